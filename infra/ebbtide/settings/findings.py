@@ -1,0 +1,70 @@
+"""What a rule says about settings, and the one exception for settings that cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How much a finding matters. Only `ERROR` stops a deployment."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+Path = tuple[str | int, ...]
+
+
+def format_path(path: Sequence[str | int]) -> str:
+    """`("consumers", "a", "metrics", 0)` -> `consumers.a.metrics[0]`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text or "(stack file)"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence about one value: where, what is wrong (with what was got), why, and what to write instead."""
+
+    path: Path
+    message: str
+    remedy: str = ""
+    level: Level = Level.ERROR
+    rule: str = "schema"
+    """The stable id of the rule, `V-24`; `schema` for what the model's types already refuse."""
+    source: str = ""
+    """The file that the value came from, relative to the project."""
+
+    def below(self, prefix: Path) -> Finding:
+        """The same finding, seen from a parent of the model it was found in."""
+        return replace(self, path=prefix + self.path)
+
+    def __str__(self) -> str:
+        where = format_path(self.path)
+        text = f"{where}: {self.message}"
+        return f"{text}; {self.remedy}" if self.remedy else text
+
+
+@dataclass
+class SettingsError(ValueError):
+    """Settings that cannot be deployed, with every reason at once. Commands print it and exit with 1."""
+
+    findings: list[Finding] = field(default_factory=list)
+    where: str = ""
+    """The file or stack that was read, for the heading of the message."""
+
+    def __post_init__(self) -> None:
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        lines = [str(finding) for finding in self.findings]
+        return "\n".join([f"{self.where}: {line}" if self.where else line for line in lines])
+
+
+def errors_of(findings: Iterable[Finding]) -> list[Finding]:
+    """Only the findings that stop a deployment."""
+    return [finding for finding in findings if finding.level is Level.ERROR]

@@ -1,0 +1,109 @@
+"""Names that Kubernetes and Google Cloud accept, with the source of each limit."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+
+# RFC 1123 label: the limit of namespaces, label values and a pod's hostname.
+DNS_LABEL_MAX_LENGTH = 63
+# A Deployment's pod is `<name>-<10 characters>-<5 characters>`, and HOSTNAME is that name cut to 63. Workers
+# name themselves after HOSTNAME: two pods cut to one hostname would share a Redis consumer name, which
+# measured as a livelock (facts: 1,234 duplicate handlings of 1,500 messages).
+CONSUMER_NAME_MAX_LENGTH = DNS_LABEL_MAX_LENGTH - 16
+# Google Cloud service account ids: 6 to 30 characters.
+SERVICE_ACCOUNT_ID_MAX_LENGTH = 30
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
+_QUALIFIED_NAME = re.compile(
+    r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+)
+_ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+
+
+def name_error(what: str, got: str, remedy: str) -> PydanticCustomError:
+    """A refusal of a name, with what to write instead."""
+    return PydanticCustomError(
+        "name", "{what} (got {got})", {"what": what, "got": repr(got), "remedy": remedy}
+    )
+
+
+def _check_dns_label(value: str) -> str:
+    if not _DNS_LABEL.fullmatch(value) or len(value) > DNS_LABEL_MAX_LENGTH:
+        likely = (
+            re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")[:DNS_LABEL_MAX_LENGTH] or "github-events"
+        )
+        raise name_error(
+            "is not a Kubernetes name (lowercase letters, digits and '-', at most 63 characters)",
+            value,
+            f"write for example {likely}",
+        )
+    return value
+
+
+def _check_consumer_name(value: str) -> str:
+    _check_dns_label(value)
+    if len(value) > CONSUMER_NAME_MAX_LENGTH:
+        raise name_error(
+            f"has {len(value)} characters, and beyond {CONSUMER_NAME_MAX_LENGTH} two pods could be cut to the same "
+            "hostname and so share a broker consumer name",
+            value,
+            f"shorten it to {CONSUMER_NAME_MAX_LENGTH} characters",
+        )
+    return value
+
+
+def _check_label_value(value: str) -> str:
+    if not _LABEL_VALUE.fullmatch(value) or len(value) > DNS_LABEL_MAX_LENGTH:
+        raise name_error("is not a label value", value, "use at most 63 letters, digits, '-', '_' and '.'")
+    return value
+
+
+def _check_qualified_name(value: str) -> str:
+    if not _QUALIFIED_NAME.fullmatch(value):
+        raise name_error(
+            "is not a label or annotation key", value, "write for example team or example.com/team"
+        )
+    return value
+
+
+def _check_environment_name(value: str) -> str:
+    if not _ENVIRONMENT_NAME.fullmatch(value):
+        raise name_error(
+            "is not an environment variable's name", value, "write for example MESSENGER_TRANSPORT_DSN"
+        )
+    if value.startswith("EBBTIDE_") or value == "MESSENGER_CONSUMER_NAME":
+        raise name_error(
+            "is set by ebbtide from the settings, and two places would disagree",
+            value,
+            "change the setting it comes from",
+        )
+    return value
+
+
+def _check_secret_key(value: str) -> str:
+    if not _SECRET_KEY.fullmatch(value):
+        raise name_error("is not a key of a Secret", value, "use letters, digits, '-', '_' and '.'")
+    return value
+
+
+DnsLabel = Annotated[str, AfterValidator(_check_dns_label)]
+ConsumerName = Annotated[str, AfterValidator(_check_consumer_name)]
+LabelValue = Annotated[str, AfterValidator(_check_label_value)]
+QualifiedName = Annotated[str, AfterValidator(_check_qualified_name)]
+EnvironmentName = Annotated[str, AfterValidator(_check_environment_name)]
+SecretKey = Annotated[str, AfterValidator(_check_secret_key)]
+
+
+def shorten(name: str, max_length: int) -> str:
+    """`name` cut to `max_length`, with six characters of its hash so that two long names stay two names."""
+    if len(name) <= max_length:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:6]
+    return f"{name[: max_length - 7].rstrip('-')}-{digest}"

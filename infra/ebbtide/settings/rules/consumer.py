@@ -1,0 +1,5 @@
+"""Rules about one consumer."""
+
+from __future__ import annotations
+
+CONSUMER_RULES = ()

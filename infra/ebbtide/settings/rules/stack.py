@@ -1,0 +1,5 @@
+"""Rules about consumers and cluster together."""
+
+from __future__ import annotations
+
+STACK_RULES = ()
