@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from ebbtide.settings.base import SettingsModel
 from ebbtide.settings.names import DnsLabel, LabelValue, QualifiedName
-from ebbtide.settings.units import MemoryBytes, Millicores, QuantityMilli, Seconds
+from ebbtide.settings.units import Count, MemoryBytes, Millicores, QuantityMilli, Seconds
 
 MAX_REPLICAS = 10_000
 # validateHPAScalingRules in the API server: windows up to an hour, policy periods up to half an hour.
@@ -33,7 +33,7 @@ def _exactly_one(model: SettingsModel, *names: str) -> None:
 
 
 class _UtilizationMetric(SettingsModel):
-    target_utilization: int | None = Field(default=None, ge=1, le=1000)
+    target_utilization: Count | None = Field(default=None, ge=1, le=1000)
     """Average use of all pods, in per cent of the request."""
 
     @model_validator(mode="after")
@@ -144,13 +144,7 @@ class ExternalMetric(_NamedMetric):
 
 
 Metric = Annotated[
-    CpuMetric
-    | MemoryMetric
-    | ContainerCpuMetric
-    | ContainerMemoryMetric
-    | PodsMetric
-    | ObjectMetric
-    | ExternalMetric,
+    CpuMetric | MemoryMetric | ContainerCpuMetric | ContainerMemoryMetric | PodsMetric | ObjectMetric | ExternalMetric,
     Field(discriminator="kind"),
 ]
 
@@ -160,7 +154,7 @@ class ScalingPolicy(SettingsModel):
 
     kind: Literal["pods", "percent"]
     """Count in pods, or in per cent of the pods at the start of the period."""
-    value: int = Field(ge=1)
+    value: Count = Field(ge=1)
     """How many."""
     period: Seconds = Field(ge=1, le=MAX_POLICY_PERIOD_SECONDS)
     """The period, at most 30m."""
@@ -195,7 +189,7 @@ class FixedReplicas(SettingsModel):
 
     kind: Literal["fixed"]
     """A fixed number of pods."""
-    replicas: int = Field(ge=0, le=MAX_REPLICAS)
+    replicas: Count = Field(ge=0, le=MAX_REPLICAS)
     """How many pods."""
 
     @property
@@ -214,9 +208,9 @@ class HpaSettings(SettingsModel):
 
     kind: Literal["hpa"]
     """A HorizontalPodAutoscaler."""
-    min_replicas: int = Field(default=1, ge=0, le=MAX_REPLICAS)
+    min_replicas: Count = Field(default=1, ge=0, le=MAX_REPLICAS)
     """The smallest number of pods. 0 needs an object or external metric and Kubernetes 1.37."""
-    max_replicas: int = Field(ge=1, le=MAX_REPLICAS)
+    max_replicas: Count = Field(ge=1, le=MAX_REPLICAS)
     """The largest number of pods."""
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1)]
     """What is measured. With several, the one that asks for most pods wins."""

@@ -21,6 +21,7 @@ from ebbtide.settings.pod import (
 )
 from ebbtide.settings.shutdown import ShutdownBudget, ShutdownSettings
 from ebbtide.settings.transport import Transport
+from ebbtide.settings.units import Count
 from ebbtide.settings.worker import SymfonyMessengerWorker, Worker
 
 _MEBIBYTE = 1024**2
@@ -66,7 +67,7 @@ class ConsumerSettings(SettingsModel):
     """The identity of the pods."""
     writable_directories: tuple[str, ...] = ()
     """Directories of the application that must be writable; each becomes an empty volume. The root is read-only."""
-    user_id: int = Field(default=10001, ge=1, le=2**31 - 1)
+    user_id: Count = Field(default=10001, ge=1, le=2**31 - 1)
     """User and group of every process; never root."""
     labels: dict[QualifiedName, LabelValue] = {}
     """Further labels of all objects."""
@@ -76,9 +77,7 @@ class ConsumerSettings(SettingsModel):
     @field_validator("writable_directories")
     @classmethod
     def _absolute(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        wrong = [
-            path for path in value if not path.startswith("/") or path.rstrip("/") in {"", "/opt/ebbtide"}
-        ]
+        wrong = [path for path in value if not path.startswith("/") or path.rstrip("/") in {"", "/opt/ebbtide"}]
         if wrong:
             raise ValueError(
                 f"must be absolute paths below the root (got {', '.join(map(repr, wrong))}); write for example /app/var"
@@ -119,9 +118,7 @@ class ConsumerSettings(SettingsModel):
     @property
     def memory_limit_bytes(self) -> int:
         """Where the kernel kills the container."""
-        return self.resources.memory.limit or max(
-            self.derived_memory_limit_bytes, self.resources.memory.request or 0
-        )
+        return self.resources.memory.limit or max(self.derived_memory_limit_bytes, self.resources.memory.request or 0)
 
     @property
     def memory_request_bytes(self) -> int:

@@ -23,7 +23,7 @@ def format_path(path: Sequence[str | int]) -> str:
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text or "(stack file)"
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,7 @@ class Finding:
         return replace(self, path=prefix + self.path)
 
     def __str__(self) -> str:
-        where = format_path(self.path)
-        text = f"{where}: {self.message}"
+        text = f"{format_path(self.path)}: {self.message}" if self.path else self.message
         return f"{text}; {self.remedy}" if self.remedy else text
 
 
@@ -61,8 +60,11 @@ class SettingsError(ValueError):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        lines = [str(finding) for finding in self.findings]
-        return "\n".join([f"{self.where}: {line}" if self.where else line for line in lines])
+        sources = [finding.source or self.where for finding in self.findings]
+        return "\n".join(
+            f"{source}: {finding}" if source else str(finding)
+            for source, finding in zip(sources, self.findings, strict=True)
+        )
 
 
 def errors_of(findings: Iterable[Finding]) -> list[Finding]:

@@ -13,9 +13,7 @@ _REFERENCE = re.compile(
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?"
     r"(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
-_EXAMPLE = (
-    "europe-west1-docker.pkg.dev/acme/consumers/githubevents:2026-11-23.1 or ...@sha256:<64 hex digits>"
-)
+_EXAMPLE = "europe-west1-docker.pkg.dev/acme/consumers/githubevents:2026-11-23.1 or ...@sha256:<64 hex digits>"
 
 
 def split_image(reference: str) -> tuple[str, str | None, str | None]:

@@ -20,25 +20,19 @@ SERVICE_ACCOUNT_ID_MAX_LENGTH = 30
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
-_QUALIFIED_NAME = re.compile(
-    r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-)
+_QUALIFIED_NAME = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 
 
 def name_error(what: str, got: str, remedy: str) -> PydanticCustomError:
     """A refusal of a name, with what to write instead."""
-    return PydanticCustomError(
-        "name", "{what} (got {got})", {"what": what, "got": repr(got), "remedy": remedy}
-    )
+    return PydanticCustomError("name", "{what} (got {got})", {"what": what, "got": repr(got), "remedy": remedy})
 
 
 def _check_dns_label(value: str) -> str:
     if not _DNS_LABEL.fullmatch(value) or len(value) > DNS_LABEL_MAX_LENGTH:
-        likely = (
-            re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")[:DNS_LABEL_MAX_LENGTH] or "github-events"
-        )
+        likely = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")[:DNS_LABEL_MAX_LENGTH] or "github-events"
         raise name_error(
             "is not a Kubernetes name (lowercase letters, digits and '-', at most 63 characters)",
             value,
@@ -67,17 +61,13 @@ def _check_label_value(value: str) -> str:
 
 def _check_qualified_name(value: str) -> str:
     if not _QUALIFIED_NAME.fullmatch(value):
-        raise name_error(
-            "is not a label or annotation key", value, "write for example team or example.com/team"
-        )
+        raise name_error("is not a label or annotation key", value, "write for example team or example.com/team")
     return value
 
 
 def _check_environment_name(value: str) -> str:
     if not _ENVIRONMENT_NAME.fullmatch(value):
-        raise name_error(
-            "is not an environment variable's name", value, "write for example MESSENGER_TRANSPORT_DSN"
-        )
+        raise name_error("is not an environment variable's name", value, "write for example MESSENGER_TRANSPORT_DSN")
     if value.startswith("EBBTIDE_") or value == "MESSENGER_CONSUMER_NAME":
         raise name_error(
             "is set by ebbtide from the settings, and two places would disagree",

@@ -134,9 +134,7 @@ class NetworkSettings(SettingsModel):
     """Destinations besides DNS and, with Workload Identity, the metadata server."""
 
 
-_GOOGLE_SERVICE_ACCOUNT = re.compile(
-    r"[a-z][-a-z0-9]{4,28}[a-z0-9]@[a-z][-a-z0-9.:]*\.iam\.gserviceaccount\.com"
-)
+_GOOGLE_SERVICE_ACCOUNT = re.compile(r"[a-z][-a-z0-9]{4,28}[a-z0-9]@[a-z][-a-z0-9.:]*\.iam\.gserviceaccount\.com")
 
 
 class ServiceAccountSettings(SettingsModel):

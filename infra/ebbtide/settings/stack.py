@@ -9,6 +9,7 @@ from ebbtide.settings.base import SettingsModel
 from ebbtide.settings.cluster import Cluster, ExistingCluster, GkeAutopilot, GkeStandard
 from ebbtide.settings.consumer import ConsumerSettings, inject_names
 from ebbtide.settings.names import ConsumerName, DnsLabel
+from ebbtide.settings.units import Count
 
 
 class GoogleSettings(SettingsModel):
@@ -25,9 +26,9 @@ class ImageRepositorySettings(SettingsModel):
 
     name: DnsLabel = "consumers"
     """The repository's id."""
-    keep_versions: int = Field(default=20, ge=1, le=1000)
+    keep_versions: Count = Field(default=20, ge=1, le=1000)
     """How many recent versions of each image are kept, whatever their age."""
-    delete_untagged_after_days: int = Field(default=14, ge=1, le=3650)
+    delete_untagged_after_days: Count = Field(default=14, ge=1, le=3650)
     """Untagged versions older than this are deleted."""
 
 

@@ -24,9 +24,7 @@ _PHP_SUFFIXES = {"K": 1024, "M": 1024**2, "G": 1024**3}
 
 def _refuse(what: str, got: object, remedy: str) -> PydanticCustomError:
     """A refusal that carries what was got and what to write instead."""
-    return PydanticCustomError(
-        "unit", "{what} (got {got})", {"what": what, "got": repr(got), "remedy": remedy}
-    )
+    return PydanticCustomError("unit", "{what} (got {got})", {"what": what, "got": repr(got), "remedy": remedy})
 
 
 def parse_duration(value: object) -> int:
@@ -117,9 +115,7 @@ def parse_quantity_milli(value: object) -> int:
     """Any Kubernetes quantity in thousandths, as the HPA counts metrics: `"30"` -> 30000, `"500m"` -> 500."""
     what, remedy = "is not a quantity", "write a number, for example 30, 500m or 1k"
     number, suffix = _number_and_suffix(value, what, remedy)
-    factor = (
-        1 if suffix == "m" else 1000 * (_BINARY_SUFFIXES.get(suffix) or _DECIMAL_SUFFIXES.get(suffix) or 0)
-    )
+    factor = 1 if suffix == "m" else 1000 * (_BINARY_SUFFIXES.get(suffix) or _DECIMAL_SUFFIXES.get(suffix) or 0)
     milli = number * factor
     if factor == 0 or milli != milli.to_integral_value():
         raise _refuse(what, value, remedy)
@@ -153,6 +149,9 @@ def _text_schema(pattern: str, *examples: str, numbers: bool = False) -> WithJso
     kinds = ["string", "number"] if numbers else "string"
     return WithJsonSchema({"type": kinds, "pattern": pattern, "examples": list(examples)})
 
+
+Count = Annotated[int, Field(strict=True)]
+"""A whole number; neither `true` nor `"70"`, which pydantic would take for 1 and 70."""
 
 Seconds = Annotated[
     int,

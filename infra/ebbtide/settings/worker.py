@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ebbtide.settings.base import SettingsModel
-from ebbtide.settings.units import PhpMemoryBytes, Seconds, format_php_memory
+from ebbtide.settings.units import Count, PhpMemoryBytes, Seconds, format_php_memory
 
 # 400 processes of supervisord need 1,208 file descriptors and a pod's default PID limit is 1,024 (GKE);
 # past this a second pod is the better answer.
@@ -17,14 +17,14 @@ MAX_PROCESSES = 400
 class ConnectionsSettings(SettingsModel):
     """How many connections one worker process holds open. They add up to the peak that a broker must accept."""
 
-    broker: int = Field(default=1, ge=0, le=100)
+    broker: Count = Field(default=1, ge=0, le=100)
     """Connections of one process to the broker."""
-    database: int = Field(default=1, ge=0, le=100)
+    database: Count = Field(default=1, ge=0, le=100)
     """Connections of one process to the application's database."""
 
 
 class _WorkerSettings(SettingsModel):
-    processes: int = Field(default=1, ge=1, le=MAX_PROCESSES)
+    processes: Count = Field(default=1, ge=1, le=MAX_PROCESSES)
     """Worker processes in one pod. Each handles one message at a time."""
     drain: Literal["signal", "stopFile"] = "signal"
     """How a busy worker is asked to finish: by its stop signal, or only by the stop file, for handlers that a
@@ -43,7 +43,7 @@ class SymfonyMessengerWorker(_WorkerSettings):
     """Symfony Messenger."""
     receivers: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names of the transports to consume, by priority."""
-    message_limit: int | None = Field(default=None, ge=1)
+    message_limit: Count | None = Field(default=None, ge=1)
     """A process ends, and is started anew, after this many messages (`--limit`)."""
     time_limit: Seconds | None = 3600
     """A process ends after this long (`--time-limit`), checked between messages. The image spreads it over the
@@ -52,7 +52,7 @@ class SymfonyMessengerWorker(_WorkerSettings):
     """A process ends when it uses more than this after a message (`--memory-limit`)."""
     php_memory_limit: PhpMemoryBytes | None = None
     """PHP's own `memory_limit`, at which a message fails. Default: a third above `memoryLimit`, room for one message."""
-    failure_limit: int | None = Field(default=None, ge=1)
+    failure_limit: Count | None = Field(default=None, ge=1)
     """A process ends after this many failed messages (`--failure-limit`)."""
     sleep: Seconds = 1
     """Pause of an idle process between two looks at the queue (`--sleep`)."""

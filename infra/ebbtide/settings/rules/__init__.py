@@ -26,6 +26,4 @@ def refuse_errors(rules: Iterable[Rule[T]], settings: T) -> None:
     """Raise one validation error that carries every finding of level error."""
     errors = errors_of(run_rules(rules, settings))
     if errors:
-        raise PydanticCustomError(
-            "findings", "{summary}", {"summary": "; ".join(map(str, errors)), "findings": errors}
-        )
+        raise PydanticCustomError("findings", "{summary}", {"summary": "; ".join(map(str, errors)), "findings": errors})

@@ -1,0 +1,112 @@
+"""YAML as the Pulumi engine reads it.
+
+The engine is Go and reads YAML 1.2's booleans with YAML 1.1's numbers; PyYAML by itself reads `on`, `NO` and
+`1:30` as True, False and 90. A setting must mean the same in `ebbtide check` and under `pulumi up`; tests/engine
+holds this reader against the real engine, value by value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ebbtide.settings.findings import Finding, SettingsError
+
+# The C parser is 8 times faster; it is missing only where PyYAML was built without libyaml.
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_INT = re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt]|[ \t]+|$).*")
+
+
+class _EngineLoader(_Base):  # type: ignore[misc]
+    yaml_implicit_resolvers: dict[str, Any] = {}
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key!r} stands here a second time", key_node.start_mark
+                )
+            seen.add(key)
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
+        return {key if isinstance(key, str) else str(key): value for key, value in mapping.items()}
+
+    def construct_yaml_map(self, node: yaml.MappingNode) -> Any:
+        data: dict[Hashable, Any] = {}
+        yield data
+        # Deep, so that the keys become text and duplicates are found at every level.
+        data.update(self.construct_mapping(node, deep=True))
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        text = str(self.construct_scalar(node)).replace("_", "")
+        sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.lstrip("+"))
+        for prefix, base in (("0b", 2), ("0o", 8), ("0x", 16)):
+            if digits.startswith(prefix):
+                return sign * int(digits[2:], base)
+        if re.fullmatch(r"0[0-7]+", digits):
+            return sign * int(digits, 8)
+        if re.fullmatch(r"[0-9]+", digits):
+            return sign * int(digits)
+        number = float(text)
+        # The engine hands values on as JSON, where 1e3 is 1000.
+        return int(number) if number.is_integer() else number
+
+
+_EngineLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_EngineLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+_EngineLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(f"({_INT.pattern})$"), list("-+0123456789"))
+_EngineLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(f"({_FLOAT.pattern})$"), list("-+0123456789.")
+)
+_EngineLoader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"<<$"), ["<"])
+_EngineLoader.add_constructor("tag:yaml.org,2002:int", _EngineLoader.construct_number)
+_EngineLoader.add_constructor("tag:yaml.org,2002:float", _EngineLoader.construct_number)
+_EngineLoader.add_constructor("tag:yaml.org,2002:map", _EngineLoader.construct_yaml_map)
+
+
+def _fail(file: Path, message: str, remedy: str) -> SettingsError:
+    return SettingsError([Finding((), message, remedy, rule="yaml")], str(file))
+
+
+def parse_yaml(text: str, file: Path) -> Any:
+    """`text` as the engine reads it. Raises SettingsError with the line of what is not YAML."""
+    try:
+        return yaml.load(text, Loader=_EngineLoader)  # noqa: S506 - a safe loader with other scalars
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        line = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else ""
+        if "\t" in line[: len(line) - len(line.lstrip())] or "\\t" in str(error.problem):
+            raise _fail(
+                file, f"{where}a tab indents this line, and YAML allows only spaces", "replace it by spaces"
+            ) from None
+        raise _fail(file, f"{where}is not YAML: {error.problem or error.context}", "correct this line") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise _fail(file, f"is not YAML: {str(error).splitlines()[0]}", "correct the file") from None
+
+
+def read_yaml(file: Path, shown_as: Path) -> Any:
+    """The file's content. Raises SettingsError when it cannot be read as UTF-8 YAML or is empty."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        message = f"is not UTF-8 (byte 0x{error.object[error.start]:02x} at position {error.start})"
+        raise _fail(shown_as, message, "save it as UTF-8") from None
+    except OSError as error:
+        raise _fail(shown_as, f"cannot be read: {error.strerror}", "check the path and its permissions") from None
+    content = parse_yaml(text, shown_as)
+    if content is None:
+        raise _fail(shown_as, "is empty", "write at least `config: {}`")
+    return content
