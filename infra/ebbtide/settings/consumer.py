@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ebbtide.settings.autoscaling import Autoscaling
 from ebbtide.settings.base import SettingsModel
@@ -38,6 +38,21 @@ MIN_CPU_REQUEST_MILLICORES = 100
 START_DEADLINE_SECONDS = 120
 
 
+class DisruptionBudgetSettings(SettingsModel):
+    """How many pods may be away at once when nodes are drained."""
+
+    max_unavailable: Count | None = Field(default=None, ge=0)
+    """Pods that may be away. Default: 1."""
+    min_available: Count | None = Field(default=None, ge=1)
+    """Pods that must stay. Below the smallest number of replicas, or no node can be drained."""
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> DisruptionBudgetSettings:
+        if self.max_unavailable is not None and self.min_available is not None:
+            raise ValueError("takes one of maxUnavailable and minAvailable (got both); keep maxUnavailable: 1")
+        return self
+
+
 class ConsumerSettings(SettingsModel):
     """A queue consumer. The model refuses what could lose a message; see docs/rules.md for each rule."""
 
@@ -65,6 +80,8 @@ class ConsumerSettings(SettingsModel):
     """What the workers may reach."""
     service_account: ServiceAccountSettings = ServiceAccountSettings()
     """The identity of the pods."""
+    disruption_budget: DisruptionBudgetSettings = DisruptionBudgetSettings()
+    """What a node drain may take at once."""
     writable_directories: tuple[str, ...] = ()
     """Directories of the application that must be writable; each becomes an empty volume. The root is read-only."""
     user_id: Count = Field(default=10001, ge=1, le=2**31 - 1)
@@ -76,7 +93,7 @@ class ConsumerSettings(SettingsModel):
 
     @field_validator("writable_directories")
     @classmethod
-    def _absolute(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    def _absolute(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         wrong = [path for path in value if not path.startswith("/") or path.rstrip("/") in {"", "/opt/ebbtide"}]
         if wrong:
             raise ValueError(
@@ -96,7 +113,17 @@ class ConsumerSettings(SettingsModel):
     @cached_property
     def shutdown_budget(self) -> ShutdownBudget:
         """The ladder of numbers from the longest message to the grace period."""
-        return ShutdownBudget.of(self.shutdown)
+        return ShutdownBudget.of(self.shutdown, self.finish_seconds)
+
+    @property
+    def finish_seconds(self) -> int:
+        """How long after the deletion the last message may still be handled, in seconds.
+
+        A worker that is not told to stop (`drain: stopFile`) takes messages until its time limit, and then has the
+        last one in hand.
+        """
+        untold = self.worker.time_limit or 0 if self.worker.drain == "stopFile" else 0
+        return self.shutdown.longest_message + untold
 
     @property
     def cpu_request_millicores(self) -> int:
@@ -168,9 +195,7 @@ def inject_names(consumers: Any) -> Any:
     """
     if not isinstance(consumers, dict):
         return consumers
-    named = {}
-    for key, value in consumers.items():
-        if isinstance(value, dict) and value.get("name", key) == key:
-            value = {**value, "name": key}
-        named[key] = value
-    return named
+    return {
+        key: {**value, "name": key} if isinstance(value, dict) and value.get("name", key) == key else value
+        for key, value in consumers.items()
+    }

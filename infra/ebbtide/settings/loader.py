@@ -136,7 +136,7 @@ def _qualified(key: str) -> str:
 
 
 def _project_value(entry: object) -> object:
-    """What Pulumi.yaml gives for a key: a plain value, `value:` of a foreign or own key, or `default:` of a typed one."""
+    """What Pulumi.yaml gives for a key: a plain value, its `value:`, or the `default:` of a typed one."""
     if isinstance(entry, Mapping):
         return entry.get("value", entry.get("default"))
     return entry

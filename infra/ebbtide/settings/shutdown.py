@@ -49,9 +49,9 @@ class ShutdownBudget:
     """`terminationGracePeriodSeconds`."""
 
     @classmethod
-    def of(cls, settings: ShutdownSettings) -> ShutdownBudget:
-        """Derive the ladder from the longest message."""
-        stop_wait = settings.longest_message + FINISH_ALLOWANCE_SECONDS
+    def of(cls, settings: ShutdownSettings, finish_seconds: int) -> ShutdownBudget:
+        """Derive the ladder from the longest message, and from when at the latest it ends after a deletion."""
+        stop_wait = finish_seconds + FINISH_ALLOWANCE_SECONDS
         deadline = stop_wait + REPORT_ALLOWANCE_SECONDS
         return cls(settings.longest_message, stop_wait, deadline, deadline + EXIT_ALLOWANCE_SECONDS)
 

@@ -51,7 +51,8 @@ class SymfonyMessengerWorker(_WorkerSettings):
     memory_limit: PhpMemoryBytes = 128 * 1024**2
     """A process ends when it uses more than this after a message (`--memory-limit`)."""
     php_memory_limit: PhpMemoryBytes | None = None
-    """PHP's own `memory_limit`, at which a message fails. Default: a third above `memoryLimit`, room for one message."""
+    """PHP's own `memory_limit`, at which a message fails. Default: a third above
+    `memoryLimit`, room for one message."""
     failure_limit: Count | None = Field(default=None, ge=1)
     """A process ends after this many failed messages (`--failure-limit`)."""
     sleep: Seconds = 1

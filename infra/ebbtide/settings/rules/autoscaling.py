@@ -1,0 +1,148 @@
+"""Rules about the autoscaler: what the API server would refuse, and what it accepts but cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ebbtide.settings.autoscaling import (
+    ContainerCpuMetric,
+    ContainerMemoryMetric,
+    CpuMetric,
+    ExternalMetric,
+    HpaSettings,
+    MemoryMetric,
+    ObjectMetric,
+)
+from ebbtide.settings.findings import Finding, Level, Path
+from ebbtide.settings.units import format_cpu
+
+if TYPE_CHECKING:
+    from ebbtide.settings.consumer import ConsumerSettings
+
+# 70 idle Symfony workers used 22.5 millicores, 0.32 each (measured, A.6). Thousandths of a millicore.
+IDLE_WORKER_MICROCORES = 321
+# One process of a worker is one thread: it cannot use more than a core.
+PROCESS_MAX_MILLICORES = 1000
+# Below this share of a core, a process is expected to wait nearly all the time.
+IO_BOUND_MILLICORES_PER_PROCESS = 50
+
+
+def _metrics(consumer: ConsumerSettings) -> Iterator[tuple[Path, object]]:
+    if isinstance(consumer.autoscaling, HpaSettings):
+        for index, metric in enumerate(consumer.autoscaling.metrics):
+            yield ("autoscaling", "metrics", index), metric
+
+
+def _cpu_targets(consumer: ConsumerSettings) -> Iterator[tuple[Path, int]]:
+    """The path of every CPU metric and its target for one pod in millicores."""
+    for path, metric in _metrics(consumer):
+        if isinstance(metric, CpuMetric | ContainerCpuMetric):
+            if metric.target_average_value is not None:
+                yield path, metric.target_average_value
+            elif metric.target_utilization is not None:
+                yield path, metric.target_utilization * consumer.cpu_request_millicores // 100
+
+
+def check_replica_bounds(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """H-01 (error). `minReplicas` is not above `maxReplicas`; zero needs a metric that exists without pods."""
+    scaling = consumer.autoscaling
+    if not isinstance(scaling, HpaSettings):
+        return
+    if scaling.min_replicas > scaling.max_replicas:
+        yield Finding(
+            ("autoscaling", "minReplicas"),
+            f"is above maxReplicas (got {scaling.min_replicas} and {scaling.max_replicas})",
+            f"write at most {scaling.max_replicas}, or raise maxReplicas",
+            rule="H-01",
+        )
+    if scaling.min_replicas == 0 and not any(isinstance(m, ObjectMetric | ExternalMetric) for m in scaling.metrics):
+        yield Finding(
+            ("autoscaling", "minReplicas"),
+            "is 0, and without pods there is nothing that these metrics could measure (V-14)",
+            "write 1, or add an external metric, for example the queue's backlog",
+            rule="V-14",
+        )
+
+
+def check_utilization_needs_request(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """V-15 (error). A utilisation target is a percentage of a request that somebody chose."""
+    for path, metric in _metrics(consumer):
+        if not isinstance(metric, CpuMetric | ContainerCpuMetric | MemoryMetric | ContainerMemoryMetric):
+            continue
+        of_cpu = isinstance(metric, CpuMetric | ContainerCpuMetric)
+        request = consumer.resources.cpu.request if of_cpu else consumer.resources.memory.request
+        if metric.target_utilization is not None and request is None:
+            name = "cpu" if of_cpu else "memory"
+            example = "490m" if of_cpu else "6500Mi"
+            yield Finding(
+                (*path, "targetUtilization"),
+                f"is a percentage of the {name} request, and none is given",
+                f"write resources: {{{name}: {{request: {example}}}}}, or use targetAverageValue",
+                rule="V-15",
+            )
+
+
+def check_metric_can_move(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """V-15 (error). A CPU target lies between what idle workers use and what busy ones can use. Outside of it the
+    autoscaler is stuck at one end, as with a request of `0.490m`: 22.5 idle millicores were 2249 % of it."""
+    processes = consumer.worker.processes
+    limit = consumer.resources.cpu.limit
+    most = min(processes * PROCESS_MAX_MILLICORES, limit or processes * PROCESS_MAX_MILLICORES)
+    idle = processes * IDLE_WORKER_MICROCORES // 1000
+    for path, target in _cpu_targets(consumer):
+        if target > most:
+            yield Finding(
+                path,
+                f"asks for {format_cpu(target)} a pod, which can use at most {format_cpu(most)}: it never scales up",
+                "lower the target or the request" + (", or raise the CPU limit" if limit else ""),
+                rule="V-15",
+            )
+        elif target <= idle:
+            yield Finding(
+                path,
+                f"asks for {format_cpu(target)} a pod, and {processes} idle workers use about {format_cpu(idle)}: "
+                "it always runs maxReplicas",
+                f"raise the target above {format_cpu(idle)} a pod",
+                rule="V-15",
+            )
+
+
+def check_io_bound_on_cpu(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """V-16 (warning). CPU measures the load of workers that compute. Where they wait, it has no signal or the wrong
+    sign: 70 idle consumers used 22.5 millicores, 70 fully busy ones 7 to 10 (measured, A.6)."""
+    share = consumer.cpu_request_millicores / consumer.worker.processes
+    if share >= IO_BOUND_MILLICORES_PER_PROCESS:
+        return
+    for path, _ in _cpu_targets(consumer):
+        yield Finding(
+            path,
+            f"scales on CPU, and {share:.0f}m a process says that the workers mostly wait: 70 idle ones used 22.5m, "
+            "70 busy ones 7 to 10m, so a full queue may not scale it up",
+            "scale on the backlog: {kind: external, metric: <messages waiting>, targetAverageValue: "
+            f"{consumer.worker.processes}}}; `ebbtide simulate` shows the difference",
+            Level.WARNING,
+            "V-16",
+        )
+
+
+def check_memory_metric(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """V-16 (warning). PHP gives memory back only when a process ends, so memory does not fall with the load."""
+    for path, metric in _metrics(consumer):
+        if isinstance(metric, MemoryMetric | ContainerMemoryMetric):
+            yield Finding(
+                path,
+                "scales on memory, which a worker gives back only when it ends: it scales up and hardly ever down",
+                "scale on the backlog or on CPU",
+                Level.WARNING,
+                "V-16",
+            )
+
+
+AUTOSCALING_RULES = (
+    check_replica_bounds,
+    check_utilization_needs_request,
+    check_metric_can_move,
+    check_io_bound_on_cpu,
+    check_memory_metric,
+)

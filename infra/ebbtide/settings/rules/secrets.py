@@ -1,0 +1,49 @@
+"""Secrets that were pasted where everybody can read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from ebbtide.settings.findings import Finding, Path
+from ebbtide.settings.worker import CommandWorker
+
+if TYPE_CHECKING:
+    from ebbtide.settings.consumer import ConsumerSettings
+
+_SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL|ACCESS_?KEY", re.IGNORECASE)
+_SECRET_VALUE = re.compile(
+    r"://[^/\s:@]*:[^@\s/]+@"  # a password in a URL or DSN
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY"
+    r"|\b(gh[pousr]_[A-Za-z0-9]{20,}|AKIA[0-9A-Z]{16}|AIza[-_A-Za-z0-9]{30,}|xox[abprs]-[-A-Za-z0-9]{10,}|sk_live_\w{10,})"
+)
+_SECRET_OPTION = re.compile(r"--?[-a-z]*(password|secret|token|api-?key)[-a-z]*=\S", re.IGNORECASE)
+# A file or a reference that the application resolves is not the secret itself.
+_HARMLESS = re.compile(r"(/[^\s]*|%env\(.*\)%|true|false|[0-9]+|)", re.IGNORECASE)
+
+
+def check_plain_secrets(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """S-01 (error). No secret stands in the settings: it would be in git, in the Deployment and in every preview.
+    The value is never printed."""
+    for name, value in consumer.environment.items():
+        if _SECRET_VALUE.search(value) or (_SECRET_NAME.search(name) and not _HARMLESS.fullmatch(value)):
+            yield _finding(("environment", name), f"{name}: {{secret: {consumer.name}-v1, key: {name.lower()}}}")
+    for path, argument in _arguments(consumer):
+        if _SECRET_VALUE.search(argument) or _SECRET_OPTION.search(argument):
+            yield _finding(path, "a variable, and let the worker read it")
+
+
+def _arguments(consumer: ConsumerSettings) -> Iterable[tuple[Path, str]]:
+    name = "command" if isinstance(consumer.worker, CommandWorker) else "arguments"
+    values = consumer.worker.command if isinstance(consumer.worker, CommandWorker) else consumer.worker.arguments
+    return [(("worker", name, index), value) for index, value in enumerate(values)]
+
+
+def _finding(path: Path, example: str) -> Finding:
+    return Finding(
+        path,
+        "looks like a secret in plain text (not shown)",
+        f"put it into a Secret and write under secretEnvironment {example}",
+        rule="S-01",
+    )
