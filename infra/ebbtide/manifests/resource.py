@@ -1,0 +1,185 @@
+"""What a stack deploys, as plain data: one `Resource` per registration, without importing Pulumi.
+
+The components register this data by token, so `render --resources`, the previews and their diffs can read it in a
+few milliseconds, and what they show is what is registered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+COMPONENT_PACKAGE = "ebbtide:"
+PROVIDER_PACKAGE = "pulumi:providers:"
+
+Value: TypeAlias = Any
+"""JSON values, and `Ref`, `Join` and `Secret` anywhere inside them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """An output of another resource, known only when that resource exists."""
+
+    resource: str
+    """The other resource's `key`."""
+    output: str
+    """The output by the provider's name; dots go inside: `controlPlaneEndpointsConfig.dnsEndpointConfig.endpoint`."""
+
+    def __str__(self) -> str:
+        return f"${{{self.resource.rpartition('::')[2]}.{self.output}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A text that is put together from literals and outputs."""
+
+    parts: tuple[str | Ref, ...]
+
+    def __str__(self) -> str:
+        return "".join(map(str, self.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A value that must be encrypted in the state and masked wherever it is shown."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long the engine waits for an operation, in seconds; None is the provider's default."""
+
+    create_seconds: int | None = None
+    update_seconds: int | None = None
+    delete_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One registration: its type, its inputs in the provider's own names, and its options."""
+
+    token: str
+    """The type: `gcp:container/cluster:Cluster`, `kubernetes:apps/v1:Deployment`, `ebbtide:index:QueueConsumer`."""
+    name: str
+    """The logical name, unique among resources of one type."""
+    properties: Mapping[str, Value] = field(default_factory=dict)
+    """Inputs in the provider's camelCase."""
+    parent: str | None = None
+    """The `key` of the component it belongs to; None is the stack itself."""
+    provider: str | None = None
+    """The `key` of an explicit provider; None is the default provider of the package."""
+    depends_on: tuple[str, ...] = ()
+    """Keys of resources that must exist first, beside those it refers to."""
+    protect: bool = False
+    """Refuse to delete or replace it."""
+    delete_before_replace: bool = False
+    """Its name is fixed, so a replacement can only be made once the old one is gone."""
+    ignore_changes: tuple[str, ...] = ()
+    """Paths of properties that something else owns."""
+    timeouts: Timeouts = Timeouts()
+    """How long the engine waits."""
+    aliases: tuple[str, ...] = ()
+    """Logical names it had before."""
+    secret_outputs: tuple[str, ...] = ()
+    """Outputs to encrypt beside those that come from secrets."""
+
+    @property
+    def key(self) -> str:
+        """What identifies it within its stack: the type and the logical name."""
+        return f"{self.token}::{self.name}"
+
+    @property
+    def is_component(self) -> bool:
+        """Whether it only groups others."""
+        return self.token.startswith(COMPONENT_PACKAGE)
+
+    @property
+    def is_provider(self) -> bool:
+        """Whether it is the connection to an API rather than something deployed."""
+        return self.token.startswith(PROVIDER_PACKAGE)
+
+    @property
+    def package(self) -> str:
+        """The package whose plugin manages it: `gcp`, `kubernetes`; of a provider, the package it serves."""
+        return self.token.removeprefix(PROVIDER_PACKAGE).partition(":")[0]
+
+    def ref(self, output: str) -> Ref:
+        """One of its outputs."""
+        return Ref(self.key, output)
+
+
+def references(value: Value) -> Iterator[Ref]:
+    """Every reference inside a value."""
+    if isinstance(value, Ref):
+        yield value
+    elif isinstance(value, Join):
+        yield from (part for part in value.parts if isinstance(part, Ref))
+    elif isinstance(value, Secret):
+        yield from references(value.value)
+    elif isinstance(value, Mapping):
+        for entry in value.values():
+            yield from references(entry)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for entry in value:
+            yield from references(entry)
+
+
+def with_text_references(resource: Resource) -> Resource:
+    """The same resource with every reference written as text, `${cluster-network.id}`; secrets stay secrets."""
+    return replace(resource, properties=_text(resource.properties))
+
+
+def _text(value: Value) -> Value:
+    if isinstance(value, (Ref, Join)):
+        return str(value)
+    if isinstance(value, Secret):
+        return Secret(_text(value.value))
+    if isinstance(value, Mapping):
+        return {key: _text(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_text(entry) for entry in value]
+    return value
+
+
+MASK = "[secret]"
+
+
+def to_json(resource: Resource) -> dict[str, Any]:
+    """The resource as JSON: references as text, secrets masked, options only where they are set."""
+    options = {
+        "parent": resource.parent,
+        "provider": resource.provider,
+        "dependsOn": list(resource.depends_on),
+        "protect": resource.protect,
+        "deleteBeforeReplace": resource.delete_before_replace,
+        "ignoreChanges": list(resource.ignore_changes),
+        "customTimeouts": {
+            operation: f"{seconds}s"
+            for operation, seconds in (
+                ("create", resource.timeouts.create_seconds),
+                ("update", resource.timeouts.update_seconds),
+                ("delete", resource.timeouts.delete_seconds),
+            )
+            if seconds is not None
+        },
+        "aliases": list(resource.aliases),
+        "additionalSecretOutputs": list(resource.secret_outputs),
+    }
+    return {
+        "type": resource.token,
+        "name": resource.name,
+        "properties": _masked(_text(resource.properties)),
+        "options": {name: value for name, value in options.items() if value},
+    }
+
+
+def _masked(value: Value) -> Value:
+    if isinstance(value, Secret):
+        return MASK
+    if isinstance(value, Mapping):
+        return {key: _masked(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_masked(entry) for entry in value]
+    return value
