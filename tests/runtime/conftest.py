@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.runtime.lab import machine
+from tests.runtime.lab.application import Application
+from tests.runtime.lab.brokers import BROKERS, Broker
+from tests.runtime.lab.scene import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(scope="session")
+def packages() -> Callable[[tuple[str, ...]], None]:
+    """Installs what is missing; a machine that cannot run real workers skips, a CI that cannot fails."""
+    def prepare(names: tuple[str, ...]) -> None:
+        try:
+            machine.prepare((*machine.application_packages(), *names))
+        except machine.UnavailableError as reason:
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"CI must run this: {reason}", pytrace=False)
+            pytest.skip(f"NOT RUN: {reason}")
+    return prepare
+
+
+@pytest.fixture(scope="session")
+def application(packages: Callable[[tuple[str, ...]], None]) -> Iterator[Application]:
+    packages(machine.FAST)
+    directory = Path(tempfile.mkdtemp(prefix="ebbtide-application-"))
+    yield Application(machine.EXAMPLE, directory).build()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def brokers(packages: Callable[[tuple[str, ...]], None]) -> Iterator[Callable[[str], Broker]]:
+    """Real servers by name, each started when first asked for, all stopped at the end."""
+    running: dict[str, Broker] = {}
+
+    def get(name: str) -> Broker:
+        if name not in running:
+            packages(machine.FAST if name == "redis" else machine.ALL)
+            running[name] = BROKERS[name]()
+            running[name].start()
+        return running[name]
+
+    yield get
+    for broker in running.values():
+        broker.destroy()
+
+
+@pytest.fixture
+def open_scene(application: Application, brokers: Callable[[str], Broker]) -> Iterator[Callable[[str], Scene]]:
+    """A scene with the broker of that name, closed with the test."""
+    scenes: list[Scene] = []
+
+    def new(broker: str = "redis") -> Scene:
+        scenes.append(Scene(application, brokers(broker)))
+        return scenes[-1]
+
+    yield new
+    for scene in scenes:
+        scene.close()

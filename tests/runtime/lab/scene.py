@@ -1,0 +1,97 @@
+"""One broker, one queue and the pods that consume from it: what a test or a benchmark plays with."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from tests.runtime.lab import ledger
+from tests.runtime.lab.application import ledger_volume, writable
+from tests.runtime.lab.container import Image, Pod
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from tests.runtime.lab.application import Application, Message
+    from tests.runtime.lab.brokers import Broker
+
+
+@dataclass
+class Scene:
+    """Starts with an empty queue and an empty ledger; `close` ends every pod and removes every file."""
+
+    application: Application
+    broker: Broker
+    pods: list[Pod] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="ebbtide-scene-"))
+        self.ledger = ledger_volume(self.directory / "ledger") / "ledger"
+        self._names = (f"pod-{letter}" for letter in itertools.chain("abcdefgh"))
+        self.application.prepare(self.broker)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for pod in self.pods:
+            pod.destroy()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def send(self, events: Iterable[Message]) -> None:
+        self.sent += self.application.send(self.broker, events)
+
+    def pod(self, image: Image, environment: Mapping[str, str] | None = None, **options: object) -> Pod:
+        """A pod of its own name, with the volumes a Deployment gives it; started by the caller."""
+        name = next(self._names)
+        place = self.directory / name
+        pod = Pod(
+            image, place,
+            {**self.broker.environment(), "LEDGER_FILE": "/ledger/ledger", **(environment or {})},
+            {"/ledger": self.ledger.parent, "/tmp": writable(place / "tmp"),
+             "/run/ebbtide": writable(place / "state")},
+            name=name, **options,  # type: ignore[arg-type]
+        )
+        self.pods.append(pod)
+        return pod
+
+    def account(self) -> ledger.Account:
+        return ledger.read(self.ledger, self.sent)
+
+    def wait_until(self, true: Callable[[], bool], seconds: float, what: str) -> None:
+        """Polls.
+
+        Raises:
+            AssertionError: it did not come true in time; with the end of every pod's output.
+        """
+        deadline = time.monotonic() + seconds
+        while not true():
+            if time.monotonic() > deadline:
+                outputs = "\n".join(f"--- {pod.name}\n{pod.output()}" for pod in self.pods)
+                raise AssertionError(f"not within {seconds} s: {what}\n{outputs}")
+            time.sleep(0.1)
+
+    def wait_for_consumers(self, number: int, seconds: float = 60) -> None:
+        self.wait_until(
+            lambda: len({worker for worker, _ in self.account().consuming}) >= number, seconds,
+            f"{number} workers consuming")
+
+    def wait_for_messages_in_hand(self, number: int, seconds: float = 60) -> None:
+        self.wait_until(
+            lambda: len(self.account().in_flight_at(time.monotonic())) >= number, seconds,
+            f"{number} messages being handled")
+
+    def settle(self) -> None:
+        """Waits until the broker has noticed that the connections of ended workers are closed."""
+        deadline = time.monotonic() + 5
+        while self.broker.depth().taken and time.monotonic() < deadline:
+            time.sleep(0.2)

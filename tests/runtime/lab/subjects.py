@@ -1,0 +1,90 @@
+"""What can be put into a pod: ours, the simplest correct set-up, and the article's recipe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.runtime.lab.application import Application
+    from tests.runtime.lab.container import Image
+
+WORKER = (
+    "php", "bin/console", "messenger:consume", "githubevents",
+    "--time-limit=3600", "--memory-limit=150M", "--no-interaction",
+)
+# Debian's python, not one that a developer has put before it on PATH.
+SUPERVISORD = ("/usr/bin/python3", "/usr/bin/supervisord", "-c")
+
+_SUPERVISOR = """\
+[supervisord]
+nodaemon=true
+logfile=/dev/null
+pidfile=/tmp/supervisord.pid
+minfds=2048
+[program:consume]
+command={command}
+directory=/srv/app
+process_name=%(program_name)s_%(process_num)02d
+numprocs={processes}
+environment=MESSENGER_CONSUMER_NAME="%(host_node_name)s-%(process_num)d"
+stdout_logfile=/dev/stdout
+stdout_logfile_maxbytes=0
+stderr_logfile=/dev/stderr
+stderr_logfile_maxbytes=0
+{options}
+"""
+_ARTICLES_OPTIONS = """\
+autorestart=unexpected
+exitcodes=37
+startsecs=0
+stopasgroup=true
+killasgroup=true
+"""
+_ARTICLES_CONSUME = """\
+if [ -f /tmp/stop-work ]; then rm -f /tmp/stop-work; exit 37; fi
+{worker}
+"""
+_ARTICLES_PRE_STOP = """\
+touch /tmp/stop-work
+MESSENGER_CONSUMER_NAME=hook php bin/console messenger:stop-workers
+while [ -f /tmp/stop-work ]; do sleep 5; done
+"""
+
+
+def simplest(application: Application, directory: Path, processes: int, stop_wait_seconds: int) -> Image:
+    """The mark to reach: the article with three repairs, and nothing of ours.
+
+    supervisord is PID 1 (exec form), its children are the workers themselves (no shell between), it waits for
+    them until just before the grace period ends, and there is no hook.
+    """
+    options = f"autorestart=true\nstopwaitsecs={stop_wait_seconds}"
+    _write(directory / "supervisord.conf",
+           _SUPERVISOR.format(command=" ".join(WORKER), processes=processes, options=options))
+    return _image(application, directory)
+
+
+def article(application: Application, directory: Path, processes: int) -> Image:
+    """The recipe as the article gives it, but for an exec-form CMD and a consumer name per worker.
+
+    Without the first, each deletion takes the whole grace period; without the second, Redis loses and doubles
+    messages even before anything is deleted. What is left is the stop file that the first worker deletes.
+    """
+    command = "bash /opt/set-up/consume.sh"
+    _write(directory / "supervisord.conf",
+           _SUPERVISOR.format(command=command, processes=processes, options=_ARTICLES_OPTIONS))
+    _write(directory / "consume.sh", _ARTICLES_CONSUME.format(worker=" ".join(WORKER)))
+    _write(directory / "pre_stop.sh", _ARTICLES_PRE_STOP)
+    return replace(_image(application, directory), pre_stop=("bash", "/opt/set-up/pre_stop.sh"))
+
+
+def _image(application: Application, directory: Path) -> Image:
+    plain = application.image((*SUPERVISORD, "/opt/set-up/supervisord.conf"))
+    return replace(plain, mounts={**plain.mounts, "/opt/set-up": directory})
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

@@ -1,0 +1,77 @@
+"""The laboratory itself: it must see losses where there are some, and none where there are none."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from tests.runtime.lab import subjects
+from tests.runtime.lab.application import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.runtime.lab.scene import Scene
+
+WORKERS = 12
+GRACE_SECONDS = 30
+
+
+def test_the_articles_recipe_is_seen_to_kill_messages(open_scene: Callable[..., Scene]) -> None:
+    scene = open_scene()
+    # Longer than the hook's poll of 5 s, so that every worker has one in hand when the container ends.
+    scene.send(messages(seed=1, number=60, least=7, most=9))
+    pod = scene.pod(subjects.article(scene.application, scene.directory / "set-up", WORKERS)).start()
+    scene.wait_for_messages_in_hand(WORKERS)
+
+    deletion = pod.delete(GRACE_SECONDS)
+
+    account = scene.account()
+    # At least 9 of 12: the measured share is 65 of 70, and one worker always ends by the stop file.
+    assert len(account.killed) >= 9, (
+        f"the sandbox saw only {len(account.killed)} killed messages where 65 of 70 were measured: "
+        f"what it says about our own image cannot be believed ({deletion})"
+    )
+    assert scene.broker.depth().taken == len(account.killed), "the broker and the ledger disagree about the killed"
+
+
+def test_the_simplest_correct_set_up_loses_nothing(open_scene: Callable[..., Scene]) -> None:
+    scene = open_scene()
+    scene.send(messages(seed=2, number=60, least=0.5, most=4))
+    image = subjects.simplest(scene.application, scene.directory / "set-up", WORKERS, GRACE_SECONDS - 3)
+    pod = scene.pod(image).start()
+    scene.wait_for_messages_in_hand(WORKERS)
+    time.sleep(1)
+
+    deletion = pod.delete(GRACE_SECONDS)
+
+    account = scene.account()
+    assert not account.killed, f"the mark to reach lost {account.killed}: something is wrong with the sandbox"
+    assert not account.started_again
+    assert not deletion.sigkilled
+    assert scene.broker.depth().taken == 0
+    assert len(account.finished) + scene.broker.depth().ready == len(scene.sent)
+
+
+def test_a_pod_that_ignores_sigterm_is_killed_when_the_grace_period_ends(open_scene: Callable[..., Scene]) -> None:
+    scene = open_scene()
+    # PID 1 without a handler: the kernel drops the signal (V-20).
+    pod = scene.pod(scene.application.image(("sleep", "60"))).start()
+
+    deletion = pod.delete(3)
+
+    assert deletion.sigkilled
+    assert 3.0 <= deletion.seconds < 4.0
+    assert deletion.exit_status == 137
+
+
+def test_a_hook_that_uses_the_whole_grace_period_leaves_two_seconds(open_scene: Callable[..., Scene]) -> None:
+    scene = open_scene()
+    pod = scene.pod(scene.application.image(("sleep", "60"))).start()
+
+    deletion = pod.delete(2, hook=("sleep", "30"))
+
+    assert deletion.hook is not None
+    assert deletion.hook.status is None, "a kubelet waits for a hook only as long as the grace period"
+    assert deletion.sigkilled
+    assert 4.0 <= deletion.seconds < 5.0
