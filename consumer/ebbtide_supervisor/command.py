@@ -1,0 +1,114 @@
+"""Is the worker's command one that can consume? Checked before it is started 70 times."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ebbtide_supervisor.environment import Environment
+
+CONSUME: Final = "messenger:consume"
+# Options of messenger:consume whose value may be a word of its own, which then is no receiver.
+VALUE_OPTIONS: Final = (
+    *("-l", "--limit", "-f", "--failure-limit", "-m", "--memory-limit", "-t", "--time-limit", "-b", "--bus"),
+    *("--sleep", "--queues", "--exclude-receivers", "--fetch-size", "-e", "--env"),
+)
+UNITS: Final = {"": 1 / 1048576, "k": 1 / 1024, "m": 1, "g": 1024, "t": 1048576}
+
+
+def command_problems(environment: Environment, command: Sequence[str]) -> list[str]:
+    """One line per problem of the worker's command."""
+    if not command:
+        return [
+            "args: the container has no worker command (got nothing); write for example "
+            "args: [php, bin/console, messenger:consume, githubevents]"
+        ]
+    problems = []
+    if shutil.which(command[0]) is None:
+        problems.append(f"args: {command[0]!r} is not a program of this image (got PATH without it); install it")
+    if environment.worker_kind == "symfonyMessenger":
+        problems += _symfony_problems(environment, command)
+    return problems
+
+
+def _symfony_problems(environment: Environment, command: Sequence[str]) -> list[str]:
+    if CONSUME not in command:
+        return [
+            f"args: a symfonyMessenger worker runs {CONSUME} (got {' '.join(command)!r}); write it, or set "
+            "EBBTIDE_WORKER_KIND=command for a program that ends on the stop signal"
+        ]
+    problems = []
+    at = command.index(CONSUME)
+    console = Path(command[at - 1]) if at else Path(command[0])
+    if not console.is_file():
+        problems.append(
+            f"args: the console {str(console)!r} does not exist (got working directory {Path.cwd()}); set WORKDIR to "
+            "the application, or write the path in full"
+        )
+    arguments = command[at + 1 :]
+    if not _receivers(arguments) and "--all" not in arguments:
+        problems.append(
+            f"args: {CONSUME} names no receiver (got {' '.join(command)!r}), so every worker would end at once; "
+            "write the transports to consume from after it"
+        )
+    return problems + _limit_problems(environment, arguments)
+
+
+def _limit_problems(environment: Environment, arguments: Sequence[str]) -> list[str]:
+    problems = []
+    if _values(arguments, "-t", "--time-limit") and environment.time_limit_seconds:
+        problems.append(
+            f"args: --time-limit is given here and by EBBTIDE_TIME_LIMIT_SECONDS (got "
+            f"{environment.time_limit_seconds}); leave it out here: the variable's value is spread over the workers"
+        )
+    limits = _values(arguments, "-m", "--memory-limit")
+    if len(limits) > 1:
+        problems.append(
+            f"args: the memory limit is given {len(limits)} times (got {', '.join(limits)}); -m is --memory-limit, "
+            "the last one wins; for a number of messages write --limit"
+        )
+    for limit in limits[-1:]:
+        mebibytes = _mebibytes(limit)
+        if mebibytes is None or mebibytes >= environment.memory_limit_mebibytes:
+            problems.append(
+                f"args: --memory-limit must be below PHP's own memory_limit (got {limit}, not below "
+                f"{environment.memory_limit_mebibytes}M), or PHP dies inside a message before Messenger can stop "
+                "between two; raise EBBTIDE_MEMORY_LIMIT_MEBIBYTES"
+            )
+    return problems
+
+
+def _receivers(arguments: Sequence[str]) -> list[str]:
+    receivers, skip = [], False
+    for argument in arguments:
+        if skip:
+            skip = False
+        elif argument in VALUE_OPTIONS:
+            skip = True
+        elif not argument.startswith("-"):
+            receivers.append(argument)
+    return receivers
+
+
+def _values(arguments: Sequence[str], short: str, long: str) -> list[str]:
+    """The values an option was given, in all four spellings."""
+    values = []
+    for at, argument in enumerate(arguments):
+        if argument in (short, long) and at + 1 < len(arguments):
+            values.append(arguments[at + 1])
+        elif argument.startswith(f"{long}="):
+            values.append(argument.partition("=")[2])
+        elif argument.startswith(short) and not argument.startswith("--") and len(argument) > len(short):
+            values.append(argument[len(short) :].removeprefix("="))
+    return values
+
+
+def _mebibytes(text: str) -> float | None:
+    """PHP's shorthand, where 150M is 150 MiB."""
+    match = re.fullmatch(r"([0-9]+)([kmgt]?)", text.strip().lower())
+    return int(match[1]) * UNITS[match[2]] if match else None

@@ -1,0 +1,99 @@
+"""What happens between the container's start and supervisord."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ebbtide_supervisor.command import command_problems
+from ebbtide_supervisor.environment import Environment, read_environment
+from ebbtide_supervisor.outcome import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HERE: Final = Path(__file__).resolve().parent.parent
+BUILT_OPCACHE: Final = HERE / "opcache"
+SHELLS: Final = ("sh", "dash", "bash", "ash", "busybox")
+
+
+def main(command: Sequence[str]) -> int:
+    """Returns only when something is wrong; otherwise this process becomes supervisord."""
+    environment, problems = read_environment(os.environ)
+    problems += _identity_problems()
+    if environment is not None:
+        problems += command_problems(environment, command)
+        problems += _prepare_state_directory(environment)
+    if problems or environment is None:
+        for problem in problems:
+            print(f"ebbtide: {problem}", file=sys.stderr)
+        return ExitStatus.REFUSED
+    os.environ.update(_container_variables(environment, command))
+    # The interpreter in full: with PYTHONPATH and the like ignored, a Python worker's settings stay its own.
+    os.execv(sys.executable, [sys.executable, "-EsB", str(HERE / "supervise")])
+
+
+def _identity_problems() -> list[str]:
+    problems = []
+    if os.getuid() == 0:
+        problems.append(
+            "user: runs as root (got uid 0), and every worker would too; leave out `user`, or set "
+            "securityContext.runAsUser to 10001"
+        )
+    if os.getppid() == 1 and (name := _process_name(1)) in SHELLS:
+        problems.append(
+            f"PID 1: is a shell (got {name!r}), which does not pass SIGTERM on, so every message in flight would be "
+            'lost at the grace period\'s end; start the image by its ENTRYPOINT, or write command: ["/opt/ebbtide/entrypoint"]'
+        )
+    return problems
+
+
+def _process_name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _prepare_state_directory(environment: Environment) -> list[str]:
+    """An empty state of this container: what a container before it left in the pod's volume goes."""
+    directory = environment.state_directory
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for stale in (environment.stop_file, environment.socket, environment.status_file):
+            stale.unlink(missing_ok=True)
+        probe = directory / "writable"
+        probe.write_bytes(b"x" * 4096)
+        probe.unlink()
+        _copy_opcache(directory / "opcache")
+    except OSError as error:
+        return [
+            f"{directory}: cannot be written (got {error.strerror}), and the drain needs it; mount a memory volume "
+            f"there that uid {os.getuid()} may write and that is not full"
+        ]
+    return []
+
+
+def _copy_opcache(target: Path) -> None:
+    """PHP 8.2 refuses a read-only opcache.file_cache, so the one built into the image is copied into memory."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    if BUILT_OPCACHE.is_dir():
+        shutil.copytree(BUILT_OPCACHE, target, dirs_exist_ok=True, copy_function=shutil.copyfile)
+
+
+def _container_variables(environment: Environment, command: Sequence[str]) -> dict[str, str]:
+    variables = environment.variables() | {
+        "EBBTIDE_WORKER_COMMAND": shlex.join(command),
+        "EBBTIDE_OPCACHE_DIRECTORY": str(environment.state_directory / "opcache"),
+        "HOSTNAME": os.environ.get("HOSTNAME") or os.uname().nodename,
+    }
+    # An empty first entry keeps PHP's own directory; ours comes last and so wins.
+    variables["PHP_INI_SCAN_DIR"] = f"{os.environ.get('PHP_INI_SCAN_DIR', '')}:{HERE}"
+    return variables
+
+

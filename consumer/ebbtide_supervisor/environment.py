@@ -1,0 +1,189 @@
+"""The container's environment: the only settings this image reads, checked before anything starts.
+
+Every number comes from the one shutdown budget of the Deployment. A variable that is missing gets the default
+written here, so that `docker run` works; one that is wrong is a problem with a line of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX: Final = "EBBTIDE_"
+
+# The steps of the shutdown budget when only the longest message is known (seconds).
+STOP_WAIT_MARGIN: Final = 10
+DRAIN_DEADLINE_MARGIN: Final = 5
+GRACE_MARGIN: Final = 15
+
+# GKE ends the drain of a node after an hour whatever the grace period says.
+LONGEST_GRACE_SECONDS: Final = 3600
+
+
+@dataclass(frozen=True)
+class WholeNumber:
+    """One numeric variable: its range, its default, and what it means to a person."""
+
+    minimum: int
+    maximum: int
+    default: int | None
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Word:
+    """One variable with a closed set of values."""
+
+    values: tuple[str, ...]
+    default: str
+    meaning: str
+
+
+NUMBERS: Final[dict[str, WholeNumber]] = {
+    "PROCESSES": WholeNumber(1, 1000, 1, "how many workers this container runs; spread more over pods"),
+    "LONGEST_MESSAGE_SECONDS": WholeNumber(0, 3570, 60, "how long one message may take"),
+    "STOP_WAIT_SECONDS": WholeNumber(1, LONGEST_GRACE_SECONDS, None, "when a worker that was asked is killed"),
+    "DRAIN_DEADLINE_SECONDS": WholeNumber(1, LONGEST_GRACE_SECONDS, None, "how long the preStop hook waits"),
+    "GRACE_SECONDS": WholeNumber(1, LONGEST_GRACE_SECONDS, None, "the pod's terminationGracePeriodSeconds"),
+    "START_DEADLINE_SECONDS": WholeNumber(1, 86400, 300, "by when one worker must have become ready"),
+    "TIME_LIMIT_SECONDS": WholeNumber(0, 604800, 3600, "after how long a Symfony worker rotates, 0 = never"),
+    "MEMORY_LIMIT_MEBIBYTES": WholeNumber(16, 1048576, 256, "PHP's memory_limit for one worker"),
+    "RECOVER_AFTER_SECONDS": WholeNumber(0, 86400, 0, "age of a lost Redis message worth claiming, 0 = off"),
+}
+
+WORDS: Final[dict[str, Word]] = {
+    "WORKER_KIND": Word(("symfonyMessenger", "command"), "symfonyMessenger", "what a worker is"),
+    "DRAIN": Word(("signal", "stopFile"), "signal", "how a worker is asked to finish"),
+    "STOP_SIGNAL": Word(("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "WINCH"), "TERM", "what finishes a worker"),
+}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The checked environment. Times in seconds, memory in MiB."""
+
+    worker_kind: str
+    processes: int
+    stop_signal: str
+    drain: str
+    longest_message_seconds: int
+    stop_wait_seconds: int
+    drain_deadline_seconds: int
+    grace_seconds: int
+    start_deadline_seconds: int
+    time_limit_seconds: int
+    memory_limit_mebibytes: int
+    recover_after_seconds: int
+    state_directory: Path
+
+    @property
+    def stop_file(self) -> Path:
+        """While it exists no worker starts. Removed only when a container starts."""
+        return self.state_directory / "stop"
+
+    @property
+    def socket(self) -> Path:
+        """Where PID 1 answers the hook."""
+        return self.state_directory / "supervisor.sock"
+
+    @property
+    def status_file(self) -> Path:
+        """What the probes read."""
+        return self.state_directory / "status"
+
+    @property
+    def signal_number(self) -> signal.Signals:
+        return signal.Signals[f"SIG{self.stop_signal}"]
+
+    def variables(self) -> dict[str, str]:
+        """The environment with every default filled in, as supervisord.conf and `consume` read it."""
+        return {PREFIX + name.upper(): str(value) for name, value in vars(self).items()}
+
+
+def read_environment(variables: Mapping[str, str]) -> tuple[Environment | None, list[str]]:
+    """The settings, or None and one line per problem."""
+    problems: list[str] = []
+    values: dict[str, int | str] = {}
+    for name, word in WORDS.items():
+        values[name] = variables.get(PREFIX + name, word.default)
+        if values[name] not in word.values:
+            problems.append(
+                f"{PREFIX}{name}: no such word (got {values[name]!r}); it says {word.meaning}; "
+                f"write one of {', '.join(word.values)}"
+            )
+    numbers = {name: _number(name, variables, problems) for name in NUMBERS}
+    if problems:
+        return None, [*problems, *_state_directory_problems(variables)]
+    _fill_budget(numbers)
+    problems += _budget_problems(numbers) + _state_directory_problems(variables)
+    if problems:
+        return None, problems
+    everything = {name.lower(): value for name, value in {**values, **numbers}.items()}
+    return Environment(**everything, state_directory=_state_directory(variables)), []  # type: ignore[arg-type]
+
+
+def _number(name: str, variables: Mapping[str, str], problems: list[str]) -> int | None:
+    rule = NUMBERS[name]
+    text = variables.get(PREFIX + name)
+    if text is None:
+        return rule.default
+    # ASCII digits only: int() would also take '1_000', ' 7 ' and other alphabets, which the shell does not.
+    if re.fullmatch(r"[0-9]{1,9}", text) and rule.minimum <= int(text) <= rule.maximum:
+        return int(text)
+    example = rule.default if rule.default is not None else 230
+    problems.append(
+        f"{PREFIX}{name}: not a whole number from {rule.minimum} to {rule.maximum} (got {text!r}); "
+        f"it says {rule.meaning}; write for example {example}"
+    )
+    return None
+
+
+def _fill_budget(numbers: dict[str, int | None]) -> None:
+    steps = (
+        ("LONGEST_MESSAGE_SECONDS", "STOP_WAIT_SECONDS", STOP_WAIT_MARGIN),
+        ("STOP_WAIT_SECONDS", "DRAIN_DEADLINE_SECONDS", DRAIN_DEADLINE_MARGIN),
+        ("DRAIN_DEADLINE_SECONDS", "GRACE_SECONDS", GRACE_MARGIN),
+    )
+    for lower, upper, margin in steps:
+        base = numbers[lower]
+        if numbers[upper] is None and base is not None:
+            numbers[upper] = base + margin
+
+
+def _budget_problems(numbers: Mapping[str, int | None]) -> list[str]:
+    """The ladder longest message <= stop wait <= hook deadline < grace, checked where it is used."""
+    ladder = (
+        ("LONGEST_MESSAGE_SECONDS", "STOP_WAIT_SECONDS", "or a message is killed while it is handled"),
+        ("STOP_WAIT_SECONDS", "DRAIN_DEADLINE_SECONDS", "or the hook gives up before the last worker"),
+        ("DRAIN_DEADLINE_SECONDS", "GRACE_SECONDS", "or the kubelet kills the pod while the hook waits"),
+    )
+    problems = []
+    for lower, upper, reason in ladder:
+        low, high = numbers[lower], numbers[upper]
+        if low is not None and high is not None and low >= high:
+            problems.append(
+                f"{PREFIX}{upper}: must be above {PREFIX}{lower} (got {high}, not above {low}), {reason}; "
+                f"leave it out to have it derived, or raise it"
+            )
+    return problems
+
+
+def _state_directory(variables: Mapping[str, str]) -> Path:
+    return Path(variables.get(PREFIX + "STATE_DIRECTORY", "/run/ebbtide"))
+
+
+def _state_directory_problems(variables: Mapping[str, str]) -> list[str]:
+    path = _state_directory(variables)
+    # supervisord.conf and the shell read it unquoted, and a unix socket's path ends at 107 bytes.
+    if re.fullmatch(r"/[A-Za-z0-9._/-]{0,80}", str(path)):
+        return []
+    return [
+        f"{PREFIX}STATE_DIRECTORY: must be an absolute path of at most 80 plain characters (got {str(path)!r}), "
+        "it holds a unix socket; write /run/ebbtide"
+    ]

@@ -1,0 +1,245 @@
+"""The pod's workers: starts, rotates, holds and drains them. Everything happens in `step`, in PID 1's only thread."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from ebbtide_supervisor.drain import Drain
+from ebbtide_supervisor.gate import Gate
+from ebbtide_supervisor.outcome import CANNOT_START, ExitStatus, Outcome, describe, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ebbtide_supervisor.environment import Environment
+    from ebbtide_supervisor.events import Emit
+    from ebbtide_supervisor.worker import Worker
+
+# A worker that rotates sooner than this waits for it: --limit=1 must not become a fork loop.
+SHORTEST_ROTATION_SECONDS: Final = 1.0
+# How often a worker that may be ready is looked at.
+LOOK_SECONDS: Final = 0.5
+# Forks of one step, some 3 ms each: a SIGTERM must not wait for 70 of them.
+STARTS_PER_STEP: Final = 10
+# One that is never found asleep is busy, not booting, after this long.
+LONGEST_BOOT_SECONDS: Final = 30.0
+
+
+class Pool:
+    """Owns the workers' lives. `wake_at` is told when `step` has to run again, in monotonic seconds."""
+
+    def __init__(self, environment: Environment, workers: Sequence[Worker], emit: Emit) -> None:
+        self.environment = environment
+        self.workers = workers
+        self.emit = emit
+        self.gate = Gate()
+        self.drain: Drain | None = None
+        self.exit_status: ExitStatus | None = None
+        self.terminating = False
+        self.ever_ready = False
+        self.wake_at: Callable[[float], None] = lambda _when: None
+        self.wake: Callable[[], None] = lambda: None
+        self._began_at = time.monotonic()
+        self._ended: list[tuple[Worker, int, float]] = []
+        self._due: dict[Worker, float] = {}  # who wants to start, and from when on
+        self._held_since: float | None = None
+        self._parked: set[Worker] = set()  # who found the stop file
+        self._all_ready = False
+        for worker in workers:
+            worker.on_end = self._note_end
+            worker.on_kill = self._report_kill
+
+    # What PID 1 asks.
+
+    def begin(self) -> None:
+        """Start every worker."""
+        environment = self.environment
+        self._began_at = time.monotonic()
+        self.emit(
+            "containerStarted",
+            processes=len(self.workers),
+            drain=environment.drain,
+            stopWaitSeconds=environment.stop_wait_seconds,
+            graceSeconds=environment.grace_seconds,
+        )
+        self._due = dict.fromkeys(self.workers, self._began_at)
+        self.step()
+
+    def begin_drain(self, by: str, exit_status: ExitStatus | None = None) -> Drain:
+        """Stop starting workers and ask those that run to finish. Asking twice changes nothing."""
+        if self.drain is None:
+            self._due.clear()
+            self.drain = Drain(self.environment, self.workers, self.emit, by)
+            self.exit_status = exit_status
+            self.wake()
+        return self.drain
+
+    def terminate(self, signal_name: str) -> None:
+        """PID 1 was told to end."""
+        self.terminating = True
+        self.begin_drain(signal_name)
+        self.wake()
+
+    @property
+    def finished(self) -> bool:
+        """Whether PID 1 may end now."""
+        return self.drain is not None and self.drain.ended and (self.terminating or self.exit_status is not None)
+
+    def counts(self) -> dict[str, int]:
+        return {
+            "running": sum(worker.alive for worker in self.workers),
+            "ready": sum(worker.ready and worker.alive for worker in self.workers),
+            "waiting": 0 if self.gate.is_open else len(self._due),
+        }
+
+    @property
+    def phase(self) -> str:
+        """One word for the probes."""
+        if self.drain is not None or self.environment.stop_file.exists():
+            return "draining"
+        if not self.gate.is_open:
+            return "waiting"
+        return "running" if self.ever_ready else "starting"
+
+    # One step.
+
+    def step(self) -> None:
+        """Do whatever is due, then say when the next thing will be."""
+        now = time.monotonic()
+        ended, self._ended = self._ended, []
+        for worker, wait_status, at in ended:
+            self._end(worker, wait_status, at)
+        if self.drain is not None:
+            self.drain.step(now)
+            if self.drain.ended and not self.finished and now >= self.drain.began_at + self.environment.grace_seconds:
+                self.emit("notTerminated", graceSeconds=self.environment.grace_seconds)
+                self.exit_status = ExitStatus.NOT_TERMINATED
+            if self.finished and self.exit_status is None:
+                self.exit_status = self.drain.exit_status
+        else:
+            self._unpark(now)
+            self._look(now)
+            self._check_start_deadline(now)
+            self._start_due(now)
+        upcoming = [at for at in self._appointments(now) if at is not None]
+        if upcoming:
+            self.wake_at(min(upcoming))
+
+    def _note_end(self, worker: Worker, wait_status: int) -> None:
+        # Called in the middle of supervisord's reaping: only take it down.
+        self._ended.append((worker, wait_status, time.monotonic()))
+        self.wake()
+
+    def _end(self, worker: Worker, wait_status: int, at: float) -> None:
+        asked = self.drain is not None and worker in self.drain.asked
+        outcome = judge(wait_status, asked=asked, stop_signal=self.environment.signal_number)
+        lived = worker.lived_seconds(at)
+        fields: dict[str, object] = {**describe(wait_status), "seconds": lived}
+        if self.drain is not None:
+            fields["afterDrainSeconds"] = round(at - self.drain.began_at, 3)
+        self.emit("workerEnded", worker=worker.number, outcome=outcome, **fields)
+        if self.drain is not None:
+            self.drain.record(worker, outcome, booting=not worker.ready)
+        elif outcome is Outcome.STOPPED:
+            self.gate.ended(worker.number)
+            self._parked.add(worker)
+        elif outcome is Outcome.ROTATED:
+            self.gate.ended(worker.number)
+            self._due[worker] = max(at, worker.started_at + SHORTEST_ROTATION_SECONDS)
+        elif os.WIFEXITED(wait_status) and os.WEXITSTATUS(wait_status) in CANNOT_START:
+            self._give_up(ExitStatus.CANNOT_START, f"worker {worker.number} cannot be executed, see the line above")
+        else:
+            self._hold(worker, lived, at)
+        worker.ready = False
+        self._all_ready = False
+
+    def _hold(self, worker: Worker, lived: float, at: float) -> None:
+        if self._held_since is None:
+            self._held_since = at
+        if self.gate.is_open:
+            self.emit("startsHeld", worker=worker.number, reason="a worker failed: one probe at a time from here on")
+        self.gate.failed(worker.number, lived, at)
+        self._due[worker] = at
+
+    def _unpark(self, now: float) -> None:
+        # A stop file without a drain is a hook that was killed half-way, or a person: no silent idle container
+        # when the file goes away again.
+        if self._parked and not self.environment.stop_file.exists():
+            self._due.update(dict.fromkeys(self._parked, now))
+            self._parked.clear()
+
+    def _look(self, now: float) -> None:
+        for worker in self.workers:
+            if worker.ready or not worker.alive:
+                continue
+            lived = worker.lived_seconds(now)
+            settled = lived >= self.gate.settle_seconds and worker.asleep()
+            if settled or lived >= LONGEST_BOOT_SECONDS:
+                self._become_ready(worker, now)
+        if not self._all_ready and all(worker.ready for worker in self.workers):
+            self._all_ready = True
+            self.emit("workersReady", ready=len(self.workers), seconds=round(now - self._began_at, 3))
+
+    def _become_ready(self, worker: Worker, now: float) -> None:
+        worker.ready = True
+        if not self.ever_ready:
+            self.ever_ready = True
+            self.emit("firstWorkerReady", worker=worker.number, seconds=round(now - self._began_at, 3))
+        if self.gate.settled(worker.number, now) and self._held_since is not None:
+            self.emit(
+                "startsReleased",
+                worker=worker.number,
+                waiting=len(self._due),
+                heldSeconds=round(now - self._held_since, 3),
+            )
+            self._held_since = None
+            self._began_at = now
+
+    def _check_start_deadline(self, now: float) -> None:
+        deadline = self.environment.start_deadline_seconds
+        if not self.ever_ready and now >= self._began_at + deadline:
+            self._give_up(ExitStatus.NEVER_READY, f"no worker became ready within {deadline} s of the start")
+
+    def _give_up(self, status: ExitStatus, reason: str) -> None:
+        self.emit("gaveUp", reason=reason, exitStatus=int(status))
+        self.begin_drain("gaveUp", status)
+
+    def _start_due(self, now: float) -> None:
+        due = [worker for worker, at in self._due.items() if at <= now]
+        for worker in due[:STARTS_PER_STEP]:
+            if not self.gate.may_start(now):
+                break
+            del self._due[worker]
+            again = worker.started_at > 0
+            why_not = worker.start()
+            if why_not is not None:
+                self.emit("workerNotStarted", worker=worker.number, reason=why_not)
+                self._hold(worker, 0.0, now)
+                continue
+            self.gate.started(worker.number, now)
+            probe = worker.number == self.gate.probe
+            self.emit("workerStarted", worker=worker.number, pid=worker.pid, again=again, probe=probe)
+
+    def _appointments(self, now: float) -> list[float | None]:
+        if self.drain is not None:
+            return [self.drain.next_at(now), self.drain.began_at + self.environment.grace_seconds]
+        times: list[float | None] = list(self._due.values()) if self.gate.is_open else []
+        if self._due:
+            times.append(self.gate.next_start_at())
+        if any(worker.alive and not worker.ready for worker in self.workers):
+            times.append(now + LOOK_SECONDS)
+        if not self.ever_ready:
+            times.append(self._began_at + self.environment.start_deadline_seconds)
+        return times
+
+    def _report_kill(self, worker: Worker) -> None:
+        drain = self.drain
+        after = round(time.monotonic() - (drain.began_at if drain else worker.started_at), 3)
+        self.emit(
+            "workerKilled",
+            worker=worker.number,
+            afterSeconds=after,
+            reason=f"still running {after:g} s after it was asked to finish: its message comes back",
+        )
