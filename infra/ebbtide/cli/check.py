@@ -1,0 +1,58 @@
+"""`ebbtide check`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ebbtide.cli.output import BAD_INPUT, print_findings, project_root
+from ebbtide.settings.check import check_stack
+from ebbtide.settings.findings import Finding, Level, SettingsError, format_path
+from ebbtide.settings.loader import read_stack, stack_names
+from ebbtide.settings.merge import source_of
+
+
+def run(stack: str | None, project: Path | None, format: str, *, strict: bool) -> None:  # noqa: A002
+    """Check one stack or all of them. Exits with 1 for an error, with `strict` for a warning too."""
+    root = project_root(project)
+    names = [stack] if stack else stack_names(root)
+    results = {name: _findings(name, root) for name in names}
+    if format == "json":
+        typer.echo(
+            json.dumps({"stacks": {name: list(map(as_json, found)) for name, found in results.items()}}, indent=2)
+        )
+    else:
+        _print(results)
+    levels = {finding.level for found in results.values() for finding in found}
+    if Level.ERROR in levels or (strict and Level.WARNING in levels):
+        raise typer.Exit(BAD_INPUT)
+
+
+def _findings(name: str, root: Path) -> list[Finding]:
+    try:
+        loaded = read_stack(name, root)
+    except SettingsError as error:
+        return [replace(finding, source=finding.source or error.where) for finding in error.findings]
+    found = check_stack(loaded.settings)
+    return [replace(finding, source=source_of(finding.path, loaded.sources)) for finding in found]
+
+
+def _print(results: dict[str, list[Finding]]) -> None:
+    for name, found in results.items():
+        counts = {level: sum(finding.level is level for finding in found) for level in Level}
+        words = [
+            f"{count} {level}{'s' if count > 1 and level is not Level.INFO else ''}"
+            for level, count in counts.items()
+            if count
+        ]
+        typer.echo(f"{typer.style(name, bold=True)}: {', '.join(words) or 'no findings'}")
+        print_findings(found)
+
+
+def as_json(finding: Finding) -> dict[str, Any]:
+    """The stable form of a finding: level, rule, source, path, message, remedy."""
+    return {**asdict(finding), "level": finding.level.value, "path": format_path(finding.path)}

@@ -1,0 +1,138 @@
+"""The command line, `ebbtide`. Only options and help live here; each command imports what it runs when it runs.
+
+`--help` must not pay for the models, and `check` not for Pulumi: importing the SDK's classes takes 4.4 s.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Optional
+
+import typer
+
+app = typer.Typer(
+    name="ebbtide",
+    help="Autoscaled queue consumers on GKE that never lose a message when they scale down.",
+    epilog="A project is a directory with Pulumi.yaml; its stacks are stacks/Pulumi.<name>.yaml.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Project = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
+    typer.Option("--project", help="Directory with Pulumi.yaml. Default: the nearest one at or above this one."),
+]
+Stack = Annotated[str, typer.Option("--stack", "-s", help="Stack name, for example dev.")]
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Autoscaled queue consumers on GKE that never lose a message when they scale down."""
+    if version:
+        from ebbtide import __version__
+
+        typer.echo(f"ebbtide {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command(epilog="Example: ebbtide render --stack production --out manifests/")
+def render(
+    stack: Stack,
+    project: Project = None,
+    out: Annotated[Optional[Path], typer.Option("--out", help="Write one file per object here.")] = None,  # noqa: UP045
+    format: Annotated[Literal["yaml", "json"], typer.Option("--format", help="Output format.")] = "yaml",  # noqa: A002
+    *,
+    resources: Annotated[
+        bool,
+        typer.Option("--resources", help="Every resource of the program, Google Cloud included, with its options."),
+    ] = False,
+) -> None:
+    """Print the Kubernetes manifests of a stack, as they are applied."""
+    from ebbtide.cli.render import run
+
+    run(stack, project, out, format, resources=resources)
+
+
+@app.command(epilog="Example: ebbtide check --strict")
+def check(
+    stack: Annotated[Optional[str], typer.Option("--stack", "-s", help="Only this stack. Default: all.")] = None,  # noqa: UP045
+    project: Project = None,
+    format: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",  # noqa: A002
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings as well.")] = False,
+) -> None:
+    """Validate stacks and print every finding at once. Exit status 1 if there is an error."""
+    from ebbtide.cli.check import run
+
+    run(stack, project, format, strict=strict)
+
+
+@app.command(epilog="Example: ebbtide explain --stack dev")
+def explain(
+    stack: Stack,
+    project: Project = None,
+    format: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",  # noqa: A002
+) -> None:
+    """Explain a stack: settings and their sources, the shutdown timeline, the scaling envelope."""
+    from ebbtide.cli.explain import run
+
+    run(stack, project, format)
+
+
+@app.command(epilog="Example: ebbtide preview --stack production --base origin/main --format markdown")
+def preview(
+    stack: Stack,
+    project: Project = None,
+    base: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--base", metavar="GIT-REF", help="Compare with the project at this commit, in process."),
+    ] = None,
+    plan: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            "--plan", metavar="FILE", help="Judge the output of `pulumi preview --json`; - reads standard input."
+        ),
+    ] = None,
+    engine: Annotated[
+        Literal["in-process", "pulumi"],
+        typer.Option(
+            "--engine", help="in-process needs no login; pulumi runs the real preview (Pulumi CLI and backend)."
+        ),
+    ] = "in-process",
+    format: Annotated[  # noqa: A002
+        Literal["text", "markdown", "json"], typer.Option("--format", help="Output format.")
+    ] = "text",
+    fail_on: Annotated[
+        Optional[Literal["danger", "disruptive", "scaling", "info"]],  # noqa: UP045
+        typer.Option("--fail-on", help="Exit with 3 if a risk is at this level or above."),
+    ] = None,
+    out: Annotated[Optional[Path], typer.Option("--out", help="Write to this file instead.")] = None,  # noqa: UP045
+) -> None:
+    """Show what a stack deploys or, with --base or --plan, what a change does to running consumers."""
+    from ebbtide.cli.preview import run
+
+    run(stack, project, base=base, plan=plan, engine=engine, format=format, fail_on=fail_on, out=out)
+
+
+@app.command(epilog="Example: ebbtide schema > stack.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of a stack file, for editors."""
+    from ebbtide.cli.schema import run
+
+    run()
+
+
+def main() -> None:
+    """Run the command line; settings that cannot be used end in their findings and exit status 1."""
+    from ebbtide.cli.output import exit_cleanly
+
+    with exit_cleanly():
+        app()

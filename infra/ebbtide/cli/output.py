@@ -1,0 +1,54 @@
+"""How commands speak: findings on standard error, colours on a terminal only, exit statuses without tracebacks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from ebbtide.settings.findings import Finding
+
+BAD_INPUT = 1
+RISK = 3
+"""A risk at or over `--fail-on`; 2 is typer's own for wrong usage."""
+
+_COLOURS = {"error": typer.colors.RED, "warning": typer.colors.YELLOW, "info": typer.colors.BLUE}
+
+
+@contextmanager
+def exit_cleanly() -> Iterator[None]:
+    """Turn a user's mistake into its message and exit status 1, and a closed pipe into a quiet end."""
+    try:
+        yield
+    except BrokenPipeError:
+        # The reader has left (`| head`): Python would print a traceback when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(BAD_INPUT) from None
+    except ValueError as error:
+        findings = getattr(error, "findings", None)
+        if findings is None:
+            raise
+        print_findings(findings, err=True)
+        raise SystemExit(BAD_INPUT) from None
+
+
+def print_findings(findings: list[Finding], *, err: bool = False) -> None:
+    """One finding a line: level, rule, file, path, sentence, remedy."""
+    for finding in findings:
+        level = typer.style(f"{finding.level}", fg=_COLOURS[finding.level], bold=True)
+        source = f"{finding.source}: " if finding.source else ""
+        rule = typer.style(f" [{finding.rule}]", dim=True)
+        typer.echo(f"{level}: {source}{finding}{rule}", err=err)
+
+
+def project_root(project: Path | None) -> Path:
+    """The project's directory. Raises SettingsError if there is none."""
+    from ebbtide.settings.loader import find_root
+
+    return find_root((project or Path.cwd()).resolve())

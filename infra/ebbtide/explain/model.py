@@ -1,0 +1,120 @@
+"""Everything `explain` and `preview` say about a stack, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ebbtide.explain.envelope import EnvelopePoint, build_envelope
+from ebbtide.explain.scaling import ScalingLimits, build_scaling_limits
+from ebbtide.explain.timeline import Moment, build_timeline
+from ebbtide.settings.check import check_stack
+from ebbtide.settings.consumer import ConsumerSettings
+from ebbtide.settings.findings import Finding, Path, format_path
+from ebbtide.settings.loader import LoadedStack
+from ebbtide.settings.merge import Sources, source_of
+from ebbtide.settings.units import format_cpu, format_duration, format_memory
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One resolved setting and where it came from: a file, `default`, or what it was derived from."""
+
+    path: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerExplanation:
+    """One consumer, resolved."""
+
+    name: str
+    values: tuple[Value, ...]
+    timeline: tuple[Moment, ...]
+    envelope: tuple[EnvelopePoint, ...]
+    scaling: ScalingLimits | None
+
+
+@dataclass(frozen=True, slots=True)
+class StackExplanation:
+    """One stack, resolved."""
+
+    name: str
+    cluster: str
+    namespace: str
+    consumers: tuple[ConsumerExplanation, ...]
+    findings: tuple[Finding, ...]
+
+
+def explain_stack(loaded: LoadedStack) -> StackExplanation:
+    """Resolve a stack that was read from its files."""
+    stack = loaded.settings
+    findings = [replace(found, source=source_of(found.path, loaded.sources)) for found in check_stack(stack)]
+    consumers = (
+        ConsumerExplanation(
+            name,
+            (*_given_values(name, consumer, loaded.sources), *_derived_values(consumer)),
+            build_timeline(stack, consumer),
+            build_envelope(consumer),
+            build_scaling_limits(stack, consumer),
+        )
+        for name, consumer in stack.consumers.items()
+    )
+    where = f" in {stack.google.project}, {stack.google.region}" if stack.google else ""
+    title = f"{stack.cluster.kind} (Kubernetes {stack.cluster.kubernetes_version}){where}"
+    return StackExplanation(stack.name, title, stack.namespace, tuple(consumers), tuple(findings))
+
+
+def _given_values(name: str, consumer: ConsumerSettings, sources: Sources) -> Iterator[Value]:
+    dumped = consumer.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+    for path, value in _leaves(dumped):
+        full = ("consumers", name, *path)
+        # A list is one value: it comes whole from one file.
+        exact = next((full[:end] for end in range(len(full), 2, -1) if full[:end] in sources), None)
+        source = (
+            sources[exact] if exact is not None and exact != ("consumers", name) and _says(exact, full) else DEFAULT
+        )
+        yield Value(format_path(path), _show(value), source)
+
+
+def _says(exact: Path, full: Path) -> bool:
+    """Whether the entry that a source is known for holds this very value, not just a mapping around it."""
+    return exact == full or isinstance(full[len(exact)], int)
+
+
+def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, entry in value.items():
+            yield from _leaves(entry, (*path, key))
+    elif isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value):
+        for index, entry in enumerate(value):
+            yield from _leaves(entry, (*path, index))
+    elif value not in ({}, []):
+        yield path, value
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
+
+
+def _derived_values(consumer: ConsumerSettings) -> Iterator[Value]:
+    budget = consumer.shutdown_budget
+    longest = "derived from shutdown.longestMessage"
+    yield Value("stopwaitsecs", format_duration(budget.stop_wait_seconds), longest)
+    yield Value("drain hook deadline", format_duration(budget.drain_deadline_seconds), longest)
+    yield Value("terminationGracePeriodSeconds", format_duration(budget.grace_seconds), longest)
+    resources = consumer.resources
+    if resources.cpu.request is None:
+        yield Value("CPU request", format_cpu(consumer.cpu_request_millicores), "derived from worker.processes")
+    limit = "derived from worker.processes and its memory limit"
+    if resources.memory.request is None:
+        yield Value("memory request", format_memory(consumer.memory_request_bytes), limit)
+    if resources.memory.limit is None:
+        yield Value("memory limit", format_memory(consumer.memory_limit_bytes), limit)
+    yield Value("command of each process", " ".join(consumer.worker.argv), "derived from worker")

@@ -1,0 +1,136 @@
+"""An explanation on a terminal, or as plain text in a pipe."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ebbtide.explain.envelope import EnvelopePoint
+from ebbtide.explain.model import ConsumerExplanation, StackExplanation
+from ebbtide.explain.scaling import ScalingLimits
+from ebbtide.explain.timeline import Moment
+from ebbtide.settings.findings import Finding, Level
+from ebbtide.settings.units import format_cpu, format_duration, format_memory
+
+_BAR_CELLS = 40
+_COLOURS = {Level.ERROR: "bold red", Level.WARNING: "bold yellow", Level.INFO: "bold blue"}
+_POINTS = {"min": "at the minimum", "max": "at the maximum", "rollout": "rolling update at the maximum"}
+
+
+def make_console() -> Console:
+    """A console as wide as the terminal; a pipe gets 120 columns and no colours."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=120, soft_wrap=False)
+
+
+def print_explanation(explanation: StackExplanation, console: Console) -> None:
+    """Settings with their sources, the shutdown timeline and the scaling envelope of every consumer; then findings."""
+    console.print(Text.assemble(("stack ", "dim"), (explanation.name, "bold"), f": {explanation.cluster}"))
+    for consumer in explanation.consumers:
+        console.print()
+        console.rule(Text(consumer.name, "bold"), align="left")
+        console.print(settings_table(consumer))
+        console.print()
+        console.print(consumer_summary(consumer))
+    console.print()
+    console.print(findings_list(explanation.findings))
+
+
+def consumer_summary(consumer: ConsumerExplanation) -> Group:
+    """How it stops and how it scales: what `preview` shows too."""
+    parts: list[RenderableType] = [
+        Text("How a pod stops (time since its deletion)", "bold"),
+        timeline_table(consumer.timeline),
+        Text(),
+        Text("How far it scales", "bold"),
+        envelope_table(consumer.envelope),
+        scaling_sentence(consumer.scaling),
+    ]
+    return Group(*parts)
+
+
+def settings_table(consumer: ConsumerExplanation) -> Table:
+    """Every resolved value and its source."""
+    table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim")
+    table.add_column("setting", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_column("from", style="dim", overflow="fold")
+    for value in consumer.values:
+        table.add_row(value.path, Text(value.value), Text(value.source))
+    return table
+
+
+def timeline_table(timeline: tuple[Moment, ...]) -> Table:
+    """The shutdown as bars on one scale, which ends at the grace period; caps beyond it are cut with an arrow."""
+    grace = max(moment.seconds for moment in timeline if moment.kind == "budget")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True, width=_BAR_CELLS + 1)
+    table.add_column(overflow="fold")
+    for moment in timeline:
+        too_short = moment.kind == "cap" and moment.seconds < grace
+        style = "red" if too_short else "green" if moment.kind == "cap" else "cyan"
+        cells = round(_BAR_CELLS * min(moment.seconds, grace) / grace)
+        bar = "▏" if cells == 0 else "█" * cells if moment.kind == "budget" else "─" * cells
+        if moment.seconds > grace:
+            bar += "▶"
+        note = f", {format_duration(moment.seconds - grace)} to spare" if moment.kind == "cap" and not too_short else ""
+        table.add_row(format_duration(moment.seconds), Text(bar, style), Text(moment.what + note))
+    return table
+
+
+def envelope_table(envelope: tuple[EnvelopePoint, ...]) -> Table:
+    """Pods and what they add up to."""
+    table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim")
+    table.add_column("")
+    for heading in (
+        "pods",
+        "processes",
+        "broker conn.",
+        "database conn.",
+        "CPU requested",
+        "memory requested",
+        "memory limit",
+    ):
+        table.add_column(heading, justify="right")
+    for point in envelope:
+        table.add_row(
+            _POINTS[point.at],
+            str(point.pods),
+            str(point.processes),
+            str(point.broker_connections),
+            str(point.database_connections),
+            format_cpu(point.cpu_request_millicores),
+            format_memory(point.memory_request_bytes),
+            format_memory(point.memory_limit_bytes),
+        )
+    return table
+
+
+def scaling_sentence(scaling: ScalingLimits | None) -> Text:
+    """How fast the autoscaler can go."""
+    if scaling is None:
+        return Text("The number of pods is fixed: only a change of the settings changes it.")
+    steps = " → ".join(map(str, scaling.first_steps))
+    if len(scaling.first_steps) == 1:
+        grows = f"stays at {steps}"
+    else:
+        grows = f"grows {steps} in {format_duration(scaling.seconds_to_max)} from the sync that first sees the load"
+    if scaling.shrinks == "never":
+        return Text(f"The HPA {grows}, and never shrinks.")
+    window = format_duration(scaling.seconds_before_shrinking)
+    return Text(f"The HPA {grows}; it shrinks after {window} of low load, {scaling.shrinks}.")
+
+
+def findings_list(findings: tuple[Finding, ...]) -> RenderableType:
+    """Every finding, worst first."""
+    if not findings:
+        return Text("No findings.")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for finding in findings:
+        table.add_row(Text(finding.level.value, _COLOURS[finding.level]), finding.rule, Text(str(finding)))
+    return table

@@ -1,0 +1,63 @@
+"""Run tiers of tests one after the other and say at the end what each of them ran.
+
+A tier that ran no test has failed: nothing may be skipped without being counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+TIERS = {
+    "default": "not runtime and not engine and not cluster and not slow",
+    "slow": "slow",
+    "runtime": "runtime",
+    "engine": "engine",
+    "cluster": "cluster",
+}
+
+
+def main() -> int:
+    """Run the tiers that were asked for. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="scripts/test", description="Run the tests of one tier or of all.")
+    parser.add_argument("--tier", action="append", choices=TIERS, help="a tier; may be given more than once")
+    parser.add_argument("--all", action="store_true", help="every tier")
+    arguments, rest = parser.parse_known_args()
+    tiers = list(TIERS) if arguments.all else arguments.tier or ["default"]
+    results = [run(tier, rest) for tier in tiers]
+    print("\ntier       passed  failed  skipped  seconds")
+    for tier, (passed, failed, skipped, seconds) in zip(tiers, results, strict=True):
+        print(f"{tier:<10} {passed:>6}  {failed:>6}  {skipped:>7}  {seconds:>7.0f}")
+    idle = [tier for tier, (passed, *_) in zip(tiers, results, strict=True) if passed == 0]
+    if idle:
+        print(f"no test passed in: {', '.join(idle)}")
+    return 1 if idle or any(failed for _, failed, _, _ in results) else 0
+
+
+def run(tier: str, rest: list[str]) -> tuple[int, int, int, float]:
+    """Run one tier. Returns how many tests passed, failed and were skipped, and the seconds it took."""
+    print(f"\n== {tier} ==", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory) / "report.xml"
+        started = time.monotonic()
+        status = subprocess.run(
+            [sys.executable, "-m", "pytest", "-m", TIERS[tier], f"--junit-xml={report}", *rest], check=False
+        ).returncode
+        seconds = time.monotonic() - started
+        if not report.is_file():
+            return 0, 1, 0, seconds
+        suite = ET.parse(report).getroot().find("testsuite")  # noqa: S314 - pytest's own report
+    assert suite is not None
+    total, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
+    failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+    # pytest's own word counts as well: 5 is no test, 2 to 4 are runs that broke off.
+    return total - skipped - failed, failed or int(status not in {0, 5}), skipped, seconds
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
