@@ -6,19 +6,20 @@ import itertools
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from tests.runtime.lab import ledger
+from tests.runtime.lab import ledger, subjects
 from tests.runtime.lab.application import ledger_volume, writable
 from tests.runtime.lab.container import Image, Pod
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tests.runtime.lab.application import Application, Message
     from tests.runtime.lab.brokers import Broker
+    from tests.runtime.lab.subjects import Budget
 
 
 @dataclass
@@ -63,6 +64,16 @@ class Scene:
         )
         self.pods.append(pod)
         return pod
+
+    def ours(
+        self, processes: int, budget: Budget, environment: Mapping[str, str] | None = None,
+        arguments: Sequence[str] | None = None, **options: object,
+    ) -> Pod:
+        """A pod of the consumer image; `arguments` in place of the usual worker command."""
+        image = subjects.ours(self.application, self.directory / f"image-{len(self.pods)}", processes, budget)
+        if arguments is not None:
+            image = replace(image, arguments=(image.arguments[0], *arguments))
+        return self.pod(image, environment, **options)
 
     def account(self) -> ledger.Account:
         return ledger.read(self.ledger, self.sent)

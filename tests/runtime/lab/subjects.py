@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import importlib.util
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.runtime.lab.application import Application
     from tests.runtime.lab.container import Image
 
-WORKER = (
-    "php", "bin/console", "messenger:consume", "githubevents",
-    "--time-limit=3600", "--memory-limit=150M", "--no-interaction",
-)
+CONSUMER = Path(__file__).parents[3] / "consumer"
+WORKER = ("php", "bin/console", "messenger:consume", "githubevents", "--memory-limit=150M", "--no-interaction")
+# Ours appends a time limit of its own; the others are given one as the article does.
+TIMED_WORKER = (*WORKER, "--time-limit=3600")
 # Debian's python, not one that a developer has put before it on PATH.
 SUPERVISORD = ("/usr/bin/python3", "/usr/bin/supervisord", "-c")
 
@@ -62,7 +63,7 @@ def simplest(application: Application, directory: Path, processes: int, stop_wai
     """
     options = f"autorestart=true\nstopwaitsecs={stop_wait_seconds}"
     _write(directory / "supervisord.conf",
-           _SUPERVISOR.format(command=" ".join(WORKER), processes=processes, options=options))
+           _SUPERVISOR.format(command=" ".join(TIMED_WORKER), processes=processes, options=options))
     return _image(application, directory)
 
 
@@ -75,9 +76,58 @@ def article(application: Application, directory: Path, processes: int) -> Image:
     command = "bash /opt/set-up/consume.sh"
     _write(directory / "supervisord.conf",
            _SUPERVISOR.format(command=command, processes=processes, options=_ARTICLES_OPTIONS))
-    _write(directory / "consume.sh", _ARTICLES_CONSUME.format(worker=" ".join(WORKER)))
+    _write(directory / "consume.sh", _ARTICLES_CONSUME.format(worker=" ".join(TIMED_WORKER)))
     _write(directory / "pre_stop.sh", _ARTICLES_PRE_STOP)
     return replace(_image(application, directory), pre_stop=("bash", "/opt/set-up/pre_stop.sh"))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The shutdown budget of a Deployment, in seconds; the same sums as the stack settings'."""
+
+    longest_message: int
+
+    @property
+    def stop_wait(self) -> int:
+        return self.longest_message + 10
+
+    @property
+    def drain_deadline(self) -> int:
+        return self.stop_wait + 5
+
+    @property
+    def grace(self) -> int:
+        return self.drain_deadline + 15
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "EBBTIDE_LONGEST_MESSAGE_SECONDS": str(self.longest_message),
+            "EBBTIDE_STOP_WAIT_SECONDS": str(self.stop_wait),
+            "EBBTIDE_DRAIN_DEADLINE_SECONDS": str(self.drain_deadline),
+            "EBBTIDE_GRACE_SECONDS": str(self.grace),
+        }
+
+
+def ours(application: Application, directory: Path, processes: int, budget: Budget) -> Image:
+    """The consumer image: consumer/ and supervisor side by side in /opt/ebbtide, as the Dockerfile lays them."""
+    home = directory / "opt-ebbtide"
+    shutil.copytree(CONSUMER, home, ignore=shutil.ignore_patterns("__pycache__"))
+    package = importlib.util.find_spec("supervisor")
+    assert package is not None
+    assert package.origin is not None
+    shutil.copytree(Path(package.origin).parent, home / "supervisor")
+    plain = application.image(("/opt/ebbtide/entrypoint", *WORKER))
+    return replace(
+        plain,
+        mounts={**plain.mounts, "/opt/ebbtide": home},
+        environment={
+            **plain.environment,
+            "EBBTIDE_WORKER_KIND": "symfonyMessenger",
+            "EBBTIDE_PROCESSES": str(processes),
+            **budget.environment(),
+        },
+        pre_stop=("/opt/ebbtide/drain",),
+    )
 
 
 def _image(application: Application, directory: Path) -> Image:
