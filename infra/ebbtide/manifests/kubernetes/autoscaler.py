@@ -1,0 +1,103 @@
+"""The HorizontalPodAutoscaler: settings to `autoscaling/v2`, field by field."""
+
+from __future__ import annotations
+
+from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata
+from ebbtide.settings.autoscaling import (
+    Behavior,
+    ContainerCpuMetric,
+    ContainerMemoryMetric,
+    CpuMetric,
+    ExternalMetric,
+    HpaSettings,
+    MemoryMetric,
+    Metric,
+    ObjectMetric,
+    PodsMetric,
+    ScalingRules,
+)
+from ebbtide.settings.consumer import ConsumerSettings
+from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.units import format_cpu, format_memory, format_quantity
+
+_POLICY_TYPES = {"pods": "Pods", "percent": "Percent"}
+
+
+def build_autoscaler(stack: StackSettings, consumer: ConsumerSettings, scaling: HpaSettings) -> Manifest:
+    """The HorizontalPodAutoscaler that owns the number of this consumer's pods."""
+    spec: Manifest = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": consumer.name},
+        "minReplicas": scaling.min_replicas,
+        "maxReplicas": scaling.max_replicas,
+        "metrics": [_metric(metric) for metric in scaling.metrics],
+    }
+    # Not by truth: an empty behavior selects the controller's newer algorithm, none the older one.
+    if scaling.behavior is not None:
+        spec["behavior"] = _behavior(scaling.behavior)
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": consumer_metadata(stack, consumer),
+        "spec": spec,
+    }
+
+
+def _metric(metric: Metric) -> Manifest:
+    match metric:
+        case CpuMetric() | MemoryMetric():
+            return {"type": "Resource", "resource": _resource(metric)}
+        case ContainerCpuMetric() | ContainerMemoryMetric():
+            return {
+                "type": "ContainerResource",
+                "containerResource": {"container": metric.container, **_resource(metric)},
+            }
+        case PodsMetric():
+            average = {"type": "AverageValue", "averageValue": format_quantity(metric.target_average_value)}
+            return {"type": "Pods", "pods": {"metric": _identifier(metric), "target": average}}
+        case ObjectMetric():
+            described = metric.described_object
+            reference = {"apiVersion": described.api_version, "kind": described.kind, "name": described.name}
+            rest = {"metric": _identifier(metric), "target": _value_target(metric)}
+            return {"type": "Object", "object": {"describedObject": reference, **rest}}
+        case ExternalMetric():
+            return {"type": "External", "external": {"metric": _identifier(metric), "target": _value_target(metric)}}
+
+
+def _resource(metric: CpuMetric | MemoryMetric | ContainerCpuMetric | ContainerMemoryMetric) -> Manifest:
+    is_cpu = isinstance(metric, CpuMetric | ContainerCpuMetric)
+    target: Manifest
+    if metric.target_average_value is not None:
+        quantity = format_cpu if is_cpu else format_memory
+        target = {"type": "AverageValue", "averageValue": quantity(metric.target_average_value)}
+    else:
+        target = {"type": "Utilization", "averageUtilization": metric.target_utilization}
+    return {"name": "cpu" if is_cpu else "memory", "target": target}
+
+
+def _identifier(metric: PodsMetric | ObjectMetric | ExternalMetric) -> Manifest:
+    return {"name": metric.metric, **({"selector": {"matchLabels": dict(metric.selector)}} if metric.selector else {})}
+
+
+def _value_target(metric: ObjectMetric | ExternalMetric) -> Manifest:
+    if metric.target_average_value is not None:
+        return {"type": "AverageValue", "averageValue": format_quantity(metric.target_average_value)}
+    return {"type": "Value", "value": format_quantity(metric.target_value or 0)}
+
+
+def _behavior(behavior: Behavior) -> Manifest:
+    directions = {"scaleUp": behavior.scale_up, "scaleDown": behavior.scale_down}
+    return {name: _rules(rules) for name, rules in directions.items() if rules is not None}
+
+
+def _rules(rules: ScalingRules) -> Manifest:
+    manifest: Manifest = {"selectPolicy": rules.select_policy}
+    if rules.stabilization_window is not None:
+        manifest["stabilizationWindowSeconds"] = rules.stabilization_window
+    if rules.policies is not None:
+        manifest["policies"] = [
+            {"type": _POLICY_TYPES[policy.kind], "value": policy.value, "periodSeconds": policy.period}
+            for policy in rules.policies
+        ]
+    if rules.tolerance is not None:
+        manifest["tolerance"] = format_quantity(rules.tolerance)
+    return manifest

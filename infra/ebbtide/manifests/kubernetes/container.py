@@ -1,0 +1,101 @@
+"""The one container of a consumer's pod: the image's entrypoint, hook and health check, and what they read."""
+
+from __future__ import annotations
+
+from ebbtide.manifests.kubernetes.labels import Manifest
+from ebbtide.manifests.kubernetes.volumes import build_volume_mounts
+from ebbtide.settings.consumer import START_DEADLINE_SECONDS, ConsumerSettings
+from ebbtide.settings.image import split_image
+from ebbtide.settings.units import format_cpu, format_memory
+
+CONTAINER_NAME = "consumer"
+DRAIN = "/opt/ebbtide/drain"
+HEALTH_CHECK = "/opt/ebbtide/healthcheck"
+
+# The check takes milliseconds; on a node under pressure the runtime alone needs seconds to start it.
+PROBE_TIMEOUT_SECONDS = 10
+STARTUP_PERIOD_SECONDS = 2
+# The container ends by itself at its start deadline and says why; the kubelet's kill, which does not, comes later.
+STARTUP_FAILURES = (START_DEADLINE_SECONDS + 30) // STARTUP_PERIOD_SECONDS
+READINESS_PERIOD_SECONDS = 10
+READINESS_FAILURES = 3
+# Three minutes without a sign of PID 1. A restart never mends a broker and costs every message in hand its time.
+LIVENESS_PERIOD_SECONDS = 30
+LIVENESS_FAILURES = 6
+
+# What Autopilot asks for anyway. When a node's disk is full the kubelet evicts, at once, those above their request.
+EPHEMERAL_STORAGE_REQUEST = "1Gi"
+
+
+def build_container(consumer: ConsumerSettings) -> Manifest:
+    """The container `consumer`. Its `args` are the command of one worker process."""
+    return {
+        "name": CONTAINER_NAME,
+        "image": consumer.image,
+        "imagePullPolicy": image_pull_policy(consumer.image),
+        "workingDir": consumer.worker.working_directory,
+        "args": list(consumer.worker.argv),
+        "env": _environment(consumer),
+        "resources": _resources(consumer),
+        "lifecycle": {"preStop": {"exec": {"command": [DRAIN]}}},
+        "startupProbe": _probe("startup", STARTUP_PERIOD_SECONDS, STARTUP_FAILURES),
+        "readinessProbe": _probe("readiness", READINESS_PERIOD_SECONDS, READINESS_FAILURES),
+        "livenessProbe": _probe("liveness", LIVENESS_PERIOD_SECONDS, LIVENESS_FAILURES),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "privileged": False,
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "runAsUser": consumer.user_id,
+            "runAsGroup": consumer.user_id,
+        },
+        # A self-check that refuses says why on stderr; so does `kubectl describe pod` then.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": build_volume_mounts(consumer),
+    }
+
+
+def image_pull_policy(image: str) -> str:
+    """`Always` for a tag, which may have moved; `IfNotPresent` for a digest, which cannot, and for an image of the
+    node's own (`localhost/...`), which no registry has. See docs/decisions/image-pull-policy.md."""
+    repository, _, digest = split_image(image)
+    return "IfNotPresent" if digest or repository.startswith("localhost/") else "Always"
+
+
+def _environment(consumer: ConsumerSettings) -> list[Manifest]:
+    """What the image reads, then secrets, then the worker's own variables, each by name.
+
+    By name, because the engine hands mappings over in another order than the file. Secrets come first because
+    `$(NAME)` in a value is replaced only by a variable that stands before it.
+    """
+    from_settings = [{"name": name, "value": value} for name, value in sorted(consumer.environment.items())]
+    from_secrets = [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": reference.secret, "key": reference.key}}}
+        for name, reference in sorted(consumer.secret_environment.items())
+    ]
+    of_image = [{"name": name, "value": value} for name, value in consumer.image_environment.items()]
+    return [*of_image, *from_secrets, *from_settings]
+
+
+def _resources(consumer: ConsumerSettings) -> Manifest:
+    limits = {"memory": format_memory(consumer.memory_limit_bytes)}
+    if consumer.resources.cpu.limit is not None:
+        limits = {"cpu": format_cpu(consumer.resources.cpu.limit), **limits}
+    return {
+        "requests": {
+            "cpu": format_cpu(consumer.cpu_request_millicores),
+            "memory": format_memory(consumer.memory_request_bytes),
+            "ephemeral-storage": EPHEMERAL_STORAGE_REQUEST,
+        },
+        "limits": limits,
+    }
+
+
+def _probe(kind: str, period_seconds: int, failures: int) -> Manifest:
+    return {
+        "exec": {"command": [HEALTH_CHECK, kind]},
+        "periodSeconds": period_seconds,
+        "timeoutSeconds": PROBE_TIMEOUT_SECONDS,
+        "failureThreshold": failures,
+    }

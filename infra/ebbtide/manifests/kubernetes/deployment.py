@@ -1,0 +1,50 @@
+"""The Deployment: how many pods, and how they are replaced."""
+
+from __future__ import annotations
+
+from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata, selector_labels
+from ebbtide.manifests.kubernetes.pod import build_pod_template
+from ebbtide.settings.autoscaling import FixedReplicas
+from ebbtide.settings.consumer import ConsumerSettings
+from ebbtide.settings.stack import StackSettings
+
+# One pod of up to ten above the wanted number (docs/decisions/rolling-updates.md).
+MAX_SURGE = "10%"
+# A worker that dies of its first message is not yet a reason to let an old pod go.
+MIN_READY_SECONDS = 10
+# Kubernetes' default, written out: it must exceed a new node (minutes), the pull of the image and the start
+# deadline of the container (120 s) together, or a slow node is reported as a failed roll-out.
+PROGRESS_DEADLINE_SECONDS = 600
+# Old ReplicaSets are what `kubectl rollout undo` goes back to.
+REVISION_HISTORY_LIMIT = 5
+
+
+def build_deployment(stack: StackSettings, consumer: ConsumerSettings) -> Manifest:
+    """The Deployment of one consumer.
+
+    It states `replicas` only where the number is fixed: under an autoscaler a stated number would be a second owner
+    (a server-side apply then fails with a conflict, measured).
+    """
+    metadata = consumer_metadata(stack, consumer)
+    replicas: Manifest = {}
+    if isinstance(consumer.autoscaling, FixedReplicas):
+        replicas["replicas"] = consumer.autoscaling.replicas
+        # An HPA that was here before still owns the field, and only force takes it back (measured).
+        metadata["annotations"] = {"pulumi.com/patchForce": "true"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata,
+        "spec": {
+            **replicas,
+            "selector": {"matchLabels": selector_labels(stack, consumer)},
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxUnavailable": 0, "maxSurge": MAX_SURGE},
+            },
+            "minReadySeconds": MIN_READY_SECONDS,
+            "progressDeadlineSeconds": PROGRESS_DEADLINE_SECONDS,
+            "revisionHistoryLimit": REVISION_HISTORY_LIMIT,
+            "template": build_pod_template(stack, consumer),
+        },
+    }

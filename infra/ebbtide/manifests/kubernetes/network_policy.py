@@ -1,0 +1,85 @@
+"""What a consumer's pods may reach. Nothing may reach them: probes run inside the container."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata, namespace_labels, selector_labels
+from ebbtide.settings.consumer import ConsumerSettings
+from ebbtide.settings.pod import EgressRule
+from ebbtide.settings.stack import StackSettings
+
+NAMESPACE_NAME = "kubernetes.io/metadata.name"
+# NodeLocal DNSCache answers on this link-local address on the node itself, so no pod selector matches it.
+NODE_LOCAL_DNS = "169.254.20.10/32"
+# Cloud DNS for GKE (Autopilot's default) answers on the metadata server's address.
+METADATA_SERVER = "169.254.169.254/32"
+# Without Dataplane V2 the node redirects 169.254.169.254 to this address before policies are applied.
+METADATA_SERVER_REDIRECTED = "169.254.169.252/32"
+
+
+def build_default_deny(stack: StackSettings) -> Manifest:
+    """The NetworkPolicy that closes the namespace: what no other policy allows is refused, both ways."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "default-deny", "namespace": stack.namespace, "labels": namespace_labels(stack)},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [], "egress": []},
+    }
+
+
+def build_network_policy(stack: StackSettings, consumer: ConsumerSettings) -> Manifest:
+    """The NetworkPolicy of one consumer: DNS, the metadata server if it has a Google identity, and its settings."""
+    identity = consumer.service_account
+    uses_workload_identity = identity.google_service_account is not None or bool(identity.google_roles)
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": consumer_metadata(stack, consumer),
+        "spec": {
+            "podSelector": {"matchLabels": selector_labels(stack, consumer)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [],
+            "egress": [
+                _dns(),
+                *(_metadata_server() if uses_workload_identity else ()),
+                *(_destination(rule) for rule in consumer.network.egress),
+            ],
+        },
+    }
+
+
+def _dns() -> Manifest:
+    in_cluster = [
+        {
+            "namespaceSelector": {"matchLabels": {NAMESPACE_NAME: "kube-system"}},
+            "podSelector": {"matchLabels": {"k8s-app": name}},
+        }
+        # The second are NodeLocal DNSCache's pods: Dataplane V2 redirects kube-dns to them instead of the address.
+        for name in ("kube-dns", "node-local-dns")
+    ]
+    addresses = [{"ipBlock": {"cidr": cidr}} for cidr in (NODE_LOCAL_DNS, METADATA_SERVER)]
+    ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    return {"to": [*in_cluster, *addresses], "ports": ports}
+
+
+def _metadata_server() -> tuple[Manifest, Manifest]:
+    return (
+        {"to": [{"ipBlock": {"cidr": METADATA_SERVER}}], "ports": _tcp(80, 8080)},
+        {"to": [{"ipBlock": {"cidr": METADATA_SERVER_REDIRECTED}}], "ports": _tcp(987, 988)},
+    )
+
+
+def _destination(rule: EgressRule) -> Manifest:
+    peer: Manifest = {}
+    if rule.cidr is not None:
+        peer["ipBlock"] = {"cidr": str(ip_network(rule.cidr))}
+    if rule.namespace is not None:
+        peer["namespaceSelector"] = {"matchLabels": {NAMESPACE_NAME: rule.namespace}}
+    if rule.pods:
+        peer["podSelector"] = {"matchLabels": dict(rule.pods)}
+    return {"to": [peer], "ports": _tcp(*rule.ports)}
+
+
+def _tcp(*ports: int) -> list[Manifest]:
+    return [{"protocol": "TCP", "port": port} for port in ports]

@@ -1,0 +1,35 @@
+"""The places that a pod may write to; its root file system is read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ebbtide.manifests.kubernetes.labels import Manifest
+from ebbtide.settings.consumer import STATE_MEMORY_BYTES, ConsumerSettings
+from ebbtide.settings.units import format_memory
+
+STATE_DIRECTORY = "/run/ebbtide"
+
+
+def build_volumes(consumer: ConsumerSettings) -> list[Manifest]:
+    """Empty volumes: the image's state in memory, everything else on the node's disk.
+
+    Only the memory volume has a size limit, at which a write fails. On disk the kubelet would answer an overflow by
+    evicting the pod at once, without its grace period, and so without the messages in hand.
+    """
+    memory = {"medium": "Memory", "sizeLimit": format_memory(STATE_MEMORY_BYTES)}
+    return [
+        {"name": name, "emptyDir": memory if path == STATE_DIRECTORY else {}} for name, path in _directories(consumer)
+    ]
+
+
+def build_volume_mounts(consumer: ConsumerSettings) -> list[Manifest]:
+    """Where the container sees the volumes of `build_volumes`."""
+    return [{"name": name, "mountPath": path} for name, path in _directories(consumer)]
+
+
+def _directories(consumer: ConsumerSettings) -> Iterator[tuple[str, str]]:
+    yield "state", STATE_DIRECTORY
+    yield "tmp", "/tmp"  # noqa: S108 - a path in the container
+    for index, path in enumerate(consumer.writable_directories):
+        yield f"writable-{index}", path
