@@ -32,7 +32,7 @@ def main(command: Sequence[str]) -> int:
         for problem in problems:
             print(f"ebbtide: {problem}", file=sys.stderr)
         return ExitStatus.REFUSED
-    os.environ.update(_container_variables(environment, command))
+    os.environ.update(container_variables(environment, command))
     # The interpreter in full: with PYTHONPATH and the like ignored, a Python worker's settings stay its own.
     os.execv(sys.executable, [sys.executable, "-EsB", str(HERE / "supervise")])
 
@@ -86,7 +86,8 @@ def _copy_opcache(target: Path) -> None:
         shutil.copytree(BUILT_OPCACHE, target, dirs_exist_ok=True, copy_function=shutil.copyfile)
 
 
-def _container_variables(environment: Environment, command: Sequence[str]) -> dict[str, str]:
+def container_variables(environment: Environment, command: Sequence[str]) -> dict[str, str]:
+    """What supervisord.conf, `consume` and PHP read, defaults filled in."""
     variables = environment.variables() | {
         "EBBTIDE_WORKER_COMMAND": shlex.join(command),
         "EBBTIDE_OPCACHE_DIRECTORY": str(environment.state_directory / "opcache"),

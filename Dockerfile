@@ -1,0 +1,48 @@
+# The consumer image: an application image plus supervisor and consumer/.
+#
+#   docker build --build-arg BASE_IMAGE=registry.example/app@sha256:... -t consumer .
+#
+# BASE_IMAGE is Debian-based and holds the application; for Symfony its PHP is the command line's, its WORKDIR the
+# project, its cache warmed (the root file system is read-only at run time). Reproducible with a base pinned by digest
+# and `buildah bud --timestamp` or `docker build --build-arg SOURCE_DATE_EPOCH`.
+ARG BASE_IMAGE
+
+# pip and what it needs stay in this stage. No isolated environment: supervisor has no dependencies, and beside our own
+# modules it is found without a PYTHONPATH that a Python worker would inherit.
+FROM ${BASE_IMAGE} AS supervisor
+USER 0:0
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 python3-pip
+COPY consumer/requirements.txt /tmp/requirements.txt
+ARG PIP_INDEX_URL
+RUN python3 -m pip install --no-cache-dir --no-compile --no-deps --only-binary=:all: --require-hashes \
+      --target /opt/ebbtide --requirement /tmp/requirements.txt \
+ && rm -rf /opt/ebbtide/bin /opt/ebbtide/supervisor/tests
+COPY consumer/ /opt/ebbtide/
+# Checked by hash and not by time: the root file system is read-only, and times depend on the build.
+RUN rm /opt/ebbtide/requirements.txt \
+ && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/ebbtide
+
+FROM ${BASE_IMAGE}
+USER 0:0
+# The logs and caches hold times, which would make each build another image.
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 \
+ && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \
+      /var/cache/apt/*.bin /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache
+COPY --from=supervisor /opt/ebbtide /opt/ebbtide
+
+# symfonyMessenger or command: what the self-check asks for.
+ARG EBBTIDE_WORKER_KIND=symfonyMessenger
+# What the application's container needs to be looked at; only for this step, for example a DSN without a password.
+ARG MESSENGER_TRANSPORT_DSN
+ENV EBBTIDE_WORKER_KIND=${EBBTIDE_WORKER_KIND}
+# Refuses a base image that would lose messages. What PHP compiles meanwhile stays as the workers' opcache.
+RUN mkdir -p -m 0755 /opt/ebbtide/opcache /run/ebbtide && chown 10001:10001 /run/ebbtide \
+ && EBBTIDE_OPCACHE_DIRECTORY=/opt/ebbtide/opcache /opt/ebbtide/self-check \
+ && chmod -R a+rX /opt/ebbtide
+
+# Above the ids a node gives to people and daemons; no entry in /etc/passwd is needed.
+USER 10001:10001
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/opt/ebbtide/entrypoint"]

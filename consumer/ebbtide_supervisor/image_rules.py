@@ -1,0 +1,131 @@
+"""What an image must be for a drain to lose nothing. Pure: facts in, findings out; each finding names its fix."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ebbtide_supervisor.environment import Environment
+    from ebbtide_supervisor.image_facts import ImageFacts, Transport
+
+# A lost message must come back within this long after the longest one could still be handled.
+REDELIVERY_SLACK_SECONDS: Final = 60
+SYMFONY_REDELIVER_SECONDS: Final = 3600
+SYMFONY_CLAIM_MILLISECONDS: Final = 60_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. An error refuses the image, a warning does not."""
+
+    text: str
+    is_error: bool = True
+
+
+def judge_image(facts: ImageFacts, environment: Environment) -> list[Finding]:
+    """All findings at once."""
+    findings = [Finding(error) for error in facts.errors]
+    for rule in (_php, _messenger, _stop_workers, _memory, _redelivery):
+        findings += rule(facts, environment)
+    return findings
+
+
+def _php(facts: ImageFacts, _environment: Environment) -> Iterator[Finding]:
+    if facts.php is None:
+        return
+    if not facts.php["signals"]:
+        yield Finding(
+            "php: pcntl_signal is missing (got no pcntl, or disable_functions), so a worker dies of SIGTERM inside its "
+            "message; install pcntl: Debian's php-cli has it, Docker's php image needs docker-php-ext-install pcntl"
+        )
+    if facts.php["sapi"] != "cli":
+        yield Finding(f"php: not the command line's (got {facts.php['sapi']}); build on a PHP CLI image")
+    if not facts.php["opcache"]:
+        yield Finding("php: no opcache, so each worker's boot costs twice the CPU; install it", is_error=False)
+
+
+def _messenger(facts: ImageFacts, _environment: Environment) -> Iterator[Finding]:
+    if facts.console_version is None:
+        return
+    version = facts.messenger_version or ""
+    if re.match(r"v?6\.3\.5(?![0-9])", version):
+        yield Finding(
+            f"symfony/messenger: stops in the middle of a message on SIGTERM (got {version}, symfony#52077); "
+            "update to 6.3.6 or later"
+        )
+
+
+def _stop_workers(facts: ImageFacts, _environment: Environment) -> Iterator[Finding]:
+    for path in facts.stop_workers_in:
+        yield Finding(
+            f"{path}: calls messenger:stop-workers, which stops every worker that shares the cache, other pods' too; "
+            "take it out: a pod drains by its preStop hook and by SIGTERM"
+        )
+
+
+def _memory(facts: ImageFacts, environment: Environment) -> Iterator[Finding]:
+    if facts.php is None:
+        return
+    limit, wanted = str(facts.php["memoryLimit"]), environment.memory_limit_mebibytes
+    if limit != f"{wanted}M":
+        yield Finding(
+            f"php: memory_limit is not EBBTIDE_MEMORY_LIMIT_MEBIBYTES (got {limit}, not {wanted}M), so the container's "
+            "memory limit is computed from a number PHP does not keep; take memory_limit out of later .ini files"
+        )
+
+
+def _redelivery(facts: ImageFacts, environment: Environment) -> Iterator[Finding]:
+    for transport in facts.transports:
+        if transport.scheme in ("redi", "valkey"):
+            yield from _redis_consumer(transport)
+            yield from _timeout(transport, environment)
+            yield from _claim_interval(transport)
+        elif transport.scheme == "doctrine":
+            yield from _timeout(transport, environment)
+
+
+def _redis_consumer(transport: Transport) -> Iterator[Finding]:
+    # Either an option or the third part of the DSN's path: redis://host/stream/group/consumer.
+    path = re.sub(r"^[^:]*://[^/]*", "", transport.dsn).partition("?")[0].strip("/").split("/")
+    name = transport.options.get("consumer", path[2] if len(path) > 2 else "consumer")
+    if "%env(MESSENGER_CONSUMER_NAME)%" not in str(name):
+        yield Finding(
+            f"transport {transport.name}: one Redis consumer name for all workers (got {name!r}), so a starting one takes "
+            "over what the others are handling; set the option consumer: '%env(MESSENGER_CONSUMER_NAME)%'"
+        )
+
+
+def _timeout(transport: Transport, environment: Environment) -> Iterator[Finding]:
+    longest = environment.longest_message_seconds
+    seconds = _whole(transport.options.get("redeliver_timeout", SYMFONY_REDELIVER_SECONDS))
+    if seconds is None:
+        return  # Set where the container runs: self-check there reads it.
+    if seconds <= longest:
+        yield Finding(
+            f"transport {transport.name}: redeliver_timeout is not above the longest message (got {seconds} s, longest "
+            f"{longest} s), so one that is still being handled is given to a second worker; set {longest + 30}"
+        )
+    elif seconds > longest + REDELIVERY_SLACK_SECONDS:
+        yield Finding(
+            f"transport {transport.name}: a killed worker's message stays away for {seconds} s (longest message "
+            f"{longest} s); set redeliver_timeout to {longest + 30}",
+            is_error=False,
+        )
+
+
+def _claim_interval(transport: Transport) -> Iterator[Finding]:
+    milliseconds = _whole(transport.options.get("claim_interval", SYMFONY_CLAIM_MILLISECONDS))
+    if milliseconds is not None and milliseconds > 30_000:
+        yield Finding(
+            f"transport {transport.name}: lost messages are looked for every {milliseconds / 1000:g} s, one at a time; "
+            "set claim_interval to 5000",
+            is_error=False,
+        )
+
+
+def _whole(value: Any) -> int | None:
+    return int(value) if re.fullmatch(r"[0-9]+", str(value)) else None

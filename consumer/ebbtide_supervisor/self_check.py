@@ -1,0 +1,50 @@
+"""`self-check`: refuses an image, or a configuration, with which a drain would lose messages."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ebbtide_supervisor.command import command_problems
+from ebbtide_supervisor.entrypoint import container_variables
+from ebbtide_supervisor.environment import read_environment
+from ebbtide_supervisor.image_facts import gather
+from ebbtide_supervisor.image_rules import Finding, judge_image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ebbtide_supervisor.environment import Environment
+
+
+def main(command: Sequence[str]) -> int:
+    """Check the image, and with the worker's command that too. 0 when nothing is wrong; warnings do not count."""
+    environment, problems = read_environment(os.environ)
+    findings = [Finding(problem) for problem in problems]
+    if environment is not None:
+        if command:
+            findings += [Finding(problem) for problem in command_problems(environment, command)]
+        if environment.worker_kind == "symfonyMessenger":
+            console = _console(command)
+            if not console.is_file() and not command:
+                findings.append(Finding(f"console: {console} does not exist (got working directory {Path.cwd()}); set WORKDIR"))
+            findings += _check_application(environment, command, console)
+    for finding in findings:
+        print(f"self-check: {'error' if finding.is_error else 'warning'}: {finding.text}", file=sys.stderr)
+    return int(any(finding.is_error for finding in findings))
+
+
+def _check_application(environment: Environment, command: Sequence[str], console: Path) -> list[Finding]:
+    with tempfile.TemporaryDirectory() as scratch:
+        # Building the image sets it, so that what is compiled here need not be compiled by the first worker.
+        opcache = os.environ.get("EBBTIDE_OPCACHE_DIRECTORY", scratch)
+        os.environ.update(container_variables(environment, command) | {"EBBTIDE_OPCACHE_DIRECTORY": opcache})
+        return judge_image(gather(console, os.environ), environment)
+
+
+def _console(command: Sequence[str]) -> Path:
+    """The console of the worker's command, or where every Symfony application has it."""
+    return next((Path(word) for word in command if Path(word).name == "console"), Path("bin/console"))
