@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -18,13 +18,21 @@ def findings_of(error: ValidationError, model: type[BaseModel], raw: object) -> 
     """Every error of a validation of `raw` against `model`, in the order of the file."""
     found: list[Finding] = []
     for details in error.errors(include_url=False):
-        path = _path_in(raw, details["loc"])
+        if _follows_from_others(details):
+            continue
+        path = _without_injected_name(_path_in(raw, details["loc"]))
         nested = details.get("ctx", {}).get("findings")
         if nested:
             found.extend(finding.below(path) for finding in nested)
         else:
             found.append(_finding(details, path, model, raw))
     return found
+
+
+def _follows_from_others(details: ErrorDetails) -> bool:
+    """pydantic calls a list too short when it has dropped its entries for errors of their own."""
+    given, context = details["input"], details.get("ctx", {})
+    return details["type"] == "too_short" and isinstance(given, Sized) and len(given) > context["actual_length"]
 
 
 def _path_in(raw: object, location: Sequence[str | int]) -> Path:
@@ -44,6 +52,11 @@ def _path_in(raw: object, location: Sequence[str | int]) -> Path:
         else:
             here = None
     return tuple(path)
+
+
+def _without_injected_name(path: Path) -> Path:
+    """A consumer's name is its key: what is wrong with it is said of the key."""
+    return path[:-1] if len(path) == 3 and path[0] == "consumers" and path[-1] == "name" else path
 
 
 def _got(details: ErrorDetails, path: Path) -> str:

@@ -188,7 +188,8 @@ def _holds_secure(value: object) -> bool:
 def _build(name: str, config: Mapping[str, Any], labels: Mapping[str, str]) -> LoadedStack:
     values = {key[len(_NAMESPACE) :]: value for key, value in config.items() if key.startswith(_NAMESPACE)}
     problems = _unknown_keys(values, labels)
-    defaults = _mapping(values.pop(_DEFAULTS, None), Path(PROJECT_FILE))
+    defaults = _mapping(values.get(_DEFAULTS), Path(PROJECT_FILE))
+    values = {key: value for key, value in values.items() if key in _STACK_KEYS}
     sources: Sources = {}
     base = {key: value for key, value in defaults.items() if key != "consumer"}
     record_sources(base, labels.get(_NAMESPACE + _DEFAULTS, PROJECT_FILE), sources)

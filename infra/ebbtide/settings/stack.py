@@ -8,7 +8,7 @@ from typing_extensions import TypeIs
 from ebbtide.settings.base import SettingsModel
 from ebbtide.settings.cluster import Cluster, ExistingCluster, GkeAutopilot, GkeStandard
 from ebbtide.settings.consumer import ConsumerSettings, inject_names
-from ebbtide.settings.names import ConsumerName, DnsLabel
+from ebbtide.settings.names import DnsLabel
 from ebbtide.settings.units import Count
 
 
@@ -47,7 +47,7 @@ class StackSettings(SettingsModel):
     """The Kubernetes namespace of all consumers of the stack."""
     protect: bool = False
     """Refuse to delete or replace what holds data or capacity: cluster, node pools, network, repository."""
-    consumers: dict[ConsumerName, ConsumerSettings] = Field(min_length=1)
+    consumers: dict[str, ConsumerSettings] = Field(min_length=1)
     """The consumers by name."""
 
     @field_validator("consumers", mode="before")

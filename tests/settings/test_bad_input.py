@@ -1,0 +1,237 @@
+"""A wrong setting is one line: the file, the path, what is wrong with what was got, and what to write instead."""
+
+from __future__ import annotations
+
+import pytest
+
+HPA = {"kind": "hpa", "maxReplicas": 5, "metrics": [{"kind": "cpu", "targetUtilization": 60}], "replicas": None}
+EXTERNAL = {"kind": "external", "metric": "backlog", "targetAverageValue": 70}
+
+# id, the change to a good consumer, and what the message must hold: where, what, remedy.
+CONSUMER_CASES = [
+    ("unknown key", {"imgae": "a:1"}, ["consumers.githubevents.imgae", "is not a setting", "did you mean image?"]),
+    ("unknown key inside", {"worker": {"proceses": 3}}, ["worker.proceses", "did you mean processes?"]),
+    ("unknown key without a likely one", {"shutdown": {"xyz": 1}}, ["shutdown.xyz", "use one of longestMessage"]),
+    ("number as text", {"worker": {"processes": "seventy"}}, ["worker.processes", "got 'seventy'"]),
+    ("boolean as number", {"worker": {"processes": True}}, ["worker.processes"]),
+    ("no process", {"worker": {"processes": 0}}, ["worker.processes", "at least 1", "got 0"]),
+    ("ten thousand processes", {"worker": {"processes": 10000}}, ["worker.processes", "at most 400"]),
+    ("list as text", {"worker": {"receivers": "githubevents"}}, ["worker.receivers"]),
+    ("no receiver", {"worker": {"receivers": []}}, ["worker.receivers"]),
+    ("unknown kind of worker", {"worker": {"kind": "sidekiq"}}, ["worker.kind", "'sidekiq'", "symfonyMessenger"]),
+    (
+        "CPU finer than 1m",
+        {"resources": {"cpu": {"request": "0.490m"}}},
+        ["cpu.request", "finer than 1m", "write 490m"],
+    ),
+    ("CPU that is none", {"resources": {"cpu": {"request": "half"}}}, ["cpu.request", "got 'half'", "490m"]),
+    ("memory in milli-bytes", {"resources": {"memory": {"request": "128m"}}}, ["memory.request", "512Mi"]),
+    ("request over limit", {"resources": {"cpu": {"request": "2", "limit": "1"}}}, ["cpu.request", "above the limit"]),
+    ("duration without a unit", {"shutdown": {"longestMessage": 200}}, ["longestMessage", "got 200", "200s"]),
+    ("PHP memory in Mi", {"worker": {"memoryLimit": "150Mi"}}, ["worker.memoryLimit", "150M"]),
+    ("grace over the cap", {"shutdown": {"longestMessage": "1h"}}, ["githubevents", "10m"]),
+    (
+        "Spot with long messages",
+        {"shutdown": {"longestMessage": "200s"}, "placement": {"spot": True}},
+        ["githubevents", "Spot"],
+    ),
+    (
+        "min over max",
+        {"autoscaling": {**HPA, "minReplicas": 9}, "resources": {"cpu": {"request": "1"}}},
+        ["minReplicas", "got 9 and 5"],
+    ),
+    ("utilisation without a request", {"autoscaling": HPA}, ["metrics[0].targetUtilization", "cpu request", "490m"]),
+    (
+        "a CPU target that idle workers exceed",
+        {"autoscaling": HPA, "resources": {"cpu": {"request": "10m"}}},
+        ["metrics[0]", "always runs maxReplicas"],
+    ),
+    (
+        "a CPU target that no pod can reach",
+        {"autoscaling": HPA, "resources": {"cpu": {"request": "2"}}, "worker": {"processes": 1}},
+        ["metrics[0]", "never scales up"],
+    ),
+    (
+        "zero pods on CPU",
+        {"autoscaling": {**HPA, "minReplicas": 0}, "resources": {"cpu": {"request": "1"}}},
+        ["minReplicas", "external"],
+    ),
+    (
+        "two targets",
+        {"autoscaling": {**HPA, "metrics": [{**EXTERNAL, "targetValue": 3}]}},
+        ["metrics[0]", "exactly one of"],
+    ),
+    (
+        "a policy period over half an hour",
+        {
+            "autoscaling": {
+                **HPA,
+                "metrics": [EXTERNAL],
+                "behavior": {"scaleUp": {"policies": [{"kind": "pods", "value": 1, "period": "1h"}]}},
+            }
+        },
+        ["policies[0].period", "1800"],
+    ),
+    (
+        "fixed with a maximum",
+        {"autoscaling": {"kind": "fixed", "replicas": 1, "maxReplicas": 3}},
+        ["maxReplicas", "is not a setting"],
+    ),
+    ("no node can be drained", {"disruptionBudget": {"minAvailable": 2}}, ["minAvailable", "maxUnavailable: 1"]),
+    ("budget of zero", {"disruptionBudget": {"maxUnavailable": 0}}, ["maxUnavailable", "write 1"]),
+    ("no version", {"image": "registry.example/app"}, ["image", "names no version"]),
+    ("latest", {"image": "registry.example/app:latest"}, ["image", "names no version"]),
+    ("number in the environment", {"environment": {"PORT": 8080}}, ["environment.PORT", "must be text"]),
+    ("variable of ours", {"environment": {"EBBTIDE_PROCESSES": "3"}}, ["EBBTIDE_PROCESSES", "is set by ebbtide"]),
+    (
+        "variable with two sources",
+        {"environment": {"A": "1"}, "secretEnvironment": {"A": {"secret": "s", "key": "k"}}},
+        ["environment.A"],
+    ),
+    ("option that a setting owns", {"worker": {"arguments": ["-m", "100"]}}, ["arguments[0]", "memoryLimit"]),
+    (
+        "redelivered while handled",
+        {"transport": {"kind": "redis", "redeliverTimeout": "30s"}},
+        ["transport.redeliverTimeout", "handled twice", "1m10s"],
+    ),
+    ("SQS default visibility", {"transport": {"kind": "sqs"}}, ["transport.visibilityTimeout", "handled twice"]),
+    ("egress to nowhere", {"network": {"egress": [{"ports": [6379]}]}}, ["egress[0]", "no destination"]),
+    (
+        "egress to no network",
+        {"network": {"egress": [{"cidr": "10.0.0.1/8", "ports": [1]}]}},
+        ["egress[0].cidr", "10.20.0.0/24"],
+    ),
+    ("volume on /tmp", {"writableDirectories": ["/tmp"]}, ["writableDirectories[0]", "mounted already"]),
+    ("label of ours", {"labels": {"app.kubernetes.io/name": "x"}}, ["labels", "selectors depend on it"]),
+    (
+        "PHP limit below messenger's",
+        {"worker": {"memoryLimit": "150M", "phpMemoryLimit": "128M"}},
+        ["phpMemoryLimit", "150M"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"), [case[1:] for case in CONSUMER_CASES], ids=[case[0] for case in CONSUMER_CASES]
+)
+def test_a_wrong_setting_is_one_line_with_path_reason_and_remedy(refuse, change, parts):
+    message = refuse(change)
+    assert "\n" not in message
+    assert message.startswith("stacks/Pulumi.dev.yaml: "), "the user must learn which file to open"
+    for part in parts:
+        assert part in message, f"{part!r} is missing from: {message}"
+
+
+NAME_CASES = [
+    ("GithubEvents", "lowercase"),
+    ("g" * 48, "has 48 characters"),
+    ("default", "belongs to an object that every namespace holds"),
+]
+
+
+@pytest.mark.parametrize(("name", "part"), NAME_CASES)
+def test_a_name_that_kubernetes_would_cut_or_refuse_is_refused_here(refuse, name, part):
+    assert part in refuse({}, name=name)
+
+
+SHELL_CASES = [
+    (["sh", "-c", "php worker.php"], "does not pass the stop signal on"),
+    (["/bin/bash", "-c", "cd /app; php worker.php"], "does not pass the stop signal on"),
+    (["php", "bin/console", "messenger:stop-workers"], "stops every worker that shares the cache"),
+]
+
+
+@pytest.mark.parametrize(("command", "part"), SHELL_CASES)
+def test_a_command_that_would_lose_messages_is_refused(project, command, part):
+    consumer = {
+        "image": "a/b:1",
+        "worker": {"kind": "command", "command": command},
+        "autoscaling": {"kind": "fixed", "replicas": 1},
+    }
+    project.write_stack("dev", {"ebbtide:cluster": {"kind": "existing"}, "ebbtide:consumers": {"a": consumer}})
+    assert part in "\n".join(project.messages())
+
+
+def test_a_shell_that_ends_in_exec_is_accepted(project):
+    worker = {"kind": "command", "command": ["sh", "-c", "umask 077; exec php worker.php"]}
+    consumer = {"image": "a/b:1", "worker": worker, "autoscaling": {"kind": "fixed", "replicas": 1}}
+    project.write_stack("dev", {"ebbtide:cluster": {"kind": "existing"}, "ebbtide:consumers": {"a": consumer}})
+    assert project.read().settings.consumers["a"].worker.argv[0] == "sh"
+
+
+def test_all_errors_of_a_file_are_reported_at_once(project):
+    bad = {"image": "app", "worker": {"kind": "symfonyMessenger"}, "autoscaling": {"kind": "fixed", "replicas": -1}}
+    config = {
+        "ebbtide:cluster": {"kind": "mainframe"},
+        "ebbtide:consumers": {"one": bad, "two": bad},
+        "ebbtide:conusmers": {},
+    }
+    project.write_stack("dev", config)
+    messages = project.messages()
+    # Unknown key, cluster, and three errors for each of the two consumers.
+    assert len(messages) == 8, messages
+    assert any("did you mean ebbtide:consumers?" in message for message in messages)
+
+
+SECRET = "hunter2hunter2"
+SECRET_CASES = [
+    {"environment": {"DATABASE_PASSWORD": SECRET}},
+    {"environment": {"DSN": f"redis://user:{SECRET}@redis:6379/messages"}},
+    {"environment": {"KEY": f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}"}},
+    {"environment": {"NESTED": {"password": SECRET}}},
+    {"worker": {"arguments": [f"--password={SECRET}"]}},
+]
+
+
+@pytest.mark.parametrize("change", SECRET_CASES, ids=str)
+def test_a_secret_in_plain_text_is_refused_and_never_printed(refuse, change):
+    message = refuse(change)
+    assert SECRET not in message, "the message would carry the secret into a CI log"
+
+
+@pytest.mark.parametrize("value", ["/run/secrets/token", "%env(file:TOKEN_FILE)%", ""])
+def test_a_reference_to_a_secret_is_no_secret(project, value):
+    consumer = {
+        "image": "a/b:1",
+        "worker": {"kind": "symfonyMessenger", "receivers": ["a"]},
+        "autoscaling": {"kind": "fixed", "replicas": 1},
+        "environment": {"API_TOKEN": value},
+    }
+    project.write_stack("dev", {"ebbtide:cluster": {"kind": "existing"}, "ebbtide:consumers": {"a": consumer}})
+    assert project.read().settings.consumers["a"].environment["API_TOKEN"] == value
+
+
+FILE_CASES = [
+    ("tabs", "config:\n\tebbtide:cluster: {}\n", "line 2, column 1: a tab indents this line"),
+    ("broken", "config: [", "is not YAML"),
+    ("not UTF-8", b"config: \xff\xfe\n", "is not UTF-8 (byte 0xff at position 8)"),
+    ("empty", "", "is empty"),
+    ("only a comment", "# nothing\n", "is empty"),
+    ("a list", "- 1\n", "must hold a mapping"),
+    ("config is a list", "config: [1]\n", "must hold a mapping"),
+    ("a key twice", "config:\n  ebbtide:consumers:\n    a: {}\n    a: {}\n", "'a' stands here a second time"),
+    ("secure", "config:\n  ebbtide:consumers: {a: {environment: {A: {secure: AAAB}}}}\n", "settings hold no secrets"),
+    ("environments of the service", "environment: [shared]\nconfig: {}\n", "Pulumi's service only"),
+    ("defaults in a stack", "config:\n  ebbtide:defaults: {}\n", "would replace the shared defaults"),
+]
+
+
+@pytest.mark.parametrize(("text", "part"), [case[1:] for case in FILE_CASES], ids=[case[0] for case in FILE_CASES])
+def test_a_file_that_cannot_be_used_says_where_and_why(project, text, part):
+    project.write_text("dev", text)
+    messages = project.messages()
+    assert len(messages) == 1, messages
+    assert part in messages[0]
+    assert messages[0].startswith("stacks/Pulumi.dev.yaml: ")
+
+
+def test_a_missing_stack_names_the_ones_that_exist(project):
+    project.write_stack("production", {})
+    assert "did you mean production?" in project.messages("prodution")[0]
+    assert "use one of production" in project.messages("x")[0]
+
+
+def test_an_image_from_the_environment_for_an_unknown_consumer_is_refused(project, monkeypatch):
+    project.write_stack("dev", {"ebbtide:consumers": {}})
+    monkeypatch.setenv("EBBTIDE_IMAGES", "other=a/b:1")
+    assert "names no consumer of this stack" in project.messages()[0]

@@ -1,0 +1,92 @@
+"""A stack states its differences; the shared base keeps the rest."""
+
+from __future__ import annotations
+
+import pytest
+from tests.settings.conftest import CONSUMER
+
+from ebbtide.settings.loader import load_from_engine
+
+BASE = {"cluster": {"kind": "existing"}, "consumers": {"githubevents": CONSUMER}}
+
+
+def test_a_stack_without_differences_is_the_shared_base(project):
+    project.write_defaults(BASE)
+    project.write_stack("dev", {})
+    assert project.read().settings.consumers["githubevents"].worker.processes == 70
+
+
+def test_a_difference_is_one_key_of_one_consumer(project):
+    project.write_defaults(BASE)
+    project.write_stack("dev", {"ebbtide:consumers": {"githubevents": {"worker": {"processes": 3}}}})
+    consumer = project.read().settings.consumers["githubevents"]
+    assert consumer.worker.processes == 3
+    assert consumer.worker.receivers == ("githubevents",), "the base's other keys must survive one difference"
+
+
+def test_another_kind_replaces_the_whole_mapping(project):
+    project.write_defaults(BASE)
+    worker = {"kind": "command", "command": ["worker"]}
+    project.write_stack("dev", {"ebbtide:consumers": {"githubevents": {"worker": worker}}})
+    assert project.read().settings.consumers["githubevents"].worker.argv == ("worker",)
+
+
+def test_lists_replace(project):
+    project.write_defaults(BASE)
+    project.write_stack("dev", {"ebbtide:consumers": {"githubevents": {"worker": {"receivers": ["high", "low"]}}}})
+    assert project.read().settings.consumers["githubevents"].worker.receivers == ("high", "low")
+
+
+def test_null_removes_a_consumer_and_a_key(project):
+    defaults = {**BASE, "consumers": {"githubevents": {**CONSUMER, "labels": {"team": "a"}}, "mail": CONSUMER}}
+    project.write_defaults(defaults)
+    project.write_stack("dev", {"ebbtide:consumers": {"mail": None, "githubevents": {"labels": None}}})
+    consumers = project.read().settings.consumers
+    assert list(consumers) == ["githubevents"]
+    assert consumers["githubevents"].labels == {}
+
+
+def test_what_all_consumers_share_is_written_once(project):
+    project.write_defaults({**BASE, "consumer": {"labels": {"team": "a"}, "userId": 33}})
+    project.write_stack("dev", {"ebbtide:consumers": {"githubevents": {"userId": 44}, "mail": CONSUMER}})
+    consumers = project.read().settings.consumers
+    assert [consumer.labels for consumer in consumers.values()] == [{"team": "a"}] * 2
+    assert [consumer.user_id for consumer in consumers.values()] == [44, 33]
+
+
+def test_every_value_knows_the_file_it_came_from(project):
+    project.write_defaults(BASE)
+    project.write_stack("dev", {"ebbtide:consumers": {"githubevents": {"worker": {"processes": 3}}}})
+    sources = project.read().sources
+    worker = ("consumers", "githubevents", "worker")
+    assert sources[*worker, "processes"] == "stacks/Pulumi.dev.yaml"
+    assert sources[*worker, "receivers"] == "Pulumi.yaml"
+
+
+def test_ci_passes_an_image_without_editing_a_file(project, monkeypatch):
+    project.write_defaults(BASE)
+    project.write_stack("dev", {})
+    monkeypatch.setenv("EBBTIDE_IMAGES", "githubevents=registry.example/new:2")
+    loaded = project.read()
+    assert loaded.settings.consumers["githubevents"].image == "registry.example/new:2"
+    assert loaded.sources["consumers", "githubevents", "image"] == "environment EBBTIDE_IMAGES"
+
+
+def test_the_engine_and_the_files_give_the_same_settings(project):
+    project.write_defaults(BASE)
+    own = {"githubevents": {"worker": {"processes": 3}, "shutdown": {"longestMessage": "90s"}}}
+    project.write_stack("dev", {"ebbtide:consumers": own, "ebbtide:namespace": "queues"})
+    config = {
+        "ebbtide:defaults": BASE,
+        "ebbtide:consumers": own,
+        "ebbtide:namespace": "queues",
+        "kubernetes:context": "x",
+    }
+    assert load_from_engine("dev", config, project.root) == project.read().settings
+
+
+@pytest.mark.parametrize("start", [".", "stacks"])
+def test_the_project_is_found_from_any_directory_inside_it(project, start):
+    from ebbtide.settings.loader import find_root
+
+    assert find_root(project.root / start) == project.root

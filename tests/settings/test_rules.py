@@ -1,0 +1,60 @@
+"""A warning says what is measured, and what to do about it."""
+
+from __future__ import annotations
+
+import pytest
+from tests.settings.conftest import CONSUMER
+
+from ebbtide.settings.check import check_stack
+from ebbtide.settings.findings import Level
+from ebbtide.settings.stack import StackSettings
+
+CPU = {"kind": "hpa", "maxReplicas": 5, "metrics": [{"kind": "cpu", "targetUtilization": 60}]}
+
+
+def found(**changes):
+    stack = {"name": "dev", "cluster": {"kind": "existing"}, "consumers": {"githubevents": {**CONSUMER, **changes}}}
+    return {
+        (finding.rule, finding.level, finding.path[-1]): finding
+        for finding in check_stack(StackSettings.model_validate(stack))
+    }
+
+
+def test_many_waiting_workers_on_a_cpu_target_get_a_warning_with_the_measurement():
+    findings = found(autoscaling=CPU, resources={"cpu": {"request": "490m"}})
+    finding = findings["V-16", Level.WARNING, 0]
+    assert "70 idle ones used 22.5m" in finding.message
+    assert "kind: external" in finding.remedy
+
+
+def test_workers_that_compute_may_scale_on_cpu():
+    findings = found(
+        autoscaling=CPU, resources={"cpu": {"request": "4"}}, worker={**CONSUMER["worker"], "processes": 4}
+    )
+    assert not [rule for rule, *_ in findings if rule == "V-16"]
+
+
+def test_memory_hardly_ever_falls():
+    scaling = {**CPU, "metrics": [{"kind": "memory", "targetAverageValue": "1Gi"}]}
+    assert ("V-16", Level.WARNING, 0) in found(autoscaling=scaling)
+
+
+@pytest.mark.parametrize(
+    ("transport", "level"),
+    [
+        ({"kind": "redis"}, Level.WARNING),
+        ({"kind": "doctrine"}, Level.WARNING),
+        ({"kind": "doctrine", "redeliverTimeout": "2m"}, None),
+        ({"kind": "rabbitmq"}, None),
+    ],
+)
+def test_symfonys_defaults_leave_a_killed_message_for_an_hour(transport, level):
+    findings = found(transport=transport)
+    assert (("V-34", Level.WARNING, "transport") in findings) == (level is Level.WARNING)
+
+
+def test_redis_gives_killed_messages_back_one_at_a_time():
+    findings = found(transport={"kind": "redis", "redeliverTimeout": "2m"}, shutdown={"longestMessage": "60s"})
+    assert "1h10m" in findings["V-34", Level.INFO, "recover"].message
+    claimed = {"kind": "redis", "redeliverTimeout": "2m", "recover": True}
+    assert ("V-34", Level.INFO, "recover") not in found(transport=claimed)
