@@ -24,10 +24,8 @@ UNITS: Final = {"": 1 / 1048576, "k": 1 / 1024, "m": 1, "g": 1024, "t": 1048576}
 def command_problems(environment: Environment, command: Sequence[str]) -> list[str]:
     """One line per problem of the worker's command."""
     if not command:
-        return [
-            "args: the container has no worker command (got nothing); write for example "
-            "args: [php, bin/console, messenger:consume, githubevents]"
-        ]
+        text = "args: the container has no worker command (got nothing); write for example "
+        return [text + "args: [php, bin/console, messenger:consume, githubevents]"]
     problems = []
     if shutil.which(command[0]) is None:
         problems.append(f"args: {command[0]!r} is not a program of this image (got PATH without it); install it")
@@ -38,10 +36,8 @@ def command_problems(environment: Environment, command: Sequence[str]) -> list[s
 
 def _symfony_problems(environment: Environment, command: Sequence[str]) -> list[str]:
     if CONSUME not in command:
-        return [
-            f"args: a symfonyMessenger worker runs {CONSUME} (got {' '.join(command)!r}); write it, or set "
-            "EBBTIDE_WORKER_KIND=command for a program that ends on the stop signal"
-        ]
+        text = f"args: a symfonyMessenger worker runs {CONSUME} (got {' '.join(command)!r}); write it, or set "
+        return [text + "EBBTIDE_WORKER_KIND=command for a program that ends on the stop signal"]
     problems = []
     at = command.index(CONSUME)
     console = Path(command[at - 1]) if at else Path(command[0])

@@ -38,7 +38,7 @@ class Drain:
             for worker in self.asked:
                 worker.ask()
 
-    def record(self, worker: Worker, outcome: Outcome, *, booting: bool) -> None:
+    def record(self, outcome: Outcome, *, booting: bool) -> None:
         """Take down how a worker ended."""
         self._outcomes[outcome] += 1
         harmless = outcome in (Outcome.STOPPED, Outcome.ROTATED) or (booting and outcome is Outcome.TERMINATED)
@@ -67,4 +67,4 @@ class Drain:
 
     @property
     def _kill_at(self) -> float:
-        return self.began_at + self._environment.stop_wait_seconds
+        return float(self.began_at + self._environment.stop_wait_seconds)

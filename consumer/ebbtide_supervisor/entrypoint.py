@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from ebbtide_supervisor.command import command_problems
 from ebbtide_supervisor.environment import Environment, read_environment
@@ -21,8 +21,8 @@ BUILT_OPCACHE: Final = HERE / "opcache"
 SHELLS: Final = ("sh", "dash", "bash", "ash", "busybox")
 
 
-def main(command: Sequence[str]) -> int:
-    """Returns only when something is wrong; otherwise this process becomes supervisord."""
+def main(command: Sequence[str]) -> NoReturn:
+    """Become supervisord, or end with one line per problem."""
     environment, problems = read_environment(os.environ)
     problems += _identity_problems()
     if environment is not None:
@@ -31,10 +31,10 @@ def main(command: Sequence[str]) -> int:
     if problems or environment is None:
         for problem in problems:
             print(f"ebbtide: {problem}", file=sys.stderr)
-        return ExitStatus.REFUSED
+        sys.exit(ExitStatus.REFUSED)
     os.environ.update(container_variables(environment, command))
     # The interpreter in full: with PYTHONPATH and the like ignored, a Python worker's settings stay its own.
-    os.execv(sys.executable, [sys.executable, "-EsB", str(HERE / "supervise")])
+    os.execv(sys.executable, [sys.executable, "-EsB", str(HERE / "supervise")])  # noqa: S606
 
 
 def _identity_problems() -> list[str]:
@@ -47,7 +47,8 @@ def _identity_problems() -> list[str]:
     if os.getppid() == 1 and (name := _process_name(1)) in SHELLS:
         problems.append(
             f"PID 1: is a shell (got {name!r}), which does not pass SIGTERM on, so every message in flight would be "
-            'lost at the grace period\'s end; start the image by its ENTRYPOINT, or write command: ["/opt/ebbtide/entrypoint"]'
+            "lost at the end of the grace period; start the image by its ENTRYPOINT, or write "
+            'command: ["/opt/ebbtide/entrypoint"]'
         )
     return problems
 
@@ -71,10 +72,8 @@ def _prepare_state_directory(environment: Environment) -> list[str]:
         probe.unlink()
         _copy_opcache(directory / "opcache")
     except OSError as error:
-        return [
-            f"{directory}: cannot be written (got {error.strerror}), and the drain needs it; mount a memory volume "
-            f"there that uid {os.getuid()} may write and that is not full"
-        ]
+        text = f"{directory}: cannot be written (got {error.strerror}), and the drain needs it; mount a memory volume "
+        return [text + f"there that uid {os.getuid()} may write and that is not full"]
     return []
 
 
@@ -96,5 +95,3 @@ def container_variables(environment: Environment, command: Sequence[str]) -> dic
     # An empty first entry keeps PHP's own directory; ours comes last and so wins.
     variables["PHP_INI_SCAN_DIR"] = f"{os.environ.get('PHP_INI_SCAN_DIR', '')}:{HERE}"
     return variables
-
-

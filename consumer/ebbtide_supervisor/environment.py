@@ -183,7 +183,5 @@ def _state_directory_problems(variables: Mapping[str, str]) -> list[str]:
     # supervisord.conf and the shell read it unquoted, and a unix socket's path ends at 107 bytes.
     if re.fullmatch(r"/[A-Za-z0-9._/-]{0,80}", str(path)):
         return []
-    return [
-        f"{PREFIX}STATE_DIRECTORY: must be an absolute path of at most 80 plain characters (got {str(path)!r}), "
-        "it holds a unix socket; write /run/ebbtide"
-    ]
+    text = f"{PREFIX}STATE_DIRECTORY: must be an absolute path of at most 80 plain characters (got {str(path)!r}), "
+    return [text + "it holds a unix socket; write /run/ebbtide"]

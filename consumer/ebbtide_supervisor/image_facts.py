@@ -112,11 +112,8 @@ def _stop_workers_in(console: Path) -> list[str]:
     """Files of the application, not of its vendors, that send the fleet-wide signal."""
     root = console.resolve().parent.parent
     candidates = [root / "composer.json", root / "Makefile", *root.glob("*.sh"), *root.glob("bin/*")]
-    found = []
-    for path in candidates:
-        if path.is_file() and b"messenger:stop-workers" in path.read_bytes():
-            found.append(str(path.relative_to(root)))
-    return found
+    files = [path for path in candidates if path.is_file()]
+    return [str(path.relative_to(root)) for path in files if b"messenger:stop-workers" in path.read_bytes()]
 
 
 def _json(argv: Sequence[str], errors: list[str]) -> dict[str, Any] | None:

@@ -94,8 +94,8 @@ def _redis_consumer(transport: Transport) -> Iterator[Finding]:
     name = transport.options.get("consumer", path[2] if len(path) > 2 else "consumer")
     if "%env(MESSENGER_CONSUMER_NAME)%" not in str(name):
         yield Finding(
-            f"transport {transport.name}: one Redis consumer name for all workers (got {name!r}), so a starting one takes "
-            "over what the others are handling; set the option consumer: '%env(MESSENGER_CONSUMER_NAME)%'"
+            f"transport {transport.name}: one Redis consumer name for all workers (got {name!r}), so a starting one "
+            "takes over what the others are handling; set the option consumer: '%env(MESSENGER_CONSUMER_NAME)%'"
         )
 
 

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ebbtide_supervisor.drain import Drain
-from ebbtide_supervisor.gate import Gate
+from ebbtide_supervisor.gate import SETTLE_SECONDS, Gate
 from ebbtide_supervisor.outcome import CANNOT_START, ExitStatus, Outcome, describe, judge
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Pool:
         self.ever_ready = False
         self.wake_at: Callable[[float], None] = lambda _when: None
         self.wake: Callable[[], None] = lambda: None
-        self._began_at = time.monotonic()
+        self._began_at = self._ready_since = time.monotonic()
         self._ended: list[tuple[Worker, int, float]] = []
         self._due: dict[Worker, float] = {}  # who wants to start, and from when on
         self._held_since: float | None = None
@@ -56,7 +56,7 @@ class Pool:
     def begin(self) -> None:
         """Start every worker."""
         environment = self.environment
-        self._began_at = time.monotonic()
+        self._began_at = self._ready_since = time.monotonic()
         self.emit(
             "containerStarted",
             processes=len(self.workers),
@@ -99,7 +99,7 @@ class Pool:
         """One word for the probes."""
         if self.drain is not None or self.environment.stop_file.exists():
             return "draining"
-        if not self.gate.is_open:
+        if self._held_since is not None:
             return "waiting"
         return "running" if self.ever_ready else "starting"
 
@@ -141,7 +141,7 @@ class Pool:
             fields["afterDrainSeconds"] = round(at - self.drain.began_at, 3)
         self.emit("workerEnded", worker=worker.number, outcome=outcome, **fields)
         if self.drain is not None:
-            self.drain.record(worker, outcome, booting=not worker.ready)
+            self.drain.record(outcome, booting=not worker.ready)
         elif outcome is Outcome.STOPPED:
             self.gate.ended(worker.number)
             self._parked.add(worker)
@@ -158,8 +158,7 @@ class Pool:
     def _hold(self, worker: Worker, lived: float, at: float) -> None:
         if self._held_since is None:
             self._held_since = at
-        if self.gate.is_open:
-            self.emit("startsHeld", worker=worker.number, reason="a worker failed: one probe at a time from here on")
+            self.emit("startsHeld", worker=worker.number, reason="a worker failed: one at a time until one settles")
         self.gate.failed(worker.number, lived, at)
         self._due[worker] = at
 
@@ -174,28 +173,28 @@ class Pool:
         for worker in self.workers:
             if worker.ready or not worker.alive:
                 continue
-            lived = worker.lived_seconds(now)
-            settled = lived >= self.gate.settle_seconds and worker.asleep()
-            if settled or lived >= LONGEST_BOOT_SECONDS:
+            lived, asleep = worker.lived_seconds(now), worker.asleep()
+            if worker.number == self.gate.probe and self.gate.settled(lived, asleep=asleep):
+                self._open_gate(worker, now)
+            if (asleep and lived >= max(SETTLE_SECONDS, self.gate.settle_seconds)) or lived >= LONGEST_BOOT_SECONDS:
                 self._become_ready(worker, now)
         if not self._all_ready and all(worker.ready for worker in self.workers):
             self._all_ready = True
-            self.emit("workersReady", ready=len(self.workers), seconds=round(now - self._began_at, 3))
+            self.emit("workersReady", ready=len(self.workers), seconds=round(now - self._ready_since, 3))
 
     def _become_ready(self, worker: Worker, now: float) -> None:
         worker.ready = True
         if not self.ever_ready:
             self.ever_ready = True
             self.emit("firstWorkerReady", worker=worker.number, seconds=round(now - self._began_at, 3))
-        if self.gate.settled(worker.number, now) and self._held_since is not None:
-            self.emit(
-                "startsReleased",
-                worker=worker.number,
-                waiting=len(self._due),
-                heldSeconds=round(now - self._held_since, 3),
-            )
+
+    def _open_gate(self, probe: Worker, now: float) -> None:
+        self.gate.open(now)
+        if self._held_since is not None:
+            held = round(now - self._held_since, 3)
+            self.emit("startsReleased", worker=probe.number, waiting=len(self._due), heldSeconds=held)
             self._held_since = None
-            self._began_at = now
+            self._ready_since = now
 
     def _check_start_deadline(self, now: float) -> None:
         deadline = self.environment.start_deadline_seconds
@@ -219,7 +218,7 @@ class Pool:
                 self._hold(worker, 0.0, now)
                 continue
             self.gate.started(worker.number, now)
-            probe = worker.number == self.gate.probe
+            probe = self._held_since is not None and worker.number == self.gate.probe
             self.emit("workerStarted", worker=worker.number, pid=worker.pid, again=again, probe=probe)
 
     def _appointments(self, now: float) -> list[float | None]:
@@ -229,7 +228,7 @@ class Pool:
         if self._due:
             times.append(self.gate.next_start_at())
         if any(worker.alive and not worker.ready for worker in self.workers):
-            times.append(now + LOOK_SECONDS)
+            times.append(now + min(LOOK_SECONDS, self.gate.settle_seconds / 3))
         if not self.ever_ready:
             times.append(self._began_at + self.environment.start_deadline_seconds)
         return times

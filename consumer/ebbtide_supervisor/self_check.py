@@ -30,7 +30,8 @@ def main(command: Sequence[str]) -> int:
         if environment.worker_kind == "symfonyMessenger":
             console = _console(command)
             if not console.is_file() and not command:
-                findings.append(Finding(f"console: {console} does not exist (got working directory {Path.cwd()}); set WORKDIR"))
+                text = f"console: {console} does not exist (got working directory {Path.cwd()}); set WORKDIR"
+                findings.append(Finding(text))
             findings += _check_application(environment, command, console)
     for finding in findings:
         print(f"self-check: {'error' if finding.is_error else 'warning'}: {finding.text}", file=sys.stderr)

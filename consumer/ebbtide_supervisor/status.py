@@ -6,11 +6,11 @@ Written in place, always the same length: a volume that fills up afterwards cann
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 LENGTH: Final = 128
 
@@ -33,5 +33,4 @@ class StatusFile:
 
 def uptime_seconds() -> int:
     """The clock a shell can read too: /proc/uptime, which some runtimes count from the container's start."""
-    with open("/proc/uptime", encoding="ascii") as file:
-        return int(float(file.read().split()[0]))
+    return int(float(Path("/proc/uptime").read_text(encoding="ascii").split()[0]))

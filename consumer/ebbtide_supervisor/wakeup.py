@@ -6,6 +6,7 @@ read a round because supervisord also takes one signal a round: none is left wai
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -32,10 +33,8 @@ class Wakeup:
 
     def soon(self) -> None:
         """Make the loop go round at once."""
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.write(self._write_fd, b"\0")
-        except BlockingIOError:
-            pass
 
     def after(self, seconds: float) -> None:
         """Make the loop go round in that many seconds; replaces the time asked for before."""

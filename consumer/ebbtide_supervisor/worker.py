@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from supervisor.process import Subprocess
@@ -85,10 +86,10 @@ class Worker(Subprocess):  # type: ignore[misc]
         A boot in a crowd of 70 on two cores takes seconds, so age alone proves nothing.
         """
         try:
-            with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as file:
-                fields = file.read().rpartition(")")[2].split()
+            stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii", errors="replace")
         except OSError:
             return False
+        fields = stat.rpartition(")")[2].split()
         ticks, before = int(fields[11]) + int(fields[12]), self._cpu_ticks
         self._cpu_ticks = ticks
         return fields[0] == "S" and ticks == before
