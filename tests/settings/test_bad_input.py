@@ -92,7 +92,7 @@ CONSUMER_CASES = [
     (
         "redelivered while handled",
         {"transport": {"kind": "redis", "redeliverTimeout": "30s"}},
-        ["transport.redeliverTimeout", "handled twice", "1m10s"],
+        ["transport.redeliverTimeout", "handled twice", "70s"],
     ),
     ("SQS default visibility", {"transport": {"kind": "sqs"}}, ["transport.visibilityTimeout", "handled twice"]),
     ("egress to nowhere", {"network": {"egress": [{"ports": [6379]}]}}, ["egress[0]", "no destination"]),

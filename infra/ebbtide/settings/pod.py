@@ -87,13 +87,16 @@ class PlacementSettings(SettingsModel):
 
 def _check_cidr(value: str) -> str:
     try:
-        ip_network(value)
+        # Only the form that the API server takes: no bare address, no netmask, no bits set in the host part.
+        well_formed = str(ip_network(value)) == value
     except ValueError:
+        well_formed = False
+    if not well_formed:
         context = {
             "got": repr(value),
             "remedy": "write the network's address, for example 10.20.0.0/24 or 10.20.0.7/32",
         }
-        raise PydanticCustomError("cidr", "is not a network in CIDR notation (got {got})", context) from None
+        raise PydanticCustomError("cidr", "is not a network in CIDR notation (got {got})", context)
     return value
 
 

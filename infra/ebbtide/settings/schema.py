@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
@@ -47,6 +49,11 @@ def stack_file_schema() -> dict[str, Any]:
     return relaxed
 
 
+def stack_file_schema_text() -> str:
+    """The schema as it is printed and committed."""
+    return json.dumps(stack_file_schema(), indent=2) + "\n"
+
+
 def _relaxed(schema: Any) -> Any:
     """The schema without `required`, with null allowed, and unions that need no `kind`."""
     if isinstance(schema, list):
@@ -87,7 +94,7 @@ def field_documents(model: type[BaseModel]) -> dict[str, str]:
             continue
         tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(owner)))
         body = next(node for node in tree.body if isinstance(node, ast.ClassDef)).body
-        for field, text in zip(body, body[1:], strict=False):
+        for field, text in pairwise(body):
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and _is_text(text):
                 documents[field.target.id] = " ".join(ast.literal_eval(text.value).split())  # type: ignore[attr-defined]
     return documents

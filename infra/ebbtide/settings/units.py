@@ -45,7 +45,12 @@ def parse_duration(value: object) -> int:
 
 
 def format_duration(seconds: int) -> str:
-    """5400 -> `1h30m`: the shortest text that `parse_duration` reads back to the same number."""
+    """5400 -> `1h30m`, 200 -> `200s`: text that `parse_duration` reads back to the same number.
+
+    Up to ten minutes seconds stay seconds, because that is how Kubernetes and supervisor count them.
+    """
+    if seconds % 60 and seconds < 600:
+        return f"{seconds}s"
     hours, rest = divmod(seconds, 3600)
     minutes, left = divmod(rest, 60)
     text = (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes else "") + (f"{left}s" if left else "")

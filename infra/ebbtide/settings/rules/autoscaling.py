@@ -20,7 +20,7 @@ from ebbtide.settings.units import format_cpu
 if TYPE_CHECKING:
     from ebbtide.settings.consumer import ConsumerSettings
 
-# 70 idle Symfony workers used 22.5 millicores, 0.32 each (measured, A.6). Thousandths of a millicore.
+# 70 idle Symfony workers used 22.5 millicores, 0.32 each (measured). Thousandths of a millicore.
 IDLE_WORKER_MICROCORES = 321
 # One process of a worker is one thread: it cannot use more than a core.
 PROCESS_MAX_MILLICORES = 1000
@@ -110,7 +110,7 @@ def check_metric_can_move(consumer: ConsumerSettings) -> Iterator[Finding]:
 
 def check_io_bound_on_cpu(consumer: ConsumerSettings) -> Iterator[Finding]:
     """V-16 (warning). CPU measures the load of workers that compute. Where they wait, it has no signal or the wrong
-    sign: 70 idle consumers used 22.5 millicores, 70 fully busy ones 7 to 10 (measured, A.6)."""
+    sign: 70 idle consumers used 22.5 millicores, 70 fully busy ones 7 to 10 (measured)."""
     share = consumer.cpu_request_millicores / consumer.worker.processes
     if share >= IO_BOUND_MILLICORES_PER_PROCESS:
         return

@@ -19,6 +19,8 @@ _SECRET_VALUE = re.compile(
     r"|\b(gh[pousr]_[A-Za-z0-9]{20,}|AKIA[0-9A-Z]{16}|AIza[-_A-Za-z0-9]{30,}|xox[abprs]-[-A-Za-z0-9]{10,}|sk_live_\w{10,})"
 )
 _SECRET_OPTION = re.compile(r"--?[-a-z]*(password|secret|token|api-?key)[-a-z]*=\S", re.IGNORECASE)
+# Kubernetes puts the variable's value there: `redis://:$(REDIS_PASSWORD)@redis:6379` holds no secret.
+_EXPANSION = re.compile(r"\$\([A-Za-z_][A-Za-z0-9_]*\)")
 # A file or a reference that the application resolves is not the secret itself.
 _HARMLESS = re.compile(r"(/[^\s]*|%env\(.*\)%|true|false|[0-9]+|)", re.IGNORECASE)
 
@@ -26,7 +28,8 @@ _HARMLESS = re.compile(r"(/[^\s]*|%env\(.*\)%|true|false|[0-9]+|)", re.IGNORECAS
 def check_plain_secrets(consumer: ConsumerSettings) -> Iterator[Finding]:
     """S-01 (error). No secret stands in the settings: it would be in git, in the Deployment and in every preview.
     The value is never printed."""
-    for name, value in consumer.environment.items():
+    for name, given in consumer.environment.items():
+        value = _EXPANSION.sub("", given)
         if _SECRET_VALUE.search(value) or (_SECRET_NAME.search(name) and not _HARMLESS.fullmatch(value)):
             yield _finding(("environment", name), f"{name}: {{secret: {consumer.name}-v1, key: {name.lower()}}}")
     for path, argument in _arguments(consumer):

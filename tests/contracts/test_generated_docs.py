@@ -1,0 +1,44 @@
+"""What is generated from the code is current: a reader of docs/ reads what the code does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from ebbtide.settings.loader import stack_names
+from ebbtide.settings.reference import rules_reference, settings_reference
+from ebbtide.settings.schema import stack_file_schema, stack_file_schema_text
+from ebbtide.settings.yaml import read_yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "current"),
+    [
+        ("docs/settings.md", settings_reference),
+        ("docs/rules.md", rules_reference),
+        ("docs/stack.schema.json", stack_file_schema_text),
+    ],
+)
+def test_a_generated_document_is_current(name, current):
+    assert (ROOT / name).read_text() == current(), "run scripts/generate-docs"
+
+
+def test_every_setting_is_described():
+    lines = [line for line in settings_reference().splitlines() if line.startswith("| `")]
+    assert len(lines) > 100
+    assert [line for line in lines if line.endswith("|  |")] == []
+
+
+@pytest.mark.parametrize("stack", stack_names(ROOT))
+def test_an_editor_accepts_the_stacks_of_this_repository(stack):
+    file = ROOT / "stacks" / f"Pulumi.{stack}.yaml"
+    jsonschema.validate(read_yaml(file, file), stack_file_schema())
+
+
+def test_an_editor_marks_a_misspelt_key():
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"config": {"ebbtide:consumers": {"a": {"imgae": "x"}}}}, stack_file_schema())
