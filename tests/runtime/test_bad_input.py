@@ -1,0 +1,69 @@
+"""A pod that was set up wrongly says so in one line and ends; it is never silently idle."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.runtime.lab.subjects import WORKER, Budget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.runtime.lab.scene import Scene
+
+pytestmark = pytest.mark.runtime
+
+BUDGET = Budget(5)
+SOON = {"EBBTIDE_START_DEADLINE_SECONDS": "5"}
+CONSUME = WORKER[:3]
+
+
+@pytest.mark.parametrize(("environment", "arguments", "said"), [
+    ({"EBBTIDE_PROCESSES": "0"}, WORKER, "EBBTIDE_PROCESSES"),
+    ({"EBBTIDE_PROCESSES": "10000"}, WORKER, "EBBTIDE_PROCESSES"),
+    ({"EBBTIDE_STOP_WAIT_SECONDS": "soon"}, WORKER, "EBBTIDE_STOP_WAIT_SECONDS"),
+    ({"EBBTIDE_WORKER_KIND": "laravel"}, WORKER, "EBBTIDE_WORKER_KIND"),
+    ({}, (), "worker"),
+    ({}, ("php", "bin/consoel", *WORKER[2:]), "bin/consoel"),
+    ({}, ("phhp", *WORKER[1:]), "phhp"),
+    (SOON, CONSUME, "receiver"),
+    (SOON, (*CONSUME, "no-such-queue"), "no-such-queue"),
+], ids=lambda value: " ".join(value) if isinstance(value, tuple) else None)
+def test_what_is_set_wrongly_is_named_and_the_container_ends(
+    open_scene: Callable[..., Scene], environment: dict[str, str], arguments: tuple[str, ...], said: str,
+) -> None:
+    scene = open_scene()
+    pod = scene.ours(2, BUDGET, environment, arguments=arguments).start()
+
+    assert pod.wait(20), f"it idles instead of saying what is wrong: {pod.output()}"
+    assert pod.exit_status() not in (0, 137), pod.output()
+    assert said in pod.output(), f"the log does not name {said}: {pod.output()}"
+    assert "Traceback" not in pod.output()
+    assert not scene.account().consuming
+
+
+def test_a_hook_in_a_container_without_our_supervisor_fails_with_a_reason(open_scene: Callable[..., Scene]) -> None:
+    scene = open_scene()
+    pod = scene.ours(1, BUDGET)
+    pod.image = type(pod.image)(**{**vars(pod.image), "arguments": ("sleep", "30")})
+    pod.start()
+
+    hook = pod.execute("/opt/ebbtide/drain", seconds=10)
+
+    assert hook.status not in (0, None), "a hook that did nothing must not look like a drain"
+    assert hook.output.strip()
+    assert "Traceback" not in hook.output
+
+
+def test_a_hook_that_comes_first_thing_drains_a_pod_that_has_hardly_begun(open_scene: Callable[..., Scene]) -> None:
+    scene = open_scene()
+    pod = scene.ours(4, BUDGET).start()
+
+    deletion = pod.delete(BUDGET.grace)  # the hook is there before supervisord listens
+
+    assert not deletion.sigkilled, pod.output()
+    assert deletion.seconds < 8, f"{deletion}\n{pod.output()}"
+    time.sleep(0.2)
+    assert len(pod.events("workerStarted")) == len(pod.events("workerEnded")), pod.output()

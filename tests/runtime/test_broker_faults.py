@@ -1,0 +1,107 @@
+"""The broker is away: how hard the pod knocks, how soon it is back, and that it can still be deleted."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.runtime.lab.application import messages
+from tests.runtime.lab.promises import assert_nothing_was_lost
+from tests.runtime.lab.subjects import Budget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.runtime.lab.scene import Scene
+
+pytestmark = pytest.mark.runtime
+
+BUDGET = Budget(longest_message=10)
+WORKERS = 70
+# The article's set-up: 27.8 a second and both cores (V-23).
+MOST_STARTS_PER_SECOND = 0.5
+SECONDS_TO_CONSUME_AGAIN = 10
+
+
+@pytest.mark.parametrize(("broker", "seconds"), [("redis", 60), ("rabbitmq", 30), ("postgresql", 30)])
+def test_an_outage_is_waited_out_by_one_probe_and_all_workers_consume_soon_after(
+    open_scene: Callable[..., Scene], broker: str, seconds: int,
+) -> None:
+    scene = open_scene(broker)
+    pod = scene.ours(WORKERS, BUDGET).start()
+    scene.wait_for_consumers(WORKERS)
+
+    scene.broker.stop()
+    scene.wait_until(lambda: len(pod.workers()) <= 1, 20, "the workers have lost the broker")
+    before = len(pod.events("workerStarted"))
+    time.sleep(seconds)
+    knocks = len(pod.events("workerStarted")) - before
+    already = len(scene.account().consuming)
+    scene.broker.start()
+    back = time.monotonic()
+
+    scene.wait_until(
+        lambda: len(scene.account().consuming) >= already + WORKERS, SECONDS_TO_CONSUME_AGAIN + 20,
+        "all workers consume again")
+    took = max(moment for _, moment in scene.account().consuming) - back
+    assert took <= SECONDS_TO_CONSUME_AGAIN, f"the queue waited {took:.1f} s for workers after the broker was back"
+    assert knocks <= MOST_STARTS_PER_SECOND * seconds + 1, f"{knocks} starts in {seconds} s: a hot loop"
+    assert pod.running, "an outage of the broker is no reason to restart the pod"
+    pod.delete(BUDGET.grace)
+
+
+def test_a_pod_waits_for_a_broker_that_comes_late(open_scene: Callable[..., Scene]) -> None:
+    scene = open_scene("redis")
+    scene.broker.stop()
+    pod = scene.ours(20, BUDGET).start()
+    time.sleep(8)
+    assert pod.running
+    assert not scene.account().consuming
+
+    scene.broker.start()
+
+    scene.wait_for_consumers(20, SECONDS_TO_CONSUME_AGAIN)
+
+
+def test_a_pod_whose_broker_never_comes_ends_at_its_start_deadline(open_scene: Callable[..., Scene]) -> None:
+    scene = open_scene("redis")
+    scene.broker.stop()
+    try:
+        pod = scene.ours(20, BUDGET, {"EBBTIDE_START_DEADLINE_SECONDS": "6"}).start()
+
+        assert pod.wait(20), "a pod that never became ready must not idle for ever"
+        assert 5 < (pod.gone_at or 0) - pod.started_at < 12
+        assert pod.exit_status() not in (0, 137)
+        assert pod.events("gaveUp"), pod.output()
+    finally:
+        scene.broker.start()
+
+
+def test_a_pod_that_waits_for_its_broker_is_gone_at_once_when_deleted(open_scene: Callable[..., Scene]) -> None:
+    scene = open_scene("redis")
+    scene.broker.stop()
+    try:
+        pod = scene.ours(20, BUDGET).start()
+        scene.wait_until(lambda: bool(pod.events("startsHeld")), 20, "the workers are held back")
+
+        deletion = pod.delete(BUDGET.grace)
+
+        assert not deletion.sigkilled
+        assert deletion.seconds < 5, f"nothing ran, yet it took {deletion.seconds:.1f} s: {pod.output()}"
+    finally:
+        scene.broker.start()
+
+
+def test_messages_queued_before_an_outage_are_handled_after_it(open_scene: Callable[..., Scene]) -> None:
+    scene = open_scene("redis")
+    scene.send(messages(seed=13, number=60, least=0.1, most=0.3))
+    scene.broker.stop()
+    pod = scene.ours(10, BUDGET).start()
+    time.sleep(4)
+
+    scene.broker.start()
+
+    scene.wait_until(lambda: len(scene.account().finished) == 60, 30, "every message is handled")
+    pod.delete(BUDGET.grace)
+    assert_nothing_was_lost(scene)

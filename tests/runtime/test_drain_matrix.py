@@ -1,0 +1,101 @@
+"""Drains under load: 70 workers, messages of 0.5 to 30 s, every broker, every way a hook can go."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.runtime.lab.application import messages
+from tests.runtime.lab.promises import (
+    assert_a_clean_end,
+    assert_no_new_work,
+    assert_nothing_was_lost,
+    drain_started,
+    outcomes,
+)
+from tests.runtime.lab.subjects import Budget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.runtime.lab.container import Deletion, Pod
+    from tests.runtime.lab.scene import Scene
+
+pytestmark = pytest.mark.runtime
+
+WORKERS = 70
+BUDGET = Budget(longest_message=35)
+BUSY_SECONDS = 5
+
+
+def with_hook(pod: Pod) -> Deletion:
+    return pod.delete(BUDGET.grace)
+
+
+def without_hook(pod: Pod) -> Deletion:
+    return pod.delete(BUDGET.grace, hook=())
+
+
+def hook_twice(pod: Pod) -> Deletion:
+    """Hooks are delivered at least once (V-02)."""
+    other = threading.Thread(target=pod.execute, args=("/opt/ebbtide/drain",))
+    other.start()
+    deletion = pod.delete(BUDGET.grace)
+    other.join()
+    return deletion
+
+
+def hook_killed(pod: Pod) -> Deletion:
+    return pod.delete(BUDGET.grace, hook=("timeout", "--signal=KILL", "2", "/opt/ebbtide/drain"))
+
+
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq", "postgresql"])
+@pytest.mark.parametrize("delete", [with_hook, without_hook, hook_twice, hook_killed])
+def test_a_drain_under_load_loses_nothing(
+    open_scene: Callable[..., Scene], broker: str, delete: Callable[[Pod], Deletion],
+) -> None:
+    scene = open_scene(broker)
+    scene.send(messages(seed=5, number=500, least=0.5, most=30))
+    pod = scene.ours(WORKERS, BUDGET).start()
+    scene.wait_for_messages_in_hand(WORKERS - 5)
+    time.sleep(BUSY_SECONDS)
+
+    deletion = delete(pod)
+
+    assert_nothing_was_lost(scene)
+    assert_a_clean_end(deletion, pod, scene)
+    assert_no_new_work(scene, drain_started(pod))
+    assert outcomes(pod)["stopped"] == WORKERS, outcomes(pod)
+    hook_status = deletion.hook and deletion.hook.status
+    assert hook_status == {with_hook: 0, without_hook: None, hook_twice: 0, hook_killed: 137}[delete], deletion.hook
+
+
+@pytest.mark.parametrize("workers", [1, 200])
+def test_a_drain_is_as_lossless_with_one_worker_and_with_two_hundred(
+    open_scene: Callable[..., Scene], workers: int,
+) -> None:
+    scene = open_scene("redis")
+    scene.send(messages(seed=6, number=10 * workers, least=0.5, most=6))
+    pod = scene.ours(workers, BUDGET).start()
+    scene.wait_for_messages_in_hand(workers - workers // 10)
+    time.sleep(BUSY_SECONDS)
+
+    deletion = pod.delete(BUDGET.grace)
+
+    assert_nothing_was_lost(scene)
+    assert_a_clean_end(deletion, pod, scene)
+    assert outcomes(pod)["stopped"] == workers, outcomes(pod)
+
+
+def test_an_idle_pod_is_gone_at_once(open_scene: Callable[..., Scene]) -> None:
+    scene = open_scene("redis")
+    pod = scene.ours(WORKERS, BUDGET).start()
+    scene.wait_for_consumers(WORKERS)
+
+    deletion = pod.delete(BUDGET.grace)
+
+    assert_a_clean_end(deletion, pod, scene)
+    # A worker that waits for messages looks for a stop once in its --sleep of 1 s.
+    assert deletion.seconds < 4, f"nothing was in hand, yet it took {deletion.seconds:.1f} s"
