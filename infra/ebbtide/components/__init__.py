@@ -1,0 +1,29 @@
+"""Pulumi components: thin, because what they register is plain data from ebbtide.manifests."""
+
+from __future__ import annotations
+
+from ebbtide.components.cluster import ExistingCluster, ExistingClusterArgs, GkeCluster, GkeClusterArgs, connect
+from ebbtide.components.consumer_namespace import ConsumerNamespace, ConsumerNamespaceArgs
+from ebbtide.components.image_repository import ImageRepository, ImageRepositoryArgs
+from ebbtide.components.queue_consumer import (
+    ConsumerAutoscaler,
+    ConsumerAutoscalerArgs,
+    QueueConsumer,
+    QueueConsumerArgs,
+)
+
+__all__ = [
+    "ConsumerAutoscaler",
+    "ConsumerAutoscalerArgs",
+    "ConsumerNamespace",
+    "ConsumerNamespaceArgs",
+    "ExistingCluster",
+    "ExistingClusterArgs",
+    "GkeCluster",
+    "GkeClusterArgs",
+    "ImageRepository",
+    "ImageRepositoryArgs",
+    "QueueConsumer",
+    "QueueConsumerArgs",
+    "connect",
+]

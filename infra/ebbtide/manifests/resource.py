@@ -14,7 +14,7 @@ COMPONENT_PACKAGE = "ebbtide:"
 PROVIDER_PACKAGE = "pulumi:providers:"
 
 Value: TypeAlias = Any
-"""JSON values, and `Ref`, `Join` and `Secret` anywhere inside them."""
+"""JSON values, and `Ref`, `Lookup`, `Join` and `Secret` anywhere inside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,26 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True)
-class Join:
-    """A text that is put together from literals and outputs."""
+class Lookup:
+    """A fact that the provider is asked for: the number of a project."""
 
-    parts: tuple[str | Ref, ...]
+    function: str
+    """The function's token: `gcp:organizations/getProject:getProject`."""
+    arguments: tuple[tuple[str, str], ...]
+    """Its arguments by the provider's names."""
+    output: str
+    """Which part of the answer."""
+
+    def __str__(self) -> str:
+        of = ", ".join(value for _, value in self.arguments)
+        return f"${{{self.function.rpartition(':')[2]}({of}).{self.output}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A text that is put together from literals and what is known only later."""
+
+    parts: tuple[str | Ref | Lookup, ...]
 
     def __str__(self) -> str:
         return "".join(map(str, self.parts))
@@ -71,7 +87,7 @@ class Resource:
     provider: str | None = None
     """The `key` of an explicit provider; None is the default provider of the package."""
     depends_on: tuple[str, ...] = ()
-    """Keys of resources that must exist first, beside those it refers to."""
+    """Keys of resources that must exist first, beside those it refers to; sorted."""
     protect: bool = False
     """Refuse to delete or replace it."""
     delete_before_replace: bool = False
@@ -105,6 +121,22 @@ class Resource:
         """The package whose plugin manages it: `gcp`, `kubernetes`; of a provider, the package it serves."""
         return self.token.removeprefix(PROVIDER_PACKAGE).partition(":")[0]
 
+    def after(self, *keys: str) -> Resource:
+        """The same resource, made only when those of `keys` are there."""
+        return replace(self, depends_on=tuple(sorted({*self.depends_on, *keys})))
+
+    def below(self, parent: str) -> Resource:
+        """The same resource as a part of another component."""
+        return replace(self, parent=parent)
+
+    def with_timeouts(self, timeouts: Timeouts) -> Resource:
+        """The same resource with these waits."""
+        return replace(self, timeouts=timeouts)
+
+    def ignoring(self, *paths: str) -> Resource:
+        """The same resource, with properties that something else owns."""
+        return replace(self, ignore_changes=(*self.ignore_changes, *paths))
+
     def ref(self, output: str) -> Ref:
         """One of its outputs."""
         return Ref(self.key, output)
@@ -132,7 +164,7 @@ def with_text_references(resource: Resource) -> Resource:
 
 
 def _text(value: Value) -> Value:
-    if isinstance(value, (Ref, Join)):
+    if isinstance(value, (Ref, Lookup, Join)):
         return str(value)
     if isinstance(value, Secret):
         return Secret(_text(value.value))

@@ -1,0 +1,93 @@
+"""The cluster: one that this program makes, or one that exists; and the connection to it."""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+
+from ebbtide.components.image_repository import ImageRepository
+from ebbtide.components.register import Registered, register, resolve
+from ebbtide.manifests.google import names
+from ebbtide.manifests.google.cluster import build_gke_cluster, gke_cluster_key
+from ebbtide.manifests.provider import EXISTING_CLUSTER, build_existing_cluster, build_kubeconfig, build_provider
+from ebbtide.manifests.resource import Resource
+from ebbtide.settings.cluster import ExistingCluster as ExistingClusterSettings
+from ebbtide.settings.findings import Finding, SettingsError
+from ebbtide.settings.stack import StackSettings
+
+
+class GkeClusterArgs(TypedDict):
+    """Inputs of `GkeCluster`."""
+
+    settings: StackSettings
+    """The stack; its cluster must be `gkeStandard` or `gkeAutopilot`."""
+    image_repository: NotRequired[ImageRepository]
+    """The stack's repository, where it makes one: nodes then may read it and no other."""
+
+
+class GkeCluster(pulumi.ComponentResource):
+    """A hardened GKE cluster with a network and node pools of its own."""
+
+    settings: StackSettings
+    """What it was made from."""
+    resources: Registered
+    """What it consists of."""
+    cluster_name: pulumi.Output[str]
+    """The cluster's name in Google Cloud."""
+    kubeconfig: pulumi.Output[str]
+    """A kubeconfig over the control plane's DNS name, for the plugin gke-gcloud-auth-plugin. A secret."""
+
+    def __init__(self, name: str, args: GkeClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Make the cluster. Raises SettingsError where the settings name an existing one."""
+        self.settings = args["settings"]
+        # Before anything is registered: a wrong kind is an error of the caller.
+        self.plan: tuple[Resource, ...] = build_gke_cluster(self.settings, name)
+        super().__init__(names.GKE_CLUSTER, name, None, opts)
+        repository = args.get("image_repository")
+        self.resources = register(self.plan[1:], self, repository.resources if repository else {})
+        cluster = self.resources[gke_cluster_key(name)]
+        self.cluster_name = getattr(cluster, "name")  # noqa: B009 - an output, made by registering
+        self.kubeconfig = resolve(build_kubeconfig(self.settings, name), self.resources)
+        self.register_outputs({"clusterName": self.cluster_name, "kubeconfig": self.kubeconfig})
+
+
+class ExistingClusterArgs(TypedDict):
+    """Inputs of `ExistingCluster`."""
+
+    settings: StackSettings
+    """The stack; its cluster must be `existing`."""
+
+
+class ExistingCluster(pulumi.ComponentResource):
+    """A cluster that something else manages. It makes nothing; it is what consumers are connected to."""
+
+    settings: StackSettings
+    """What it was made from."""
+    resources: Registered
+    """Nothing."""
+
+    def __init__(self, name: str, args: ExistingClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Name the cluster. Raises SettingsError where the settings make one."""
+        self.settings = args["settings"]
+        if not isinstance(self.settings.cluster, ExistingClusterSettings):
+            message = f"makes a cluster in stack {self.settings.name}"
+            raise SettingsError(
+                [Finding(("cluster", "kind"), message, "use GkeCluster, or kind: existing", rule="wiring")]
+            )
+        self.plan: tuple[Resource, ...] = build_existing_cluster(self.settings, name)
+        super().__init__(EXISTING_CLUSTER, name, None, opts)
+        self.resources = {}
+        self.register_outputs({})
+
+
+def connect(cluster: GkeCluster | ExistingCluster) -> pulumi.ProviderResource:
+    """The Kubernetes provider for a cluster, to be passed to the consumers in `opts`.
+
+    It is pinned to the cluster: a changed kubeconfig updates it, and only another cluster replaces what it manages.
+    """
+    name = cluster.plan[0].name
+    provider = build_provider(cluster.settings, cluster.plan, name)
+    registered = register((provider,), None, cluster.resources)[provider.key]
+    assert isinstance(registered, pulumi.ProviderResource)  # noqa: S101 - a provider's data makes a provider
+    return registered

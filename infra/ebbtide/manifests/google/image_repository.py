@@ -1,0 +1,47 @@
+"""A repository for consumer images in Artifact Registry."""
+
+from __future__ import annotations
+
+from ebbtide.manifests.google import names
+from ebbtide.manifests.resource import Resource
+from ebbtide.settings.stack import StackSettings
+
+
+def build_image_repository(stack: StackSettings, name: str | None = None) -> tuple[Resource, ...]:
+    """The component and its repository; nothing where the stack makes none."""
+    settings = stack.image_repository
+    if settings is None:
+        return ()
+    component = Resource(token=names.IMAGE_REPOSITORY, name=name or settings.name)
+    repository = Resource(
+        token=names.REPOSITORY,
+        name=f"{component.name}-repository",
+        parent=component.key,
+        protect=stack.protect,
+        delete_before_replace=True,
+        properties={
+            "project": names.google(stack).project,
+            "location": names.google(stack).region,
+            "repositoryId": settings.name,
+            "format": "DOCKER",
+            "description": f"Consumer images of ebbtide's stack {stack.name}",
+            # A tag that is reported and deployed stays the image it was.
+            "dockerConfig": {"immutableTags": True},
+            "cleanupPolicies": [
+                {
+                    "id": "keep-recent",
+                    "action": "KEEP",
+                    "mostRecentVersions": {"keepCount": settings.keep_versions},
+                },
+                {
+                    "id": "delete-untagged",
+                    "action": "DELETE",
+                    "condition": {
+                        "tagState": "UNTAGGED",
+                        "olderThan": f"{settings.delete_untagged_after_days * 24 * 3600}s",
+                    },
+                },
+            ],
+        },
+    )
+    return (component, repository)

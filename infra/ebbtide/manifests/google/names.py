@@ -1,0 +1,52 @@
+"""Tokens and physical names of what a stack makes in Google Cloud."""
+
+from __future__ import annotations
+
+from ebbtide.settings.cluster import CLUSTER_NAME_MAX_LENGTH, GkeAutopilot, GkeStandard
+from ebbtide.settings.findings import Finding, SettingsError
+from ebbtide.settings.names import SERVICE_ACCOUNT_ID_MAX_LENGTH, shorten
+from ebbtide.settings.stack import GoogleSettings, StackSettings, is_gke
+
+NETWORK = "gcp:compute/network:Network"
+SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
+ROUTER = "gcp:compute/router:Router"
+ROUTER_NAT = "gcp:compute/routerNat:RouterNat"
+CLUSTER = "gcp:container/cluster:Cluster"
+NODE_POOL = "gcp:container/nodePool:NodePool"
+SERVICE_ACCOUNT = "gcp:serviceaccount/account:Account"
+SERVICE_ACCOUNT_MEMBER = "gcp:serviceaccount/iAMMember:IAMMember"
+PROJECT_MEMBER = "gcp:projects/iAMMember:IAMMember"
+REPOSITORY = "gcp:artifactregistry/repository:Repository"
+REPOSITORY_MEMBER = "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember"
+GET_PROJECT = "gcp:organizations/getProject:getProject"
+
+GKE_CLUSTER = "ebbtide:index:GkeCluster"
+IMAGE_REPOSITORY = "ebbtide:index:ImageRepository"
+
+
+def gke_cluster(stack: StackSettings) -> GkeStandard | GkeAutopilot:
+    """The cluster that the stack makes. Raises SettingsError for a stack that uses an existing one."""
+    if not is_gke(stack.cluster):
+        message = f"names an existing cluster in stack {stack.name}"
+        raise SettingsError(
+            [Finding(("cluster", "kind"), message, "use ExistingCluster, or kind: gkeStandard", rule="wiring")]
+        )
+    return stack.cluster
+
+
+def google(stack: StackSettings) -> GoogleSettings:
+    """Project and region. Raises SettingsError where they are missing, which a rule refuses earlier for GKE."""
+    if stack.google is None:
+        message = f"is not given for stack {stack.name}"
+        raise SettingsError([Finding(("google",), message, "write gcp:project and gcp:region", rule="wiring")])
+    return stack.google
+
+
+def cluster_name(stack: StackSettings) -> str:
+    """The cluster's physical name; network, subnet and router have it too."""
+    return gke_cluster(stack).name or shorten(f"ebbtide-{stack.name}", CLUSTER_NAME_MAX_LENGTH)
+
+
+def node_account_id(stack: StackSettings) -> str:
+    """The id of the nodes' service account."""
+    return shorten(f"{cluster_name(stack)}-nodes", SERVICE_ACCOUNT_ID_MAX_LENGTH)

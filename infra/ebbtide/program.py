@@ -1,0 +1,109 @@
+"""The program: one stack, from its settings to components. Nothing here knows which engine runs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+import pulumi
+from pulumi.runtime.config import CONFIG
+
+from ebbtide.components import (
+    ConsumerNamespace,
+    ExistingCluster,
+    GkeCluster,
+    ImageRepository,
+    QueueConsumer,
+    QueueConsumerArgs,
+    connect,
+)
+from ebbtide.settings.findings import Finding, SettingsError
+from ebbtide.settings.loader import load_from_engine
+from ebbtide.settings.stack import StackSettings, is_gke
+
+
+class Wiring(TypedDict):
+    """What exists only while deploying, beside the settings."""
+
+    images: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """Images by consumer, where the same program builds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What a stack consists of."""
+
+    cluster: GkeCluster | ExistingCluster
+    image_repository: ImageRepository | None
+    namespace: ConsumerNamespace
+    consumers: Mapping[str, QueueConsumer]
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs: only what nobody can put together from the settings."""
+        outputs: dict[str, Any] = {}
+        if isinstance(self.cluster, GkeCluster):
+            outputs |= {"clusterName": self.cluster.cluster_name, "kubeconfig": self.cluster.kubeconfig}
+        if self.image_repository is not None:
+            outputs["imageRepository"] = self.image_repository.address
+        return outputs
+
+
+def deploy(settings: StackSettings, wiring: Wiring | None = None) -> Deployed:
+    """Register everything the stack consists of."""
+    repository = None
+    if settings.image_repository is not None:
+        repository = ImageRepository(settings.image_repository.name, {"settings": settings})
+    cluster = _cluster(settings, repository)
+    in_cluster = pulumi.ResourceOptions(provider=connect(cluster))
+    namespace = ConsumerNamespace(settings.namespace, {"settings": settings}, in_cluster)
+    images = (wiring or {}).get("images", {})
+    consumers = {}
+    for name in settings.consumers:
+        args: QueueConsumerArgs = {"settings": settings, "namespace": namespace}
+        if name in images:
+            args["image"] = images[name]
+        consumers[name] = QueueConsumer(name, args, in_cluster)
+    return Deployed(cluster, repository, namespace, consumers)
+
+
+def _cluster(settings: StackSettings, repository: ImageRepository | None) -> GkeCluster | ExistingCluster:
+    if not is_gke(settings.cluster):
+        return ExistingCluster("cluster", {"settings": settings})
+    if repository is None:
+        return GkeCluster("cluster", {"settings": settings})
+    return GkeCluster("cluster", {"settings": settings, "image_repository": repository})
+
+
+def run(root: Path) -> None:
+    """The Pulumi program of the project in `root`: what `pulumi preview` and `pulumi up` run.
+
+    Raises pulumi.RunError, which the engine prints without a traceback, for settings that cannot be deployed.
+    """
+    try:
+        settings = load_from_engine(pulumi.get_stack(), _engine_config(), root)
+        outputs = deploy(settings).outputs
+    except SettingsError as error:
+        raise pulumi.RunError(str(error)) from None
+    for name, value in outputs.items():
+        pulumi.export(name, value)
+
+
+def _engine_config() -> dict[str, Any]:
+    """What the engine has read, by qualified key. It hands every value over as text, objects as JSON."""
+    texts: dict[str, str] = {**pulumi.runtime.get_config_env(), **CONFIG.get()}
+    secrets = [
+        Finding((key,), "is encrypted, and settings hold no secrets", "name a key of a Secret under secretEnvironment")
+        for key in texts
+        if key.startswith("ebbtide:") and pulumi.runtime.is_config_secret(key)
+    ]
+    if secrets:
+        raise SettingsError(secrets, f"stack {pulumi.get_stack()}")
+    return {key: _parsed(text) for key, text in texts.items()}
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text) if text.startswith(("{", "[")) or text in {"true", "false"} else text
