@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -56,9 +57,10 @@ class Application:
     root: Path | None = None
 
     def build(self) -> Application:
-        cache = writable(self.directory / "cache")
+        cache = {CACHE: writable(self.directory / "cache")}
         for scheme in ("redis", "amqp", "doctrine"):
-            self._pod(("cache:warmup",), {"MESSENGER_TRANSPORT_DSN": f"{scheme}://build"}, cache).run_to_end()
+            dsn = {"MESSENGER_TRANSPORT_DSN": f"{scheme}://build"}
+            self.run(("php", "bin/console", "cache:warmup", "--no-interaction"), cache, dsn)
         return self
 
     def image(self, arguments: Iterable[str] = ()) -> Image:
@@ -85,19 +87,24 @@ class Application:
         return [event.delivery for event in events]
 
     def console(self, broker: Broker, *words: str, stdin: str = "") -> str:
-        return self._pod(words, broker.environment()).run_to_end(stdin=stdin)
+        command = ("php", "bin/console", *words, "--no-interaction")
+        return self.run(command, {}, broker.environment(), stdin=stdin)
 
-    def _pod(self, words: Iterable[str], environment: Mapping[str, str], cache: Path | None = None) -> Pod:
-        directory = self.directory / "commands" / str(random.SystemRandom().getrandbits(48))
-        image = self.image(("php", "bin/console", *words, "--no-interaction"))
-        volumes = {"/tmp": writable(directory / "tmp")}
-        if cache is not None:
-            image = replace(image, mounts={DIRECTORY: self.source})
-            volumes[CACHE] = cache
-        return Pod(image, directory, environment, volumes, name="command")
-
-    def clean(self) -> None:
-        shutil.rmtree(self.directory, ignore_errors=True)
+    def run(
+        self, arguments: Iterable[str], volumes: Mapping[str, Path], environment: Mapping[str, str] | None = None,
+        stdin: str = "",
+    ) -> str:
+        """Runs one command in a container of the application, with these volumes writable; returns its output."""
+        directory = self.directory / "commands" / uuid.uuid4().hex
+        image = self.image(arguments)
+        # What is mounted to be written is not mounted to be read.
+        image = replace(image, mounts={path: at for path, at in image.mounts.items() if path not in volumes})
+        everything = {"MESSENGER_TRANSPORT_DSN": "redis://build", **(environment or {})}
+        volumes = {"/tmp": writable(directory / "tmp"), **volumes}
+        try:
+            return Pod(image, directory, everything, volumes, name="command").run_to_end(stdin=stdin)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def writable(directory: Path) -> Path:

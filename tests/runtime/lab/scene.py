@@ -70,7 +70,7 @@ class Scene:
         arguments: Sequence[str] | None = None, **options: object,
     ) -> Pod:
         """A pod of the consumer image; `arguments` in place of the usual worker command."""
-        image = subjects.ours(self.application, self.directory / f"image-{len(self.pods)}", processes, budget)
+        image = subjects.ours(self.application, processes, budget)
         if arguments is not None:
             image = replace(image, arguments=(image.arguments[0], *arguments))
         return self.pod(image, environment, **options)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.runtime.lab.application import CACHE
 
 if TYPE_CHECKING:
     from tests.runtime.lab.application import Application
     from tests.runtime.lab.container import Image
 
+HOME = "/opt/ebbtide"
 CONSUMER = Path(__file__).parents[3] / "consumer"
 WORKER = ("php", "bin/console", "messenger:consume", "githubevents", "--memory-limit=150M", "--no-interaction")
 # Ours appends a time limit of its own; the others are given one as the article does.
@@ -108,18 +112,15 @@ class Budget:
         }
 
 
-def ours(application: Application, directory: Path, processes: int, budget: Budget) -> Image:
-    """The consumer image: consumer/ and supervisor side by side in /opt/ebbtide, as the Dockerfile lays them."""
-    home = directory / "opt-ebbtide"
-    shutil.copytree(CONSUMER, home, ignore=shutil.ignore_patterns("__pycache__"))
-    package = importlib.util.find_spec("supervisor")
-    assert package is not None
-    assert package.origin is not None
-    shutil.copytree(Path(package.origin).parent, home / "supervisor")
+def ours(application: Application, processes: int, budget: Budget) -> Image:
+    """The consumer image on top of the application, laid out and checked as the Dockerfile does it."""
+    home = application.directory / "opt-ebbtide"
+    if not home.exists():
+        _lay_out(application, home)
     plain = application.image(("/opt/ebbtide/entrypoint", *WORKER))
     return replace(
         plain,
-        mounts={**plain.mounts, "/opt/ebbtide": home},
+        mounts={**plain.mounts, HOME: home},
         environment={
             **plain.environment,
             "EBBTIDE_WORKER_KIND": "symfonyMessenger",
@@ -128,6 +129,25 @@ def ours(application: Application, directory: Path, processes: int, budget: Budg
         },
         pre_stop=("/opt/ebbtide/drain",),
     )
+
+
+def _lay_out(application: Application, home: Path) -> None:
+    unfinished = home.with_suffix(".unfinished")
+    shutil.copytree(CONSUMER, unfinished, ignore=shutil.ignore_patterns("__pycache__"))
+    package = importlib.util.find_spec("supervisor")
+    assert package is not None
+    assert package.origin is not None
+    shutil.copytree(Path(package.origin).parent, unfinished / "supervisor")
+    (unfinished / "opcache").mkdir()
+    subprocess.run(["chmod", "-R", "a+rwX", str(unfinished)], check=True)
+    steps = (
+        "python3 -m compileall -q --invalidation-mode unchecked-hash /opt/ebbtide",
+        "EBBTIDE_OPCACHE_DIRECTORY=/opt/ebbtide/opcache /opt/ebbtide/self-check",
+    )
+    # While an image is built its file system can be written, and the self-check's `debug:container` needs that.
+    volumes = {HOME: unfinished, CACHE: application.directory / "cache"}
+    application.run(("sh", "-c", " && ".join(steps)), volumes)
+    unfinished.rename(home)
 
 
 def _image(application: Application, directory: Path) -> Image:
