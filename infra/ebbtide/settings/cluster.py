@@ -124,13 +124,13 @@ class _GkeCluster(SettingsModel):
     """The cluster's name. Default: `ebbtide-<stack>`."""
     release_channel: Literal["RAPID", "REGULAR", "STABLE", "EXTENDED"] = "STABLE"
     """How soon new versions arrive."""
-    network: ClusterNetworkSettings = ClusterNetworkSettings()
+    network: ClusterNetworkSettings = ClusterNetworkSettings.model_construct()
     """The cluster's own network."""
-    control_plane: ControlPlaneSettings = ControlPlaneSettings()
+    control_plane: ControlPlaneSettings = ControlPlaneSettings.model_construct()
     """Who may reach the Kubernetes API."""
-    maintenance: MaintenanceSettings = MaintenanceSettings()
+    maintenance: MaintenanceSettings = MaintenanceSettings.model_construct()
     """When Google may upgrade."""
-    observability: ObservabilitySettings = ObservabilitySettings()
+    observability: ObservabilitySettings = ObservabilitySettings.model_construct()
     """Logs and metrics."""
     secret_encryption_key: str | None = Field(default=None, pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/")
     """A Cloud KMS key with which Secrets are encrypted in etcd as well (CIS 5.3.1)."""
@@ -160,7 +160,7 @@ class GkeStandard(_GkeCluster):
     """GKE Standard."""
     zones: tuple[Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]-[a-z]$")], ...] = ()
     """Zones of the nodes. By default GKE takes three of the region."""
-    node_pools: Annotated[dict[DnsLabel, NodePoolSettings], Field(min_length=1)] = {"consumers": NodePoolSettings()}
+    node_pools: Annotated[dict[DnsLabel, NodePoolSettings], Field(min_length=1)] = {"consumers": NodePoolSettings.model_construct()}
     """The node pools by name. Autoscaled, with a node identity of their own."""
     node_scale_down: Literal["BALANCED", "OPTIMIZE_UTILIZATION"] = "BALANCED"
     """How eagerly nodes are removed; every removal drains consumers."""

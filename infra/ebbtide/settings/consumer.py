@@ -64,23 +64,23 @@ class ConsumerSettings(SettingsModel):
     """What each process runs."""
     autoscaling: Autoscaling
     """Who owns the number of pods."""
-    shutdown: ShutdownSettings = ShutdownSettings()
+    shutdown: ShutdownSettings = ShutdownSettings.model_construct()
     """How long it may need to stop."""
     transport: Transport | None = None
     """The broker's redelivery, checked against the shutdown budget."""
-    resources: ResourcesSettings = ResourcesSettings()
+    resources: ResourcesSettings = ResourcesSettings.model_construct()
     """CPU and memory of one pod."""
     environment: Environment = {}
     """Variables of the worker. A secret's value does not belong here: see `secretEnvironment`."""
     secret_environment: SecretEnvironment = {}
     """Variables whose values are keys of Secrets."""
-    placement: PlacementSettings = PlacementSettings()
+    placement: PlacementSettings = PlacementSettings.model_construct()
     """Where pods run."""
-    network: NetworkSettings = NetworkSettings()
+    network: NetworkSettings = NetworkSettings.model_construct()
     """What the workers may reach."""
-    service_account: ServiceAccountSettings = ServiceAccountSettings()
+    service_account: ServiceAccountSettings = ServiceAccountSettings.model_construct()
     """The identity of the pods."""
-    disruption_budget: DisruptionBudgetSettings = DisruptionBudgetSettings()
+    disruption_budget: DisruptionBudgetSettings = DisruptionBudgetSettings.model_construct()
     """What a node drain may take at once."""
     writable_directories: tuple[str, ...] = ()
     """Directories of the application that must be writable; each becomes an empty volume. The root is read-only."""

@@ -79,7 +79,7 @@ class NodePoolSettings(SettingsModel):
     """Further labels of the nodes."""
     taints: tuple[Taint, ...] = ()
     """Further taints of the nodes."""
-    upgrade: NodeUpgradeSettings = NodeUpgradeSettings()
+    upgrade: NodeUpgradeSettings = NodeUpgradeSettings.model_construct()
     """How nodes are replaced in upgrades."""
 
     @property

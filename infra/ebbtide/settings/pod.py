@@ -35,9 +35,9 @@ class MemoryResources(SettingsModel):
 class ResourcesSettings(SettingsModel):
     """Resources of one pod; what is not given is derived from the worker."""
 
-    cpu: CpuResources = CpuResources()
+    cpu: CpuResources = CpuResources.model_construct()
     """CPU."""
-    memory: MemoryResources = MemoryResources()
+    memory: MemoryResources = MemoryResources.model_construct()
     """Memory."""
 
 
@@ -81,7 +81,7 @@ class PlacementSettings(SettingsModel):
     """Taints the pods tolerate."""
     spot: bool = False
     """Run on Spot capacity, which gives user pods 15 s to finish (V-08). Taint and toleration come with it."""
-    spread: SpreadSettings = SpreadSettings()
+    spread: SpreadSettings = SpreadSettings.model_construct()
     """Spread over zones and nodes."""
 
 
