@@ -14,7 +14,9 @@ USER 0:0
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 python3-pip
 COPY consumer/requirements.txt /tmp/requirements.txt
+# For a mirror of PyPI; both are pip's own variables.
 ARG PIP_INDEX_URL
+ARG PIP_CERT
 RUN python3 -m pip install --no-cache-dir --no-compile --no-deps --only-binary=:all: --require-hashes \
       --target /opt/ebbtide --requirement /tmp/requirements.txt \
  && rm -rf /opt/ebbtide/bin /opt/ebbtide/supervisor/tests

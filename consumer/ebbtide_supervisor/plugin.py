@@ -114,6 +114,7 @@ class Plugin:
         if self._supervisord.options.mood != SupervisorStates.SHUTDOWN:
             Plugin.exit_status = int(self._pool.exit_status or 0)
             emit("containerEnding", exitStatus=Plugin.exit_status)
+            self._wakeup.cancel()
             self._supervisord.options.mood = SupervisorStates.SHUTDOWN
             self._wakeup.soon()
 

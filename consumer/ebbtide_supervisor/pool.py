@@ -222,6 +222,8 @@ class Pool:
             self.emit("workerStarted", worker=worker.number, pid=worker.pid, again=again, probe=probe)
 
     def _appointments(self, now: float) -> list[float | None]:
+        if self.finished:
+            return []
         if self.drain is not None:
             return [self.drain.next_at(now), self.drain.began_at + self.environment.grace_seconds]
         times: list[float | None] = list(self._due.values()) if self.gate.is_open else []

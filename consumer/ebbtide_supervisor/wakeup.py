@@ -40,6 +40,10 @@ class Wakeup:
         """Make the loop go round in that many seconds; replaces the time asked for before."""
         signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
 
+    def cancel(self) -> None:
+        """No timer any more: Python gives SIGALRM back its default while it ends, which is to kill the process."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
     # What supervisord's loop asks of a dispatcher.
 
     def readable(self) -> bool:

@@ -1,0 +1,165 @@
+"""A consumer container without a container: the image's files in a directory, PID 1 as an ordinary process.
+
+The layout is the image's: consumer/ and supervisor 4.3.0 side by side. As root the processes run as the image's
+user; PID namespaces, real PHP and real brokers are in tests/runtime.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+CONSUMER = ROOT / "consumer"
+FAKE_WORKER = Path(__file__).with_name("fake_worker.py")
+PYTHON = (
+    "/usr/bin/python3"  # the scripts' own; the one that runs the tests may lie in a home that uid 10001 cannot read
+)
+IMAGE_USER = 10001
+# Generous: what is tested is that it happens at all, on a machine that may be busy.
+PATIENCE_SECONDS = 30.0
+
+sys.path.insert(0, str(CONSUMER))
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
+    """Wait for a true value."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}"
+        time.sleep(0.01)
+    return value
+
+
+class Container:
+    """One consumer container: its directory, its environment, its PID 1 and what that has said."""
+
+    def __init__(self, image: Path, directory: Path) -> None:
+        self.image = image
+        self.directory = directory
+        self.state = directory / "state"
+        self.ledger_file = directory / "ledger"
+        self.log_file = directory / "log"
+        self.broker = directory / "broker"
+        self.variables = {
+            "PATH": os.environ["PATH"] + ":/usr/bin:/bin",
+            "HOSTNAME": "pod-a",
+            "EBBTIDE_STATE_DIRECTORY": str(self.state),
+            "EBBTIDE_WORKER_KIND": "command",
+            "EBBTIDE_LONGEST_MESSAGE_SECONDS": "5",
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def command(self, *options: str) -> list[str]:
+        """The argv of a fake worker."""
+        return [PYTHON, "-ES", str(self.directory / FAKE_WORKER.name), "--ledger", str(self.ledger_file), *options]
+
+    def start(self, *command: str, main: str = "entrypoint", **variables: object) -> Container:
+        """Start PID 1 with these EBBTIDE_ variables besides the usual ones."""
+        self.variables |= {f"EBBTIDE_{name}": str(value) for name, value in variables.items()}
+        with self.log_file.open("ab") as log:
+            self.process = self.popen(main, *command, stdout=log, stderr=subprocess.STDOUT)
+        return self
+
+    def popen(self, script: str, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+        path = script if "/" in script else str(self.image / script)
+        return subprocess.Popen(
+            [path, *arguments], env=self.variables, cwd=self.directory, **as_image_user(), **options
+        )
+
+    def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the image's scripts to its end, as `kubectl exec` would."""
+        process = self.popen(script, *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+        return subprocess.CompletedProcess([script, *arguments], process.returncode, out.decode(), err.decode())
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def events(self, name: str, **fields: object) -> list[dict[str, Any]]:
+        """The events of that name with these fields so far."""
+        lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+        return [e for e in lines if e["event"] == name and all(e.get(k) == v for k, v in fields.items())]
+
+    def ledger(self, what: str) -> list[str]:
+        """Workers' own notes of that kind: started, finished, asked, up."""
+        if not self.ledger_file.exists():
+            return []
+        return [line for line in self.ledger_file.read_text().splitlines() if line.startswith(f"{what} ")]
+
+    def until_event(self, name: str, **fields: object) -> dict[str, Any]:
+        return until(lambda: self.events(name, **fields), f"the event {name} {fields}, in\n{self.log}")[0]
+
+    def terminate(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """PID 1's exit status."""
+        assert self.process is not None
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def destroy(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            workers = [event["pid"] for event in self.events("workerStarted")]
+            self.process.kill()
+            self.process.wait()
+            for pid in workers:
+                # Only what still is one of ours: numbers are used again.
+                if str(self.directory) in _command_line(pid):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def as_image_user() -> dict[str, Any]:
+    return {"user": IMAGE_USER, "group": IMAGE_USER, "extra_groups": []} if os.getuid() == 0 else {}
+
+
+@pytest.fixture(scope="session")
+def image() -> Iterator[Path]:
+    """/opt/ebbtide of the image."""
+    supervisor = importlib.util.find_spec("supervisor")
+    assert supervisor is not None and supervisor.origin is not None, "supervisor 4.3.0 is a development dependency"
+    root = Path(tempfile.mkdtemp(prefix="ebbtide-image-"))
+    root.chmod(0o755)
+    directory = root / "opt"
+    shutil.copytree(CONSUMER, directory, ignore=shutil.ignore_patterns("__pycache__"))
+    without_tests = shutil.ignore_patterns("__pycache__", "tests")
+    shutil.copytree(Path(supervisor.origin).parent, directory / "supervisor", ignore=without_tests)
+    yield directory
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def container(image: Path) -> Iterator[Container]:
+    directory = Path(tempfile.mkdtemp(prefix="ebbtide-container-"))
+    shutil.copy(FAKE_WORKER, directory)
+    made = Container(image, directory)
+    made.broker.touch()
+    if os.getuid() == 0:
+        for path in (directory, *directory.iterdir()):
+            os.chown(path, IMAGE_USER, IMAGE_USER)
+    yield made
+    made.destroy()
+    shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,52 @@
+"""A worker of the tests: handles "messages" that are stretches of time, and writes down each start and end.
+
+Stands for any program that finishes its message on the stop signal, or not.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import time
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--ledger", required=True)
+parser.add_argument("--message-seconds", type=float, default=0.2)
+parser.add_argument("--messages", type=int, default=0, help="end by itself after so many, 0 = never")
+parser.add_argument("--needs", help="fail when this file is not there: the broker")
+parser.add_argument("--ignore-signal", action="store_true")
+parser.add_argument("--default-signal", action="store_true", help="no handler: die of it")
+parser.add_argument("--exit", type=int, default=0)
+options = parser.parse_args()
+stopping = False
+
+
+def stop(*_):
+    global stopping
+    note("asked")
+    stopping = not options.ignore_signal
+
+
+def note(what):
+    # One write of one line: whole even with 70 writers.
+    line = f"{what} {os.environ['EBBTIDE_PROCESS_NUMBER']} {os.getpid()} {time.monotonic():.3f}\n"
+    ledger = os.open(options.ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(ledger, line.encode())
+    os.close(ledger)
+
+
+if not options.default_signal:
+    signal.signal(signal.SIGTERM, stop)
+note("up")
+handled = 0
+while not stopping and (options.messages == 0 or handled < options.messages):
+    if options.needs and not os.path.exists(options.needs):
+        print("the broker is away", file=sys.stderr)
+        sys.exit(1)
+    note("started")
+    end = time.monotonic() + options.message_seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(left)
+    note("finished")
+    handled += 1
+sys.exit(options.exit)

@@ -1,0 +1,276 @@
+"""The drain, with real supervisord 4.3.0 and workers that only pass time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.consumer.conftest import until
+
+if TYPE_CHECKING:
+    from tests.consumer.conftest import Container
+
+WORKERS = 5
+
+
+def busy(container: Container, *options: str, **variables: object) -> Container:
+    """A container whose workers are all in the middle of a message."""
+    command = container.command("--message-seconds", "1.2", *options)
+    container.start(*command, PROCESSES=WORKERS, **variables)
+    until(lambda: len(workers_in(container, "started")) == WORKERS, "every worker to take a message")
+    return container
+
+
+def workers_in(container: Container, what: str) -> set[str]:
+    return {line.split()[1] for line in container.ledger(what)}
+
+
+def assert_nothing_lost(container: Container) -> None:
+    started, finished = container.ledger("started"), container.ledger("finished")
+    assert len(started) == len(finished), f"{len(started) - len(finished)} messages were killed while handled"
+
+
+def test_the_hook_returns_when_the_last_worker_has_ended_and_loses_nothing(container: Container) -> None:
+    busy(container)
+    before = len(container.ledger("started"))
+    hook = container.run("drain")
+    assert hook.returncode == 0, hook.stderr
+    assert f"{WORKERS} stopped" in hook.stderr, "the person who ran the hook is not told what happened"
+    assert container.events("drainEnded")[0]["running"] == 0, "the hook returned before the workers had ended"
+    assert_nothing_lost(container)
+    assert len(container.ledger("started")) <= before + WORKERS, "workers went on taking messages"
+    assert container.process is not None and container.process.poll() is None, (
+        "the hook ended PID 1, which races with the kubelet's SIGTERM into FailedPreStopHook"
+    )
+    container.terminate()
+    assert container.wait() == 0
+
+
+def test_sigterm_alone_is_as_lossless_as_the_hook(container: Container) -> None:
+    busy(container).terminate()
+    assert container.wait() == 0
+    assert_nothing_lost(container)
+    assert container.events("drainStarted", by="SIGTERM", running=WORKERS)
+    assert len(container.events("workerEnded", outcome="stopped")) == WORKERS, container.log
+
+
+def test_a_hook_called_twice_asks_each_worker_once(container: Container) -> None:
+    busy(container)
+    hooks = [container.popen("drain", stderr=subprocess.DEVNULL) for _ in range(2)]
+    assert [hook.wait(20) for hook in hooks] == [0, 0]
+    assert len(container.ledger("asked")) == WORKERS, "a second signal ends some programs at once"
+    assert container.run("drain").returncode == 0, "a hook after the drain has nothing to wait for"
+    assert_nothing_lost(container)
+
+
+def test_a_hook_killed_half_way_leaves_the_drain_to_pid_1(container: Container) -> None:
+    busy(container)
+    hook = container.popen("drain")
+    container.until_event("drainStarted")
+    hook.kill()
+    hook.wait()
+    container.until_event("drainEnded", running=0)
+    container.terminate()
+    assert container.wait() == 0
+    assert_nothing_lost(container)
+
+
+def test_a_stop_file_without_the_rest_of_the_hook_keeps_workers_from_starting_again(container: Container) -> None:
+    busy(container, "--messages", "1")
+    (container.state / "stop").touch()  # all that a hook killed at once has done
+    until(lambda: len(container.events("workerEnded", outcome="stopped", status=37)) == WORKERS, "workers to find it")
+    assert container.run("healthcheck", "liveness").returncode == 0, "a drain is never a failure"
+    assert container.run("healthcheck", "readiness").returncode == 0, "a drain is never a failure"
+    container.terminate()
+    assert container.wait() == 0
+
+
+def test_workers_come_back_when_the_stop_file_goes_away_without_a_drain(container: Container) -> None:
+    busy(container, "--messages", "1")
+    (container.state / "stop").touch()
+    until(lambda: len(container.events("workerEnded", status=37)) == WORKERS, "workers to find the file")
+    (container.state / "stop").unlink()
+    before = len(container.ledger("up"))
+    until(lambda: len(container.ledger("up")) > before, "workers: the container idles silently")
+
+
+def test_a_hook_before_the_start_waits_for_pid_1_and_drains_it(container: Container) -> None:
+    container.state.mkdir()
+    if os.getuid() == 0:
+        os.chown(container.state, 10001, 10001)
+    hook = container.popen("drain", stderr=subprocess.PIPE)
+    until(lambda: (container.state / "stop").exists(), "the hook to begin with the stop file")
+    container.start(*container.command(), PROCESSES=WORKERS)
+    assert hook.wait(20) == 0
+    hook.stderr.close()  # type: ignore[union-attr]
+    assert container.events("drainEnded", running=0)
+    assert_nothing_lost(container)
+
+
+@pytest.mark.parametrize("stopped_before", [False, True])
+def test_a_hook_without_a_supervisor_says_so_and_fails(container: Container, *, stopped_before: bool) -> None:
+    if stopped_before:
+        busy(container).terminate()
+        container.wait()
+    else:
+        container.state.mkdir()
+    container.variables |= {
+        "EBBTIDE_LONGEST_MESSAGE_SECONDS": "0",
+        "EBBTIDE_STOP_WAIT_SECONDS": "1",
+        "EBBTIDE_DRAIN_DEADLINE_SECONDS": "2",
+    }
+    hook = container.run("drain")
+    assert hook.returncode == 1
+    assert "PID 1 does not answer" in hook.stderr
+
+
+def test_a_hook_whose_deadline_passes_fails_and_the_drain_goes_on(container: Container) -> None:
+    busy(container, "--message-seconds", "6", LONGEST_MESSAGE_SECONDS=0, STOP_WAIT_SECONDS=20)
+    # An exec'd hook has the pod's variables; here a deadline of its own stands for a pod that is slow.
+    container.variables |= {"EBBTIDE_STOP_WAIT_SECONDS": "1", "EBBTIDE_DRAIN_DEADLINE_SECONDS": "2"}
+    hook = container.run("drain")
+    assert hook.returncode == 1
+    assert "deadline passed" in hook.stderr
+    assert f"{WORKERS} running" in hook.stderr
+    container.terminate()
+    assert container.wait() == 0
+    assert_nothing_lost(container)
+
+
+def test_a_worker_that_ignores_the_signal_is_killed_at_the_stop_wait_and_named(container: Container) -> None:
+    busy(container, "--ignore-signal", LONGEST_MESSAGE_SECONDS=0, STOP_WAIT_SECONDS=1)
+    hook = container.run("drain")
+    assert hook.returncode == 1
+    assert f"{WORKERS} killed" in hook.stderr
+    killed = container.events("workerKilled")
+    assert sorted(event["worker"] for event in killed) == list(range(WORKERS)), "nobody can tell whose message was lost"
+    assert all(1 <= event["afterSeconds"] < 10 for event in killed)
+    container.terminate()
+    assert container.wait() == 3, "a killed message must show in the exit status"
+
+
+def test_a_command_the_worker_has_started_is_killed_with_it(container: Container) -> None:
+    script = "trap '' TERM; sleep 300 & echo child $! > child; while :; do sleep 1; done"
+    container.start("sh", "-c", script, PROCESSES=1, LONGEST_MESSAGE_SECONDS=0, STOP_WAIT_SECONDS=1)
+    child = int(until(lambda: read(container.directory / "child"), "the worker's child").split()[1])
+    container.terminate()
+    assert container.wait() == 3
+    until(lambda: not running(child), "the child to be gone: it would hold the container's files and memory")
+
+
+def test_a_signal_goes_to_the_worker_only_and_not_to_what_it_started(container: Container) -> None:
+    script = "trap 'wait $child; echo status $? > child; exit 0' TERM; sleep 1.5 & child=$!; touch up; wait $child"
+    container.start("sh", "-c", script, PROCESSES=1)
+    until(lambda: (container.directory / "up").exists(), "the worker")
+    container.terminate()
+    assert container.wait() == 0
+    assert read(container.directory / "child") == "status 0\n", "a handler that shells out fails its message"
+
+
+def test_draining_by_stop_file_sends_no_signal(container: Container) -> None:
+    busy(container, "--messages", "2", "--message-seconds", "0.7", DRAIN="stopFile")
+    hook = container.run("drain")
+    assert hook.returncode == 0, hook.stderr
+    assert container.ledger("asked") == [], "a signal would have hurt these handlers"
+    assert_nothing_lost(container)
+    container.terminate()
+    assert container.wait() == 0
+
+
+def test_draining_by_stop_file_kills_who_does_not_end_in_time(container: Container) -> None:
+    busy(container, "--message-seconds", "60", DRAIN="stopFile", LONGEST_MESSAGE_SECONDS=0, STOP_WAIT_SECONDS=1)
+    container.terminate()
+    assert container.wait() == 3
+    assert len(container.events("workerEnded", outcome="killed")) == WORKERS
+
+
+def test_a_worker_without_a_handler_that_dies_in_its_message_makes_the_status_unclean(container: Container) -> None:
+    busy(container, "--default-signal", "--message-seconds", "60")
+    container.until_event("workersReady")
+    container.terminate()
+    assert container.wait() == 3
+    assert len(container.events("workerEnded", outcome="terminated", signal="SIGTERM")) == WORKERS
+
+
+@pytest.mark.parametrize("delay_seconds", [0, 0.03, 0.06, 0.1, 0.15, 0.25, 0.4, 0.7])
+def test_a_sigterm_at_any_moment_of_the_start_ends_the_container(container: Container, delay_seconds: float) -> None:
+    """PID 1 ignores a signal it does not handle yet; the entrypoint blocks it, so that it is only late."""
+    container.start(*container.command(), PROCESSES=WORKERS)
+    # The interpreter's first milliseconds, before the entrypoint's first line, cannot be covered from inside.
+    assert container.process is not None
+    pid = container.process.pid
+    until(lambda: blocks_sigterm(pid) or container.log_file.stat().st_size, "the entrypoint's first line")
+    time.sleep(delay_seconds)
+    container.terminate()
+    assert container.wait() == 0, container.log
+    assert_nothing_lost(container)
+
+
+def test_the_container_drained_by_hand_does_not_idle_for_ever(container: Container) -> None:
+    busy(container, LONGEST_MESSAGE_SECONDS=0, STOP_WAIT_SECONDS=2, DRAIN_DEADLINE_SECONDS=3, GRACE_SECONDS=4)
+    assert container.run("drain").returncode == 0
+    assert container.wait() == 6
+    assert container.events("notTerminated")
+
+
+def test_pid_1_takes_no_round_of_its_loop_to_notice(container: Container) -> None:
+    """Stock supervisord looks around once a second. Here its rounds take a minute: only the wake-ups are left."""
+    slow = container.directory / "slow_rounds"
+    slow.write_text(SLOW_ROUNDS.format(image=str(container.image)))
+    entry = container.directory / "entry"
+    entry.write_text(ENTRY.format(image=str(container.image), slow=str(slow)))
+    entry.chmod(0o755)
+    container.start(*container.command(), PROCESSES=WORKERS, main=str(entry))
+    until(lambda: len(workers_in(container, "started")) == WORKERS, "every worker to start")
+    assert container.run("drain").returncode == 0
+    container.terminate()
+    assert container.wait() == 0
+
+
+ENTRY = """#!/usr/bin/python3 -EsB
+import os, sys
+sys.path.insert(0, {image!r})
+from ebbtide_supervisor import entrypoint
+execv = os.execv
+entrypoint.os.execv = lambda path, argv: execv(path, [path, "-EsB", {slow!r}])
+entrypoint.main(sys.argv[1:])
+"""
+
+SLOW_ROUNDS = """
+import runpy, sys
+sys.path.insert(0, {image!r})
+from supervisor.poller import PollPoller
+poll = PollPoller.poll
+PollPoller.poll = lambda self, timeout: poll(self, 60 * timeout)
+runpy.run_path({image!r} + "/supervise", run_name="__main__")
+"""
+
+
+def read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def blocks_sigterm(pid: int) -> bool:
+    status = read_proc(pid, "status")
+    mask = next((line.split()[1] for line in status.splitlines() if line.startswith("SigBlk")), "0")
+    return bool(int(mask, 16) & (1 << (signal.SIGTERM - 1)))
+
+
+def read_proc(pid: int, name: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text()
+    except OSError:
+        return ""
