@@ -1,0 +1,71 @@
+"""The linters, each in an environment of its own that is built once from its pins and then cached."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+
+def checkov() -> Path:
+    """The `checkov` program; every package it needs is locked with hashes."""
+    lock = _HERE / "checkov" / "requirements.lock"
+    return _cached("checkov", [lock], lambda directory: _install_python(directory, lock)) / "bin" / "checkov"
+
+
+def kube_score() -> Path:
+    """The `kube-score` program, built from the Go module that go.sum locks."""
+    module = _HERE / "kube-score"
+    return (
+        _cached("kube-score", [module / "go.mod", module / "go.sum"], lambda to: _build_go(to, module)) / "kube-score"
+    )
+
+
+def _cached(name: str, pins: list[Path], build: Callable[[Path], None]) -> Path:
+    """The directory that `build` filled for exactly these pins, now or earlier."""
+    digest = hashlib.sha256(sys.version.encode() + b"".join(pin.read_bytes() for pin in pins)).hexdigest()[:12]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ebbtide"
+    cache.mkdir(parents=True, exist_ok=True)
+    target = cache / f"{name}-{digest}"
+    # Two test runs at once: the second waits for the first one's build instead of doing it again.
+    with (cache / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (target / "complete").exists():
+            shutil.rmtree(target, ignore_errors=True)
+            # In place, because a virtual environment cannot be moved; the marker is what makes it count.
+            target.mkdir()
+            build(target)
+            (target / "complete").touch()
+    return target
+
+
+def _install_python(directory: Path, lock: Path) -> None:
+    _run([sys.executable, "-m", "venv", str(directory)])
+    pip = [str(directory / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    # Compiling all of it would take as long as installing it; checkov uses a fraction.
+    _run([*pip, "--no-compile", "--require-hashes", "--no-deps", "--requirement", str(lock)])
+
+
+def _build_go(directory: Path, module: Path) -> None:
+    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
+    if go is None:
+        raise RuntimeError("kube-score is built with Go, and there is no `go` on PATH; install Go 1.24 or later")
+    with tempfile.TemporaryDirectory() as scratch:
+        built = Path(scratch) / "kube-score"
+        package = "github.com/zegl/kube-score/cmd/kube-score"
+        _run([go, "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(built), package], module)
+        shutil.move(built, directory / "kube-score")
+
+
+def _run(command: list[str], directory: Path | None = None) -> None:
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
