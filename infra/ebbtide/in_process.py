@@ -150,7 +150,9 @@ class _RecordingMonitor(mocks.MockMonitor):
         function = request.tok.rpartition(":")[2]
         answer = {name: f"${{{function}({asked}).{name}}}" for name in _LOOKUP_OUTPUTS[request.tok]}
         self._versions.setdefault(request.tok.partition(":")[0], set()).add(request.version)
-        return resource_pb2.ResourceInvokeResponse(**{"return": json_format.ParseDict(answer, struct_pb2.Struct())})
+        response = resource_pb2.ResourceInvokeResponse()
+        json_format.ParseDict(answer, getattr(response, "return"))
+        return response
 
 
 def _named(outputs: Any, resource: str) -> Any:

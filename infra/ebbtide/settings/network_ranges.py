@@ -75,10 +75,10 @@ class ClusterNetworkSettings(SettingsModel):
         try:
             _ = self.ranges
         except AddressValueError:
-            context = {"got": repr(self.addresses), "remedy": "write for example 10.64.0.0/12"}
-            raise PydanticCustomError("addresses", "addresses is not an IPv4 block (got {got})", context) from None
+            wrong = {"got": repr(self.addresses), "remedy": "write for example 10.64.0.0/12"}
+            raise PydanticCustomError("addresses", "addresses is not an IPv4 block (got {got})", wrong) from None
         except ValueError as error:
-            context = {
+            context: dict[str, str | int] = {
                 "got": repr(self.addresses),
                 "nodes": self.max_nodes,
                 "remedy": f"write an IPv4 block of at least {error}, or lower maxNodes or maxPodsPerNode",
