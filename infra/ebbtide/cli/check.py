@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from ebbtide.cli.output import BAD_INPUT, print_findings, project_root
 from ebbtide.settings.check import check_stack
-from ebbtide.settings.findings import Finding, Level, SettingsError, format_path
+from ebbtide.settings.findings import Finding, Level, SettingsError, as_json
 from ebbtide.settings.loader import read_stack, stack_names
 from ebbtide.settings.merge import source_of
 
@@ -51,8 +50,3 @@ def _print(results: dict[str, list[Finding]]) -> None:
         ]
         typer.echo(f"{typer.style(name, bold=True)}: {', '.join(words) or 'no findings'}")
         print_findings(found)
-
-
-def as_json(finding: Finding) -> dict[str, Any]:
-    """The stable form of a finding: level, rule, source, path, message, remedy."""
-    return {**asdict(finding), "level": finding.level.value, "path": format_path(finding.path)}

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import typer
 
-from ebbtide.cli.check import as_json
 from ebbtide.cli.output import project_root
 from ebbtide.explain.model import StackExplanation, explain_stack
+from ebbtide.settings.findings import as_json
 from ebbtide.settings.loader import read_stack
 
 

@@ -135,4 +135,4 @@ def main() -> None:
     from ebbtide.cli.output import exit_cleanly
 
     with exit_cleanly():
-        app()
+        app(prog_name="ebbtide")

@@ -1,0 +1,164 @@
+"""The commands as a user meets them: exit statuses, one clean message for a mistake, nothing imported in vain."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+from tests.cli.conftest import ROOT
+
+from ebbtide.settings.loader import stack_names
+
+STACKS = stack_names(ROOT)
+READING = ["render", "explain", "preview"]
+
+
+@pytest.mark.parametrize("command", ["render", "check", "explain", "preview", "schema", "simulate", "rehearse"])
+def test_every_command_explains_itself_with_an_example(ebbtide, command):
+    done = ebbtide(command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"ebbtide {command}" in done.stdout.replace("\n", " "), (
+        "a help text without an example leaves a reader guessing"
+    )
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_stacks_of_this_repository_have_no_errors(ebbtide, stack):
+    done = ebbtide("check", "--stack", stack)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_check_names_every_stack_and_fails_on_warnings_only_when_asked(ebbtide):
+    assert ebbtide("check").returncode == 0
+    done = ebbtide("check", "--strict")
+    assert done.returncode == 1
+    assert [stack for stack in STACKS if stack not in done.stdout] == []
+
+
+def test_check_as_json_is_one_document(ebbtide):
+    report = json.loads(ebbtide("check", "--format", "json").stdout)
+    assert sorted(report["stacks"]) == STACKS
+    finding = report["stacks"]["production"][0]
+    assert sorted(finding) == ["level", "message", "path", "remedy", "rule", "source"]
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_mistake_in_a_stack_is_its_message_and_exit_status_1(ebbtide, command, tmp_path):
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nstackConfigDir: stacks\n")
+    (tmp_path / "stacks" / "Pulumi.dev.yaml").write_text(
+        "config: {ebbtide:cluster: {kind: existing}, ebbtide:consumers: {a: {}}}"
+    )
+    done = ebbtide(command, "--stack", "dev", "--project", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert "stacks/Pulumi.dev.yaml: consumers.a.image: is required" in done.stderr
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_missing_stack_is_named_with_the_likely_one(ebbtide, command):
+    done = ebbtide(command, "--stack", "prodution")
+    assert done.returncode == 1
+    assert "did you mean production?" in done.stderr
+
+
+def test_outside_a_project_the_message_says_what_a_project_is(ebbtide, tmp_path):
+    done = ebbtide("check", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "no Pulumi.yaml here" in done.stderr
+
+
+def test_render_prints_what_kubectl_takes(ebbtide):
+    documents = list(yaml.safe_load_all(ebbtide("render", "--stack", "production").stdout))
+    kinds = [document["kind"] for document in documents]
+    assert "Deployment" in kinds
+    assert "HorizontalPodAutoscaler" in kinds
+    deployment = documents[kinds.index("Deployment")]
+    assert "replicas" not in deployment["spec"], "the HPA owns the number of pods"
+
+
+def test_render_in_yaml_and_in_json_is_the_same(ebbtide):
+    from_yaml = list(yaml.safe_load_all(ebbtide("render", "--stack", "dev").stdout))
+    assert json.loads(ebbtide("render", "--stack", "dev", "--format", "json").stdout) == from_yaml
+
+
+def test_render_writes_one_file_per_object_and_can_do_it_again(ebbtide, tmp_path):
+    for _ in range(2):
+        assert ebbtide("render", "--stack", "dev", "--out", str(tmp_path / "out")).returncode == 0
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert len(names) == len(list(yaml.safe_load_all(ebbtide("render", "--stack", "dev").stdout)))
+
+
+def test_render_resources_lists_the_cluster_too(ebbtide):
+    documents = list(yaml.safe_load_all(ebbtide("render", "--stack", "dev", "--resources").stdout))
+    types = {document["type"] for document in documents}
+    assert "gcp:container/cluster:Cluster" in types
+    assert "kubernetes:apps/v1:Deployment" in types
+
+
+def test_a_directory_that_cannot_be_written_is_one_line(ebbtide):
+    done = ebbtide("render", "--stack", "dev", "--out", "/proc/nowhere")
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_explain_shows_the_timeline_and_where_values_came_from(ebbtide):
+    text = ebbtide("explain", "--stack", "production").stdout
+    assert "terminationGracePeriodSeconds" in text
+    assert "stacks/Pulumi.production.yaml" in text
+    assert "\x1b[" not in text, "a pipe gets plain text"
+
+
+def test_explain_as_json_carries_units_in_its_names(ebbtide):
+    explanation = json.loads(ebbtide("explain", "--stack", "production", "--format", "json").stdout)
+    consumer = explanation["consumers"][0]
+    assert [moment["seconds"] for moment in consumer["timeline"]][:5] == [0, 200, 210, 215, 230]
+    assert [point["pods"] for point in consumer["envelope"]] == [1, 5, 10]
+    assert consumer["scaling"]["first_steps"] == [1, 4, 5]
+
+
+def test_preview_shows_what_is_deployed_without_any_login(ebbtide, tmp_path):
+    done = ebbtide("preview", "--stack", "production", HOME=str(tmp_path), PATH="/usr/bin:/bin")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Stack production deploys 1 consumer in ")
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    script = f"{sys.executable} -m ebbtide render --stack production --resources | head -n 1"
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+IMPORTED = """
+import sys
+sys.argv = {argv!r}
+from ebbtide.cli.main import main
+try:
+    main()
+except SystemExit:
+    pass
+print(*sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("argv", "forbidden"),
+    [
+        (["ebbtide", "--help"], {"pydantic", "yaml", "pulumi", "rich.console"}),
+        (["ebbtide", "check"], {"pulumi", "rich.console"}),
+        (["ebbtide", "render", "--stack", "production"], {"pulumi", "rich.console"}),
+        (["ebbtide", "explain", "--stack", "production"], {"pulumi"}),
+        (["ebbtide", "preview", "--stack", "production"], {"pulumi_gcp", "pulumi_kubernetes"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_command_does_not_wait_for_what_it_does_not_use(argv, forbidden):
+    script = IMPORTED.format(argv=argv)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert forbidden & set(done.stderr.split()) == set()
