@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
-
 from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata, namespace_labels, selector_labels
 from ebbtide.settings.consumer import ConsumerSettings
 from ebbtide.settings.pod import EgressRule
@@ -73,7 +71,7 @@ def _metadata_server() -> tuple[Manifest, Manifest]:
 def _destination(rule: EgressRule) -> Manifest:
     peer: Manifest = {}
     if rule.cidr is not None:
-        peer["ipBlock"] = {"cidr": str(ip_network(rule.cidr))}
+        peer["ipBlock"] = {"cidr": rule.cidr}
     if rule.namespace is not None:
         peer["namespaceSelector"] = {"matchLabels": {NAMESPACE_NAME: rule.namespace}}
     if rule.pods:
