@@ -99,7 +99,7 @@ class Resource:
     aliases: tuple[str, ...] = ()
     """Logical names it had before."""
     secret_outputs: tuple[str, ...] = ()
-    """Outputs to encrypt beside those that come from secrets."""
+    """Outputs to encrypt beside those that come from secrets; sorted."""
 
     @property
     def key(self) -> str:

@@ -68,7 +68,7 @@ def _cluster(
         properties=properties,
         # The default pool only lives until the cluster is up; it must not come back into a diff.
         ignore_changes=("initialNodeCount", "nodeConfig") if isinstance(settings, GkeStandard) else (),
-        secret_outputs=("masterAuth",),
+        secret_outputs=tuple(sorted(("masterAuth", *names.LABEL_OUTPUTS))),
     )
 
 

@@ -18,6 +18,7 @@ def build_image_repository(stack: StackSettings, name: str | None = None) -> tup
         name=f"{component.name}-repository",
         parent=component.key,
         protect=stack.protect,
+        secret_outputs=names.LABEL_OUTPUTS,
         delete_before_replace=True,
         properties={
             "project": names.google(stack).project,

@@ -20,6 +20,9 @@ REPOSITORY = "gcp:artifactregistry/repository:Repository"
 REPOSITORY_MEMBER = "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember"
 GET_PROJECT = "gcp:organizations/getProject:getProject"
 
+# What the SDK's classes encrypt wherever there are labels.
+LABEL_OUTPUTS = ("effectiveLabels", "pulumiLabels")
+
 GKE_CLUSTER = "ebbtide:index:GkeCluster"
 IMAGE_REPOSITORY = "ebbtide:index:ImageRepository"
 

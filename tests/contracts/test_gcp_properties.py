@@ -1,0 +1,180 @@
+"""Resources are registered by token, so no class of the SDK checks their names. This does, for every nested one.
+
+A typo would otherwise be found by Google's API on the day of the deployment, or never: an unknown option of a cluster
+that is silently ignored leaves it open.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import typing
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi import _types
+from tests.manifests.google.cases import STACKS
+
+from ebbtide.components.register import EXPORTED_OUTPUTS
+from ebbtide.manifests.google.names import GET_PROJECT
+from ebbtide.manifests.resource import Join, Lookup, Ref, Resource, Secret, references
+from ebbtide.manifests.stack import stack_resources
+
+RESOURCES = {
+    f"{name}: {resource.key}": resource
+    for name, stack in STACKS.items()
+    for resource in stack_resources(stack)
+    if not resource.is_component and not resource.is_provider
+}
+GOOGLE = {name: resource for name, resource in RESOURCES.items() if resource.package == "gcp"}
+
+
+def sdk_class(token: str) -> type:
+    """`gcp:container/nodePool:NodePool` -> pulumi_gcp.container.NodePool, by the token that the class registers."""
+    package, module, name = token.split(":")
+    path = module.partition("/")[0] if package == "gcp" else module.replace(".k8s.io", "").replace("/", ".")
+    with warnings.catch_warnings():
+        # The SDK warns about its own deprecated classes when they are imported.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        found = getattr(importlib.import_module(f"pulumi_{package}.{path}"), name)
+    assert f'"{token}"' in inspect.getsource(found) or f"'{token}'" in inspect.getsource(found), (
+        f"{found} registers another token than {token}"
+    )
+    return found
+
+
+def arguments_class(resource_class: type) -> type:
+    """The `...Args` class beside a resource's class, with a property for every input."""
+    return getattr(
+        importlib.import_module(resource_class.__module__.rpartition(".")[0]), f"{resource_class.__name__}Args"
+    )
+
+
+def inputs_of(arguments: type) -> dict[str, Any]:
+    """Every input by the provider's name, with its type."""
+    hints = {}
+    for python_name, name in _types.input_type_py_to_pulumi_names(arguments).items():
+        getter = inspect.getattr_static(arguments, python_name).fget
+        getter = inspect.unwrap(getter)
+        names = {
+            **vars(importlib.import_module(arguments.__module__)),
+            "Output": pulumi.Output,
+            "T": typing.TypeVar("T"),
+        }
+        hints[name] = typing.get_type_hints(getter, names)["return"]
+    return hints
+
+
+def required_of(arguments: type) -> set[str]:
+    """The inputs without which the SDK's class would refuse to be made."""
+    names = _types.input_type_py_to_pulumi_names(arguments)
+    parameters = inspect.signature(arguments.__init__).parameters.values()
+    return {names[p.name] for p in parameters if p.default is inspect.Parameter.empty and p.name in names}
+
+
+def members(hint: Any) -> Iterator[Any]:
+    """The plain types in a hint, without Input, Optional, Awaitable and Output."""
+    origin = typing.get_origin(hint)
+    if origin is typing.Union or type(hint).__name__ == "UnionType":
+        for member in typing.get_args(hint):
+            yield from members(member)
+    elif origin is not None and any(word in str(origin) for word in ("Output", "Awaitable")):
+        return
+    elif hint is not type(None):
+        yield hint
+
+
+def problems(value: Any, hint: Any, path: str) -> Iterator[str]:
+    """What the SDK's class would not accept about a value."""
+    if isinstance(value, (Ref, Join, Lookup)):
+        value = "text"
+    if isinstance(value, Secret):
+        value = value.value
+    kinds = list(members(hint))
+    nested = [kind for kind in kinds if isinstance(kind, type) and _types.is_input_type(kind)]
+    sequences = [kind for kind in kinds if typing.get_origin(kind) in {list, Sequence}]
+    mappings = [kind for kind in kinds if typing.get_origin(kind) in {dict, Mapping}]
+    if isinstance(value, dict) and nested:
+        yield from object_problems(value, nested[0], path)
+    elif isinstance(value, dict) and mappings:
+        for name, entry in value.items():
+            yield from problems(entry, typing.get_args(mappings[0])[1], f"{path}[{name}]")
+    elif isinstance(value, list) and sequences:
+        for index, entry in enumerate(value):
+            yield from problems(entry, typing.get_args(sequences[0])[0], f"{path}[{index}]")
+    elif isinstance(value, (dict, list)) or type(value) not in kinds:
+        yield f"{path}: {type(value).__name__} where the SDK has {kinds}"
+
+
+def object_problems(value: Mapping[str, Any], arguments: type, path: str) -> Iterator[str]:
+    hints = inputs_of(arguments)
+    for name in sorted(required_of(arguments) - set(value)):
+        yield f"{path}.{name}: is required"
+    for name, entry in value.items():
+        if name in hints:
+            yield from problems(entry, hints[name], f"{path}.{name}")
+        else:
+            yield f"{path}.{name}: {arguments.__name__} has no such input"
+
+
+def found_in(resource: Resource) -> list[str]:
+    return list(object_problems(resource.properties, arguments_class(sdk_class(resource.token)), resource.name))
+
+
+@pytest.mark.parametrize("resource", GOOGLE.values(), ids=GOOGLE)
+def test_every_property_is_one_that_the_sdk_has(resource):
+    assert found_in(resource) == []
+
+
+def test_a_wrong_name_type_or_a_missing_input_is_seen_at_any_depth():
+    cluster = next(resource for resource in GOOGLE.values() if resource.name == "cluster-gke")
+    broken = {
+        **cluster.properties,
+        "controlPlaneEndpointsConfig": {"dnsEndpointConfig": {"allowExternalTrafic": True}},
+        "costManagementConfig": {"enabled": "yes"},
+        "secretManagerConfig": {},
+        "nodeLocations": "europe-west1-b",
+    }
+    arguments = arguments_class(sdk_class(cluster.token))
+    assert [text.partition(": ")[0] for text in object_problems(broken, arguments, "cluster")] == [
+        "cluster.controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTrafic",
+        "cluster.costManagementConfig.enabled",
+        "cluster.secretManagerConfig.enabled",
+        "cluster.nodeLocations",
+    ]
+
+
+@pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
+def test_every_output_that_is_referred_to_is_one_that_the_sdk_has(resource):
+    for ref in references(resource.properties):
+        token, _, _ = ref.resource.rpartition("::")
+        outputs = set(_types.resource_pulumi_to_py_names(sdk_class(token)))
+        assert ref.output.partition(".")[0] in outputs | {"id"}
+
+
+@pytest.mark.parametrize("token", EXPORTED_OUTPUTS)
+def test_what_components_hand_on_is_an_output_of_the_resource(token):
+    assert set(EXPORTED_OUTPUTS[token]) <= set(_types.resource_pulumi_to_py_names(sdk_class(token)))
+
+
+def test_the_function_that_gives_the_project_number_is_that_of_the_sdk():
+    module = importlib.import_module("pulumi_gcp.organizations.get_project")
+    assert GET_PROJECT in inspect.getsource(module)
+    assert {"number"} <= set(_types.output_type_types(module.GetProjectResult))
+
+
+@pytest.mark.parametrize("token", sorted({r.token for r in RESOURCES.values() if r.package == "kubernetes"}))
+def test_every_kubernetes_token_is_that_of_the_sdks_class(token):
+    assert sdk_class(token).__name__ == token.rpartition(":")[2]
+
+
+@pytest.mark.parametrize("token", sorted({r.token for r in RESOURCES.values()}))
+def test_every_output_that_the_sdks_class_encrypts_is_encrypted_here_too(token):
+    source = inspect.getsource(sdk_class(token))
+    resource = next(resource for resource in RESOURCES.values() if resource.token == token)
+    if "additional_secret_outputs=[" in source:
+        listed = source.partition("additional_secret_outputs=[")[2].partition("]")[0]
+        assert {name.strip(" \"'") for name in listed.split(",")} <= set(resource.secret_outputs)

@@ -1,0 +1,90 @@
+"""Stacks that between them switch every setting of the cluster on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ebbtide.settings.stack import StackSettings
+
+CONSUMER: dict[str, Any] = {
+    "image": "europe-west1-docker.pkg.dev/acme-shop/consumers/githubevents:1.0.0",
+    "worker": {"kind": "symfonyMessenger", "receivers": ["githubevents"], "processes": 8},
+    "shutdown": {"longestMessage": "20s"},
+    "autoscaling": {"kind": "fixed", "replicas": 2},
+}
+GOOGLE = {"project": "acme-shop", "region": "europe-west1"}
+KEY = "projects/acme-shop/locations/europe-west1/keyRings/gke/cryptoKeys/secrets"
+EVERYTHING: dict[str, Any] = {
+    "name": "shop-7",
+    "releaseChannel": "REGULAR",
+    "kubernetesVersion": "1.35",
+    "network": {"addresses": "10.0.0.0/11", "maxNodes": 500, "maxPodsPerNode": 110, "natMinPorts": 1024},
+    "controlPlane": {
+        "dnsEndpoint": "insideGoogleCloud",
+        "authorizedNetworks": [{"name": "office", "cidr": "203.0.113.0/24"}],
+    },
+    "maintenance": {
+        "start": "22:30",
+        "duration": "12h",
+        "days": ["SA", "SU"],
+        "exclusions": [{"name": "black-friday", "start": "2026-11-26T00:00:00Z", "end": "2026-12-02T00:00:00+01:00"}],
+    },
+    "observability": {"workloadLogs": False, "managedPrometheus": False, "datapathMetrics": True},
+    "secretEncryptionKey": KEY,
+    "secretRotation": "2m",
+    "groupsDomain": "acme.example",
+    "binaryAuthorization": True,
+    "securityPosture": False,
+    "costAllocation": False,
+    "hpaProfile": "NONE",
+    "upgradeTopic": "projects/acme-shop/topics/upgrades",
+    "labels": {"team": "shop"},
+}
+STANDARD_ONLY: dict[str, Any] = {
+    "zones": ["europe-west1-b", "europe-west1-c"],
+    "nodeScaleDown": "OPTIMIZE_UTILIZATION",
+    "nodePools": {
+        "consumers": {"diskEncryptionKey": KEY, "labels": {"tier": "queue"}, "minNodes": 0},
+        "cheap": {
+            "spot": True,
+            "spotNotice": "2m",
+            "taints": [{"key": "acme.example/batch", "value": "yes", "effect": "PreferNoSchedule"}],
+            "upgrade": {"maxSurge": 3, "podGrace": "30m"},
+        },
+    },
+}
+
+
+def stack(cluster: dict[str, Any], **more: Any) -> StackSettings:
+    """A stack with this cluster and one consumer."""
+    values = {
+        "name": "shop",
+        "google": GOOGLE,
+        "cluster": cluster,
+        "imageRepository": {"name": "consumers"},
+        "consumers": {"githubevents": CONSUMER},
+        **more,
+    }
+    return StackSettings.model_validate(values)
+
+
+STACKS = {
+    "standard": stack({"kind": "gkeStandard"}),
+    "standard, everything": stack({"kind": "gkeStandard", **EVERYTHING, **STANDARD_ONLY}, protect=True),
+    "autopilot": stack({"kind": "gkeAutopilot"}),
+    "autopilot, everything": stack({"kind": "gkeAutopilot", **EVERYTHING}, protect=True),
+    "existing": stack({"kind": "existing", "platform": "gkeStandard", "dnsEndpoint": "gke-1.europe-west1.gke.goog"}),
+    "identities": stack(
+        {"kind": "gkeStandard"},
+        imageRepository=None,
+        consumers={
+            "githubevents": {
+                **CONSUMER,
+                "serviceAccount": {
+                    "googleRoles": ["roles/pubsub.subscriber", "projects/acme-shop/roles/invoices"],
+                    "googleServiceAccount": "events@acme-shop.iam.gserviceaccount.com",
+                },
+            }
+        },
+    ),
+}
