@@ -130,6 +130,14 @@ def schema() -> None:
     run()
 
 
+@app.command(epilog="Example: ebbtide image --out docker/")
+def image(out: Annotated[Path, typer.Option("--out", help="Directory to write to.")]) -> None:
+    """Write the Dockerfile and what it packages, to build the consumer image from."""
+    from ebbtide.cli.image import run
+
+    run(out)
+
+
 def main() -> None:
     """Run the command line; settings that cannot be used end in their findings and exit status 1."""
     from ebbtide.cli.output import exit_cleanly
