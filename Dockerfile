@@ -30,6 +30,7 @@ USER 0:0
 # The logs and caches hold times, which would make each build another image.
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 \
+ && apt-get clean \
  && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \
       /var/cache/apt/*.bin /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache
 COPY --from=supervisor /opt/ebbtide /opt/ebbtide

@@ -71,7 +71,7 @@ class Gate:
         self.is_open, self._opened_at, self._opened_by, self.probe = True, now, self.probe, None
 
     def ended(self, worker: int) -> None:
-        """A worker ended as it should: its place as a probe is free."""
+        """A worker found the stop file: its place as a probe is free."""
         if worker == self.probe:
             self.probe = None
 

@@ -146,7 +146,8 @@ class Pool:
             self.gate.ended(worker.number)
             self._parked.add(worker)
         elif outcome is Outcome.ROTATED:
-            self.gate.ended(worker.number)
+            if worker.number == self.gate.probe:
+                self._open_gate(worker, at)  # It has reached its limit: it consumed.
             self._due[worker] = max(at, worker.started_at + SHORTEST_ROTATION_SECONDS)
         elif os.WIFEXITED(wait_status) and os.WEXITSTATUS(wait_status) in CANNOT_START:
             self._give_up(ExitStatus.CANNOT_START, f"worker {worker.number} cannot be executed, see the line above")

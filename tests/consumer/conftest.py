@@ -140,7 +140,8 @@ def as_image_user() -> dict[str, Any]:
 def image() -> Iterator[Path]:
     """/opt/ebbtide of the image."""
     supervisor = importlib.util.find_spec("supervisor")
-    assert supervisor is not None and supervisor.origin is not None, "supervisor 4.3.0 is a development dependency"
+    assert supervisor is not None, "supervisor 4.3.0 is a development dependency"
+    assert supervisor.origin is not None
     root = Path(tempfile.mkdtemp(prefix="ebbtide-image-"))
     root.chmod(0o755)
     directory = root / "opt"

@@ -22,7 +22,7 @@ stopping = False
 
 
 def stop(*_):
-    global stopping
+    global stopping  # noqa: PLW0603
     note("asked")
     stopping = not options.ignore_signal
 
@@ -40,8 +40,8 @@ if not options.default_signal:
 note("up")
 handled = 0
 while not stopping and (options.messages == 0 or handled < options.messages):
-    if options.needs and not os.path.exists(options.needs):
-        print("the broker is away", file=sys.stderr)
+    if options.needs and not os.path.exists(options.needs):  # noqa: PTH110
+        print("the broker is away", file=sys.stderr)  # noqa: T201
         sys.exit(1)
     note("started")
     end = time.monotonic() + options.message_seconds

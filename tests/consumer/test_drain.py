@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.consumer.conftest import until
 
 if TYPE_CHECKING:
@@ -45,7 +44,8 @@ def test_the_hook_returns_when_the_last_worker_has_ended_and_loses_nothing(conta
     assert container.events("drainEnded")[0]["running"] == 0, "the hook returned before the workers had ended"
     assert_nothing_lost(container)
     assert len(container.ledger("started")) <= before + WORKERS, "workers went on taking messages"
-    assert container.process is not None and container.process.poll() is None, (
+    assert container.process is not None
+    assert container.process.poll() is None, (
         "the hook ended PID 1, which races with the kubelet's SIGTERM into FailedPreStopHook"
     )
     container.terminate()
@@ -105,7 +105,7 @@ def test_a_hook_before_the_start_waits_for_pid_1_and_drains_it(container: Contai
     if os.getuid() == 0:
         os.chown(container.state, 10001, 10001)
     hook = container.popen("drain", stderr=subprocess.PIPE)
-    until(lambda: (container.state / "stop").exists(), "the hook to begin with the stop file")
+    until((container.state / "stop").exists, "the hook to begin with the stop file")
     container.start(*container.command(), PROCESSES=WORKERS)
     assert hook.wait(20) == 0
     hook.stderr.close()  # type: ignore[union-attr]
@@ -167,7 +167,7 @@ def test_a_command_the_worker_has_started_is_killed_with_it(container: Container
 def test_a_signal_goes_to_the_worker_only_and_not_to_what_it_started(container: Container) -> None:
     script = "trap 'wait $child; echo status $? > child; exit 0' TERM; sleep 1.5 & child=$!; touch up; wait $child"
     container.start("sh", "-c", script, PROCESSES=1)
-    until(lambda: (container.directory / "up").exists(), "the worker")
+    until((container.directory / "up").exists, "the worker")
     container.terminate()
     assert container.wait() == 0
     assert read(container.directory / "child") == "status 0\n", "a handler that shells out fails its message"

@@ -1,0 +1,78 @@
+"""The worker's command: what cannot consume is refused before it is started 70 times."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from ebbtide_supervisor.command import command_problems
+from ebbtide_supervisor.environment import read_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PHP = sys.executable  # any program there is
+CONSUME = [PHP, "bin/console", "messenger:consume"]
+
+BAD_COMMANDS = [
+    ([], "no worker command"),
+    (["no-such-program", "bin/console", "messenger:consume", "a"], "not a program of this image"),
+    ([PHP, "bin/console", "app:work"], "runs messenger:consume"),
+    ([PHP, "bin/consol", "messenger:consume", "a"], "does not exist"),
+    (CONSUME, "names no receiver"),
+    ([*CONSUME, "--limit", "100", "-vv", "-b", "bus", "--no-interaction"], "names no receiver"),
+    ([*CONSUME, "a", "--time-limit=60"], "--time-limit is given here and by"),
+    ([*CONSUME, "a", "-t", "60"], "--time-limit is given here and by"),
+    ([*CONSUME, "a", "-m", "100", "--memory-limit=150M"], "given 2 times (got 100, 150M); -m is --memory-limit"),
+    ([*CONSUME, "a", "-m100", "-m=150M"], "given 2 times (got 100, 150M)"),
+    ([*CONSUME, "a", "--memory-limit=256M"], "below PHP's own memory_limit"),
+    ([*CONSUME, "a", "--memory-limit", "1G"], "below PHP's own memory_limit"),
+    ([*CONSUME, "a", "-m", "plenty"], "below PHP's own memory_limit"),
+]
+
+
+@pytest.fixture(autouse=True)
+def application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/console").touch()
+    monkeypatch.chdir(tmp_path)
+
+
+def problems(command: list[str], **changes: object) -> list[str]:
+    environment, _ = read_environment({})
+    assert environment is not None
+    return command_problems(replace(environment, **changes), command)
+
+
+@pytest.mark.parametrize(("command", "words"), BAD_COMMANDS)
+def test_a_command_that_cannot_consume_is_refused_in_one_line(command: list[str], words: str) -> None:
+    found = problems(command)
+    assert len(found) == 1, found
+    assert words in found[0]
+    assert found[0].startswith("args: ")
+    assert ";" in found[0], "the line does not say what to write instead"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [*CONSUME, "githubevents", "--limit=100", "--memory-limit=150M", "--no-interaction"],
+        [*CONSUME, "--limit", "100", "high", "low"],
+        [*CONSUME, "--all"],
+        ["bin/console", "messenger:consume", "a"],
+        [*CONSUME, "a", "-m", "150M"],
+    ],
+)
+def test_a_command_that_consumes_is_accepted(command: list[str]) -> None:
+    found = problems(command)
+    assert [problem for problem in found if "not a program" not in problem] == []
+
+
+def test_a_time_limit_of_ones_own_is_accepted_when_ours_is_off() -> None:
+    assert problems([*CONSUME, "a", "--time-limit=60"], time_limit_seconds=0) == []
+
+
+def test_another_program_needs_neither_console_nor_receivers() -> None:
+    assert problems([PHP, "-m", "celery"], worker_kind="command") == []

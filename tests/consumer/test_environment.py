@@ -1,0 +1,80 @@
+"""The environment: every bad value is one line that says what to write instead."""
+
+from __future__ import annotations
+
+import pytest
+from ebbtide_supervisor.environment import NUMBERS, read_environment
+
+BAD_VALUES = [
+    ("EBBTIDE_PROCESSES", "0", "whole number from 1 to 1000"),
+    ("EBBTIDE_PROCESSES", "10000", "whole number from 1 to 1000"),
+    ("EBBTIDE_PROCESSES", "-1", "whole number from 1 to 1000"),
+    ("EBBTIDE_PROCESSES", "seventy", "whole number from 1 to 1000"),
+    ("EBBTIDE_PROCESSES", "", "whole number from 1 to 1000"),
+    ("EBBTIDE_PROCESSES", "7 ", "whole number from 1 to 1000"),
+    ("EBBTIDE_PROCESSES", "1_0", "whole number from 1 to 1000"),
+    ("EBBTIDE_PROCESSES", "७", "whole number from 1 to 1000"),
+    ("EBBTIDE_PROCESSES", "1.5", "whole number from 1 to 1000"),
+    ("EBBTIDE_LONGEST_MESSAGE_SECONDS", "200s", "whole number from 0 to 3570"),
+    ("EBBTIDE_STOP_WAIT_SECONDS", "0", "whole number from 1 to 3600"),
+    ("EBBTIDE_STOP_WAIT_SECONDS", "60", "above EBBTIDE_LONGEST_MESSAGE_SECONDS"),
+    ("EBBTIDE_DRAIN_DEADLINE_SECONDS", "70", "above EBBTIDE_STOP_WAIT_SECONDS"),
+    ("EBBTIDE_GRACE_SECONDS", "30", "above EBBTIDE_DRAIN_DEADLINE_SECONDS"),
+    ("EBBTIDE_START_DEADLINE_SECONDS", "0", "whole number from 1 to 86400"),
+    ("EBBTIDE_TIME_LIMIT_SECONDS", "1h", "whole number from 0 to 604800"),
+    ("EBBTIDE_MEMORY_LIMIT_MEBIBYTES", "150M", "whole number from 16 to 1048576"),
+    ("EBBTIDE_RECOVER_AFTER_SECONDS", "on", "whole number from 0 to 86400"),
+    ("EBBTIDE_WORKER_KIND", "symfony", "one of symfonyMessenger, command"),
+    ("EBBTIDE_DRAIN", "SIGTERM", "one of signal, stopFile"),
+    ("EBBTIDE_STOP_SIGNAL", "SIGTERM", "one of TERM, INT, QUIT"),
+    ("EBBTIDE_STOP_SIGNAL", "KILL", "one of TERM, INT, QUIT"),
+    ("EBBTIDE_STATE_DIRECTORY", "run", "an absolute path"),
+    ("EBBTIDE_STATE_DIRECTORY", "/run/a b", "plain characters"),
+    ("EBBTIDE_STATE_DIRECTORY", "/run/" + "long" * 30, "at most 80"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "remedy"), BAD_VALUES)
+def test_a_bad_value_is_one_line_with_the_name_the_value_and_the_remedy(name: str, value: str, remedy: str) -> None:
+    environment, problems = read_environment({name: value})
+    assert environment is None
+    assert len(problems) == 1, problems
+    assert problems[0].startswith(f"{name}: ")
+    assert value in problems[0]
+    assert remedy in problems[0]
+    assert "\n" not in problems[0]
+
+
+def test_all_problems_are_told_at_once() -> None:
+    _, problems = read_environment(
+        {"EBBTIDE_PROCESSES": "x", "EBBTIDE_DRAIN": "x", "EBBTIDE_GRACE_SECONDS": "x", "EBBTIDE_STATE_DIRECTORY": "x"},
+    )
+    assert len(problems) == 4
+
+
+def test_a_container_without_any_variable_runs_with_a_budget_that_holds() -> None:
+    environment, problems = read_environment({})
+    assert problems == []
+    assert environment is not None
+    assert environment.processes == 1
+    assert (
+        environment.longest_message_seconds,
+        environment.stop_wait_seconds,
+        environment.drain_deadline_seconds,
+        environment.grace_seconds,
+    ) == (60, 70, 75, 90)
+
+
+def test_the_budget_of_the_deployment_is_taken_as_it_is() -> None:
+    environment, _ = read_environment({"EBBTIDE_LONGEST_MESSAGE_SECONDS": "200"})
+    assert environment is not None
+    assert (environment.stop_wait_seconds, environment.drain_deadline_seconds, environment.grace_seconds) == (
+        *(210, 215, 230),
+    )
+
+
+def test_the_filled_in_variables_read_back_as_the_same_environment() -> None:
+    environment, _ = read_environment({"EBBTIDE_PROCESSES": "70", "EBBTIDE_DRAIN": "stopFile"})
+    assert environment is not None
+    assert read_environment(environment.variables()) == (environment, [])
+    assert set(environment.variables()) >= {f"EBBTIDE_{name}" for name in NUMBERS}

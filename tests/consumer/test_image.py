@@ -1,0 +1,186 @@
+"""The self-check: an image that would lose messages is refused, and told how to be repaired."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ebbtide_supervisor.environment import Environment, read_environment
+from ebbtide_supervisor.image_facts import ImageFacts, Transport, resolve
+from ebbtide_supervisor.image_rules import judge_image
+from tests.consumer.conftest import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PHP = {"version": "8.2.0", "sapi": "cli", "signals": True, "opcache": True, "memoryLimit": "256M", "messenger": None}
+REDIS = {"consumer": "%env(MESSENGER_CONSUMER_NAME)%", "redeliver_timeout": 90, "claim_interval": 5000}
+
+
+def environment() -> Environment:
+    checked, _ = read_environment({"EBBTIDE_LONGEST_MESSAGE_SECONDS": "60"})
+    assert checked is not None
+    return checked
+
+
+def facts(**changes: Any) -> ImageFacts:
+    sound = {
+        "php": PHP,
+        "console_version": "6.4.0",
+        "messenger_version": "6.4.0",
+        "transports": [Transport("events", "redis://redis/stream", REDIS)],
+    }
+    return ImageFacts(**(sound | changes))
+
+
+def redis(dsn: str = "redis://redis/stream", **options: object) -> dict[str, Any]:
+    return {"transports": [Transport("events", dsn, {**REDIS, **options})]}
+
+
+def test_a_sound_image_has_no_findings() -> None:
+    assert judge_image(facts(), environment()) == []
+
+
+REFUSED = [
+    ({"php": {**PHP, "signals": False}}, "pcntl", "install pcntl"),
+    ({"php": {**PHP, "sapi": "fpm-fcgi"}}, "fpm-fcgi", "CLI image"),
+    ({"php": {**PHP, "memoryLimit": "128M"}}, "128M", "memory_limit"),
+    ({"messenger_version": "v6.3.5"}, "6.3.5", "6.3.6 or later"),
+    ({"messenger_version": "6.3.5+dfsg-1"}, "6.3.5", "6.3.6 or later"),
+    ({"stop_workers_in": ["bin/deploy.sh"]}, "bin/deploy.sh", "take it out"),
+    (redis(consumer="consumer"), "consumer", "%env(MESSENGER_CONSUMER_NAME)%"),
+    (redis("redis://redis/stream/group/fixed", consumer="fixed"), "fixed", "%env(MESSENGER_CONSUMER_NAME)%"),
+    (redis(redeliver_timeout=60), "60 s", "set 90"),
+    (redis(redeliver_timeout="30"), "30 s", "set 90"),
+    ({"transports": [Transport("events", "doctrine://default", {"redeliver_timeout": 10})]}, "10 s", "set 90"),
+    ({"errors": ["php bin/console: failed with status 255 (got 'Fatal error')"]}, "Fatal error", "failed"),
+]
+
+
+@pytest.mark.parametrize(("changes", "culprit", "remedy"), REFUSED)
+def test_an_image_that_would_lose_messages_is_refused(changes: dict[str, Any], culprit: str, remedy: str) -> None:
+    (finding,) = judge_image(facts(**changes), environment())
+    assert finding.is_error
+    assert culprit in finding.text
+    assert remedy in finding.text
+
+
+WARNED = [
+    ({"php": {**PHP, "opcache": False}}, "opcache"),
+    (redis(redeliver_timeout=3600), "stays away for 3600 s"),
+    (redis(claim_interval=60000), "every 60 s"),
+    ({"transports": [Transport("events", "doctrine://default", {})]}, "stays away for 3600 s"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), WARNED)
+def test_what_only_costs_time_is_a_warning(changes: dict[str, Any], words: str) -> None:
+    (finding,) = judge_image(facts(**changes), environment())
+    assert not finding.is_error
+    assert words in finding.text
+
+
+@pytest.mark.parametrize(
+    ("dsn", "options"),
+    [("amqp://rabbit/%2f/events", {}), ("sync://", {}), ("redis://redis/s/g/%env(MESSENGER_CONSUMER_NAME)%", REDIS)],
+)
+def test_transports_that_need_nothing_get_no_finding(dsn: str, options: dict[str, Any]) -> None:
+    assert judge_image(facts(transports=[Transport("events", dsn, options)]), environment()) == []
+
+
+def test_an_option_that_only_the_container_knows_is_left_to_the_container() -> None:
+    assert judge_image(facts(**redis(redeliver_timeout="%env(REDELIVER)%")), environment()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "resolved"),
+    [
+        ("env_5f8002e323588d7c_DSN_c26541b5f4f95b08d9f0cd7d3ca96587", "redis://a"),
+        ("env_5f8002e323588d7c_int_SECONDS_c76e352e18bcabb0bc5c55e960d53af6", "7"),
+        ("%env(int:SECONDS)%", "7"),
+        ("env_5f8002e323588d7c_OTHER_c26541b5f4f95b08d9f0cd7d3ca96587", "%env(OTHER)%"),
+        ("%env(MESSENGER_CONSUMER_NAME)%", "%env(MESSENGER_CONSUMER_NAME)%"),
+        ("a/env_5f8002e323588d7c_DSN_c26541b5f4f95b08d9f0cd7d3ca96587/b", "a/redis://a/b"),
+        (5000, 5000),
+    ],
+)
+def test_a_compiled_container_s_variables_are_read(value: object, resolved: object) -> None:
+    variables = {"DSN": "redis://a", "SECONDS": "7", "MESSENGER_CONSUMER_NAME": "set-by-hand"}
+    assert resolve(value, variables) == resolved
+
+
+FAKE_PHP = """#!/bin/sh
+case "$*" in
+*facts.php) echo '{php}' ;;
+*--version*) echo 'Symfony 6.4.1 (env: prod, debug: false)' ;;
+*--parameters*) echo '{{"env(REDELIVER)": "20"}}' ;;
+*--tag=messenger.receiver*) echo '{transports}' ;;
+*) exit 9 ;;
+esac
+"""
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Path:
+    """An application whose PHP is a script: what is tested is the way from its answers to the exit status."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/console").touch()
+    options = {"transport_name": "events", "redeliver_timeout": "%env(int:REDELIVER)%", "consumer": "c"}
+    definition = {"arguments": ["%env(DSN)%", options, {"type": "service"}]}
+    script = FAKE_PHP.format(php=json.dumps(PHP), transports=json.dumps({"definitions": {"t": definition}}))
+    (tmp_path / "php").write_text(script)
+    (tmp_path / "php").chmod(0o755)
+    return tmp_path
+
+
+def self_check(image: Path, application: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    path = f"{application}:{os.environ['PATH']}"
+    environment = {"PATH": path, "EBBTIDE_LONGEST_MESSAGE_SECONDS": "60", "DSN": "redis://redis/s", **variables}
+    argv = [str(image / "self-check"), *command]
+    return subprocess.run(argv, env=environment, cwd=application, capture_output=True, text=True, check=False)
+
+
+def test_the_self_check_reads_the_application_and_refuses_it(image: Path, application: Path) -> None:
+    done = self_check(image, application)
+    assert done.returncode == 1
+    assert "one Redis consumer name for all workers (got 'c')" in done.stderr
+    assert "redeliver_timeout is not above the longest message (got 20 s" in done.stderr, "a default was not read"
+
+
+def test_a_variable_of_the_container_wins_over_the_application_s_default(image: Path, application: Path) -> None:
+    assert "redeliver_timeout" not in self_check(image, application, REDELIVER="90").stderr
+
+
+def test_the_self_check_judges_the_worker_s_command_too(image: Path, application: Path) -> None:
+    done = self_check(image, application, "php", "bin/console", "messenger:consume")
+    assert "names no receiver" in done.stderr
+
+
+def test_an_image_without_php_is_refused(image: Path, application: Path) -> None:
+    (application / "php").unlink()
+    path = "/usr/bin/env-without-php"
+    done = self_check(image, application, PATH=path)
+    assert done.returncode == 1
+    assert "php: cannot be run" in done.stderr
+
+
+def test_an_application_without_a_console_is_refused(image: Path, application: Path) -> None:
+    (application / "bin/console").unlink()
+    done = self_check(image, application)
+    assert done.returncode == 1
+    assert "console: bin/console does not exist" in done.stderr
+
+
+def test_another_kind_of_worker_needs_no_php(image: Path, tmp_path: Path) -> None:
+    done = self_check(image, tmp_path, EBBTIDE_WORKER_KIND="command")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_image_pins_the_supervisor_that_these_tests_run() -> None:
+    import importlib.metadata
+
+    version = importlib.metadata.version("supervisor")
+    assert f"supervisor=={version} --hash=sha256:" in (ROOT / "consumer/requirements.txt").read_text()
