@@ -15,6 +15,10 @@ foreach ([
     require_once $library.'/autoload.php';
 }
 
+if (!class_exists(Composer\InstalledVersions::class)) {
+    require __DIR__.'/debian/InstalledVersions.php';
+}
+
 spl_autoload_register(static function (string $class): void {
     if (str_starts_with($class, 'App\\')) {
         $file = __DIR__.'/src/'.strtr(substr($class, 4), '\\', '/').'.php';

@@ -50,7 +50,7 @@ def test_a_hook_in_a_container_without_our_supervisor_fails_with_a_reason(open_s
     pod.image = type(pod.image)(**{**vars(pod.image), "arguments": ("sleep", "30")})
     pod.start()
 
-    hook = pod.execute("/opt/ebbtide/drain", seconds=10)
+    hook = pod.execute("/opt/ebbtide/drain", seconds=20)
 
     assert hook.status not in (0, None), "a hook that did nothing must not look like a drain"
     assert hook.output.strip()

@@ -1,0 +1,133 @@
+"""Measures drains, boots, idling and outages of the consumer image against the simplest correct set-up.
+
+    python -m benchmarks.draining drains --broker redis --seeds 20
+    python -m benchmarks.draining boot --rounds 5
+    python -m benchmarks.draining outage --broker redis --seconds 60
+
+Needs root on Debian with what tests/runtime needs. Each command adds one file to benchmarks/draining/results/;
+`report` prints all of them as the tables of the README.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.draining import measure
+from tests.runtime.lab import machine
+from tests.runtime.lab.application import Application
+from tests.runtime.lab.brokers import BROKERS
+from tests.runtime.lab.scene import Scene
+
+RESULTS = Path(__file__).parent / "results"
+SUBJECTS = ("ebbtide", "simplest")
+
+
+def main() -> int:
+    arguments = parse()
+    if arguments.command == "report":
+        print_report()
+        return 0
+    machine.prepare((*machine.application_packages(), *machine.ALL))
+    with tempfile.TemporaryDirectory(prefix="ebbtide-benchmark-") as directory:
+        application = Application(machine.EXAMPLE, Path(directory)).build()
+        broker = BROKERS[arguments.broker]()
+        broker.start()
+        try:
+            runs = [
+                run(arguments, application, broker, subject, number)
+                for number in range(arguments.first, arguments.first + arguments.times)
+                for subject in arguments.subject or SUBJECTS
+            ]
+        finally:
+            broker.destroy()
+    save(arguments, runs)
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks.draining", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("report")
+    for name in ("drains", "boot", "outage"):
+        command = commands.add_parser(name)
+        command.add_argument("--broker", choices=BROKERS, default="redis")
+        command.add_argument("--subject", action="append", choices=SUBJECTS, help="both, in turn, if left out")
+        command.add_argument("--workers", type=int, default=70)
+        command.add_argument("--seeds", "--rounds", dest="times", type=int, default=5)
+        command.add_argument("--first", type=int, default=1, help="the first seed")
+        command.add_argument("--most", type=float, default=10, help="the longest message, seconds")
+        command.add_argument("--seconds", type=int, default=60, help="how long an outage lasts")
+    return parser.parse_args()
+
+
+def run(
+    arguments: argparse.Namespace, application: Application, broker: Any, subject: str, number: int,
+) -> dict[str, Any]:
+    load = measure.Load(arguments.workers, most=arguments.most)
+    with Scene(application, broker) as scene:
+        if arguments.command == "drains":
+            result = measure.drain(scene, subject, load, number)
+        elif arguments.command == "boot":
+            result = measure.boot_and_idle(scene, subject, load)
+        else:
+            result = measure.outage(scene, subject, load, arguments.seconds)
+    one = {"subject": subject, "load_average": round(os.getloadavg()[0], 1), **result}
+    print(json.dumps(one), file=sys.stderr, flush=True)
+    return one
+
+
+def save(arguments: argparse.Namespace, runs: list[dict[str, Any]]) -> None:
+    words = (arguments.command, arguments.broker, *(arguments.subject or ()))
+    name = "-".join(words) + (f"-from-{arguments.first}" if arguments.first > 1 else "")
+    record = {
+        "command": "python -m benchmarks.draining " + " ".join(sys.argv[1:]),
+        "measured": time.strftime("%Y-%m-%d"),
+        "machine": {"cores": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()},
+        "packages": versions(),
+        "broker": arguments.broker,
+        "kind": arguments.command,
+        "workers": arguments.workers,
+        "runs": runs,
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+def versions() -> dict[str, str]:
+    asked = ("php-cli", "php-symfony-messenger", "supervisor", "redis-server", "rabbitmq-server", "postgresql", "runc")
+    return {
+        package: subprocess.run(
+            ["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True, check=False).stdout
+        for package in asked
+    }
+
+
+def print_report() -> None:
+    """Median and extremes of every figure, per file and subject."""
+    for path in sorted(RESULTS.glob("*.json")):
+        record = json.loads(path.read_text())
+        for subject in SUBJECTS:
+            runs = [one for one in record["runs"] if one["subject"] == subject]
+            if not runs:
+                continue
+            print(f"\n{path.stem}, {subject}: {len(runs)} runs, {record['workers']} workers")
+            for figure in runs[0]:
+                values = [one[figure] for one in runs if isinstance(one[figure], int | float)]
+                if figure not in ("subject", "seed") and values:
+                    missing = f" (none in {len(runs) - len(values)} runs)" if len(values) < len(runs) else ""
+                    print(f"  {figure:34} median {statistics.median(values):9.3f}"
+                          f"   least {min(values):9.3f}   most {max(values):9.3f}{missing}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,134 @@
+"""The measurements: one function each, from a scene with an empty queue to a plain dict."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.runtime.lab import subjects
+from tests.runtime.lab.application import messages
+from tests.runtime.lab.resources import cpu_seconds, process_ids, pss_mebibytes
+
+if TYPE_CHECKING:
+    from tests.runtime.lab.container import Pod
+    from tests.runtime.lab.scene import Scene
+
+BUDGET = subjects.Budget(longest_message=35)
+# How long the subjects consume before they are deleted, and how long an idle pod is watched.
+BUSY_SECONDS = 6
+IDLE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Load:
+    """How many workers, and how long their messages take, in seconds."""
+
+    workers: int = 70
+    least: float = 0.5
+    most: float = 10
+
+
+def pod_of(scene: Scene, subject: str, workers: int) -> Pod:
+    """A pod of ours or of the simplest correct set-up, not started."""
+    if subject == "ebbtide":
+        return scene.ours(workers, BUDGET)
+    image = subjects.simplest(scene.application, scene.directory / "set-up", workers, BUDGET.grace - 3)
+    return scene.pod(image)
+
+
+def drain(scene: Scene, subject: str, load: Load, seed: int) -> dict[str, float | None]:
+    """Deletes a busy pod."""
+    scene.send(messages(seed, load.workers * 6, load.least, load.most))
+    pod = pod_of(scene, subject, load.workers).start()
+    scene.wait_for_messages_in_hand(load.workers - 5)
+    time.sleep(BUSY_SECONDS)
+
+    deletion = pod.delete(BUDGET.grace)
+
+    account = scene.account()
+    scene.settle()
+    depth = scene.broker.depth()
+    in_flight = account.in_flight_at(deletion.deleted_at)
+    last = max(account.last_end, deletion.deleted_at)
+    told = [float(event["read_at"]) for event in pod.events("drainStarted")] or [deletion.deleted_at]
+    return {
+        "seed": seed,
+        "in_flight_at_delete": len(in_flight),
+        "lost": len(account.killed),
+        "handled_twice": len(account.handled_twice),
+        "unaccounted": len(scene.sent) - len(account.finished) - depth.ready - depth.taken,
+        "started_after_delete": account.started_after(deletion.deleted_at),
+        "started_after_order": account.started_after(told[0]),
+        "delete_to_gone_seconds": round(deletion.seconds, 3),
+        "longest_in_flight_seconds": round(
+            max((one.ended_at or 0) - deletion.deleted_at for one in in_flight) if in_flight else 0, 3),
+        "gone_after_last_message_seconds": round(deletion.gone_at - last, 3),
+        "exit_status": deletion.exit_status,
+    }
+
+
+def boot_and_idle(scene: Scene, subject: str, load: Load) -> dict[str, float | None]:
+    """CPU from the start to the last worker consuming; then CPU and memory of the idle pod."""
+    pod = pod_of(scene, subject, load.workers).start()
+    scene.wait_for_consumers(load.workers, 120)
+    boot_cpu = cpu_seconds(pod)
+    wall = max(moment for _, moment in scene.account().consuming) - pod.started_at
+    time.sleep(10)
+    before = cpu_seconds(pod)
+    began = time.monotonic()
+    time.sleep(IDLE_SECONDS)
+    idle = (cpu_seconds(pod) - before) / (time.monotonic() - began)
+    memory = pss_mebibytes(pod)
+    pod.delete(BUDGET.grace)
+    return {
+        "boot_cpu_seconds": round(boot_cpu, 2),
+        "boot_wall_seconds": round(wall, 2),
+        "idle_millicores": round(idle * 1000, 1),
+        "idle_pss_mebibytes": round(memory, 1),
+    }
+
+
+def outage(scene: Scene, subject: str, load: Load, seconds: int) -> dict[str, float | None]:
+    """Takes the broker away and brings it back; None where no worker came back within a minute."""
+    pod = pod_of(scene, subject, load.workers).start()
+    scene.wait_for_consumers(load.workers, 120)
+    time.sleep(2)
+    starts = _StartCounter(pod)
+    cpu = cpu_seconds(pod)
+    scene.broker.stop()
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        starts.look()
+        time.sleep(0.02)
+    elapsed = time.monotonic() - began
+    cores = (cpu_seconds(pod) - cpu) / elapsed
+    already = len(scene.account().consuming)
+    scene.broker.start()
+    back = time.monotonic()
+    while len(scene.account().consuming) < already + load.workers and time.monotonic() - back < 60:
+        time.sleep(0.1)
+    consuming = [moment for _, moment in scene.account().consuming[already:]]
+    result = {
+        "outage_seconds": round(elapsed, 1),
+        "starts_per_second": round(starts.seen / elapsed, 2),
+        "cores": round(cores, 3),
+        "workers_back": len(consuming),
+        "all_back_after_seconds": round(max(consuming) - back, 1) if len(consuming) >= load.workers else None,
+    }
+    pod.delete(BUDGET.grace)
+    return result
+
+
+class _StartCounter:
+    """Counts the processes that are started in a pod, whoever starts them; sees those that live 20 ms or more."""
+
+    def __init__(self, pod: Pod) -> None:
+        self.pod = pod
+        self.known = process_ids(pod)
+        self.seen = 0
+
+    def look(self) -> None:
+        now = process_ids(self.pod)
+        self.seen += len(now - self.known)
+        self.known = now
