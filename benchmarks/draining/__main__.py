@@ -3,6 +3,7 @@
     python -m benchmarks.draining drains --broker redis --seeds 20
     python -m benchmarks.draining boot --rounds 5
     python -m benchmarks.draining outage --broker redis --seconds 60
+    python -m benchmarks.draining redelivery --broker redis --suite trixie --rounds 1 --subject ebbtide
 
 Needs root on Debian with what tests/runtime needs. Each command adds one file to benchmarks/draining/results/;
 `report` prints all of them as the tables of the README.
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.draining import measure
-from tests.runtime.lab import machine
+from tests.runtime.lab import debian, machine
 from tests.runtime.lab.application import Application
 from tests.runtime.lab.brokers import BROKERS
 from tests.runtime.lab.scene import Scene
@@ -39,7 +40,7 @@ def main() -> int:
         return 0
     machine.prepare((*machine.application_packages(), *machine.ALL))
     with tempfile.TemporaryDirectory(prefix="ebbtide-benchmark-") as directory:
-        application = Application(machine.EXAMPLE, Path(directory)).build()
+        application = Application(machine.EXAMPLE, Path(directory), root_of(arguments.suite)).build()
         broker = BROKERS[arguments.broker]()
         broker.start()
         try:
@@ -58,11 +59,12 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.draining", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("report")
-    for name in ("drains", "boot", "outage"):
+    for name in ("drains", "boot", "outage", "redelivery"):
         command = commands.add_parser(name)
         command.add_argument("--broker", choices=BROKERS, default="redis")
         command.add_argument("--subject", action="append", choices=SUBJECTS, help="both, in turn, if left out")
-        command.add_argument("--workers", type=int, default=70)
+        command.add_argument("--suite", choices=debian.SYMFONY_LINES, help="another Debian's Symfony")
+        command.add_argument("--workers", type=int, default=8 if name == "redelivery" else 70)
         command.add_argument("--seeds", "--rounds", dest="times", type=int, default=5)
         command.add_argument("--first", type=int, default=1, help="the first seed")
         command.add_argument("--most", type=float, default=10, help="the longest message, seconds")
@@ -76,9 +78,11 @@ def run(
     load = measure.Load(arguments.workers, most=arguments.most)
     with Scene(application, broker) as scene:
         if arguments.command == "drains":
-            result = measure.drain(scene, subject, load, number)
+            result: dict[str, Any] = measure.drain(scene, subject, load, number)
         elif arguments.command == "boot":
             result = measure.boot_and_idle(scene, subject, load)
+        elif arguments.command == "redelivery":
+            result = measure.redelivery(scene, load)
         else:
             result = measure.outage(scene, subject, load, arguments.seconds)
     one = {"subject": subject, "load_average": round(os.getloadavg()[0], 1), **result}
@@ -86,8 +90,13 @@ def run(
     return one
 
 
+def root_of(suite: str | None) -> Path | None:
+    return debian.file_system(suite, (*machine.application_packages(), "python3")) if suite else None
+
+
 def save(arguments: argparse.Namespace, runs: list[dict[str, Any]]) -> None:
-    words = (arguments.command, arguments.broker, *(arguments.subject or ()))
+    suite = (arguments.suite,) if arguments.suite else ()
+    words = (arguments.command, arguments.broker, *suite, *(arguments.subject or ()))
     name = "-".join(words) + (f"-from-{arguments.first}" if arguments.first > 1 else "")
     record = {
         "command": "python -m benchmarks.draining " + " ".join(sys.argv[1:]),
@@ -95,6 +104,7 @@ def save(arguments: argparse.Namespace, runs: list[dict[str, Any]]) -> None:
         "machine": {"cores": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()},
         "packages": versions(),
         "broker": arguments.broker,
+        "suite": arguments.suite or "this machine's",
         "kind": arguments.command,
         "workers": arguments.workers,
         "runs": runs,
