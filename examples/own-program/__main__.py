@@ -2,6 +2,7 @@
 
 import pulumi
 import pulumi_kubernetes as kubernetes
+
 from ebbtide.components import ConsumerNamespace, QueueConsumer
 from ebbtide.settings.stack import StackSettings
 
