@@ -1,0 +1,35 @@
+"""How long a property is tried: a few seconds in every run, minutes in the tier `slow`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import SearchStrategy
+
+QUICK_EXAMPLES = 25
+THOROUGH_EXAMPLES = 1500
+
+each_profile = pytest.mark.parametrize(
+    "examples",
+    [
+        pytest.param(QUICK_EXAMPLES, id="quick"),
+        pytest.param(THOROUGH_EXAMPLES, id="thorough", marks=pytest.mark.slow),
+    ],
+)
+
+
+def hold(check: Callable[[Any], None], of: SearchStrategy[Any], examples: int) -> None:
+    """Run `check` on this many drawn values; a failure is shown with the smallest value that fails.
+
+    The quick profile draws the same values in every run, so that a red run can be repeated; the thorough one new ones.
+    """
+    repeatable = examples == QUICK_EXAMPLES
+    # Settings of a stack are large and slow to draw (20 ms): that is no sign of a bad strategy.
+    calm = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+    profile = settings(
+        max_examples=examples, derandomize=repeatable, database=None, deadline=None, suppress_health_check=calm
+    )
+    profile(given(of)(check))()

@@ -1,0 +1,309 @@
+"""Settings that nobody thought of, as a stack's file would say them.
+
+`valid_stacks()` draws settings that validate; `written_stacks()` the values behind them; `spoiled_stacks()` the same
+with something wrong somewhere.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from hypothesis import assume
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from ebbtide.settings.stack import StackSettings
+
+Written = dict[str, Any]
+"""Values as they come out of YAML."""
+
+_LOWER = "abcdefghijklmnopqrstuvwxyz"
+_DIGEST = st.text("0123456789abcdef", min_size=64, max_size=64).map("sha256:".__add__)
+_NEWEST_MINOR = 37
+# Printable: what a container's environment, an argument and YAML can all hold.
+_TEXT = st.text(st.characters(exclude_categories=("C", "Z")), max_size=12)
+
+
+def dns_labels(max_length: int = 12) -> st.SearchStrategy[str]:
+    """Names of Kubernetes objects."""
+    return st.from_regex(rf"[a-z]([-a-z0-9]{{0,{max_length - 2}}}[a-z0-9])?", fullmatch=True)
+
+
+_LABEL_KEYS = st.builds(str.__add__, st.sampled_from(["", "acme.com/", "x.example/"]), dns_labels())
+_LABELS = st.dictionaries(
+    _LABEL_KEYS, st.from_regex(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,8}[a-z0-9])?)?", fullmatch=True), max_size=3
+)
+_VARIABLES = st.from_regex(r"[A-DF-Z][A-Z0-9_]{0,8}", fullmatch=True)
+_SECRETS = st.fixed_dictionaries({"secret": dns_labels(), "key": st.from_regex(r"[-._a-zA-Z0-9]{1,8}", fullmatch=True)})
+
+
+def optional(
+    required: dict[str, st.SearchStrategy[Any]], **others: st.SearchStrategy[Any]
+) -> st.SearchStrategy[Written]:
+    """A mapping with all of `required` and any of the others."""
+    return st.fixed_dictionaries(required, optional=others)
+
+
+def seconds(low: int, high: int) -> st.SearchStrategy[str]:
+    """A duration as it is written."""
+    return st.integers(low, high).map("{}s".format)
+
+
+def _mebibytes(low: int, high: int, unit: str = "Mi") -> st.SearchStrategy[str]:
+    return st.integers(low, high).map(lambda number: f"{number}{unit}")
+
+
+_WORKER = {"processes": st.integers(1, 400), "workingDirectory": st.sampled_from(["/app", "/srv/www"])}
+_SYMFONY = optional(
+    {"kind": st.just("symfonyMessenger"), "receivers": st.lists(dns_labels(), min_size=1, max_size=3)},
+    **_WORKER,
+    messageLimit=st.integers(1, 1000),
+    timeLimit=seconds(1, 200),
+    memoryLimit=_mebibytes(32, 512, "M"),
+    phpMemoryLimit=_mebibytes(513, 1024, "M"),
+    failureLimit=st.integers(1, 10),
+    sleep=seconds(0, 5),
+    drain=st.sampled_from(["signal", "stopFile"]),
+    arguments=st.lists(st.sampled_from(["--queues=high", "--no-reset", "-vv"]), max_size=2, unique=True),
+)
+_COMMAND = optional(
+    {
+        "kind": st.just("command"),
+        "command": st.builds(lambda program, rest: [program, *rest], dns_labels(), st.lists(_TEXT, max_size=3)),
+    },
+    **_WORKER,
+    stopSignal=st.sampled_from(["TERM", "INT", "QUIT", "HUP", "USR1", "USR2"]),
+    memoryLimit=_mebibytes(16, 1024, "M"),
+)
+
+
+@st.composite
+def _resources(draw: st.DrawFn) -> Written:
+    cpu, memory = draw(st.integers(100, 4000)), draw(st.integers(64, 20_000))
+    resources: Written = {"cpu": {"request": f"{cpu}m"}, "memory": {"request": f"{memory}Mi"}}
+    if draw(st.booleans()):
+        resources["cpu"]["limit"] = f"{cpu + draw(st.integers(0, 4000))}m"
+    if draw(st.booleans()):
+        resources["memory"]["limit"] = f"{memory + draw(st.integers(0, 20_000))}Mi"
+    return resources
+
+
+def _metrics(resources: Written, processes: int) -> st.SearchStrategy[Written]:
+    """Metrics that could move: a CPU target lies between idle and busy workers of this consumer."""
+    request = int(resources["cpu"]["request"][:-1])
+    busy = min(processes * 1000, int(resources["cpu"].get("limit", "999999m")[:-1]))
+    cpu: list[dict[str, st.SearchStrategy[Any]]] = []
+    if busy > processes:
+        cpu.append({"targetAverageValue": st.integers(processes, busy).map("{}m".format)})
+    least, most = processes * 100 // request + 1, min(busy * 100 // request, 1000)
+    if least <= most:
+        cpu.append({"targetUtilization": st.integers(least, most)})
+    memory: list[dict[str, st.SearchStrategy[Any]]] = [
+        {"targetUtilization": st.integers(1, 200)},
+        {"targetAverageValue": _mebibytes(1, 8000)},
+    ]
+    kinds = [("cpu", target) for target in cpu] + [("containerCpu", target) for target in cpu]
+    kinds += [("memory", target) for target in memory] + [("containerMemory", target) for target in memory]
+    quantity = st.one_of(st.integers(1, 10_000), st.integers(1, 10_000).map("{}m".format), st.just("2k"))
+    described = st.fixed_dictionaries(
+        {"apiVersion": st.just("networking.k8s.io/v1"), "kind": st.just("Ingress"), "name": dns_labels()}
+    )
+    named = {"metric": dns_labels(), "selector": _LABELS}
+    either = [{"targetValue": quantity}, {"targetAverageValue": quantity}]
+    return st.one_of(
+        *(st.fixed_dictionaries({"kind": st.just(kind), **target}) for kind, target in kinds),
+        st.fixed_dictionaries({"kind": st.just("pods"), **named, "targetAverageValue": quantity}),
+        *(st.fixed_dictionaries({"kind": st.just("external"), **named, **target}) for target in either),
+        *(
+            st.fixed_dictionaries({"kind": st.just("object"), **named, "describedObject": described, **target})
+            for target in either
+        ),
+    )
+
+
+def _rules(minor: int) -> st.SearchStrategy[Written]:
+    policy = st.fixed_dictionaries(
+        {"kind": st.sampled_from(["pods", "percent"]), "value": st.integers(1, 200), "period": seconds(1, 1800)}
+    )
+    tolerance = {"tolerance": st.integers(1, 999).map("{}m".format)} if minor >= 35 else {}
+    return optional(
+        {},
+        stabilizationWindow=seconds(0, 3600),
+        selectPolicy=st.sampled_from(["Max", "Min", "Disabled"]),
+        policies=st.lists(policy, min_size=1, max_size=3),
+        **tolerance,
+    )
+
+
+@st.composite
+def _autoscaling(draw: st.DrawFn, minor: int, resources: Written, processes: int) -> Written:
+    if draw(st.integers(0, 3)) == 0:
+        return {"kind": "fixed", "replicas": draw(st.integers(0, 50))}
+    metrics = draw(st.lists(_metrics(resources, processes), min_size=1, max_size=3))
+    from_zero = minor >= _NEWEST_MINOR and any(metric["kind"] in {"object", "external"} for metric in metrics)
+    least = draw(st.integers(0 if from_zero else 1, 20))
+    scaling: Written = {
+        "kind": "hpa",
+        "minReplicas": least,
+        "maxReplicas": max(1, least) + draw(st.integers(0, 50)),
+        "metrics": metrics,
+    }
+    if draw(st.booleans()):
+        scaling["behavior"] = draw(optional({}, scaleUp=_rules(minor), scaleDown=_rules(minor)))
+    return scaling
+
+
+_DESTINATIONS = st.one_of(
+    st.ip_addresses(v=4).map(lambda address: {"cidr": f"{address}/32"}),
+    st.ip_addresses(v=6).map(lambda address: {"cidr": f"{address}/128"}),
+    st.just({"cidr": "10.20.0.0/16"}),
+    dns_labels().map(lambda namespace: {"namespace": namespace}),
+    st.fixed_dictionaries({"namespace": dns_labels(), "pods": st.just({"app": "redis"})}),
+    st.just({"pods": {"app": "redis"}}),
+)
+_EGRESS = st.builds(
+    lambda destination, ports: {**destination, "ports": ports},
+    _DESTINATIONS,
+    st.lists(st.integers(1, 65535), min_size=1, max_size=3),
+)
+_TOLERATIONS = st.one_of(
+    st.fixed_dictionaries({"key": _LABEL_KEYS, "operator": st.just("Exists")}),
+    optional(
+        {"key": _LABEL_KEYS},
+        value=dns_labels(),
+        effect=st.sampled_from(["NoSchedule", "PreferNoSchedule", "NoExecute"]),
+    ),
+)
+_HOW = st.sampled_from(["prefer", "require", "off"])
+_IMAGES = st.one_of(
+    st.builds(
+        "{}/{}:{}".format, st.just("registry.example"), dns_labels(), st.from_regex(r"v[0-9]{1,3}", fullmatch=True)
+    ),
+    st.builds("registry.example:5000/a/{}@{}".format, dns_labels(), _DIGEST),
+    st.just("localhost/events:local"),
+)
+
+
+def _transports(longest: int) -> st.SearchStrategy[Written]:
+    enough = seconds(longest + 10, longest + 7200)
+    return st.one_of(
+        optional(
+            {"kind": st.just("redis"), "redeliverTimeout": enough}, claimInterval=seconds(1, 60), recover=st.booleans()
+        ),
+        st.fixed_dictionaries({"kind": st.just("doctrine"), "redeliverTimeout": enough}),
+        st.fixed_dictionaries({"kind": st.just("rabbitmq"), "consumerTimeout": enough}),
+        st.fixed_dictionaries({"kind": st.just("sqs"), "visibilityTimeout": enough}),
+    )
+
+
+@st.composite
+def _consumers(draw: st.DrawFn, minor: int) -> Written:
+    worker = draw(st.one_of(_SYMFONY, _COMMAND))
+    resources = draw(_resources())
+    # Within the ten minutes of a node's scale-down, also for a worker that is not told to stop.
+    longest = draw(st.integers(1, 350))
+    environment = draw(st.dictionaries(_VARIABLES, _TEXT, max_size=3))
+    secrets = draw(st.dictionaries(_VARIABLES, _SECRETS, max_size=2))
+    consumer: Written = {
+        "image": draw(_IMAGES),
+        "worker": {"timeLimit": "150s", **worker} if worker["kind"] == "symfonyMessenger" else worker,
+        "resources": resources,
+        "shutdown": {"longestMessage": f"{longest}s", "nodeScaleDown": draw(st.sampled_from(["evict", "protect"]))},
+        "autoscaling": draw(_autoscaling(minor, resources, worker.get("processes", 1))),
+        "environment": {name: value for name, value in environment.items() if name not in secrets},
+        "secretEnvironment": secrets,
+        "network": {"egress": draw(st.lists(_EGRESS, max_size=3))},
+        "placement": {
+            "nodeSelector": draw(_LABELS),
+            "tolerations": draw(st.lists(_TOLERATIONS, max_size=2)),
+            "spread": {"zones": draw(_HOW), "nodes": draw(_HOW)},
+        },
+        "labels": draw(_LABELS),
+        "annotations": draw(st.dictionaries(_LABEL_KEYS, _TEXT, max_size=2)),
+    }
+    if draw(st.booleans()):
+        consumer["transport"] = draw(_transports(longest))
+    if draw(st.booleans()):
+        consumer["writableDirectories"] = draw(st.lists(dns_labels().map("/app/{}".format), max_size=3, unique=True))
+    if draw(st.booleans()):
+        consumer["disruptionBudget"] = {"maxUnavailable": draw(st.integers(1, 5))}
+    if draw(st.booleans()):
+        consumer["userId"] = draw(st.integers(1, 2**31 - 1))
+    return consumer
+
+
+@st.composite
+def written_stacks(draw: st.DrawFn) -> Written:
+    """A stack as it is written. Nearly all of them validate."""
+    minor = draw(st.integers(34, _NEWEST_MINOR))
+    platform = draw(st.sampled_from(["other", "gkeStandard", "gkeAutopilot"]))
+    names = draw(st.lists(dns_labels(20), min_size=1, max_size=3, unique=True))
+    stack: Written = {
+        "name": draw(dns_labels()),
+        "namespace": draw(dns_labels()),
+        "cluster": {"kind": "existing", "kubernetesVersion": f"1.{minor}", "platform": platform},
+        "google": {"project": "acme-test", "region": "europe-west1"},
+        "consumers": {name: draw(_consumers(minor)) for name in names},
+    }
+    if draw(st.booleans()):
+        account = {"googleServiceAccount": "events@acme-test.iam.gserviceaccount.com"}
+        stack["consumers"][names[0]]["serviceAccount"] = draw(
+            st.sampled_from([account, {"googleRoles": ["roles/pubsub.subscriber"]}])
+        )
+    return stack
+
+
+@st.composite
+def valid_stacks(draw: st.DrawFn) -> StackSettings:
+    """Settings that validate."""
+    written = draw(written_stacks())
+    try:
+        return StackSettings.model_validate(written)
+    except ValidationError:
+        # Rare: two rules that meet by chance, such as a text that looks like a secret.
+        assume(False)
+        raise
+
+
+_JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.text(max_size=20),
+    st.binary(max_size=5),
+    st.sampled_from(
+        ["", "0", "-1", "0.490m", "1e3", "latest", "a" * 300, "../..", "{}", "$(X)", "\t", "NaN", "9" * 400]
+    ),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=5), st.integers(), max_size=2),
+)
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key) in nested values."""
+    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    return [place for key in keys for place in [(value, key), *_places(value[key])]]
+
+
+@st.composite
+def spoiled_stacks(draw: st.DrawFn) -> Any:
+    """A stack with up to three values replaced, removed, or joined by one that does not belong there."""
+    stack: Any = copy.deepcopy(draw(written_stacks()))
+    for _ in range(draw(st.integers(1, 3))):
+        container, key = draw(st.sampled_from(_places(stack)))
+        match draw(st.sampled_from(["replace", "replace", "remove", "add"])):
+            case "replace":
+                container[key] = draw(_JUNK)
+            case "remove":
+                del container[key]
+            case "add" if isinstance(container, dict):
+                container[draw(st.one_of(st.text(max_size=8), st.sampled_from(["replicas", "Image", "kind"])))] = draw(
+                    _JUNK
+                )
+            case _:
+                container.append(draw(_JUNK)) if isinstance(container, list) else None
+        if not _places(stack):
+            break
+    return stack
