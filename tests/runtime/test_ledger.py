@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.runtime.lab import ledger
 
 if TYPE_CHECKING:
