@@ -7,23 +7,16 @@
 # and `buildah bud --timestamp` or `docker build --build-arg SOURCE_DATE_EPOCH`.
 ARG BASE_IMAGE
 
-# pip and what it needs stay in this stage. No isolated environment: supervisor has no dependencies, and beside our own
-# modules it is found without a PYTHONPATH that a Python worker would inherit.
+# pip and what it needs stay in this stage.
 FROM ${BASE_IMAGE} AS supervisor
 USER 0:0
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 python3-pip
-COPY consumer/requirements.txt /tmp/requirements.txt
+COPY consumer /tmp/consumer
 # For a mirror of PyPI; both are pip's own variables.
 ARG PIP_INDEX_URL
 ARG PIP_CERT
-RUN python3 -m pip install --no-cache-dir --no-compile --no-deps --only-binary=:all: --require-hashes \
-      --target /opt/ebbtide --requirement /tmp/requirements.txt \
- && rm -rf /opt/ebbtide/bin /opt/ebbtide/supervisor/tests
-COPY consumer/ /opt/ebbtide/
-# Checked by hash and not by time: the root file system is read-only, and times depend on the build.
-RUN rm /opt/ebbtide/requirements.txt \
- && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/ebbtide
+RUN /tmp/consumer/build /opt/ebbtide
 
 FROM ${BASE_IMAGE}
 USER 0:0

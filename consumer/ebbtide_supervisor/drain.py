@@ -38,10 +38,10 @@ class Drain:
             for worker in self.asked:
                 worker.ask()
 
-    def record(self, outcome: Outcome, *, booting: bool) -> None:
+    def record(self, outcome: Outcome, *, without_message: bool) -> None:
         """Take down how a worker ended."""
         self._outcomes[outcome] += 1
-        harmless = outcome in (Outcome.STOPPED, Outcome.ROTATED) or (booting and outcome is Outcome.TERMINATED)
+        harmless = outcome in (Outcome.STOPPED, Outcome.ROTATED) or (without_message and outcome is Outcome.TERMINATED)
         if not harmless:
             self.exit_status = ExitStatus.UNCLEAN
 

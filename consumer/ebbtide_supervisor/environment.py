@@ -22,8 +22,9 @@ STOP_WAIT_MARGIN: Final = 10
 DRAIN_DEADLINE_MARGIN: Final = 5
 GRACE_MARGIN: Final = 15
 
-# GKE ends the drain of a node after an hour whatever the grace period says.
-LONGEST_GRACE_SECONDS: Final = 3600
+# GKE keeps a protected Autopilot pod for up to seven days; the steps above a message of that length still fit.
+LONGEST_MESSAGE_SECONDS: Final = 7 * 86400
+LONGEST_GRACE_SECONDS: Final = LONGEST_MESSAGE_SECONDS + 3600
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Word:
 
 NUMBERS: Final[dict[str, WholeNumber]] = {
     "PROCESSES": WholeNumber(1, 1000, 1, "how many workers this container runs; spread more over pods"),
-    "LONGEST_MESSAGE_SECONDS": WholeNumber(0, 3570, 60, "how long one message may take"),
+    "LONGEST_MESSAGE_SECONDS": WholeNumber(0, LONGEST_MESSAGE_SECONDS, 60, "how long one message may take"),
     "STOP_WAIT_SECONDS": WholeNumber(1, LONGEST_GRACE_SECONDS, None, "when a worker that was asked is killed"),
     "DRAIN_DEADLINE_SECONDS": WholeNumber(1, LONGEST_GRACE_SECONDS, None, "how long the preStop hook waits"),
     "GRACE_SECONDS": WholeNumber(1, LONGEST_GRACE_SECONDS, None, "the pod's terminationGracePeriodSeconds"),

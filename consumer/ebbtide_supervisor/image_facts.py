@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -34,14 +34,15 @@ class Transport:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """None means: could not be found out; `errors` says why."""
+    """None means: could not be found out; `errors` says why. `unchecked` is what cannot be asked just here."""
 
     php: Mapping[str, Any] | None = None
     console_version: str | None = None
     messenger_version: str | None = None
     transports: Sequence[Transport] = ()
     stop_workers_in: Sequence[str] = ()
-    errors: Sequence[str] = field(default_factory=tuple)
+    errors: Sequence[str] = ()
+    unchecked: Sequence[str] = ()
 
 
 def gather(console: Path, variables: Mapping[str, str]) -> ImageFacts:
@@ -54,6 +55,8 @@ def gather(console: Path, variables: Mapping[str, str]) -> ImageFacts:
     transports: list[Transport] = []
     if version is not None:
         transports = _transports(console, variables, errors)
+    # Asking for the container compiles it, which on a read-only root only works while the image is built.
+    unchecked = [error for error in errors if re.search(r"Unable to (write|create)", error)]
     symfony = re.search(r"Symfony v?([0-9][^ ]*)", version or "")
     return ImageFacts(
         php=php,
@@ -61,7 +64,8 @@ def gather(console: Path, variables: Mapping[str, str]) -> ImageFacts:
         messenger_version=php["messenger"] or _debian_version() or (symfony[1] if symfony else None),
         transports=transports,
         stop_workers_in=_stop_workers_in(console),
-        errors=errors,
+        errors=[error for error in errors if error not in unchecked],
+        unchecked=unchecked,
     )
 
 

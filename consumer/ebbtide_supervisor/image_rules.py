@@ -29,6 +29,9 @@ class Finding:
 def judge_image(facts: ImageFacts, environment: Environment) -> list[Finding]:
     """All findings at once."""
     findings = [Finding(error) for error in facts.errors]
+    if facts.unchecked:
+        reason = "transports: not checked here, the console cannot write its cache (read-only); the image's build did"
+        findings.append(Finding(reason, is_error=False))
     for rule in (_php, _messenger, _stop_workers, _memory, _redelivery):
         findings += rule(facts, environment)
     return findings

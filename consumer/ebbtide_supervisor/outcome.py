@@ -36,7 +36,7 @@ class Outcome(StrEnum):
     STOPPED = "stopped"
     """Asked to, with status 0, or it found the stop file (37)."""
     TERMINATED = "terminated"
-    """By the stop signal itself: it had no handler for it, which is harmless only while it was booting."""
+    """By the stop signal itself: it had no handler for it, which is harmless while it boots or shuts down."""
     KILLED = "killed"
     """By SIGKILL: ours at stop wait, or someone else's, for example out of memory."""
     FAILED = "failed"

@@ -141,7 +141,10 @@ class Pool:
             fields["afterDrainSeconds"] = round(at - self.drain.began_at, 3)
         self.emit("workerEnded", worker=worker.number, outcome=outcome, **fields)
         if self.drain is not None:
-            self.drain.record(outcome, booting=not worker.ready)
+            # PHP has Messenger's handler from the end of its boot to the begin of its shutdown: whoever dies of the
+            # signal had no message. The entrypoint has seen to it that there is a handler at all.
+            without_message = not worker.ready or self.environment.worker_kind == "symfonyMessenger"
+            self.drain.record(outcome, without_message=without_message)
         elif outcome is Outcome.STOPPED:
             self.gate.ended(worker.number)
             self._parked.add(worker)

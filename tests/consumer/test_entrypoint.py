@@ -64,6 +64,28 @@ def test_no_receivers_and_a_missing_console_are_refused_together(container: Cont
     assert "no receiver" in lines[1]
 
 
+def test_php_without_signal_handlers_is_refused(container: Container) -> None:
+    application(container, php_status=1)
+    (line,) = refused(container, "php", "bin/console", "messenger:consume", "events")
+    assert "pcntl" in line
+
+
+def test_php_without_signal_handlers_may_drain_by_stop_file(container: Container) -> None:
+    application(container, php_status=1)
+    container.start("php", "bin/console", "messenger:consume", "events", PROCESSES=1, DRAIN="stopFile")
+    container.until_event("workerStarted")
+
+
+def application(container: Container, php_status: int) -> None:
+    """A Symfony application whose PHP only has an exit status."""
+    (container.directory / "bin").mkdir()
+    (container.directory / "bin/console").touch()
+    (container.directory / "php").write_text(f"#!/bin/sh\nexit {php_status}\n")
+    (container.directory / "php").chmod(0o755)
+    container.variables["EBBTIDE_WORKER_KIND"] = "symfonyMessenger"
+    container.variables["PATH"] = f"{container.directory}:{container.variables['PATH']}"
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can start a container as root")
 def test_root_is_refused(container: Container) -> None:
     path = str(container.image / "entrypoint")

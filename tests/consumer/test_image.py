@@ -69,6 +69,7 @@ def test_an_image_that_would_lose_messages_is_refused(changes: dict[str, Any], c
 
 
 WARNED = [
+    ({"unchecked": ["Unable to write in the cache directory"], "transports": []}, "not checked here"),
     ({"php": {**PHP, "opcache": False}}, "opcache"),
     (redis(redeliver_timeout=3600), "stays away for 3600 s"),
     (redis(claim_interval=60000), "every 60 s"),
@@ -157,6 +158,17 @@ def test_a_variable_of_the_container_wins_over_the_application_s_default(image: 
 def test_the_self_check_judges_the_worker_s_command_too(image: Path, application: Path) -> None:
     done = self_check(image, application, "php", "bin/console", "messenger:consume")
     assert "names no receiver" in done.stderr
+
+
+def test_a_read_only_container_is_told_what_is_not_checked_there(image: Path, application: Path) -> None:
+    text = (application / "php").read_text()
+    unable = "*debug:container*) echo 'Unable to write in the \\\"cache\\\" directory' >&2; exit 1 ;;\n*--tag"
+    (application / "php").write_text(
+        text.replace("*--parameters*) echo", "*--parameters-not*) echo").replace("*--tag", unable, 1)
+    )
+    done = self_check(image, application)
+    assert done.returncode == 0, done.stderr
+    assert "warning: transports: not checked here" in done.stderr
 
 
 def test_an_image_without_php_is_refused(image: Path, application: Path) -> None:
