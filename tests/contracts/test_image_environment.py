@@ -1,0 +1,144 @@
+"""What the Deployment tells the container, and what the image reads: the same names, numbers and paths."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from tests.properties.profiles import each_profile, hold
+from tests.strategies import valid_stacks
+
+from ebbtide.manifests.kubernetes import build_consumer
+from ebbtide.manifests.kubernetes.container import DRAIN, HEALTH_CHECK
+from ebbtide.settings import shutdown
+from ebbtide.settings.stack import StackSettings
+
+ROOT = Path(__file__).parents[2]
+CONSUMER = ROOT / "consumer"
+SYMFONY = {"kind": "symfonyMessenger", "receivers": ["events"]}
+COMMAND = {"kind": "command", "command": ["php", "artisan", "queue:work"]}
+# The longest stay of a pod that nothing may evict (V-06).
+LONGEST = {"longestMessage": "168h", "nodeScaleDown": "protect"}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The image's own module, as PID 1 imports it."""
+    monkeypatch.syspath_prepend(CONSUMER)
+    return importlib.import_module("ebbtide_supervisor.environment")
+
+
+@pytest.fixture
+def command(environment: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The image's check of the worker's command, in a directory that looks like the application."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "console").touch()
+    php = tmp_path / "bin" / "php"
+    php.touch(mode=0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return importlib.import_module("ebbtide_supervisor.command")
+
+
+def containers(stack: StackSettings) -> Iterator[tuple[Any, Any]]:
+    """Every consumer of a stack with the container that is built for it."""
+    for consumer in stack.consumers.values():
+        (deployment,) = [each for each in build_consumer(stack, consumer) if each["kind"] == "Deployment"]
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        yield consumer, container
+
+
+def make_container(consumer: dict[str, Any]) -> Any:
+    """The container of a consumer with these settings."""
+    events = {"image": "registry.example/events:1", "autoscaling": {"kind": "fixed", "replicas": 1}, **consumer}
+    stack = {"name": "test", "cluster": {"kind": "existing"}, "consumers": {"events": events}}
+    ((_, container),) = containers(StackSettings.model_validate(stack))
+    return container
+
+
+def variables_of(container: Any) -> dict[str, str]:
+    """The plain variables of a container."""
+    return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+
+
+def test_the_deployment_sets_every_variable_that_the_image_reads_and_no_other(environment: ModuleType) -> None:
+    read = {environment.PREFIX + name for name in (*environment.NUMBERS, *environment.WORDS)}
+    of_symfony, of_command = (set(variables_of(make_container({"worker": worker}))) for worker in (SYMFONY, COMMAND))
+    assert of_symfony == read | {"EBBTIDE_STATE_DIRECTORY"}, "one side waits for a variable that the other never sets"
+    # Only PHP has a memory_limit to set.
+    assert of_symfony - of_command == {"EBBTIDE_MEMORY_LIMIT_MEBIBYTES"}
+    assert of_command <= of_symfony
+
+
+@each_profile
+def test_the_image_takes_whatever_validates_and_reads_the_same_numbers(
+    environment: ModuleType, command: ModuleType, examples: int
+) -> None:
+    def check(stack: StackSettings) -> None:
+        for consumer, container in containers(stack):
+            read, problems = environment.read_environment(variables_of(container))
+            assert not problems, "a deployment that passed every check would not start"
+            budget = consumer.shutdown_budget
+            numbers = (budget.stop_wait_seconds, budget.drain_deadline_seconds, budget.grace_seconds)
+            assert (read.stop_wait_seconds, read.drain_deadline_seconds, read.grace_seconds) == numbers
+            assert (read.processes, read.worker_kind) == (consumer.worker.processes, consumer.worker.kind)
+            assert (read.drain, read.stop_signal) == (consumer.worker.drain, consumer.worker.stop_signal)
+            assert read.time_limit_seconds == (consumer.worker.time_limit or 0)
+            if consumer.worker.kind == "symfonyMessenger":
+                assert command.command_problems(read, container["args"]) == []
+
+    hold(check, valid_stacks(), examples)
+
+
+@pytest.mark.parametrize(
+    "consumer",
+    [
+        {"worker": {**SYMFONY, "processes": 400}},
+        {"worker": SYMFONY, "shutdown": {"longestMessage": "1s"}},
+        {"worker": SYMFONY, "shutdown": LONGEST},
+        {"worker": {**SYMFONY, "timeLimit": None}},
+        {"worker": {**SYMFONY, "memoryLimit": "512G"}},
+        {"worker": {**SYMFONY, "memoryLimit": "1000K"}},
+    ],
+    ids=str,
+)
+def test_the_image_takes_the_largest_and_the_smallest_values_or_the_settings_refuse_them(
+    environment: ModuleType, command: ModuleType, consumer: dict[str, Any]
+) -> None:
+    try:
+        container = make_container(consumer)
+    except ValueError as refusal:
+        assert refusal.__class__.__name__ == "ValidationError"  # noqa: PT017 - refused with a message is as good
+        return
+    read, problems = environment.read_environment(variables_of(container))
+    assert not problems, "the settings let through what no container starts with"
+    assert command.command_problems(read, container["args"]) == []
+
+
+def test_docker_run_and_the_deployment_derive_the_same_ladder(environment: ModuleType) -> None:
+    margins = (environment.STOP_WAIT_MARGIN, environment.DRAIN_DEADLINE_MARGIN, environment.GRACE_MARGIN)
+    assert margins == (
+        shutdown.FINISH_ALLOWANCE_SECONDS,
+        shutdown.REPORT_ALLOWANCE_SECONDS,
+        shutdown.EXIT_ALLOWANCE_SECONDS,
+    )
+
+
+@pytest.mark.parametrize("path", [DRAIN, HEALTH_CHECK])
+def test_what_the_kubelet_runs_is_in_the_image(path: str) -> None:
+    directory, name = os.path.split(path)
+    assert directory == "/opt/ebbtide", "where the Dockerfile puts consumer/"
+    assert f" {directory}" in (ROOT / "Dockerfile").read_text()
+    assert os.access(CONSUMER / name, os.X_OK), "a hook that cannot run fails, and 70 messages pay for it"
+
+
+@pytest.mark.parametrize("probe", ["startupProbe", "readinessProbe", "livenessProbe"])
+def test_the_health_check_knows_what_each_probe_asks(probe: str) -> None:
+    kind = make_container({"worker": SYMFONY})[probe]["exec"]["command"][1]
+    cases = (CONSUMER / "healthcheck").read_text().partition("case $kind in\n")[2].partition(")")[0]
+    assert kind in cases.split(" | "), "an unknown word is a failed probe: the pod would never become ready"
