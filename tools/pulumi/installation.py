@@ -1,0 +1,97 @@
+"""A Pulumi installation in a directory of its own: the CLI, the language host and the plugins, found as usual.
+
+    python tools/pulumi/installation.py DIRECTORY      # prints what to `export`
+
+A plugin of the version that the installed SDK asks for is used where the machine has it. Otherwise the ones beside
+this file stand in, since Pulumi's own are in no package registry.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+_ROOT = _HERE.parent.parent
+_STAND_INS = {"kubernetes": "kubernetes_provider.py", "gcp": "google_recorder.py"}
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Where everything is."""
+
+    environment: dict[str, str]
+    """What a command needs beside the environment it has."""
+    real_plugins: frozenset[str]
+    """The packages whose plugin is Pulumi's own."""
+
+
+def install(directory: Path, state: Path | None = None) -> Installation:
+    """Fill `directory`; states are in `state` or below it. Builds the CLI where that has not been done (minutes)."""
+    binaries, home = directory / "bin", directory / "home"
+    state = state or directory / "state"
+    for made in (binaries, home / "plugins", state):
+        made.mkdir(parents=True, exist_ok=True)
+    # Stopped early, a build leaves nothing; its own message says what it does.
+    built = subprocess.run([_ROOT / "scripts" / "pulumi-engine"], stdout=subprocess.PIPE, text=True, check=True)
+    _link(Path(built.stdout.strip()) / "pulumi", binaries / "pulumi")
+    # Beside the CLI, where Pulumi's installer puts it: anywhere else on PATH the engine warns about it.
+    _write_launcher(binaries / "pulumi-language-python", "language_host.py")
+    real = {package for package, script in _STAND_INS.items() if not _install_plugin(home, package, script)}
+    environment = {
+        "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PULUMI_HOME": str(home),
+        "PULUMI_BACKEND_URL": state.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": os.environ.get("PULUMI_CONFIG_PASSPHRASE", "rehearsal"),
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+    return Installation(environment, frozenset(real))
+
+
+def _install_plugin(home: Path, package: str, script: str) -> bool:
+    """Whether a stand-in had to be taken."""
+    name, exact = f"pulumi-resource-{package}", f"resource-{package}-v{version(f'pulumi-{package}')}"
+    plugin = home / "plugins" / exact
+    plugin.mkdir(exist_ok=True)
+    own = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins" / exact / name
+    if own.is_file() and own.parent != plugin:
+        _link(own, plugin / name)
+        return False
+    _write_launcher(plugin / name, script)
+    return True
+
+
+def _write_launcher(path: Path, script: str) -> None:
+    command = shlex.join([sys.executable, str(_HERE / "plugins" / script)])
+    path.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    path.chmod(0o755)
+
+
+def _link(source: Path, target: Path) -> None:
+    """A hard link, because the engine looks for the language host beside the file that a symbolic link leads to."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def main() -> int:
+    """Print the environment as shell assignments."""
+    if len(sys.argv) != 2:
+        sys.stderr.write("usage: installation.py DIRECTORY\n")
+        return 2
+    for name, value in install(Path(sys.argv[1]).resolve()).environment.items():
+        sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
