@@ -1,0 +1,146 @@
+"""A change of a stack: what is created, updated, replaced and deleted. It knows nothing of where it was read from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Operation(StrEnum):
+    """What happens to a resource."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+
+
+Path = tuple[str | int, ...]
+
+
+class _Missing:
+    """Stands for a value that is not there, which is not the same as null."""
+
+    def __repr__(self) -> str:
+        return "(none)"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING = _Missing()
+SECRET = "[secret]"  # noqa: S105 - what stands for a secret value, in Pulumi's plans and in ours
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyChange:
+    """One property, before and after. A secret is `[secret]` on both sides: that it changed is all there is to know."""
+
+    path: Path
+    old: Any
+    new: Any
+    replaces: bool = False
+    """Whether this property cannot change in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionChange:
+    """An option of the program's, before and after: `protect`, `ignoreChanges`."""
+
+    name: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceChange:
+    """One resource that does not stay as it is."""
+
+    token: str
+    name: str
+    operation: Operation
+    old: Mapping[str, Any] = field(default_factory=dict)
+    """Inputs before; empty for a creation."""
+    new: Mapping[str, Any] = field(default_factory=dict)
+    """Inputs after; empty for a deletion."""
+    properties: tuple[PropertyChange, ...] = ()
+    options: tuple[OptionChange, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Type and logical name."""
+        return f"{self.token}::{self.name}"
+
+    @property
+    def kind(self) -> str:
+        """`kubernetes:apps/v1:Deployment` -> `Deployment`."""
+        return self.token.rpartition(":")[2]
+
+    @property
+    def title(self) -> str:
+        """What it is called where it is deployed."""
+        inputs = self.new or self.old
+        metadata = inputs.get("metadata")
+        named = metadata.get("name") if isinstance(metadata, Mapping) else inputs.get("name")
+        return str(named) if isinstance(named, str) else self.name
+
+    def touches(self, *prefix: str | int) -> bool:
+        """Whether a property at or below, or above, this path changes."""
+        return any(change.path[: len(prefix)] == prefix[: len(change.path)] for change in self.properties)
+
+
+@dataclass(frozen=True, slots=True)
+class StackChange:
+    """All changes of one stack."""
+
+    stack: str
+    project: str
+    changes: tuple[ResourceChange, ...]
+    unchanged: int
+    """How many resources stay as they are; -1 where the source does not say."""
+    source: str
+    """In words: what was compared with what."""
+    incomplete: str = ""
+    """Why the source ended before its end; empty when it did not."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know about the comparison itself."""
+
+
+def diff(old: Any, new: Any, path: Path = ()) -> Iterator[PropertyChange]:
+    """Every leaf that differs. Lists of named things (containers, variables) are compared by name, not by place."""
+    if old == new:
+        return
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted(old.keys() | new.keys()):
+            yield from diff(old.get(key, MISSING), new.get(key, MISSING), (*path, key))
+    elif isinstance(old, list) and isinstance(new, list):
+        yield from _diff_lists(old, new, path)
+    else:
+        yield PropertyChange(path, old, new)
+
+
+def _diff_lists(old: list[Any], new: list[Any], path: Path) -> Iterator[PropertyChange]:
+    before, after = _by_name(old), _by_name(new)
+    if before is not None and after is not None:
+        changed = [change for key in dict.fromkeys([*before, *after]) for change in _named(before, after, key, path)]
+        # Only the order differs: of variables it can matter, so it is said.
+        yield from changed or [PropertyChange(path, old, new)]
+    elif len(old) == len(new):
+        for index, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from diff(one, other, (*path, index))
+    else:
+        yield PropertyChange(path, old, new)
+
+
+def _named(before: dict[str, Any], after: dict[str, Any], key: str, path: Path) -> Iterator[PropertyChange]:
+    return diff(before.get(key, MISSING), after.get(key, MISSING), (*path, key))
+
+
+def _by_name(entries: list[Any]) -> dict[str, Any] | None:
+    """The entries by their unique `name`, or None."""
+    names = [entry.get("name") if isinstance(entry, Mapping) else None for entry in entries]
+    if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
+        return None
+    return {str(name): entry for name, entry in zip(names, entries, strict=True)}

@@ -1,0 +1,90 @@
+"""What a Deployment's manifest tells about its pods: enough to say what a change does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ebbtide.preview.change import ResourceChange
+from ebbtide.settings.consumer import ConsumerSettings
+from ebbtide.settings.units import format_duration
+
+_DEFAULT_GRACE_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """The pods of a Deployment, as its manifest states them."""
+
+    grace_seconds: int
+    processes: int
+    longest_message_seconds: int | None
+    image: str
+    has_hook: bool
+    replicas: int | None
+    """None where an autoscaler owns the number."""
+
+    @classmethod
+    def of(cls, deployment: Mapping[str, Any]) -> Pods:
+        """Read a manifest; what is not there has Kubernetes' default."""
+        spec = _mapping(deployment.get("spec"))
+        pod = _mapping(_mapping(spec.get("template")).get("spec"))
+        containers = [found for found in pod.get("containers") or [] if isinstance(found, Mapping)]
+        container = next(
+            (found for found in containers if found.get("name") == "consumer"), containers[0] if containers else {}
+        )
+        longest = _variable(container, "EBBTIDE_LONGEST_MESSAGE_SECONDS")
+        replicas = spec.get("replicas")
+        return cls(
+            grace_seconds=_number(pod.get("terminationGracePeriodSeconds"), _DEFAULT_GRACE_SECONDS),
+            processes=_number(_variable(container, "EBBTIDE_PROCESSES"), 1),
+            longest_message_seconds=_number(longest, 0) if longest is not None else None,
+            image=str(container.get("image", "")),
+            has_hook=bool(_mapping(container.get("lifecycle")).get("preStop")),
+            replicas=replicas if isinstance(replicas, int) else None,
+        )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(value: object, default: int) -> int:
+    if isinstance(value, str) and value.isdigit():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def _variable(container: Mapping[str, Any], name: str) -> object:
+    for variable in container.get("env") or []:
+        if isinstance(variable, Mapping) and variable.get("name") == name:
+            return variable.get("value")
+    return None
+
+
+def rolls_pods(change: ResourceChange) -> bool:
+    """Whether Kubernetes replaces the pods: any change of the template but nothing else does."""
+    return any(found.path[:2] == ("spec", "template") for found in change.properties)
+
+
+def drain_sentence(change: ResourceChange, consumer: ConsumerSettings | None) -> str:
+    """How many pods drain, for how long at most, and what runs side by side meanwhile."""
+    before, after = Pods.of(change.old), Pods.of(change.new)
+    took = f"each within {format_duration(before.grace_seconds)}"
+    if before.longest_message_seconds:
+        took = f"each for as long as its longest message ({format_duration(before.longest_message_seconds)} at most)"
+    if consumer is None:
+        return f"all its pods drain, {took}"
+    least, most = consumer.autoscaling.min_replicas, consumer.autoscaling.max_replicas
+    if before.replicas is not None:
+        least = most = before.replicas
+    count = f"{least}" if least == most else f"{least} to {most}"
+    pods = f"{count} pod{'' if most == 1 else 's'} drain{'s' if most == 1 else ''}, {took}"
+    peak = 2 * most
+    connections = consumer.worker.connections
+    held = most * before.processes + most * after.processes
+    return (
+        f"{pods}; old and new overlap: up to {peak} pods, {held * connections.broker} broker and "
+        f"{held * connections.database} database connections"
+    )

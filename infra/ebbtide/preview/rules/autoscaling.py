@@ -1,0 +1,179 @@
+"""What changes about the number of pods, and who decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ebbtide.preview.change import MISSING, Operation, ResourceChange
+from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
+
+_HPA = "HorizontalPodAutoscaler"
+
+
+def check_owner(context: Context) -> Iterator[Risk]:
+    """P-20 (danger). Another owner decides the number of pods. From a fixed number to an HPA, the number stays only if the
+    Deployment stops stating it and Pulumi ignores the field in the same update; back again, the update must take the field by force."""
+    for change in context.of("Deployment", Operation.UPDATE):
+        old, new = _replicas(change.old), _replicas(change.new)
+        if (old is None) == (new is None):
+            continue
+        consumer = context.consumers.get(change.title)
+        if new is None:
+            most = consumer.autoscaling.max_replicas if consumer else None
+            keeps = (
+                f"it starts from {old}"
+                if most is None or old <= most
+                else f"{old - most} pods above its maximum of {most} drain at once"
+            )
+            sentence = f"an autoscaler takes over the number of pods of {change.title}: {keeps}"
+            advice = "watch the first minutes: if its metric is missing, the number stays where it is"
+        else:
+            sentence = (
+                f"the number of pods of {change.title} becomes a fixed {new}, whatever the autoscaler had reached"
+            )
+            advice = "pods above it drain at once; below it the queue waits. Compare with `kubectl get deployment`"
+        yield Risk("P-20", RiskLevel.DANGER, change.title, sentence, advice, change.key)
+
+
+def _replicas(deployment: Mapping[str, Any]) -> Any:
+    spec = deployment.get("spec")
+    return spec.get("replicas") if isinstance(spec, Mapping) else None
+
+
+def check_fixed_number(context: Context) -> Iterator[Risk]:
+    """P-21 (scaling; disruptive when it shrinks). A fixed number of pods changes."""
+    for change in context.of("Deployment", Operation.UPDATE):
+        old, new = _replicas(change.old), _replicas(change.new)
+        if isinstance(old, int) and isinstance(new, int) and old != new:
+            level = RiskLevel.DISRUPTIVE if new < old else RiskLevel.SCALING
+            what = f": {old - new} pods drain at once" if new < old else ""
+            yield Risk(
+                "P-21",
+                level,
+                change.title,
+                f"{change.title} runs {new} pods instead of {old}{what}",
+                resource=change.key,
+            )
+
+
+def check_envelope(context: Context) -> Iterator[Risk]:
+    """P-22 (scaling; disruptive when the maximum falls). The bounds of an HPA change. A number outside of the new bounds is
+    corrected at the next sync, past every window and policy."""
+    for change in _updated(context):
+        old, new = _bounds(change.old), _bounds(change.new)
+        if old == new:
+            continue
+        sentence = f"{change.title} scales between {new[0]} and {new[1]} pods instead of {old[0]} and {old[1]}"
+        level = RiskLevel.SCALING
+        if new[1] < old[1]:
+            level = RiskLevel.DISRUPTIVE
+            sentence += f": at its maximum, {old[1] - new[1]} pods drain at once, whatever its behavior says"
+        elif new[0] > old[0]:
+            sentence += ": pods below the new minimum start at once"
+        yield Risk("P-22", level, change.title, sentence, resource=change.key)
+
+
+def check_metrics(context: Context) -> Iterator[Risk]:
+    """P-23 (scaling). What an HPA measures, or its target, changes."""
+    for change in _updated(context):
+        old, new = _metrics(change.old), _metrics(change.new)
+        if old == new:
+            continue
+        same = [name for name, _ in old] == [name for name, _ in new]
+        if same:
+            words = ", ".join(
+                f"{name} from {was} to {now}" for (name, was), (_, now) in zip(old, new, strict=True) if was != now
+            )
+            sentence = f"{change.title} changes its target: {words}"
+        else:
+            sentence = f"{change.title} scales on {_listed(new)} instead of {_listed(old)}"
+        advice = (
+            ""
+            if same
+            else "make sure the new metric is served (`kubectl describe hpa`): without it the number does not move"
+        )
+        yield Risk("P-23", RiskLevel.SCALING, change.title, sentence, advice, change.key)
+
+
+def check_behavior(context: Context) -> Iterator[Risk]:
+    """P-24 (scaling). `behavior` is added, removed or changed. Adding it, even empty, selects another algorithm: from one
+    pod the first step is to 5 instead of 4."""
+    for change in _updated(context):
+        touched = [found for found in change.properties if found.path[:2] == ("spec", "behavior")]
+        if not touched:
+            continue
+        old, new = _spec(change.old).get("behavior"), _spec(change.new).get("behavior")
+        if old is None:
+            sentence = f"{change.title} gets a behavior, which also changes what it does not name: the first step from 1 pod is to 5 instead of 4"
+        elif new is None:
+            sentence = f"{change.title} loses its behavior: it grows at most to double (or 4) per sync and shrinks all at once after 5 minutes"
+        else:
+            words = ", ".join(
+                ".".join(map(str, found.path[2:])) + f" {_show(found.old)} → {_show(found.new)}"
+                for found in touched[:3]
+            )
+            sentence = f"{change.title} changes how fast it scales: {words}"
+        yield Risk("P-24", RiskLevel.SCALING, change.title, sentence, resource=change.key)
+
+
+def check_autoscaler_gone(context: Context) -> Iterator[Risk]:
+    """P-25 (danger). An HPA is deleted while its Deployment stays: the number of pods stays where it was, and nothing moves it."""
+    deleted = {change.title for change in context.of("Deployment", Operation.DELETE)}
+    restated = {
+        change.title for change in context.of("Deployment", Operation.UPDATE) if _replicas(change.new) is not None
+    }
+    for change in context.of(_HPA, Operation.DELETE):
+        if change.title not in deleted | restated:
+            sentence = f"the autoscaler of {change.title} is deleted: the number of pods stays where it happens to be"
+            yield Risk("P-25", RiskLevel.DANGER, change.title, sentence, "state a fixed number", change.key)
+
+
+def _updated(context: Context) -> Iterator[ResourceChange]:
+    return context.of(_HPA, Operation.UPDATE, Operation.REPLACE)
+
+
+def _spec(hpa: Mapping[str, Any]) -> Mapping[str, Any]:
+    spec = hpa.get("spec")
+    return spec if isinstance(spec, Mapping) else {}
+
+
+def _bounds(hpa: Mapping[str, Any]) -> tuple[int, int]:
+    spec = _spec(hpa)
+    least, most = spec.get("minReplicas", 1), spec.get("maxReplicas", 1)
+    return (least if isinstance(least, int) else 1), (most if isinstance(most, int) else 1)
+
+
+def _metrics(hpa: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Each metric's name and target: ("cpu", "60 %")."""
+    found = []
+    for metric in _spec(hpa).get("metrics") or []:
+        source = next((value for key, value in metric.items() if key != "type" and isinstance(value, Mapping)), {})
+        name = source.get("name") or (source.get("metric") or {}).get("name", "?")
+        target = source.get("target") or {}
+        if "averageUtilization" in target:
+            wanted = f"{target['averageUtilization']} %"
+        else:
+            wanted = (
+                f"{target.get('averageValue', target.get('value', '?'))}{' a pod' if 'averageValue' in target else ''}"
+            )
+        found.append((str(name), wanted))
+    return found
+
+
+def _listed(metrics: list[tuple[str, str]]) -> str:
+    return " and ".join(f"{name} ({target})" for name, target in metrics) or "nothing"
+
+
+def _show(value: object) -> str:
+    return "default" if value is MISSING or value is None else str(value)
+
+
+AUTOSCALING_RULES: tuple[PreviewRule, ...] = (
+    check_owner,
+    check_fixed_number,
+    check_envelope,
+    check_metrics,
+    check_behavior,
+    check_autoscaler_gone,
+)

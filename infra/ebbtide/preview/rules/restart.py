@@ -1,0 +1,125 @@
+"""What restarts consumers, and what only looks as if it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ebbtide.preview.change import Operation, ResourceChange
+from ebbtide.preview.fleet import Pods, drain_sentence, rolls_pods
+from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
+from ebbtide.settings.image import split_image
+
+
+def check_restart(context: Context) -> Iterator[Risk]:
+    """P-10 (disruptive). The pod template changes: every pod is replaced by a rolling update. Says how many drain, how
+    long the slowest may take, and how many pods and connections there are while old and new overlap."""
+    for change in context.of("Deployment", Operation.UPDATE):
+        if rolls_pods(change):
+            sentence = f"{change.title} restarts ({_reasons(change)}): {drain_sentence(change, context.consumers.get(change.title))}"
+            yield Risk("P-10", RiskLevel.DISRUPTIVE, change.title, sentence, resource=change.key)
+
+
+def _reasons(change: ResourceChange) -> str:
+    names = dict.fromkeys(_reason(found.path) for found in change.properties if found.path[:2] == ("spec", "template"))
+    listed = list(names)
+    return ", ".join(listed[:4]) + (f" and {len(listed) - 4} more" if len(listed) > 4 else "")
+
+
+def _reason(path: tuple[str | int, ...]) -> str:
+    """The part of the template in one word or two: `image`, `variable APP_ENV`, `resources`."""
+    below = path[2:]
+    if "env" in below and below.index("env") + 1 < len(below):
+        return f"variable {below[below.index('env') + 1]}"
+    if below[:1] == ("metadata",):
+        return "labels" if "labels" in below else "annotations"
+    words = [
+        str(part) for part in below if part not in {"spec", "containers", "consumer"} and not isinstance(part, int)
+    ]
+    return words[0] if words else "pod template"
+
+
+def check_image(context: Context) -> Iterator[Risk]:
+    """P-11 (info). The image changes: says which versions, whether it comes from another repository, and whether a digest
+    gives way to a tag, which can change without a word."""
+    for change in context.of("Deployment", Operation.UPDATE):
+        old, new = Pods.of(change.old).image, Pods.of(change.new).image
+        if old == new or not old or not new:
+            continue
+        level, words = RiskLevel.INFO, f"{change.title} changes its image from {_version(old)} to {_version(new)}"
+        advice = ""
+        try:
+            (old_repository, old_tag, old_digest), (repository, tag, digest) = split_image(old), split_image(new)
+        except ValueError:
+            yield Risk("P-11", level, change.title, words, advice, change.key)
+            continue
+        if old_repository != repository:
+            words += f", from {old_repository} to {repository}"
+        if old_tag == tag and tag and old_digest != digest:
+            words += f" under the same tag {tag}"
+        if old_digest and not digest:
+            advice = "a tag can change without a word; name the digest"
+        yield Risk("P-11", level, change.title, words, advice, change.key)
+
+
+def _version(image: str) -> str:
+    try:
+        _, tag, digest = split_image(image)
+    except ValueError:
+        return image
+    return digest[: len("sha256:") + 12] if digest else str(tag)
+
+
+def check_nodes(context: Context) -> Iterator[Risk]:
+    """P-12 (disruptive). Nodes are made anew or upgraded: pods are evicted one by one and drain."""
+    for change in context.of("NodePool", Operation.UPDATE):
+        if change.touches("nodeConfig") or change.touches("version"):
+            sentence = f"nodes of {change.title} are replaced one after the other: pods on them are evicted, drain and start elsewhere"
+            yield Risk("P-12", RiskLevel.DISRUPTIVE, change.title, sentence, resource=change.key)
+
+
+def check_drains_longer(context: Context) -> Iterator[Risk]:
+    """P-13 (info). Pods get more time to finish: updates, drains and scale-downs take longer."""
+    for change in context.of("Deployment", Operation.UPDATE):
+        before, after = Pods.of(change.old), Pods.of(change.new)
+        if after.grace_seconds > before.grace_seconds:
+            sentence = (
+                f"pods of {change.title} may take {after.grace_seconds} s to end instead of {before.grace_seconds} s"
+            )
+            yield Risk("P-13", RiskLevel.INFO, change.title, sentence, resource=change.key)
+
+
+def check_new_consumer(context: Context) -> Iterator[Risk]:
+    """P-14 (info). A consumer is new."""
+    for change in context.of("Deployment", Operation.CREATE):
+        consumer = context.consumers.get(change.title)
+        size = ""
+        if consumer:
+            least, most = consumer.autoscaling.min_replicas, consumer.autoscaling.max_replicas
+            size = (
+                f" with {least} to {most} pods of {consumer.worker.processes} processes"
+                if most != least
+                else f" with {least} pods"
+            )
+        yield Risk("P-14", RiskLevel.INFO, change.title, f"{change.title} is new{size}", resource=change.key)
+
+
+def check_labels_only(context: Context) -> Iterator[Risk]:
+    """P-15 (info). Only labels or annotations of objects change; no pod restarts."""
+    for change in context.change.changes:
+        only = change.operation is Operation.UPDATE and change.properties and not change.options
+        if only and all(
+            found.path[:1] == ("metadata",) or found.path[:1] in {("labels",), ("resourceLabels",)}
+            for found in change.properties
+        ):
+            sentence = f"only labels or annotations of {change.kind} {change.title} change"
+            yield Risk("P-15", RiskLevel.INFO, change.title, sentence, resource=change.key)
+
+
+RESTART_RULES: tuple[PreviewRule, ...] = (
+    check_restart,
+    check_image,
+    check_nodes,
+    check_drains_longer,
+    check_new_consumer,
+    check_labels_only,
+)

@@ -1,0 +1,113 @@
+"""What opens a network, widens permissions or weakens a pod's isolation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ebbtide.preview.change import MISSING, Operation, PropertyChange
+from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
+
+_EVERYWHERE = {"0.0.0.0/0", "::/0"}
+_BROAD_ROLE = re.compile(r"roles/(owner|editor)$|[aA]dmin$|cluster-admin$")
+# Settings of a pod and the value that isolates it.
+_ISOLATION = {
+    "runAsNonRoot": True,
+    "readOnlyRootFilesystem": True,
+    "allowPrivilegeEscalation": False,
+    "privileged": False,
+    "hostNetwork": False,
+    "hostPID": False,
+    "hostIPC": False,
+    "automountServiceAccountToken": False,
+}
+
+
+def check_network(context: Context) -> Iterator[Risk]:
+    """P-30 (danger when it opens to everywhere or goes away, otherwise info). A network policy lets more through."""
+    for change in context.of("NetworkPolicy"):
+        if change.operation is Operation.DELETE:
+            sentence = f"network policy {change.title} is deleted: what it kept out may come in"
+            yield Risk("P-30", RiskLevel.DANGER, change.title, sentence, "keep it", change.key)
+            continue
+        opened = _destinations(change.new) - _destinations(change.old)
+        if change.operation is Operation.CREATE or not opened:
+            continue
+        wide = opened & (_EVERYWHERE | {"everywhere", "ingress from everywhere"})
+        level = RiskLevel.DANGER if wide else RiskLevel.INFO
+        sentence = f"{change.title} may reach more: {', '.join(sorted(opened))}"
+        yield Risk("P-30", level, change.title, sentence, "name the network it needs" if wide else "", change.key)
+
+
+def _destinations(policy: Mapping[str, Any]) -> set[str]:
+    """What a policy lets through, in words."""
+    spec = policy.get("spec") if isinstance(policy.get("spec"), Mapping) else {}
+    found = set()
+    for direction, key in (("egress", "to"), ("ingress", "from")):
+        for rule in (spec or {}).get(direction) or []:
+            peers = rule.get(key) if isinstance(rule, Mapping) else None
+            words = [_peer(peer) for peer in peers or []] or ["everywhere"]
+            found |= {word if direction == "egress" else f"ingress from {word}" for word in words}
+    return found
+
+
+def _peer(peer: Any) -> str:
+    if not isinstance(peer, Mapping):
+        return "everywhere"
+    if isinstance(peer.get("ipBlock"), Mapping):
+        return str(peer["ipBlock"].get("cidr", "everywhere"))
+    labels = [
+        f"{name}={value}"
+        for selector in ("namespaceSelector", "podSelector")
+        for name, value in ((peer.get(selector) or {}).get("matchLabels") or {}).items()
+    ]
+    return "pods " + (", ".join(labels) or "everywhere")
+
+
+def check_roles(context: Context) -> Iterator[Risk]:
+    """P-31 (danger for a broad role, otherwise info). An identity is granted another role."""
+    for change in context.change.changes:
+        role = change.new.get("role")
+        if change.operation in {Operation.DELETE} or not isinstance(role, str) or change.old.get("role") == role:
+            continue
+        broad = bool(_BROAD_ROLE.search(role))
+        sentence = f"{change.new.get('member', change.title)} is granted {role}"
+        advice = "grant the narrowest role that works" if broad else ""
+        yield Risk("P-31", RiskLevel.DANGER if broad else RiskLevel.INFO, change.title, sentence, advice, change.key)
+
+
+def check_isolation(context: Context) -> Iterator[Risk]:
+    """P-32 (danger). A pod may do what it might not before: run as root, write to its root, use the host's network, gain a
+    capability."""
+    for change in context.of("Deployment", Operation.UPDATE):
+        for found in change.properties:
+            if _weakens(found):
+                words = f"{'.'.join(map(str, found.path[-2:]))} {_show(found.old)} → {_show(found.new)}"
+                sentence = f"pods of {change.title} are isolated less: {words}"
+                yield Risk("P-32", RiskLevel.DANGER, change.title, sentence, "keep it as it was", change.key)
+
+
+def _weakens(change: PropertyChange) -> bool:
+    name = change.path[-1]
+    if name in _ISOLATION:
+        return change.old == _ISOLATION[str(name)] and change.new != change.old
+    if "capabilities" in change.path:
+        return True
+    return name in {"securityContext", "seccompProfile"} and change.new is MISSING
+
+
+def _show(value: object) -> str:
+    return "none" if value is MISSING else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def check_namespace_enforcement(context: Context) -> Iterator[Risk]:
+    """P-33 (danger). The namespace no longer enforces Pod Security "restricted"."""
+    for change in context.of("Namespace", Operation.UPDATE):
+        for found in change.properties:
+            if found.path[-1] == "pod-security.kubernetes.io/enforce" and found.new != "restricted":
+                sentence = f"namespace {change.title} no longer enforces Pod Security restricted"
+                yield Risk("P-33", RiskLevel.DANGER, change.title, sentence, "keep it", change.key)
+
+
+SECURITY_RULES: tuple[PreviewRule, ...] = (check_network, check_roles, check_isolation, check_namespace_enforcement)
