@@ -38,6 +38,9 @@ def main() -> int:
     if arguments.command == "report":
         print_report()
         return 0
+    revision = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False, cwd=RESULTS.parent,
+    ).stdout.strip()
     machine.prepare((*machine.application_packages(), *machine.ALL))
     with tempfile.TemporaryDirectory(prefix="ebbtide-benchmark-") as directory:
         application = Application(machine.EXAMPLE, Path(directory), root_of(arguments.suite)).build()
@@ -51,7 +54,7 @@ def main() -> int:
             ]
         finally:
             broker.destroy()
-    save(arguments, runs)
+    save(arguments, runs, revision)
     return 0
 
 
@@ -94,12 +97,13 @@ def root_of(suite: str | None) -> Path | None:
     return debian.file_system(suite, (*machine.application_packages(), "python3")) if suite else None
 
 
-def save(arguments: argparse.Namespace, runs: list[dict[str, Any]]) -> None:
+def save(arguments: argparse.Namespace, runs: list[dict[str, Any]], revision: str) -> None:
     suite = (arguments.suite,) if arguments.suite else ()
     words = (arguments.command, arguments.broker, *suite, *(arguments.subject or ()))
     name = "-".join(words) + (f"-from-{arguments.first}" if arguments.first > 1 else "")
     record = {
         "command": "python -m benchmarks.draining " + " ".join(sys.argv[1:]),
+        "revision": revision,
         "measured": time.strftime("%Y-%m-%d"),
         "machine": {"cores": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()},
         "packages": versions(),

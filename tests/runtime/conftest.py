@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,9 +31,8 @@ def packages() -> Callable[[tuple[str, ...]], None]:
 @pytest.fixture(scope="session")
 def application(packages: Callable[[tuple[str, ...]], None]) -> Iterator[Application]:
     packages(machine.FAST)
-    directory = Path(tempfile.mkdtemp(prefix="ebbtide-application-"))
-    yield Application(machine.EXAMPLE, directory).build()
-    shutil.rmtree(directory, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="ebbtide-application-") as directory:
+        yield Application(machine.EXAMPLE, Path(directory)).build()
 
 
 @pytest.fixture(scope="session")

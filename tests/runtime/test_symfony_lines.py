@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -32,9 +31,8 @@ def other_application(
 ) -> Iterator[Application]:
     packages((*machine.FAST, "debootstrap"))
     root = debian.file_system(request.param, (*machine.application_packages(), "python3"))
-    directory = Path(tempfile.mkdtemp(prefix="ebbtide-application-"))
-    yield Application(machine.EXAMPLE, directory, root).build()
-    shutil.rmtree(directory, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="ebbtide-application-") as directory:
+        yield Application(machine.EXAMPLE, Path(directory), root).build()
 
 
 def test_the_suite_brings_the_line_of_symfony_it_stands_for(

@@ -35,7 +35,11 @@ class Scene:
         self.directory = Path(tempfile.mkdtemp(prefix="ebbtide-scene-"))
         self.ledger = ledger_volume(self.directory / "ledger") / "ledger"
         self._names = (f"pod-{letter}" for letter in itertools.chain("abcdefgh"))
-        self.application.prepare(self.broker)
+        try:
+            self.application.prepare(self.broker)
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

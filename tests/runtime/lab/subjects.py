@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
+import os
 import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,11 +113,11 @@ class Budget:
 
 
 def ours(application: Application, processes: int, budget: Budget) -> Image:
-    """The consumer image on top of the application, laid out and checked as the Dockerfile does it."""
+    """The consumer image on top of the application, laid out by the script that the Dockerfile runs, and checked."""
     home = application.directory / "opt-ebbtide"
     if not home.exists():
         _lay_out(application, home)
-    plain = application.image(("/opt/ebbtide/entrypoint", *WORKER))
+    plain = application.image((f"{HOME}/entrypoint", *WORKER))
     return replace(
         plain,
         mounts={**plain.mounts, HOME: home},
@@ -127,22 +127,21 @@ def ours(application: Application, processes: int, budget: Budget) -> Image:
             "EBBTIDE_PROCESSES": str(processes),
             **budget.environment(),
         },
-        pre_stop=("/opt/ebbtide/drain",),
+        pre_stop=(f"{HOME}/drain",),
     )
 
 
 def _lay_out(application: Application, home: Path) -> None:
     unfinished = home.with_suffix(".unfinished")
-    shutil.copytree(CONSUMER, unfinished, ignore=shutil.ignore_patterns("__pycache__"))
-    package = importlib.util.find_spec("supervisor")
-    assert package is not None
-    assert package.origin is not None
-    shutil.copytree(Path(package.origin).parent, unfinished / "supervisor")
+    # The script wants a python3 with pip: the one that runs the tests.
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    subprocess.run([CONSUMER / "build", unfinished], check=True, env={**os.environ, "PATH": path})
     (unfinished / "opcache").mkdir()
-    subprocess.run(["chmod", "-R", "a+rwX", str(unfinished)], check=True)
+    subprocess.run(["chmod", "-R", "a+rwX", unfinished], check=True)
     steps = (
-        "python3 -m compileall -q --invalidation-mode unchecked-hash /opt/ebbtide",
-        "EBBTIDE_OPCACHE_DIRECTORY=/opt/ebbtide/opcache /opt/ebbtide/self-check",
+        # Once more by the container's own python, which may be another than this machine's.
+        f"python3 -m compileall -q -f --invalidation-mode unchecked-hash {HOME}",
+        f"EBBTIDE_OPCACHE_DIRECTORY={HOME}/opcache {HOME}/self-check",
     )
     # While an image is built its file system can be written, and the self-check's `debug:container` needs that.
     volumes = {HOME: unfinished, CACHE: application.directory / "cache"}
