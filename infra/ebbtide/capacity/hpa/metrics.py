@@ -8,7 +8,7 @@ compares with `status.replicas`. None of them is "current replicas x ratio".
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, nan
+from math import ceil, inf, nan
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from ebbtide.capacity.hpa.integers import INT32_MAX, INT64_MAX, ceil_int32, wrap_int64
@@ -180,6 +180,13 @@ def propose_from_value(usage: int, metric: Metric, current: int, pods: PodCounts
     return result
 
 
+def _per_pod(usage: int, status_replicas: int) -> int:
+    """What the status shows: rounded up, the largest int64 for a capped sum (`getPerPodUsage`)."""
+    if float(usage) >= INT64_MAX:
+        return INT64_MAX
+    return ceil(usage / status_replicas)
+
+
 def propose_from_average(
     usage: int, metric: Metric, status_replicas: int, tolerance: Tolerance, *, capped: bool
 ) -> MetricResult:
@@ -187,7 +194,7 @@ def propose_from_average(
     target = metric.target
     if status_replicas:
         ratio = usage / (float(target) * status_replicas)
-        measured = ceil_int64(usage / status_replicas)
+        measured = _per_pod(usage, status_replicas)
     else:  # Go divides by zero here: infinite, or NaN for 0 of 0; both are outside any band
         ratio = inf if usage > 0 else -inf if usage < 0 else nan
         measured = 0
@@ -197,14 +204,6 @@ def propose_from_average(
     if capped and proposal > INT32_MAX:
         return MetricResult(INT32_MAX, "scales", ratio, measured)
     return MetricResult(ceil_int32(proposal), "scales", ratio, measured)
-
-
-def ceil_int64(value: float) -> int:
-    """A per-pod value for the status, capped at the largest int64 (`getPerPodUsage`)."""
-    if value >= INT64_MAX:
-        return INT64_MAX
-    whole = int(value)
-    return whole + (value > whole)
 
 
 _NO_PODS = PodCounts(0, 0)

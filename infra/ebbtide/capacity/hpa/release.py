@@ -25,8 +25,10 @@ class Release:
     scale_to_zero: bool
     """Gate HPAScaleToZero: alpha and off until 1.36, beta and on in 1.37."""
     needs_scaled_to_zero_condition: bool
-    """1.37: an HPA leaves zero only when it went there itself (condition ScaledToZero)."""
+    """An HPA leaves zero only when it went there itself (condition ScaledToZero): kubernetes#135118, 1.36."""
 
+    pod_level_requests: bool
+    """Gate PodLevelResources: alpha and off in 1.32, beta and on in 1.34."""
     fills_missing_at_target: bool
     """Missing pods of a shrinking utilization metric count `max(100, target)` % of their request (kubernetes#112178,
     1.26) instead of 100 %."""
@@ -56,7 +58,8 @@ class Release:
             inclusive_tolerance=minor >= 33,
             configurable_tolerance=tolerance,
             scale_to_zero=minor >= 37 if scale_to_zero is None else scale_to_zero,
-            needs_scaled_to_zero_condition=minor >= 37,
+            needs_scaled_to_zero_condition=minor >= 36,
+            pod_level_requests=minor >= 34,
             fills_missing_at_target=minor >= 26,
             fills_missing_at_exactly_one=minor < 28,
             caps_average_proposal=minor >= 34,
