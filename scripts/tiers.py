@@ -21,6 +21,9 @@ TIERS = {
     "cluster": "cluster",
 }
 
+# Rows of the runtime tier mostly wait, each in containers of its own.
+ARGUMENTS = {"runtime": ["-n", "4", "--dist", "worksteal"]}
+
 
 def main() -> int:
     """Run the tiers that were asked for. Returns the exit status."""
@@ -46,7 +49,17 @@ def run(tier: str, rest: list[str]) -> tuple[int, int, int, float]:
         report = Path(directory) / "report.xml"
         started = time.monotonic()
         status = subprocess.run(
-            [sys.executable, "-m", "pytest", "-m", TIERS[tier], f"--junit-xml={report}", *rest], check=False
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-m",
+                TIERS[tier],
+                f"--junit-xml={report}",
+                *ARGUMENTS.get(tier, []),
+                *rest,
+            ],
+            check=False,
         ).returncode
         seconds = time.monotonic() - started
         if not report.is_file():

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from ebbtide.cli.output import BAD_INPUT, project_root
+from ebbtide.cli.output import BAD_INPUT, RISK, project_root
 from ebbtide.explain.model import explain_stack
-from ebbtide.preview.deployment import DeploymentPreview
-from ebbtide.settings.loader import read_stack
+from ebbtide.settings.loader import LoadedStack, read_stack
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ebbtide.preview.review import Review
 
 
 def run(
@@ -23,41 +30,123 @@ def run(
     fail_on: str | None,
     out: Path | None,
 ) -> None:
-    """Show what the stack deploys."""
-    del base, plan, engine, fail_on
-    loaded = read_stack(stack, project_root(project))
+    """Show what the stack deploys or, with a base, a plan or the engine, review the change."""
+    _refuse_two_sources(base, plan, engine)
+    root = project_root(project)
+    loaded = read_stack(stack, root)
+    if base is None and plan is None and engine == "in-process":
+        _show_deployment(loaded, format, out)
+        return
+    review = _review(loaded, root, base=base, plan=plan)
+    _show_review(review, format, out)
+    if review.change.incomplete:
+        raise typer.Exit(BAD_INPUT)
+    if fail_on is not None and _at_least(review, fail_on):
+        raise typer.Exit(RISK)
+
+
+def _refuse_two_sources(base: str | None, plan: Path | None, engine: str) -> None:
+    given = [
+        name for name, used in (("--base", base), ("--plan", plan), ("--engine pulumi", engine == "pulumi")) if used
+    ]
+    if len(given) > 1:
+        raise typer.BadParameter(f"{' and '.join(given)} are two sources of one change; keep one")
+
+
+def _review(loaded: LoadedStack, root: Path, *, base: str | None, plan: Path | None) -> Review:
+    from ebbtide.preview.review import review_change
+
+    settings = loaded.settings
+    findings = explain_stack(loaded).findings
+    if base is not None:
+        from ebbtide.preview.in_process_source import change_since_base
+
+        change, timelines = change_since_base(base, settings, root)
+        return review_change(change, settings, timelines, findings)
+    from ebbtide.preview.from_plan import read_plan
+
+    text, name = (_run_engine(settings.name, root), "the preview") if plan is None else _read_plan(plan)
+    return review_change(read_plan(text, settings.name, name), settings, (), findings)
+
+
+def _read_plan(plan: Path) -> tuple[str, str]:
+    try:
+        return (
+            (sys.stdin.read(), "standard input") if str(plan) == "-" else (plan.read_text(encoding="utf-8"), str(plan))
+        )
+    except UnicodeDecodeError:
+        _fail(f"{plan}: is not UTF-8; write it with `pulumi preview --json > plan.json`")
+    except OSError as error:
+        _fail(f"{plan}: cannot be read: {error.strerror}; write it with `pulumi preview --json > plan.json`")
+
+
+def _run_engine(stack: str, root: Path) -> str:
+    from ebbtide.preview.engine import EngineError, preview_with_engine
+
+    try:
+        return preview_with_engine(stack, root)
+    except EngineError as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(BAD_INPUT)
+
+
+def _at_least(review: Review, level: str) -> bool:
+    from ebbtide.preview.risk import RiskLevel
+
+    return review.at_least(RiskLevel(level))
+
+
+def _show_deployment(loaded: LoadedStack, format: str, out: Path | None) -> None:  # noqa: A002
     from ebbtide.in_process import run_in_process
+    from ebbtide.preview.deployment import DeploymentPreview
+    from ebbtide.preview.deployment_text import (
+        print_deployment,
+        render_deployment_json,
+        render_deployment_markdown,
+    )
 
     preview = DeploymentPreview(explain_stack(loaded), run_in_process(loaded.settings).resources)
-    write(_render(preview, format), out)
+    if format == "text":
+        _print(lambda console: print_deployment(preview, console), out)
+    else:
+        _write(render_deployment_json(preview) if format == "json" else render_deployment_markdown(preview), out)
 
 
-def _render(preview: DeploymentPreview, format: str) -> str | DeploymentPreview:  # noqa: A002
-    from ebbtide.preview.deployment_text import render_deployment_json, render_deployment_markdown
+def _show_review(review: Review, format: str, out: Path | None) -> None:  # noqa: A002
+    from ebbtide.preview.review_json import render_review_json
+    from ebbtide.preview.review_markdown import render_review_markdown
+    from ebbtide.preview.review_text import print_review
 
-    if format == "json":
-        return render_deployment_json(preview)
-    return render_deployment_markdown(preview) if format == "markdown" else preview
+    if format == "text":
+        _print(lambda console: print_review(review, console), out)
+    else:
+        _write(render_review_json(review) if format == "json" else render_review_markdown(review), out)
 
 
-def write(rendered: str | DeploymentPreview, out: Path | None) -> None:
-    """Print to the terminal, or write to a file as plain text."""
+def _print(show: Callable[[Console], None], out: Path | None) -> None:
+    """Show on the terminal, or in a file as plain text."""
     from rich.console import Console
 
     from ebbtide.explain.text import make_console
-    from ebbtide.preview.deployment_text import print_deployment
 
+    if out is None:
+        show(make_console())
+        return
+    console = Console(width=120, highlight=False, color_system=None, record=True, quiet=True)
+    with console.capture() as capture:
+        show(console)
+    _write(capture.get(), out)
+
+
+def _write(text: str, out: Path | None) -> None:
+    if out is None:
+        typer.echo(text, nl=False)
+        return
     try:
-        if isinstance(rendered, str):
-            if out is None:
-                typer.echo(rendered, nl=False)
-            else:
-                out.write_text(rendered, encoding="utf-8")
-        elif out is None:
-            print_deployment(rendered, make_console())
-        else:
-            with out.open("w", encoding="utf-8") as file:
-                print_deployment(rendered, Console(file=file, width=120, highlight=False))
+        out.write_text(text, encoding="utf-8")
     except OSError as error:
-        typer.echo(f"{out}: cannot be written: {error.strerror}; name another file with --out", err=True)
-        raise typer.Exit(BAD_INPUT) from None
+        _fail(f"{out}: cannot be written: {error.strerror}; name another file with --out")

@@ -219,10 +219,7 @@ def _texts(value: object) -> list[str]:
 
 def _inputs(state: Mapping[str, Any]) -> dict[str, Any]:
     """A resource's inputs without what the provider notes for itself, and with secrets as one word."""
-    inputs = {
-        key: _plain(value) for key, value in _mapping(state.get("inputs")).items() if not str(key).startswith("__")
-    }
-    return inputs
+    return {key: _plain(value) for key, value in _mapping(state.get("inputs")).items() if not str(key).startswith("__")}
 
 
 # How the engine marks a secret in a state that was not masked: its ciphertext or plaintext lies beside this key.

@@ -12,8 +12,9 @@ _HPA = "HorizontalPodAutoscaler"
 
 
 def check_owner(context: Context) -> Iterator[Risk]:
-    """P-20 (danger). Another owner decides the number of pods. From a fixed number to an HPA, the number stays only if the
-    Deployment stops stating it and Pulumi ignores the field in the same update; back again, the update must take the field by force."""
+    """P-20 (danger). Another owner decides the number of pods. From a fixed number to an HPA the number stays only if
+    the Deployment stops stating it and Pulumi ignores the field in the same update; back again, the update must take
+    the field by force."""
     for change in context.of("Deployment", Operation.UPDATE):
         old, new = _replicas(change.old), _replicas(change.new)
         if (old is None) == (new is None):
@@ -58,8 +59,8 @@ def check_fixed_number(context: Context) -> Iterator[Risk]:
 
 
 def check_envelope(context: Context) -> Iterator[Risk]:
-    """P-22 (scaling; disruptive when the maximum falls). The bounds of an HPA change. A number outside of the new bounds is
-    corrected at the next sync, past every window and policy."""
+    """P-22 (scaling; disruptive when the maximum falls). The bounds of an HPA change. A number outside of the new
+    bounds is corrected at the next sync, past every window and policy."""
     for change in _updated(context):
         old, new = _bounds(change.old), _bounds(change.new)
         if old == new:
@@ -97,17 +98,23 @@ def check_metrics(context: Context) -> Iterator[Risk]:
 
 
 def check_behavior(context: Context) -> Iterator[Risk]:
-    """P-24 (scaling). `behavior` is added, removed or changed. Adding it, even empty, selects another algorithm: from one
-    pod the first step is to 5 instead of 4."""
+    """P-24 (scaling). `behavior` is added, removed or changed. Adding it, even empty, selects another algorithm: from
+    one pod the first step is to 5 instead of 4."""
     for change in _updated(context):
         touched = [found for found in change.properties if found.path[:2] == ("spec", "behavior")]
         if not touched:
             continue
         old, new = _spec(change.old).get("behavior"), _spec(change.new).get("behavior")
         if old is None:
-            sentence = f"{change.title} gets a behavior, which also changes what it does not name: the first step from 1 pod is to 5 instead of 4"
+            sentence = (
+                f"{change.title} gets a behavior, which also changes what it does not name: "
+                "the first step from 1 pod is to 5 instead of 4"
+            )
         elif new is None:
-            sentence = f"{change.title} loses its behavior: it grows at most to double (or 4) per sync and shrinks all at once after 5 minutes"
+            sentence = (
+                f"{change.title} loses its behavior: it grows at most to double (or 4) per sync and shrinks all at "
+                "once after 5 minutes"
+            )
         else:
             words = ", ".join(
                 ".".join(map(str, found.path[2:])) + f" {_show(found.old)} → {_show(found.new)}"
@@ -118,7 +125,7 @@ def check_behavior(context: Context) -> Iterator[Risk]:
 
 
 def check_autoscaler_gone(context: Context) -> Iterator[Risk]:
-    """P-25 (danger). An HPA is deleted while its Deployment stays: the number of pods stays where it was, and nothing moves it."""
+    """P-25 (danger). An HPA is deleted while its Deployment stays: nothing moves the number of pods any more."""
     deleted = {change.title for change in context.of("Deployment", Operation.DELETE)}
     restated = {
         change.title for change in context.of("Deployment", Operation.UPDATE) if _replicas(change.new) is not None

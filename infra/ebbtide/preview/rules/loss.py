@@ -31,11 +31,12 @@ def check_holder_gone(context: Context) -> Iterator[Risk]:
         if change.operation in _GONE and change.kind in _HOLDS:
             because = ", ".join(".".join(map(str, found.path)) for found in change.properties if found.replaces)
             verb = "replaced" if change.operation is Operation.REPLACE else "deleted"
+            reason = f" because of {because}" if because else ""
             yield Risk(
                 "P-01",
                 RiskLevel.DANGER,
                 change.title,
-                f"{change.kind} {change.title} is {verb}{f' because of {because}' if because else ''}: {_HOLDS[change.kind]}",
+                f"{change.kind} {change.title} is {verb}{reason}: {_HOLDS[change.kind]}",
                 "protect it, keep the old value, or move consumers first",
                 change.key,
             )
@@ -53,7 +54,8 @@ def check_consumer_gone(context: Context) -> Iterator[Risk]:
             )
         else:
             fields = ", ".join(".".join(map(str, found.path)) for found in change.properties if found.replaces)
-            what = f"is deleted and made anew, because {fields or 'a field'} cannot change in place: no pod consumes meanwhile"
+            reason = f"{fields or 'a field'} cannot change in place"
+            what = f"is deleted and made anew, because {reason}: no pod consumes meanwhile"
             advice = "give the new one another name, and remove the old one in a second step"
         yield Risk(
             "P-02", RiskLevel.DANGER, change.title, f"{change.title} {what}; its pods have {grace}", advice, change.key
@@ -71,7 +73,8 @@ def check_budget_weakened(context: Context) -> Iterator[Risk]:
                 RiskLevel.DANGER,
                 change.title,
                 f"pods of {change.title} get {format_duration(after.grace_seconds)} instead of "
-                f"{format_duration(before.grace_seconds)} to finish: a message that still takes {format_duration(longest)} is killed",
+                f"{format_duration(before.grace_seconds)} to finish: a message that still takes "
+                f"{format_duration(longest)} is killed",
                 "make sure that no message takes longer any more (its measured maximum, not its average)",
                 change.key,
             )

@@ -9,13 +9,22 @@ from ebbtide.preview.fleet import Pods, drain_sentence, rolls_pods
 from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
 from ebbtide.settings.image import split_image
 
+# What follows from the longest message, under one name.
+_BUDGET_VARIABLES = {
+    "EBBTIDE_LONGEST_MESSAGE_SECONDS",
+    "EBBTIDE_STOP_WAIT_SECONDS",
+    "EBBTIDE_DRAIN_DEADLINE_SECONDS",
+    "EBBTIDE_GRACE_SECONDS",
+}
+
 
 def check_restart(context: Context) -> Iterator[Risk]:
     """P-10 (disruptive). The pod template changes: every pod is replaced by a rolling update. Says how many drain, how
     long the slowest may take, and how many pods and connections there are while old and new overlap."""
     for change in context.of("Deployment", Operation.UPDATE):
         if rolls_pods(change):
-            sentence = f"{change.title} restarts ({_reasons(change)}): {drain_sentence(change, context.consumers.get(change.title))}"
+            drain = drain_sentence(change, context.consumers.get(change.title))
+            sentence = f"{change.title} restarts ({_reasons(change)}): {drain}"
             yield Risk("P-10", RiskLevel.DISRUPTIVE, change.title, sentence, resource=change.key)
 
 
@@ -29,7 +38,10 @@ def _reason(path: tuple[str | int, ...]) -> str:
     """The part of the template in one word or two: `image`, `variable APP_ENV`, `resources`."""
     below = path[2:]
     if "env" in below and below.index("env") + 1 < len(below):
-        return f"variable {below[below.index('env') + 1]}"
+        name = str(below[below.index("env") + 1])
+        return "shutdown budget" if name in _BUDGET_VARIABLES else f"variable {name}"
+    if below[-1:] == ("terminationGracePeriodSeconds",):
+        return "shutdown budget"
     if below[:1] == ("metadata",):
         return "labels" if "labels" in below else "annotations"
     words = [
@@ -39,8 +51,8 @@ def _reason(path: tuple[str | int, ...]) -> str:
 
 
 def check_image(context: Context) -> Iterator[Risk]:
-    """P-11 (info). The image changes: says which versions, whether it comes from another repository, and whether a digest
-    gives way to a tag, which can change without a word."""
+    """P-11 (info). The image changes: says which versions, whether it comes from another repository, and whether a
+    digest gives way to a tag, which can change without a word."""
     for change in context.of("Deployment", Operation.UPDATE):
         old, new = Pods.of(change.old).image, Pods.of(change.new).image
         if old == new or not old or not new:
@@ -73,7 +85,10 @@ def check_nodes(context: Context) -> Iterator[Risk]:
     """P-12 (disruptive). Nodes are made anew or upgraded: pods are evicted one by one and drain."""
     for change in context.of("NodePool", Operation.UPDATE):
         if change.touches("nodeConfig") or change.touches("version"):
-            sentence = f"nodes of {change.title} are replaced one after the other: pods on them are evicted, drain and start elsewhere"
+            sentence = (
+                f"nodes of {change.title} are replaced one after the other: pods on them are evicted, drain and start "
+                "elsewhere"
+            )
             yield Risk("P-12", RiskLevel.DISRUPTIVE, change.title, sentence, resource=change.key)
 
 

@@ -69,7 +69,7 @@ def check_roles(context: Context) -> Iterator[Risk]:
     """P-31 (danger for a broad role, otherwise info). An identity is granted another role."""
     for change in context.change.changes:
         role = change.new.get("role")
-        if change.operation in {Operation.DELETE} or not isinstance(role, str) or change.old.get("role") == role:
+        if change.operation is Operation.DELETE or not isinstance(role, str) or change.old.get("role") == role:
             continue
         broad = bool(_BROAD_ROLE.search(role))
         sentence = f"{change.new.get('member', change.title)} is granted {role}"
@@ -78,8 +78,8 @@ def check_roles(context: Context) -> Iterator[Risk]:
 
 
 def check_isolation(context: Context) -> Iterator[Risk]:
-    """P-32 (danger). A pod may do what it might not before: run as root, write to its root, use the host's network, gain a
-    capability."""
+    """P-32 (danger). A pod may do what it might not before: run as root, write to its root, use the host's network,
+    gain a capability."""
     for change in context.of("Deployment", Operation.UPDATE):
         for found in change.properties:
             if _weakens(found):
@@ -91,7 +91,7 @@ def check_isolation(context: Context) -> Iterator[Risk]:
 def _weakens(change: PropertyChange) -> bool:
     name = change.path[-1]
     if name in _ISOLATION:
-        return change.old == _ISOLATION[str(name)] and change.new != change.old
+        return bool(change.old == _ISOLATION[str(name)] and change.new != change.old)
     if "capabilities" in change.path:
         return True
     return name in {"securityContext", "seccompProfile"} and change.new is MISSING

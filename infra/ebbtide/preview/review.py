@@ -1,0 +1,116 @@
+"""A judged change: what every renderer shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ebbtide.explain.timeline import Moment
+from ebbtide.preview.change import Operation, ResourceChange, StackChange
+from ebbtide.preview.risk import Context, Risk, RiskLevel
+from ebbtide.preview.rules import judge
+from ebbtide.settings.findings import Finding
+from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.units import format_duration
+
+_LEVELS = list(RiskLevel)
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineChange:
+    """The shutdown timeline of one consumer, before and after, in seconds by what happens."""
+
+    consumer: str
+    before: tuple[Moment, ...]
+    after: tuple[Moment, ...]
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Before, after and what happens then, for each moment of either timeline."""
+        old = {moment.what: format_duration(moment.seconds) for moment in self.before}
+        new = {moment.what: format_duration(moment.seconds) for moment in self.after}
+        return [(old.get(what, ""), new.get(what, ""), what) for what in dict.fromkeys([*new, *old])]
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One stack's change, its risks worst first, and what else a reviewer should see."""
+
+    change: StackChange
+    risks: tuple[Risk, ...]
+    timelines: tuple[TimelineChange, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What the rules say about the head's settings, whatever changed."""
+    what_if: tuple[str, ...] = ()
+    """One line of simulation per consumer with a committed load profile."""
+
+    @property
+    def worst(self) -> RiskLevel | None:
+        """The level of the worst risk."""
+        return self.risks[0].level if self.risks else None
+
+    def at_least(self, level: RiskLevel) -> bool:
+        """Whether a risk is at `level` or above."""
+        return self.worst is not None and _LEVELS.index(self.worst) <= _LEVELS.index(level)
+
+    def level_of(self, change: ResourceChange) -> RiskLevel | None:
+        """The worst risk of one resource."""
+        return next((risk.level for risk in self.risks if risk.resource == change.key), None)
+
+    @property
+    def changes(self) -> tuple[ResourceChange, ...]:
+        """The changes, those with the worst risks first."""
+        return tuple(sorted(self.change.changes, key=lambda change: _rank(self.level_of(change))))
+
+    @property
+    def counts(self) -> str:
+        """`1 created, 2 updated, 14 unchanged`."""
+        words = {
+            Operation.REPLACE: "replaced",
+            Operation.DELETE: "deleted",
+            Operation.CREATE: "created",
+            Operation.UPDATE: "updated",
+        }
+        counts = [
+            (sum(change.operation is operation for change in self.change.changes), word)
+            for operation, word in words.items()
+        ]
+        listed = [f"{count} {word}" for count, word in counts if count]
+        if self.change.unchanged >= 0:
+            listed.append(f"{self.change.unchanged} unchanged")
+        return ", ".join(listed)
+
+    @property
+    def verdict(self) -> str:
+        """The first line of every format: the worst thing, in words."""
+        stack = self.change.stack
+        if self.change.incomplete:
+            return f"{stack}: the preview failed ({self.change.incomplete})"
+        if not self.change.changes:
+            return f"{stack}: nothing changes"
+        if self.worst is None:
+            return f"{stack}: {self.counts}, no effect on running consumers found"
+        subjects = list(dict.fromkeys(risk.subject for risk in self.risks if risk.level is self.worst))
+        named = ", ".join(subjects[:3]) + (f" and {len(subjects) - 3} more" if len(subjects) > 3 else "")
+        return f"{stack}: {_VERDICTS[self.worst]} ({named})"
+
+
+_VERDICTS = {
+    RiskLevel.DANGER: "danger, do not merge without reading",
+    RiskLevel.DISRUPTIVE: "running consumers restart or drain, nothing is lost",
+    RiskLevel.SCALING: "consumers scale differently",
+    RiskLevel.INFO: "running consumers do not notice",
+}
+
+
+def _rank(level: RiskLevel | None) -> int:
+    return len(_LEVELS) if level is None else _LEVELS.index(level)
+
+
+def review_change(
+    change: StackChange,
+    head: StackSettings,
+    timelines: tuple[TimelineChange, ...] = (),
+    findings: tuple[Finding, ...] = (),
+    what_if: tuple[str, ...] = (),
+) -> Review:
+    """Judge a change."""
+    return Review(change, judge(Context(change, head.consumers)), timelines, findings, what_if)

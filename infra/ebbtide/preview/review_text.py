@@ -1,0 +1,76 @@
+"""A review on a terminal, or as plain text in a pipe."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ebbtide.preview.change import ResourceChange
+from ebbtide.preview.review import Review, TimelineChange
+from ebbtide.preview.risk import RiskLevel
+from ebbtide.preview.show import SYMBOLS, show_change, show_path
+
+_COLOURS = {
+    RiskLevel.DANGER: "bold red",
+    RiskLevel.DISRUPTIVE: "bold yellow",
+    RiskLevel.SCALING: "bold magenta",
+    RiskLevel.INFO: "blue",
+}
+
+
+def print_review(review: Review, console: Console) -> None:
+    """The verdict, the risks worst first, then what changes resource by resource."""
+    console.print(Text(review.verdict, _COLOURS[review.worst] if review.worst else "bold green"))
+    console.print(Text(f"{review.counts}. {review.change.source}", "dim"))
+    for note in review.change.notes:
+        console.print(Text(f"note: {note}", "yellow"))
+    if review.risks:
+        console.print()
+        console.print(_risks(review))
+    for line in review.what_if:
+        console.print(Text(f"what if: {line}"))
+    for timeline in review.timelines:
+        console.print()
+        console.print(Text(f"How a pod of {timeline.consumer} stops", "bold"))
+        console.print(_timelines(timeline))
+    for change in review.changes:
+        console.print()
+        _print_change(change, console)
+
+
+def _risks(review: Review) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for risk in review.risks:
+        advice = f" ({risk.advice})" if risk.advice else ""
+        table.add_row(Text(risk.level.value, _COLOURS[risk.level]), risk.rule, Text(risk.sentence + advice))
+    return table
+
+
+def _timelines(timeline: TimelineChange) -> Table:
+    table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim")
+    table.add_column("before", justify="right")
+    table.add_column("after", justify="right")
+    table.add_column("")
+    for before, after, what in timeline.rows():
+        table.add_row(before, after, what)
+    return table
+
+
+def _print_change(change: ResourceChange, console: Console) -> None:
+    console.print(
+        Text(f"{SYMBOLS[change.operation]} {change.kind} {change.title}", "bold"), Text(change.operation, "dim")
+    )
+    table = Table.grid(padding=(0, 2))
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    for found in change.properties:
+        forced = Text(" (cannot change in place)", "red") if found.replaces else Text()
+        table.add_row(Text(f"    {show_path(found.path)}"), Text(show_change(found)) + forced)
+    for option in change.options:
+        table.add_row(Text(f"    option {option.name}"), Text(f"{option.old} → {option.new}"))
+    if change.properties or change.options:
+        console.print(table)

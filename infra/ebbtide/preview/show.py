@@ -1,0 +1,61 @@
+"""Values and operations as readers see them, the same in every format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ebbtide.preview.change import MISSING, SECRET, Operation, Path, PropertyChange
+
+SYMBOLS = {Operation.CREATE: "+", Operation.UPDATE: "~", Operation.REPLACE: "±", Operation.DELETE: "-"}
+_VALUE_LENGTH = 160
+
+
+def show_path(path: Path) -> str:
+    """`spec.template.spec.containers[consumer].env[APP_ENV]`."""
+    text = ""
+    for part in path:
+        plain = isinstance(part, str) and "." not in part and "/" not in part and not _names_an_entry(text)
+        text += (f".{part}" if text else str(part)) if plain else f"[{part}]"
+    return text
+
+
+def _names_an_entry(text: str) -> bool:
+    return text.endswith(("containers", "initContainers", "env", "volumes", "volumeMounts"))
+
+
+def show_value(value: Any) -> str:
+    """A value on one line, shortened; `[secret]` for a secret, `(none)` for none."""
+    if value is MISSING:
+        return "(none)"
+    if _is_secret(value):
+        return SECRET
+    text = value if isinstance(value, str) else json.dumps(_masked(value), default=str)
+    text = " ".join(text.split())
+    return text if len(text) <= _VALUE_LENGTH else f"{text[: _VALUE_LENGTH - 1]}…"
+
+
+# How the engine marks a secret in a state.
+_SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105
+
+
+def _is_secret(value: Any) -> bool:
+    return value == SECRET or (isinstance(value, Mapping) and _SECRET_SIGNATURE in value)
+
+
+def _masked(value: Any) -> Any:
+    if _is_secret(value):
+        return SECRET
+    if isinstance(value, Mapping):
+        return {key: _masked(entry) for key, entry in value.items()}
+    return [_masked(entry) for entry in value] if isinstance(value, list) else value
+
+
+def show_change(change: PropertyChange) -> str:
+    """`before → after`, or in words when there is nothing to compare."""
+    if _is_secret(change.old) and _is_secret(change.new):
+        return "[secret] changes"
+    if change.old is MISSING and change.new is MISSING:
+        return "changes"
+    return f"{show_value(change.old)} → {show_value(change.new)}"
