@@ -49,7 +49,7 @@ def check_grace_within_caps(stack: StackSettings) -> Iterator[Finding]:
                     "every reclaim would kill messages in hand",
                     "remove spot"
                     + (f", or shorten longestMessage to {format_duration(fits)}" if fits else "")
-                    + ("" if cap.seconds > 15 else "; spotNotice raises the limit to 1m45s from Kubernetes 1.35"),
+                    + ("" if cap.seconds > 15 else "; spotNotice raises the limit to 105s from Kubernetes 1.35"),
                     rule="V-08",
                 )
             elif cap.source != "V-08" and budget.grace_seconds > cap.seconds:

@@ -1,0 +1,263 @@
+"""What the cluster cannot keep is refused, or said, before anything is deployed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from tests.manifests.google.cases import CONSUMER, GOOGLE
+
+from ebbtide.settings.disruption import disruption_caps
+from ebbtide.settings.findings import Finding, Level
+from ebbtide.settings.node_capacity import allocatable
+from ebbtide.settings.rules import run_rules
+from ebbtide.settings.rules.cluster import CLUSTER_RULES
+from ebbtide.settings.stack import StackSettings
+
+SPOT_POOLS = {"base": {}, "cheap": {"spot": True}}
+LONG_SPOT_POOLS = {"base": {}, "cheap": {"spot": True, "spotNotice": "2m"}}
+
+
+def stack(cluster: dict[str, Any], consumer: dict[str, Any] | None = None, **more: Any) -> StackSettings:
+    consumers = {"events": {**CONSUMER, **(consumer or {})}}
+    return StackSettings.model_validate(
+        {"name": "dev", "google": GOOGLE, "cluster": cluster, "consumers": consumers, **more}
+    )
+
+
+def refused(cluster: dict[str, Any], consumer: dict[str, Any] | None = None, **more: Any) -> list[Finding]:
+    with pytest.raises(ValidationError) as caught:
+        stack(cluster, consumer, **more)
+    return [finding for error in caught.value.errors() for finding in error["ctx"]["findings"]]
+
+
+def message(seconds: str, **more: Any) -> dict[str, Any]:
+    return {"shutdown": {"longestMessage": seconds, **more}}
+
+
+STANDARD, AUTOPILOT, EXISTING = {"kind": "gkeStandard"}, {"kind": "gkeAutopilot"}, {"kind": "existing"}
+
+
+@pytest.mark.parametrize(
+    ("cluster", "consumer", "caps"),
+    [
+        (STANDARD, {}, [600, 3600]),
+        (STANDARD, message("20s", nodeScaleDown="protect"), [3600]),
+        ({**STANDARD, "nodePools": {"a": {"upgrade": {"podGrace": "2h"}}}}, {}, [600, 7200]),
+        ({**STANDARD, "nodePools": SPOT_POOLS}, {"placement": {"spot": True}, **message("5s")}, [15, 600, 3600]),
+        (
+            {**STANDARD, "nodePools": LONG_SPOT_POOLS, "kubernetesVersion": "1.35"},
+            {"placement": {"spot": True}},
+            [105, 600, 3600],
+        ),
+        (AUTOPILOT, {}, [600, 3600]),
+        (AUTOPILOT, message("20s", nodeScaleDown="protect"), [7 * 24 * 3600]),
+        (EXISTING, {}, [600]),
+        ({**EXISTING, "platform": "gkeStandard"}, {}, [600, 3600]),
+    ],
+)
+def test_every_way_of_ending_a_pod_has_its_cap(cluster, consumer, caps):
+    settings = stack(cluster, consumer)
+    assert [cap.seconds for cap in disruption_caps(settings, settings.consumers["events"])] == caps
+
+
+@pytest.mark.parametrize(
+    ("cluster", "consumer", "rule", "parts"),
+    [
+        (STANDARD, message("10m"), "V-05", ["node scale-down", "10m", "nodeScaleDown: protect", "at most 570s"]),
+        (STANDARD, message("2h", nodeScaleDown="protect"), "V-05", ["node upgrade", "1h", "at most 59m30s"]),
+        (AUTOPILOT, message("2h"), "V-05", ["node scale-down"]),
+        (AUTOPILOT, message("7h30m"), "V-05", ["node upgrade"]),
+        (EXISTING, message("10m"), "V-05", ["node scale-down"]),
+        (
+            {**STANDARD, "nodePools": SPOT_POOLS},
+            {**message("200s"), "placement": {"spot": True}},
+            "V-08",
+            ["15s", "210s", "longestMessage to 5s", "spotNotice"],
+        ),
+        (
+            {**STANDARD, "nodePools": LONG_SPOT_POOLS, "kubernetesVersion": "1.35"},
+            {**message("100s"), "placement": {"spot": True}},
+            "V-08",
+            ["105s", "110s", "longestMessage to 95s"],
+        ),
+    ],
+)
+def test_a_message_that_would_be_killed_is_refused(cluster, consumer, rule, parts):
+    found = refused(cluster, consumer)
+    matching = [finding for finding in found if finding.rule == rule]
+    text = " ".join(map(str, matching))
+    for part in parts:
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("cluster", "consumer"),
+    [
+        (STANDARD, message("200s")),
+        (STANDARD, message("570s")),
+        (AUTOPILOT, message("2h", nodeScaleDown="protect")),
+        ({**STANDARD, "nodePools": SPOT_POOLS}, {**message("5s"), "placement": {"spot": True}}),
+    ],
+)
+def test_a_message_that_can_finish_is_not(cluster, consumer):
+    assert stack(cluster, consumer)
+
+
+HPA = {"kind": "hpa", "maxReplicas": 5, "metrics": [{"kind": "external", "metric": "m", "targetAverageValue": "30"}]}
+TOLERANT = {**HPA, "behavior": {"scaleDown": {"tolerance": "0.05"}}}
+
+
+@pytest.mark.parametrize(
+    ("version", "scaling", "rule"),
+    [
+        ("1.34", TOLERANT, "V-13"),
+        ("1.35", TOLERANT, None),
+        ("1.36", {**HPA, "minReplicas": 0}, "V-14"),
+        ("1.37", {**HPA, "minReplicas": 0}, None),
+    ],
+)
+def test_a_field_that_the_clusters_version_drops_is_refused(version, scaling, rule):
+    cluster = {"kind": "existing", "kubernetesVersion": version}
+    if rule is None:
+        assert stack(cluster, {"autoscaling": scaling})
+    else:
+        (finding,) = refused(cluster, {"autoscaling": scaling})
+        assert finding.rule == rule
+        assert version in finding.message
+
+
+@pytest.mark.parametrize(
+    ("cluster", "consumer", "more", "path"),
+    [
+        (STANDARD, {}, {"google": None}, "cluster.kind"),
+        (EXISTING, {}, {"google": None, "imageRepository": {}}, "imageRepository"),
+        (
+            EXISTING,
+            {"serviceAccount": {"googleRoles": ["roles/pubsub.subscriber"]}},
+            {"google": None},
+            "consumers.events.serviceAccount",
+        ),
+        (
+            STANDARD,
+            {"serviceAccount": {"googleRoles": ["pubsub.subscriber"]}},
+            {},
+            "consumers.events.serviceAccount.googleRoles[0]",
+        ),
+        (
+            STANDARD,
+            {"serviceAccount": {"googleRoles": ["roles/editor"]}},
+            {},
+            "consumers.events.serviceAccount.googleRoles[0]",
+        ),
+        (STANDARD, {**message("5s"), "placement": {"spot": True}}, {}, "consumers.events.placement.spot"),
+        (
+            {**STANDARD, "nodePools": LONG_SPOT_POOLS},
+            {},
+            {},
+            "cluster.nodePools.cheap.spotNotice",
+        ),
+        (
+            AUTOPILOT,
+            {**message("5s", nodeScaleDown="protect"), "placement": {"spot": True}},
+            {},
+            "consumers.events.shutdown.nodeScaleDown",
+        ),
+        (STANDARD, {"resources": {"memory": {"request": "14Gi", "limit": "16Gi"}}}, {}, "consumers.events.resources"),
+        (STANDARD, {"resources": {"cpu": {"request": "4"}}}, {}, "consumers.events.resources"),
+    ],
+)
+def test_what_cannot_run_is_refused_where_it_stands(cluster, consumer, more, path):
+    (finding,) = refused(cluster, consumer, **more)
+    assert str(finding).startswith(f"{path}: ")
+    assert finding.remedy
+
+
+def warnings_of(settings: StackSettings) -> dict[str, Finding]:
+    return {finding.rule: finding for finding in run_rules(CLUSTER_RULES, settings)}
+
+
+def test_autopilot_changes_requests_that_are_out_of_proportion():
+    consumer = {"resources": {"cpu": {"request": "490m"}, "memory": {"request": "6500Mi", "limit": "12Gi"}}}
+    finding = warnings_of(stack(AUTOPILOT, consumer))["V-07"]
+    assert finding.level is Level.WARNING
+    assert "980m" in finding.remedy
+    assert "V-07" not in warnings_of(
+        stack(AUTOPILOT, {"resources": {**consumer["resources"], "cpu": {"request": "1"}}})
+    )
+    assert "V-07" not in warnings_of(stack(STANDARD, consumer))
+
+
+@pytest.mark.parametrize(
+    ("name", "cluster", "protect", "level"),
+    [
+        ("production", STANDARD, False, Level.WARNING),
+        ("shop-prod", STANDARD, False, Level.WARNING),
+        ("production", STANDARD, True, Level.INFO),
+        ("production", EXISTING, False, None),
+        ("dev", STANDARD, False, None),
+        ("products", STANDARD, False, None),
+    ],
+)
+def test_a_production_cluster_is_protected(name, cluster, protect, level):
+    finding = warnings_of(stack(cluster, name=name, protect=protect)).get("G-04")
+    assert (finding.level if finding else None) == level
+
+
+def test_images_of_another_project_need_a_grant():
+    image = "europe-west1-docker.pkg.dev/other-project/consumers/events:1.0.0"
+    assert "other-project" in warnings_of(stack(STANDARD, {"image": image}))["G-05"].message
+    assert "G-05" not in warnings_of(stack(STANDARD))
+
+
+@pytest.mark.parametrize(
+    ("machine", "cpu", "memory_mebibytes"),
+    # GKE's page on node sizes: e2-standard-4 has 3.92 CPU and 13.3 GB, e2-standard-8 7.91 CPU and 28 GB allocatable.
+    [("e2-standard-4", 3920, 13621), ("e2-standard-8", 7910, 29020), ("n2-highcpu-2", 1930, 1439)],
+)
+def test_a_node_offers_what_google_does_not_keep(machine, cpu, memory_mebibytes):
+    found = allocatable(machine)
+    assert found is not None
+    assert found[0] == cpu
+    assert found[1] // 1024**2 == pytest.approx(memory_mebibytes, abs=60)
+
+
+def test_a_machine_whose_name_does_not_say_its_size_is_not_guessed():
+    assert allocatable("e2-custom-4-8192") is None
+    settings = stack(
+        {**STANDARD, "nodePools": {"a": {"machineType": "n2-custom-8-65536"}}},
+        {"resources": {"memory": {"request": "40Gi", "limit": "40Gi"}}},
+    )
+    assert settings
+
+
+@pytest.mark.parametrize(
+    ("cluster", "parts"),
+    [
+        ({**STANDARD, "nodePools": {"a": {"spot": True}}}, ["all Spot", "without spot: true"]),
+        ({**STANDARD, "nodePools": {"a": {"minNodes": 9, "maxNodes": 3}}}, ["9 and 3"]),
+        ({**STANDARD, "nodePools": {"a": {"spotNotice": "2m"}}}, ["not Spot"]),
+        ({**STANDARD, "nodePools": {"a": {"upgrade": {"maxSurge": 0}}}}, ["maxSurge: 1"]),
+        ({**STANDARD, "maintenance": {"days": ["SU"]}}, ["48 hours", "24 hours", "duration: 12h"]),
+        (
+            {**STANDARD, "controlPlane": {"authorizedNetworks": [{"name": "all", "cidr": "0.0.0.0/0"}]}},
+            ["whole internet"],
+        ),
+        (
+            {
+                **STANDARD,
+                "maintenance": {
+                    "exclusions": [{"name": "a", "start": "2026-12-02T00:00:00Z", "end": "2026-12-01T00:00:00Z"}]
+                },
+            },
+            ["no span of time"],
+        ),
+        ({"kind": "existing", "context": "a", "dnsEndpoint": "gke-1.europe-west1.gke.goog"}, ["both context"]),
+    ],
+)
+def test_a_cluster_that_google_would_refuse_is_refused_with_a_remedy(cluster, parts):
+    with pytest.raises(ValidationError) as caught:
+        stack(cluster)
+    text = " ".join(f"{error['msg']} {error['ctx']['remedy']}" for error in caught.value.errors())
+    assert all(part in text for part in parts), text
