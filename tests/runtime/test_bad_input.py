@@ -44,6 +44,25 @@ def test_what_is_set_wrongly_is_named_and_the_container_ends(
     assert not scene.account().consuming
 
 
+def test_a_container_that_runs_as_root_is_refused(open_scene: Callable[..., Scene]) -> None:
+    pod = open_scene().ours(1, BUDGET, user=0).start()
+
+    assert pod.wait(10)
+    assert pod.exit_status() == 1
+    assert "root" in pod.output()
+
+
+def test_a_container_without_a_state_directory_is_refused(open_scene: Callable[..., Scene]) -> None:
+    pod = open_scene().ours(1, BUDGET)
+    del pod.volumes["/run/ebbtide"]
+    pod.start()
+
+    assert pod.wait(10), "without the stop file a drain cannot hold"
+    assert pod.exit_status() == 1
+    assert "/run/ebbtide" in pod.output()
+    assert "Traceback" not in pod.output()
+
+
 def test_a_hook_in_a_container_without_our_supervisor_fails_with_a_reason(open_scene: Callable[..., Scene]) -> None:
     scene = open_scene()
     pod = scene.ours(1, BUDGET)

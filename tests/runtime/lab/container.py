@@ -91,9 +91,10 @@ class Pod:
     image: Image
     directory: Path
     environment: Mapping[str, str] = field(default_factory=dict)
-    volumes: Mapping[str, Path] = field(default_factory=dict)
+    volumes: dict[str, Path] = field(default_factory=dict)
     open_files: int = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     name: str = "pod"
+    user: int = USER
     lines: list[Line] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -299,7 +300,7 @@ class Pod:
         return {
             "ociVersion": "1.0.2",
             "process": {
-                "user": {"uid": USER, "gid": USER},
+                "user": {"uid": self.user, "gid": self.user},
                 "args": list(self.image.arguments),
                 "env": [f"{key}={value}" for key, value in environment.items()],
                 "cwd": self.image.working_directory,
