@@ -7,6 +7,8 @@ holds this reader against the real engine, value by value.
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 import re
 from collections.abc import Hashable
 from pathlib import Path
@@ -20,8 +22,13 @@ from ebbtide.settings.findings import Finding, SettingsError
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _INT = re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt]|[ \t]+|$).*")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9_]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+# A date alone, with `T` and a time zone, or with a space and none.
+_TIME = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{1,2}-[0-9]{1,2})"
+    r"((?P<zoned>[Tt])?(?(zoned)| )(?P<time>[0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2})(\.(?P<fraction>[0-9]{1,9}))?"
+    r"(?(zoned)(?P<zone>Z|[-+][0-9]{2}:[0-9]{2})))?"
+)
 
 
 class _EngineLoader(_Base):  # type: ignore[misc]
@@ -39,7 +46,7 @@ class _EngineLoader(_Base):  # type: ignore[misc]
                 )
             seen.add(key)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
-        return {key if isinstance(key, str) else str(key): value for key, value in mapping.items()}
+        return {_text_key(key): value for key, value in mapping.items()}
 
     def construct_yaml_map(self, node: yaml.MappingNode) -> Any:
         data: dict[Hashable, Any] = {}
@@ -47,7 +54,7 @@ class _EngineLoader(_Base):  # type: ignore[misc]
         # Deep, so that the keys become text and duplicates are found at every level.
         data.update(self.construct_mapping(node, deep=True))
 
-    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+    def construct_number(self, node: yaml.ScalarNode) -> int | float | str:
         text = str(self.construct_scalar(node)).replace("_", "")
         sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.lstrip("+"))
         for prefix, base in (("0b", 2), ("0o", 8), ("0x", 16)):
@@ -58,8 +65,33 @@ class _EngineLoader(_Base):  # type: ignore[misc]
         if re.fullmatch(r"[0-9]+", digits):
             return sign * int(digits)
         number = float(text)
+        if math.isinf(number):
+            # Too large a number is no number to the engine.
+            return str(self.construct_scalar(node))
         # The engine hands values on as JSON, where 1e3 is 1000.
         return int(number) if number.is_integer() else number
+
+    def construct_time(self, node: yaml.ScalarNode) -> str:
+        """As Go prints a time: `2026-01-02 00:00:00 +0000 UTC`. Whoever means the text puts it in quotes."""
+        text = str(self.construct_scalar(node))
+        found = _TIME.fullmatch(text)
+        if found is None:
+            return text
+        try:
+            at = dt.datetime.strptime(f"{found['date']} {found['time'] or '0:0:0'}Z", "%Y-%m-%d %H:%M:%S%z")
+        except ValueError:
+            # The 30th of February is a text.
+            return text
+        fraction = (found["fraction"] or "").rstrip("0")
+        zone = (found["zone"] or "Z").replace(":", "")
+        shown_zone = "+0000 UTC" if zone == "Z" else f"{zone} {zone}"
+        return f"{at:%Y-%m-%d %H:%M:%S}{'.' if fraction else ''}{fraction} {shown_zone}"
+
+
+def _text_key(key: Hashable) -> str:
+    if isinstance(key, bool):
+        return str(key).lower()
+    return "<nil>" if key is None else str(key)
 
 
 _EngineLoader.add_implicit_resolver(
@@ -70,9 +102,13 @@ _EngineLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(f"({_INT
 _EngineLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(f"({_FLOAT.pattern})$"), list("-+0123456789.")
 )
+_EngineLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:timestamp", re.compile(f"({_TIME.pattern})$"), list("0123456789")
+)
 _EngineLoader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"<<$"), ["<"])
 _EngineLoader.add_constructor("tag:yaml.org,2002:int", _EngineLoader.construct_number)
 _EngineLoader.add_constructor("tag:yaml.org,2002:float", _EngineLoader.construct_number)
+_EngineLoader.add_constructor("tag:yaml.org,2002:timestamp", _EngineLoader.construct_time)
 _EngineLoader.add_constructor("tag:yaml.org,2002:map", _EngineLoader.construct_yaml_map)
 
 
