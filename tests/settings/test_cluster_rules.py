@@ -166,6 +166,7 @@ def test_a_field_that_the_clusters_version_drops_is_refused(version, scaling, ru
         ),
         (STANDARD, {"resources": {"memory": {"request": "14Gi", "limit": "16Gi"}}}, {}, "consumers.events.resources"),
         (STANDARD, {"resources": {"cpu": {"request": "4"}}}, {}, "consumers.events.resources"),
+        ({**STANDARD, "zones": ["europe-west1-b", "us-east1-b"]}, {}, {}, "cluster.zones[1]"),
     ],
 )
 def test_what_cannot_run_is_refused_where_it_stands(cluster, consumer, more, path):
@@ -253,6 +254,16 @@ def test_a_machine_whose_name_does_not_say_its_size_is_not_guessed():
             },
             ["no span of time"],
         ),
+        (
+            {
+                **STANDARD,
+                "maintenance": {
+                    "exclusions": [{"name": "a", "start": "2026-11-01T00:00:00Z", "end": "2026-12-15T00:00:00Z"}]
+                },
+            },
+            ["30 days", "44 days", "NO_MINOR_OR_NODE_UPGRADES"],
+        ),
+        ({**STANDARD, "network": {"natMinPorts": 100}}, ["power of two", "write 128"]),
         ({"kind": "existing", "context": "a", "dnsEndpoint": "gke-1.europe-west1.gke.goog"}, ["both context"]),
     ],
 )

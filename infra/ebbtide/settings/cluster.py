@@ -6,14 +6,14 @@ choice in manifests/google/cluster.py.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from ebbtide.settings.base import SettingsModel
-from ebbtide.settings.names import DnsLabel, LabelValue, QualifiedName
+from ebbtide.settings.names import DnsLabel
 from ebbtide.settings.network_ranges import ClusterNetworkSettings
 from ebbtide.settings.node_pool import NodePoolSettings
 from ebbtide.settings.pod import Cidr
@@ -29,6 +29,12 @@ MIN_MAINTENANCE_WINDOW_SECONDS = 4 * 3600
 # A weekday comes at least four times in any 32 days.
 WEEKDAY_OCCURRENCES_IN_32_DAYS = 4
 CLUSTER_NAME_MAX_LENGTH = 40
+
+
+GoogleLabelKey = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+GoogleLabelValue = Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,63}$")]
+# GKE holds back every upgrade for 30 days at most; with NO_MINOR_UPGRADES it can be longer.
+MAX_EXCLUSION_OF_ALL_UPGRADES = timedelta(days=30)
 
 
 class AuthorizedNetwork(SettingsModel):
@@ -77,6 +83,14 @@ class MaintenanceExclusion(SettingsModel):
                 "remedy": "write both in UTC, the end after the start, for example 2026-11-26T00:00:00Z",
             }
             raise PydanticCustomError("exclusion", "is no span of time (got {got})", context)
+        if self.scope == "NO_UPGRADES" and self.end - self.start > MAX_EXCLUSION_OF_ALL_UPGRADES:
+            context = {
+                "got": f"{(self.end - self.start).days} days",
+                "remedy": "shorten it, or write scope: NO_MINOR_OR_NODE_UPGRADES",
+            }
+            raise PydanticCustomError(
+                "exclusion", "holds back every upgrade for longer than the 30 days that GKE allows (got {got})", context
+            )
         return self
 
 
@@ -120,7 +134,7 @@ class _GkeCluster(SettingsModel):
     kubernetes_version: KubernetesVersion = "1.34"
     """The minor version that the settings are checked against, and the lowest that the control plane is made with;
     the release channel decides the rest."""
-    name: Annotated[DnsLabel, Field(max_length=CLUSTER_NAME_MAX_LENGTH)] | None = None
+    name: Annotated[DnsLabel, Field(max_length=CLUSTER_NAME_MAX_LENGTH, pattern="^[a-z]")] | None = None
     """The cluster's name. Default: `ebbtide-<stack>`."""
     release_channel: Literal["RAPID", "REGULAR", "STABLE", "EXTENDED"] = "STABLE"
     """How soon new versions arrive."""
@@ -149,8 +163,8 @@ class _GkeCluster(SettingsModel):
     """PERFORMANCE reads metrics faster and allows more autoscalers."""
     upgrade_topic: str | None = Field(default=None, pattern=r"^projects/[^/]+/topics/[^/]+$")
     """A Pub/Sub topic that is told about upgrades, `projects/<project>/topics/<topic>`."""
-    labels: dict[QualifiedName, LabelValue] = {}
-    """Labels of the cluster in Google Cloud."""
+    labels: dict[GoogleLabelKey, GoogleLabelValue] = {}
+    """Labels of the cluster in Google Cloud: lowercase letters, digits, '-' and '_'."""
 
 
 class GkeStandard(_GkeCluster):
@@ -160,7 +174,9 @@ class GkeStandard(_GkeCluster):
     """GKE Standard."""
     zones: tuple[Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]-[a-z]$")], ...] = ()
     """Zones of the nodes. By default GKE takes three of the region."""
-    node_pools: Annotated[dict[DnsLabel, NodePoolSettings], Field(min_length=1)] = {"consumers": NodePoolSettings.model_construct()}
+    node_pools: Annotated[dict[DnsLabel, NodePoolSettings], Field(min_length=1)] = {
+        "consumers": NodePoolSettings.model_construct()
+    }
     """The node pools by name. Autoscaled, with a node identity of their own."""
     node_scale_down: Literal["BALANCED", "OPTIMIZE_UTILIZATION"] = "BALANCED"
     """How eagerly nodes are removed; every removal drains consumers."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import AddressValueError, IPv4Network
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from ebbtide.settings.base import SettingsModel
@@ -48,7 +48,8 @@ class ClusterNetworkSettings(SettingsModel):
     flow_logs: bool = True
     """Log a tenth of the network's flows, every 10 minutes (CIS 5.6.1)."""
     nat_min_ports: Count = Field(default=256, ge=32, le=65536)
-    """Source ports that Cloud NAT sets aside for each node: connections to one destination at the same time."""
+    """Source ports that Cloud NAT sets aside for each node at first, a power of two: connections to one destination at
+    the same time. It gives more when they are used up."""
 
     @cached_property
     def ranges(self) -> NetworkRanges:
@@ -69,6 +70,14 @@ class ClusterNetworkSettings(SettingsModel):
             needed = 32 - (start - int(block.network_address) - 1).bit_length()
             raise ValueError(f"/{needed}")
         return NetworkRanges(**carved)
+
+    @field_validator("nat_min_ports")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if value & (value - 1):
+            context = {"got": value, "remedy": f"write {2 ** value.bit_length()}"}
+            raise PydanticCustomError("ports", "is not a power of two, which Cloud NAT asks for (got {got})", context)
+        return value
 
     @model_validator(mode="after")
     def _room_enough(self) -> ClusterNetworkSettings:

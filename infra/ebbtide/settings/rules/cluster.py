@@ -236,6 +236,23 @@ def check_pod_fits_a_node(stack: StackSettings) -> Iterator[Finding]:
             )
 
 
+def check_zones_are_of_the_region(stack: StackSettings) -> Iterator[Finding]:
+    """G-06 (error). Nodes are in zones of the stack's region."""
+    from ebbtide.settings.cluster import GkeStandard  # noqa: PLC0415
+
+    if stack.google is None or not isinstance(stack.cluster, GkeStandard):
+        return
+    region = stack.google.region
+    for index, zone in enumerate(stack.cluster.zones):
+        if zone.rpartition("-")[0] != region:
+            yield Finding(
+                ("cluster", "zones", index),
+                f"is not in the region of the stack (got {zone!r} and {region})",
+                f"write for example {region}-b",
+                rule="G-06",
+            )
+
+
 def check_production_is_protected(stack: StackSettings) -> Iterator[Finding]:
     """G-04 (warning). A production cluster cannot be deleted by a slip, and better is not in the consumers' stack."""
     if stack.cluster.kind == "existing" or not _PRODUCTION.search(stack.name):
@@ -284,6 +301,7 @@ CLUSTER_RULES: tuple[Callable[[StackSettings], Iterator[Finding]], ...] = (
     check_autopilot_protection,
     check_autopilot_requests,
     check_pod_fits_a_node,
+    check_zones_are_of_the_region,
     check_version_has_the_field,
     check_production_is_protected,
     check_images_are_readable,
