@@ -59,7 +59,7 @@ _SYMFONY = optional(
     {"kind": st.just("symfonyMessenger"), "receivers": st.lists(dns_labels(), min_size=1, max_size=3)},
     **_WORKER,
     messageLimit=st.integers(1, 1000),
-    timeLimit=seconds(1, 200),
+    timeLimit=seconds(0, 200),
     memoryLimit=_mebibytes(32, 512, "M"),
     phpMemoryLimit=_mebibytes(513, 1024, "M"),
     failureLimit=st.integers(1, 10),

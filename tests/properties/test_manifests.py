@@ -88,6 +88,7 @@ def _volumes_are_mounted(pod: Manifest, container: Manifest) -> None:
     volumes = [volume["name"] for volume in pod["volumes"]]
     assert volumes == [mount["name"] for mount in container["volumeMounts"]]
     assert all(DNS_LABEL.fullmatch(name) for name in volumes)
+    assert len(set(volumes)) == len(volumes), "two volumes of one name: the API server refuses the pod"
     paths = [mount["mountPath"] for mount in container["volumeMounts"]]
     assert len(set(paths)) == len(paths), "one directory, two volumes: the API server refuses the pod"
     assert {"/run/ebbtide", "/tmp"} <= set(paths), "the drain has nowhere to write its stop file"
