@@ -23,10 +23,18 @@ def checkov() -> Path:
 
 def kube_score() -> Path:
     """The `kube-score` program, built from the Go module that go.sum locks."""
-    module = _HERE / "kube-score"
-    return (
-        _cached("kube-score", [module / "go.mod", module / "go.sum"], lambda to: _build_go(to, module)) / "kube-score"
-    )
+    return _go_tool("kube-score", "github.com/zegl/kube-score/cmd/kube-score")
+
+
+def actionlint() -> Path:
+    """The `actionlint` program, likewise."""
+    return _go_tool("actionlint", "github.com/rhysd/actionlint/cmd/actionlint")
+
+
+def _go_tool(name: str, package: str) -> Path:
+    module = _HERE / name
+    pins = [module / "go.mod", module / "go.sum"]
+    return _cached(name, pins, lambda directory: _build_go(directory / name, module, package)) / name
 
 
 def _cached(name: str, pins: list[Path], build: Callable[[Path], None]) -> Path:
@@ -54,15 +62,14 @@ def _install_python(directory: Path, lock: Path) -> None:
     _run([*pip, "--no-compile", "--require-hashes", "--no-deps", "--requirement", str(lock)])
 
 
-def _build_go(directory: Path, module: Path) -> None:
+def _build_go(program: Path, module: Path, package: str) -> None:
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
     if go is None:
-        raise RuntimeError("kube-score is built with Go, and there is no `go` on PATH; install Go 1.24 or later")
+        raise RuntimeError(f"{program.name} is built with Go, and there is no `go` on PATH; install Go 1.24 or later")
     with tempfile.TemporaryDirectory() as scratch:
-        built = Path(scratch) / "kube-score"
-        package = "github.com/zegl/kube-score/cmd/kube-score"
+        built = Path(scratch) / program.name
         _run([go, "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(built), package], module)
-        shutil.move(built, directory / "kube-score")
+        shutil.move(built, program)
 
 
 def _run(command: list[str], directory: Path | None = None) -> None:

@@ -100,7 +100,7 @@ class PullRequest:
             Comment(comment["id"], comment.get("body") or "")
             for page in self._pages()
             for comment in page
-            if (comment.get("body") or "").startswith(marker) and _by_a_bot(comment)
+            if (comment.get("body") or "").startswith(marker) and _trusted(comment)
         ]
         return sorted(found, key=lambda comment: comment.number)
 
@@ -163,10 +163,11 @@ class PullRequest:
             raise _TransientError(str(getattr(error, "reason", error)) or type(error).__name__) from None
 
 
-def _by_a_bot(comment: Mapping[str, Any]) -> bool:
-    """Whether the comment was made by a token like ours: anybody may paste the marker into a comment of her own."""
+def _trusted(comment: Mapping[str, Any]) -> bool:
+    """Whether a workflow made the comment, or somebody who may write here: anybody else may paste the marker."""
     user = comment.get("user")
-    return isinstance(user, Mapping) and user.get("type") == "Bot"
+    by_a_bot = isinstance(user, Mapping) and user.get("type") == "Bot"
+    return by_a_bot or comment.get("author_association") in {"OWNER", "MEMBER", "COLLABORATOR"}
 
 
 class _TransientError(Exception):

@@ -1,0 +1,159 @@
+"""A pull request has one comment for each stack, however often the preview runs and whatever GitHub answers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.preview.github import TOKEN, Server
+
+from ebbtide.preview.github_comment import CommentError, PullRequest
+
+ROOT = Path(__file__).parents[2]
+MARKER = "<!-- ebbtide-preview shop/production -->"
+BODY = f"{MARKER}\n### production: nothing changes\n"
+
+
+@pytest.fixture
+def server():
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture
+def pauses():
+    return []
+
+
+@pytest.fixture
+def pull_request(server, pauses):
+    return PullRequest("acme/shop", 12, TOKEN, server.url, sleep=pauses.append)
+
+
+def ours(server):
+    return [comment["body"] for comment in server.state.comments if comment["body"].startswith(MARKER)]
+
+
+def test_the_first_preview_makes_the_comment(server, pull_request):
+    assert pull_request.post(BODY) == "created"
+    assert ours(server) == [BODY]
+
+
+def test_the_next_preview_updates_it_in_place(server, pull_request):
+    pull_request.post(BODY)
+    assert pull_request.post(BODY + "more") == "updated"
+    assert ours(server) == [BODY + "more"]
+
+
+def test_the_same_text_is_not_written_again(server, pull_request):
+    pull_request.post(BODY)
+    before = len(server.state.requests)
+    assert pull_request.post(BODY) == "unchanged"
+    assert [request for request in server.state.requests[before:] if not request.startswith("GET")] == []
+
+
+def test_the_comment_is_found_past_the_first_page(server, pull_request):
+    for number in range(250):
+        server.state.add(f"discussion {number}", kind="User")
+    server.state.add(BODY)
+    assert pull_request.post(BODY + "more") == "updated"
+    assert len(ours(server)) == 1, "a second comment appears on every busy pull request"
+
+
+def test_each_stack_has_its_own(server, pull_request):
+    pull_request.post(BODY)
+    pull_request.post(BODY.replace("production", "dev"))
+    assert len(server.state.comments) == 2
+
+
+def test_a_strangers_comment_with_the_marker_is_left_alone(server, pull_request):
+    server.state.add(BODY + "pasted", kind="User")
+    assert pull_request.post(BODY) == "created"
+    assert server.state.comments[0]["body"] == BODY + "pasted"
+
+
+def test_a_comment_posted_with_a_maintainers_token_is_found(server, pull_request):
+    server.state.add(BODY, kind="User", association="MEMBER")
+    assert pull_request.post(BODY + "more") == "updated"
+
+
+def test_two_jobs_at_once_leave_one_comment(server, pull_request):
+    server.state.race = BODY + "of the other job"
+    pull_request.post(BODY)
+    assert ours(server) == [BODY]
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+@pytest.mark.parametrize("status", [500, 502, 503, 429])
+def test_a_passing_fault_is_tried_again(server, pull_request, pauses, method, status):
+    pull_request.post(BODY)
+    server.state.faults = [(method, status, {}, False)] * 2
+    assert pull_request.post(BODY + "more") == "updated"
+    assert pauses == [1.0, 2.0]
+
+
+def test_an_answer_that_was_lost_makes_no_second_comment(server, pull_request):
+    server.state.faults = [("POST", 502, {}, True)]
+    pull_request.post(BODY)
+    assert ours(server) == [BODY], "the comment was stored, only the answer was lost"
+
+
+def test_a_comment_that_was_not_stored_is_made_at_the_next_try(server, pull_request):
+    server.state.faults = [("POST", 502, {}, False)] * 2
+    pull_request.post(BODY)
+    assert ours(server) == [BODY]
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_rate_limit_is_waited_for_as_long_as_it_says(server, pull_request, pauses, status):
+    server.state.faults = [("GET", status, {"Retry-After": "7"}, False)]
+    pull_request.post(BODY)
+    assert pauses == [7.0]
+
+
+@pytest.mark.parametrize(
+    ("faults", "repository", "message"),
+    [
+        ([("POST", 403, {}, False)], "acme/shop", "pull-requests: write"),
+        ([("GET", 500, {}, False)] * 5, "acme/shop", "did not answer GET in 5 tries"),
+        ([], "acme/other", "no such pull request"),
+        ([], "not a repository", "is not owner/name"),
+    ],
+)
+def test_what_will_not_pass_says_what_to_do(server, faults, repository, message):
+    server.state.faults = faults
+    with pytest.raises(CommentError, match=message):
+        PullRequest(repository, 12, TOKEN, server.url, sleep=lambda _: None).post(BODY)
+
+
+@pytest.mark.parametrize("body", ["no marker", f"text before {MARKER}", f"{MARKER}{'x' * 70_000}"])
+def test_a_text_that_is_no_comment_is_refused_before_anything_is_sent(server, pull_request, body):
+    with pytest.raises(CommentError):
+        pull_request.post(body)
+    assert server.state.requests == []
+
+
+def post_by_script(server, tmp_path, token):
+    (tmp_path / "preview.md").write_text(BODY)
+    command = [sys.executable, "scripts/post-preview-comment", "--repository", "acme/shop", "--pull-request", "12"]
+    environment = {**os.environ, "GITHUB_API_URL": server.url, "GITHUB_TOKEN": token}
+    return subprocess.run(
+        [*command, str(tmp_path / "preview.md")], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_script_posts(server, tmp_path):
+    done = post_by_script(server, tmp_path, TOKEN)
+    assert (done.returncode, done.stdout) == (0, "created\n"), done.stderr
+    assert ours(server) == [BODY]
+
+
+def test_the_script_fails_cleanly_and_keeps_the_token_to_itself(server, tmp_path):
+    done = post_by_script(server, tmp_path, "wrong-token")
+    assert done.returncode == 1
+    assert "the token is not valid" in done.stderr
+    assert "wrong-token" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
