@@ -1,0 +1,111 @@
+"""The engine, a control plane, and copies of the project to run it on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+# Programs that the engine starts, not a package: the tests use the client and the installation that they use.
+sys.path[:0] = [str(_ROOT / "tools" / "pulumi"), str(_ROOT / "tools" / "pulumi" / "plugins")]
+
+from google_recorder import ENDPOINT_VARIABLE  # noqa: E402
+from installation import Installation, install  # noqa: E402
+from tests.engine.control_plane import ControlPlane, running_control_plane  # noqa: E402
+from tests.engine.kubernetes_build import kubernetes_binaries  # noqa: E402
+from tests.engine.project import ROOT, Project  # noqa: E402
+
+STACKS = ("dev", "local", "production", "staging")
+"""Every committed stack; test_stacks.py holds this list against the files."""
+_NOT_PROVEN = "not proven"
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """The CLI, the language host and the plugins; builds the CLI where that has not been done."""
+    return install(tmp_path_factory.mktemp("pulumi"))
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A real API server with real controllers; builds them where that has not been done."""
+    with running_control_plane(tmp_path_factory.mktemp("control-plane"), kubernetes_binaries()) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def login(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What leads the program's own kubeconfigs to the control plane: a recorded GKE cluster has its address, its
+    certificate is trusted, and gke-gcloud-auth-plugin answers with its token."""
+    directory = tmp_path_factory.mktemp("login")
+    plugin = directory / "gke-gcloud-auth-plugin"
+    credential = '{"apiVersion":"client.authentication.k8s.io/v1beta1","kind":"ExecCredential","status":{"token":"%s"}}'
+    plugin.write_text(f"#!/bin/sh\necho '{credential % control_plane.token}'\n")
+    plugin.chmod(0o755)
+    return {
+        "KUBECONFIG": str(control_plane.kubeconfig),
+        "SSL_CERT_FILE": str(control_plane.authority),
+        ENDPOINT_VARIABLE: control_plane.address,
+        "PATH": f"{directory}{os.pathsep}",
+    }
+
+
+ProjectFactory = Callable[[str], Project]
+
+
+@pytest.fixture
+def offline_project(tmp_path: Path, installation: Installation) -> ProjectFactory:
+    """Copies of the project that reach no cluster: enough for previews."""
+
+    def make(stack: str) -> Project:
+        environment = {**installation.environment, "KUBECONFIG": str(tmp_path / "none")}
+        return Project(tmp_path / stack, environment, stack)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def module_projects(
+    tmp_path_factory: pytest.TempPathFactory, installation: Installation, login: dict[str, str]
+) -> ProjectFactory:
+    """Copies of the project whose clusters are the control plane; the caller destroys what it deploys."""
+    return lambda stack: _project(tmp_path_factory.mktemp(stack) / stack, installation, login, stack)
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path, installation: Installation, login: dict[str, str], control_plane: ControlPlane
+) -> Iterator[ProjectFactory]:
+    """Copies of the project whose clusters are the control plane, which is empty again after the test."""
+    yield lambda stack: _project(tmp_path / stack, installation, login, stack)
+    control_plane.remove_namespace("consumers")
+
+
+def _project(directory: Path, installation: Installation, login: dict[str, str], stack: str) -> Project:
+    environment = {**installation.environment, **login, "PATH": login["PATH"] + installation.environment["PATH"]}
+    return Project(directory, environment, stack)
+
+
+@pytest.fixture
+def only_with_the_real_plugin(request: pytest.FixtureRequest, installation: Installation) -> None:
+    """For promises about Pulumi's own Kubernetes provider: a pass with ours shows that the program asks for the right
+    thing, and is counted as not proven."""
+    if "kubernetes" not in installation.real_plugins:
+        request.node.user_properties.append((_NOT_PROVEN, request.node.name))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what passed only with the stand-in."""
+    reports = terminalreporter.stats.get("passed", [])
+    names = sorted(value for report in reports for key, value in report.user_properties if key == _NOT_PROVEN)
+    if names:
+        terminalreporter.section("NOT PROVEN without Pulumi's own Kubernetes plugin")
+        for name in names:
+            terminalreporter.line(name)
+
+
+__all__ = ["ROOT", "STACKS"]

@@ -1,0 +1,159 @@
+"""A Kubernetes control plane for the tests: etcd, the API server and the controllers, in a directory of their own."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import yaml
+from kubernetes_api import ApiError, KubernetesApi
+from rollout import wait_until_gone
+
+START_SECONDS = 60
+TOKEN = "engine-tests"
+# What a Deployment's pods need to come and go; the HPA's own controller would only find that there are no metrics.
+CONTROLLERS = "deployment-controller,replicaset-controller,namespace-controller,garbage-collector-controller"
+
+
+class ControlPlane:
+    """A running control plane; its one user may do everything."""
+
+    def __init__(self, directory: Path, port: int) -> None:
+        self.directory = directory
+        self.token = TOKEN
+        self.authority = directory / "certificates" / "apiserver.crt"
+        """The API server's own certificate, with the authority that signed it."""
+        self.address = f"127.0.0.1:{port}"
+        self.kubeconfig = directory / "kubeconfig"
+        self.kubeconfig_text = self._write_kubeconfig()
+        self.api = KubernetesApi(self.kubeconfig_text)
+
+    def remove_namespace(self, name: str) -> None:
+        """Delete a namespace with everything in it, and wait until it is gone."""
+        manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        self.api.delete(manifest)
+        if not wait_until_gone(self.api, manifest, time.monotonic() + START_SECONDS):
+            raise RuntimeError(f"namespace {name} does not go away")
+
+    def _write_kubeconfig(self) -> str:
+        authority = base64.b64encode(self.authority.read_bytes()).decode()
+        cluster = {"server": f"https://{self.address}", "certificate-authority-data": authority}
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "tests", "cluster": cluster}],
+            "users": [{"name": "tests", "user": {"token": TOKEN}}],
+            "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": "tests"}}],
+            "current-context": "tests",
+        }
+        text = yaml.safe_dump(document)
+        self.kubeconfig.write_text(text)
+        return text
+
+
+@contextmanager
+def running_control_plane(directory: Path, binaries: Path) -> Iterator[ControlPlane]:
+    """Start one with the programs in `binaries`, and end it afterwards."""
+    directory.mkdir(parents=True, exist_ok=True)
+    key = directory / "service-accounts.key"
+    subprocess.run(["openssl", "genrsa", "-out", key, "2048"], capture_output=True, check=True)
+    (directory / "tokens.csv").write_text(f"{TOKEN},tests,tests,system:masters\n")
+    port, client, peer = _free_port(), _free_port(), _free_port()
+    etcd = [
+        *(shutil.which("etcd", path=f"{binaries}{os.pathsep}{os.environ['PATH']}") or "etcd",),
+        f"--data-dir={directory / 'etcd'}",
+        f"--listen-client-urls=http://127.0.0.1:{client}",
+        f"--advertise-client-urls=http://127.0.0.1:{client}",
+        f"--listen-peer-urls=http://127.0.0.1:{peer}",
+        f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
+        f"--initial-cluster=default=http://127.0.0.1:{peer}",
+        "--unsafe-no-fsync",
+    ]
+    server = [
+        binaries / "kube-apiserver",
+        f"--etcd-servers=http://127.0.0.1:{client}",
+        f"--cert-dir={directory / 'certificates'}",
+        "--bind-address=127.0.0.1",
+        "--advertise-address=127.0.0.1",
+        f"--secure-port={port}",
+        f"--token-auth-file={directory / 'tokens.csv'}",
+        "--authorization-mode=RBAC",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={key}",
+        f"--service-account-signing-key-file={key}",
+        "--service-cluster-ip-range=10.96.0.0/16",
+    ]
+    with ExitStack() as running:
+        running.enter_context(_process(etcd, directory / "etcd.log"))
+        process = running.enter_context(_process(server, directory / "kube-apiserver.log"))
+        _wait_until_written(directory / "certificates" / "apiserver.crt", process)
+        plane = ControlPlane(directory, port)
+        _wait_until_ready(plane.api, process, directory / "kube-apiserver.log")
+        controllers = [
+            binaries / "kube-controller-manager",
+            f"--kubeconfig={plane.kubeconfig}",
+            f"--controllers={CONTROLLERS}",
+            f"--service-account-private-key-file={key}",
+            "--leader-elect=false",
+            "--secure-port=0",
+        ]
+        running.enter_context(_process(controllers, directory / "kube-controller-manager.log"))
+        node = [sys.executable, Path(__file__).with_name("hollow_node.py"), plane.kubeconfig]
+        running.enter_context(_process(node, directory / "hollow-node.log"))
+        yield plane
+
+
+@contextmanager
+def _process(command: list[object], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    path = [str(Path(__file__).parents[2] / "tools" / "pulumi" / "plugins")]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            list(map(str, command)),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+        )
+    try:
+        yield process
+    finally:
+        # State of a test run is of no use afterwards: no need to wait for an orderly end.
+        process.kill()
+        process.wait()
+
+
+def _wait_until_written(path: Path, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not path.is_file() or not path.read_bytes():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the API server did not start; see {path.parent.parent}/kube-apiserver.log")
+        time.sleep(0.1)
+
+
+def _wait_until_ready(api: KubernetesApi, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            # The built-in roles and the system namespaces come last.
+            api.request("GET", "/api/v1/namespaces/kube-system")
+        except ApiError as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                tail = log.read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"the API server is not ready ({error}):\n{tail}") from None
+            time.sleep(0.2)
+        else:
+            return
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
