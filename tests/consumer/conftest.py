@@ -6,6 +6,7 @@ user; PID namespaces, real PHP and real brokers are in tests/runtime.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -115,21 +116,27 @@ class Container:
         return self.process.wait(PATIENCE_SECONDS)
 
     def destroy(self) -> None:
+        """End PID 1 and everything it started, whoever is its parent by now."""
         if self.process is not None and self.process.poll() is None:
-            workers = [event["pid"] for event in self.events("workerStarted")]
             self.process.kill()
             self.process.wait()
-            for pid in workers:
-                # Only what still is one of ours: numbers are used again.
-                if str(self.directory) in _command_line(pid):
-                    os.kill(pid, signal.SIGKILL)
+        until(lambda: not self._kill_what_is_left(), "the container's processes to end")
+
+    def _kill_what_is_left(self) -> list[int]:
+        mark = f"EBBTIDE_STATE_DIRECTORY={self.state}\0".encode()
+        left = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and mark in _environ(path)]
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return left
 
 
-def _command_line(pid: int) -> str:
+def _environ(process: Path) -> bytes:
+    """Empty for a process that has ended or is another user's."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        return (process / "environ").read_bytes()
     except OSError:
-        return ""
+        return b""
 
 
 def as_image_user() -> dict[str, Any]:

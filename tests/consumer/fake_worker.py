@@ -39,6 +39,7 @@ if not options.default_signal:
     signal.signal(signal.SIGTERM, stop)
 note("up")
 handled = 0
+signal.alarm(120)  # should the tests be killed, it does not outlive them for long
 while not stopping and (options.messages == 0 or handled < options.messages):
     if options.needs and not os.path.exists(options.needs):  # noqa: PTH110
         print("the broker is away", file=sys.stderr)  # noqa: T201
