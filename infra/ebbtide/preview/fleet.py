@@ -68,23 +68,39 @@ def rolls_pods(change: ResourceChange) -> bool:
     return any(found.path[:2] == ("spec", "template") for found in change.properties)
 
 
-def drain_sentence(change: ResourceChange, consumer: ConsumerSettings | None) -> str:
-    """How many pods drain, for how long at most, and what runs side by side meanwhile."""
+def bounds(hpa: Mapping[str, Any]) -> tuple[int, int]:
+    """The smallest and the largest number of pods that an HPA's manifest allows."""
+    spec = _mapping(hpa.get("spec"))
+    return _number(spec.get("minReplicas"), 1), _number(spec.get("maxReplicas"), 1)
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 pod`, `2 pods`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def drain_sentence(change: ResourceChange, consumer: ConsumerSettings | None, hpa: ResourceChange | None) -> str:
+    """How many pods drain, for how long at most, and what runs side by side meanwhile.
+
+    `hpa` is the change of the autoscaler in the same update: its old bounds are those of the pods that drain.
+    """
     before, after = Pods.of(change.old), Pods.of(change.new)
     took = f"each within {format_duration(before.grace_seconds)}"
     if before.longest_message_seconds:
         took = f"each for as long as its longest message ({format_duration(before.longest_message_seconds)} at most)"
     if consumer is None:
         return f"all its pods drain, {took}"
-    least, most = consumer.autoscaling.min_replicas, consumer.autoscaling.max_replicas
+    next_most = consumer.autoscaling.max_replicas
+    least, most = consumer.autoscaling.min_replicas, next_most
     if before.replicas is not None:
         least = most = before.replicas
+    elif hpa is not None and hpa.old:
+        least, most = bounds(hpa.old)
     count = f"{least}" if least == most else f"{least} to {most}"
     pods = f"{count} pod{'' if most == 1 else 's'} drain{'s' if most == 1 else ''}, {took}"
-    peak = 2 * most
     connections = consumer.worker.connections
-    held = most * before.processes + most * after.processes
+    held = most * before.processes + next_most * after.processes
     return (
-        f"{pods}; old and new overlap: up to {peak} pods, {held * connections.broker} broker and "
+        f"{pods}; old and new overlap: up to {most + next_most} pods, {held * connections.broker} broker and "
         f"{held * connections.database} database connections"
     )

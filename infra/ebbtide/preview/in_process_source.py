@@ -21,10 +21,11 @@ def change_since_base(ref: str, head: StackSettings, root: Path) -> tuple[StackC
     """Compare the work tree with `ref`. Raises SettingsError when `ref` is no commit here."""
     resources = [to_json(resource) for resource in stack_resources(head)]
     change = change_since(ref, head.name, root, resources, PROJECT)
-    return change, tuple(_timelines(change, head))
+    return change, timelines_of(change, head)
 
 
-def _timelines(change: StackChange, head: StackSettings) -> list[TimelineChange]:
+def timelines_of(change: StackChange, head: StackSettings) -> tuple[TimelineChange, ...]:
+    """The shutdown timelines that a change moves."""
     found = []
     for update in change.changes:
         consumer = head.consumers.get(update.title)
@@ -34,7 +35,7 @@ def _timelines(change: StackChange, head: StackSettings) -> list[TimelineChange]
         if before.grace_seconds != after.grace_seconds:
             now = build_timeline(head, consumer)
             found.append(TimelineChange(consumer.name, _before(now, before), now))
-    return found
+    return tuple(found)
 
 
 def _before(now: tuple[Moment, ...], pods: Pods) -> tuple[Moment, ...]:

@@ -95,7 +95,7 @@ class Review:
 
 _VERDICTS = {
     RiskLevel.DANGER: "danger, do not merge without reading",
-    RiskLevel.DISRUPTIVE: "running consumers restart or drain, nothing is lost",
+    RiskLevel.DISRUPTIVE: "running consumers restart or drain",
     RiskLevel.SCALING: "consumers scale differently",
     RiskLevel.INFO: "running consumers do not notice",
 }

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ebbtide.preview.change import MISSING, Operation, ResourceChange
+from ebbtide.preview.fleet import bounds, plural
 from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
+from ebbtide.preview.show import show_value
 
 _HPA = "HorizontalPodAutoscaler"
 
@@ -48,21 +50,16 @@ def check_fixed_number(context: Context) -> Iterator[Risk]:
         old, new = _replicas(change.old), _replicas(change.new)
         if isinstance(old, int) and isinstance(new, int) and old != new:
             level = RiskLevel.DISRUPTIVE if new < old else RiskLevel.SCALING
-            what = f": {old - new} pods drain at once" if new < old else ""
-            yield Risk(
-                "P-21",
-                level,
-                change.title,
-                f"{change.title} runs {new} pods instead of {old}{what}",
-                resource=change.key,
-            )
+            what = f": {plural(old - new, 'pod')} drain at once" if new < old else ""
+            sentence = f"{change.title} runs {plural(new, 'pod')} instead of {old}{what}"
+            yield Risk("P-21", level, change.title, sentence, resource=change.key)
 
 
 def check_envelope(context: Context) -> Iterator[Risk]:
     """P-22 (scaling; disruptive when the maximum falls). The bounds of an HPA change. A number outside of the new
     bounds is corrected at the next sync, past every window and policy."""
     for change in _updated(context):
-        old, new = _bounds(change.old), _bounds(change.new)
+        old, new = bounds(change.old), bounds(change.new)
         if old == new:
             continue
         sentence = f"{change.title} scales between {new[0]} and {new[1]} pods instead of {old[0]} and {old[1]}"
@@ -72,6 +69,13 @@ def check_envelope(context: Context) -> Iterator[Risk]:
             sentence += f": at its maximum, {old[1] - new[1]} pods drain at once, whatever its behavior says"
         elif new[0] > old[0]:
             sentence += ": pods below the new minimum start at once"
+        consumer = context.consumers.get(change.title)
+        if new[1] > old[1] and consumer is not None:
+            worker = consumer.worker
+            sentence += (
+                f": up to {new[1] * worker.processes * worker.connections.broker} broker and "
+                f"{new[1] * worker.processes * worker.connections.database} database connections"
+            )
         yield Risk("P-22", level, change.title, sentence, resource=change.key)
 
 
@@ -145,12 +149,6 @@ def _spec(hpa: Mapping[str, Any]) -> Mapping[str, Any]:
     return spec if isinstance(spec, Mapping) else {}
 
 
-def _bounds(hpa: Mapping[str, Any]) -> tuple[int, int]:
-    spec = _spec(hpa)
-    least, most = spec.get("minReplicas", 1), spec.get("maxReplicas", 1)
-    return (least if isinstance(least, int) else 1), (most if isinstance(most, int) else 1)
-
-
 def _metrics(hpa: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Each metric's name and target: ("cpu", "60 %")."""
     found = []
@@ -173,7 +171,7 @@ def _listed(metrics: list[tuple[str, str]]) -> str:
 
 
 def _show(value: object) -> str:
-    return "default" if value is MISSING or value is None else str(value)
+    return "default" if value is MISSING or value is None else show_value(value)
 
 
 AUTOSCALING_RULES: tuple[PreviewRule, ...] = (

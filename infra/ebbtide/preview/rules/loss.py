@@ -93,11 +93,13 @@ def check_protection_lost(context: Context) -> Iterator[Risk]:
     """P-04 (danger). `protect` or `ignoreChanges` is taken away: the next change may delete it, or take the number of
     pods away from its autoscaler."""
     for change in context.change.changes:
-        for option in change.options:
+        for option in change.options if change.operation is Operation.UPDATE else ():
             if option.name == "protect" and option.old and not option.new:
                 sentence, advice = "is no longer protected against deletion", "keep ebbtide:protect"
             elif option.name == "ignoreChanges" and set(option.old or ()) - set(option.new or ()):
                 lost = ", ".join(sorted(set(option.old or ()) - set(option.new or ())))
+                if lost == "spec.replicas":
+                    continue  # P-20 says who owns it now.
                 sentence, advice = f"no longer leaves {lost} alone", "check who owns it now"
             else:
                 continue

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ebbtide.preview.change import Operation, ResourceChange
 from ebbtide.preview.fleet import Pods, drain_sentence, rolls_pods
 from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
 from ebbtide.settings.image import split_image
 
-# What follows from the longest message, under one name.
-_BUDGET_VARIABLES = {
-    "EBBTIDE_LONGEST_MESSAGE_SECONDS",
-    "EBBTIDE_STOP_WAIT_SECONDS",
-    "EBBTIDE_DRAIN_DEADLINE_SECONDS",
-    "EBBTIDE_GRACE_SECONDS",
+_SPOT_LABEL = "cloud.google.com/gke-spot"
+# The settings behind our own variables.
+_OWN_VARIABLES = {
+    "EBBTIDE_LONGEST_MESSAGE_SECONDS": "shutdown budget",
+    "EBBTIDE_STOP_WAIT_SECONDS": "shutdown budget",
+    "EBBTIDE_DRAIN_DEADLINE_SECONDS": "shutdown budget",
+    "EBBTIDE_GRACE_SECONDS": "shutdown budget",
+    "EBBTIDE_PROCESSES": "processes",
+    "EBBTIDE_DRAIN": "way to drain",
+    "EBBTIDE_TIME_LIMIT_SECONDS": "time limit",
+    "EBBTIDE_MEMORY_LIMIT_MEBIBYTES": "memory limit of a process",
+    "EBBTIDE_RECOVER_AFTER_SECONDS": "recovery of killed messages",
 }
 
 
@@ -23,7 +30,8 @@ def check_restart(context: Context) -> Iterator[Risk]:
     long the slowest may take, and how many pods and connections there are while old and new overlap."""
     for change in context.of("Deployment", Operation.UPDATE):
         if rolls_pods(change):
-            drain = drain_sentence(change, context.consumers.get(change.title))
+            hpa = next((found for found in context.of("HorizontalPodAutoscaler") if found.title == change.title), None)
+            drain = drain_sentence(change, context.consumers.get(change.title), hpa)
             sentence = f"{change.title} restarts ({_reasons(change)}): {drain}"
             yield Risk("P-10", RiskLevel.DISRUPTIVE, change.title, sentence, resource=change.key)
 
@@ -39,9 +47,11 @@ def _reason(path: tuple[str | int, ...]) -> str:
     below = path[2:]
     if "env" in below and below.index("env") + 1 < len(below):
         name = str(below[below.index("env") + 1])
-        return "shutdown budget" if name in _BUDGET_VARIABLES else f"variable {name}"
+        return _OWN_VARIABLES.get(name, f"variable {name}")
     if below[-1:] == ("terminationGracePeriodSeconds",):
         return "shutdown budget"
+    if "args" in below:
+        return "worker command"
     if below[:1] == ("metadata",):
         return "labels" if "labels" in below else "annotations"
     words = [
@@ -118,6 +128,23 @@ def check_new_consumer(context: Context) -> Iterator[Risk]:
         yield Risk("P-14", RiskLevel.INFO, change.title, f"{change.title} is new{size}", resource=change.key)
 
 
+def check_spot(context: Context) -> Iterator[Risk]:
+    """P-16 (disruptive). A consumer moves onto Spot capacity, where a pod gets 15 s to finish, best effort (V-08)."""
+    for change in context.of("Deployment", Operation.CREATE, Operation.UPDATE):
+        selector = ("spec", "template", "spec", "nodeSelector")
+        if _at(change.new, *selector).get(_SPOT_LABEL) and not _at(change.old, *selector).get(_SPOT_LABEL):
+            sentence = f"{change.title} runs on Spot capacity: a pod may be ended at any time with 15 s to finish"
+            yield Risk("P-16", RiskLevel.DISRUPTIVE, change.title, sentence, resource=change.key)
+
+
+def _at(document: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    """The mapping at a path; empty if there is none."""
+    here: Any = document
+    for part in path:
+        here = here.get(part) if isinstance(here, Mapping) else None
+    return here if isinstance(here, Mapping) else {}
+
+
 def check_labels_only(context: Context) -> Iterator[Risk]:
     """P-15 (info). Only labels or annotations of objects change; no pod restarts."""
     for change in context.change.changes:
@@ -136,5 +163,6 @@ RESTART_RULES: tuple[PreviewRule, ...] = (
     check_nodes,
     check_drains_longer,
     check_new_consumer,
+    check_spot,
     check_labels_only,
 )

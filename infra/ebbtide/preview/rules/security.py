@@ -10,6 +10,7 @@ from ebbtide.preview.change import MISSING, Operation, PropertyChange
 from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
 
 _EVERYWHERE = {"0.0.0.0/0", "::/0"}
+_METADATA_SERVERS = {"169.254.169.252/32", "169.254.169.254/32"}
 _BROAD_ROLE = re.compile(r"roles/(owner|editor)$|[aA]dmin$|cluster-admin$")
 # Settings of a pod and the value that isolates it.
 _ISOLATION = {
@@ -26,8 +27,12 @@ _ISOLATION = {
 
 def check_network(context: Context) -> Iterator[Risk]:
     """P-30 (danger when it opens to everywhere or goes away, otherwise info). A network policy lets more through."""
+    # With what it guarded, or with its namespace, a policy goes without leaving anything open.
+    gone = {change.title for kind in ("Deployment", "Namespace") for change in context.of(kind, Operation.DELETE)}
     for change in context.of("NetworkPolicy"):
         if change.operation is Operation.DELETE:
+            if change.title in gone or _namespace(change.old) in gone:
+                continue
             sentence = f"network policy {change.title} is deleted: what it kept out may come in"
             yield Risk("P-30", RiskLevel.DANGER, change.title, sentence, "keep it", change.key)
             continue
@@ -38,6 +43,11 @@ def check_network(context: Context) -> Iterator[Risk]:
         level = RiskLevel.DANGER if wide else RiskLevel.INFO
         sentence = f"{change.title} may reach more: {', '.join(sorted(opened))}"
         yield Risk("P-30", level, change.title, sentence, "name the network it needs" if wide else "", change.key)
+
+
+def _namespace(policy: Mapping[str, Any]) -> str:
+    metadata = policy.get("metadata")
+    return str(metadata.get("namespace", "")) if isinstance(metadata, Mapping) else ""
 
 
 def _destinations(policy: Mapping[str, Any]) -> set[str]:
@@ -56,7 +66,8 @@ def _peer(peer: Any) -> str:
     if not isinstance(peer, Mapping):
         return "everywhere"
     if isinstance(peer.get("ipBlock"), Mapping):
-        return str(peer["ipBlock"].get("cidr", "everywhere"))
+        cidr = str(peer["ipBlock"].get("cidr", "everywhere"))
+        return "the metadata server" if cidr in _METADATA_SERVERS else cidr
     labels = [
         f"{name}={value}"
         for selector in ("namespaceSelector", "podSelector")

@@ -1,0 +1,190 @@
+"""Forty changes that teams make to their stacks, and what a reviewer must be told about each.
+
+`base` and `head` are two versions of a stack's file: each is laid over the file as it is in this repository. None
+removes a key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+CPU = {"kind": "cpu", "targetUtilization": 60}
+BACKLOG = {"kind": "external", "metric": "githubevents_backlog", "targetAverageValue": 70}
+AUTOPILOT = {"cluster": {"kind": "gkeAutopilot"}}
+QUICK = {"redeliverTimeout": "60s"}
+FIXED = {"kind": "fixed", "replicas": 3}
+SECOND = {
+    "image": "europe-west1-docker.pkg.dev/acme-consumers/consumers/mail:1.0.0",
+    "worker": {"kind": "symfonyMessenger", "receivers": ["mail"], "processes": 10},
+    "shutdown": {"longestMessage": "30s"},
+    "transport": {"kind": "rabbitmq"},
+    "autoscaling": {"kind": "fixed", "replicas": 2},
+}
+
+
+def consumer(**change: Any) -> dict[str, Any]:
+    """A change of the consumer githubevents."""
+    return {"consumers": {"githubevents": change}}
+
+
+def hpa(**change: Any) -> dict[str, Any]:
+    """A change of its autoscaler."""
+    return consumer(autoscaling=change)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One edit, the level of its worst risk, and the rules that must speak."""
+
+    name: str
+    level: str | None
+    rules: tuple[str, ...]
+    head: dict[str, Any]
+    base: dict[str, Any] = field(default_factory=dict)
+    stack: str = "production"
+
+
+CHANGES = [
+    Change("nothing", None, (), {}),
+    # What restarts consumers.
+    Change(
+        "image by digest",
+        "disruptive",
+        ("P-10", "P-11"),
+        consumer(image="acme.example/consumers/githubevents@sha256:" + "b" * 64),
+        consumer(image="acme.example/consumers/githubevents@sha256:" + "a" * 64),
+    ),
+    Change(
+        "image by tag",
+        "disruptive",
+        ("P-10", "P-11"),
+        consumer(image="europe-west1-docker.pkg.dev/acme-consumers/consumers/githubevents:1.1.0"),
+        stack="dev",
+    ),
+    Change(
+        "digest gives way to a tag",
+        "disruptive",
+        ("P-10", "P-11"),
+        consumer(image="europe-west1-docker.pkg.dev/acme-production/consumers/githubevents:2.0.0"),
+    ),
+    Change(
+        "same tag, other digest",
+        "disruptive",
+        ("P-10", "P-11"),
+        consumer(image="acme.example/app:1@sha256:" + "b" * 64),
+        consumer(image="acme.example/app:1@sha256:" + "a" * 64),
+    ),
+    Change(
+        "image from another registry",
+        "disruptive",
+        ("P-10", "P-11"),
+        consumer(image="ghcr.io/acme/githubevents:1.0.0"),
+        stack="dev",
+    ),
+    Change("a variable changes", "disruptive", ("P-10",), consumer(environment={"APP_ENV": "staging"})),
+    Change("a variable is added", "disruptive", ("P-10",), consumer(environment={"LOG_LEVEL": "debug"})),
+    Change("more processes", "disruptive", ("P-10",), consumer(worker={"processes": 100})),
+    Change("fewer processes", "disruptive", ("P-10",), consumer(worker={"processes": 20})),
+    Change("another receiver", "disruptive", ("P-10",), consumer(worker={"receivers": ["githubevents", "mail"]})),
+    Change("more memory", "disruptive", ("P-10",), consumer(resources={"memory": {"request": "8Gi"}})),
+    Change("a larger CPU request", "disruptive", ("P-10",), consumer(resources={"cpu": {"request": "980m"}})),
+    Change(
+        "onto Spot nodes",
+        "disruptive",
+        ("P-10", "P-16"),
+        {**AUTOPILOT, **consumer(placement={"spot": True}, shutdown={"longestMessage": "5s"}, transport=QUICK)},
+        {**AUTOPILOT, **consumer(shutdown={"longestMessage": "5s"}, transport=QUICK)},
+    ),
+    # The shutdown budget.
+    Change("less time to finish", "danger", ("P-03", "P-10"), consumer(shutdown={"longestMessage": "60s"})),
+    Change(
+        "more time to finish",
+        "disruptive",
+        ("P-10", "P-13"),
+        consumer(shutdown={"longestMessage": "300s"}, transport={"redeliverTimeout": "340s"}),
+    ),
+    Change(
+        "drain by stop file", "disruptive", ("P-10", "P-13"), consumer(worker={"drain": "stopFile", "timeLimit": "2m"})
+    ),
+    Change("protected from node scale-down", "disruptive", ("P-10",), consumer(shutdown={"nodeScaleDown": "protect"})),
+    # How it scales.
+    Change("a higher maximum", "scaling", ("P-22",), hpa(maxReplicas=10)),
+    Change("a lower maximum", "disruptive", ("P-22",), hpa(maxReplicas=2)),
+    Change("a higher minimum", "scaling", ("P-22",), hpa(minReplicas=2)),
+    Change("another CPU target", "scaling", ("P-23",), hpa(metrics=[{"kind": "cpu", "targetUtilization": 75}])),
+    Change("backlog instead of CPU", "scaling", ("P-23",), hpa(metrics=[BACKLOG])),
+    Change("backlog beside CPU", "scaling", ("P-23",), hpa(metrics=[CPU, BACKLOG])),
+    Change("an empty behavior", "scaling", ("P-24",), hpa(behavior={})),
+    Change(
+        "a slower way down",
+        "scaling",
+        ("P-24",),
+        hpa(behavior={"scaleDown": {"stabilizationWindow": "10m"}}),
+        hpa(behavior={}),
+    ),
+    Change(
+        "no behavior any more",
+        "scaling",
+        ("P-24",),
+        hpa(behavior=None),
+        hpa(behavior={"scaleDown": {"stabilizationWindow": "10m"}}),
+    ),
+    Change("never scales down", "scaling", ("P-24",), hpa(behavior={"scaleDown": {"selectPolicy": "Disabled"}})),
+    Change("fixed becomes HPA", "danger", ("P-20",), {}, hpa(kind="fixed", replicas=3)),
+    Change("fixed above the maximum becomes HPA", "danger", ("P-20",), {}, hpa(kind="fixed", replicas=8)),
+    Change("HPA becomes fixed", "danger", ("P-20",), hpa(**FIXED)),
+    Change("a larger fixed number", "scaling", ("P-21",), hpa(kind="fixed", replicas=6), hpa(**FIXED)),
+    Change("a smaller fixed number", "disruptive", ("P-21",), hpa(kind="fixed", replicas=1), hpa(**FIXED)),
+    # What comes and goes.
+    Change("a new consumer", "info", ("P-14",), {"consumers": {"mail": SECOND}}),
+    Change("a consumer is removed", "danger", ("P-02",), {}, {"consumers": {"mail": SECOND}}),
+    Change(
+        "a consumer is renamed",
+        "danger",
+        ("P-02", "P-14"),
+        {"consumers": {"post": SECOND}},
+        {"consumers": {"mail": SECOND}},
+    ),
+    Change("another namespace", "danger", ("P-01", "P-02"), {"namespace": "queues"}),
+    Change(
+        "Autopilot instead of Standard",
+        "danger",
+        ("P-01",),
+        {"cluster": {"kind": "gkeAutopilot"}},
+        {"cluster": {"kind": "gkeStandard"}},
+        "dev",
+    ),
+    Change("the repository is removed", "danger", ("P-01",), {"imageRepository": None}),
+    # Safeguards.
+    Change("no protection any more", "danger", ("P-04",), {"protect": False}),
+    Change(
+        "a secret is no longer read",
+        "danger",
+        ("P-05", "P-10"),
+        consumer(secretEnvironment={"MESSENGER_TRANSPORT_DSN": None}),
+    ),
+    Change(
+        "a new version of a secret",
+        "disruptive",
+        ("P-10",),
+        consumer(secretEnvironment={"MESSENGER_TRANSPORT_DSN": {"secret": "githubevents-broker-v2", "key": "dsn"}}),
+    ),
+    Change(
+        "one more network",
+        "info",
+        ("P-30",),
+        consumer(
+            network={"egress": [{"cidr": "10.82.0.0/24", "ports": [6379]}, {"cidr": "10.90.0.0/24", "ports": [443]}]}
+        ),
+    ),
+    Change("everywhere", "danger", ("P-30",), consumer(network={"egress": [{"cidr": "0.0.0.0/0", "ports": [443]}]})),
+    Change(
+        "a role in the project",
+        "info",
+        ("P-31",),
+        consumer(serviceAccount={"googleRoles": ["roles/pubsub.subscriber"]}),
+    ),
+    Change("an admin's role", "danger", ("P-31",), consumer(serviceAccount={"googleRoles": ["roles/storage.admin"]})),
+    Change("a label", "disruptive", ("P-10",), consumer(labels={"acme.com/team": "platform"})),
+]
