@@ -159,11 +159,13 @@ def test_an_image_that_is_only_known_while_deploying_replaces_that_of_the_settin
 
 
 def test_a_run_leaves_nothing_behind_and_sees_nothing_of_another():
+    before = (pulumi.get_project(), pulumi.get_stack())
     first, again = run_in_process(STACKS["existing"]), run_in_process(STACKS["existing"])
     assert first == again
     assert pulumi.runtime.get_root_resource() is None
+    assert (pulumi.get_project(), pulumi.get_stack()) == before, "the next program would think that it is in this stack"
     with pytest.raises(RuntimeError):
-        asyncio.get_running_loop()
+        asyncio.get_event_loop()
 
 
 def test_a_program_that_fails_says_so():

@@ -54,6 +54,11 @@ STANDARD, AUTOPILOT, EXISTING = {"kind": "gkeStandard"}, {"kind": "gkeAutopilot"
         (AUTOPILOT, {}, [600, 3600]),
         (AUTOPILOT, message("20s", nodeScaleDown="protect"), [7 * 24 * 3600]),
         (EXISTING, {}, [600]),
+        (
+            {**EXISTING, "platform": "gkeStandard", "spotNotice": "2m", "kubernetesVersion": "1.35"},
+            {"placement": {"spot": True}},
+            [105, 600, 3600],
+        ),
         ({**EXISTING, "platform": "gkeStandard"}, {}, [600, 3600]),
     ],
 )
@@ -222,6 +227,14 @@ def test_a_node_offers_what_google_does_not_keep(machine, cpu, memory_mebibytes)
     assert found is not None
     assert found[0] == cpu
     assert found[1] // 1024**2 == pytest.approx(memory_mebibytes, abs=60)
+
+
+def test_a_pod_must_fit_where_it_may_run_and_not_just_anywhere():
+    pools = {"base": {}, "cheap": {"spot": True, "machineType": "e2-standard-16"}}
+    large = {"resources": {"memory": {"request": "20Gi", "limit": "20Gi"}}}
+    (finding,) = refused({**STANDARD, "nodePools": pools}, large)
+    assert finding.rule == "G-03"
+    assert stack({**STANDARD, "nodePools": pools}, {**large, **message("5s"), "placement": {"spot": True}})
 
 
 def test_a_machine_whose_name_does_not_say_its_size_is_not_guessed():

@@ -118,8 +118,8 @@ def _kubelet_config(pool: NodePoolSettings) -> dict[str, Any]:
         "podPidsLimit": pool.pod_process_limit,
         "singleProcessOomKill": pool.kill_single_process,
     }
-    if pool.spot and pool.spot_notice > SPOT_DEFAULT_NOTICE_SECONDS:
-        # Only Spot pools may set these (V-08).
+    if pool.spot_notice > SPOT_DEFAULT_NOTICE_SECONDS:
+        # Only Spot pools may set these (V-08), and the settings give no other pool a notice.
         config["shutdownGracePeriodSeconds"] = pool.spot_notice
         config["shutdownGracePeriodCriticalPodsSeconds"] = SPOT_CRITICAL_PODS_SECONDS
     return config
