@@ -85,7 +85,12 @@ def _manifests(load: Load) -> Iterator[Case]:
             try:
                 api.HpaSpec.from_manifest({**_manifest(), **wrong}, 34)
             except load("manifest").ManifestError as error:
-                assert error.problems[0].startswith("kind: must be HorizontalPodAutoscaler"), error.problems
+                got = {"autoscaling/v2", "HorizontalPodAutoscaler", *wrong.values()} - {
+                    {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}[key] for key in wrong
+                }
+                kind, version = sorted(got, key=lambda word: "/" in word)
+                said = f"kind: must be HorizontalPodAutoscaler of autoscaling/v2 (got '{kind} of {version}')"
+                same((said,), error.problems)
             else:
                 raise AssertionError(f"{wrong} was accepted")
 

@@ -24,7 +24,7 @@ def _rules(load: Load, minor: int, tolerance: tuple[float, float] = (0.1, 0.1)) 
 
 def _check_result(result: Any, proposal: int | None, current: Any) -> None:
     if proposal is None:
-        same("failed", result.outcome)
+        same(("failed", 0, 0), (result.outcome, result.proposal, result.current))
         assert current in result.error, f"{current!r} is not said in {result.error!r}"
     else:
         same(("", proposal, current), (result.error, result.proposal, result.current))
@@ -115,6 +115,13 @@ def _averages(load: Load) -> Iterator[Case]:
         rules = _rules(load, minor, tolerance)
         _check_result(metrics.propose(metric, series, api.Scale(77, status), None, rules), proposal, value)
 
+    def no_pods() -> None:
+        metric = api.Metric("Object", "AverageValue", 1000, "qps")
+        for usage, ratio in ((5, "inf"), (1, "inf"), (0, "nan"), (-1, "-inf"), (-5, "-inf")):
+            result = metrics.propose(metric, usage, api.Scale(77, 0), None, _rules(load, 37))
+            same(ratio, str(result.ratio))
+
+    yield "GetExternalPerPodMetricReplicas: dividing by no pods", no_pods
     for source, *row in value_metrics.AVERAGE:
         yield source, lambda row=row: check(*row)
 
@@ -149,20 +156,23 @@ def _groups(load: Load) -> Iterator[Case]:
     def unequal() -> None:
         metric = api.Metric("Resource", "Utilization", 150, "cpu")
         for asked, kept in (((3, 101), (3, 101)), ((7, 7), ()), ((7,), ())):
-            pods = [api.Pod(request_milli=each) for each in asked]
+            pods = [api.Pod("Running", "True", 0, 0, request_milli=each) for each in asked]
             same(kept, api.group_pods(pods, metric, NOW_US, upstream_flags(api)).missing_requests_milli)
 
     def strays() -> None:
         metric = api.Metric("Pods", "AverageValue", 150, "busy")
-        got = api.group_pods([], metric, NOW_US, upstream_flags(api), [api.Sample(5), api.Sample(6)])
+        got = api.group_pods([], metric, NOW_US, upstream_flags(api), [api.Sample(5, 0, 0), api.Sample(6, 0, 0)])
         same((2, 11, ""), (got.unlisted, got.unlisted_usage_milli, got.request_error))
 
     def no_request() -> None:
-        for metric, said in (
-            (api.Metric("Resource", "Utilization", 150, "cpu"), "missing request for cpu"),
-            (api.Metric("Resource", "AverageValue", 150, "cpu"), ""),
+        for target_type, deleted, said in (
+            ("Utilization", True, "missing request for cpu"),
+            ("AverageValue", False, ""),
         ):
-            same(said, api.group_pods([api.Pod(deleted=True)], metric, NOW_US, upstream_flags(api)).request_error)
+            metric = api.Metric("Resource", target_type, 150, "cpu")
+            pod = api.Pod("Running", "True", 0, 0, deleted=deleted, sample=api.Sample(1, NOW_US, 0))
+            got = api.group_pods([pod], metric, NOW_US, upstream_flags(api))
+            same((said, 0), (got.request_error, got.ready_request_milli))
 
     for source, *row in grouping.GROUPS:
         yield source, lambda row=row: group(*row)
@@ -171,6 +181,50 @@ def _groups(load: Load) -> Iterator[Case]:
     yield "groupPods: unequal requests of missing pods are kept apart", unequal
     yield "groupPods: stray samples", strays
     yield "calculateRequests: a deleted pod without a request fails it too", no_request
+
+
+def _integers(load: Load) -> Iterator[Case]:
+    """Go's conversions on amd64 (CVTTSD2SL), at their edges."""
+    module = load("integers")
+    low, high = -(2**31), 2**31 - 1
+    rows = {
+        "ceil_int32": [
+            (0.1, 1),
+            (-0.9, 0),
+            (float(high), high),
+            (high + 0.5, low),
+            (high + 1.0, low),
+            (float(low), low),
+            (low - 0.5, low),
+            (low - 1.0, low),
+            (low - 1.5, low),
+            (low + 0.5, low + 1),
+            (float("nan"), low),
+            (float("inf"), low),
+            (float("-inf"), low),
+        ],
+        "trunc_int32": [
+            (0.9, 0),
+            (-0.9, 0),
+            (high + 0.9, high),
+            (high + 1.0, low),
+            (high + 1.9, low),
+            (low - 0.9, low),
+            (low - 1.0, low),
+            (low + 0.9, low + 1),
+            (float("nan"), low),
+        ],
+        "wrap_int32": [(high, high), (high + 1, low), (low, low), (low - 1, high), (2**32, 0), (-1, -1)],
+        "wrap_int64": [(2**63 - 1, 2**63 - 1), (2**63, -(2**63)), (-(2**63) - 1, 2**63 - 1), (-1, -1)],
+    }
+    for name, pairs in rows.items():
+        for given, expected in pairs:
+            yield f"Go {name}({given})", lambda n=name, g=given, e=expected: same(e, getattr(module, n)(g))
+    for dividend, divisor, expected in ((7, 2, 3), (-7, 2, -3), (-1, 3, 0), (0, 3, 0), (-6, 3, -2)):
+        yield (
+            f"Go {dividend} / {divisor}",
+            lambda d=dividend, by=divisor, e=expected: same(e, module.truncated_quotient(d, by)),
+        )
 
 
 def _requests(load: Load) -> Iterator[Case]:
@@ -187,4 +241,4 @@ def _requests(load: Load) -> Iterator[Case]:
         yield source, lambda row=row: check(*row)
 
 
-TABLES = (_pod_metrics, _classes, _values, _averages, _groups, _requests)
+TABLES = (_pod_metrics, _classes, _values, _averages, _groups, _requests, _integers)

@@ -93,7 +93,7 @@ def _syncs(load: Load) -> Iterator[Case]:
             None if state.get("unreadable") else api.Scale(*scale),
             api.count_ready(pods),
             seen,
-            scale_writable=not state.get("unwritable", False),
+            **({"scale_writable": False} if state.get("unwritable") else {}),
         )
         same(_conditions(differing), {tuple(each) for each in decision.conditions})
         same(expected is not None and expected != scale[0], decision.rescale)
@@ -104,6 +104,50 @@ def _syncs(load: Load) -> Iterator[Case]:
 
     for source, *row in [*syncs.UPSTREAM, *syncs.EDGES]:
         yield source, lambda row=row: check(*row)
+
+
+def _state(load: Load) -> Iterator[Case]:
+    """What the tables' columns do not reach: copies of the state, and refusals."""
+    api = load("")
+
+    def copies() -> None:
+        event, recommendation = load("history").ScaleEvent, load("history").Recommendation
+        original = api.History([recommendation(3, 5)], [event(1, 2)], [event(3, 4, outdated=True)])
+        original.set(load("controller").SCALED_TO_ZERO)
+        copied = original.copy()
+        same(original, copied)
+        for log in (original.recommendations, original.scale_ups, original.scale_downs):
+            log.append(None)
+        copied.scale_downs[0].replica_change = 77
+        original.conditions.clear()
+        same(
+            (1, 1, 1, 3),
+            (
+                *map(len, (copied.recommendations, copied.scale_ups, copied.scale_downs)),
+                original.scale_downs[0].replica_change,
+            ),
+        )
+        same(
+            (True, False, None), (copied.scaled_to_zero, original.scaled_to_zero, api.History().copy().recommendations)
+        )
+
+    def refuses() -> None:
+        outside = api.Metric("External", "AverageValue", 1000, "qps")
+        inside = api.Metric("Pods", "AverageValue", 1000, "busy")
+        for metric, samples, wrong in (
+            (outside, [api.PodSamples(3)], TypeError),
+            (inside, [3000], TypeError),
+            (outside, [], ValueError),
+            (outside, [1, 2], ValueError),
+        ):
+            try:
+                api.Controller(api.HpaSpec(1, 9, (metric,))).sync(api.History(), NOW_US, api.Scale(3, 3), None, samples)
+            except wrong:
+                continue
+            raise AssertionError(f"{samples} was accepted for {metric.title}")
+
+    yield "History.copy: independent of its original", copies
+    yield "sync: samples of another kind or number", refuses
 
 
 def _recorded(load: Load) -> Iterator[Case]:
@@ -124,4 +168,4 @@ def _numbered(value: dict[str, Any]) -> dict[Any, Any]:
     return {int(key) if key.isdigit() else key: each for key, each in value.items()}
 
 
-TABLES = (_syncs, _recorded)
+TABLES = (_syncs, _state, _recorded)

@@ -137,7 +137,7 @@ class Controller:
         """The largest proposal of the metrics that work. False when the sync ends here, without a change."""
         spec = self.spec
         results = []
-        largest, winner = 0, None
+        largest, winner = 0, 0
         failures = 0
         for index, (metric, sample) in enumerate(zip(spec.metrics, samples, strict=True)):
             result = propose(metric, sample, scale, pods, self._rules)
@@ -156,7 +156,7 @@ class Controller:
         history.set(VALID_METRIC)
         decision.metric = winner
         decision.proposal = max(largest, 0)
-        if decision.proposal > decision.current and winner is not None:
+        if decision.proposal > decision.current:
             decision.reason = f"{spec.metrics[winner].title} above target"
         elif decision.proposal < decision.current:
             decision.reason = "All metrics below target"

@@ -15,15 +15,11 @@ INT64_MAX = 2**63 - 1
 
 def wrap_int32(value: int) -> int:
     """`int32(value)` of a Go integer: the low 32 bits, signed."""
-    if INT32_MIN <= value <= INT32_MAX:
-        return value
     return (value + 2**31) % 2**32 - 2**31
 
 
 def wrap_int64(value: int) -> int:
     """`int64` arithmetic that overflowed: the low 64 bits, signed."""
-    if -(2**63) <= value <= INT64_MAX:
-        return value
     return (value + 2**63) % 2**64 - 2**63
 
 
@@ -40,13 +36,13 @@ def ceil_int32(value: float) -> int:
     Out of range, NaN and infinities give the smallest int32: what Go does on amd64, where every managed control
     plane known to us runs. (The language leaves it open; arm64 saturates.)
     """
-    if -2147483649.0 < value <= 2147483647.0:
+    if INT32_MIN < value <= INT32_MAX:
         return ceil(value)
     return INT32_MIN
 
 
 def trunc_int32(value: float) -> int:
     """`int32(value)` of a Go float64, with the same out-of-range rule as `ceil_int32`."""
-    if -2147483649.0 < value < 2147483648.0:
+    if INT32_MIN < value < INT32_MAX + 1:
         return int(value)
     return INT32_MIN

@@ -111,14 +111,14 @@ def store_scale_event(behavior: Behavior, history: History, current: int, desire
     events = history.scale_ups if grew else history.scale_downs
     rules = behavior.scale_up if grew else behavior.scale_down
     cutoff = now_us - max(policy.period_seconds for policy in rules.policies) * MICROSECONDS
-    place = -1
+    place = None
     for index, event in enumerate(events):
         if event.at_us < cutoff:
             event.outdated = True
         if event.outdated:
             place = index
     new = ScaleEvent(abs(desired - current), now_us)
-    if place < 0:
+    if place is None:
         events.append(new)
     else:
         events[place] = new

@@ -6,6 +6,7 @@ Sources: pkg/apis/autoscaling/v2/defaults.go, pkg/apis/autoscaling/validation/va
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ebbtide.capacity.hpa.quantity import milli_value, parse_quantity
@@ -72,14 +73,13 @@ class _Reader:
         return low
 
     def quantity(self, value: Any, path: str) -> int:
+        milli = 0
         try:
             milli = milli_value(value)
+            if milli <= 0:
+                self.wrong(path, "must be greater than 0", value)
         except ValueError as error:
             self.wrong(path, str(error), value)
-            return 1
-        if milli <= 0:
-            self.wrong(path, "must be greater than 0", value)
-            return 1
         return milli
 
 
@@ -172,13 +172,13 @@ def _rules(reader: _Reader, stated: Mapping[str, Any] | None, default: ScalingRu
 
 
 def _tolerance(reader: _Reader, stated: Any, path: str) -> float:
+    value = Fraction()
     try:
         value = parse_quantity(stated)
+        if value < 0:
+            reader.wrong(path, "must not be negative", stated)
     except ValueError as error:
         reader.wrong(path, str(error), stated)
-        return 0.0
-    if value < 0:
-        reader.wrong(path, "must not be negative", stated)
     return float(value)
 
 

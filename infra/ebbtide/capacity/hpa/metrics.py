@@ -12,10 +12,11 @@ from math import ceil, inf, nan
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from ebbtide.capacity.hpa.integers import INT32_MAX, INT64_MAX, ceil_int32, wrap_int64
-from ebbtide.capacity.hpa.pods import PodCounts, PodSamples
+from ebbtide.capacity.hpa.pods import PodSamples
 from ebbtide.capacity.hpa.ratio import mean, utilization
 
 if TYPE_CHECKING:
+    from ebbtide.capacity.hpa.pods import PodCounts
     from ebbtide.capacity.hpa.ratio import Tolerance
     from ebbtide.capacity.hpa.release import Release
     from ebbtide.capacity.hpa.spec import Metric
@@ -162,7 +163,7 @@ def _total(sample: int | tuple[int, ...], *, capped: bool) -> int:
     return total
 
 
-def propose_from_value(usage: int, metric: Metric, current: int, pods: PodCounts, rules: Rules) -> MetricResult:
+def propose_from_value(usage: int, metric: Metric, current: int, pods: PodCounts | None, rules: Rules) -> MetricResult:
     """Object and External metrics with a `value` target (`getUsageRatioReplicaCount`)."""
     ratio = usage / metric.target
     result = MetricResult(current, "scales", ratio, usage)
@@ -172,7 +173,7 @@ def propose_from_value(usage: int, metric: Metric, current: int, pods: PodCounts
     if rules.tolerance.holds(ratio):
         result.outcome = "within tolerance"
         return result
-    if not pods.listed:
+    if pods is None or not pods.listed:
         return _failed("unable to calculate ready pods: no pods returned by selector")
     proposal = ratio * pods.running_and_ready
     capped = rules.release.caps_value_proposal and proposal > INT32_MAX
@@ -206,9 +207,6 @@ def propose_from_average(
     return MetricResult(ceil_int32(proposal), "scales", ratio, measured)
 
 
-_NO_PODS = PodCounts(0, 0)
-
-
 def propose(
     metric: Metric,
     sample: MetricInput,
@@ -232,4 +230,4 @@ def propose(
             usage = INT64_MAX
         return propose_from_average(usage, metric, scale.status_replicas, rules.tolerance, capped=capped)
     usage = _total(sample, capped=rules.release.caps_value_proposal)
-    return propose_from_value(usage, metric, scale.spec_replicas, pods or _NO_PODS, rules)
+    return propose_from_value(usage, metric, scale.spec_replicas, pods, rules)

@@ -55,8 +55,8 @@ class Sample:
     """A metric sample of one pod."""
 
     value_milli: int
-    at_us: int = 0
-    window_us: int = 0
+    at_us: int
+    window_us: int
 
 
 @dataclass(slots=True)
@@ -66,10 +66,10 @@ class Pod:
     `request_milli` None: a container has no request for the resource.
     """
 
-    phase: Literal["Pending", "Running", "Succeeded", "Failed", "Unknown"] = "Running"
-    ready_status: Literal["True", "False", "Unknown"] | None = "True"
-    ready_transition_us: int = 0
-    start_us: int | None = 0
+    phase: Literal["Pending", "Running", "Succeeded", "Failed", "Unknown"]
+    ready_status: Literal["True", "False", "Unknown"] | None
+    ready_transition_us: int
+    start_us: int | None
     deleted: bool = False
     request_milli: int | None = None
     sample: Sample | None = None

@@ -25,8 +25,6 @@ def parse_quantity(text: str | float) -> Fraction:
 
     Raises ValueError when it is no quantity.
     """
-    if isinstance(text, bool):
-        raise ValueError("a quantity is a number with an optional suffix, for example 500m")  # noqa: TRY004
     match = _FORM.match(str(text))
     if not match:
         raise ValueError("a quantity is a number with an optional suffix, for example 500m, 30 or 1Gi")

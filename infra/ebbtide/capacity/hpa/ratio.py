@@ -20,7 +20,7 @@ class Tolerance:
 
     down: float
     up: float
-    inclusive: bool = True
+    inclusive: bool
 
     def holds(self, ratio: float) -> bool:
         """Whether the ratio is near enough to 1 to leave the count alone."""

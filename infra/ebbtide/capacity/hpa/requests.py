@@ -73,7 +73,6 @@ def _scheduled(pod_spec: Mapping[str, Any], resource: str) -> int | None:
         stated.append(request)
         if _restarts(each):
             sidecars += request or 0
-            peak = max(peak, sidecars)
         else:
             peak = max(peak, sidecars + (request or 0))
     if all(request is None for request in stated):

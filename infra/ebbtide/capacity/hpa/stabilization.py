@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ebbtide.capacity.hpa.history import Recommendation
 from ebbtide.capacity.hpa.pods import MICROSECONDS
+from ebbtide.capacity.hpa.spec import Behavior
 
 if TYPE_CHECKING:
     from ebbtide.capacity.hpa.spec import ControllerFlags, HpaSpec
@@ -25,11 +26,11 @@ class Windows(NamedTuple):
     @classmethod
     def of(cls, spec: HpaSpec, flags: ControllerFlags) -> Windows:
         """The HPA's windows; the controller's flag stands in for a down window that is not stated."""
-        up, down = 0, flags.downscale_stabilization_seconds
-        if spec.behavior is not None:
-            up = spec.behavior.scale_up.stabilization_window_seconds or 0
-            stated = spec.behavior.scale_down.stabilization_window_seconds
-            down = down if stated is None else stated
+        behavior = spec.behavior or Behavior()
+        up = behavior.scale_up.stabilization_window_seconds or 0
+        down = behavior.scale_down.stabilization_window_seconds
+        if down is None:
+            down = flags.downscale_stabilization_seconds
         return cls(up * MICROSECONDS, down * MICROSECONDS)
 
 
@@ -37,7 +38,7 @@ def stabilize(recommendations: list[Recommendation], proposal: int, now_us: int,
     """Without `behavior`: the largest proposal of the window. The new one goes into the last expired place."""
     cutoff = now_us - window_us
     largest = proposal
-    expired = -1
+    expired = None
     for index, (replicas, at_us) in enumerate(recommendations):
         if at_us < cutoff:
             expired = index
@@ -54,7 +55,7 @@ def stabilize_with_behavior(
     up_cutoff = now_us - windows.up_us
     down_cutoff = now_us - windows.down_us
     low = high = proposal
-    expired = -1
+    expired = None
     for index, (replicas, at_us) in enumerate(recommendations):
         if at_us > up_cutoff and replicas < low:
             low = replicas
@@ -66,8 +67,8 @@ def stabilize_with_behavior(
     return min(max(current, low), high)
 
 
-def _remember(recommendations: list[Recommendation], place: int, new: Recommendation) -> None:
-    if place < 0:
+def _remember(recommendations: list[Recommendation], place: int | None, new: Recommendation) -> None:
+    if place is None:
         recommendations.append(new)
     else:
         recommendations[place] = new

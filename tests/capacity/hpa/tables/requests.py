@@ -53,6 +53,9 @@ REQUESTS = [
     (P + "another resource at pod level: init beside an earlier sidecar", 34, None, {"containers": _TWO, "resources": _OTHER, "initContainers": [_c("s", "30m", sidecar=True), _c("init", "900m")]}, "cpu", 930),
     (P + "another resource at pod level: init before a later sidecar", 34, None, {"containers": _TWO, "resources": _OTHER, "initContainers": [_c("init", "170m"), _c("s", "30m", sidecar=True)]}, "cpu", 180),
     (P + "another resource at pod level: only sidecars", 34, None, {"containers": [], "resources": _OTHER, "initContainers": [_c("s", "30m", sidecar=True), _c("t", "5m", sidecar=True)]}, "cpu", 35),
+    (P + "another resource at pod level: nothing asked is nothing", 34, None, {"containers": [_c("a", "0")], "resources": _OTHER, "initContainers": [_c("i", None)]}, "cpu", 0),
+    (P + "another resource at pod level: init and sidecar without a request", 34, None, {"containers": _TWO[1:], "resources": _OTHER, "initContainers": [_c("s", None, sidecar=True), _c("init", None), _c("later", "51m")]}, "cpu", 51),
+    (P + "another resource at pod level: nothing but gaps around 1m", 34, None, {"containers": [_c("a", None)], "resources": _OTHER, "initContainers": [_c("s", None, sidecar=True), _c("i", None), _c("t", "1m", sidecar=True)]}, "cpu", 1),
     (P + "overhead is added", 34, None, {"containers": _TWO, "resources": _POD, "overhead": {"cpu": "10m"}}, "cpu", 810),
     (P + "no overhead without pod-level requests", 34, None, {"containers": _TWO, "overhead": {"cpu": "10m"}}, "cpu", 150),
 ]

@@ -100,8 +100,8 @@ UPSTREAM: list[tuple[Any, ...]] = [
     ("TestConditionFailedGetMetrics: FailedGetPodsMetric", (1, 100), (3, 3), [("pods", 15000, "failed")], {"requests": _TENTH3}, 3, _failed("Pods")),
     ("TestConditionFailedGetMetrics: FailedGetObjectMetric", (1, 100), (3, 3), [("object", 15000, "failed")], {"requests": _TENTH3}, 3, _failed("Object")),
     ("TestConditionFailedGetMetrics: FailedGetExternalMetric", (1, 100), (3, 3), [("external", 300, "failed")], {"requests": _TENTH3}, 3, _failed("External")),
-    ("TestConditionFailedGetScale", (1, 100), (3, 3), [("cpu%", 10, (100, 200, 300))], {"requests": _TENTH3, "unreadable": True}, None, {"AbleToScale": "!FailedGetScale", "ScalingActive": None, "ScalingLimited": None}),
-    ("TestConditionFailedUpdateScale", (1, 5), (3, 3), [("cpu%", 100, (150, 150, 150))], {"requests": _TENTH3, "unwritable": True}, None, {"AbleToScale": "!FailedUpdateScale"}),
+    ("TestConditionFailedGetScale", (1, 100), (3, 3), [("cpu%", 10, (100, 200, 300))], {"requests": _TENTH3, "unreadable": True, "says": {"current": 0, "desired": 0, "error": "failed to query scale"}}, None, {"AbleToScale": "!FailedGetScale", "ScalingActive": None, "ScalingLimited": None}),
+    ("TestConditionFailedUpdateScale", (1, 5), (3, 3), [("cpu%", 100, (150, 150, 150))], {"requests": _TENTH3, "unwritable": True, "says": {"current": 3, "desired": 3, "error": "failed to rescale"}}, None, {"AbleToScale": "!FailedUpdateScale"}),
     ("TestNoBackoffUpscaleCM", (1, 5), (3, 3), [("pods", 15000, (20000, 10000, 30000))], {"requests": _ONE3}, 4, {}),
     ("TestNoBackoffUpscaleCMNoBackoffCpu", (1, 5), (3, 3), [("cpu%", 10, (20000, 10000, 30000)), ("pods", 15000, (20000, 10000, 30000))], {"requests": _ONE3}, 5, TOO_MANY),
     ("TestStabilizeDownscale", (1, 5), (4, 4), [("cpu%", 100, (50, 50, 50))], {"requests": _TENTH3, "remembered": ((10, 600), (4, 60))}, 4, {"AbleToScale": "ScaleDownStabilized"}),
@@ -113,7 +113,7 @@ UPSTREAM: list[tuple[Any, ...]] = [
     ("TestHPARescaleWithSuccessfulConflictRetry", (2, 6), (3, 3), [("cpu%", 50, (600, 700, 800))], {"requests": _ONE3}, 5, {}),
 ]
 
-_ZERO = {"scaled_to_zero": True}
+_ZERO: dict[str, Any] = {"scaled_to_zero": True}
 _AT_ZERO = {"AbleToScale": "SucceededGetScale", "ScalingActive": "!ScalingDisabled", "ScalingLimited": None}
 F = "reconcileAutoscaler: "
 K = "computeReplicasForMetrics: "
@@ -121,14 +121,15 @@ Z = "shouldComputeMetricsForZeroReplicas: "
 EDGES: list[tuple[Any, ...]] = [
     (F + "the maximum exactly is no violation", (1, 5), (5, 5), [("external/", 1000, (5000,))], {}, 5, READY),
     (F + "the minimum exactly is no violation", (5, 9), (5, 5), [("external/", 1000, (5000,))], {}, 5, READY),
-    (F + "above the maximum: no window, no metrics", (1, 5), (6, 6), [("external/", 1000, "failed")], {"remembered": ((6, 10),)}, 5, BOUND_ONLY),
-    (F + "below the minimum: past every rate limit", (9, 90), (1, 1), [("external/", 1000, "failed")], {"behavior": {"scaleUp": {"selectPolicy": "Disabled"}}}, 9, BOUND_ONLY),
+    (F + "above the maximum: no window, no metrics", (1, 5), (6, 6), [("external/", 1000, "failed")], {"remembered": ((6, 10),), "says": {"reason": "Current number of replicas above Spec.MaxReplicas", "proposal": None, "metric": None, "stabilized": None}}, 5, BOUND_ONLY),
+    (F + "below the minimum: past every rate limit", (9, 90), (1, 1), [("external/", 1000, "failed")], {"behavior": {"scaleUp": {"selectPolicy": "Disabled"}}, "says": {"reason": "Current number of replicas below Spec.MinReplicas"}}, 9, BOUND_ONLY),
     (F + "a fresh HPA does not shrink before its window, with behavior", (1, 9), (5, 5), [("external/", 1000, (2000,))], {"behavior": {}}, 5, {"AbleToScale": "ScaleDownStabilized"}),
     (F + "a fresh HPA shrinks at once with a window of 0", (1, 9), (5, 5), [("external/", 1000, (2000,))], {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}, 2, {}),
     (F + "growth held back by the up window", (1, 9), (2, 2), [("external/", 1000, (7000,))], {"behavior": {"scaleUp": {"stabilizationWindowSeconds": 60}}}, 2, {"AbleToScale": "ScaleUpStabilized"}),
     (F + "behavior {} grows 1 to 5", (1, 90), (1, 1), [("external/", 1000, (70000,))], {"behavior": {}}, 5, UP_LIMIT),
     (F + "no behavior grows 1 to 4 with the production factor", (1, 90), (1, 1), [("external/", 1000, (70000,))], {"factor": 2}, 4, UP_LIMIT),
-    (K + "the largest of two wins", (1, 9), (3, 3), [("external/", 1000, (4000,)), ("object/", 1000, 6000)], {}, 6, {}),
+    (K + "the largest of two wins", (1, 9), (3, 3), [("external/", 1000, (4000,)), ("object/", 1000, 6000)], {"says": {"metric": 1, "proposal": 6, "stabilized": 6, "limited": 6, "limit_reason": "DesiredWithinRange", "reason": "external metric qps above target", "error": ""}}, 6, {}),
+    (K + "of two equal ones the first is named", (1, 9), (3, 3), [("object/", 1000, 6000), ("external/", 1000, (6000,))], {"says": {"metric": 0}}, 6, {}),
     (K + "the largest of two wins in either order", (1, 9), (3, 3), [("object/", 1000, 6000), ("external/", 1000, (4000,))], {}, 6, {}),
     (K + "one of two wants less: held by the other", (1, 9), (3, 3), [("external/", 1000, (1000,)), ("object/", 1000, 3000)], _NONE, 3, READY),
     (K + "a failed metric vetoes shrinking", (1, 9), (3, 3), [("external/", 1000, (1000,)), ("object/", 1000, "failed")], _NONE, 3, _failed("Object")),
@@ -136,7 +137,13 @@ EDGES: list[tuple[Any, ...]] = [
     (K + "a failed metric does not veto growth", (1, 9), (3, 3), [("object/", 1000, "failed"), ("external/", 1000, (4000,))], _NONE, 4, {}),
     (K + "the first failure is the one reported", (1, 9), (3, 3), [("object/", 1000, "failed"), ("external/", 1000, "failed")], {}, 3, _failed("Object")),
     (K + "zero is a legal result, and the window holds it", (0, 9), (3, 3), [("external/", 1000, (0,))], {}, 3, {"AbleToScale": "ScaleDownStabilized"}),
-    (K + "a negative proposal counts as zero", (0, 9), (3, 3), [("object/", 1000, -5000)], _NONE, 0, {}),
+    (K + "a negative proposal counts as zero", (0, 9), (3, 3), [("external/", 1000, "failed"), ("object/", 1000, -5000)], _NONE, 3, _failed("External")),
+    (K + "a negative proposal alone counts as zero", (0, 9), (3, 3), [("object/", 1000, -5000)], {**_NONE, "says": {"proposal": 0, "reason": "All metrics below target"}}, 0, {}),
+    (K + "a zero proposal is named too", (0, 9), (3, 3), [("cpu%", 50, "failed"), ("external/", 1000, (0,))], {"behavior": {}, **_ZERO, "minor": 37, "says": {"error": "cpu resource utilization (percentage of request): something went wrong"}}, 3, {**_failed("Resource"), "ScaledToZero": "ScaledToZero"}),
+    (K + "two negative ones: the larger is named", (0, 9), (3, 3), [("object/", 1000, -5000), ("object", 1000, -1000)], {**_NONE, "says": {"metric": 1, "proposal": 0}}, 0, {}),
+    (K + "two zeros: the last is named", (0, 9), (3, 3), [("object/", 1000, 0), ("external/", 1000, (0,))], {**_NONE, "says": {"metric": 1}}, 0, {}),
+    (K + "a failed one, then zero at zero: the second is named", (0, 9), (0, 0), [("object/", 1000, "failed"), ("external/", 1000, (0,))], {**_ZERO, "minor": 37, "says": {"metric": 1, "reason": "", "proposal": 0}}, 0, {**READY, "ScaledToZero": "ScaledToZero"}),
+    (K + "staying gives no reason", (1, 9), (3, 3), [("external/", 1000, (3000,))], {"says": {"reason": "", "proposal": 3, "metric": 0}}, 3, READY),
     (K + "zero, then a negative proposal: zero", (0, 9), (3, 3), [("external/", 1000, (0,)), ("object/", 1000, -5000)], _NONE, 0, {}),
     (K + "a negative proposal, then a positive one", (1, 9), (3, 3), [("object/", 1000, -5000), ("external/", 1000, (4000,))], _NONE, 4, {}),
     (Z + "minimum 0, up to 1.35: computed", (0, 9), (0, 0), [("external/", 1000, (2500,))], {"minor": 35}, 3, {}),
@@ -145,10 +152,11 @@ EDGES: list[tuple[Any, ...]] = [
     (Z + "since 1.36 with the condition: computed", (0, 9), (0, 0), [("external/", 1000, (2500,))], {"minor": 37, **_ZERO}, 3, {"ScaledToZero": "!NotScaledToZero"}),
     (Z + "1.36 with the gate off: disabled, the condition goes", (0, 9), (0, 0), [("external/", 1000, (2500,))], {"minor": 36, **_ZERO}, 0, _AT_ZERO),
     (Z + "1.36 with the gate on", (0, 9), (0, 0), [("external/", 1000, (2500,))], {"minor": 36, "gate": True, **_ZERO}, 3, {"ScaledToZero": "!NotScaledToZero"}),
+    (Z + "one outside metric among others is enough", (0, 9), (0, 0), [("cpu%", 50, "failed"), ("external/", 1000, (2500,))], {"minor": 37, "requests": (), **_ZERO}, 3, {"ScaledToZero": "!NotScaledToZero"}),
     (Z + "only pods' metrics: stays at zero", (0, 9), (0, 0), [("cpu%", 50, ())], {"minor": 37, "requests": (), **_ZERO}, 0, {**_AT_ZERO, "ScaledToZero": "ScaledToZero"}),
-    (Z + "minimum raised: back to it at least", (4, 9), (0, 0), [("external/", 1000, (2500,))], {"minor": 37, **_ZERO}, 4, {"ScaledToZero": "!NotScaledToZero", **TOO_FEW}),
+    (Z + "minimum raised: back to it at least", (4, 9), (0, 0), [("external/", 1000, (2500,))], {"minor": 37, "says": {"reason": "external metric qps above target"}, **_ZERO}, 4, {"ScaledToZero": "!NotScaledToZero", **TOO_FEW}),
     (Z + "minimum raised, with behavior", (4, 9), (0, 0), [("external/", 1000, (2500,))], {"minor": 37, "behavior": {}, **_ZERO}, 4, {"ScaledToZero": "!NotScaledToZero"}),
-    (Z + "minimum raised, nothing to do: back to it all the same", (4, 9), (0, 0), [("external/", 1000, (0,))], {"minor": 37, "behavior": {}, **_ZERO}, 4, {"ScaledToZero": "!NotScaledToZero"}),
+    (Z + "minimum raised, nothing to do: back to it all the same", (4, 9), (0, 0), [("external/", 1000, (0,))], {"minor": 37, "behavior": {}, "says": {"reason": "Current number of replicas below Spec.MinReplicas"}, **_ZERO}, 4, {"ScaledToZero": "!NotScaledToZero"}),
     (Z + "minimum raised, only pods' metrics: computed and failing", (4, 9), (0, 0), [("cpu%", 50, "failed")], {"minor": 37, "requests": (), **_ZERO}, 0, {**_failed("Resource"), "ScaledToZero": "ScaledToZero"}),
     (Z + "more work than the minimum: the proposal", (2, 9), (0, 0), [("external/", 1000, (3500,))], {"minor": 37, "behavior": {}, **_ZERO}, 4, {"ScaledToZero": "!NotScaledToZero"}),
     (F + "the step to zero sets the condition", (0, 9), (3, 3), [("external/", 1000, (0,))], {"minor": 37, **_NONE}, 0, {"ScaledToZero": "ScaledToZero"}),

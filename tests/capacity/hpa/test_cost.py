@@ -1,0 +1,47 @@
+"""What one sync costs, and that it does not depend on the number of pods."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+from tests.capacity.hpa.scenarios import SECOND_US
+
+import ebbtide.capacity.hpa as api
+
+CPU = api.Metric("Resource", "Utilization", 60, "cpu")
+BACKLOG = api.Metric("External", "AverageValue", 30_000, "backlog")
+
+
+def _microseconds(pods: int, metric: api.Metric, behavior: api.Behavior | None) -> float:
+    """The fastest of 7 runs of 400 syncs, so that a busy machine does not decide."""
+    controller = api.Controller(api.HpaSpec(1, 10_000, (metric,), behavior))
+    spare = pods // 10
+    classes = api.PodSamples(
+        pods - 2 * spare, pods * 600, (pods - 2 * spare) * 1000, spare, spare * 1000, spare, spare * 1000
+    )
+    sample = classes if metric is CPU else pods * 45_000
+    scale, history, best = api.Scale(pods, pods), api.History(), float("inf")
+    for run in range(7):
+        start = time.perf_counter()
+        for number in range(400):
+            controller.sync(history, (run * 400 + number) * 15 * SECOND_US, scale, None, (sample,))
+        best = min(best, (time.perf_counter() - start) / 400 * 1e6)
+    return best
+
+
+@pytest.mark.parametrize("behavior", [None, api.Behavior()], ids=["no behavior", "behavior"])
+@pytest.mark.parametrize("metric", [CPU, BACKLOG], ids=["cpu", "backlog"])
+def test_a_sync_costs_the_same_at_10_and_at_5000_pods(metric, behavior, record_property):
+    small, large = _microseconds(10, metric, behavior), _microseconds(5000, metric, behavior)
+    record_property("microseconds", f"{small:.1f} at 10 pods, {large:.1f} at 5,000")
+    assert large <= 2 * small, f"{small:.1f} us at 10 pods, {large:.1f} us at 5,000: a large consumer slows the sweep"
+
+
+def test_importing_the_controller_brings_no_heavy_package():
+    heavy = {"pydantic", "pulumi", "yaml", "numpy", "rich", "typer", "fractions", "decimal"}
+    code = "import sys, ebbtide.capacity.hpa; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not heavy & set(ran.stdout.split()), "simulate starts in a fraction of a second only without them"
