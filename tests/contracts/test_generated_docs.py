@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from ebbtide.preview.reference import with_rules
+from ebbtide.preview.review_json import review_schema
 from ebbtide.settings.loader import stack_names
 from ebbtide.settings.reference import rules_reference, settings_reference
 from ebbtide.settings.schema import stack_file_schema, stack_file_schema_text
@@ -21,6 +24,8 @@ ROOT = Path(__file__).parents[2]
         ("docs/settings.md", settings_reference),
         ("docs/rules.md", rules_reference),
         ("docs/stack.schema.json", stack_file_schema_text),
+        ("docs/preview.md", lambda: with_rules((ROOT / "docs/preview.md").read_text())),
+        ("docs/preview.schema.json", lambda: json.dumps(review_schema(), indent=2) + "\n"),
     ],
 )
 def test_a_generated_document_is_current(name, current):

@@ -167,12 +167,12 @@ def check_labels(consumer: ConsumerSettings) -> Iterator[Finding]:
 
 
 def check_writable_directories(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """P-01 (error). Each writable directory is mounted once; /tmp and the state directory always are."""
+    """W-01 (error). Each writable directory is mounted once; /tmp and the state directory always are."""
     seen = {"/tmp", "/run/ebbtide"}  # noqa: S108 - paths in the container
     for index, path in enumerate(consumer.writable_directories):
         if path in seen:
             yield Finding(
-                ("writableDirectories", index), f"is mounted already (got {path!r})", "remove it", rule="P-01"
+                ("writableDirectories", index), f"is mounted already (got {path!r})", "remove it", rule="W-01"
             )
         seen.add(path)
 

@@ -1,0 +1,161 @@
+"""`--base` compares two commits, each rendered by its own code, and has a word for every base that cannot be."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from ebbtide.preview.review_json import review_schema
+
+ROOT = Path(__file__).parents[2]
+
+
+class Repository:
+    """A clone of this project's files in a git repository of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("Pulumi.yaml", "requirements.lock"):
+            shutil.copy(ROOT / name, root)
+        shutil.copytree(ROOT / "stacks", root / "stacks")
+        ignore = shutil.ignore_patterns("__pycache__", "image", "Dockerfile")
+        shutil.copytree(ROOT / "infra", root / "infra", ignore=ignore)
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.commit()
+
+    def git(self, *arguments: str) -> None:
+        command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", "-C", str(self.root), *arguments]
+        subprocess.run(command, check=True, capture_output=True)
+
+    def commit(self) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", "work")
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        file = self.root / name
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+
+    def preview(self, *arguments: str, base: str = "HEAD") -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "ebbtide", "preview", "--stack", "production", "--base", base, *arguments]
+        # The head's own code as well, as in a clone of its own.
+        environment = {**os.environ, "PYTHONPATH": str(self.root / "infra")}
+        return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
+
+    def review(self, base: str = "HEAD") -> dict:
+        done = self.preview("--format", "json", base=base)
+        assert done.returncode == 0, done.stderr
+        review = json.loads(done.stdout)
+        jsonschema.validate(review, review_schema())
+        return review
+
+
+@pytest.fixture
+def repository(tmp_path):
+    return Repository(tmp_path)
+
+
+def test_an_unchanged_tree_changes_nothing(repository):
+    assert repository.review()["verdict"] == "production: nothing changes"
+
+
+def test_an_edit_is_seen_before_it_is_committed(repository):
+    repository.edit("Pulumi.yaml", "longestMessage: 200s", "longestMessage: 100s")
+    review = repository.review()
+    assert review["level"] == "danger"
+    assert {risk["rule"] for risk in review["risks"]} == {"P-03", "P-10"}
+
+
+def test_the_base_is_rendered_by_its_own_code(repository):
+    # A change of the library itself, not of any setting, restarts consumers: a reviewer must see that too.
+    repository.edit(
+        "infra/ebbtide/manifests/kubernetes/deployment.py", "MIN_READY_SECONDS = 10", "MIN_READY_SECONDS = 11"
+    )
+    paths = [entry["path"] for change in repository.review()["changes"] for entry in change["properties"]]
+    assert paths == ["spec.minReadySeconds"]
+
+
+@pytest.mark.parametrize(("level", "status"), [("danger", 0), ("scaling", 3), ("info", 3)])
+def test_fail_on_exits_with_3_at_its_level_or_above(repository, level, status):
+    repository.edit("Pulumi.yaml", "maxReplicas: 5", "maxReplicas: 6")
+    assert repository.preview("--fail-on", level).returncode == status
+
+
+def test_a_reference_that_is_no_commit_is_one_line(repository):
+    done = repository.preview(base="no-such-branch")
+    assert done.returncode == 1
+    assert "is no commit here (got 'no-such-branch')" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_base_that_looks_like_an_option_is_no_option(repository):
+    assert "is no commit here" in repository.preview(base="--output=/tmp/x").stderr
+
+
+def test_a_base_without_ebbtide_makes_everything_new(repository):
+    shutil.move(repository.root / "infra", repository.root.parent / "aside")
+    repository.commit()
+    shutil.move(repository.root.parent / "aside", repository.root / "infra")
+    review = repository.review()
+    assert review["notes"] == ["HEAD has no ebbtide yet: everything is new"]
+    assert {change["operation"] for change in review["changes"]} == {"create"}
+
+
+def test_a_base_without_the_stack_makes_it_new(repository):
+    file = repository.root / "stacks" / "Pulumi.production.yaml"
+    text = file.read_text()
+    file.unlink()
+    repository.commit()
+    file.write_text(text)
+    assert repository.review()["notes"] == ["HEAD has no stack production: everything is new"]
+
+
+def test_a_base_with_invalid_settings_says_why(repository):
+    repository.edit("Pulumi.yaml", "messageLimit: 100", "messageLimit: none")
+    repository.commit()
+    repository.edit("Pulumi.yaml", "messageLimit: none", "messageLimit: 100")
+    (note,) = repository.review()["notes"]
+    assert note.startswith("stack production is not valid at HEAD")
+    assert "messageLimit" in note
+
+
+def test_a_base_with_other_dependencies_is_said(repository):
+    (repository.root / "requirements.lock").write_text("# other\n")
+    assert "locks other dependencies" in repository.review()["notes"][0]
+
+
+def test_no_worktree_is_left_behind(repository):
+    repository.review()
+    listed = subprocess.run(
+        ["git", "-C", str(repository.root), "worktree", "list"], capture_output=True, text=True, check=True
+    )
+    assert len(listed.stdout.splitlines()) == 1
+
+
+def test_images_that_ci_has_just_built_belong_to_the_head(repository, monkeypatch):
+    monkeypatch.setenv("EBBTIDE_IMAGES", "githubevents=acme.example/new:2")
+    assert "P-11" in {risk["rule"] for risk in repository.review()["risks"]}
+
+
+def test_outside_a_repository_the_message_says_so(tmp_path):
+    shutil.copy(ROOT / "Pulumi.yaml", tmp_path)
+    shutil.copytree(ROOT / "stacks", tmp_path / "stacks")
+    command = [sys.executable, "-m", "ebbtide", "preview", "--stack", "production", "--base", "main"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "needs a git repository" in done.stderr
+
+
+@pytest.mark.parametrize("other", [["--plan", "x.json"], ["--engine", "pulumi"]])
+def test_two_sources_of_one_change_are_wrong_usage(repository, other):
+    done = repository.preview(*other)
+    assert done.returncode == 2
+    assert "two sources of one change" in done.stderr.replace("\n", " ")

@@ -1,0 +1,300 @@
+"""A plan of the engine is judged as the same change in process is; a broken one is one clear sentence."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.preview.changes import CHANGES
+from tests.preview.plans import plan_of
+from tests.preview.test_recorded_changes import edited
+
+from ebbtide.manifests.resource import to_json
+from ebbtide.manifests.stack import stack_resources
+from ebbtide.preview.change import Operation, StackChange
+from ebbtide.preview.compare import compare
+from ebbtide.preview.from_plan import read_plan
+from ebbtide.preview.review import Review, review_change
+from ebbtide.preview.review_json import render_review_json, review_json, review_schema
+from ebbtide.preview.review_markdown import COMMENT_LIMIT, render_review_markdown
+from ebbtide.settings.findings import SettingsError
+from ebbtide.settings.loader import load_stack
+
+ROOT = Path(__file__).parents[2]
+RECORDED = sorted((ROOT / "tests" / "engine" / "plans").glob("*.json*"))
+SECRET = "hunter2hunter2"
+HEAD = load_stack("production", ROOT)
+RESOURCES = [to_json(resource) for resource in stack_resources(HEAD)]
+
+
+def outlook(review: Review) -> set[tuple[str, str, str]]:
+    """What a reviewer is told, apart from the words for a source."""
+    return {(risk.rule, risk.level.value, risk.subject) for risk in review.risks}
+
+
+# What a plan cannot say: which properties the program leaves alone.
+UNSEEN_BY_A_PLAN = {"ignoreChanges"}
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
+def test_both_sources_agree(change, tmp_path):
+    base, head = (
+        edited(tmp_path / name, change.stack, patch) for name, patch in (("base", change.base), ("head", change.head))
+    )
+    old, new = ([to_json(resource) for resource in stack_resources(stack)] for stack in (base, head))
+    changes, unchanged = compare(old, new)
+    visible = tuple(
+        found
+        for found in changes
+        if found.properties
+        or found.operation is not Operation.UPDATE
+        or {o.name for o in found.options} - UNSEEN_BY_A_PLAN
+    )
+    in_process = review_change(StackChange(change.stack, "ebbtide", visible, unchanged, "in process"), head)
+    plan = plan_of(old, new, change.stack)
+    by_plan = review_change(read_plan(json.dumps(with_protection(plan, old, new, change.stack))), head)
+    assert outlook(by_plan) == outlook(in_process)
+
+
+def with_protection(plan, old, new, stack):
+    """The engine shows a lost protection as an update of the state."""
+    from tests.preview.plans import step_of, urn
+
+    named = {urn(found, stack): found for found in old}
+    shown = {step["urn"] for step in plan["steps"]}
+    for found in new:
+        name = urn(found, stack)
+        before = named.get(name)
+        if before and name not in shown and before["options"].get("protect") != found["options"].get("protect"):
+            plan["steps"].append({**step_of(name, before, found), "op": "update"})
+    return plan
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.name)
+def test_a_plan_of_the_real_engine_can_be_reviewed(file):
+    review = review_change(read_plan(file.read_text(), name=file.name), HEAD)
+    assert review.verdict
+    jsonschema.validate(json.loads(render_review_json(review)), review_schema())
+    assert len(render_review_markdown(review)) <= COMMENT_LIMIT
+
+
+def changed_plan() -> dict:
+    """A plan with an update, a replacement, a creation, a deletion and a secret."""
+    head = copy.deepcopy(RESOURCES)
+    base = copy.deepcopy(RESOURCES)
+    by_type = {found["type"]: found for found in head}
+    by_type["kubernetes:apps/v1:Deployment"]["properties"]["spec"]["template"]["spec"][
+        "terminationGracePeriodSeconds"
+    ] = 60
+    by_type["gcp:container/cluster:Cluster"]["properties"]["datapathProvider"] = "LEGACY_DATAPATH"
+    provider = by_type["pulumi:providers:kubernetes"]["properties"]
+    provider["kubeconfig"] = "[secret]"
+    head = [found for found in head if found["type"] != "gcp:compute/routerNat:RouterNat"]
+    base = [found for found in base if not found["type"].startswith("kubernetes:policy")]
+    plan = plan_of(base, head)
+    for step in plan["steps"]:
+        if "providers:kubernetes" in step["urn"]:
+            step["op"] = "update"
+            step["detailedDiff"] = {"kubeconfig": {"kind": "update", "inputDiff": True}}
+            for side in ("oldState", "newState"):
+                step[side]["inputs"]["kubeconfig"] = "[secret]"
+    return plan
+
+
+def test_a_changed_secret_is_said_and_not_shown():
+    plan = changed_plan()
+    plan["steps"].append(
+        {
+            "op": "update",
+            "urn": "urn:pulumi:production::ebbtide::pulumi:providers:kubernetes::k",
+            "oldState": {"inputs": {"kubeconfig": "[secret]"}},
+            "newState": {"inputs": {"kubeconfig": "[secret]"}},
+            "detailedDiff": {"kubeconfig": {"kind": "update", "inputDiff": True}},
+        }
+    )
+    text = render_review_markdown(review_change(read_plan(json.dumps(plan)), HEAD))
+    assert "kubeconfig: [secret] changes" in text
+
+
+def test_a_secret_that_the_engine_did_not_mask_is_masked_here():
+    plan = changed_plan()
+    wrapped = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": json.dumps(SECRET)}
+    for step in plan["steps"]:
+        for side in ("oldState", "newState"):
+            if side in step:
+                step[side]["inputs"]["password"] = wrapped
+    plan["steps"][1].setdefault("detailedDiff", {})["password"] = {"kind": "update"}
+    review = review_change(read_plan(json.dumps(plan)), HEAD)
+    assert SECRET not in render_review_markdown(review) + render_review_json(review)
+
+
+def test_an_unknown_operation_is_shown_as_an_update_with_a_note():
+    plan = changed_plan()
+    plan["steps"][1]["op"] = "transmogrify"
+    plan["steps"][1]["shape"] = {"of": "things to come"}
+    change = read_plan(json.dumps(plan))
+    assert "transmogrify" in change.notes[0]
+
+
+def test_a_failed_preview_shows_what_it_had_and_says_that_it_failed():
+    plan = changed_plan()
+    plan["diagnostics"] = [
+        {"severity": "error", "message": "<{%reset%}>the cluster cannot be reached<{%reset%}>\nmore"}
+    ]
+    review = review_change(read_plan(json.dumps(plan)), HEAD)
+    assert review.verdict == "production: the preview failed (the cluster cannot be reached)"
+    assert review.changes
+
+
+def test_a_stream_of_events_is_the_same_plan():
+    plan = changed_plan()
+    lines = [
+        {"resourcePreEvent": {"metadata": {**step, "old": step.get("oldState"), "new": step.get("newState")}}}
+        for step in plan["steps"]
+    ]
+    lines.append({"summaryEvent": {"resourceChanges": plan["changeSummary"]}})
+    streamed = read_plan("\n".join(map(json.dumps, lines)))
+    assert outlook(review_change(streamed, HEAD)) == outlook(review_change(read_plan(json.dumps(plan)), HEAD))
+
+
+NO_PLANS = [
+    ("", "is empty"),
+    ("   \n", "is empty"),
+    ("{", "is not JSON"),
+    ("[]", "no plan"),
+    ("3", "no plan"),
+    ("null", "no plan"),
+    ('{"resources": []}', "no plan"),
+    ("Previewing update (production)\n", "is not JSON (line 1)"),
+    ('{"changeSummary": {"update": 3}}', "has no steps"),
+    ('{"a": 1}\n{"b": 2}', "none is an event"),
+    ("[" * 100_000, "nested too deeply"),
+]
+
+
+@pytest.mark.parametrize(("text", "part"), NO_PLANS)
+def test_what_is_no_plan_is_one_sentence(text, part):
+    with pytest.raises(SettingsError) as caught:
+        read_plan(text)
+    (finding,) = caught.value.findings
+    assert part in str(finding)
+    assert "pulumi preview --json" in finding.remedy
+
+
+def test_a_preview_without_changes_is_a_plan():
+    assert read_plan('{"steps": [], "changeSummary": {"same": 20}}').unchanged == 20
+
+
+# The fuzzer: real plans, cut off and with parts replaced. A review or one sentence, never a traceback or a secret.
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20) | st.just("[secret]"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def places(value, path=()):
+    """The path of every value inside a plan."""
+    yield path
+    for key, entry in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places(entry, (*path, key))
+
+
+def with_junk(plan, path, junk):
+    changed = copy.deepcopy(plan)
+    if not path:
+        return junk
+    here = changed
+    for part in path[:-1]:
+        here = here[part]
+    here[path[-1]] = junk
+    return changed
+
+
+def must_be_reviewed_or_refused(text: str) -> None:
+    message = ""
+    try:
+        review = review_change(read_plan(text), HEAD)
+    except SettingsError as error:
+        message = str(error)
+        review = None
+    if review is None:
+        assert "\n" not in message
+        assert SECRET not in message
+        return
+    shown = render_review_markdown(review) + render_review_json(review)
+    assert SECRET not in shown
+    jsonschema.validate(review_json(review), review_schema())
+    assert len(render_review_markdown(review)) <= COMMENT_LIMIT
+
+
+def fuzz(examples: int) -> None:
+    seeds = [changed_plan(), *(json.loads(file.read_text()) for file in RECORDED if file.suffix == ".json")]
+    candidates = [(plan, path) for plan in seeds for path in places(plan)]
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.data())
+    def mutate(data) -> None:
+        plan, path = data.draw(st.sampled_from(candidates))
+        text = json.dumps(with_junk(plan, path, data.draw(JUNK)))
+        cut = data.draw(st.one_of(st.none(), st.integers(0, len(text))))
+        must_be_reviewed_or_refused(text if cut is None else text[:cut])
+
+    mutate()
+
+
+def test_a_mutated_plan_is_reviewed_or_refused():
+    fuzz(150)
+
+
+@pytest.mark.slow
+def test_thousands_of_mutated_plans_are_reviewed_or_refused():
+    fuzz(5_000)
+
+
+def many_changes(count: int) -> dict:
+    """A plan with one dangerous change at its end."""
+    deployment = next(found for found in RESOURCES if found["type"] == "kubernetes:apps/v1:Deployment")
+    old, new = [], []
+    for number in range(count):
+        before, after = copy.deepcopy(deployment), copy.deepcopy(deployment)
+        for found in (before, after):
+            found["name"] = f"consumer-{number}"
+            found["properties"]["metadata"]["name"] = f"consumer-{number}"
+        spec = after["properties"]["spec"]["template"]["spec"]
+        spec["containers"][0]["image"] = "acme.example/app:2"
+        if number == count - 1:
+            spec["terminationGracePeriodSeconds"] = 31
+        old.append(before)
+        new.append(after)
+    return plan_of(old, new)
+
+
+def test_five_hundred_changes_fit_into_a_comment_with_the_danger_first():
+    text = json.dumps(many_changes(500))
+    comment = render_review_markdown(review_change(read_plan(text), HEAD))
+    assert len(comment) <= COMMENT_LIMIT
+    assert "more changed resources do not fit" in comment
+    table = [line for line in comment.splitlines() if line.startswith(("| 🛑", "| 🔁"))]
+    assert "consumer-499" in table[0], "the one dangerous change must not drown among 499 others"
+    assert comment.index("<summary>~ Deployment <code>consumer-499</code>") < comment.index("<code>consumer-0</code>")
+
+
+HOSTILE = "x`]|<script>alert(1)</script>@acme/team [click](javascript:x) ```\n## heading"
+
+
+def test_text_from_a_pull_request_cannot_break_out_of_the_comment():
+    plan = changed_plan()
+    plan["steps"][1]["newState"]["inputs"].setdefault("metadata", {})["name"] = HOSTILE
+    plan["steps"][1]["newState"]["inputs"]["spec"] = {"x": HOSTILE}
+    plan["steps"][1]["op"] = "update"
+    comment = render_review_markdown(review_change(read_plan(json.dumps(plan)), HEAD))
+    assert "<script>" not in comment.replace("```diff", "").split("<details>")[0]
+    assert "@acme" not in comment.split("```diff")[0]
+    assert comment.count("```") % 2 == 0
+    assert "\n## heading" not in comment
