@@ -35,7 +35,7 @@ ARG MESSENGER_TRANSPORT_DSN
 ENV EBBTIDE_WORKER_KIND=${EBBTIDE_WORKER_KIND}
 # Refuses a base image that would lose messages. What PHP compiles meanwhile stays as the workers' opcache.
 RUN mkdir -p -m 0755 /opt/ebbtide/opcache /run/ebbtide && chown 10001:10001 /run/ebbtide \
- && EBBTIDE_OPCACHE_DIRECTORY=/opt/ebbtide/opcache /opt/ebbtide/self-check \
+ && EBBTIDE_OPCACHE_DIRECTORY=/opt/ebbtide/opcache /opt/ebbtide/self-check --record \
  && chmod -R a+rX /opt/ebbtide
 
 # Above the ids a node gives to people and daemons; no entry in /etc/passwd is needed.

@@ -101,6 +101,7 @@ def container_variables(environment: Environment, command: Sequence[str]) -> dic
     """What supervisord.conf, `consume` and PHP read, defaults filled in."""
     variables = environment.variables() | {
         "EBBTIDE_WORKER_COMMAND": shlex.join(command),
+        "EBBTIDE_RECOVER_PROCESSES": str(int(environment.recover_after_seconds > 0)),
         "EBBTIDE_OPCACHE_DIRECTORY": str(environment.state_directory / "opcache"),
         "HOSTNAME": os.environ.get("HOSTNAME") or os.uname().nodename,
     }

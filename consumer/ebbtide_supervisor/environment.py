@@ -172,6 +172,12 @@ def _budget_problems(numbers: Mapping[str, int | None]) -> list[str]:
                 f"{PREFIX}{upper}: must be above {PREFIX}{lower} (got {high}, not above {low}), {reason}; "
                 f"leave it out to have it derived, or raise it"
             )
+    recover, longest = numbers["RECOVER_AFTER_SECONDS"], numbers["LONGEST_MESSAGE_SECONDS"]
+    if recover and longest is not None and recover <= longest:
+        problems.append(
+            f"{PREFIX}RECOVER_AFTER_SECONDS: must be above {PREFIX}LONGEST_MESSAGE_SECONDS (got {recover}, not above "
+            f"{longest}), or a message that is still being handled is given to a second worker; write {longest + 30}"
+        )
     return problems
 
 

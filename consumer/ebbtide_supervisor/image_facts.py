@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 HERE: Final = Path(__file__).resolve().parent.parent
+RECORD: Final = HERE / "transports.json"
 # A console that compiles its container on two slow cores; it must not hang a build.
 COMMAND_SECONDS: Final = 120
 
@@ -28,8 +29,9 @@ class Transport:
 
     @property
     def scheme(self) -> str:
-        scheme = self.dsn.partition(":")[0].removesuffix("s")
-        return {"postgre": "doctrine", "phpamqplib": "amqp"}.get(scheme, scheme)
+        """The kind of broker: `rediss` and `valkey` are Redis too."""
+        scheme = self.dsn.partition(":")[0]
+        return "redis" if scheme in ("redis", "rediss", "valkey", "valkeys") else scheme
 
 
 @dataclass(frozen=True)
@@ -45,67 +47,87 @@ class ImageFacts:
     unchecked: Sequence[str] = ()
 
 
-def gather(console: Path, variables: Mapping[str, str]) -> ImageFacts:
-    """Ask for everything; later questions are skipped when an earlier one makes them senseless."""
+def gather(console: Path, variables: Mapping[str, str], *, record: bool = False) -> ImageFacts:
+    """Ask for everything; later questions are skipped when an earlier one makes them senseless.
+
+    With `record` the transports are written beside this package, for containers whose root is read-only.
+    """
     errors: list[str] = []
     php = _json(["php", str(HERE / "facts.php")], errors)
     if php is None or not console.is_file():
         return ImageFacts(php=php, errors=errors)
     version = _output(["php", str(console), "--version", "--no-ansi"], errors)
-    transports: list[Transport] = []
-    if version is not None:
-        transports = _transports(console, variables, errors)
+    recorded = _ask_container(console, errors) if version is not None else None
     # Asking for the container compiles it, which on a read-only root only works while the image is built.
     unchecked = [error for error in errors if re.search(r"Unable to (write|create)", error)]
+    if record and recorded is not None:
+        RECORD.write_text(json.dumps(recorded))
+    elif unchecked and RECORD.is_file():
+        unchecked, recorded, errors = [], json.loads(RECORD.read_text()), [e for e in errors if e not in unchecked]
     symfony = re.search(r"Symfony v?([0-9][^ ]*)", version or "")
     return ImageFacts(
         php=php,
         console_version=symfony[1] if symfony else None,
         messenger_version=php["messenger"] or _debian_version() or (symfony[1] if symfony else None),
-        transports=transports,
+        transports=resolve_transports(recorded, variables) if recorded is not None else (),
         stop_workers_in=_stop_workers_in(console),
         errors=[error for error in errors if error not in unchecked],
         unchecked=unchecked,
     )
 
 
-def _transports(console: Path, variables: Mapping[str, str], errors: list[str]) -> list[Transport]:
+def recorded_transports(variables: Mapping[str, str]) -> list[Transport]:
+    """The transports as they were when the image was built, with the variables of this container."""
+    return resolve_transports(json.loads(RECORD.read_text()), variables) if RECORD.is_file() else []
+
+
+def _ask_container(console: Path, errors: list[str]) -> dict[str, Any] | None:
+    """`{"transports": [[name, dsn, options], ...], "defaults": {variable: value}}`, variables as `%env(NAME)%`."""
     # The compiled container knows what YAML, XML, PHP and attributes say; no file format has to be read here.
-    listing = _json(
-        ["php", str(console), "debug:container", "--tag=messenger.receiver", "--show-arguments", "--format=json"],
-        errors,
-    )
-    parameters = _json(["php", str(console), "debug:container", "--parameters", "--format=json"], errors) or {}
-    defaults = {name[4:-1]: str(value) for name, value in parameters.items() if name.startswith("env(")}
-    variables = defaults | dict(variables)
+    ask = ["php", str(console), "debug:container", "--format=json"]
+    listing = _json([*ask, "--tag=messenger.receiver", "--show-arguments"], errors)
+    parameters = _json([*ask, "--parameters"], errors)
+    if listing is None or parameters is None:
+        return None
     transports = []
-    for definition in (listing or {}).get("definitions", {}).values():
+    for definition in listing.get("definitions", {}).values():
         arguments = definition.get("arguments", [])
-        if len(arguments) < 2 or not isinstance(arguments[0], str) or not isinstance(arguments[1], dict):
-            continue
-        dsn = resolve(arguments[0], variables)
+        if len(arguments) > 1 and isinstance(arguments[0], str) and isinstance(arguments[1], dict):
+            options = {key: _plain(value) for key, value in arguments[1].items()}
+            transports.append([str(options.get("transport_name", "?")), _plain(arguments[0]), options])
+    defaults = {name[4:-1]: str(value) for name, value in parameters.items() if name.startswith("env(")}
+    return {"transports": transports, "defaults": defaults}
+
+
+def resolve_transports(recorded: Mapping[str, Any], variables: Mapping[str, str]) -> list[Transport]:
+    """The transports with what the variables say, or the application's default for one that is not set."""
+    known = {**recorded["defaults"], **variables}
+    transports = []
+    for name, dsn_text, option_texts in recorded["transports"]:
+        dsn = resolve(dsn_text, known)
         # What stands in the DSN wins over the options.
         query = {key: values[-1] for key, values in parse_qs(urlsplit(dsn).query).items()}
-        options = {key: resolve(value, variables) for key, value in arguments[1].items()} | query
-        transports.append(Transport(str(arguments[1].get("transport_name", "?")), dsn, options))
+        options = {key: resolve(value, known) for key, value in option_texts.items()}
+        transports.append(Transport(name, dsn, options | query))
     return transports
 
 
 def resolve(value: Any, variables: Mapping[str, str]) -> Any:
-    """A container's value with environment variables filled in, or `%env(NAME)%` for one that is not set here.
-
-    The compiled container writes a variable as `env_<16 hex>_<processors>_<NAME>_<32 hex>`.
-    """
-    if not isinstance(value, str):
-        return value
-    value = re.sub(r"env_[0-9a-f]{16}_(?:[a-z0-9]+_)*?([A-Z]\w*?)_[0-9a-f]{32}", r"%env(\1)%", value)
+    """A container's value with environment variables filled in, or `%env(NAME)%` for one that is not set here."""
 
     def fill(match: re.Match[str]) -> str:
         name = match[1].rpartition(":")[2]
         # A name per process is the point of this one: any value set here is not the worker's.
         return f"%env({name})%" if name == "MESSENGER_CONSUMER_NAME" else variables.get(name, f"%env({name})%")
 
-    return re.sub(r"%env\(([^)]*)\)%", fill, value)
+    return re.sub(r"%env\(([^)]*)\)%", fill, _plain(value)) if isinstance(value, str) else value
+
+
+def _plain(value: Any) -> Any:
+    """The compiled container writes a variable as `env_<16 hex>_<processors>_<NAME>_<32 hex>`."""
+    if not isinstance(value, str):
+        return value
+    return re.sub(r"env_[0-9a-f]{16}_(?:[a-z0-9]+_)*?([A-Z]\w*?)_[0-9a-f]{32}", r"%env(\1)%", value)
 
 
 def _debian_version() -> str | None:

@@ -83,7 +83,7 @@ def _memory(facts: ImageFacts, environment: Environment) -> Iterator[Finding]:
 
 def _redelivery(facts: ImageFacts, environment: Environment) -> Iterator[Finding]:
     for transport in facts.transports:
-        if transport.scheme in ("redi", "valkey"):
+        if transport.scheme == "redis":
             yield from _redis_consumer(transport)
             yield from _timeout(transport, environment)
             yield from _claim_interval(transport)

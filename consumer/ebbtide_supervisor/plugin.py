@@ -24,12 +24,13 @@ from ebbtide_supervisor.outcome import ExitStatus
 from ebbtide_supervisor.pool import Pool
 from ebbtide_supervisor.status import StatusFile
 from ebbtide_supervisor.wakeup import Wakeup
-from ebbtide_supervisor.worker import Worker
+from ebbtide_supervisor.worker import Process, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PROGRAM: Final = "worker"
+RECOVER: Final = "recover"
 ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 # How often medusa may look whether a deferred answer is there, and how long a last answer may hold up the end.
 DEFERRED_SECONDS: Final = 0.01
@@ -138,6 +139,10 @@ def _adopt_workers(supervisord: Any) -> list[Worker]:
         worker.group = group
         group.processes[name] = worker
         workers.append(worker)
+    beside = supervisord.process_groups[RECOVER]
+    for name, process in beside.processes.items():
+        beside.processes[name] = Process(process.config)
+        beside.processes[name].group = beside
     return sorted(workers, key=lambda worker: worker.number)
 
 

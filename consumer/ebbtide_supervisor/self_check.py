@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from ebbtide_supervisor.environment import Environment
 
 
-def main(command: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Check the image, and with the worker's command that too. 0 when nothing is wrong; warnings do not count."""
+    record = list(arguments[:1]) == ["--record"]
+    command = arguments[1:] if record else arguments
     environment, problems = read_environment(os.environ)
     findings = [Finding(problem) for problem in problems]
     if environment is not None:
@@ -32,18 +34,20 @@ def main(command: Sequence[str]) -> int:
             if not console.is_file() and not command:
                 text = f"console: {console} does not exist (got working directory {Path.cwd()}); set WORKDIR"
                 findings.append(Finding(text))
-            findings += _check_application(environment, command, console)
+            findings += _check_application(environment, command, console, record=record)
     for finding in findings:
         print(f"self-check: {'error' if finding.is_error else 'warning'}: {finding.text}", file=sys.stderr)
     return int(any(finding.is_error for finding in findings))
 
 
-def _check_application(environment: Environment, command: Sequence[str], console: Path) -> list[Finding]:
+def _check_application(
+    environment: Environment, command: Sequence[str], console: Path, *, record: bool
+) -> list[Finding]:
     with tempfile.TemporaryDirectory() as scratch:
         # Building the image sets it, so that what is compiled here need not be compiled by the first worker.
         opcache = os.environ.get("EBBTIDE_OPCACHE_DIRECTORY", scratch)
         os.environ.update(container_variables(environment, command) | {"EBBTIDE_OPCACHE_DIRECTORY": opcache})
-        return judge_image(gather(console, os.environ), environment)
+        return judge_image(gather(console, os.environ, record=record), environment)
 
 
 def _console(command: Sequence[str]) -> Path:

@@ -17,17 +17,30 @@ if TYPE_CHECKING:
 CLOCK_TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 
 
-class Worker(Subprocess):  # type: ignore[misc]
+class Process(Subprocess):  # type: ignore[misc]
+    """A process that writes to the container's stdout and stderr directly.
+
+    No pipes that PID 1 has to pump, and its last words are out even when PID 1 is busy.
+    """
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        config.make_dispatchers = lambda _process: ({}, {})
+
+    def _prepare_child_fds(self) -> None:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.closerange(3, self.config.options.minfds)
+
+
+class Worker(Process):
     """A worker process.
 
-    Differs from stock in four ways: it tells its end with the raw wait status (stock keeps only -1 for a signal),
-    never restarts by itself, leaves nothing of a failed start behind, and writes to the container's stdout and
-    stderr directly: no pipes that PID 1 has to pump, and its last words are out even when PID 1 is busy.
+    Differs from stock in three ways: it tells its end with the raw wait status (stock keeps only -1 for a signal),
+    never restarts by itself, and leaves nothing of a failed start behind.
     """
 
     def __init__(self, config: Any, number: int) -> None:
         super().__init__(config)
-        config.make_dispatchers = lambda _worker: ({}, {})
         self.number = number
         self.on_end: Callable[[Worker, int], None] = lambda _worker, _status: None
         self.on_kill: Callable[[Worker], None] = lambda _worker: None
@@ -61,7 +74,7 @@ class Worker(Subprocess):  # type: ignore[misc]
 
     def ask(self) -> None:
         """Ask it to finish; stock kills its group with SIGKILL when stopwaitsecs have passed."""
-        if self.alive and self.state != ProcessStates.STOPPING:
+        if self.alive:
             self.stop()
 
     def kill(self, sig: int) -> Any:
@@ -93,7 +106,3 @@ class Worker(Subprocess):  # type: ignore[misc]
         ticks, before = int(fields[11]) + int(fields[12]), self._cpu_ticks
         self._cpu_ticks = ticks
         return fields[0] == "S" and ticks == before
-
-    def _prepare_child_fds(self) -> None:
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.closerange(3, self.config.options.minfds)

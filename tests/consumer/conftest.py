@@ -104,7 +104,10 @@ class Container:
         return [line for line in self.ledger_file.read_text().splitlines() if line.startswith(f"{what} ")]
 
     def until_event(self, name: str, **fields: object) -> dict[str, Any]:
-        return until(lambda: self.events(name, **fields), f"the event {name} {fields}, in\n{self.log}")[0]
+        try:
+            return until(lambda: self.events(name, **fields), f"the event {name} {fields}")[0]
+        except AssertionError as error:
+            raise AssertionError(f"{error}, in\n{self.log}") from None
 
     def terminate(self) -> None:
         assert self.process is not None

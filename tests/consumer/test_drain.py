@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -196,6 +197,15 @@ def test_a_worker_without_a_handler_that_dies_in_its_message_makes_the_status_un
     container.terminate()
     assert container.wait() == 3
     assert len(container.events("workerEnded", outcome="terminated", signal="SIGTERM")) == WORKERS
+
+
+def test_supervisord_begins_with_sigterm_blocked(container: Container) -> None:
+    directory = container.directory / "opt"
+    shutil.copytree(container.image, directory)
+    (directory / "supervise").write_text("import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, []))")
+    container.start(*container.command(), main=str(directory / "entrypoint"))
+    container.wait()
+    assert "SIGTERM" in container.log, "a SIGTERM before supervisord handles it is lost, and the pod is killed"
 
 
 @pytest.mark.parametrize("delay_seconds", [0, 0.03, 0.06, 0.1, 0.15, 0.25, 0.4, 0.7])

@@ -51,7 +51,7 @@ REFUSED = [
     ({"messenger_version": "v6.3.5"}, "6.3.5", "6.3.6 or later"),
     ({"messenger_version": "6.3.5+dfsg-1"}, "6.3.5", "6.3.6 or later"),
     ({"stop_workers_in": ["bin/deploy.sh"]}, "bin/deploy.sh", "take it out"),
-    (redis(consumer="consumer"), "consumer", "%env(MESSENGER_CONSUMER_NAME)%"),
+    (redis("rediss://redis/stream", consumer="consumer"), "consumer", "%env(MESSENGER_CONSUMER_NAME)%"),
     (redis("redis://redis/stream/group/fixed", consumer="fixed"), "fixed", "%env(MESSENGER_CONSUMER_NAME)%"),
     (redis(redeliver_timeout=60), "60 s", "set 90"),
     (redis(redeliver_timeout="30"), "30 s", "set 90"),

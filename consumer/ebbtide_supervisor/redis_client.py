@@ -1,0 +1,109 @@
+"""Enough of Redis' protocol to move messages: the image has no Redis library for Python, and needs three commands."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ebbtide_supervisor.image_facts import Transport
+
+TIMEOUT_SECONDS: Final = 10.0
+
+
+class RedisError(Exception):
+    """The server refused a command."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Where a Symfony Redis transport keeps its messages; the names are Symfony's defaults where none are given."""
+
+    host: str
+    port: int
+    use_tls: bool
+    credentials: tuple[str, ...]
+    database: int
+    stream: str
+    group: str
+
+    @staticmethod
+    def of(transport: Transport) -> Stream:
+        """Read one transport.
+
+        Raises:
+            ValueError: it is a cluster, a sentinel, a socket, or has variables that are not set.
+        """
+        url, options = urlsplit(transport.dsn), transport.options
+        if "%env(" in transport.dsn or not url.hostname or "," in url.netloc:
+            raise ValueError("only one Redis server given by host and port can be read")
+        path = [part for part in url.path.split("/") if part]
+        words = [unquote(word) for word in (url.username, url.password) if word]
+        return Stream(
+            host=url.hostname,
+            port=url.port or 6379,
+            use_tls=url.scheme in ("rediss", "valkeys") or _is_on(options, "tls"),
+            credentials=tuple(words or ([str(options["auth"])] if options.get("auth") else [])),
+            database=int(options.get("dbindex") or 0),
+            stream=path[0] if path else str(options.get("stream") or "messages"),
+            group=path[1] if len(path) > 1 else str(options.get("group") or "symfony"),
+        )
+
+
+def _is_on(options: Mapping[str, Any], name: str) -> bool:
+    return str(options.get(name, "")).lower() in ("1", "true", "on", "yes")
+
+
+class Redis:
+    """One connection. Raises OSError when it breaks, RedisError when the server says no."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._socket = socket.create_connection((stream.host, stream.port), TIMEOUT_SECONDS)
+        if stream.use_tls:
+            context = ssl.create_default_context()
+            self._socket = context.wrap_socket(self._socket, server_hostname=stream.host)
+        self._file = self._socket.makefile("rb")
+        if stream.credentials:
+            self.run("AUTH", *stream.credentials)
+        if stream.database:
+            self.run("SELECT", str(stream.database))
+
+    def close(self) -> None:
+        self._file.close()
+        self._socket.close()
+
+    def run(self, *command: str | bytes) -> Any:
+        """One command, one answer."""
+        self._socket.sendall(_encode(command))
+        answer = self._answer()
+        if isinstance(answer, RedisError):
+            raise answer
+        return answer
+
+    def _answer(self) -> Any:
+        line = self._file.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionError("the server closed the connection")
+        kind, text = line[:1], line[1:-2]
+        if kind == b"-":
+            return RedisError(text.decode())
+        if kind == b"+":
+            return text
+        if kind == b":":
+            return int(text)
+        length = int(text)
+        if length < 0:
+            return None
+        if kind == b"$":
+            return self._file.read(length + 2)[:-2]
+        return [self._answer() for _ in range(length)]
+
+
+def _encode(command: tuple[str | bytes, ...]) -> bytes:
+    words = [word.encode() if isinstance(word, str) else word for word in command]
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)

@@ -1,0 +1,173 @@
+"""Killed messages come back from Redis all at once, and nothing that is still being handled is taken."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ebbtide_supervisor.image_facts import Transport
+from ebbtide_supervisor.recover import recover_stream
+from ebbtide_supervisor.redis_client import Redis, RedisError, Stream
+from tests.consumer.conftest import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.consumer.conftest import Container
+
+
+@pytest.mark.parametrize(
+    ("dsn", "options", "expected"),
+    [
+        ("redis://redis", {}, ("redis", 6379, False, (), 0, "messages", "symfony")),
+        ("redis://redis:7000/s/g/c", {"stream": "x"}, ("redis", 7000, False, (), 0, "s", "g")),
+        ("redis://redis", {"stream": "s", "group": "g"}, ("redis", 6379, False, (), 0, "s", "g")),
+        ("redis://se%40cret@redis", {}, ("redis", 6379, False, ("se@cret",), 0, "messages", "symfony")),
+        ("redis://user:word@redis", {}, ("redis", 6379, False, ("user", "word"), 0, "messages", "symfony")),
+        ("redis://redis", {"auth": "word"}, ("redis", 6379, False, ("word",), 0, "messages", "symfony")),
+        ("rediss://redis", {"dbindex": "2"}, ("redis", 6379, True, (), 2, "messages", "symfony")),
+        ("redis://redis?tls=1", {"tls": "1"}, ("redis", 6379, True, (), 0, "messages", "symfony")),
+    ],
+)
+def test_a_transport_is_read_as_symfony_reads_it(dsn: str, options: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    assert Stream.of(Transport("events", dsn, options)) == Stream(*expected)
+
+
+@pytest.mark.parametrize("dsn", ["redis:///run/redis.sock", "redis://a:1,b:2", "%env(DSN)%", "redis:?host[a]"])
+def test_a_transport_that_cannot_be_read_is_refused(dsn: str) -> None:
+    with pytest.raises(ValueError, match="only one Redis server"):
+        Stream.of(Transport("events", dsn, {}))
+
+
+@pytest.fixture(scope="module")
+def stream() -> Iterator[Stream]:
+    """A real Redis on a free port, gone with the tests."""
+    from tests.runtime.lab import machine  # installs what is missing
+
+    try:
+        machine.prepare(machine.FAST)
+    except machine.UnavailableError as reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI must run this: {reason}", pytrace=False)
+        pytest.skip(f"NOT RUN: {reason}")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    directory = tempfile.mkdtemp(prefix="ebbtide-redis-")
+    argv = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory]
+    server = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
+    made = Stream("127.0.0.1", port, use_tls=False, credentials=(), database=0, stream="events", group="workers")
+    until(lambda: answers(made), "Redis")
+    yield made
+    server.terminate()
+    server.wait()
+    shutil.rmtree(directory)
+
+
+def answers(stream: Stream) -> bool:
+    try:
+        Redis(stream).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture
+def redis(stream: Stream) -> Iterator[Redis]:
+    connection = Redis(stream)
+    connection.run("FLUSHALL")
+    connection.run("XGROUP", "CREATE", stream.stream, stream.group, "0", "MKSTREAM")
+    yield connection
+    connection.close()
+
+
+def take(redis: Redis, stream: Stream, consumer: str, count: int) -> list[Any]:
+    """What a worker does: read messages that nobody has yet."""
+    answer = redis.run(
+        *("XREADGROUP", "GROUP", stream.group, consumer, "COUNT", str(count), "STREAMS", stream.stream, ">"),
+    )
+    return answer[0][1] if answer else []
+
+
+def send(redis: Redis, stream: Stream, count: int) -> None:
+    for number in range(count):
+        redis.run("XADD", stream.stream, "*", "message", json.dumps({"body": f"{number} ü"}))
+
+
+@pytest.mark.runtime
+def test_all_killed_messages_come_back_at_once_as_they_were(redis: Redis, stream: Stream) -> None:
+    send(redis, stream, 8)
+    lost = take(redis, stream, "dead", 8)
+    time.sleep(0.15)
+    assert recover_stream(redis, stream, 100) == 8
+    back = take(redis, stream, "alive", 100)
+    assert [fields for _, fields in back] == [fields for _, fields in lost]
+    assert redis.run("XLEN", stream.stream) == 8, "the originals are still there"
+    assert redis.run("XPENDING", stream.stream, stream.group)[0] == 8, "they are pending twice"
+    assert take(redis, stream, "alive", 100) == []
+
+
+@pytest.mark.runtime
+def test_a_message_that_may_still_be_handled_is_not_taken(redis: Redis, stream: Stream) -> None:
+    send(redis, stream, 5)
+    held = take(redis, stream, "busy", 5)
+    assert recover_stream(redis, stream, 60_000) == 0
+    assert redis.run("XPENDING", stream.stream, stream.group, "-", "+", "10", "busy")[0][0] == held[0][0]
+
+
+@pytest.mark.runtime
+def test_two_pods_that_look_at_once_bring_each_message_back_once(redis: Redis, stream: Stream) -> None:
+    send(redis, stream, 300)
+    take(redis, stream, "dead", 300)
+    time.sleep(1.1)
+    counts: list[int] = []
+
+    def pod() -> None:
+        connection = Redis(stream)
+        counts.append(recover_stream(connection, stream, 1000))
+        connection.close()
+
+    pods = [threading.Thread(target=pod) for _ in range(3)]
+    for thread in pods:
+        thread.start()
+    for thread in pods:
+        thread.join()
+    assert sum(counts) == 300
+    assert redis.run("XLEN", stream.stream) == 300, "a message was handled twice, or lost"
+
+
+@pytest.mark.runtime
+def test_the_container_recovers_beside_its_workers_and_still_drains(
+    container: Container, image: Path, redis: Redis, stream: Stream
+) -> None:
+    send(redis, stream, 3)
+    take(redis, stream, "dead", 3)
+    dsn = f"redis://127.0.0.1:{stream.port}"
+    options = {"stream": stream.stream, "group": stream.group}
+    record = image / "transports.json"
+    record.write_text(json.dumps({"transports": [["events", "%env(DSN)%", options]], "defaults": {}}))
+    container.variables["DSN"] = dsn
+    try:
+        container.start(*container.command(), PROCESSES=2, LONGEST_MESSAGE_SECONDS=1, RECOVER_AFTER_SECONDS=2)
+        container.until_event("messagesRecovered", count=3)
+        assert len(take(redis, stream, "alive", 10)) == 3
+        container.until_event("firstWorkerReady")
+        container.terminate()
+        assert container.wait() == 0
+    finally:
+        record.unlink()
+
+
+@pytest.mark.runtime
+def test_a_refusal_of_the_server_is_an_error(redis: Redis) -> None:
+    with pytest.raises(RedisError, match="unknown command"):
+        redis.run("NOSUCHCOMMAND")
