@@ -71,6 +71,7 @@ def parse() -> argparse.Namespace:
         command.add_argument("--seeds", "--rounds", dest="times", type=int, default=5)
         command.add_argument("--first", type=int, default=1, help="the first seed")
         command.add_argument("--most", type=float, default=10, help="the longest message, seconds")
+        command.add_argument("--recover", action="store_true", help="redelivery with the image's own recovery")
         command.add_argument("--seconds", type=int, default=60, help="how long an outage lasts")
     return parser.parse_args()
 
@@ -85,7 +86,7 @@ def run(
         elif arguments.command == "boot":
             result = measure.boot_and_idle(scene, subject, load)
         elif arguments.command == "redelivery":
-            result = measure.redelivery(scene, load)
+            result = measure.redelivery(scene, load, recover=arguments.recover)
         else:
             result = measure.outage(scene, subject, load, arguments.seconds)
     one = {"subject": subject, "load_average": round(os.getloadavg()[0], 1), **result}
@@ -98,7 +99,7 @@ def root_of(suite: str | None) -> Path | None:
 
 
 def save(arguments: argparse.Namespace, runs: list[dict[str, Any]], revision: str) -> None:
-    suite = (arguments.suite,) if arguments.suite else ()
+    suite = ((arguments.suite,) if arguments.suite else ()) + (("recover",) if arguments.recover else ())
     words = (arguments.command, arguments.broker, *suite, *(arguments.subject or ()))
     name = "-".join(words) + (f"-from-{arguments.first}" if arguments.first > 1 else "")
     record = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.runtime.lab import subjects
 from tests.runtime.lab.application import messages
-from tests.runtime.lab.redelivery import kill_and_watch
+from tests.runtime.lab.redelivery import REDELIVER_TIMEOUT, kill_and_watch
 from tests.runtime.lab.resources import cpu_seconds, process_ids, pss_mebibytes
 
 if TYPE_CHECKING:
@@ -121,9 +121,10 @@ def outage(scene: Scene, subject: str, load: Load, seconds: int) -> dict[str, fl
     return result
 
 
-def redelivery(scene: Scene, load: Load) -> dict[str, object]:
+def redelivery(scene: Scene, load: Load, *, recover: bool) -> dict[str, object]:
     """Kills a pod and says when each of its messages was begun again by the other."""
-    seen = kill_and_watch(scene, load.workers, patience_seconds=300)
+    environment = {"EBBTIDE_RECOVER_AFTER_SECONDS": str(REDELIVER_TIMEOUT)} if recover else {}
+    seen = kill_and_watch(scene, load.workers, patience_seconds=300, environment=environment)
     return {"killed": seen.killed, "last_back_after_seconds": max(seen.back_after_seconds),
             "back_after_seconds": seen.back_after_seconds}
 

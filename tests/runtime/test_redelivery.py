@@ -20,6 +20,7 @@ pytestmark = pytest.mark.runtime
 PROMISED_SECONDS = LONGEST_SECONDS + 60
 BUDGET = Budget(LONGEST_SECONDS)
 WORKERS = 8
+RECOVERY = {"EBBTIDE_RECOVER_AFTER_SECONDS": str(BUDGET.stop_wait)}
 
 
 @pytest.mark.parametrize("broker", ["redis", "rabbitmq", "postgresql"])
@@ -34,6 +35,35 @@ def test_killed_messages_come_back_in_time_to_an_idle_pod(
     record_property("seconds until each killed message was begun again", result.back_after_seconds)
     assert len(result.back_after_seconds) == result.killed
     assert max(result.back_after_seconds) <= PROMISED_SECONDS + serial, f"too late on {broker}: {result}"
+
+
+def test_recovery_hands_out_all_killed_messages_together(
+    open_scene: Callable[..., Scene], record_property: Callable[[str, object], None],
+) -> None:
+    scene = open_scene("redis")
+
+    result = kill_and_watch(scene, WORKERS, PROMISED_SECONDS, RECOVERY)
+
+    record_property("seconds until each killed message was begun again", result.back_after_seconds)
+    assert max(result.back_after_seconds) <= PROMISED_SECONDS, result
+    # One look is every 5 s, and 8 idle workers ask once a second.
+    assert result.back_after_seconds[-1] - result.back_after_seconds[0] < MESSAGE_SECONDS, (
+        f"one after the other, as without recovery: {result}")
+    assert any(pod.events("messagesRecovered") for pod in scene.pods)
+
+
+def test_recovery_takes_nothing_that_is_still_being_handled(open_scene: Callable[..., Scene]) -> None:
+    scene = open_scene("redis")
+    scene.send([Message(f"long-{number}", LONGEST_SECONDS) for number in range(4)])
+    pod = scene.ours(10, BUDGET, RECOVERY).start()
+
+    scene.wait_until(lambda: len(scene.account().finished) == 4, LONGEST_SECONDS + 20, "they are handled")
+    time.sleep(8)
+
+    assert scene.account().started_again == set()
+    assert not pod.events("messagesRecovered")
+    deletion = pod.delete(BUDGET.grace)
+    assert deletion.exit_status == 0, f"the program that recovers must not spoil the end: {pod.output()}"
 
 
 @pytest.mark.parametrize("broker", ["redis", "rabbitmq", "postgresql"])

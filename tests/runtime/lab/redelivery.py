@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,8 +43,9 @@ def kill_and_watch(
     scene.send(messages(seed=17, number=2 * workers, least=MESSAGE_SECONDS, most=MESSAGE_SECONDS))
     scene.wait_for_messages_in_hand(2 * workers - 2)
 
-    killed_at = time.monotonic()
     doomed.signal(signal.SIGKILL)
+    assert doomed.wait(10)
+    killed_at = doomed.gone_at or 0
 
     scene.wait_until(
         lambda: len(scene.account().finished) == 2 * workers, patience_seconds, "every message is handled")
@@ -55,7 +55,7 @@ def kill_and_watch(
     assert not account.handled_twice, f"handled twice: {account.handled_twice}"
     assert not account.overlapping, f"in two hands at once: {account.overlapping}"
     assert not other.delete(budget.grace).sigkilled
-    again = account.started_again
-    return Redelivery(len(account.killed), tuple(sorted(
+    killed = {one.message for one in account.killed}
+    return Redelivery(len(killed), tuple(sorted(
         round(one.started_at - killed_at, 1)
-        for one in account.handlings if one.started_at > killed_at and one.message in again)))
+        for one in account.handlings if not one.killed and one.message in killed)))

@@ -141,7 +141,7 @@ def _lay_out(application: Application, home: Path) -> None:
     steps = (
         # Once more by the container's own python, which may be another than this machine's.
         f"python3 -m compileall -q -f --invalidation-mode unchecked-hash {HOME}",
-        f"EBBTIDE_OPCACHE_DIRECTORY={HOME}/opcache {HOME}/self-check",
+        f"EBBTIDE_OPCACHE_DIRECTORY={HOME}/opcache {HOME}/self-check --record",
     )
     # While an image is built its file system can be written, and the self-check's `debug:container` needs that.
     volumes = {HOME: unfinished, CACHE: application.directory / "cache"}
