@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import yaml
-from kubernetes_api import ApiError, KubernetesApi
+from kubernetes_api import ApiError, KubernetesApi, Manifest
 from rollout import wait_until_gone
 
 START_SECONDS = 60
@@ -42,6 +42,26 @@ class ControlPlane:
         self.api.delete(manifest)
         if not wait_until_gone(self.api, manifest, time.monotonic() + START_SECONDS):
             raise RuntimeError(f"namespace {name} does not go away")
+
+    def scale_as_the_hpa_does(self, deployment: Manifest, replicas: int) -> None:
+        """Write the scale, as the HPA's controller would: through the subresource, under the controllers' name."""
+        path = f"{self.api.path(deployment)}/scale"
+        scale = self.api.request("GET", path)
+        scale["spec"]["replicas"] = replicas
+        self.api.request("PUT", path, {"fieldManager": "kube-controller-manager"}, scale)
+
+    def replicas(self, deployment: Manifest) -> int:
+        """How many pods a Deployment asks for."""
+        live = self.api.get(deployment)
+        if live is None:
+            raise LookupError(f"there is no {deployment['metadata']['name']}")
+        count: int = live["spec"]["replicas"]
+        return count
+
+    def pod_names(self, namespace: str) -> set[str]:
+        """The pods that are not being deleted."""
+        pods = self.api.request("GET", f"/api/v1/namespaces/{namespace}/pods")["items"]
+        return {pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]}
 
     def _write_kubeconfig(self) -> str:
         authority = base64.b64encode(self.authority.read_bytes()).decode()

@@ -123,7 +123,9 @@ def _presented(live: Manifest) -> Manifest:
 def _as_asked(asked: Any, live: Any) -> Any:
     """The live values of exactly those fields that were asked for: what drifted shows, what was defaulted does not."""
     if isinstance(asked, dict) and isinstance(live, dict):
-        return {name: _as_asked(value, live[name]) for name, value in asked.items() if name in live or not value}
+        # The API server leaves out what is empty.
+        present = {name: value for name, value in asked.items() if name in live or not value}
+        return {name: _as_asked(value, live.get(name, value)) for name, value in present.items()}
     if isinstance(asked, list) and isinstance(live, list) and len(asked) == len(live):
         return [_as_asked(one, other) for one, other in zip(asked, live, strict=True)]
     return live

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.proto import provider_pb2
-from pulumi.runtime.rpc import UNKNOWN
+from pulumi.runtime.rpc import UNKNOWN, _special_secret_sig, _special_sig_key
 
 Properties: TypeAlias = dict[str, Any]
 
@@ -36,6 +36,9 @@ def to_struct(properties: Properties) -> struct_pb2.Struct:
 
 def _whole(value: Any) -> Any:
     if isinstance(value, dict):
+        if value.get(_special_sig_key) == _special_secret_sig:
+            # A provider's own inputs come with their secrets marked, whatever it says that it accepts.
+            return _whole(value["value"])
         return {name: _whole(entry) for name, entry in value.items()}
     if isinstance(value, list):
         return [_whole(entry) for entry in value]

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import runpy
+import signal
 import sys
 import traceback
 
@@ -19,6 +20,8 @@ ALREADY_REPORTED = 32
 
 def main() -> int:
     """Run the program. Returns the exit status."""
+    # When another resource has failed, the engine ends the program by SIGINT: that is no second error.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     run, directory = json.loads(sys.argv[1]), sys.argv[2]
     sys.argv = [directory]
     set_all_config(get_config_env(), get_config_secret_keys_env())
