@@ -22,7 +22,15 @@ class Drain:
     fork was already under way for (a signal between fork and exec is lost, the file is not).
     """
 
-    def __init__(self, environment: Environment, workers: Sequence[Worker], emit: Emit, by: str) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        workers: Sequence[Worker],
+        emit: Emit,
+        by: str,
+        *,
+        in_flight: int | None = None,
+    ) -> None:
         self.began_at = time.monotonic()
         self.exit_status = ExitStatus.CLEAN
         self.ended = False
@@ -33,7 +41,8 @@ class Drain:
         with contextlib.suppress(OSError):  # A full volume must not stop a drain.
             environment.stop_file.touch()
         self.asked = frozenset(worker for worker in workers if worker.alive)
-        emit("drainStarted", by=by, running=len(self.asked), drain=environment.drain)
+        told = {} if in_flight is None else {"inFlight": in_flight}
+        emit("drainStarted", by=by, running=len(self.asked), drain=environment.drain, **told)
         if environment.drain == "signal":
             for worker in self.asked:
                 worker.ask()

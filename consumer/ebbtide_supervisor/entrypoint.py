@@ -83,6 +83,8 @@ def _prepare_state_directory(environment: Environment) -> list[str]:
         probe.write_bytes(b"x" * 4096)
         probe.unlink()
         _copy_opcache(directory / "opcache")
+        shutil.rmtree(directory / "workers", ignore_errors=True)
+        (directory / "workers").mkdir()
     except OSError as error:
         text = f"{directory}: cannot be written (got {error.strerror}), and the drain needs it; mount a memory volume "
         return [text + f"there that uid {os.getuid()} may write and that is not full"]

@@ -57,7 +57,7 @@ class Plugin:
         self._unanswered = 0
         self._finished_at: float | None = None
         events.subscribe(events.SupervisorRunningEvent, self._begin)
-        events.subscribe(events.Tick5Event, lambda _event: self._wakeup.soon())
+        events.subscribe(events.Tick5Event, self._tick)
 
     # The remote calls.
 
@@ -92,15 +92,23 @@ class Plugin:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
         self._pool.begin()
 
+    def _tick(self, _event: object) -> None:
+        self._tick_is_due = True  # Done in a step, where a fault of ours does not end PID 1.
+        self._wakeup.soon()
+
     def _end_by_signal(self, number: int, _frame: object) -> None:
         self._signal_name = signal.Signals(number).name
 
     _signal_name: str | None = None
+    _tick_is_due = False
 
     def _step(self) -> None:
         if self._signal_name is not None and not self._pool.terminating:
             self._pool.terminate(self._signal_name)
         self._pool.step()
+        if self._tick_is_due:
+            self._tick_is_due = False
+            self._pool.report_overdue()
         self._status.write(self._pool.phase, ever_ready=self._pool.ever_ready, counts=self._pool.counts())
         if self._unanswered:
             self._wakeup.after(2 * DEFERRED_SECONDS) if self._pool.drain and self._pool.drain.ended else None

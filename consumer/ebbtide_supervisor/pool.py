@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ebbtide_supervisor.drain import Drain
 from ebbtide_supervisor.gate import SETTLE_SECONDS, Gate
 from ebbtide_supervisor.outcome import CANNOT_START, ExitStatus, Outcome, describe, judge
+from ebbtide_supervisor.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ class Pool:
         self.workers = workers
         self.emit = emit
         self.gate = Gate()
+        self.progress = Progress(environment.state_directory)
         self.drain: Drain | None = None
         self.exit_status: ExitStatus | None = None
         self.terminating = False
@@ -47,6 +49,7 @@ class Pool:
         self._held_since: float | None = None
         self._parked: set[Worker] = set()  # who found the stop file
         self._all_ready = False
+        self._overdue: set[Worker] = set()
         for worker in workers:
             worker.on_end = self._note_end
             worker.on_kill = self._report_kill
@@ -71,7 +74,7 @@ class Pool:
         """Stop starting workers and ask those that run to finish. Asking twice changes nothing."""
         if self.drain is None:
             self._due.clear()
-            self.drain = Drain(self.environment, self.workers, self.emit, by)
+            self.drain = Drain(self.environment, self.workers, self.emit, by, in_flight=self.in_flight())
             self.exit_status = exit_status
             self.wake()
         return self.drain
@@ -93,6 +96,22 @@ class Pool:
             "ready": sum(worker.ready and worker.alive for worker in self.workers),
             "waiting": 0 if self.gate.is_open else len(self._due),
         }
+
+    def in_flight(self) -> int | None:
+        """How many workers have a message in hand; None when the application does not tell."""
+        held = [self.progress.in_flight_seconds(worker.number) for worker in self.workers if worker.alive]
+        return sum(seconds is not None for seconds in held) if self.progress.is_told else None
+
+    def report_overdue(self) -> None:
+        """Say once of each message that it takes longer than any should."""
+        longest = self.environment.longest_message_seconds
+        for worker in self.workers if self.progress.is_told else ():
+            seconds = self.progress.in_flight_seconds(worker.number) if worker.alive else None
+            if seconds is None or seconds <= longest:
+                self._overdue.discard(worker)
+            elif worker not in self._overdue:
+                self._overdue.add(worker)
+                self.emit("messageOverdue", worker=worker.number, seconds=round(seconds), longestMessageSeconds=longest)
 
     @property
     def phase(self) -> str:
@@ -139,6 +158,8 @@ class Pool:
         fields: dict[str, object] = {**describe(wait_status), "seconds": lived}
         if self.drain is not None:
             fields["afterDrainSeconds"] = round(at - self.drain.began_at, 3)
+        if self.progress.is_told:
+            fields["inFlight"] = self.progress.in_flight_seconds(worker.number) is not None
         self.emit("workerEnded", worker=worker.number, outcome=outcome, **fields)
         if self.drain is not None:
             # PHP has Messenger's handler from the end of its boot to the begin of its shutdown: whoever dies of the
@@ -177,10 +198,13 @@ class Pool:
         for worker in self.workers:
             if worker.ready or not worker.alive:
                 continue
-            lived, asleep = worker.lived_seconds(now), worker.asleep()
-            if worker.number == self.gate.probe and self.gate.settled(lived, asleep=asleep):
+            consuming, lived = self.progress.is_consuming(worker.number), worker.lived_seconds(now)
+            # Who could tell that it consumes, and does not, is still connecting.
+            asleep = not self.progress.is_told and worker.asleep()
+            if worker.number == self.gate.probe and (consuming or self.gate.settled(lived, asleep=asleep)):
                 self._open_gate(worker, now)
-            if (asleep and lived >= max(SETTLE_SECONDS, self.gate.settle_seconds)) or lived >= LONGEST_BOOT_SECONDS:
+            settled = asleep and lived >= max(SETTLE_SECONDS, self.gate.settle_seconds)
+            if consuming or settled or lived >= LONGEST_BOOT_SECONDS:
                 self._become_ready(worker, now)
         if not self._all_ready and all(worker.ready for worker in self.workers):
             self._all_ready = True
@@ -216,6 +240,7 @@ class Pool:
                 break
             del self._due[worker]
             again = worker.started_at > 0
+            self.progress.forget(worker.number)
             why_not = worker.start()
             if why_not is not None:
                 self.emit("workerNotStarted", worker=worker.number, reason=why_not)

@@ -17,6 +17,7 @@ parser.add_argument("--needs", help="fail when this file is not there: the broke
 parser.add_argument("--ignore-signal", action="store_true")
 parser.add_argument("--default-signal", action="store_true", help="no handler: die of it")
 parser.add_argument("--exit", type=int, default=0)
+parser.add_argument("--tell", action="store_true", help="write what WorkerProgress.php writes")
 options = parser.parse_args()
 stopping = False
 
@@ -35,6 +36,13 @@ def note(what):
     os.close(ledger)
 
 
+def tell(since):
+    if options.tell:
+        path = f"{os.environ['EBBTIDE_STATE_DIRECTORY']}/workers/{os.environ['EBBTIDE_PROCESS_NUMBER']}"
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT))
+        os.utime(path, (since, since))
+
+
 if not options.default_signal:
     signal.signal(signal.SIGTERM, stop)
 note("up")
@@ -44,10 +52,12 @@ while not stopping and (options.messages == 0 or handled < options.messages):
     if options.needs and not os.path.exists(options.needs):  # noqa: PTH110
         print("the broker is away", file=sys.stderr)  # noqa: T201
         sys.exit(1)
+    tell(time.time())
     note("started")
     end = time.monotonic() + options.message_seconds
     while (left := end - time.monotonic()) > 0:
         time.sleep(left)
     note("finished")
+    tell(1)
     handled += 1
 sys.exit(options.exit)

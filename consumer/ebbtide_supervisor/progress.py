@@ -1,0 +1,46 @@
+"""What workers tell about themselves, if the application has consumer/php/WorkerProgress.php: one file each.
+
+The file is there once the worker has heard from the broker; its time is when it took the message it has in hand, or
+one second after 1970 for none. Without the class PID 1 only knows processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Progress:
+    """The workers' files."""
+
+    def __init__(self, state_directory: Path) -> None:
+        self._directory = state_directory / "workers"
+        self.is_told = False
+        """Whether any worker of this container has ever told anything."""
+
+    def forget(self, worker: int) -> None:
+        """A worker starts: what the one before it told does not count."""
+        with contextlib.suppress(OSError):
+            (self._directory / str(worker)).unlink()
+
+    def is_consuming(self, worker: int) -> bool:
+        """Whether this worker has heard from the broker since its start."""
+        return self._time(worker) is not None
+
+    def in_flight_seconds(self, worker: int) -> float | None:
+        """For how long this worker has had its message, None for no message or a worker that does not tell."""
+        began_at = self._time(worker)
+        return None if began_at is None or began_at <= 1 else max(0.0, time.time() - began_at)
+
+    def _time(self, worker: int) -> float | None:
+        try:
+            at = os.stat(self._directory / str(worker)).st_mtime  # noqa: PTH116  # runs for each worker, each 5 s
+        except OSError:
+            return None
+        self.is_told = True
+        return at
