@@ -6,6 +6,7 @@ that is silently ignored leaves it open.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import typing
@@ -32,6 +33,7 @@ RESOURCES = {
 GOOGLE = {name: resource for name, resource in RESOURCES.items() if resource.package == "gcp"}
 
 
+@functools.cache
 def sdk_class(token: str) -> type:
     """`gcp:container/nodePool:NodePool` -> pulumi_gcp.container.NodePool, by the token that the class registers."""
     package, module, name = token.split(":")
@@ -53,6 +55,7 @@ def arguments_class(resource_class: type) -> type:
     )
 
 
+@functools.cache
 def inputs_of(arguments: type) -> dict[str, Any]:
     """Every input by the provider's name, with its type."""
     hints = {}
@@ -68,6 +71,7 @@ def inputs_of(arguments: type) -> dict[str, Any]:
     return hints
 
 
+@functools.cache
 def required_of(arguments: type) -> set[str]:
     """The inputs without which the SDK's class would refuse to be made."""
     names = _types.input_type_py_to_pulumi_names(arguments)
