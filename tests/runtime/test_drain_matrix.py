@@ -98,4 +98,4 @@ def test_an_idle_pod_is_gone_at_once(open_scene: Callable[..., Scene]) -> None:
 
     assert_a_clean_end(deletion, pod, scene)
     # A worker that waits for messages looks for a stop once in its --sleep of 1 s.
-    assert deletion.seconds < 4, f"nothing was in hand, yet it took {deletion.seconds:.1f} s"
+    assert deletion.seconds < 10, f"nothing was in hand, yet it took {deletion.seconds:.1f} s"
