@@ -1,0 +1,110 @@
+"""The inner loop: workers pull messages first in, first out, up to an instant.
+
+FIFO with pulling workers needs one heap step a message: the heap holds when each worker is free, a message starts at
+`max(arrival, earliest free)`. Keys are integers, time in microseconds above the worker's number, so ties have one
+order and every kernel gives the same result.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from heapq import heapreplace
+from typing import Protocol
+
+from ebbtide.capacity.histogram import LINEAR_END_US, LINEAR_STEP_US, LINEAR_STEPS, Histogram
+
+# Bits of a key for the worker's number; 43 bits are left for the time, 101 days in microseconds.
+SLOT_BITS = 20
+SLOT_MASK = (1 << SLOT_BITS) - 1
+MAX_SLOTS = 1 << SLOT_BITS
+
+
+@dataclass(slots=True)
+class Cursor:
+    """Where a run is: the chunk of the load at hand, and what was measured so far."""
+
+    arrivals: array[int] = field(default_factory=lambda: array("q"))
+    durations: array[int] = field(default_factory=lambda: array("q"))
+    index: int = 0
+    limit: int = 0
+    """Messages of the chunk from here on stay, whoever is free."""
+    started: int = 0
+    busy_us: int = 0
+    """Time that workers were set to spend on messages."""
+    histogram: Histogram = field(default_factory=Histogram)
+
+
+class Kernel(Protocol):
+    """Starts messages until an instant, the cursor's limit, or until nobody works."""
+
+    def __call__(self, cursor: Cursor, heap: list[int], slot_durations: list[int], end_us: int) -> bool:
+        """Returns whether the limit is reached. Messages that would start at `end_us` or later stay."""
+        ...
+
+
+def run_pure(cursor: Cursor, heap: list[int], slot_durations: list[int], end_us: int) -> bool:
+    """The kernel in pure Python: 0.3 to 0.4 us a message."""
+    arrivals, durations = cursor.arrivals, cursor.durations
+    index, last = cursor.index, cursor.limit
+    if not heap:
+        return index == last
+    histogram = cursor.histogram
+    linear = histogram.linear
+    total = longest = busy = 0
+    first = index
+    # A chunk ends at its last message, an interval at the first one that would start too late.
+    while index < last:
+        arrival = arrivals[index]
+        key = heap[0]
+        free = key >> SLOT_BITS
+        duration = durations[index]
+        if free > arrival:
+            if free >= end_us:
+                break
+            wait = free - arrival
+            total += wait
+            longest = max(longest, wait)
+            if wait < LINEAR_END_US:
+                linear[wait // LINEAR_STEP_US] += 1  # type: ignore[index]
+            else:
+                linear[LINEAR_STEPS] += 1  # type: ignore[index]
+                histogram.add_beyond(wait)
+            slot = key & SLOT_MASK
+            heapreplace(heap, key + (duration << SLOT_BITS))
+        else:
+            if arrival >= end_us:
+                break
+            linear[0] += 1  # type: ignore[index]
+            slot = key & SLOT_MASK
+            heapreplace(heap, ((arrival + duration) << SLOT_BITS) | slot)
+        slot_durations[slot] = duration
+        busy += duration
+        index += 1
+    histogram.count += index - first
+    histogram.total_us += total
+    histogram.longest_us = max(histogram.longest_us, longest)
+    cursor.started += index - first
+    cursor.busy_us += busy
+    cursor.index = index
+    return index == last
+
+
+def start_one(cursor: Cursor, heap: list[int], slot_durations: list[int], arrival: int, duration: int) -> int:
+    """Start a single message (one that was given back). Returns when it starts."""
+    key = heap[0]
+    start = max(arrival, key >> SLOT_BITS)
+    slot = key & SLOT_MASK
+    heapreplace(heap, ((start + duration) << SLOT_BITS) | slot)
+    slot_durations[slot] = duration
+    wait = start - arrival
+    histogram = cursor.histogram
+    histogram.count += 1
+    histogram.total_us += wait
+    histogram.longest_us = max(histogram.longest_us, wait)
+    histogram.linear[min(wait // LINEAR_STEP_US, LINEAR_STEPS)] += 1  # type: ignore[index]
+    if wait >= LINEAR_END_US:
+        histogram.add_beyond(wait)
+    cursor.busy_us += duration
+    cursor.started += 1
+    return start

@@ -1,0 +1,115 @@
+"""Pods and nodes over time: who starts when, who has to go, and what a node costs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from random import Random
+
+from ebbtide.capacity.histogram import MICROSECONDS
+from ebbtide.capacity.model import Scenario
+
+
+@dataclass(slots=True)
+class SimulatedPod:
+    """One pod, with the numbers of its workers."""
+
+    number: int
+    created_us: int
+    consuming_us: int
+    ready_us: int
+    node: int
+    slots: list[int]
+
+
+@dataclass(slots=True)
+class Node:
+    """A machine with room for some pods."""
+
+    ready_us: int
+    pods: int = 0
+    empty_since_us: int = 0
+
+
+@dataclass(slots=True)
+class Fleet:
+    """The pods of one consumer and the nodes they run on."""
+
+    scenario: Scenario
+    random: Random
+    pods: list[SimulatedPod] = field(default_factory=list)
+    nodes: dict[int, Node] = field(default_factory=dict)
+    free_slots: list[int] = field(default_factory=list)
+    made_pods: int = 0
+    made_nodes: int = 0
+    next_slot: int = 0
+
+    def start_pod(self, now_us: int, *, warm: bool = False) -> SimulatedPod:
+        """Make a pod. `warm` ones, of the beginning, are ready at once."""
+        times = self.scenario.pod
+        node, room_us, pull_seconds = self._place(now_us, warm=warm)
+        delay = 0.0 if warm else times.schedule_seconds + pull_seconds + times.boot_seconds
+        consuming = max(now_us, room_us) + round(delay * MICROSECONDS)
+        ready = consuming + (0 if warm else round(times.ready_seconds * MICROSECONDS))
+        slots = [self._slot() for _ in range(self.scenario.processes)]
+        pod = SimulatedPod(self.made_pods, now_us, consuming, ready, node, slots)
+        self.made_pods += 1
+        self.pods.append(pod)
+        return pod
+
+    def _slot(self) -> int:
+        if self.free_slots:
+            return self.free_slots.pop()
+        self.next_slot += 1
+        return self.next_slot - 1
+
+    def _place(self, now_us: int, *, warm: bool) -> tuple[int, int, float]:
+        """The fullest node with room, or a new one: (its number, when it is ready, how long the pull takes)."""
+        limits = self.scenario.node
+        open_nodes = [number for number, node in self.nodes.items() if node.pods < limits.pods_per_node]
+        if open_nodes:
+            number = max(open_nodes, key=lambda found: (self.nodes[found].pods, -found))
+            cold = self.nodes[number].ready_us > now_us
+        else:
+            number = self.made_nodes
+            self.made_nodes += 1
+            wait = 0 if warm else round(limits.start_seconds * MICROSECONDS)
+            self.nodes[number] = Node(now_us + wait)
+            cold = not warm
+        self.nodes[number].pods += 1
+        pull = limits.cold_pull_seconds if cold else self.scenario.pod.pull_seconds
+        return number, self.nodes[number].ready_us, pull
+
+    def choose_victims(self, count: int, now_us: int) -> list[SimulatedPod]:
+        """The pods that a ReplicaSet deletes first: not scheduled, not ready, on the most crowded node, then the
+        youngest by powers of two of their age, then by chance. Busyness plays no part (controller_utils.go,
+        ActivePodsWithRanks).
+        """
+        crowd: dict[int, int] = {}
+        for pod in self.pods:
+            crowd[pod.node] = crowd.get(pod.node, 0) + 1
+
+        def rank(pod: SimulatedPod) -> tuple[bool, bool, int, int, float]:
+            scheduled = self.nodes[pod.node].ready_us <= now_us
+            age_ns = max(1, (now_us - pod.ready_us) * 1000)
+            return scheduled, pod.ready_us <= now_us, -crowd[pod.node], int(math.log2(age_ns)), self.random.random()
+
+        victims = sorted(self.pods, key=rank)[:count]
+        gone = {pod.number for pod in victims}
+        self.pods = [pod for pod in self.pods if pod.number not in gone]
+        return victims
+
+    def release(self, pod: SimulatedPod, now_us: int) -> None:
+        """The pod's process has ended: its room and its workers' numbers are free."""
+        node = self.nodes[pod.node]
+        node.pods -= 1
+        if node.pods == 0:
+            node.empty_since_us = now_us
+        self.free_slots.extend(pod.slots)
+
+    def remove_empty_nodes(self, now_us: int) -> None:
+        """Nodes that nobody needed for long enough go; the last one stays."""
+        limit = round(self.scenario.node.unneeded_seconds * MICROSECONDS)
+        for number in [found for found, node in self.nodes.items() if node.pods == 0]:
+            if now_us - self.nodes[number].empty_since_us >= limit and len(self.nodes) > 1:
+                del self.nodes[number]

@@ -1,0 +1,89 @@
+"""A load on disk: when each message arrives and how long it takes, in whole microseconds.
+
+Layout: 16 bytes of header (magic, version), then pairs of little-endian int64, arrival and duration, by arrival. A
+24-hour trace of 10 million messages has 160 MB and is read in chunks, so memory stays flat. Parsing the same as CSV
+takes 7 to 9 s by itself; `ebbtide simulate convert` does it once.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+MAGIC = b"EBBTIDE-LOAD\x00\x00\x00\x01"
+_PAIR_BYTES = 16
+# 65,536 pairs: 1 MiB a chunk; larger ones are no faster.
+CHUNK_MESSAGES = 65_536
+
+Chunk: TypeAlias = "tuple[array[int], array[int]]"
+"""Arrivals and durations of consecutive messages, in microseconds."""
+
+
+class TraceError(ValueError):
+    """A load that cannot be used; the message names the place and the remedy."""
+
+
+def write_trace(file: Path, chunks: Iterable[Chunk]) -> int:
+    """Write a trace, in place of one that is there, once it is complete. Returns the number of messages."""
+    temporary = file.with_name(f"{file.name}.partial")
+    count = 0
+    with temporary.open("wb") as out:
+        out.write(MAGIC)
+        for arrivals, durations in chunks:
+            pairs = array("q", bytes(_PAIR_BYTES * len(arrivals)))
+            pairs[0::2] = arrivals
+            pairs[1::2] = durations
+            if sys.byteorder == "big":
+                pairs.byteswap()
+            pairs.tofile(out)
+            count += len(arrivals)
+    temporary.replace(file)
+    return count
+
+
+def is_trace(file: Path) -> bool:
+    """Whether a file is a binary trace."""
+    with file.open("rb") as opened:
+        return opened.read(len(MAGIC)) == MAGIC
+
+
+def read_trace(file: Path) -> Iterator[Chunk]:
+    """The chunks of a trace. Raises TraceError where it is cut off, unsorted or negative."""
+    last = 0
+    seen = 0
+    with file.open("rb") as opened:
+        if opened.read(len(MAGIC)) != MAGIC:
+            raise TraceError(f"{file}: is no binary trace; make one with `ebbtide simulate convert`")
+        while True:
+            data = opened.read(CHUNK_MESSAGES * _PAIR_BYTES)
+            if not data:
+                return
+            if len(data) % _PAIR_BYTES:
+                raise TraceError(
+                    f"{file}: ends in the middle of message {seen + len(data) // _PAIR_BYTES + 1}; convert it again"
+                )
+            pairs = array("q")
+            pairs.frombytes(data)
+            if sys.byteorder == "big":
+                pairs.byteswap()
+            arrivals, durations = pairs[0::2], pairs[1::2]
+            last = _check(file, arrivals, durations, last, seen)
+            seen += len(arrivals)
+            yield arrivals, durations
+
+
+def _check(file: Path, arrivals: array[int], durations: array[int], last: int, seen: int) -> int:
+    """Refuse what the kernel relies on not to be there; two passes in C over a chunk."""
+    if arrivals[0] < last or min(durations) < 0 or list(arrivals) != sorted(arrivals):
+        for index, (arrival, duration) in enumerate(zip(arrivals, durations, strict=True), seen + 1):
+            if arrival < last:
+                raise TraceError(
+                    f"{file}: message {index} arrives before the one above it; sort the load and convert it again"
+                )
+            if duration < 0:
+                raise TraceError(f"{file}: message {index} takes {duration} us; a duration is not negative")
+            last = arrival
+    return arrivals[-1]
