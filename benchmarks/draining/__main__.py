@@ -45,8 +45,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ebbtide-benchmark-") as directory:
         application = Application(machine.EXAMPLE, Path(directory), root_of(arguments.suite)).build()
         broker = BROKERS[arguments.broker]()
-        broker.start()
         try:
+            broker.start()
             runs = [
                 run(arguments, application, broker, subject, number)
                 for number in range(arguments.first, arguments.first + arguments.times)
