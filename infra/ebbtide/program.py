@@ -38,7 +38,8 @@ class Deployed:
 
     cluster: GkeCluster | ExistingCluster
     image_repository: ImageRepository | None
-    namespace: ConsumerNamespace
+    namespace: ConsumerNamespace | None
+    """None in a stack that makes only a cluster."""
     consumers: Mapping[str, QueueConsumer]
 
     @property
@@ -58,6 +59,8 @@ def deploy(settings: StackSettings, wiring: Wiring | None = None) -> Deployed:
     if settings.image_repository is not None:
         repository = ImageRepository(settings.image_repository.name, {"settings": settings})
     cluster = _cluster(settings, repository)
+    if not settings.consumers:
+        return Deployed(cluster, repository, None, {})
     in_cluster = pulumi.ResourceOptions(provider=connect(cluster))
     namespace = ConsumerNamespace(settings.namespace, {"settings": settings}, in_cluster)
     images = (wiring or {}).get("images", {})

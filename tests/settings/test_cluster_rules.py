@@ -285,3 +285,10 @@ def test_a_cluster_that_google_would_refuse_is_refused_with_a_remedy(cluster, pa
         stack(cluster)
     text = " ".join(f"{error['msg']} {error['ctx']['remedy']}" for error in caught.value.errors())
     assert all(part in text for part in parts), text
+
+
+def test_a_stack_without_consumers_must_at_least_make_a_cluster():
+    # As if the model let it pass: the rule alone.
+    empty = stack(EXISTING).model_copy(update={"consumers": {}})
+    assert warnings_of(empty)["G-07"].level is Level.ERROR
+    assert "G-07" not in warnings_of(stack(STANDARD).model_copy(update={"consumers": {}}))

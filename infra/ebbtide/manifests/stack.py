@@ -15,6 +15,9 @@ def stack_resources(stack: StackSettings) -> tuple[Resource, ...]:
     registers, inputs and options."""
     repository = build_image_repository(stack)
     cluster = build_gke_cluster(stack) if is_gke(stack.cluster) else build_existing_cluster(stack)
+    if not stack.consumers:
+        # A stack of its own for the cluster: nothing in it needs the Kubernetes API.
+        return (*repository, *cluster)
     consumers = (build_queue_consumer(stack, consumer) for consumer in stack.consumers.values())
     return (
         *repository,

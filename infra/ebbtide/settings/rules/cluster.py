@@ -236,6 +236,17 @@ def check_pod_fits_a_node(stack: StackSettings) -> Iterator[Finding]:
             )
 
 
+def check_something_is_deployed(stack: StackSettings) -> Iterator[Finding]:
+    """G-07 (error). A stack without consumers makes a cluster for other stacks; otherwise it would do nothing."""
+    if stack.cluster.kind == "existing" and not stack.consumers:
+        yield Finding(
+            ("consumers",),
+            "names none, and the cluster exists: there is nothing to deploy",
+            "name at least one consumer",
+            rule="G-07",
+        )
+
+
 def check_zones_are_of_the_region(stack: StackSettings) -> Iterator[Finding]:
     """G-06 (error). Nodes are in zones of the stack's region."""
     from ebbtide.settings.cluster import GkeStandard  # noqa: PLC0415
@@ -301,6 +312,7 @@ CLUSTER_RULES: tuple[Callable[[StackSettings], Iterator[Finding]], ...] = (
     check_autopilot_protection,
     check_autopilot_requests,
     check_pod_fits_a_node,
+    check_something_is_deployed,
     check_zones_are_of_the_region,
     check_version_has_the_field,
     check_production_is_protected,
