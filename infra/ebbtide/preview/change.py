@@ -108,6 +108,16 @@ class StackChange:
     """What a reader must know about the comparison itself."""
 
 
+def mapping(value: Any) -> Mapping[str, Any]:
+    """A mapping, or an empty one where a plan holds something else."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def entries(value: Any) -> list[Mapping[str, Any]]:
+    """The mappings in a list, or none where a plan holds something else."""
+    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
+
+
 def diff(old: Any, new: Any, path: Path = ()) -> Iterator[PropertyChange]:
     """Every leaf that differs. Lists of named things (containers, variables) are compared by name, not by place."""
     if old == new:

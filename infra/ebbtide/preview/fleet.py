@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ebbtide.preview.change import ResourceChange
+from ebbtide.preview.change import ResourceChange, entries, mapping
 from ebbtide.settings.consumer import ConsumerSettings
 from ebbtide.settings.units import format_duration
 
@@ -28,9 +28,9 @@ class Pods:
     @classmethod
     def of(cls, deployment: Mapping[str, Any]) -> Pods:
         """Read a manifest; what is not there has Kubernetes' default."""
-        spec = _mapping(deployment.get("spec"))
-        pod = _mapping(_mapping(spec.get("template")).get("spec"))
-        containers = [found for found in pod.get("containers") or [] if isinstance(found, Mapping)]
+        spec = mapping(deployment.get("spec"))
+        pod = mapping(mapping(spec.get("template")).get("spec"))
+        containers = entries(pod.get("containers"))
         container = next(
             (found for found in containers if found.get("name") == "consumer"), containers[0] if containers else {}
         )
@@ -41,13 +41,9 @@ class Pods:
             processes=_number(_variable(container, "EBBTIDE_PROCESSES"), 1),
             longest_message_seconds=_number(longest, 0) if longest is not None else None,
             image=str(container.get("image", "")),
-            has_hook=bool(_mapping(container.get("lifecycle")).get("preStop")),
+            has_hook=bool(mapping(container.get("lifecycle")).get("preStop")),
             replicas=replicas if isinstance(replicas, int) else None,
         )
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _number(value: object, default: int) -> int:
@@ -57,8 +53,8 @@ def _number(value: object, default: int) -> int:
 
 
 def _variable(container: Mapping[str, Any], name: str) -> object:
-    for variable in container.get("env") or []:
-        if isinstance(variable, Mapping) and variable.get("name") == name:
+    for variable in entries(container.get("env")):
+        if variable.get("name") == name:
             return variable.get("value")
     return None
 
@@ -70,7 +66,7 @@ def rolls_pods(change: ResourceChange) -> bool:
 
 def bounds(hpa: Mapping[str, Any]) -> tuple[int, int]:
     """The smallest and the largest number of pods that an HPA's manifest allows."""
-    spec = _mapping(hpa.get("spec"))
+    spec = mapping(hpa.get("spec"))
     return _number(spec.get("minReplicas"), 1), _number(spec.get("maxReplicas"), 1)
 
 

@@ -22,6 +22,7 @@ from ebbtide.preview.change import (
     ResourceChange,
     StackChange,
     diff,
+    mapping,
 )
 from ebbtide.settings.findings import Finding, SettingsError
 
@@ -177,15 +178,17 @@ def _changes(steps: Iterable[Mapping[str, Any]]) -> list[ResourceChange]:
 
 
 def _change(token: str, name: str, operation: Operation, step: Mapping[str, Any]) -> ResourceChange:
-    old_state, new_state = _mapping(step.get("oldState")), _mapping(step.get("newState"))
+    old_state, new_state = mapping(step.get("oldState")), mapping(step.get("newState"))
     old, new = _inputs(old_state), _inputs(new_state)
     if operation in {Operation.CREATE, Operation.DELETE}:
         return ResourceChange(token, name, operation, old if operation is Operation.DELETE else {}, new)
     replacing = {_path(reason) for reason in _texts(step.get("replaceReasons"))}
     changes = {change.path: change for change in diff(old, new)}
-    for text, entry in _mapping(step.get("detailedDiff")).items():
+    for text, entry in mapping(step.get("detailedDiff")).items():
         path = _named_path(_path(text), new, old)
-        kind = str(_mapping(entry).get("kind", ""))
+        if not path:
+            continue
+        kind = str(mapping(entry).get("kind", ""))
         if kind.endswith("-replace"):
             replacing.add(path)
         if not any(known[: len(path)] == path or path[: len(known)] == known for known in changes):
@@ -209,17 +212,13 @@ def _change(token: str, name: str, operation: Operation, step: Mapping[str, Any]
     return ResourceChange(token, name, operation, old, new, properties, options)
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _texts(value: object) -> list[str]:
     return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []
 
 
 def _inputs(state: Mapping[str, Any]) -> dict[str, Any]:
     """A resource's inputs without what the provider notes for itself, and with secrets as one word."""
-    return {key: _plain(value) for key, value in _mapping(state.get("inputs")).items() if not str(key).startswith("__")}
+    return {key: _plain(value) for key, value in mapping(state.get("inputs")).items() if not str(key).startswith("__")}
 
 
 # How the engine marks a secret in a state that was not masked: its ciphertext or plaintext lies beside this key.

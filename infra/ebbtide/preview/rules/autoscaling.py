@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ebbtide.preview.change import MISSING, Operation, ResourceChange
+from ebbtide.preview.change import MISSING, Operation, ResourceChange, entries, mapping
 from ebbtide.preview.fleet import bounds, plural
 from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
 from ebbtide.preview.show import show_value
@@ -40,8 +40,7 @@ def check_owner(context: Context) -> Iterator[Risk]:
 
 
 def _replicas(deployment: Mapping[str, Any]) -> Any:
-    spec = deployment.get("spec")
-    return spec.get("replicas") if isinstance(spec, Mapping) else None
+    return mapping(deployment.get("spec")).get("replicas")
 
 
 def check_fixed_number(context: Context) -> Iterator[Risk]:
@@ -145,17 +144,16 @@ def _updated(context: Context) -> Iterator[ResourceChange]:
 
 
 def _spec(hpa: Mapping[str, Any]) -> Mapping[str, Any]:
-    spec = hpa.get("spec")
-    return spec if isinstance(spec, Mapping) else {}
+    return mapping(hpa.get("spec"))
 
 
 def _metrics(hpa: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Each metric's name and target: ("cpu", "60 %")."""
     found = []
-    for metric in _spec(hpa).get("metrics") or []:
-        source = next((value for key, value in metric.items() if key != "type" and isinstance(value, Mapping)), {})
-        name = source.get("name") or (source.get("metric") or {}).get("name", "?")
-        target = source.get("target") or {}
+    for metric in entries(_spec(hpa).get("metrics")):
+        source: Mapping[str, Any] = next((value for key, value in metric.items() if isinstance(value, Mapping)), {})
+        name = source.get("name") or mapping(source.get("metric")).get("name", "?")
+        target = mapping(source.get("target"))
         if "averageUtilization" in target:
             wanted = f"{target['averageUtilization']} %"
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ebbtide.preview.change import Operation
+from ebbtide.preview.change import Operation, mapping
 from ebbtide.preview.fleet import Pods
 from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
 from ebbtide.settings.units import format_duration
@@ -131,23 +131,19 @@ def _is_variable(path: tuple[str | int, ...]) -> bool:
 
 
 def _secret_of(variable: object) -> str:
-    if not isinstance(variable, dict):
-        return ""
-    reference = (
-        variable.get("valueFrom", {}).get("secretKeyRef", {}) if isinstance(variable.get("valueFrom"), dict) else {}
-    )
+    reference = mapping(mapping(mapping(variable).get("valueFrom")).get("secretKeyRef"))
     return str(reference.get("name", ""))
 
 
 def check_blocking_budget(context: Context) -> Iterator[Risk]:
     """P-06 (danger). The disruption budget lets no pod go, so no node can be drained or upgraded."""
     for change in context.of("PodDisruptionBudget", Operation.CREATE, Operation.UPDATE, Operation.REPLACE):
-        spec = change.new.get("spec", {})
+        spec = mapping(change.new.get("spec"))
         consumer = context.consumers.get(change.title)
         least = consumer.autoscaling.min_replicas if consumer else None
         keeps = spec.get("minAvailable")
         all_kept = keeps == "100%" or (isinstance(keeps, int) and least is not None and keeps >= least)
-        if spec.get("maxUnavailable") in {0, "0%"} or all_kept:
+        if spec.get("maxUnavailable") in (0, "0%") or all_kept:
             sentence = f"the disruption budget of {change.title} lets no pod go"
             yield Risk("P-06", RiskLevel.DANGER, change.title, sentence, "write maxUnavailable: 1", change.key)
 

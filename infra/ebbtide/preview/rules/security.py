@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ebbtide.preview.change import MISSING, Operation, PropertyChange
+from ebbtide.preview.change import MISSING, Operation, PropertyChange, entries, mapping
 from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
 
 _EVERYWHERE = {"0.0.0.0/0", "::/0"}
@@ -46,32 +46,28 @@ def check_network(context: Context) -> Iterator[Risk]:
 
 
 def _namespace(policy: Mapping[str, Any]) -> str:
-    metadata = policy.get("metadata")
-    return str(metadata.get("namespace", "")) if isinstance(metadata, Mapping) else ""
+    return str(mapping(policy.get("metadata")).get("namespace", ""))
 
 
 def _destinations(policy: Mapping[str, Any]) -> set[str]:
     """What a policy lets through, in words."""
-    spec = policy.get("spec") if isinstance(policy.get("spec"), Mapping) else {}
+    spec = mapping(policy.get("spec"))
     found = set()
     for direction, key in (("egress", "to"), ("ingress", "from")):
-        for rule in (spec or {}).get(direction) or []:
-            peers = rule.get(key) if isinstance(rule, Mapping) else None
-            words = [_peer(peer) for peer in peers or []] or ["everywhere"]
+        for rule in entries(spec.get(direction)):
+            words = [_peer(peer) for peer in entries(rule.get(key))] or ["everywhere"]
             found |= {word if direction == "egress" else f"ingress from {word}" for word in words}
     return found
 
 
-def _peer(peer: Any) -> str:
-    if not isinstance(peer, Mapping):
-        return "everywhere"
+def _peer(peer: Mapping[str, Any]) -> str:
     if isinstance(peer.get("ipBlock"), Mapping):
         cidr = str(peer["ipBlock"].get("cidr", "everywhere"))
         return "the metadata server" if cidr in _METADATA_SERVERS else cidr
     labels = [
         f"{name}={value}"
         for selector in ("namespaceSelector", "podSelector")
-        for name, value in ((peer.get(selector) or {}).get("matchLabels") or {}).items()
+        for name, value in mapping(mapping(peer.get(selector)).get("matchLabels")).items()
     ]
     return "pods " + (", ".join(labels) or "everywhere")
 
