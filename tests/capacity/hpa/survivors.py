@@ -18,6 +18,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ('metrics', 'if tolerance.holds(filled) or (ratio < 1.0 < filled) or (filled < 1.0 < ratio):', 'Lt -> LtE [1]'): 'a ratio of exactly 1 was held by the tolerance before, or nothing was filled in',
     ('metrics', 'if (filled < 1.0 and proposal > current) or (filled > 1.0 and proposal < current):', 'Lt -> LtE [0]'): 'a ratio of exactly 1 was held by the tolerance before, or nothing was filled in',
     ('metrics', 'if (filled < 1.0 and proposal > current) or (filled > 1.0 and proposal < current):', 'Gt -> GtE [0]'): 'a ratio of exactly 1 was held by the tolerance before, or nothing was filled in',
+    ('metrics', 'if capped and value > 0 and total > INT64_MAX - value:', 'Gt -> GtE [0]'): 'value >= 0: 0 overflows nothing',
     ('metrics', 'if capped and value > 0 and total > INT64_MAX - value:', '0 -> 0 - 1'): 'no int64 is above the largest one; 0 overflows nothing',
     ('metrics', 'capped = rules.release.caps_value_proposal and proposal > INT32_MAX', 'Gt -> GtE [0]'): 'the value at the cap is the cap',
     ('metrics', 'if capped and proposal > INT32_MAX:', 'Gt -> GtE [0]'): 'the value at the cap is the cap',
