@@ -30,9 +30,8 @@ def register(
     resources: Iterable[Resource],
     parent: pulumi.Resource | None = None,
     known: Mapping[str, pulumi.CustomResource] | None = None,
-    provider: pulumi.ProviderResource | None = None,
 ) -> Registered:
-    """Register resources in their order, as children of `parent`.
+    """Register resources in their order, as children of `parent`, whose provider they use.
 
     `known` are resources of other components that these refer to. Raises KeyError for a reference to a resource that
     neither of both holds.
@@ -45,7 +44,7 @@ def register(
         properties = {name: _input(value, here) for name, value in resource.properties.items()}
         # An output that nobody states as an input exists only if it is asked for.
         asked = {name: None for name in outputs.get(resource.key, ()) if name not in properties}
-        options = _options(resource, parent, here, provider)
+        options = _options(resource, parent, here)
         registered[resource.key] = here[resource.key] = _register_one(resource, {**asked, **properties}, options)
     return registered
 
@@ -115,11 +114,9 @@ def _options(
     resource: Resource,
     parent: pulumi.Resource | None,
     known: Mapping[str, pulumi.CustomResource],
-    provider: pulumi.ProviderResource | None,
 ) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(
         parent=parent,
-        provider=provider,
         # In another's program the namespace may be of that program: then its order is that program's business.
         depends_on=[known[key] for key in resource.depends_on if key in known],
         # None is inherited from the component: whoever protects it protects what is in it.
