@@ -171,6 +171,21 @@ def test_a_read_only_container_is_told_what_is_not_checked_there(image: Path, ap
     assert "warning: transports: not checked here" in done.stderr
 
 
+def test_building_the_image_compiles_what_a_worker_s_boot_needs(image: Path, application: Path, tmp_path: Path) -> None:
+    for name, remedy in {"CONSUMER": "%env(MESSENGER_CONSUMER_NAME)%", "REDELIVER": "90"}.items():
+        text = (application / "php").read_text()
+        old = {"CONSUMER": '"consumer": "c"', "REDELIVER": '"20"'}[name]
+        (application / "php").write_text(text.replace(old, old.rpartition(" ")[0] + f' "{remedy}"'))
+    text = (application / "php").read_text()
+    help_case = '*"help messenger:consume"*) echo compiled > "$EBBTIDE_OPCACHE_DIRECTORY/code" ;;\n*--version'
+    (application / "php").write_text(text.replace("*--version", help_case, 1))
+    directory = tmp_path / "opcache"
+    directory.mkdir()
+    done = self_check(image, application, EBBTIDE_OPCACHE_DIRECTORY=str(directory))
+    assert done.returncode == 0, done.stderr
+    assert (directory / "code").read_text() == "compiled\n"
+
+
 def test_an_image_without_php_is_refused(image: Path, application: Path) -> None:
     (application / "php").unlink()
     path = "/usr/bin/env-without-php"
