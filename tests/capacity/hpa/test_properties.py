@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.capacity.hpa.scenarios import SECOND_US, decide, random_scenario
 
 import ebbtide.capacity.hpa as api
 
+# The machine may be busy: a slow example is no wrong one.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 EXTERNAL = api.Metric("External", "AverageValue", 30_000, "backlog")
 CPU = api.Metric("Resource", "Utilization", 60, "cpu")
 POLICY = st.builds(api.ScalingPolicy, st.sampled_from(["Pods", "Percent"]), st.integers(1, 300), st.integers(1, 1800))
@@ -25,6 +27,7 @@ BEHAVIOR = st.none() | st.builds(api.Behavior, RULES, RULES)
 RELEASE = st.integers(25, 37).map(api.Release.of)
 
 
+@PATIENT
 @given(BEHAVIOR, RELEASE, st.integers(1, 50), st.integers(0, 100), st.lists(st.integers(0, 9_000_000), max_size=40))
 def test_replicas_stay_between_the_bounds_once_there(behavior, release, low, span, backlogs):
     spec = api.HpaSpec(low, low + span, (EXTERNAL,), behavior, release)
@@ -35,6 +38,7 @@ def test_replicas_stay_between_the_bounds_once_there(behavior, release, low, spa
         count = decision.desired
 
 
+@PATIENT
 @given(BEHAVIOR, RELEASE, st.integers(0, 500))
 def test_a_count_outside_the_bounds_is_brought_back_at_once(behavior, release, count):
     spec = api.HpaSpec(10, 20, (EXTERNAL,), behavior, release)
@@ -43,6 +47,7 @@ def test_a_count_outside_the_bounds_is_brought_back_at_once(behavior, release, c
     assert decision.desired == expected, "0 is a pause; anything else outside is corrected without metrics"
 
 
+@PATIENT
 @given(BEHAVIOR, RELEASE, st.integers(1, 100), st.integers(0, 10**9))
 def test_a_failed_metric_never_shrinks(behavior, release, count, backlog):
     spec = api.HpaSpec(1, 100, (EXTERNAL, CPU), behavior, release)
@@ -52,6 +57,7 @@ def test_a_failed_metric_never_shrinks(behavior, release, count, backlog):
     assert decision.desired >= count, "a broken metrics API must not drain a busy consumer"
 
 
+@PATIENT
 @given(BEHAVIOR, st.integers(1, 100), st.integers(1, 200))
 def test_a_backlog_of_the_target_per_pod_is_left_alone(behavior, count, target):
     """Little's law needs this fixed point: at `count` times the target nothing moves, so the backlog settles there."""
@@ -70,6 +76,7 @@ def _growth(ready: int, usage: int, request: int, current: int, unready: int) ->
     return result.proposal if result.outcome == "scales" and result.ratio > 1 else 0
 
 
+@PATIENT
 @given(st.integers(1, 60), st.integers(1, 200), st.integers(0, 200), st.integers(0, 4000), st.integers(1, 2000))
 def test_unready_pods_lift_a_growth_proposal_by_at_most_one(ready, current, unready, per_cent, request):
     """The one is the truncation to whole per cent; above `target` ready pods it can be more (120 pods: 180 to 182)."""
@@ -78,12 +85,14 @@ def test_unready_pods_lift_a_growth_proposal_by_at_most_one(ready, current, unre
     assert with_unready <= max(_growth(ready, usage, request, current, 0), current) + 1
 
 
+@PATIENT
 @given(st.integers(1, 900), st.integers(1, 200), st.integers(0, 200), st.integers(0, 4000), st.integers(1, 2000))
 def test_growth_never_asks_for_more_than_the_usage_fills(ready, current, unready, per_cent, request):
     usage = ready * request * per_cent // 100
     assert _growth(ready, usage, request, current, unready) <= 100 * usage // (60 * request) + 1
 
 
+@PATIENT
 @given(st.integers(1, 1000), st.integers(1, 5), st.integers(0, 10**6), st.sampled_from([30, 60, 100, 150, 300]))
 def test_classes_of_pods_decide_as_single_pods_do(ready, missing, usage, target):
     metric = api.Metric("Resource", "Utilization", target, "cpu")
@@ -95,7 +104,7 @@ def test_classes_of_pods_decide_as_single_pods_do(ready, missing, usage, target)
     assert grouped == classes
 
 
-@settings(max_examples=60)
+@settings(PATIENT, max_examples=60)
 @given(st.integers(0, 10**9))
 def test_the_same_scenario_is_decided_the_same_way_twice(seed):
     release = api.Release.of(34)
@@ -104,7 +113,7 @@ def test_the_same_scenario_is_decided_the_same_way_twice(seed):
     assert first == json.dumps(decide(api, scenario, release))
 
 
-@settings(max_examples=60)
+@settings(PATIENT, max_examples=60)
 @given(st.integers(0, 10**9), st.integers(0, 50))
 def test_a_copied_history_goes_on_as_the_original_does(seed, fork):
     """What-ifs start from a copy: neither may disturb the other."""
@@ -124,6 +133,7 @@ def test_a_copied_history_goes_on_as_the_original_does(seed, fork):
         count = decision.desired
 
 
+@PATIENT
 @given(BEHAVIOR, st.lists(st.integers(0, 9_000_000), min_size=30, max_size=90))
 def test_what_is_remembered_does_not_grow_with_time(behavior, backlogs):
     spec = api.HpaSpec(1, 100, (EXTERNAL,), behavior)
