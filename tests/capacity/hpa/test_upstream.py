@@ -89,6 +89,6 @@ def _chosen() -> list[dict]:
     for _, tolerance, seeds in RUNS:
         release = api.Release.of(MINOR, configurable_tolerance=tolerance)
         scenarios = [random_scenario(api, seed, release) for seed in seeds]
-        short = [each for each in scenarios if len(each["steps"]) > 1 and len(json.dumps(each)) < 2500]
-        rows += [{"configurable_tolerance": tolerance, "scenario": each, "outcomes": []} for each in short[:60]]
+        short = [each for each in scenarios if len(each["steps"]) > 1 and len(json.dumps(each)) < 4000]
+        rows += [{"configurable_tolerance": tolerance, "scenario": each, "outcomes": []} for each in short[:90]]
     return rows
