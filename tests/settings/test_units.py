@@ -40,7 +40,7 @@ REFUSED = [
     *((Seconds, value) for value in ("", "s", "5", 5, "1.5h", "-1s", "1m1h", True, None)),
     *((Millicores, value) for value in ("0.490m", 0.0001, "0", "-1", "1Gi", "one", True, "1e3")),
     *((MemoryBytes, value) for value in ("128m", "6500", 0, "1.5", "Mi", True, "-1Gi")),
-    *((PhpMemoryBytes, value) for value in ("150Mi", "150", -1, "512K", "1.5M")),
+    *((PhpMemoryBytes, value) for value in ("150Mi", "150", -1, "512K", "1.5M", "15M", "17000K")),
     *((QuantityMilli, value) for value in ("", "0", "x", "1m1", "0.0001")),
     *((Count, value) for value in (True, "70", 70.0, None)),
 ]
@@ -57,7 +57,7 @@ ROUND_TRIPS = [
     (units.format_cpu, units.parse_cpu, st.integers(1, 10**6)),
     (units.format_memory, units.parse_memory, st.integers(1024**2, 2**50)),
     (units.format_quantity, units.parse_quantity_milli, st.integers(1, 10**12)),
-    (units.format_php_memory, units.parse_php_memory, st.integers(1024, 2**30).map(lambda kibibytes: kibibytes * 1024)),
+    (units.format_php_memory, units.parse_php_memory, st.integers(16, 2**20).map(lambda size: size * 1024**2)),
 ]
 
 

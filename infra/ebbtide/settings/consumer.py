@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import Any
 
@@ -36,6 +37,9 @@ MIN_CPU_REQUEST_MILLICORES = 100
 # A PHP process is up after 0.1 s alone and 70 are after 4.2 s on two cores (measured); a slow node, a cold image
 # and a broker that is away at first must not look like a program that cannot start.
 START_DEADLINE_SECONDS = 120
+
+
+_DIRECTORY = re.compile(r"(/[A-Za-z0-9._-]+)+/?")
 
 
 class DisruptionBudgetSettings(SettingsModel):
@@ -94,10 +98,10 @@ class ConsumerSettings(SettingsModel):
     @field_validator("writable_directories")
     @classmethod
     def _absolute(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = [path for path in value if not path.startswith("/") or path.rstrip("/") in {"", "/opt/ebbtide"}]
+        wrong = [path for path in value if not _DIRECTORY.fullmatch(path) or ".." in path.split("/")]
         if wrong:
             raise ValueError(
-                f"must be absolute paths below the root (got {', '.join(map(repr, wrong))}); write for example /app/var"
+                f"must be plain absolute paths (got {', '.join(map(repr, wrong))}); write for example /app/var"
             )
         return tuple(path.rstrip("/") for path in value)
 

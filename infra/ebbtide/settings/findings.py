@@ -22,7 +22,12 @@ def format_path(path: Sequence[str | int]) -> str:
     """`("consumers", "a", "metrics", 0)` -> `consumers.a.metrics[0]`."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            # A key may hold a line break, and a message is one line.
+            name = part if part.isprintable() else repr(part)
+            text += f".{name}" if text else name
     return text
 
 

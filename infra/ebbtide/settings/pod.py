@@ -71,6 +71,12 @@ class Toleration(SettingsModel):
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
     """The taint's effect; none means every effect."""
 
+    @model_validator(mode="after")
+    def _value_is_used(self) -> Toleration:
+        if self.operator == "Exists" and self.value:
+            raise ValueError("compares no value when its operator is Exists; remove value, or write operator: Equal")
+        return self
+
 
 class PlacementSettings(SettingsModel):
     """Where pods run."""
@@ -157,5 +163,5 @@ class ServiceAccountSettings(SettingsModel):
         return self
 
 
-Environment = dict[EnvironmentName, str]
+Environment = dict[EnvironmentName, Annotated[str, Field(pattern=r"^[^\x00]*$")]]
 SecretEnvironment = dict[EnvironmentName, SecretReference]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -17,7 +17,7 @@ from ebbtide.settings.rules.stack import STACK_RULES
 from ebbtide.settings.schema import field_documents
 from ebbtide.settings.stack import StackSettings
 
-_UNITS = {
+_UNITS: dict[Any, tuple[str, Callable[[int], str]]] = {
     units.parse_duration: ("duration", units.format_duration),
     units.parse_cpu: ("CPU quantity", units.format_cpu),
     units.parse_memory: ("memory quantity", units.format_memory),

@@ -18,6 +18,7 @@ _QUANTITY = re.compile(r"(\d+(?:\.\d+)?|\.\d+)([a-zA-Z]*)")
 _MEBIBYTE = 1024**2
 _BINARY_SUFFIXES = {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4}
 _DECIMAL_SUFFIXES = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
+_PHP_MINIMUM_BYTES = 16 * _MEBIBYTE
 # PHP reads its shorthand in powers of 1024 and knows no `Mi`.
 _PHP_SUFFIXES = {"K": 1024, "M": 1024**2, "G": 1024**3}
 
@@ -101,7 +102,11 @@ def parse_memory(value: object) -> int:
 
 
 def parse_php_memory(value: object) -> int:
-    """`"150M"` -> 150 MiB in bytes, as PHP and `messenger:consume --memory-limit` read it."""
+    """`"150M"` -> 150 MiB in bytes, as PHP and `messenger:consume --memory-limit` read it.
+
+    Raises a validation error below 16 MiB, where a console of Symfony does not start, and for parts of a MiB, which
+    would be lost on the way to php.ini.
+    """
     what, remedy = (
         "is not a PHP memory size",
         "write PHP's shorthand, for example 150M (which PHP reads as 150 MiB) or 1G",
@@ -111,8 +116,10 @@ def parse_php_memory(value: object) -> int:
     if factor is None or number != number.to_integral_value():
         raise _refuse(what, value, remedy)
     size = int(number) * factor
-    if size < _MEBIBYTE:
-        raise _refuse("is less than 1 MiB, and no PHP process starts in that", value, remedy)
+    if size < _PHP_MINIMUM_BYTES:
+        raise _refuse("is less than 16 MiB, and no Symfony console starts in that", value, remedy)
+    if size % _MEBIBYTE:
+        raise _refuse("is not a whole number of MiB", value, remedy)
     return size
 
 
@@ -142,7 +149,7 @@ def format_memory(size_bytes: int) -> str:
 
 def format_php_memory(size_bytes: int) -> str:
     """157286400 -> `150M`."""
-    return f"{size_bytes // _MEBIBYTE}M" if size_bytes % _MEBIBYTE == 0 else f"{size_bytes // 1024}K"
+    return f"{size_bytes // _MEBIBYTE}M"
 
 
 def format_quantity(milli: int) -> str:

@@ -45,7 +45,7 @@ class SymfonyMessengerWorker(_WorkerSettings):
     """Names of the transports to consume, by priority."""
     message_limit: Count | None = Field(default=None, ge=1)
     """A process ends, and is started anew, after this many messages (`--limit`)."""
-    time_limit: Seconds | None = 3600
+    time_limit: Seconds | None = Field(default=3600, ge=1, le=7 * 24 * 3600)
     """A process ends after this long (`--time-limit`), checked between messages. The image spreads it over the
     processes of a pod, because 70 workers that boot in the same second stop consuming in the same second."""
     memory_limit: PhpMemoryBytes = 128 * 1024**2

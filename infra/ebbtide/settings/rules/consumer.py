@@ -10,7 +10,7 @@ from ebbtide.settings.findings import Finding, Level
 from ebbtide.settings.rules.autoscaling import AUTOSCALING_RULES
 from ebbtide.settings.rules.secrets import check_plain_secrets
 from ebbtide.settings.rules.transport import TRANSPORT_RULES
-from ebbtide.settings.units import format_cpu, format_memory, format_php_memory
+from ebbtide.settings.units import format_cpu, format_duration, format_memory, format_php_memory
 from ebbtide.settings.worker import CommandWorker, SymfonyMessengerWorker
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Names of objects that a namespace holds anyway.
 _RESERVED_NAMES = frozenset({"default", "default-deny"})
+_LONGEST_DRAIN_SECONDS = 7 * 24 * 3600
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh"})
 # The options that settings own, and the setting of each.
 _OWNED_OPTIONS = {
@@ -102,6 +103,18 @@ def check_stop_file_drain(consumer: ConsumerSettings) -> Iterator[Finding]:
         )
 
 
+def check_longest_drain(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """V-24 (error). A drain ends within a week: that is the longest that any way to end a pod waits (V-06)."""
+    if consumer.finish_seconds > _LONGEST_DRAIN_SECONDS:
+        yield Finding(
+            ("shutdown", "longestMessage"),
+            "and the time limit of a worker that is not told to stop come to "
+            f"{format_duration(consumer.finish_seconds)}, and no pod gets more than 7 days",
+            "split the messages, or write drain: signal",
+            rule="V-24",
+        )
+
+
 def check_arguments(consumer: ConsumerSettings) -> Iterator[Finding]:
     """V-44 (error). Options that a setting owns are not repeated in `arguments`. `-m` in particular is the memory
     limit and not a number of messages."""
@@ -167,9 +180,18 @@ def check_labels(consumer: ConsumerSettings) -> Iterator[Finding]:
 
 
 def check_writable_directories(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """W-01 (error). Each writable directory is mounted once; /tmp and the state directory always are."""
+    """W-01 (error). A writable directory hides nothing that the pod needs, and is mounted once; /tmp and the state
+    directory always are."""
     seen = {"/tmp", "/run/ebbtide"}  # noqa: S108 - paths in the container
+    hidden = ("/opt/ebbtide", consumer.worker.working_directory)
     for index, path in enumerate(consumer.writable_directories):
+        if any(found == path or found.startswith(f"{path}/") for found in hidden):
+            yield Finding(
+                ("writableDirectories", index),
+                f"would hide the program: an empty volume stands in its place (got {path!r})",
+                "name the directory below it that is written to, for example /app/var",
+                rule="W-01",
+            )
         if path in seen:
             yield Finding(
                 ("writableDirectories", index), f"is mounted already (got {path!r})", "remove it", rule="W-01"
@@ -203,6 +225,7 @@ CONSUMER_RULES = (
     check_php_memory,
     check_memory_request,
     check_stop_file_drain,
+    check_longest_drain,
     check_arguments,
     check_command,
     check_environment,

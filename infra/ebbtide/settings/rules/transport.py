@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # A killed message is handled again at the latest this long after the longest message would have ended.
 REDELIVERY_MARGIN_SECONDS = 60
+_LONGEST_RECOVERY_SECONDS = 24 * 3600
 
 
 def check_redelivered_while_handled(consumer: ConsumerSettings) -> Iterator[Finding]:
@@ -79,4 +80,22 @@ def check_serial_recovery(consumer: ConsumerSettings) -> Iterator[Finding]:
         )
 
 
-TRANSPORT_RULES = (check_redelivered_while_handled, check_late_redelivery, check_serial_recovery)
+def check_recovery_in_time(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """V-34 (error). The image claims pending messages after at most a day."""
+    transport = consumer.transport
+    too_long = consumer.shutdown_budget.stop_wait_seconds > _LONGEST_RECOVERY_SECONDS
+    if isinstance(transport, RedisTransport) and transport.recover and too_long:
+        yield Finding(
+            ("transport", "recover"),
+            "claims messages that are pending for longer than the shutdown budget, and that is more than a day here",
+            "leave it out, and let the transport's own redeliver_timeout work",
+            rule="V-34",
+        )
+
+
+TRANSPORT_RULES = (
+    check_recovery_in_time,
+    check_redelivered_while_handled,
+    check_late_redelivery,
+    check_serial_recovery,
+)
