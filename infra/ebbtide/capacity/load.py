@@ -1,0 +1,164 @@
+"""A load from a file: a profile, a binary trace, or a table of arrivals as CSV or JSON lines."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from random import Random
+
+from ebbtide.capacity.histogram import MICROSECONDS
+from ebbtide.capacity.patterns import draw_load
+from ebbtide.capacity.profile import Durations, LoadProfile, read_profile
+from ebbtide.capacity.trace import CHUNK_MESSAGES, Chunk, TraceError, is_trace, read_trace
+
+_ARRIVAL_NAMES = ("arrival", "arrival_seconds", "time", "timestamp")
+_DURATION_NAMES = ("duration", "duration_seconds", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A load that can be run more than once."""
+
+    name: str
+    open: Callable[[int], Iterable[Chunk]]
+    """By seed; a trace with durations is the same for every seed."""
+    drawn: bool
+    """Whether chance takes part, so that several seeds give a range."""
+    profile: LoadProfile | None = None
+
+
+def read_load(file: Path, durations: Durations | None = None) -> Load:
+    """Find out what a file holds. Raises TraceError or SettingsError for one that cannot be used."""
+    try:
+        if file.suffix in {".yaml", ".yml"}:
+            profile = read_profile(file)
+            return Load(file.name, lambda seed: draw_load(profile, seed), drawn=True, profile=profile)
+        if is_trace(file):
+            return Load(file.name, lambda _: read_trace(file), drawn=False)
+    except OSError as error:
+        raise TraceError(
+            f"{file}: cannot be read: {error.strerror}; name a profile, a trace, CSV or JSON lines"
+        ) from None
+    if file.suffix not in {".csv", ".jsonl"}:
+        raise TraceError(
+            f"{file}: is no load (got the ending {file.suffix!r}); name a .yaml profile, a trace, .csv or .jsonl"
+        )
+    return Load(file.name, lambda seed: read_table(file, durations, seed), drawn=durations is not None)
+
+
+def read_table(file: Path, durations: Durations | None, seed: int) -> Iterator[Chunk]:
+    """The rows of a CSV or JSON lines file: an arrival each, in seconds or as a date, and perhaps a duration in
+    seconds; or minutes with a count. Without a duration it is drawn from `durations`.
+
+    The first arrival is time zero. Raises TraceError with the line of what cannot be used.
+    """
+    random = Random(seed)  # noqa: S311 - repeatable chance, no secret
+    draw = durations.sampler(random) if durations else None
+    arrivals, lengths = array("q"), array("q")
+    first: int | None = None
+    last = 0
+    for line, arrival, duration in _rows(file, random):
+        first = arrival if first is None else first
+        if arrival < last:
+            raise TraceError(f"{file}: line {line}: arrives before the line above it; sort the file by arrival")
+        last = arrival
+        if duration is None and draw is None:
+            raise TraceError(f"{file}: line {line}: has no duration; add one, or give --durations 'p50=2s,max=200s'")
+        arrivals.append(arrival - first)
+        lengths.append(duration if duration is not None else draw())  # type: ignore[misc]
+        if len(arrivals) == CHUNK_MESSAGES:
+            yield arrivals, lengths
+            arrivals, lengths = array("q"), array("q")
+    if first is None:
+        raise TraceError(f"{file}: has no message; give at least one arrival")
+    if arrivals:
+        yield arrivals, lengths
+
+
+def _rows(file: Path, random: Random) -> Iterator[tuple[int, int, int | None]]:
+    """(line, arrival, duration) in microseconds."""
+    try:
+        with file.open(encoding="utf-8", newline="") as opened:
+            if file.suffix == ".jsonl":
+                yield from _json_rows(file, opened)
+            else:
+                yield from _csv_rows(file, opened, random)
+    except UnicodeDecodeError:
+        raise TraceError(f"{file}: is not UTF-8; save it as UTF-8") from None
+
+
+def _json_rows(file: Path, lines: Iterable[str]) -> Iterator[tuple[int, int, int | None]]:
+    for number, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+        except ValueError:
+            raise TraceError(f"{file}: line {number}: is not JSON; write one object a line") from None
+        if not isinstance(row, dict):
+            raise TraceError(f'{file}: line {number}: is no object; write {{"arrival": 0.5, "duration": 2}}')
+        arrival = next((row[name] for name in _ARRIVAL_NAMES if name in row), None)
+        duration = next((row[name] for name in _DURATION_NAMES if name in row), None)
+        length = None if duration is None else _microseconds(file, number, "duration", duration)
+        yield number, _microseconds(file, number, "arrival", arrival), length
+
+
+def _csv_rows(file: Path, opened: Iterable[str], random: Random) -> Iterator[tuple[int, int, int | None]]:
+    reader = csv.reader(opened)
+    header = next(reader, None)
+    if header is None:
+        return
+    names = [name.strip().lower() for name in header]
+    if names[:2] == ["minute", "count"]:
+        yield from _minutes(file, reader, random)
+        return
+    arrival = next((names.index(name) for name in _ARRIVAL_NAMES if name in names), None)
+    if arrival is None:
+        raise TraceError(
+            f"{file}: line 1: has no column for the arrival; begin with the line arrival,duration or minute,count"
+        )
+    duration = next((names.index(name) for name in _DURATION_NAMES if name in names), None)
+    for row in reader:
+        number = reader.line_num
+        if not row:
+            continue
+        if len(row) != len(names):
+            raise TraceError(f"{file}: line {number}: has {len(row)} columns instead of {len(names)}")
+        length = None if duration is None else _microseconds(file, number, "duration", row[duration])
+        yield number, _microseconds(file, number, "arrival", row[arrival]), length
+
+
+def _minutes(file: Path, rows: Iterable[list[str]], random: Random) -> Iterator[tuple[int, int, int | None]]:
+    """Counts per minute: the messages of a minute are spread over it by chance."""
+    for number, row in enumerate(rows, 2):
+        try:
+            minute, count = (int(value) for value in row[:2])
+        except ValueError:
+            raise TraceError(f"{file}: line {number}: is no minute and count (got {','.join(row)!r})") from None
+        if minute < 0 or count < 0:
+            raise TraceError(f"{file}: line {number}: is negative (got {','.join(row)!r})")
+        start = minute * 60 * MICROSECONDS
+        for arrival in sorted(start + int(random.random() * 60 * MICROSECONDS) for _ in range(count)):
+            yield number, arrival, None
+
+
+def _microseconds(file: Path, line: int, what: str, value: object) -> int:
+    """Seconds, or for an arrival a date in ISO 8601, in microseconds."""
+    try:
+        seconds = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        try:
+            seconds = datetime.fromisoformat(str(value)).timestamp() if what == "arrival" else math.nan
+        except ValueError:
+            seconds = math.nan
+    if not math.isfinite(seconds):
+        raise TraceError(f"{file}: line {line}: the {what} is no number of seconds (got {str(value)[:40]!r})")
+    if seconds < 0:
+        raise TraceError(f"{file}: line {line}: the {what} is negative (got {value})")
+    return round(seconds * MICROSECONDS)
