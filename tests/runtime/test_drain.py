@@ -42,6 +42,8 @@ def test_a_busy_pod_that_is_deleted_finishes_what_it_has_and_takes_nothing_new(
     assert_no_new_work(scene, drain_started(pod))
     assert outcomes(pod) == {"stopped": WORKERS}, pod.output()
     assert pod.events("drainStarted")[0]["by"] == told_by
+    in_hand = len(scene.account().in_flight_at(drain_started(pod)))
+    assert abs(pod.events("drainStarted")[0]["inFlight"] - in_hand) <= 1, "the log says how many messages were in hand"
     if hook is None:
         assert deletion.hook is not None
         assert deletion.hook.status == 0, f"Kubernetes would report FailedPreStopHook: {deletion.hook}"

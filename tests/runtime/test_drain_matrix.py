@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.runtime.lab.application import messages
+from tests.runtime.lab.application import Application, messages
 from tests.runtime.lab.promises import (
     assert_a_clean_end,
     assert_no_new_work,
@@ -15,13 +16,15 @@ from tests.runtime.lab.promises import (
     drain_started,
     outcomes,
 )
+from tests.runtime.lab.scene import Scene
 from tests.runtime.lab.subjects import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from tests.runtime.lab.brokers import Broker
     from tests.runtime.lab.container import Deletion, Pod
-    from tests.runtime.lab.scene import Scene
 
 pytestmark = pytest.mark.runtime
 
@@ -87,6 +90,26 @@ def test_a_drain_is_as_lossless_with_one_worker_and_with_two_hundred(
     assert_nothing_was_lost(scene)
     assert_a_clean_end(deletion, pod, scene)
     assert outcomes(pod)["stopped"] == workers, outcomes(pod)
+
+
+def test_a_drain_is_as_lossless_for_an_application_that_tells_nothing_about_its_messages(
+    tmp_path: Path, application: Application, brokers: Callable[[str], Broker],
+) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(application.source, source, ignore=shutil.ignore_patterns("Ebbtide"))
+    silent = Application(source, tmp_path / "built").build()
+    with Scene(silent, brokers("redis")) as scene:
+        scene.send(messages(seed=20, number=300, least=0.5, most=6))
+        pod = scene.ours(30, BUDGET).start()
+        scene.wait_for_messages_in_hand(27)
+        time.sleep(BUSY_SECONDS)
+
+        deletion = pod.delete(BUDGET.grace)
+
+        assert_nothing_was_lost(scene)
+        assert_a_clean_end(deletion, pod, scene)
+        assert_no_new_work(scene, drain_started(pod))
+        assert "inFlight" not in pod.events("drainStarted")[0], "what is not known is not claimed"
 
 
 def test_an_idle_pod_is_gone_at_once(open_scene: Callable[..., Scene]) -> None:

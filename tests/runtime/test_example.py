@@ -9,8 +9,9 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
+from tests.runtime.lab import machine
 from tests.runtime.lab.brokers import free_port
-from tests.runtime.lab.subjects import Budget
+from tests.runtime.lab.subjects import CONSUMER, Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,12 @@ def test_a_signed_webhook_is_queued_and_handled_and_a_forged_one_is_not(open_sce
     scene.sent.append("good")
     scene.ours(1, Budget(5)).start()
     scene.wait_until(lambda: scene.account().finished == {"good"}, 15, "the event is handled")
+
+
+def test_the_class_that_tells_the_image_what_is_in_hand_is_the_images_own() -> None:
+    own, copied = (path.read_bytes() for path in (
+        CONSUMER / "php" / "WorkerProgress.php", machine.EXAMPLE / "src" / "Ebbtide" / "WorkerProgress.php"))
+    assert own == copied, "copy consumer/php/WorkerProgress.php into the example again"
 
 
 def post(port: int, headers: dict[str, str]) -> int:
