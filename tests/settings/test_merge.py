@@ -90,3 +90,18 @@ def test_the_project_is_found_from_any_directory_inside_it(project, start):
     from ebbtide.settings.loader import find_root
 
     assert find_root(project.root / start) == project.root
+
+
+def test_a_stack_may_make_the_cluster_alone(project):
+    project.write_defaults({**BASE, "cluster": {"kind": "gkeStandard"}})
+    project.write_stack(
+        "cluster",
+        {"gcp:project": "acme-shop", "gcp:region": "europe-west1", "ebbtide:consumers": {"githubevents": None}},
+    )
+    assert project.read("cluster").settings.consumers == {}
+
+
+def test_a_stack_with_nothing_to_deploy_is_refused(project):
+    project.write_defaults(BASE)
+    project.write_stack("dev", {"ebbtide:consumers": {"githubevents": None}})
+    assert "there is nothing to deploy" in project.messages()[0]

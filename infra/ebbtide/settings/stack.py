@@ -47,8 +47,8 @@ class StackSettings(SettingsModel):
     """The Kubernetes namespace of all consumers of the stack."""
     protect: bool = False
     """Refuse to delete or replace what holds data or capacity: cluster, node pools, network, repository."""
-    consumers: dict[str, ConsumerSettings] = Field(min_length=1)
-    """The consumers by name."""
+    consumers: dict[str, ConsumerSettings] = {}
+    """The consumers by name. None: this stack makes the cluster for other stacks."""
 
     @field_validator("consumers", mode="before")
     @classmethod
