@@ -3,8 +3,8 @@
 #   docker build --build-arg BASE_IMAGE=registry.example/app@sha256:... -t consumer .
 #
 # BASE_IMAGE is Debian-based and holds the application; for Symfony its PHP is the command line's, its WORKDIR the
-# project, its cache warmed (the root file system is read-only at run time). Reproducible with a base pinned by digest
-# and `buildah bud --timestamp` or `docker build --build-arg SOURCE_DATE_EPOCH`.
+# project, its cache warmed (the root file system is read-only at run time). With a base pinned by digest,
+# `buildah bud --timestamp 0` and EBBTIDE_FILL_OPCACHE=0, two builds are the same to the bit.
 ARG BASE_IMAGE
 
 # pip and what it needs stay in this stage.
@@ -33,9 +33,13 @@ ARG EBBTIDE_WORKER_KIND=symfonyMessenger
 # What the application's container needs to be looked at; only for this step, for example a DSN without a password.
 ARG MESSENGER_TRANSPORT_DSN
 ENV EBBTIDE_WORKER_KIND=${EBBTIDE_WORKER_KIND}
-# Refuses a base image that would lose messages. What PHP compiles meanwhile stays as the workers' opcache.
+# Compiles what a worker's boot needs. The files hold the time and addresses of this build; with 0 the first worker of each
+# container compiles instead.
+ARG EBBTIDE_FILL_OPCACHE=1
+# Refuses a base image that would lose messages.
 RUN mkdir -p -m 0755 /opt/ebbtide/opcache /run/ebbtide && chown 10001:10001 /run/ebbtide \
- && EBBTIDE_OPCACHE_DIRECTORY=/opt/ebbtide/opcache /opt/ebbtide/self-check --record \
+ && if [ "$EBBTIDE_FILL_OPCACHE" = 1 ]; then export EBBTIDE_OPCACHE_DIRECTORY=/opt/ebbtide/opcache; fi \
+ && /opt/ebbtide/self-check --record \
  && chmod -R a+rX /opt/ebbtide
 
 # Above the ids a node gives to people and daemons; no entry in /etc/passwd is needed.

@@ -39,6 +39,11 @@ def _symfony_problems(environment: Environment, command: Sequence[str]) -> list[
         text = f"args: a symfonyMessenger worker runs {CONSUME} (got {' '.join(command)!r}); write it, or set "
         return [text + "EBBTIDE_WORKER_KIND=command for a program that ends on the stop signal"]
     problems = []
+    if environment.drain == "signal" and environment.stop_signal != "TERM":
+        problems.append(
+            f"EBBTIDE_STOP_SIGNAL: Symfony finishes its message on TERM in every version, on others only in some (got "
+            f"{environment.stop_signal}); write TERM"
+        )
     at = command.index(CONSUME)
     console = Path(command[at - 1]) if at else Path(command[0])
     if not console.is_file():

@@ -42,6 +42,7 @@ class ImageFacts:
     console_version: str | None = None
     messenger_version: str | None = None
     transports: Sequence[Transport] = ()
+    stop_signals: Sequence[int] | None = None  # None: Messenger's default, which has SIGTERM
     stop_workers_in: Sequence[str] = ()
     errors: Sequence[str] = ()
     unchecked: Sequence[str] = ()
@@ -70,6 +71,7 @@ def gather(console: Path, variables: Mapping[str, str], *, record: bool = False)
         console_version=symfony[1] if symfony else None,
         messenger_version=php["messenger"] or _debian_version() or (symfony[1] if symfony else None),
         transports=resolve_transports(recorded, variables) if recorded is not None else (),
+        stop_signals=recorded.get("stopSignals") if recorded is not None else None,
         stop_workers_in=_stop_workers_in(console),
         errors=[error for error in errors if error not in unchecked],
         unchecked=unchecked,
@@ -82,7 +84,10 @@ def recorded_transports(variables: Mapping[str, str]) -> list[Transport]:
 
 
 def _ask_container(console: Path, errors: list[str]) -> dict[str, Any] | None:
-    """`{"transports": [[name, dsn, options], ...], "defaults": {variable: value}}`, variables as `%env(NAME)%`."""
+    """`{"transports": [[name, dsn, options], ...], "defaults": {variable: value}, "stopSignals": [15, ...] or None}`.
+
+    Variables are written `%env(NAME)%`.
+    """
     # The compiled container knows what YAML, XML, PHP and attributes say; no file format has to be read here.
     ask = ["php", str(console), "debug:container", "--format=json"]
     listing = _json([*ask, "--tag=messenger.receiver", "--show-arguments"], errors)
@@ -96,7 +101,14 @@ def _ask_container(console: Path, errors: list[str]) -> dict[str, Any] | None:
             options = {key: _plain(value) for key, value in arguments[1].items()}
             transports.append([str(options.get("transport_name", "?")), _plain(arguments[0]), options])
     defaults = {name[4:-1]: str(value) for name, value in parameters.items() if name.startswith("env(")}
-    return {"transports": transports, "defaults": defaults}
+    return {"transports": transports, "defaults": defaults, "stopSignals": _stop_signals(ask)}
+
+
+def _stop_signals(ask: Sequence[str]) -> list[int] | None:
+    """framework.messenger.stop_worker_on_signals: the command's only argument that is a list of numbers."""
+    service = _json([*ask, "console.command.messenger_consume_messages", "--show-arguments"], []) or {}
+    lists = [value for value in service.get("arguments", []) if isinstance(value, list) and value]
+    return next((value for value in lists if all(isinstance(number, int) for number in value)), None)
 
 
 def resolve_transports(recorded: Mapping[str, Any], variables: Mapping[str, str]) -> list[Transport]:

@@ -32,7 +32,7 @@ def judge_image(facts: ImageFacts, environment: Environment) -> list[Finding]:
     if facts.unchecked:
         reason = "transports: not checked here, the console cannot write its cache (read-only); the image's build did"
         findings.append(Finding(reason, is_error=False))
-    for rule in (_php, _messenger, _stop_workers, _memory, _redelivery):
+    for rule in (_php, _messenger, _signals, _stop_workers, _memory, _redelivery):
         findings += rule(facts, environment)
     return findings
 
@@ -59,6 +59,16 @@ def _messenger(facts: ImageFacts, _environment: Environment) -> Iterator[Finding
         yield Finding(
             f"symfony/messenger: stops in the middle of a message on SIGTERM (got {version}, symfony#52077); "
             "update to 6.3.6 or later"
+        )
+
+
+def _signals(facts: ImageFacts, environment: Environment) -> Iterator[Finding]:
+    wanted = environment.signal_number
+    if environment.drain == "signal" and facts.stop_signals is not None and wanted not in facts.stop_signals:
+        got = list(facts.stop_signals)
+        yield Finding(
+            f"framework.messenger.stop_worker_on_signals: {wanted.name} is not in it (got {got}), so a worker dies of "
+            f"it inside its message; add {wanted.name}, or leave the setting out"
         )
 
 

@@ -74,5 +74,11 @@ def test_a_time_limit_of_ones_own_is_accepted_when_ours_is_off() -> None:
     assert problems([*CONSUME, "a", "--time-limit=60"], time_limit_seconds=0) == []
 
 
+def test_a_signal_that_only_some_versions_of_symfony_know_is_refused() -> None:
+    (problem,) = problems([*CONSUME, "a"], stop_signal="INT")
+    assert "write TERM" in problem
+    assert problems([*CONSUME, "a"], stop_signal="INT", drain="stopFile") == []
+
+
 def test_another_program_needs_neither_console_nor_receivers() -> None:
     assert problems([PHP, "-m", "celery"], worker_kind="command") == []

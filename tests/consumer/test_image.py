@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ebbtide_supervisor.environment import Environment, read_environment
-from ebbtide_supervisor.image_facts import ImageFacts, Transport, resolve
+from ebbtide_supervisor.image_facts import ImageFacts, Transport, resolve, resolve_transports
 from ebbtide_supervisor.image_rules import judge_image
 from tests.consumer.conftest import ROOT
 
@@ -50,6 +50,7 @@ REFUSED = [
     ({"php": {**PHP, "memoryLimit": "128M"}}, "128M", "memory_limit"),
     ({"messenger_version": "v6.3.5"}, "6.3.5", "6.3.6 or later"),
     ({"messenger_version": "6.3.5+dfsg-1"}, "6.3.5", "6.3.6 or later"),
+    ({"stop_signals": [2, 3]}, "[2, 3]", "add SIGTERM"),
     ({"stop_workers_in": ["bin/deploy.sh"]}, "bin/deploy.sh", "take it out"),
     (redis("rediss://redis/stream", consumer="consumer"), "consumer", "%env(MESSENGER_CONSUMER_NAME)%"),
     (redis("redis://redis/stream/group/fixed", consumer="fixed"), "fixed", "%env(MESSENGER_CONSUMER_NAME)%"),
@@ -113,12 +114,19 @@ def test_a_compiled_container_s_variables_are_read(value: object, resolved: obje
     assert resolve(value, variables) == resolved
 
 
+def test_an_option_in_the_dsn_wins_over_the_configured_one() -> None:
+    recorded = {"transports": [["events", "%env(DSN)%", {"redeliver_timeout": 90}]], "defaults": {}}
+    (transport,) = resolve_transports(recorded, {"DSN": "redis://redis?redeliver_timeout=7"})
+    assert transport.options["redeliver_timeout"] == "7"
+
+
 FAKE_PHP = """#!/bin/sh
 case "$*" in
 *facts.php) echo '{php}' ;;
 *--version*) echo 'Symfony 6.4.1 (env: prod, debug: false)' ;;
 *--parameters*) echo '{{"env(REDELIVER)": "20"}}' ;;
 *--tag=messenger.receiver*) echo '{transports}' ;;
+*messenger_consume_messages*) echo '{{"arguments": [{{"type": "service"}}, ["events"], null, [15, 2]]}}' ;;
 *) exit 9 ;;
 esac
 """
@@ -186,6 +194,13 @@ def test_building_the_image_compiles_what_a_worker_s_boot_needs(image: Path, app
     assert (directory / "code").read_text() == "compiled\n"
 
 
+def test_the_signals_that_a_worker_finishes_on_are_read(image: Path, application: Path) -> None:
+    assert "stop_worker_on_signals" not in self_check(image, application).stderr
+    text = (application / "php").read_text()
+    (application / "php").write_text(text.replace("[15, 2]", "[2]"))
+    assert "stop_worker_on_signals: SIGTERM is not in it (got [2])" in self_check(image, application).stderr
+
+
 def test_an_image_without_php_is_refused(image: Path, application: Path) -> None:
     (application / "php").unlink()
     path = "/usr/bin/env-without-php"
@@ -211,3 +226,19 @@ def test_the_image_pins_the_supervisor_that_these_tests_run() -> None:
 
     version = importlib.metadata.version("supervisor")
     assert f"supervisor=={version} --hash=sha256:" in (ROOT / "consumer/requirements.txt").read_text()
+
+
+def test_every_file_of_the_image_is_laid_out() -> None:
+    """The laboratory and the Dockerfile run `build`; these tests copy. Both must hold the same files."""
+    script = (ROOT / "consumer/build").read_text()
+    laid_out = script.partition("for name in ")[2].partition(";")[0].split()
+    outside = {"build", "requirements.txt", "ebbtide_supervisor", "php"}
+    files = {path.name for path in (ROOT / "consumer").iterdir() if not path.name.startswith(".")}
+    assert set(laid_out) == files - outside - {"__pycache__"}
+
+
+def test_the_dockerfile_keeps_the_signal_s_way_free() -> None:
+    instructions = (ROOT / "Dockerfile").read_text().splitlines()
+    assert instructions[-3:] == ["USER 10001:10001", "STOPSIGNAL SIGTERM", 'ENTRYPOINT ["/opt/ebbtide/entrypoint"]'], (
+        "a shell as PID 1 passes no signal on, and a worker must not run as root"
+    )
