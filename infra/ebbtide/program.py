@@ -20,6 +20,7 @@ from ebbtide.components import (
     QueueConsumerArgs,
     connect,
 )
+from ebbtide.components.reachability import check_reachable
 from ebbtide.settings.findings import Finding, SettingsError
 from ebbtide.settings.loader import load_from_engine
 from ebbtide.settings.stack import StackSettings, is_gke
@@ -88,11 +89,24 @@ def run(root: Path) -> None:
     """
     try:
         settings = load_from_engine(pulumi.get_stack(), _engine_config(), root)
+        _check_cluster(settings)
         outputs = deploy(settings).outputs
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
     for name, value in outputs.items():
         pulumi.export(name, value)
+
+
+def _check_cluster(settings: StackSettings) -> None:
+    """Refuse to change what cannot be reached. A preview needs no cluster, and says that it has asked none."""
+    if is_gke(settings.cluster):
+        return
+    try:
+        check_reachable(settings.cluster)
+    except SettingsError as error:
+        if not pulumi.runtime.is_dry_run():
+            raise
+        pulumi.log.warn(f"{error}. This preview compares with the state of the last update only.")
 
 
 def _engine_config() -> dict[str, Any]:

@@ -21,7 +21,7 @@ def test_the_kubeconfig_lies_encrypted_in_the_state(project: ProjectFactory, con
     provider = resources["cluster-kubernetes"]
     stack = resources["ebbtide-dev"]
     for place in (provider["inputs"]["kubeconfig"], provider["outputs"]["kubeconfig"], stack["outputs"]["kubeconfig"]):
-        assert ENCRYPTED in place, "whoever can read the state can reach the cluster"
+        assert ENCRYPTED in place.values(), "whoever can read the state can reach the cluster"
         assert "ciphertext" in place
     written = json.dumps(deployed.state()) + up.output
     assert "gke-gcloud-auth-plugin" not in written
@@ -32,7 +32,7 @@ def test_outputs_that_hold_credentials_are_encrypted(project: ProjectFactory) ->
     deployed = project("dev")
     deployed.up()
     outputs = deployed.resources()["cluster-gke"]["outputs"]
-    assert ENCRYPTED in outputs["masterAuth"], "certificates of the cluster lie in the state as they are"
+    assert ENCRYPTED in outputs["masterAuth"].values(), "certificates of the cluster lie in the state as they are"
 
 
 def test_the_stack_shows_a_secret_output_only_on_request(project: ProjectFactory) -> None:
