@@ -22,7 +22,7 @@ TIERS = {
 }
 
 # Rows of the runtime tier mostly wait, each in containers of its own.
-ARGUMENTS = {"runtime": ["-n", "4", "--dist", "worksteal"]}
+ARGUMENTS = {"runtime": ["-n", "3", "--dist", "worksteal"]}
 
 
 def main() -> int:
