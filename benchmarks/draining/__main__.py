@@ -39,7 +39,11 @@ def main() -> int:
         print_report()
         return 0
     revision = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False, cwd=RESULTS.parent,
+        ["git", "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=RESULTS.parent,
     ).stdout.strip()
     machine.prepare((*machine.application_packages(), *machine.ALL))
     with tempfile.TemporaryDirectory(prefix="ebbtide-benchmark-") as directory:
@@ -77,7 +81,11 @@ def parse() -> argparse.Namespace:
 
 
 def run(
-    arguments: argparse.Namespace, application: Application, broker: Any, subject: str, number: int,
+    arguments: argparse.Namespace,
+    application: Application,
+    broker: Any,
+    subject: str,
+    number: int,
 ) -> dict[str, Any]:
     load = measure.Load(arguments.workers, most=arguments.most)
     with Scene(application, broker) as scene:
@@ -122,7 +130,8 @@ def versions() -> dict[str, str]:
     asked = ("php-cli", "php-symfony-messenger", "supervisor", "redis-server", "rabbitmq-server", "postgresql", "runc")
     return {
         package: subprocess.run(
-            ["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True, check=False).stdout
+            ["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True, check=False
+        ).stdout
         for package in asked
     }
 
@@ -140,8 +149,10 @@ def print_report() -> None:
                 values = [one[figure] for one in runs if isinstance(one[figure], int | float)]
                 if figure not in ("subject", "seed") and values:
                     missing = f" (none in {len(runs) - len(values)} runs)" if len(values) < len(runs) else ""
-                    print(f"  {figure:34} median {statistics.median(values):9.3f}"
-                          f"   least {min(values):9.3f}   most {max(values):9.3f}{missing}")
+                    print(
+                        f"  {figure:34} median {statistics.median(values):9.3f}"
+                        f"   least {min(values):9.3f}   most {max(values):9.3f}{missing}"
+                    )
 
 
 if __name__ == "__main__":

@@ -64,7 +64,8 @@ def drain(scene: Scene, subject: str, load: Load, seed: int) -> dict[str, float 
         "started_after_order": account.started_after(told[0]),
         "delete_to_gone_seconds": round(deletion.seconds, 3),
         "longest_in_flight_seconds": round(
-            max((one.ended_at or 0) - deletion.deleted_at for one in in_flight) if in_flight else 0, 3),
+            max((one.ended_at or 0) - deletion.deleted_at for one in in_flight) if in_flight else 0, 3
+        ),
         "gone_after_last_message_seconds": round(deletion.gone_at - last, 3),
         "exit_status": deletion.exit_status,
     }
@@ -126,8 +127,11 @@ def redelivery(scene: Scene, load: Load, *, recover: bool) -> dict[str, object]:
     """Kills a pod and says when each of its messages was begun again by the other."""
     environment = {"EBBTIDE_RECOVER_AFTER_SECONDS": str(REDELIVER_TIMEOUT)} if recover else {}
     seen = kill_and_watch(scene, load.workers, patience_seconds=300, environment=environment)
-    return {"killed": seen.killed, "last_back_after_seconds": max(seen.back_after_seconds),
-            "back_after_seconds": seen.back_after_seconds}
+    return {
+        "killed": seen.killed,
+        "last_back_after_seconds": max(seen.back_after_seconds),
+        "back_after_seconds": seen.back_after_seconds,
+    }
 
 
 class _StartCounter:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def packages() -> Callable[[tuple[str, ...]], None]:
     """Installs what is missing; a machine that cannot run real workers skips, a CI that should be able to fails."""
+
     def prepare(names: tuple[str, ...]) -> None:
         try:
             machine.prepare((*machine.application_packages(), *names))
@@ -25,6 +26,7 @@ def packages() -> Callable[[tuple[str, ...]], None]:
             if os.environ.get("CI") == "true" and os.geteuid() == 0:
                 pytest.fail(f"CI must run this: {reason}", pytrace=False)
             pytest.skip(f"NOT RUN: {reason}")
+
     return prepare
 
 

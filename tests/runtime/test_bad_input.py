@@ -20,19 +20,26 @@ SOON = {"EBBTIDE_START_DEADLINE_SECONDS": "5"}
 CONSUME = WORKER[:3]
 
 
-@pytest.mark.parametrize(("environment", "arguments", "said"), [
-    ({"EBBTIDE_PROCESSES": "0"}, WORKER, "EBBTIDE_PROCESSES"),
-    ({"EBBTIDE_PROCESSES": "10000"}, WORKER, "EBBTIDE_PROCESSES"),
-    ({"EBBTIDE_STOP_WAIT_SECONDS": "soon"}, WORKER, "EBBTIDE_STOP_WAIT_SECONDS"),
-    ({"EBBTIDE_WORKER_KIND": "laravel"}, WORKER, "EBBTIDE_WORKER_KIND"),
-    ({}, (), "worker"),
-    ({}, ("php", "bin/consoel", *WORKER[2:]), "bin/consoel"),
-    ({}, ("phhp", *WORKER[1:]), "phhp"),
-    (SOON, CONSUME, "receiver"),
-    (SOON, (*CONSUME, "no-such-queue"), "no-such-queue"),
-], ids=lambda value: " ".join(value) if isinstance(value, tuple) else None)
+@pytest.mark.parametrize(
+    ("environment", "arguments", "said"),
+    [
+        ({"EBBTIDE_PROCESSES": "0"}, WORKER, "EBBTIDE_PROCESSES"),
+        ({"EBBTIDE_PROCESSES": "10000"}, WORKER, "EBBTIDE_PROCESSES"),
+        ({"EBBTIDE_STOP_WAIT_SECONDS": "soon"}, WORKER, "EBBTIDE_STOP_WAIT_SECONDS"),
+        ({"EBBTIDE_WORKER_KIND": "laravel"}, WORKER, "EBBTIDE_WORKER_KIND"),
+        ({}, (), "worker"),
+        ({}, ("php", "bin/consoel", *WORKER[2:]), "bin/consoel"),
+        ({}, ("phhp", *WORKER[1:]), "phhp"),
+        (SOON, CONSUME, "receiver"),
+        (SOON, (*CONSUME, "no-such-queue"), "no-such-queue"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
 def test_what_is_set_wrongly_is_named_and_the_container_ends(
-    open_scene: Callable[..., Scene], environment: dict[str, str], arguments: tuple[str, ...], said: str,
+    open_scene: Callable[..., Scene],
+    environment: dict[str, str],
+    arguments: tuple[str, ...],
+    said: str,
 ) -> None:
     scene = open_scene()
     pod = scene.ours(2, BUDGET, environment, arguments=arguments).start()

@@ -27,7 +27,9 @@ SECONDS_TO_CONSUME_AGAIN = 40
 
 @pytest.mark.parametrize(("broker", "seconds"), [("redis", 60), ("rabbitmq", 30), ("postgresql", 30)])
 def test_an_outage_is_waited_out_by_one_probe_and_all_workers_consume_soon_after(
-    open_scene: Callable[..., Scene], broker: str, seconds: int,
+    open_scene: Callable[..., Scene],
+    broker: str,
+    seconds: int,
 ) -> None:
     scene = open_scene(broker)
     pod = scene.ours(WORKERS, BUDGET).start()
@@ -42,8 +44,10 @@ def test_an_outage_is_waited_out_by_one_probe_and_all_workers_consume_soon_after
     scene.broker.start()
 
     scene.wait_until(
-        lambda: len(scene.account().consuming) >= already + WORKERS, SECONDS_TO_CONSUME_AGAIN,
-        "all workers consume again, now that the broker is back")
+        lambda: len(scene.account().consuming) >= already + WORKERS,
+        SECONDS_TO_CONSUME_AGAIN,
+        "all workers consume again, now that the broker is back",
+    )
     assert knocks <= MOST_STARTS_PER_SECOND * seconds + 1, f"{knocks} starts in {seconds} s: a hot loop"
     assert pod.running, "an outage of the broker is no reason to restart the pod"
     pod.delete(BUDGET.grace)

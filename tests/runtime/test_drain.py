@@ -27,7 +27,9 @@ BUDGET = Budget(longest_message=5)
 
 @pytest.mark.parametrize(("hook", "told_by"), [(None, "hook"), ((), "SIGTERM")], ids=["with hook", "without hook"])
 def test_a_busy_pod_that_is_deleted_finishes_what_it_has_and_takes_nothing_new(
-    open_scene: Callable[..., Scene], hook: tuple[str, ...] | None, told_by: str,
+    open_scene: Callable[..., Scene],
+    hook: tuple[str, ...] | None,
+    told_by: str,
 ) -> None:
     scene = open_scene()
     scene.send(messages(seed=3, number=80, least=0.5, most=4))

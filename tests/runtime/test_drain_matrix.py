@@ -57,7 +57,9 @@ def hook_killed(pod: Pod) -> Deletion:
 @pytest.mark.parametrize("broker", ["redis", "rabbitmq", "postgresql"])
 @pytest.mark.parametrize("delete", [with_hook, without_hook, hook_twice, hook_killed])
 def test_a_drain_under_load_loses_nothing(
-    open_scene: Callable[..., Scene], broker: str, delete: Callable[[Pod], Deletion],
+    open_scene: Callable[..., Scene],
+    broker: str,
+    delete: Callable[[Pod], Deletion],
 ) -> None:
     scene = open_scene(broker)
     scene.send(messages(seed=5, number=500, least=0.5, most=30))
@@ -77,7 +79,8 @@ def test_a_drain_under_load_loses_nothing(
 
 @pytest.mark.parametrize("workers", [1, 200])
 def test_a_drain_is_as_lossless_with_one_worker_and_with_two_hundred(
-    open_scene: Callable[..., Scene], workers: int,
+    open_scene: Callable[..., Scene],
+    workers: int,
 ) -> None:
     scene = open_scene("redis")
     scene.send(messages(seed=6, number=10 * workers, least=0.5, most=6))
@@ -93,7 +96,9 @@ def test_a_drain_is_as_lossless_with_one_worker_and_with_two_hundred(
 
 
 def test_a_drain_is_as_lossless_for_an_application_that_tells_nothing_about_its_messages(
-    tmp_path: Path, application: Application, brokers: Callable[[str], Broker],
+    tmp_path: Path,
+    application: Application,
+    brokers: Callable[[str], Broker],
 ) -> None:
     source = tmp_path / "source"
     shutil.copytree(application.source, source, ignore=shutil.ignore_patterns("Ebbtide"))

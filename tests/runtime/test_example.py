@@ -42,14 +42,20 @@ def test_a_signed_webhook_is_queued_and_handled_and_a_forged_one_is_not(open_sce
 
 
 def test_the_class_that_tells_the_image_what_is_in_hand_is_the_images_own() -> None:
-    own, copied = (path.read_bytes() for path in (
-        CONSUMER / "php" / "WorkerProgress.php", machine.EXAMPLE / "src" / "Ebbtide" / "WorkerProgress.php"))
+    own, copied = (
+        path.read_bytes()
+        for path in (
+            CONSUMER / "php" / "WorkerProgress.php",
+            machine.EXAMPLE / "src" / "Ebbtide" / "WorkerProgress.php",
+        )
+    )
     assert own == copied, "copy consumer/php/WorkerProgress.php into the example again"
 
 
 def post(port: int, headers: dict[str, str]) -> int:
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/webhooks/github", BODY, {"X-GitHub-Event": "push", **headers})
+        f"http://127.0.0.1:{port}/webhooks/github", BODY, {"X-GitHub-Event": "push", **headers}
+    )
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return int(answer.status)

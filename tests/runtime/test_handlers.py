@@ -23,7 +23,8 @@ WORKERS = 6
 
 @pytest.mark.parametrize("how", ["wait", "shell", "database"])
 def test_a_signal_does_not_disturb_handlers_that_loop_shell_out_or_query(
-    open_scene: Callable[..., Scene], how: str,
+    open_scene: Callable[..., Scene],
+    how: str,
 ) -> None:
     scene = open_scene("postgresql" if how == "database" else "redis")
     scene.send(messages(seed=14, number=24, least=2, most=3, how=how))
@@ -41,12 +42,12 @@ def test_a_signal_does_not_disturb_handlers_that_loop_shell_out_or_query(
 
 @pytest.mark.parametrize("how", ["sleep", "select"])
 def test_a_stop_file_alone_does_not_disturb_handlers_that_a_signal_would(
-    open_scene: Callable[..., Scene], how: str,
+    open_scene: Callable[..., Scene],
+    how: str,
 ) -> None:
     scene = open_scene("redis")
     scene.send(messages(seed=15, number=36, least=2, most=3, how=how))
-    pod = scene.ours(
-        WORKERS, BUDGET, {"EBBTIDE_DRAIN": "stopFile"}, arguments=(*WORKER, "--limit=1")).start()
+    pod = scene.ours(WORKERS, BUDGET, {"EBBTIDE_DRAIN": "stopFile"}, arguments=(*WORKER, "--limit=1")).start()
     scene.wait_for_messages_in_hand(WORKERS)
     time.sleep(0.5)
 
@@ -60,7 +61,8 @@ def test_a_stop_file_alone_does_not_disturb_handlers_that_a_signal_would(
 
 @pytest.mark.parametrize("how", ["sleep", "select"])
 def test_a_signal_is_seen_to_disturb_handlers_that_sleep_once_or_select(
-    open_scene: Callable[..., Scene], how: str,
+    open_scene: Callable[..., Scene],
+    how: str,
 ) -> None:
     """Why EBBTIDE_DRAIN=stopFile exists. Should PHP ever stop doing this, the documentation must change."""
     scene = open_scene("redis")
@@ -72,7 +74,8 @@ def test_a_signal_is_seen_to_disturb_handlers_that_sleep_once_or_select(
     pod.delete(BUDGET.grace)
 
     disturbed = [
-        one for one in scene.account().handlings
+        one
+        for one in scene.account().handlings
         if one.failed is not None or (one.ended_at is not None and one.ended_at - one.started_at < 5)
     ]
     assert len(disturbed) == WORKERS, scene.account().handlings

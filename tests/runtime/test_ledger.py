@@ -28,8 +28,13 @@ def written(path: Path, *events: tuple[float, str, str, int, str]) -> Path:
 
 
 def test_a_message_that_was_begun_and_never_ended_was_killed(tmp_path: Path) -> None:
-    file = written(tmp_path, (1, "consuming", "a", 1, ""), (2, "started", "a", 1, "x"), (3, "started", "b", 2, "y"),
-                   (4, "finished", "b", 2, "y"))
+    file = written(
+        tmp_path,
+        (1, "consuming", "a", 1, ""),
+        (2, "started", "a", 1, "x"),
+        (3, "started", "b", 2, "y"),
+        (4, "finished", "b", 2, "y"),
+    )
     account = ledger.read(file, ["x", "y", "z"])
     assert [one.message for one in account.killed] == ["x"]
     assert account.finished == {"y"}
@@ -47,7 +52,8 @@ def test_a_failure_is_neither_finished_nor_killed(tmp_path: Path) -> None:
 def test_a_killed_message_that_comes_again_is_not_handled_twice(tmp_path: Path) -> None:
     account = ledger.read(
         written(tmp_path, (1, "started", "a", 1, "x"), (9, "started", "b", 2, "x"), (10, "finished", "b", 2, "x")),
-        ["x"])
+        ["x"],
+    )
     assert account.started_again == {"x"}
     assert len(account.killed) == 1
     assert not account.handled_twice
@@ -57,25 +63,38 @@ def test_a_killed_message_that_comes_again_is_not_handled_twice(tmp_path: Path) 
 def test_a_kill_is_seen_even_if_the_next_container_has_the_same_names_and_pids(tmp_path: Path) -> None:
     account = ledger.read(
         written(tmp_path, (1, "started", "a", 1, "x"), (9, "started", "a", 1, "x"), (10, "finished", "a", 1, "x")),
-        ["x"])
+        ["x"],
+    )
     assert len(account.killed) == 1
     assert account.finished == {"x"}
 
 
 def test_two_workers_with_the_same_message_in_hand_overlap(tmp_path: Path) -> None:
     account = ledger.read(
-        written(tmp_path, (1, "started", "a", 1, "x"), (2, "started", "b", 2, "x"),
-                (3, "finished", "a", 1, "x"), (4, "finished", "b", 2, "x")),
-        ["x"])
+        written(
+            tmp_path,
+            (1, "started", "a", 1, "x"),
+            (2, "started", "b", 2, "x"),
+            (3, "finished", "a", 1, "x"),
+            (4, "finished", "b", 2, "x"),
+        ),
+        ["x"],
+    )
     assert account.overlapping == {"x"}
     assert account.handled_twice == {"x"}
 
 
 def test_moments_are_counted_from_the_side_of_the_drain(tmp_path: Path) -> None:
     account = ledger.read(
-        written(tmp_path, (1, "started", "a", 1, "x"), (5, "finished", "a", 1, "x"), (6, "started", "a", 1, "y"),
-                (7, "finished", "a", 1, "y")),
-        ["x", "y"])
+        written(
+            tmp_path,
+            (1, "started", "a", 1, "x"),
+            (5, "finished", "a", 1, "x"),
+            (6, "started", "a", 1, "y"),
+            (7, "finished", "a", 1, "y"),
+        ),
+        ["x", "y"],
+    )
     assert [one.message for one in account.in_flight_at(4)] == ["x"]
     assert account.started_after(4) == 1
 

@@ -35,7 +35,8 @@ SOON = {"REDELIVER_TIMEOUT": "12"}
 
 @pytest.mark.parametrize("seconds_after_start", [0.1, 0.4, 0.8, 1.5, 3.0])
 def test_a_pod_deleted_while_its_workers_boot_takes_nothing_down_with_it(
-    open_scene: Callable[..., Scene], seconds_after_start: float,
+    open_scene: Callable[..., Scene],
+    seconds_after_start: float,
 ) -> None:
     scene = open_scene()
     scene.send(messages(seed=7, number=200, least=0.5, most=4))

@@ -25,7 +25,9 @@ RECOVERY = {"EBBTIDE_RECOVER_AFTER_SECONDS": str(BUDGET.stop_wait)}
 
 @pytest.mark.parametrize("broker", ["redis", "rabbitmq", "postgresql"])
 def test_killed_messages_come_back_in_time_to_an_idle_pod(
-    open_scene: Callable[..., Scene], broker: str, record_property: Callable[[str, object], None],
+    open_scene: Callable[..., Scene],
+    broker: str,
+    record_property: Callable[[str, object], None],
 ) -> None:
     # Redis hands them out one after the other: a worker claims the oldest only, and only if nobody has it.
     serial = MESSAGE_SECONDS * WORKERS if broker == "redis" else 0
@@ -38,7 +40,8 @@ def test_killed_messages_come_back_in_time_to_an_idle_pod(
 
 
 def test_recovery_hands_out_all_killed_messages_together(
-    open_scene: Callable[..., Scene], record_property: Callable[[str, object], None],
+    open_scene: Callable[..., Scene],
+    record_property: Callable[[str, object], None],
 ) -> None:
     scene = open_scene("redis")
 
@@ -48,7 +51,8 @@ def test_recovery_hands_out_all_killed_messages_together(
     assert max(result.back_after_seconds) <= PROMISED_SECONDS, result
     # One look is every 5 s, and 8 idle workers ask once a second.
     assert result.back_after_seconds[-1] - result.back_after_seconds[0] < MESSAGE_SECONDS, (
-        f"one after the other, as without recovery: {result}")
+        f"one after the other, as without recovery: {result}"
+    )
     assert any(pod.events("messagesRecovered") for pod in scene.pods)
 
 
@@ -68,7 +72,8 @@ def test_recovery_takes_nothing_that_is_still_being_handled(open_scene: Callable
 
 @pytest.mark.parametrize("broker", ["redis", "rabbitmq", "postgresql"])
 def test_a_message_that_is_still_being_handled_is_not_given_to_a_second_worker(
-    open_scene: Callable[..., Scene], broker: str,
+    open_scene: Callable[..., Scene],
+    broker: str,
 ) -> None:
     scene = open_scene(broker)
     # The longest allowed, with nine idle workers that would love to have it.

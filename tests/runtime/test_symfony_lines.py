@@ -27,7 +27,8 @@ WORKERS = 12
 
 @pytest.fixture(scope="module", params=list(debian.SYMFONY_LINES))
 def other_application(
-    request: pytest.FixtureRequest, packages: Callable[[tuple[str, ...]], None],
+    request: pytest.FixtureRequest,
+    packages: Callable[[tuple[str, ...]], None],
 ) -> Iterator[Application]:
     packages((*machine.FAST, "debootstrap"))
     root = debian.file_system(request.param, (*machine.application_packages(), "python3"))
@@ -36,7 +37,8 @@ def other_application(
 
 
 def test_the_suite_brings_the_line_of_symfony_it_stands_for(
-    other_application: Application, brokers: Callable[[str], Broker],
+    other_application: Application,
+    brokers: Callable[[str], Broker],
 ) -> None:
     printed = other_application.console(brokers("redis"), "--version")
     suite = str(other_application.root).rsplit("debian-", 1)[-1].split("-")[0]
@@ -46,7 +48,10 @@ def test_the_suite_brings_the_line_of_symfony_it_stands_for(
 @pytest.mark.parametrize("hook", [None, ()], ids=["with hook", "without hook"])
 @pytest.mark.parametrize("broker", ["redis", "rabbitmq", "postgresql"])
 def test_a_drain_loses_nothing_on_every_line_of_symfony(
-    other_application: Application, brokers: Callable[[str], Broker], broker: str, hook: tuple[str, ...] | None,
+    other_application: Application,
+    brokers: Callable[[str], Broker],
+    broker: str,
+    hook: tuple[str, ...] | None,
 ) -> None:
     with Scene(other_application, brokers(broker)) as scene:
         scene.send(messages(seed=18, number=80, least=0.5, most=4))

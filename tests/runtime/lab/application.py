@@ -91,7 +91,10 @@ class Application:
         return self.run(command, {}, broker.environment(), stdin=stdin)
 
     def run(
-        self, arguments: Iterable[str], volumes: Mapping[str, Path], environment: Mapping[str, str] | None = None,
+        self,
+        arguments: Iterable[str],
+        volumes: Mapping[str, Path],
+        environment: Mapping[str, str] | None = None,
         stdin: str = "",
     ) -> str:
         """Runs one command in a container of the application, with these volumes writable; returns its output."""

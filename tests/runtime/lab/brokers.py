@@ -86,16 +86,28 @@ class Broker(ABC):
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _spawn(self, command: Sequence[str], *, user: str | None = None, **variables: str) -> None:
-        self.processes.append(subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, cwd=self.directory,
-            start_new_session=True, user=user, group=user, extra_groups=[] if user else None,
-            env={**os.environ, "HOME": str(self.directory), **variables},
-        ))
+        self.processes.append(
+            subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                cwd=self.directory,
+                start_new_session=True,
+                user=user,
+                group=user,
+                extra_groups=[] if user else None,
+                env={**os.environ, "HOME": str(self.directory), **variables},
+            )
+        )
 
     def _wait_until_it_answers(self, command: Sequence[str], **variables: str) -> None:
         deadline = time.monotonic() + 60
         while subprocess.run(
-            command, check=False, capture_output=True, env={**os.environ, "HOME": str(self.directory), **variables},
+            command,
+            check=False,
+            capture_output=True,
+            env={**os.environ, "HOME": str(self.directory), **variables},
         ).returncode:
             ended = self.processes[-1].poll()
             if ended is not None or time.monotonic() > deadline:
@@ -109,10 +121,23 @@ class Redis(Broker):
 
     def start(self) -> None:
         # As a queue wants it: nothing is evicted, and an orderly restart forgets nothing (V-36).
-        self._spawn([
-            "redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.directory),
-            "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction",
-        ])
+        self._spawn(
+            [
+                "redis-server",
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                str(self.port),
+                "--dir",
+                str(self.directory),
+                "--appendonly",
+                "yes",
+                "--save",
+                "",
+                "--maxmemory-policy",
+                "noeviction",
+            ]
+        )
         # "PING" answers an error, and redis-cli status 0, while the file is still being loaded.
         self._wait_until_it_answers(["sh", "-c", f"redis-cli -p {self.port} ping | grep -q PONG"])
 
@@ -131,7 +156,10 @@ class Redis(Broker):
 
     def command(self, *words: str) -> str:
         result = subprocess.run(
-            ["redis-cli", "-p", str(self.port), *words], check=True, capture_output=True, text=True,
+            ["redis-cli", "-p", str(self.port), *words],
+            check=True,
+            capture_output=True,
+            text=True,
         )
         return result.stdout.strip()
 
@@ -168,7 +196,8 @@ class RabbitMQ(Broker):
         self._spawn(["epmd"], **self._variables())
         self._spawn([str(self.BIN / "rabbitmq-server")], **self._variables())
         self._wait_until_it_answers(
-            [str(self.BIN / "rabbitmqctl"), "-q", "await_startup", "--timeout", "60"], **self._variables())
+            [str(self.BIN / "rabbitmqctl"), "-q", "await_startup", "--timeout", "60"], **self._variables()
+        )
 
     def environment(self) -> Mapping[str, str]:
         return {"MESSENGER_TRANSPORT_DSN": f"amqp://guest:guest@127.0.0.1:{self.port}/%2f"}
@@ -187,8 +216,11 @@ class RabbitMQ(Broker):
 
     def control(self, *words: str) -> str:
         result = subprocess.run(
-            [str(self.BIN / "rabbitmqctl"), "-q", *words], check=True,
-            capture_output=True, text=True, env={**os.environ, **self._variables()},
+            [str(self.BIN / "rabbitmqctl"), "-q", *words],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **self._variables()},
         )
         return result.stdout.strip()
 
@@ -208,13 +240,31 @@ class PostgreSQL(Broker):
         if not data.exists():
             subprocess.run(
                 [str(self.bin / "initdb"), "-D", str(data), "-A", "trust", "-U", "ebbtide", "--no-sync"],
-                check=True, capture_output=True, user="postgres", group="postgres", extra_groups=[],
+                check=True,
+                capture_output=True,
+                user="postgres",
+                group="postgres",
+                extra_groups=[],
                 cwd=self.directory,
             )
-        self._spawn([
-            str(self.bin / "postgres"), "-D", str(data), "-p", str(self.port), "-k", str(self.directory),
-            "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=500", "-c", "fsync=off",
-        ], user="postgres")
+        self._spawn(
+            [
+                str(self.bin / "postgres"),
+                "-D",
+                str(data),
+                "-p",
+                str(self.port),
+                "-k",
+                str(self.directory),
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "max_connections=500",
+                "-c",
+                "fsync=off",
+            ],
+            user="postgres",
+        )
         self._wait_until_it_answers([str(self.bin / "pg_isready"), "-h", "127.0.0.1", "-p", str(self.port)])
 
     def stop(self) -> None:
@@ -231,7 +281,8 @@ class PostgreSQL(Broker):
 
     def depth(self) -> Depth:
         ready, taken = self.query(
-            f"SELECT count(*) FILTER (WHERE delivered_at IS NULL), count(delivered_at) FROM {QUEUE}").split("|")
+            f"SELECT count(*) FILTER (WHERE delivered_at IS NULL), count(delivered_at) FROM {QUEUE}"
+        ).split("|")
         return Depth(int(ready), int(taken))
 
     def clear(self) -> None:
@@ -239,8 +290,23 @@ class PostgreSQL(Broker):
 
     def query(self, sql: str) -> str:
         result = subprocess.run(
-            [str(self.bin / "psql"), "-qAtX", "-h", "127.0.0.1", "-p", str(self.port), "-U", "ebbtide",
-             "-d", "postgres", "-c", sql], check=True, capture_output=True, text=True,
+            [
+                str(self.bin / "psql"),
+                "-qAtX",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(self.port),
+                "-U",
+                "ebbtide",
+                "-d",
+                "postgres",
+                "-c",
+                sql,
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
         )
         return result.stdout.strip()
 

@@ -120,8 +120,12 @@ class Pod:
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(
             [RUNC, "run", "--bundle", str(bundle), "--pid-file", str(pid_file), self.identity],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace", start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
         )
         pid = self._wait_for_pid(pid_file)
         self._watchers = [
@@ -179,8 +183,12 @@ class Pod:
         """Runs a command inside, as an exec probe or a hook does: same user, same environment."""
         started = time.monotonic()
         process = subprocess.Popen(
-            [RUNC, "exec", self.identity, *command], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+            [RUNC, "exec", self.identity, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
         )
         try:
             output, _ = process.communicate(timeout=seconds)
@@ -235,8 +243,14 @@ class Pod:
         """
         bundle = self._write_bundle()
         result = subprocess.run(
-            [RUNC, "run", "--bundle", str(bundle), self.identity], input=stdin, text=True, errors="replace",
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds, check=False,
+            [RUNC, "run", "--bundle", str(bundle), self.identity],
+            input=stdin,
+            text=True,
+            errors="replace",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=seconds,
+            check=False,
         )
         if result.returncode != 0:
             raise RuntimeError(f"{' '.join(self.image.arguments)}: status {result.returncode}: {result.stdout}")
@@ -247,7 +261,10 @@ class Pod:
     def processes(self) -> dict[int, str]:
         """Every process inside, by its PID on this machine, with its command line."""
         listed = subprocess.run(
-            [RUNC, "ps", "--format", "json", self.identity], check=False, capture_output=True, text=True,
+            [RUNC, "ps", "--format", "json", self.identity],
+            check=False,
+            capture_output=True,
+            text=True,
         )
         found = {}
         for pid in json.loads(listed.stdout or "[]") or []:
@@ -261,8 +278,7 @@ class Pod:
     def workers(self) -> list[int]:
         """The PIDs of the consumers themselves (not of shells or supervisors around them)."""
         return sorted(
-            pid for pid, line in self.processes().items()
-            if line.startswith("php") and "messenger:consume" in line
+            pid for pid, line in self.processes().items() if line.startswith("php") and "messenger:consume" in line
         )
 
     def events(self, name: str | None = None) -> list[dict[str, Any]]:
@@ -290,7 +306,8 @@ class Pod:
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOSTNAME": self.name,
             "HOME": "/tmp",
-            **self.image.environment, **self.environment,
+            **self.image.environment,
+            **self.environment,
         }
         mounts = [*_system_mounts()]
         for path, source in {**(_own_mounts() if self.image.root is None else {}), **self.image.mounts}.items():
@@ -327,12 +344,24 @@ def _bind(source: Path, path: str, mode: str) -> dict[str, Any]:
 def _system_mounts() -> list[dict[str, Any]]:
     return [
         {"destination": "/proc", "type": "proc", "source": "proc"},
-        {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
-         "options": ["nosuid", "strictatime", "mode=755", "size=65536k"]},
-        {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
-         "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]},
-        {"destination": "/dev/shm", "type": "tmpfs", "source": "shm",
-         "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]},
+        {
+            "destination": "/dev",
+            "type": "tmpfs",
+            "source": "tmpfs",
+            "options": ["nosuid", "strictatime", "mode=755", "size=65536k"],
+        },
+        {
+            "destination": "/dev/pts",
+            "type": "devpts",
+            "source": "devpts",
+            "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
+        },
+        {
+            "destination": "/dev/shm",
+            "type": "tmpfs",
+            "source": "shm",
+            "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"],
+        },
     ]
 
 

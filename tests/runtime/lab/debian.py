@@ -58,8 +58,13 @@ def _mirror() -> str:
 def _run(*command: str) -> str:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
     done = subprocess.run(
-        ["nice", "-n", "15", *command], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        errors="replace", check=False,
+        ["nice", "-n", "15", *command],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {(done.stdout + done.stderr)[-2000:]}")

@@ -81,7 +81,8 @@ class Account:
 
     def in_flight_at(self, moment: float) -> list[Handling]:
         return [
-            handling for handling in self.handlings
+            handling
+            for handling in self.handlings
             if handling.started_at <= moment and (handling.ended_at is None or handling.ended_at > moment)
         ]
 
@@ -115,10 +116,16 @@ def read(path: Path, sent: Iterable[str]) -> Account:
                     handlings.append(Handling(key[2], key[0], key[1], open_handlings[key], None))
                 open_handlings[key] = moment
             else:
-                handlings.append(Handling(
-                    key[2], key[0], key[1], open_handlings.pop(key), moment,
-                    record["reason"] if record["event"] == "failed" else None,
-                ))
+                handlings.append(
+                    Handling(
+                        key[2],
+                        key[0],
+                        key[1],
+                        open_handlings.pop(key),
+                        moment,
+                        record["reason"] if record["event"] == "failed" else None,
+                    )
+                )
         except (ValueError, KeyError) as error:
             raise ValueError(f"{path}, line {number}: not a whole ledger line ({error!r}): {line}") from error
     handlings += [Handling(message, worker, pid, at, None) for (worker, pid, message), at in open_handlings.items()]

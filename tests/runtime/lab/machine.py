@@ -49,7 +49,8 @@ def prepare(packages: Iterable[str]) -> None:
 
 def _installed(package: str) -> bool:
     asked = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${db:Status-Status}", package], capture_output=True, text=True, check=False)
+        ["dpkg-query", "-W", "-f", "${db:Status-Status}", package], capture_output=True, text=True, check=False
+    )
     return asked.stdout == "installed"
 
 
@@ -59,7 +60,8 @@ def _install(packages: list[str]) -> None:
     with _no_servers():
         for command in ([*apt, "update"], [*apt, "install", "-y", "--no-install-recommends", *packages]):
             done = subprocess.run(
-                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            )
             if done.returncode:
                 raise UnavailableError(f"{' '.join(command)}: {done.stderr.strip()[-500:]}")
 

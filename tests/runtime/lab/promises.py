@@ -25,7 +25,8 @@ def assert_nothing_was_lost(scene: Scene) -> None:
     assert not account.started_again, f"begun more than once: {sorted(account.started_again)[:5]}"
     assert depth.taken == 0, f"{depth.taken} messages were handled and never acknowledged: they would come again"
     assert len(account.finished) + depth.ready == len(scene.sent), (
-        f"of {len(scene.sent)} messages {len(account.finished)} were handled and {depth.ready} wait: the rest is gone")
+        f"of {len(scene.sent)} messages {len(account.finished)} were handled and {depth.ready} wait: the rest is gone"
+    )
 
 
 def assert_a_clean_end(deletion: Deletion, pod: Pod, scene: Scene) -> None:

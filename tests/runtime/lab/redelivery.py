@@ -29,7 +29,10 @@ class Redelivery:
 
 
 def kill_and_watch(
-    scene: Scene, workers: int, patience_seconds: float, environment: Mapping[str, str] | None = None,
+    scene: Scene,
+    workers: int,
+    patience_seconds: float,
+    environment: Mapping[str, str] | None = None,
 ) -> Redelivery:
     """Two pods, every worker busy; one pod is killed, the other is idle once it has finished its own.
 
@@ -47,8 +50,7 @@ def kill_and_watch(
     assert doomed.wait(10)
     killed_at = doomed.gone_at or 0
 
-    scene.wait_until(
-        lambda: len(scene.account().finished) == 2 * workers, patience_seconds, "every message is handled")
+    scene.wait_until(lambda: len(scene.account().finished) == 2 * workers, patience_seconds, "every message is handled")
     account = scene.account()
     assert len(account.killed) >= workers - 2, "the kill was meant to meet messages in hand"
     assert {one.worker.rsplit("-", 1)[0] for one in account.killed} == {doomed.name}
@@ -56,6 +58,13 @@ def kill_and_watch(
     assert not account.overlapping, f"in two hands at once: {account.overlapping}"
     assert not other.delete(budget.grace).sigkilled
     killed = {one.message for one in account.killed}
-    return Redelivery(len(killed), tuple(sorted(
-        round(one.started_at - killed_at, 1)
-        for one in account.handlings if not one.killed and one.message in killed)))
+    return Redelivery(
+        len(killed),
+        tuple(
+            sorted(
+                round(one.started_at - killed_at, 1)
+                for one in account.handlings
+                if not one.killed and one.message in killed
+            )
+        ),
+    )

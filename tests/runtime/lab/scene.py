@@ -60,18 +60,23 @@ class Scene:
         name = next(self._names)
         place = self.directory / name
         pod = Pod(
-            image, place,
+            image,
+            place,
             {**self.broker.environment(), "LEDGER_FILE": "/ledger/ledger", **(environment or {})},
-            {"/ledger": self.ledger.parent, "/tmp": writable(place / "tmp"),
-             "/run/ebbtide": writable(place / "state")},
-            name=name, **options,  # type: ignore[arg-type]
+            {"/ledger": self.ledger.parent, "/tmp": writable(place / "tmp"), "/run/ebbtide": writable(place / "state")},
+            name=name,
+            **options,  # type: ignore[arg-type]
         )
         self.pods.append(pod)
         return pod
 
     def ours(
-        self, processes: int, budget: Budget, environment: Mapping[str, str] | None = None,
-        arguments: Sequence[str] | None = None, **options: object,
+        self,
+        processes: int,
+        budget: Budget,
+        environment: Mapping[str, str] | None = None,
+        arguments: Sequence[str] | None = None,
+        **options: object,
     ) -> Pod:
         """A pod of the consumer image; `arguments` in place of the usual worker command."""
         image = subjects.ours(self.application, processes, budget)
@@ -97,13 +102,17 @@ class Scene:
 
     def wait_for_consumers(self, number: int, seconds: float = 60) -> None:
         self.wait_until(
-            lambda: len({worker for worker, _ in self.account().consuming}) >= number, seconds,
-            f"{number} workers consuming")
+            lambda: len({worker for worker, _ in self.account().consuming}) >= number,
+            seconds,
+            f"{number} workers consuming",
+        )
 
     def wait_for_messages_in_hand(self, number: int, seconds: float = 60) -> None:
         self.wait_until(
-            lambda: len(self.account().in_flight_at(time.monotonic())) >= number, seconds,
-            f"{number} messages being handled")
+            lambda: len(self.account().in_flight_at(time.monotonic())) >= number,
+            seconds,
+            f"{number} messages being handled",
+        )
 
     def settle(self) -> None:
         """Waits until the broker has noticed that the connections of ended workers are closed."""

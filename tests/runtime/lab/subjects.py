@@ -66,8 +66,10 @@ def simplest(application: Application, directory: Path, processes: int, stop_wai
     them until just before the grace period ends, and there is no hook.
     """
     options = f"autorestart=true\nstopwaitsecs={stop_wait_seconds}"
-    _write(directory / "supervisord.conf",
-           _SUPERVISOR.format(command=" ".join(TIMED_WORKER), processes=processes, options=options))
+    _write(
+        directory / "supervisord.conf",
+        _SUPERVISOR.format(command=" ".join(TIMED_WORKER), processes=processes, options=options),
+    )
     return _image(application, directory)
 
 
@@ -78,8 +80,10 @@ def article(application: Application, directory: Path, processes: int) -> Image:
     messages even before anything is deleted. What is left is the stop file that the first worker deletes.
     """
     command = "bash /opt/set-up/consume.sh"
-    _write(directory / "supervisord.conf",
-           _SUPERVISOR.format(command=command, processes=processes, options=_ARTICLES_OPTIONS))
+    _write(
+        directory / "supervisord.conf",
+        _SUPERVISOR.format(command=command, processes=processes, options=_ARTICLES_OPTIONS),
+    )
     _write(directory / "consume.sh", _ARTICLES_CONSUME.format(worker=" ".join(TIMED_WORKER)))
     _write(directory / "pre_stop.sh", _ARTICLES_PRE_STOP)
     return replace(_image(application, directory), pre_stop=("bash", "/opt/set-up/pre_stop.sh"))
