@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import tempfile
 import time
@@ -34,7 +33,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="ebbtide-scene-"))
         self.ledger = ledger_volume(self.directory / "ledger") / "ledger"
-        self._names = (f"pod-{letter}" for letter in itertools.chain("abcdefgh"))
+        self._names = (f"pod-{letter}" for letter in "abcdefgh")
         try:
             self.application.prepare(self.broker)
         except BaseException:
