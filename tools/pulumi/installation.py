@@ -55,9 +55,14 @@ def install(directory: Path, state: Path | None = None) -> Installation:
     return Installation(environment, frozenset(real))
 
 
+def plugin_directory(package: str) -> str:
+    """Where the engine looks for the plugin that the installed SDK asks for: `resource-kubernetes-v4.34.2`."""
+    return f"resource-{package}-v{version(f'pulumi-{package}')}"
+
+
 def _install_plugin(home: Path, package: str, script: str) -> bool:
     """Whether a stand-in had to be taken."""
-    name, exact = f"pulumi-resource-{package}", f"resource-{package}-v{version(f'pulumi-{package}')}"
+    name, exact = f"pulumi-resource-{package}", plugin_directory(package)
     plugin = home / "plugins" / exact
     plugin.mkdir(exist_ok=True)
     own = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins" / exact / name
