@@ -70,7 +70,7 @@ def cdk8s() -> list[str] | None:
 def many_consumers(directory: Path, count: int) -> None:
     """A copy of this project in which stack `many` has `count` consumers."""
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-    defaults = project["config"]["ebbtide:defaults"]["value"]
+    defaults = project["config"]["defaults"]["default"]
     consumer = defaults["consumers"]["githubevents"]
     defaults["consumers"] = {f"consumer-{number}": consumer for number in range(count)}
     (directory / "stacks").mkdir(parents=True)
