@@ -46,3 +46,16 @@ def test_an_error_of_the_program_itself_keeps_its_traceback(offline_project: Pro
     project.replace_in("infra/__main__.py", "run(Path", "1 / 0\nrun(Path")
     up = project.up(check=False)
     assert any("ZeroDivisionError" in message and "Traceback" in message for message in up.errors)
+
+
+def test_a_string_where_a_mapping_belongs_is_refused_in_both_ways_of_running(offline_project: ProjectFactory) -> None:
+    """Pulumi.yaml types the key, so the engine says it before the program runs."""
+    project = offline_project("local")
+    project.edit("ebbtide:consumers", value="githubevents")
+    up = project.up(check=False)
+    assert up.status != 0
+    assert "Traceback" not in up.output
+    assert "consumers" in up.output
+    assert "object" in up.output
+    with pytest.raises(SettingsError, match="consumers"):
+        load_stack("local", project.directory)
