@@ -87,7 +87,10 @@ def main() -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    server.wait_for_termination()
+    # An engine that refuses the configuration leaves without ending its plugins (seen with 3.250).
+    engine = os.getppid()
+    while server.wait_for_termination(timeout=1) and os.getppid() == engine:
+        pass
 
 
 if __name__ == "__main__":
