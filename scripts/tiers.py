@@ -21,8 +21,11 @@ TIERS = {
     "cluster": "cluster",
 }
 
-# Rows of the runtime tier mostly wait, each in containers of its own.
-ARGUMENTS = {"runtime": ["-n", "3", "--dist", "worksteal"]}
+# Tests mostly wait, each in a directory or in containers of its own; the engine and the cluster are shared.
+ARGUMENTS = {
+    "default": ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"],
+    "runtime": ["-n", "3", "--dist", "worksteal"],
+}
 
 
 def main() -> int:
