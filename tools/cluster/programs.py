@@ -1,0 +1,137 @@
+"""The programs of a Kubernetes node: Debian's by name, the others built from modules that a go.sum locks."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from cache import build_once, built_path, say
+from problem import Problem
+
+TOOLS = Path(__file__).resolve().parent.parent
+_DEBIAN = TOOLS / "apt-cluster.txt"
+_APT_ENVIRONMENT = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+
+
+@dataclass(frozen=True, slots=True)
+class GoModule:
+    """A module with a directory below tools/ whose go.mod names the programs to build."""
+
+    name: str
+    module: str
+    stamps: tuple[str, ...]
+    """Linker variables that hold the version, which a build outside a checkout does not know."""
+    minutes: str
+
+    def pins(self) -> bytes:
+        """What the build depends on."""
+        directory = TOOLS / self.name
+        return b"".join((directory / file).read_bytes() for file in ("go.mod", "go.sum")) + _go_version()
+
+    def version(self) -> str:
+        """The version that go.mod requires, with its `v`."""
+        return _required_version(self.name, self.module)
+
+    def directory(self) -> Path:
+        """Where the built programs are, or would be."""
+        return built_path(self.name, self.pins())
+
+    def build(self) -> Path:
+        """Return the directory of the programs; builds them where that has not been done."""
+        return build_once(self.name, self.pins(), self._build, self.minutes)
+
+    def _build(self, target: Path) -> None:
+        source = TOOLS / self.name
+        programs = re.findall(
+            rf"^\s*(?:tool )?({re.escape(self.module)}/cmd/\S+)$", (source / "go.mod").read_text(), re.MULTILINE
+        )
+        flags = " ".join(["-s -w", *(f"-X {stamp}" for stamp in self._stamped())])
+        command = [
+            "nice",
+            "-n",
+            "15",
+            _go(),
+            "build",
+            "-mod=readonly",
+            "-trimpath",
+            "-ldflags",
+            flags,
+            "-o",
+            f"{target}/",
+        ]
+        if subprocess.run([*command, *programs], cwd=source, check=False).returncode:
+            raise Problem(f"tools/{self.name}: `go build` failed; its messages are above")
+
+    def _stamped(self) -> list[str]:
+        major, minor = self.version().removeprefix("v").split(".")[:2]
+        return [stamp.format(version=self.version(), major=major, minor=minor) for stamp in self.stamps]
+
+
+_VERSIONED = (
+    "k8s.io/component-base/version.gitVersion={version}",
+    "k8s.io/component-base/version.gitMajor={major}",
+    "k8s.io/component-base/version.gitMinor={minor}",
+)
+KUBERNETES = GoModule("kubernetes", "k8s.io/kubernetes", _VERSIONED, "about seven")
+METRICS_SERVER = GoModule("metrics-server", "sigs.k8s.io/metrics-server", (), "two to six")
+
+
+def build_programs() -> tuple[Path, Path]:
+    """Return the directories of Kubernetes' programs and of metrics-server; builds what is missing."""
+    return KUBERNETES.build(), METRICS_SERVER.build()
+
+
+def install_debian_packages() -> None:
+    """Install what tools/apt-cluster.txt names and the machine does not have."""
+    wanted = [line.split("#")[0].strip() for line in _DEBIAN.read_text().splitlines()]
+    missing = [name for name in wanted if name and not _is_installed(name)]
+    if not missing:
+        return
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        raise Problem(f"a cluster of our own needs the Debian packages {', '.join(missing)}: install them as root")
+    say(f"Installing {', '.join(missing)} ...")
+    wait = ["-o", "DPkg::Lock::Timeout=600", "-qq"]
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
+        done = subprocess.run(
+            ["apt-get", *wait, *command], env=_APT_ENVIRONMENT, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise Problem(f"apt-get {command[0]} failed: {done.stderr.strip()[-500:]}")
+
+
+def program(name: str) -> str:
+    """The path of one of Debian's programs."""
+    path = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+    if path is None:
+        raise Problem(f"there is no `{name}` on this machine; `scripts/cluster build` installs it")
+    return path
+
+
+def _is_installed(package: str) -> bool:
+    status = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${db:Status-Status}", package], capture_output=True, text=True, check=False
+    )
+    return status.stdout == "installed"
+
+
+def _go() -> str:
+    go = shutil.which("go", path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/go/bin")
+    if go is None:
+        raise Problem("Kubernetes is built with Go, and there is no `go` on PATH: install Go 1.26.4 or later")
+    return go
+
+
+def _go_version() -> bytes:
+    return subprocess.run([_go(), "env", "GOVERSION"], capture_output=True, check=True).stdout
+
+
+def _required_version(directory: str, module: str) -> str:
+    text = (TOOLS / directory / "go.mod").read_text()
+    found = re.search(rf"^\s*(?:require )?{re.escape(module)} (v\S+)", text, re.MULTILINE)
+    if found is None:
+        raise Problem(f"tools/{directory}/go.mod does not require {module}")
+    return found[1]
