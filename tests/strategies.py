@@ -234,9 +234,9 @@ def _consumers(draw: st.DrawFn, minor: int) -> Written:
 
 
 @st.composite
-def written_stacks(draw: st.DrawFn) -> Written:
-    """A stack as it is written. Nearly all of them validate."""
-    minor = draw(st.integers(34, _NEWEST_MINOR))
+def written_stacks(draw: st.DrawFn, newest_minor: int = _NEWEST_MINOR) -> Written:
+    """A stack as it is written, for Kubernetes 1.34 to 1.`newest_minor`. Nearly all of them validate."""
+    minor = draw(st.integers(34, newest_minor))
     platform = draw(st.sampled_from(["other", "gkeStandard", "gkeAutopilot"]))
     names = draw(st.lists(dns_labels(20), min_size=1, max_size=3, unique=True))
     stack: Written = {
@@ -255,9 +255,9 @@ def written_stacks(draw: st.DrawFn) -> Written:
 
 
 @st.composite
-def valid_stacks(draw: st.DrawFn) -> StackSettings:
-    """Settings that validate."""
-    written = draw(written_stacks())
+def valid_stacks(draw: st.DrawFn, newest_minor: int = _NEWEST_MINOR) -> StackSettings:
+    """Settings that validate, for Kubernetes 1.34 to 1.`newest_minor`."""
+    written = draw(written_stacks(newest_minor))
     try:
         return StackSettings.model_validate(written)
     except ValidationError:

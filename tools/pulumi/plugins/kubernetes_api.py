@@ -91,7 +91,9 @@ class KubernetesApi:
         headers = {"Accept": "application/json", "Content-Type": content_type, **self._authorization()}
         connection = self._connection()
         try:
-            connection.request(method, address, None if body is None else json.dumps(body), headers)
+            # An applied patch is read as YAML, which knows no surrogate pairs: characters go as they are.
+            content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+            connection.request(method, address, content, headers)
             response = connection.getresponse()
             text = response.read()
         except (OSError, http.client.HTTPException) as error:

@@ -1,0 +1,71 @@
+"""The node of `scripts/cluster`: the one that runs, or one that is started for these tests and taken away again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# The client that the provider of tests/engine uses.
+sys.path.append(str(ROOT / "tools" / "pulumi" / "plugins"))
+
+from kubernetes_api import KubernetesApi, Manifest  # noqa: E402
+from rollout import wait_until_gone  # noqa: E402
+
+GONE_SECONDS = 60
+
+
+def run_cluster_script(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `scripts/cluster`; its progress goes to this test's captured stderr."""
+    return subprocess.run([ROOT / "scripts" / "cluster", *arguments], stdout=subprocess.PIPE, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> Iterator[Path]:
+    """The administrator's kubeconfig of a node that is up."""
+    was_up = run_cluster_script("status").returncode == 0
+    up = run_cluster_script("up")
+    assert up.returncode == 0, "the node does not come up; its own words are above"
+    yield Path(up.stdout.strip().removeprefix("export KUBECONFIG="))
+    if not was_up:
+        assert run_cluster_script("down").returncode == 0, "something of the node stays behind on this machine"
+
+
+@pytest.fixture(scope="session")
+def api(kubeconfig: Path) -> KubernetesApi:
+    """The API server, as its administrator."""
+    return KubernetesApi(str(kubeconfig))
+
+
+@pytest.fixture(scope="session")
+def images(kubeconfig: Path) -> dict[str, str]:
+    """The images of this project by name, as the node knows them; builds and loads what is missing."""
+    loaded = run_cluster_script("load-image")
+    assert loaded.returncode == 0
+    return {line.rpartition("/")[2].partition(":")[0]: line for line in loaded.stdout.split()}
+
+
+NamespaceFactory = Callable[[Manifest], str]
+
+
+@pytest.fixture
+def namespaces(api: KubernetesApi) -> Iterator[NamespaceFactory]:
+    """Makes namespaces from their manifests; they are gone when the test has ended."""
+    made: list[Manifest] = []
+
+    def make(manifest: Manifest) -> str:
+        made.append(manifest)
+        api.apply(manifest, "tests", force=True)
+        name: str = manifest["metadata"]["name"]
+        return name
+
+    yield make
+    for manifest in made:
+        api.delete(manifest)
+    for manifest in made:
+        assert wait_until_gone(api, manifest, time.monotonic() + GONE_SECONDS), "a namespace of the tests stays behind"
