@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
+from ebbtide.settings.findings import Finding, SettingsError
+
 MAGIC = b"EBBTIDE-LOAD\x00\x00\x00\x01"
 _PAIR_BYTES = 16
 # 65,536 pairs: 1 MiB a chunk; larger ones are no faster.
@@ -22,8 +24,11 @@ Chunk: TypeAlias = "tuple[array[int], array[int]]"
 """Arrivals and durations of consecutive messages, in microseconds."""
 
 
-class TraceError(ValueError):
+class TraceError(SettingsError):
     """A load that cannot be used; the message names the place and the remedy."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__([Finding((), message, rule="load")])
 
 
 def write_trace(file: Path, chunks: Iterable[Chunk]) -> int:

@@ -122,6 +122,109 @@ def preview(
     run(stack, project, base=base, plan=plan, engine=engine, format=format, fail_on=fail_on, out=out)
 
 
+simulate_app = typer.Typer(rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
+app.add_typer(simulate_app, name="simulate")
+
+
+@simulate_app.callback(
+    invoke_without_command=True,
+    epilog="Example: ebbtide simulate --stack production --sweep maxReplicas=2..20 --goal 'p95 < 60s'",
+)
+def simulate(
+    context: typer.Context,
+    stack: Annotated[str, typer.Option("--stack", "-s", help="Stack name, for example production.")] = "",
+    project: Project = None,
+    consumer: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--consumer", help="Which consumer, if the stack has several."),
+    ] = None,
+    load: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--load", help="A profile, a trace, .csv or .jsonl. Default: loads/<consumer>.yaml."),
+    ] = None,
+    durations: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--durations", help="For a load without them: 'p50=2s,p95=30s,max=200s'."),
+    ] = None,
+    signal: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--signal", metavar="METRIC=SIGNAL", help="What an external metric measures: backlog or backlogAndInFlight."
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, max=1000, help="Runs of a drawn load; several give a range.")
+    ] = 1,
+    set_: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--set", metavar="PATH=VALUE", help="Compare with another setting, for example maxReplicas=9."),
+    ] = None,
+    base: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--base", metavar="GIT-REF", help="Compare with the settings at this commit."),
+    ] = None,
+    why: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--why", metavar="HH:MM", help="Tell what the autoscaler saw and decided in this minute."),
+    ] = None,
+    sweep: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--sweep", metavar="PATH=A..B", help="Try every value, for example maxReplicas=2..20."),
+    ] = None,
+    goal: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--goal", help="Find the cheapest that meets it: 'p95 < 60s', 'backlog < 1000'."),
+    ] = None,
+    format: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",  # noqa: A002
+    report: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--report", metavar="FILE", help="Also write a page with charts (.html), or a picture (.png)."),
+    ] = None,
+) -> None:
+    """Simulate a consumer and its autoscaler under a load: pods, backlog, waiting times, drains."""
+    if context.invoked_subcommand is not None:
+        return
+    if not stack:
+        raise typer.BadParameter("is required", param_hint="'--stack' / '-s'")
+    from ebbtide.cli.simulate import run
+    from ebbtide.cli.simulate_inputs import Options
+
+    run(
+        Options(
+            stack,
+            project,
+            consumer,
+            load,
+            durations,
+            signal or [],
+            seeds,
+            set_ or [],
+            base,
+            why,
+            sweep,
+            goal,
+            format,
+            report,
+        )
+    )
+
+
+@simulate_app.command("convert", epilog="Example: ebbtide simulate convert monday.csv monday.trace")
+def simulate_convert(
+    source: Annotated[Path, typer.Argument(help="A profile, .csv or .jsonl.")],
+    target: Annotated[Path, typer.Argument(help="The trace to write.")],
+    durations: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--durations", help="For a load without them: 'p50=2s,p95=30s,max=200s'."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="For what is drawn.")] = 1,
+) -> None:
+    """Write a load as a binary trace, which is read ten times faster than text."""
+    from ebbtide.cli.simulate import convert
+
+    convert(source, target, durations, seed)
+
+
 @app.command(epilog="Example: ebbtide schema > stack.schema.json")
 def schema() -> None:
     """Print the JSON Schema of a stack file, for editors."""

@@ -49,6 +49,13 @@ def change_since(ref: str, stack: str, root: Path, head: list[dict[str, Any]], p
     )
 
 
+@contextmanager
+def checked_out(ref: str, root: Path) -> Iterator[Path]:
+    """The project's directory as it is at `ref`. Raises SettingsError when `ref` is no commit here."""
+    with _checkout(_resolve(ref, root), root) as tree:
+        yield tree
+
+
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
 

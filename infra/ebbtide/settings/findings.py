@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -29,6 +30,12 @@ def format_path(path: Sequence[str | int]) -> str:
             name = part if part.isprintable() else repr(part)
             text += f".{name}" if text else name
     return text
+
+
+def parse_path(text: str) -> Path:
+    """The inverse: `metrics[0].kind` -> `("metrics", 0, "kind")`."""
+    parts = re.findall(r"\[(\d+)\]|([^.\[\]]+)", text)
+    return tuple(int(index) if index else name for index, name in parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ merge and the same model.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import os
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 
 from ebbtide.settings.explain_errors import findings_of
 from ebbtide.settings.findings import Finding, SettingsError
+from ebbtide.settings.findings import Path as SettingsPath
 from ebbtide.settings.merge import Sources, merge, record_sources, source_of, without_nulls
 from ebbtide.settings.stack import StackSettings
 from ebbtide.settings.yaml import read_yaml
@@ -73,6 +75,37 @@ def load_from_engine(name: str, config: Mapping[str, Any], root: Path | None = N
     shown_as = str(stack_file(name, root).relative_to(root)) if root is not None else f"stack {name}"
     labels = {key: PROJECT_FILE if key == _NAMESPACE + _DEFAULTS else shown_as for key in config}
     return _build(name, config, labels).settings
+
+
+def with_values(loaded: LoadedStack, values: Mapping[SettingsPath, Any], source: str) -> LoadedStack:
+    """The same stack with other values, validated anew: `{("consumers", "mail", "autoscaling", "maxReplicas"): 9}`.
+
+    `source` is where they came from, for messages. Raises SettingsError as a stack file with these values would.
+    """
+    merged: dict[str, Any] = copy.deepcopy(dict(loaded.raw))
+    sources = dict(loaded.sources)
+    for path, value in values.items():
+        _put(merged, path, value, source)
+        record_sources(value, source, sources, path)
+    try:
+        settings = StackSettings.model_validate(merged)
+    except ValidationError as error:
+        found = findings_of(error, StackSettings, merged)
+        raise SettingsError([_located(finding, sources) for finding in found], "") from None
+    return LoadedStack(settings, sources, merged)
+
+
+def _put(merged: dict[str, Any], path: SettingsPath, value: object, source: str) -> None:
+    container: Any = merged
+    for place, part in enumerate(path):
+        if isinstance(container, dict) and isinstance(part, str):
+            container.setdefault(part, {})
+        elif not (isinstance(container, list) and isinstance(part, int) and part < len(container)):
+            message = "is no place in these settings"
+            raise SettingsError([Finding(path[: place + 1], message, "`ebbtide explain` lists them", source=source)])
+        if place == len(path) - 1:
+            container[part] = value
+        container = container[part]
 
 
 def stack_names(root: Path) -> list[str]:

@@ -1,0 +1,149 @@
+"""From a stack's settings and a load to a scenario, with every assumption that this takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ebbtide.capacity.hpa import HpaSpec
+from ebbtide.capacity.model import NodeTimes, Scenario, Signal
+from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
+from ebbtide.settings.autoscaling import ExternalMetric, HpaSettings, ObjectMetric, PodsMetric
+from ebbtide.settings.cluster import GkeStandard
+from ebbtide.settings.consumer import ConsumerSettings
+from ebbtide.settings.findings import Finding, Path, SettingsError
+from ebbtide.settings.node_capacity import allocatable
+from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.units import format_duration
+from ebbtide.settings.worker import SymfonyMessengerWorker
+
+Source = Literal["settings", "load", "default"]
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """A number that the result stands on."""
+
+    what: str
+    value: str
+    source: Source
+    """`default` is what nobody has measured for this consumer yet."""
+
+
+NOT_MODELLED = (
+    "what a worker needs beside its own time (a database that slows down under load)",
+    "messages that fail and are tried again, delayed messages and priorities between receivers",
+    "node failures, Spot reclaims, rolling updates and other consumers on the same nodes",
+    "CPU that a busy node does not give",
+)
+
+
+def build_scenario(
+    stack: StackSettings, consumer: ConsumerSettings, signals: Mapping[str, Signal], seed: int = 1
+) -> Scenario:
+    """One consumer of a stack as the simulation sees it.
+
+    `signals` says what each external metric measures. Raises SettingsError for an autoscaler that no load can drive.
+    """
+    scaling = consumer.autoscaling
+    hpa = None
+    if isinstance(scaling, HpaSettings):
+        _refuse_undrivable(consumer, scaling, signals)
+        hpa = HpaSpec.from_manifest(build_autoscaler(stack, consumer, scaling), stack.kubernetes_minor)
+    worker = consumer.worker
+    limit = worker.message_limit if isinstance(worker, SymfonyMessengerWorker) else None
+    scenario = Scenario(
+        processes=worker.processes,
+        grace_seconds=consumer.shutdown_budget.grace_seconds,
+        hpa=hpa,
+        start_replicas=scaling.min_replicas,
+        cpu_request_millicores=consumer.cpu_request_millicores,
+        memory_bytes=consumer.memory_request_bytes,
+        signals=tuple(sorted(signals.items())),
+        message_limit=limit or 0,
+        node=_nodes(stack, consumer),
+        seed=seed,
+    )
+    if consumer.transport is None:
+        return scenario
+    return replace(scenario, redelivery_seconds=float(consumer.transport.redelivery_seconds))
+
+
+def list_assumptions(stack: StackSettings, consumer: ConsumerSettings, scenario: Scenario) -> tuple[Assumption, ...]:
+    """Everything that the result of `scenario` stands on, measured or not."""
+    pod, node = scenario.pod, scenario.node
+    known_machine = _pods_per_node(stack, consumer) is not None
+    rows: list[tuple[str, str, Source]] = [
+        ("workers in a pod", str(scenario.processes), "settings"),
+        ("grace period", f"{scenario.grace_seconds}s", "settings"),
+        (
+            "a killed message can be taken again after",
+            format_duration(round(scenario.redelivery_seconds)),
+            "settings" if consumer.transport else "default",
+        ),
+        ("a pod is scheduled within", f"{pod.schedule_seconds:g}s", "default"),
+        ("pulling the image takes", f"{pod.pull_seconds:g}s, on a new node {node.cold_pull_seconds:g}s", "default"),
+        ("from a container's start to its first message", f"{pod.boot_seconds:g}s", "default"),
+        ("from there to Ready", f"{pod.ready_seconds:g}s", "default"),
+        ("pods on a node", str(node.pods_per_node), "settings" if known_machine else "default"),
+        (
+            "a new node takes",
+            f"{node.start_seconds:g}s; it goes after {node.unneeded_seconds:g}s without pods",
+            "default",
+        ),
+        ("the autoscaler's view is old by", f"{scenario.metric_lag_seconds:g}s", "default"),
+        ("a worker is made anew in", f"{scenario.worker_boot_seconds:g}s", "default"),
+    ]
+    if scenario.hpa and any(metric.is_cpu for metric in scenario.hpa.metrics):
+        idle, busy = scenario.cpu_idle_millicores, scenario.cpu_busy_millicores
+        rows.append(("CPU of one worker", f"{idle:g}m idle, {busy:g}m with a message (it waits for others)", "default"))
+    rows += [(f"metric {name} measures", _SIGNALS[signal], "load") for name, signal in scenario.signals]
+    return tuple(Assumption(*row) for row in rows)
+
+
+_SIGNALS = {"backlog": "waiting messages", "backlogAndInFlight": "messages that wait or are in hand"}
+
+
+def _refuse_undrivable(consumer: ConsumerSettings, scaling: HpaSettings, signals: Mapping[str, Signal]) -> None:
+    found = []
+    for place, metric in enumerate(scaling.metrics):
+        path: Path = ("consumers", consumer.name, "autoscaling", "metrics", place)
+        if isinstance(metric, PodsMetric):
+            message = f"scales on {metric.metric}, which a load says nothing about"
+            found.append(
+                Finding(path, message, "simulate it with an external metric in its place (--set)", rule="load")
+            )
+        elif isinstance(metric, ExternalMetric | ObjectMetric) and metric.metric not in signals:
+            message = f"scales on {metric.metric}, and the load does not say what it measures"
+            name = metric.metric
+            remedy = f"write `signals: {{{name}: backlog}}` in the load profile, or --signal {name}=backlog"
+            found.append(Finding(path, message, remedy, rule="load"))
+    if all(metric.kind in {"memory", "containerMemory"} for metric in scaling.metrics):
+        message = "scales on memory alone, which does not follow the load: workers give none back when they are idle"
+        found.append(
+            Finding(
+                ("consumers", consumer.name, "autoscaling", "metrics"),
+                message,
+                "scale on the backlog: {kind: external, metric: ...}",
+                rule="load",
+            )
+        )
+    if found:
+        raise SettingsError(found)
+
+
+def _nodes(stack: StackSettings, consumer: ConsumerSettings) -> NodeTimes:
+    fitting = _pods_per_node(stack, consumer)
+    return NodeTimes() if fitting is None else NodeTimes(pods_per_node=fitting)
+
+
+def _pods_per_node(stack: StackSettings, consumer: ConsumerSettings) -> int | None:
+    """How many pods of this consumer a node of the first pool has room for; None where no machine is known."""
+    if not isinstance(stack.cluster, GkeStandard):
+        return None
+    room = allocatable(next(iter(stack.cluster.node_pools.values())).machine_type)
+    if room is None:
+        return None
+    millicores, size_bytes = room
+    return max(1, min(millicores // consumer.cpu_request_millicores, size_bytes // consumer.memory_request_bytes))

@@ -1,0 +1,88 @@
+"""What a run comes to, in the numbers that somebody decides by; several seeds make a range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from statistics import median_low
+
+from ebbtide.capacity.model import Result, Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures of one run. Waits are from a message's arrival to its start, in seconds."""
+
+    messages: int
+    wait_p50_seconds: float
+    wait_p95_seconds: float
+    wait_p99_seconds: float
+    wait_max_seconds: float
+    wait_mean_seconds: float
+    peak_waiting: int
+    """The longest backlog at a sync, in messages."""
+    cut_off: int
+    """Messages killed at the end of a grace period; each is handled again."""
+    crashed: int
+    left: int
+    """Messages that were not done when the run ended: more than that arrives than is handled."""
+    pod_hours: float
+    node_hours: float
+    peak_replicas: int
+    peak_pods: int
+    """With pods that drain."""
+    peak_broker_connections: int
+    scalings: int
+    """How often the number of pods changed."""
+    drains: int
+    longest_drain_seconds: float
+    share_at_maximum: float
+    """Of the syncs with a backlog, how many had the most pods that are allowed: 1 means the maximum binds."""
+
+
+def summarize(result: Result, scenario: Scenario, connections_per_process: int) -> Summary:
+    """The figures of one run."""
+    most = scenario.hpa.max_replicas if scenario.hpa else scenario.start_replicas
+    behind = [row for row in result.rows if row.waiting]
+    waits = result.waits
+    return Summary(
+        messages=result.messages,
+        wait_p50_seconds=waits.quantile(0.5),
+        wait_p95_seconds=waits.quantile(0.95),
+        wait_p99_seconds=waits.quantile(0.99),
+        wait_max_seconds=waits.longest_us / 1e6,
+        wait_mean_seconds=round(waits.mean_seconds, 6),
+        peak_waiting=result.peak_waiting,
+        cut_off=result.cut_off,
+        crashed=result.crashed,
+        left=result.left,
+        pod_hours=round(result.pod_seconds / 3600, 3),
+        node_hours=round(result.node_seconds / 3600, 3),
+        peak_replicas=result.peak_replicas,
+        peak_pods=result.peak_pods,
+        peak_broker_connections=result.peak_pods * scenario.processes * connections_per_process,
+        scalings=result.changes,
+        drains=len(result.drains),
+        longest_drain_seconds=round(max((drain.took_seconds for drain in result.drains), default=0.0), 3),
+        share_at_maximum=round(sum(row.replicas >= most for row in behind) / len(behind), 4) if behind else 0.0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A figure over several seeds."""
+
+    low: float
+    middle: float
+    high: float
+
+
+def ranges(summaries: Sequence[Summary]) -> dict[str, Range]:
+    """Every figure's smallest, middle and largest value, by its name. Raises ValueError without a summary."""
+    if not summaries:
+        raise ValueError("there is no run to make a range of")
+    found = {}
+    for field in fields(Summary):
+        values = sorted(getattr(summary, field.name) for summary in summaries)
+        found[field.name] = Range(values[0], median_low(values), values[-1])
+    return found

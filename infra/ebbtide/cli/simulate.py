@@ -1,0 +1,197 @@
+"""`ebbtide simulate`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+from ebbtide.capacity.from_settings import NOT_MODELLED, Assumption, list_assumptions
+from ebbtide.capacity.load import read_load
+from ebbtide.capacity.model import Result
+from ebbtide.capacity.runs import LoadSource, Run, explain_minute, run_all
+from ebbtide.capacity.simulation_report import build_report, figures_table
+from ebbtide.capacity.summary import Range, ranges
+from ebbtide.capacity.trace import write_trace
+from ebbtide.cli.output import project_root
+from ebbtide.cli.simulate_inputs import (
+    Options,
+    choose_consumer,
+    find_load,
+    read_cases,
+    read_durations,
+    read_signals,
+    refusal,
+)
+from ebbtide.cli.simulate_output import as_rich_table, progress_bar
+from ebbtide.explain.text import make_console
+from ebbtide.report.model import Report, Table
+from ebbtide.settings.findings import SettingsError
+from ebbtide.settings.loader import LoadedStack, read_stack
+
+_DAY_SECONDS = 86_400
+
+
+def run(options: Options) -> None:
+    """Simulate a consumer and print what comes of it."""
+    root = project_root(options.project)
+    loaded = read_stack(options.stack, root)
+    consumer = choose_consumer(loaded, options.consumer)
+    load = LoadSource(
+        find_load(options.load, root, consumer), read_durations(options.durations), read_signals(options.signals)
+    )
+    if options.sweep or options.goal:
+        from ebbtide.cli.simulate_sweep import run_sweep
+
+        run_sweep(options, loaded, consumer, load)
+        return
+    cases = read_cases(options, loaded, consumer, root)
+    outcome = {label: _run_case(case, consumer, load, options.seeds, label) for label, case in cases.items()}
+    _show(options, consumer, load, outcome)
+
+
+def convert(source: Path, target: Path, durations: str | None, seed: int) -> None:
+    """Write a load as a binary trace."""
+    try:
+        load = read_load(source, read_durations(durations))
+        count = write_trace(target, load.open(seed))
+    except OSError as error:
+        raise refusal(str(target), f"cannot be written: {error.strerror}", "name another file") from None
+    typer.echo(f"{count:,} messages in {target}", err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    result: Result
+    """Of the first seed."""
+    figures: Mapping[str, Range]
+    assumptions: tuple[Assumption, ...]
+
+
+def _run_case(case: LoadedStack, consumer: str, load: LoadSource, seeds: int, label: str) -> _Outcome:
+    runs = {seed: Run(case.settings, consumer, load, seed) for seed in range(1, seeds + 1)}
+    first = runs.pop(1)
+    scenario = first.scenario()
+    try:
+        with progress_bar() as progress:
+            task = progress.add_task(f"{label}, seed 1", total=_DAY_SECONDS)
+            result = first.result(lambda seconds: _tick(progress, task, seconds))
+            summaries = [first.summarize(result)]
+            task = progress.add_task(f"{label}, {seeds} seeds", total=seeds, completed=1, visible=seeds > 1)
+            for _, summary in run_all(runs) if runs else ():
+                summaries.append(summary)
+                progress.advance(task)
+    except ValueError as error:
+        if isinstance(error, SettingsError):
+            raise
+        raise refusal(f"consumers.{consumer}", str(error), "") from None
+    assumptions = list_assumptions(case.settings, case.settings.consumers[consumer], scenario)
+    return _Outcome(result, ranges(summaries), assumptions)
+
+
+def _tick(progress: Progress, task: TaskID, seconds: int) -> None:
+    # A load may be longer than a day; how long is only known at its end.
+    days = -(-seconds // _DAY_SECONDS)
+    if seconds % 900 == 0:
+        progress.update(task, completed=seconds, total=days * _DAY_SECONDS)
+
+
+def _show(
+    options: Options,
+    consumer: str,
+    load: LoadSource,
+    outcome: Mapping[str, _Outcome],
+) -> None:
+    figures = {label: found.figures for label, found in outcome.items()}
+    last = list(outcome.values())[-1]
+    why = _why(options.why, outcome)
+    title = f"{consumer} in {options.stack}"
+    lead = _lead(load, last, options.seeds)
+    if options.report:
+        results = {label: found.result for label, found in outcome.items()}
+        _write_report(options.report, build_report(title, lead, figures, results, last.assumptions))
+    if options.format == "json":
+        typer.echo(json.dumps(_as_json(options, consumer, load, outcome, why), indent=2))
+        return
+    console = make_console()
+    console.print(f"[bold]{title}[/]: {lead}")
+    console.print()
+    console.print(as_rich_table(figures_table(figures)))
+    for line in why:
+        console.print(line, soft_wrap=True)
+    _print_assumptions(console, last.assumptions)
+
+
+def _lead(load: LoadSource, outcome: _Outcome, seeds: int) -> str:
+    days = outcome.result.rows[-1].seconds / _DAY_SECONDS
+    runs = f"{seeds} seeds, middle (lowest to highest)" if seeds > 1 else "seed 1"
+    return f"{outcome.result.messages:,} messages of {load.file.name} in {days * 24:.1f} h; {runs}"
+
+
+def _why(moment: str | None, outcome: Mapping[str, _Outcome]) -> list[str]:
+    if moment is None:
+        return []
+    hours, separator, minutes = moment.partition(":")
+    if not (separator and hours.isdigit() and minutes.isdigit() and int(minutes) < 60):
+        raise refusal("--why", f"is no time (got {moment!r})", "write hours and minutes since the beginning, 14:05")
+    seconds = int(hours) * 3600 + int(minutes) * 60
+    lines = []
+    for label, found in outcome.items():
+        told = explain_minute(found.result, seconds)
+        if not told:
+            end = found.result.rows[-1].seconds
+            remedy = f"the run ends at {end // 3600:02d}:{end // 60 % 60:02d}"
+            raise refusal("--why", f"is after the end (got {moment!r})", remedy)
+        lines += ["", f"Why at {moment}" + (f", {label}" if len(outcome) > 1 else ""), *told]
+    return lines
+
+
+def _as_json(
+    options: Options, consumer: str, load: LoadSource, outcome: Mapping[str, _Outcome], why: list[str]
+) -> dict[str, Any]:
+    """The stable JSON form: figures as in `Summary`, units in the names."""
+    last = list(outcome.values())[-1]
+    return {
+        "stack": options.stack,
+        "consumer": consumer,
+        "load": load.file.name,
+        "seeds": options.seeds,
+        "cases": [
+            {"case": label, "figures": {name: asdict(figure) for name, figure in found.figures.items()}}
+            for label, found in outcome.items()
+        ],
+        "why": [line for line in why if line],
+        "assumptions": [asdict(assumption) for assumption in last.assumptions],
+        "notModelled": list(NOT_MODELLED),
+    }
+
+
+def _print_assumptions(console: Console, assumptions: tuple[Assumption, ...]) -> None:
+    console.print()
+    console.print("[bold]This stands on[/] (what says default was not measured for this consumer)")
+    rows = [[row.what, row.value, row.source] for row in assumptions]
+    console.print(as_rich_table(Table("", ["", "", ""], rows)))
+    console.print(f"[bold]and leaves out[/] {'; '.join(NOT_MODELLED)}.")
+
+
+def _write_report(file: Path, report: Report) -> None:
+    if file.suffix not in {".html", ".png"}:
+        raise refusal("--report", f"is no page or picture (got {file.name!r})", "name a .html or .png file")
+    try:
+        if file.suffix == ".png":
+            from ebbtide.report.picture import write_picture
+
+            write_picture(report, file)
+        else:
+            from ebbtide.report.page import render_page
+
+            file.write_text(render_page(report), encoding="utf-8")
+    except OSError as error:
+        raise refusal("--report", f"{file} cannot be written: {error.strerror}", "name another file") from None
+    typer.echo(f"wrote {file}", err=True)

@@ -1,0 +1,134 @@
+"""What somebody asked `ebbtide simulate` for: from options to settings and a load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ebbtide.capacity.model import Signal
+from ebbtide.capacity.profile import Durations
+from ebbtide.settings.explain_errors import findings_of
+from ebbtide.settings.findings import Finding, SettingsError, parse_path
+from ebbtide.settings.findings import Path as SettingsPath
+from ebbtide.settings.loader import LoadedStack, read_stack, with_values
+from ebbtide.settings.yaml import parse_yaml
+
+_LABEL_CHARACTERS = 40
+_SHORT_PATHS = {
+    "maxReplicas": "autoscaling.maxReplicas",
+    "minReplicas": "autoscaling.minReplicas",
+    "replicas": "autoscaling.replicas",
+    "processes": "worker.processes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for on the command line."""
+
+    stack: str
+    project: Path | None
+    consumer: str | None
+    load: Path | None
+    durations: str | None
+    signals: list[str]
+    seeds: int
+    changes: list[str]
+    base: str | None
+    why: str | None
+    sweep: str | None
+    goal: str | None
+    format: str
+    report: Path | None
+
+
+def choose_consumer(loaded: LoadedStack, name: str | None) -> str:
+    """The consumer that is meant."""
+    consumers = list(loaded.settings.consumers)
+    if name is None and len(consumers) == 1:
+        return consumers[0]
+    if name in consumers:
+        return str(name)
+    got = f" (got {name!r})" if name else ""
+    raise refusal(
+        "--consumer", f"must name a consumer of stack {loaded.settings.name}{got}", f"use one of {', '.join(consumers)}"
+    )
+
+
+def find_load(given: Path | None, root: Path, consumer: str) -> Path:
+    """The load that was named, or the one that is committed for the consumer."""
+    if given is not None:
+        return given
+    file = root / "loads" / f"{consumer}.yaml"
+    if not file.is_file():
+        raise refusal(
+            "--load", f"is needed: there is no {file.relative_to(root)}", "name a profile, a trace, .csv or .jsonl"
+        )
+    return file
+
+
+def read_durations(text: str | None) -> Durations | None:
+    """`p50=2s,max=200s`. Raises SettingsError."""
+    if text is None:
+        return None
+    raw = dict(part.strip().partition("=")[::2] for part in text.split(","))
+    try:
+        return Durations.model_validate(raw)
+    except ValidationError as error:
+        raise SettingsError(findings_of(error, Durations, raw), "--durations") from None
+
+
+def read_signals(given: list[str]) -> tuple[tuple[str, Signal], ...]:
+    """`METRIC=backlog`, each."""
+    found: dict[str, Signal] = {}
+    for entry in given:
+        name, _, signal = entry.partition("=")
+        if signal not in {"backlog", "backlogAndInFlight"}:
+            raise refusal(
+                "--signal", f"is no signal (got {entry!r})", "write METRIC=backlog or METRIC=backlogAndInFlight"
+            )
+        found[name] = signal  # type: ignore[assignment]
+    return tuple(found.items())
+
+
+def setting_path(text: str, consumer: str) -> SettingsPath:
+    """A path as somebody types it: below the consumer, unless it begins at the top."""
+    path = parse_path(_SHORT_PATHS.get(text, text))
+    return path if path[:1] in {("consumers",), ("cluster",)} else ("consumers", consumer, *path)
+
+
+def with_changes(loaded: LoadedStack, changes: list[str], consumer: str) -> LoadedStack:
+    """The stack with the values of `--set`."""
+    values = {}
+    for change in changes:
+        name, separator, text = change.partition("=")
+        if not separator or not name.strip():
+            raise refusal("--set", f"is no setting and value (got {change!r})", "write maxReplicas=9")
+        values[setting_path(name.strip(), consumer)] = parse_yaml(text, Path("--set"))
+    return with_values(loaded, values, "--set")
+
+
+def read_cases(options: Options, loaded: LoadedStack, consumer: str, root: Path) -> dict[str, LoadedStack]:
+    """One column of the result each: before a change, and after it."""
+    cases = {}
+    if options.base:
+        from ebbtide.preview.from_base import checked_out
+
+        with checked_out(options.base, root) as tree:
+            cases[options.base] = read_stack(options.stack, tree)
+        choose_consumer(cases[options.base], consumer)
+    if not (options.base and options.changes):
+        cases["as it is"] = loaded
+    if options.changes:
+        label = f"with {', '.join(options.changes)}"
+        if len(label) > _LABEL_CHARACTERS:
+            label = f"with another {', '.join(change.partition('=')[0] for change in options.changes)}"
+        cases[label] = with_changes(loaded, options.changes, consumer)
+    return cases
+
+
+def refusal(option: str, message: str, remedy: str) -> SettingsError:
+    """An option that cannot be used."""
+    return SettingsError([Finding((option,), message, remedy, rule="simulate")])

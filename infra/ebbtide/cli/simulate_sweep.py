@@ -1,0 +1,97 @@
+"""`ebbtide simulate --sweep`: many values of one setting, and which of them to take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import typer
+
+from ebbtide.capacity.runs import LoadSource, Run, run_all
+from ebbtide.capacity.simulation_report import FIGURES, show_range
+from ebbtide.capacity.summary import ranges
+from ebbtide.capacity.sweep import Goal, Sweep, Tried, best, cheapest, parse_goal, parse_sweep, what_binds
+from ebbtide.cli.output import BAD_INPUT
+from ebbtide.cli.simulate_inputs import Options, refusal, setting_path, with_changes
+from ebbtide.cli.simulate_output import as_rich_table, progress_bar
+from ebbtide.explain.text import make_console
+from ebbtide.report.model import Table
+from ebbtide.settings.loader import LoadedStack, with_values
+
+
+def run_sweep(options: Options, loaded: LoadedStack, consumer: str, load: LoadSource) -> None:
+    """Try every value and print what comes of each. Exit status 1 if none meets the goal."""
+    if not options.sweep:
+        raise refusal("--goal", "needs a sweep to choose from", "add --sweep maxReplicas=2..20")
+    sweep = parse_sweep(options.sweep)
+    goal = parse_goal(options.goal) if options.goal else None
+    base = with_changes(loaded, options.changes, consumer) if options.changes else loaded
+    path = setting_path(sweep.path, consumer)
+    runs = {}
+    for value in sweep.values:
+        settings = with_values(base, {path: value}, "--sweep").settings
+        runs[value] = Run(settings, consumer, load)
+    runs[sweep.values[0]].scenario()
+    tried, interrupted = _try_all(runs)
+    _show_sweep(options, sweep, goal, tried)
+    if interrupted:
+        typer.echo(f"interrupted: {len(tried)} of {len(runs)} values were tried", err=True)
+        raise typer.Exit(BAD_INPUT)
+    if goal and cheapest(tried, goal) is None:
+        raise typer.Exit(BAD_INPUT)
+
+
+def _try_all(runs: Mapping[int, Run]) -> tuple[list[Tried], bool]:
+    """What was tried, by value, and whether Ctrl-C ended it early."""
+    tried: list[Tried] = []
+    try:
+        with progress_bar() as progress:
+            task = progress.add_task("settings", total=len(runs))
+            for value, summary in run_all(runs):
+                tried.append(Tried(value, summary))
+                progress.advance(task)
+    except KeyboardInterrupt:
+        return sorted(tried, key=lambda entry: entry.value), True
+    return sorted(tried, key=lambda entry: entry.value), False
+
+
+def _show_sweep(options: Options, sweep: Sweep, goal: Goal | None, tried: list[Tried]) -> None:
+    chosen = cheapest(tried, goal) if goal else None
+    verdict = _verdict(sweep, goal, tried, chosen)
+    if options.format == "json":
+        document = {
+            "sweep": sweep.path,
+            "goal": str(goal) if goal else None,
+            "tried": [{"value": entry.value, "figures": asdict(entry.summary)} for entry in tried],
+            "chosen": chosen.value if chosen else None,
+            "verdict": verdict,
+        }
+        typer.echo(json.dumps(document, indent=2))
+        return
+    columns = ("wait_p95_seconds", "wait_max_seconds", "peak_waiting", "peak_broker_connections", "pod_hours")
+    headings = [sweep.path, *(FIGURES[name][0] for name in columns), "goal"]
+    rows = [_sweep_row(entry, columns, goal, chosen) for entry in tried]
+    console = make_console()
+    console.print(as_rich_table(Table("", headings, rows)))
+    if verdict:
+        console.print()
+        console.print(verdict, soft_wrap=True)
+
+
+def _sweep_row(entry: Tried, columns: tuple[str, ...], goal: Goal | None, chosen: Tried | None) -> list[str]:
+    figures = ranges([entry.summary])
+    met = "" if goal is None else "cheapest" if entry is chosen else "met" if goal.met_by(entry.summary) else "missed"
+    return [str(entry.value), *(show_range(name, figures[name]) for name in columns), met]
+
+
+def _verdict(sweep: Sweep, goal: Goal | None, tried: list[Tried], chosen: Tried | None) -> str:
+    if goal is None or not tried:
+        return ""
+    if chosen is None:
+        nearest = best(tried, goal)
+        return f"No {sweep.path} meets {goal}; the best is {nearest.value}: {what_binds(nearest, goal)}."
+    below = [entry for entry in tried if entry.value < chosen.value and not goal.met_by(entry.summary)]
+    binds = f" With {below[-1].value}, {what_binds(below[-1], goal)}." if below else ""
+    hours = f"{chosen.summary.pod_hours:,.1f} pod-hours"
+    return f"{sweep.path} {chosen.value} is the cheapest that meets {goal}: {hours}.{binds}"

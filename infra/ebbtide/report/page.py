@@ -1,0 +1,62 @@
+"""A report as one HTML file: no network, no other file, readable without scripts except for the charts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from html import escape
+from importlib.resources import files
+
+from ebbtide.report.model import Report, Table
+
+
+def render_page(report: Report) -> str:
+    """The whole document."""
+    here = files("ebbtide.report")
+    style, script = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "charts.js"))
+    charts = "\n".join(
+        f'<section class="chart"><h2>{escape(chart.title)}</h2><p>{escape(chart.explanation)}</p>'
+        f'<div id="chart-{number}"></div></section>'
+        for number, chart in enumerate(report.charts)
+    )
+    # `</script>` inside the data would end it.
+    data = json.dumps([asdict(chart) for chart in report.charts], separators=(",", ":")).replace("</", "<\\/")
+    return f"""\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(report.title)}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<main>
+<h1>{escape(report.title)}</h1>
+<p class="lead">{escape(report.lead)}</p>
+{_tables(report.tables)}
+{charts}
+<noscript>The charts need JavaScript; the tables do not.</noscript>
+{_tables(report.notes)}
+</main>
+<script type="application/json" id="charts">{data}</script>
+<script>
+{script}</script>
+</body>
+</html>
+"""
+
+
+def _tables(tables: list[Table]) -> str:
+    return "\n".join(map(_table, tables))
+
+
+def _table(table: Table) -> str:
+    head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in table.headings)
+    rows = "\n".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
+        for row in table.rows
+    )
+    body = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>"
+    return f"<section><h2>{escape(table.title)}</h2>{body}</section>"
