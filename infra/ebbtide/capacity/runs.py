@@ -85,6 +85,7 @@ def explain_minute(result: Result, seconds: int) -> Sequence[str]:
         if seconds <= row.seconds < seconds + 60:
             hours, rest = divmod(row.seconds, 3600)
             clock = f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
-            state = f"{row.replicas} pod{'' if row.replicas == 1 else 's'}, {row.waiting} waiting, {row.in_flight} in hand, {row.draining} draining"
+            pods = f"{row.replicas} pod{'' if row.replicas == 1 else 's'}, {row.draining} draining"
+            state = f"{pods}, {row.waiting} messages waiting, {row.in_flight} in hand"
             lines.append(f"{clock}  {state}: {row.reason}")
     return lines
