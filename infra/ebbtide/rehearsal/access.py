@@ -1,0 +1,159 @@
+"""Which cluster, and whether a rehearsal can run there: asked before anything is made."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ebbtide.rehearsal.problem import refusal
+
+# What the usual tools for a cluster on one's own machine call their contexts.
+_LOCAL_CONTEXTS = ("kind", "minikube", "k3d", "docker-desktop", "rancher-desktop", "colima", "orbstack", "ebbtide")
+_ASK_SECONDS = 10
+_POOL = 64
+"""One connection stays open for the log of each pod."""
+_NOTHING = "nothing was made"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A cluster that answers, and the way to it."""
+
+    context: str
+    version: str
+    """For example v1.34.4."""
+    client: Any
+    """The module `kubernetes.client`."""
+    stream: Any
+    """The function `kubernetes.stream.stream`."""
+    configuration: Any
+
+    @property
+    def minor_version(self) -> str:
+        """1.34"""
+        return ".".join(self.version.lstrip("v").split(".")[:2])
+
+    def connect(self) -> Any:
+        """A client of its own: `stream` changes the one that it is given, so that threads must not share it."""
+        return self.client.ApiClient(self.configuration)
+
+
+def open_access(context: str | None, *, cluster_is_gke: bool) -> Access:
+    """Choose the context and ask what a rehearsal needs of the cluster. Raises SettingsError; nothing is made."""
+    kubernetes = _load_client()
+    chosen = _choose(kubernetes, context, cluster_is_gke=cluster_is_gke)
+    configuration = kubernetes.client.Configuration()
+    try:
+        kubernetes.config.load_kube_config(context=chosen, client_configuration=configuration)
+    except Exception as error:  # noqa: BLE001 - an exec plugin that is missing, a key that cannot be read, ...
+        raise _no_credentials(chosen, str(error)) from None
+    configuration.connection_pool_maxsize = _POOL
+    configuration.retries = 2
+    stream = importlib.import_module("kubernetes.stream").stream
+    access = Access(chosen, _version(kubernetes, configuration, chosen), kubernetes.client, stream, configuration)
+    _require_namespaces(access)
+    _require_metrics(access)
+    return access
+
+
+def _load_client() -> Any:
+    try:
+        return importlib.import_module("kubernetes")
+    except ModuleNotFoundError:
+        raise refusal(
+            "rehearse",
+            "needs the Python client of Kubernetes, which is not installed",
+            "pip install 'ebbtide[rehearse]'",
+        ) from None
+
+
+def _choose(kubernetes: Any, context: str | None, *, cluster_is_gke: bool) -> str:
+    given = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    try:
+        contexts, current = kubernetes.config.list_kube_config_contexts()
+    except Exception as error:  # noqa: BLE001 - no file, or one that cannot be read
+        reason = str(error).splitlines()[0]
+        raise refusal(
+            "KUBECONFIG", f"leads to no cluster ({given}: {reason}); {_NOTHING}", "run `scripts/cluster up`, or set it"
+        ) from None
+    names = [str(one["name"]) for one in contexts]
+    if context is not None:
+        if context not in names:
+            known = ", ".join(names) or "none"
+            raise refusal("--context", f"is not in {given} (got {context!r}); {_NOTHING}", f"use one of: {known}")
+        return context
+    if cluster_is_gke:
+        raise refusal(
+            "--context",
+            f"is needed: the stack makes its own cluster on GKE, and a rehearsal runs in one that exists; {_NOTHING}",
+            "run `gcloud container clusters get-credentials`, then name that context",
+        )
+    if current is None:
+        raise refusal("--context", f"is needed: {given} has no current context; {_NOTHING}", "name a context")
+    name = str(current["name"])
+    if not any(name == known or name.startswith(f"{known}-") for known in _LOCAL_CONTEXTS):
+        raise refusal(
+            "--context",
+            f"is needed: the current context {name!r} is not known to be on this machine, and a rehearsal loads the "
+            f"cluster and evicts pods; {_NOTHING}",
+            f"write --context {name} if you mean it",
+        )
+    return name
+
+
+def _version(kubernetes: Any, configuration: Any, context: str) -> str:
+    try:
+        with kubernetes.client.ApiClient(configuration) as client:
+            version = kubernetes.client.VersionApi(client).get_code(_request_timeout=_ASK_SECONDS)
+    except kubernetes.client.ApiException as error:
+        if error.status in {401, 403}:
+            raise _no_credentials(context, f"the API server answers {error.status} {error.reason}") from None
+        raise _unreachable(context, configuration.host, f"{error.status} {error.reason}") from None
+    except Exception as error:  # noqa: BLE001 - refused, no such host, a certificate of another cluster, time out
+        reason = str(getattr(error, "reason", error)).rpartition(">: ")[2]
+        raise _unreachable(context, configuration.host, reason) from None
+    return str(version.git_version)
+
+
+def _unreachable(context: str, host: str, reason: str) -> Exception:
+    message = f"{context} cannot be reached at {host} ({reason}); {_NOTHING}"
+    return refusal("cluster", message, "start the cluster or the VPN, or name another --context")
+
+
+def _no_credentials(context: str, reason: str) -> Exception:
+    message = f"{context} does not let us in ({reason}); {_NOTHING}"
+    return refusal(
+        "cluster", message, "log in; for GKE: `gcloud container clusters get-credentials` and its auth plugin"
+    )
+
+
+def _require_namespaces(access: Access) -> None:
+    client = access.client
+    asked = client.V1SelfSubjectAccessReview(
+        spec=client.V1SelfSubjectAccessReviewSpec(
+            resource_attributes=client.V1ResourceAttributes(verb="create", resource="namespaces")
+        )
+    )
+    with access.connect() as connection:
+        answer = client.AuthorizationV1Api(connection).create_self_subject_access_review(
+            asked, _request_timeout=_ASK_SECONDS
+        )
+    if not answer.status.allowed:
+        message = f"may not create namespaces in {access.context}, and a rehearsal lives in its own; {_NOTHING}"
+        raise refusal("permission", message, "ask for create and delete of namespaces, or use another cluster")
+
+
+def _require_metrics(access: Access) -> None:
+    with access.connect() as connection:
+        objects = access.client.CustomObjectsApi(connection)
+        try:
+            objects.list_cluster_custom_object("metrics.k8s.io", "v1beta1", "nodes", _request_timeout=_ASK_SECONDS)
+        except access.client.ApiException as error:
+            message = (
+                f"{access.context} serves no metrics.k8s.io ({error.status} {error.reason}), "
+                f"so no autoscaler on CPU can work; {_NOTHING}"
+            )
+            raise refusal("metrics", message, "install metrics-server") from None

@@ -1,0 +1,146 @@
+"""The stack under rehearsal: a copy of the project with what a rehearsal changes, and the Pulumi CLI to deploy it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ebbtide.rehearsal.problem import refusal
+from ebbtide.settings.findings import parse_path
+from ebbtide.settings.loader import PROJECT_FILE, load_stack, stack_file
+from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.yaml import parse_yaml
+
+UP_SECONDS = 420
+_NOT_COPIED = shutil.ignore_patterns("__pycache__", ".git", ".venv", "venv", "node_modules", "image")
+
+
+@dataclass
+class Project:
+    """A private copy: its stack file can be changed, and its state lies beside it."""
+
+    directory: Path
+    stack: str
+    consumer: str
+    pulumi: str = "pulumi"
+
+    @staticmethod
+    def copy(root: Path, directory: Path, stack: str, consumer: str) -> Project:
+        """Copy Pulumi.yaml, the stack's file and the program. Raises SettingsError where there is no such stack."""
+        pulumi = shutil.which("pulumi")
+        if pulumi is None:
+            raise refusal(
+                "pulumi", "is not on PATH, and a rehearsal deploys with it; nothing was made", "install the Pulumi CLI"
+            )
+        load_stack(stack, root)
+        project = parse_yaml((root / PROJECT_FILE).read_text(encoding="utf-8"), root / PROJECT_FILE)
+        main = Path(project.get("main", "."))
+        copied = directory / "project"
+        shutil.copytree(root / main, copied / main, ignore=_NOT_COPIED, dirs_exist_ok=True)
+        file = stack_file(stack, root)
+        target = copied / file.relative_to(root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, target)
+        shutil.copy2(root / PROJECT_FILE, copied)
+        environment = ((project.get("runtime") or {}).get("options") or {}).get("virtualenv")
+        if environment and (root / environment).exists():
+            (copied / environment).symlink_to(root / environment, target_is_directory=True)
+        (directory / "state").mkdir()
+        return Project(copied, stack, consumer, pulumi)
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Change values of the stack's configuration, by qualified key or path below a consumer's key."""
+        file = stack_file(self.stack, self.directory)
+        document = parse_yaml(file.read_text(encoding="utf-8"), file) or {}
+        config = document.setdefault("config", {})
+        for path, value in values.items():
+            at = config
+            keys = [path] if path.startswith("ebbtide:") else ["ebbtide:consumers", self.consumer, *parse_path(path)]
+            for key in keys[:-1]:
+                at = at.setdefault(key, {})
+            at[keys[-1]] = value
+        file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+
+    def settings(self) -> StackSettings:
+        """The stack as it is deployed. Raises SettingsError with every problem."""
+        return load_stack(self.stack, self.directory)
+
+    def up(self, look: Callable[[], None] = lambda: None) -> float:
+        """`pulumi up`, with the state in the private directory; returns how many seconds it took.
+
+        `look` is called twice a second and may raise, which ends the update. Raises SettingsError when it fails.
+        """
+        began = time.monotonic()
+        if not (self.directory.parent / "state" / ".pulumi").exists():
+            self._run("stack", "init", self.stack)
+        self._run("up", "--yes", "--skip-preview", "--stack", self.stack, "--color", "never", look=look)
+        return time.monotonic() - began
+
+    def version(self) -> str:
+        """Of the Pulumi CLI."""
+        return self._run("version").strip()
+
+    def _run(self, *command: str, look: Callable[[], None] = lambda: None) -> str:
+        environment = {
+            "PULUMI_CONFIG_PASSPHRASE": "rehearsal",
+            "PULUMI_SKIP_UPDATE_CHECK": "1",
+            **os.environ,
+            "PULUMI_BACKEND_URL": (self.directory.parent / "state").as_uri(),
+        }
+        log = self.directory.parent / "pulumi.log"
+        with log.open("w+", encoding="utf-8") as output:
+            process = subprocess.Popen(
+                [self.pulumi, *command, "--non-interactive"],
+                cwd=self.directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C goes to us alone: we end it, then take everything away.
+                start_new_session=True,
+            )
+            try:
+                _wait(process, look)
+            finally:
+                _end(process)
+            text = log.read_text(encoding="utf-8", errors="replace")
+        if process.returncode:
+            what = " ".join(command[:2])
+            lines = "\n  ".join(text.strip().splitlines()[-15:])
+            message = (
+                f"`pulumi {what}` failed (status {process.returncode}); what was made is taken away again:\n  {lines}"
+            )
+            raise refusal("pulumi", message, "")
+        return text
+
+
+def _wait(process: subprocess.Popen[bytes], look: Callable[[], None]) -> None:
+    deadline = time.monotonic() + UP_SECONDS
+    while process.poll() is None:
+        look()
+        if time.monotonic() > deadline:
+            raise refusal(
+                "pulumi", f"is not done after {UP_SECONDS} s; what was made is taken away again", "see its log"
+            )
+        time.sleep(0.5)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """The engine and its plugins, which are in its session."""
+    if process.poll() is None:
+        for number in (signal.SIGINT, signal.SIGKILL):
+            os.killpg(process.pid, number)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                continue
+            return

@@ -1,0 +1,92 @@
+"""What happens in a rehearsal, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ebbtide.rehearsal.broker import BrokerKind
+from ebbtide.rehearsal.load import Kind
+from ebbtide.settings.autoscaling import CpuMetric, HpaSettings
+from ebbtide.settings.consumer import ConsumerSettings
+
+Disturbance = Literal["rolling update", "eviction", "deletion"]
+
+# How far above its target the load drives the CPU: the autoscaler then asks for the maximum at once.
+_OVER_TARGET = 2.5
+_MAX_CPU_SHARE = 0.5
+BUSY_SECONDS = 1.0
+QUIET_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Up to the maximum under load, then what disturbs, then down to the minimum with messages still coming."""
+
+    name: str
+    disturbances: tuple[Disturbance, ...] = ()
+    longest: bool = False
+    """With messages at the longest length."""
+
+
+ROUNDS: dict[str, tuple[Round, ...]] = {
+    "full": (
+        Round("scaling"),
+        Round("rolling update", ("rolling update",)),
+        Round("eviction and deletion", ("eviction", "deletion")),
+        Round("longest messages", ("deletion", "eviction", "rolling update"), longest=True),
+    ),
+    "short": (Round("longest messages", ("deletion",), longest=True),),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user asked for."""
+
+    root: Path
+    stack: str
+    consumer: str | None
+    context: str | None
+    namespace: str
+    broker: BrokerKind
+    image: str
+    broker_image: str
+    scenario: str
+    messages: int
+    """At least so many are sent."""
+    baseline: bool
+    """Deploy the image without hook and probes, and with Kubernetes' own grace period."""
+    values: dict[str, object]
+    """Other values for the consumer's settings, by path."""
+    setup_command: str
+    send_command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """The messages of a stack's rehearsal."""
+
+    busy: Kind
+    quiet: Kind
+    longest_busy: Kind
+    longest_quiet: Kind
+
+    @staticmethod
+    def of(consumer: ConsumerSettings) -> Kinds:
+        """Derived from the stack: how many workers at most, what they request, how long a message may take."""
+        scaling = consumer.autoscaling
+        assert isinstance(scaling, HpaSettings)  # noqa: S101 - the caller has refused others
+        target = next(one.target_utilization or 0 for one in scaling.metrics if isinstance(one, CpuMetric))
+        processes = consumer.worker.processes
+        workers = processes * scaling.max_replicas
+        cores = consumer.cpu_request_millicores / 1000 * target / 100 * _OVER_TARGET
+        share = round(min(_MAX_CPU_SHARE, cores / processes), 4)
+        longest = float(consumer.shutdown.longest_message)
+        return Kinds(
+            busy=Kind("busy", min(BUSY_SECONDS, longest), share, 2 * workers, 5 * workers),
+            quiet=Kind("quiet", min(QUIET_SECONDS, longest), 0.0, workers, workers),
+            longest_busy=Kind("longest-busy", longest, share, processes, workers),
+            longest_quiet=Kind("longest", longest, 0.0, processes, processes),
+        )
