@@ -81,8 +81,9 @@ def read_trace(file: Path) -> Iterator[Chunk]:
 
 
 def _check(file: Path, arrivals: array[int], durations: array[int], last: int, seen: int) -> int:
-    """Refuse what the kernel relies on not to be there; two passes in C over a chunk."""
-    if arrivals[0] < last or min(durations) < 0 or list(arrivals) != sorted(arrivals):
+    """Refuse what the kernel relies on not to be there; a few passes in C over a chunk."""
+    listed = arrivals.tolist()
+    if listed[0] < last or min(durations) < 0 or listed != sorted(listed):
         for index, (arrival, duration) in enumerate(zip(arrivals, durations, strict=True), seen + 1):
             if arrival < last:
                 raise TraceError(
