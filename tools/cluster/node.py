@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import time
@@ -41,6 +42,7 @@ def bring_up(layout: Layout) -> float:
     _start_kubelet(layout, kubernetes)
     _start_metrics_server(layout, metrics_server)
     _wait_until_ready(layout, kubernetes)
+    _state_disk(layout, kubernetes)
     return time.monotonic() - begun
 
 
@@ -300,6 +302,19 @@ def _wait_until_ready(layout: Layout, kubernetes: Path) -> None:
             not kubectl(layout, kubernetes, "get", "--raw", f"/apis/metrics.k8s.io/v1beta1/nodes/{NODE}").returncode
         ),
     )
+
+
+def _state_disk(layout: Layout, kubernetes: Path) -> None:
+    """Say how large the disk is. A kubelet that does not watch it (it has no statistics of this file system) says
+    nothing, and a pod that requests some of it then fits nowhere; what is stated from outside it keeps."""
+    gibibytes = shutil.disk_usage(layout.directory).total // 2**30
+    capacity = {"status": {"capacity": {"ephemeral-storage": f"{gibibytes}Gi"}}}
+    patch = ["patch", "node", NODE, "--subresource=status", "--type=merge", "-p", json.dumps(capacity)]
+    patched = kubectl(layout, kubernetes, *patch)
+    if patched.returncode:
+        raise RuntimeError(patched.stderr)
+    query = ["get", "node", NODE, "-o", "jsonpath={.status.allocatable.ephemeral-storage}"]
+    wait_for("the node's disk", layout, "kubelet", lambda: kubectl(layout, kubernetes, *query).stdout != "")
 
 
 def _free_port() -> int:
