@@ -10,7 +10,7 @@ LINEAR_STEP_US = 10_000
 LINEAR_STEPS = 1_000_000
 LINEAR_END_US = LINEAR_STEP_US * LINEAR_STEPS
 # Above that, 128 steps for each doubling: 0.8 %.
-_LOG_STEPS = 128
+LOG_STEPS = 128
 
 
 class Histogram:
@@ -29,8 +29,8 @@ class Histogram:
     def add_beyond(self, wait_us: int) -> None:
         """Count a wait of more than ten thousand seconds."""
         exponent = (wait_us // LINEAR_END_US).bit_length() - 1
-        step = (wait_us * _LOG_STEPS // (LINEAR_END_US << exponent)) - _LOG_STEPS
-        key = exponent * _LOG_STEPS + step
+        step = (wait_us * LOG_STEPS // (LINEAR_END_US << exponent)) - LOG_STEPS
+        key = exponent * LOG_STEPS + step
         self.beyond[key] = self.beyond.get(key, 0) + 1
 
     @property
@@ -51,7 +51,7 @@ class Histogram:
         for key in sorted(self.beyond):
             seen += self.beyond[key]
             if seen >= wanted:
-                exponent, step = divmod(key, _LOG_STEPS)
-                upper = (LINEAR_END_US << exponent) * (_LOG_STEPS + step + 1) // _LOG_STEPS
+                exponent, step = divmod(key, LOG_STEPS)
+                upper = (LINEAR_END_US << exponent) * (LOG_STEPS + step + 1) // LOG_STEPS
                 return min(upper, self.longest_us) / MICROSECONDS
         return self.longest_us / MICROSECONDS

@@ -38,6 +38,8 @@ class Fleet:
     scenario: Scenario
     random: Random
     pods: list[SimulatedPod] = field(default_factory=list)
+    unready: list[SimulatedPod] = field(default_factory=list)
+    """The few that are still starting, so that a sync does not look at every pod."""
     nodes: dict[int, Node] = field(default_factory=dict)
     free_slots: list[int] = field(default_factory=list)
     made_pods: int = 0
@@ -55,7 +57,16 @@ class Fleet:
         pod = SimulatedPod(self.made_pods, now_us, consuming, ready, node, slots)
         self.made_pods += 1
         self.pods.append(pod)
+        if ready > now_us:
+            self.unready.append(pod)
         return pod
+
+    def count(self, now_us: int) -> tuple[int, int]:
+        """How many pods take messages, and how many are Ready."""
+        if self.unready:
+            self.unready = [pod for pod in self.unready if pod.ready_us > now_us]
+        booting = sum(pod.consuming_us > now_us for pod in self.unready)
+        return len(self.pods) - booting, len(self.pods) - len(self.unready)
 
     def _slot(self) -> int:
         if self.free_slots:
@@ -97,6 +108,7 @@ class Fleet:
         victims = sorted(self.pods, key=rank)[:count]
         gone = {pod.number for pod in victims}
         self.pods = [pod for pod in self.pods if pod.number not in gone]
+        self.unready = [pod for pod in self.unready if pod.number not in gone]
         return victims
 
     def release(self, pod: SimulatedPod, now_us: int) -> None:

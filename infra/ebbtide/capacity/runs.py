@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ebbtide.capacity.from_settings import build_scenario
+from ebbtide.capacity.kernel import Kernel, PureKernel
 from ebbtide.capacity.load import read_load
 from ebbtide.capacity.model import Result, Scenario, Signal
 from ebbtide.capacity.profile import Durations
@@ -19,6 +20,8 @@ from ebbtide.capacity.summary import Summary, summarize
 from ebbtide.settings.stack import StackSettings
 
 _Key = TypeVar("_Key")
+# Two million messages of a binary trace: from there on loading numba pays.
+_ACCELERATED_FROM_BYTES = 32_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,27 @@ class Run:
     def result(self, progress: Callable[[int], None] | None = None) -> Result:
         """Run it. Raises SettingsError, TraceError for the load and ValueError for a consumer without a worker."""
         load = read_load(self.load.file, self.load.durations)
-        return simulate(self.scenario(), load.open(self.seed), progress=progress)
+        return simulate(self.scenario(), load.open(self.seed), choose_kernel(self.load.file), progress)
 
     def summarize(self, result: Result) -> Summary:
         """The figures of a result of this run."""
         connections = self.stack.consumers[self.consumer].worker.connections.broker
         return summarize(result, self.scenario(), connections)
+
+
+def choose_kernel(load: Path) -> Kernel:
+    """The compiled one for a large binary trace where numba is installed, else Python: same results to the byte.
+
+    `EBBTIDE_KERNEL=pure` or `accelerated` decides otherwise.
+    """
+    wish = os.environ.get("EBBTIDE_KERNEL", "")
+    if wish == "pure" or (wish != "accelerated" and load.stat().st_size < _ACCELERATED_FROM_BYTES):
+        return PureKernel()
+    try:
+        from ebbtide.capacity.accelerator import AcceleratedKernel  # noqa: PLC0415 - numba takes half a second to load
+    except ModuleNotFoundError:
+        return PureKernel()
+    return AcceleratedKernel()
 
 
 def run_all(runs: Mapping[_Key, Run], processes: int | None = None) -> Iterator[tuple[_Key, Summary]]:

@@ -14,7 +14,7 @@ from random import Random
 from ebbtide.capacity.histogram import MICROSECONDS
 from ebbtide.capacity.hpa import Controller, Decision, History, PodCounts, PodSamples, Scale
 from ebbtide.capacity.hpa.metrics import MetricInput
-from ebbtide.capacity.kernel import MAX_SLOTS, SLOT_BITS, SLOT_MASK, Cursor, Kernel, run_pure, start_one
+from ebbtide.capacity.kernel import MAX_SLOTS, SLOT_BITS, SLOT_MASK, Cursor, Kernel, PureKernel, start_one
 from ebbtide.capacity.model import Drain, Result, Row, Scenario
 from ebbtide.capacity.pods import Fleet, SimulatedPod
 from ebbtide.capacity.trace import Chunk, TraceError
@@ -24,7 +24,7 @@ Progress = Callable[[int], None]
 
 
 def simulate(
-    scenario: Scenario, load: Iterable[Chunk], kernel: Kernel = run_pure, progress: Progress | None = None
+    scenario: Scenario, load: Iterable[Chunk], kernel: Kernel | None = None, progress: Progress | None = None
 ) -> Result:
     """Run a load to its end, and on until the queue is empty, at most as long again.
 
@@ -32,7 +32,7 @@ def simulate(
     """
     if scenario.processes < 1 or (scenario.hpa is None and scenario.start_replicas < 1):
         raise ValueError("has no worker: a backlog would only grow; give it at least one pod and one process")
-    return _Run(scenario, load, kernel).run(progress)
+    return _Run(scenario, load, kernel or PureKernel()).run(progress)
 
 
 class _Run:
@@ -96,6 +96,7 @@ class _Run:
 
     def _close(self, now: int) -> Result:
         result = self.result
+        self.kernel.finish(result.waits)
         result.messages = self.arrived_chunks
         in_hand = self._in_flight(now)
         result.left = self._waiting(now) + in_hand + len(self.given_back)
@@ -136,7 +137,7 @@ class _Run:
             cursor.limit = len(cursor.arrivals)
             if returned is not None:
                 cursor.limit = bisect_right(cursor.arrivals, returned, cursor.index)
-            if not self.kernel(cursor, self.heap, self.slot_durations, now):
+            if not self.kernel.run(cursor, self.heap, self.slot_durations, now):
                 return
             if cursor.limit == len(cursor.arrivals):
                 # Arrivals before a returned message may go on in the next chunk.
@@ -280,7 +281,7 @@ class _Run:
 
     def _sync(self, now: int) -> None:
         waiting, in_flight = self._waiting(now), self._in_flight(now)
-        consuming = sum(pod.consuming_us <= now for pod in self.fleet.pods)
+        consuming, _ = self.fleet.count(now)
         reason = "the number of pods is fixed"
         if self.controller is not None:
             self.samples.append((now, waiting, in_flight, consuming, len(self.fleet.pods)))
@@ -301,7 +302,7 @@ class _Run:
         assert controller is not None  # noqa: S101 - only called with one
         seen = self._seen(now)
         replicas = len(self.fleet.pods)
-        ready = sum(pod.ready_us <= now for pod in self.fleet.pods)
+        _, ready = self.fleet.count(now)
         counts = PodCounts(replicas, ready)
         inputs = [self._metric(metric.source, metric.name, seen, now) for metric in controller.spec.metrics]
         return controller.sync(self.history, now, Scale(self.wanted, replicas), counts, inputs)
@@ -319,7 +320,7 @@ class _Run:
             signal = dict(self.scenario.signals).get(name, "backlog")
             return 1000 * (waiting + in_flight if signal == "backlogAndInFlight" else waiting)
         scenario = self.scenario
-        ready = sum(pod.ready_us <= now for pod in self.fleet.pods)
+        _, ready = self.fleet.count(now)
         unready = len(self.fleet.pods) - ready
         if name == "memory":
             return PodSamples(ready, ready * scenario.memory_bytes * 1000, ready * scenario.memory_bytes * 1000)
