@@ -225,6 +225,87 @@ def simulate_convert(
     convert(source, target, durations, seed)
 
 
+@app.command(
+    epilog="Example: ebbtide rehearse --stack staging --context staging --image registry/app@sha256:... "
+    "--broker rabbitmq --broker-image rabbitmq:4 --report rehearsal.html"
+)
+def rehearse(
+    stack: Annotated[str, typer.Option("--stack", "-s", help="Stack name.")] = "local",
+    project: Project = None,
+    consumer: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--consumer", help="Which consumer, if the stack has several."),
+    ] = None,
+    context: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--context", help="Context of the kubeconfig; needed for a cluster that is not on this machine."),
+    ] = None,
+    namespace: Annotated[
+        str, typer.Option("--namespace", help="Namespace to make; the broker's is called so too, with -broker.")
+    ] = "ebbtide-rehearsal",
+    broker: Annotated[Literal["redis", "rabbitmq"], typer.Option("--broker", help="Which broker to start.")] = "redis",
+    image: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--image", help="Image of the consumer. Default: the stack's."),
+    ] = None,
+    broker_image: Annotated[
+        str, typer.Option("--broker-image", help="Image with redis-server or rabbitmq-server that runs as any user.")
+    ] = "localhost/ebbtide/broker",
+    scenario: Annotated[
+        Literal["full", "short"], typer.Option("--scenario", help="full: four rounds; short: one, of longest messages.")
+    ] = "full",
+    messages: Annotated[int, typer.Option("--messages", min=0, help="Send at least so many.")] = 0,
+    set_: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--set", metavar="PATH=VALUE", help="Another setting of the consumer, as worker.processes=8."),
+    ] = None,
+    setup_command: Annotated[
+        str, typer.Option("--setup-command", help="Run once in the image before the first message.")
+    ] = "php bin/console messenger:setup-transports --no-interaction",
+    send_command: Annotated[
+        str, typer.Option("--send-command", help="Queues the JSON lines on its standard input (docs/rehearsal.md).")
+    ] = "php bin/console app:send-events",
+    format: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",  # noqa: A002
+    report: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--report", metavar="FILE", help="Also write a page with charts."),
+    ] = None,
+    *,
+    baseline: Annotated[
+        bool,
+        typer.Option("--baseline", help="Rehearse supervisord without hook instead: shows that losses are seen."),
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show progress in a pipe as well.")] = False,
+) -> None:
+    """Rehearse a stack in a real cluster: load, scaling, an update, an eviction; counts every message. 1 if it fails.
+
+    Everything happens in namespaces of its own, which are gone afterwards.
+    """
+    from ebbtide.cli.rehearse import Command, run
+
+    run(
+        Command(
+            stack,
+            project,
+            consumer,
+            context,
+            namespace,
+            broker,
+            image,
+            broker_image,
+            scenario,
+            messages,
+            set_ or [],
+            setup_command,
+            send_command,
+            format,
+            report,
+            baseline,
+            verbose,
+        )
+    )
+
+
 @app.command(epilog="Example: ebbtide schema > stack.schema.json")
 def schema() -> None:
     """Print the JSON Schema of a stack file, for editors."""

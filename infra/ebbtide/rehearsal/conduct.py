@@ -104,13 +104,14 @@ class Rehearsal:
         if options.broker == "redis":
             transport |= {"redeliverTimeout": "60s", "claimInterval": "15s"}
         consumer_values: dict[str, object] = {
-            "image": options.image,
             "environment.LEDGER_FILE": _BASELINE_LEDGER if options.baseline else _LEDGER,
             f"secretEnvironment.{DSN}": {"secret": SECRET, "key": SECRET_KEY},
             "transport": transport,
             "network.egress": [{"namespace": self._brokers, "ports": [BROKERS[options.broker].port]}],
             **options.values,
         }
+        if options.image is not None:
+            consumer_values["image"] = options.image
         project.set(stack_values | consumer_values)
         return project, project.settings().consumers[project.consumer]
 
@@ -162,7 +163,7 @@ class Rehearsal:
     def _start_sender(self, consumer: ConsumerSettings, dsn: str) -> None:
         environment = dict(consumer.environment) | {DSN: dsn, "LEDGER_FILE": ""}
         listed = [{"name": name, "value": value} for name, value in environment.items()]
-        pod = sender_pod(self._options.image, listed, consumer.worker.working_directory)
+        pod = sender_pod(consumer.image, listed, consumer.worker.working_directory)
         self._cluster.create(pod, self._brokers)
         self._cluster.wait_until_ready(self._brokers, SENDER_POD, "--image")
         self._cluster.execute(self._brokers, SENDER_POD, self._options.setup_command)

@@ -51,7 +51,8 @@ class Options:
     context: str | None
     namespace: str
     broker: BrokerKind
-    image: str
+    image: str | None
+    """None: the stack's own."""
     broker_image: str
     scenario: str
     messages: int

@@ -13,6 +13,7 @@ from ebbtide.settings.units import parse_cpu
 
 POLL_SECONDS = 0.5
 _AGAIN_SECONDS = 0.3
+_STOP_SECONDS = 3
 
 
 @dataclass(slots=True)
@@ -86,10 +87,11 @@ class Watch:
         self._run(self._look_again_and_again)
 
     def stop(self) -> None:
-        """End, once the logs of ended pods are read to their end."""
+        """End. Logs of ended pods have ended; those of pods that still run are left where they are."""
         self._stop.set()
+        deadline = time.monotonic() + _STOP_SECONDS
         for thread in self._threads:
-            thread.join(timeout=10)
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
 
     def _run(self, target: Any, *arguments: Any) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)

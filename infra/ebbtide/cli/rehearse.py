@@ -1,0 +1,129 @@
+"""`ebbtide rehearse`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from ebbtide.cli.output import BAD_INPUT, project_root
+from ebbtide.explain.text import make_console
+from ebbtide.rehearsal.access import open_access
+from ebbtide.rehearsal.broker import BrokerKind
+from ebbtide.rehearsal.conduct import Rehearsal
+from ebbtide.rehearsal.problem import refusal
+from ebbtide.rehearsal.report import build_report, tables
+from ebbtide.rehearsal.result import Result, as_json, judge
+from ebbtide.rehearsal.scenario import Options
+from ebbtide.report.page import render_page
+from ebbtide.settings.loader import load_stack
+from ebbtide.settings.stack import is_gke
+from ebbtide.settings.yaml import parse_yaml
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The options as they were typed."""
+
+    stack: str
+    project: Path | None
+    consumer: str | None
+    context: str | None
+    namespace: str
+    broker: BrokerKind
+    image: str | None
+    broker_image: str
+    scenario: str
+    messages: int
+    values: list[str]
+    setup_command: str
+    send_command: str
+    format: str
+    report: Path | None
+    baseline: bool
+    verbose: bool
+
+
+def run(command: Command) -> None:
+    """Rehearse, and print what was seen. Exit status 1 if anything was lost, repeated or did not happen."""
+    options = _options(command)
+    if command.report is not None and not command.report.absolute().parent.is_dir():
+        raise refusal("--report", f"{command.report.parent} is no directory; nothing was made", "make it first")
+    stack = load_stack(options.stack, options.root)
+    access = open_access(options.context, cluster_is_gke=is_gke(stack.cluster))
+    signal.signal(signal.SIGTERM, _interrupt)
+    began = time.monotonic()
+
+    def say(line: str) -> None:
+        if command.verbose or sys.stderr.isatty():
+            seconds = int(time.monotonic() - began)
+            typer.echo(f"{seconds // 60:3d}:{seconds % 60:02d} {line}", err=True)
+
+    try:
+        record = Rehearsal(options, access, say).run()
+    except KeyboardInterrupt:
+        typer.echo("rehearse: interrupted; what was made has been taken away again", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    result = judge(record)
+    if command.report is not None:
+        command.report.write_text(render_page(build_report(result)), encoding="utf-8")
+    _show(result, command.format)
+    if not result.passed:
+        raise typer.Exit(BAD_INPUT)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - as `signal` wants it
+    """An end that is asked for takes the same way as Ctrl-C, which takes everything away."""
+    raise KeyboardInterrupt
+
+
+def _options(command: Command) -> Options:
+    root = project_root(command.project)
+    values = {}
+    for text in command.values:
+        path, equals, value = text.partition("=")
+        if not equals or not path:
+            raise refusal("--set", f"is no PATH=VALUE (got {text!r})", "write for example worker.processes=8")
+        values[path] = parse_yaml(value, Path("--set"))
+    return Options(
+        root=root,
+        stack=command.stack,
+        consumer=command.consumer,
+        context=command.context,
+        namespace=command.namespace,
+        broker=command.broker,
+        image=command.image,
+        broker_image=command.broker_image,
+        scenario=command.scenario,
+        messages=command.messages,
+        baseline=command.baseline,
+        values=values,
+        setup_command=command.setup_command,
+        send_command=command.send_command,
+    )
+
+
+def _show(result: Result, output: str) -> None:
+    if output == "json":
+        typer.echo(json.dumps(as_json(result), indent=1))
+        return
+    from ebbtide.cli.simulate_output import as_rich_table
+
+    console = make_console()
+    console.print("Passed." if result.passed else "Not passed.", style="green" if result.passed else "red", end=" ")
+    console.print(result.verdict)
+    for problem in result.problems:
+        console.print(f"problem: {problem}")
+    for table in tables(result):
+        console.print()
+        console.print(table.title, style="bold")
+        console.print(as_rich_table(table))

@@ -1,0 +1,142 @@
+"""What follows from what a rehearsal has seen. Pure: a record in, figures out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ebbtide.explain.scaling import ScalingLimits
+from ebbtide.rehearsal.ledger import Handling, PodEvent
+from ebbtide.rehearsal.watch import Moment, PodRecord
+
+SYNC_SECONDS = 15
+"""kube-controller-manager's --horizontal-pod-autoscaler-sync-period; GKE keeps the default."""
+TOLERANCE = 0.1
+"""Its --horizontal-pod-autoscaler-tolerance: a metric within 10 % of the target changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """How one pod ended. Times are seconds since the epoch."""
+
+    pod: str
+    cause: str
+    """`scale-down`, `rolling update`, `eviction` or `deletion`."""
+    at: float
+    """When its deletion was asked for."""
+    seconds: float
+    """Until its container had ended."""
+    in_hand: int
+    """Messages that its workers were handling then."""
+    begun_after: int
+    """Messages that its workers began after that; up to one for each worker that was asking just then."""
+    longest_remaining_seconds: float
+    """What the longest of its messages still needed."""
+    cut_off: int
+    """Messages that a kill ended."""
+    exit_status: int | None
+
+    @property
+    def overhead_seconds(self) -> float:
+        """What the drain took beyond its longest message."""
+        return self.seconds - self.longest_remaining_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """A change of the number of pods that the autoscaler asks for."""
+
+    at: float
+    before: int
+    after: int
+    utilization: int | None
+    """What it saw, in per cent of the request."""
+
+
+def find_drains(
+    pods: Iterable[PodRecord],
+    handlings: Sequence[Handling],
+    events: Sequence[PodEvent],
+    lengths: Mapping[str, float],
+    removed: Mapping[str, str],
+) -> list[Drain]:
+    """Every pod that was deleted and has ended, by time. `lengths`: how long each message takes, in seconds."""
+    known = list(pods)
+    drains = []
+    for pod in known:
+        if pod.deleted_at is None or pod.gone_at is None:
+            continue
+        newest = max((one for one in known if one.created_at <= pod.deleted_at), key=lambda one: one.created_at)
+        cause = removed.get(pod.name) or ("scale-down" if pod.template == newest.template else "rolling update")
+        # The image's own words are exact to a millisecond, the API server's to a second.
+        own = {event.name: event.at for event in events if event.pod == pod.name}
+        begin = own.get("drainStarted", pod.deleted_at)
+        end = max(own.get("containerEnding", pod.gone_at), begin)
+        in_hand = [
+            one
+            for one in handlings
+            if one.pod == pod.name and (one.ended_at is None or one.ended_at > begin) and one.started_at <= end
+        ]
+        left = [
+            (one.ended_at if one.ended_at is not None else one.started_at + lengths.get(one.message, 0.0)) - begin
+            for one in in_hand
+        ]
+        drains.append(
+            Drain(
+                pod.name,
+                cause,
+                begin,
+                end - begin,
+                sum(one.started_at <= begin for one in in_hand),
+                sum(one.started_at > begin for one in in_hand),
+                max([0.0, *left]),
+                sum(one.ended_at is None for one in in_hand),
+                pod.exit_status,
+            )
+        )
+    return sorted(drains, key=lambda drain: drain.at)
+
+
+def find_scalings(moments: Sequence[Moment]) -> list[Scaling]:
+    """Every change of what the autoscaler asks for, once it has asked for anything."""
+    asked = [moment for moment in moments if moment.desired]
+    return [
+        Scaling(after.at, before.desired or 0, after.desired or 0, after.utilization)
+        for before, after in pairwise(asked)
+        if before.desired != after.desired
+    ]
+
+
+def seconds_to_first_scale_up(moments: Sequence[Moment], target: int) -> float | None:
+    """From the moment at which the metrics API first says more than the target and its tolerance, until the
+    autoscaler asks for more pods; None where it never did. The autoscaler asks the API itself: 0 where it was first."""
+    limit = target * (1 + TOLERANCE)
+    crossing = next((one.at for one in moments if one.measured is not None and one.measured > limit), None)
+    growth = next((one.at for one in find_scalings(moments) if one.after > one.before), None)
+    if crossing is None or growth is None:
+        return None
+    return max(0.0, growth - crossing)
+
+
+def contradictions(moments: Sequence[Moment], limits: ScalingLimits, target: int) -> list[str]:
+    """Where the autoscaler did what `explain` says it cannot do; empty when it kept to it."""
+    found = []
+    lowest, highest = limits.first_steps[0], limits.first_steps[-1]
+    for scaling in find_scalings(moments):
+        if not lowest <= scaling.after <= highest:
+            found.append(f"went to {scaling.after}; `explain` says {lowest} to {highest}")
+        if scaling.after > scaling.before:
+            allowed = next((step for step in limits.first_steps if step > scaling.before), highest)
+            if scaling.after > allowed:
+                found.append(f"grew from {scaling.before} to {scaling.after} at once; `explain` says {allowed} at most")
+            continue
+        # What it saw is known from its status, which is written at the end of a sync: one sync of slack.
+        begin = scaling.at - limits.seconds_before_shrinking + SYNC_SECONDS
+        window = [one for one in moments if begin <= one.at < scaling.at - SYNC_SECONDS and one.utilization is not None]
+        if any(one.utilization > target * (1 + TOLERANCE) for one in window if one.utilization is not None):
+            found.append(
+                f"shrank from {scaling.before} to {scaling.after} within {limits.seconds_before_shrinking} s of a high "
+                "load, which `explain` excludes"
+            )
+    return found

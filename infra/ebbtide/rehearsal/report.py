@@ -1,0 +1,174 @@
+"""A rehearsal as tables and charts."""
+
+from __future__ import annotations
+
+from ebbtide.rehearsal.result import CAUSES, Result, overheads
+from ebbtide.report.model import Chart, Report, Series, Table, thin_out
+
+Points = list[tuple[float, float]]
+
+
+def tables(result: Result) -> list[Table]:
+    """What a reader wants to know first."""
+    return [_messages_table(result), _drains_table(result), _autoscaler_table(result)]
+
+
+def build_report(result: Result) -> Report:
+    """The page."""
+    options = result.record.options
+    what = "supervisord without hook" if options.baseline else f"stack {options.stack}"
+    title = f"Rehearsal of {what} on {options.broker}"
+    lead = f"{'Passed' if result.passed else 'Not passed'}. {result.verdict}"
+    charts = [_pods_chart(result), _load_chart(result), _seen_chart(result), _drains_chart(result)]
+    return Report(title, lead, tables(result), charts, [_marks_table(result), _set_up_table(result)])
+
+
+def _messages_table(result: Result) -> Table:
+    count = result.count
+    rows = [
+        ["sent", f"{count.sent:,}", ""],
+        ["handled exactly once", f"{count.once:,}", "begun once, and finished"],
+        ["lost", f"{count.lost:,}", "never finished, and never begun again"],
+        ["repeated", f"{count.repeated:,}", "begun more than once"],
+        ["cut off", f"{count.cut_off:,}", "a kill ended the handler in the middle"],
+        ["failed", f"{count.failed:,}", "the handler reported an error"],
+    ]
+    if result.record.held_at_the_end is not None:
+        rows.append(["still held by the broker", f"{result.record.held_at_the_end:,}", "at the end, not acknowledged"])
+    return Table("Messages", ["", "messages", "which are"], rows)
+
+
+def _drains_table(result: Result) -> Table:
+    rows = []
+    for cause in CAUSES:
+        drains = [one for one in result.drains if one.cause == cause]
+        if not drains:
+            continue
+        middle, most = overheads(drains)
+        rows.append(
+            [
+                cause,
+                str(len(drains)),
+                str(sum(one.in_hand for one in drains)),
+                str(sum(one.cut_off for one in drains)),
+                f"{max(one.longest_remaining_seconds for one in drains):.1f} s",
+                f"{max(one.seconds for one in drains):.1f} s",
+                f"{middle:.2f} s",
+                f"{most:.2f} s",
+            ]
+        )
+    headings = [
+        "why",
+        "pods",
+        "messages in hand",
+        "cut off",
+        "longest left",
+        "longest drain",
+        "beyond its message: median",
+        "most",
+    ]
+    return Table("Pods that ended", headings, rows)
+
+
+def _autoscaler_table(result: Result) -> Table:
+    limits, first = result.limits, result.first_scale_up_seconds
+    asked = [str(result.scalings[0].before), *(str(one.after) for one in result.scalings)] if result.scalings else []
+    steps = " → ".join(map(str, limits.first_steps))
+    allowed = f"{steps}; fewer after {limits.seconds_before_shrinking} s of low load, {limits.shrinks}"
+    agreeing = sum(one.agrees for one in result.compared)
+    rows = [
+        ["pods it asked for", " → ".join(asked) or "no change"],
+        ["first growth after the metric crossed", "none" if first is None else f"{first:.1f} s"],
+        ["what `explain` allows", allowed],
+        ["what it did against that", "; ".join(result.contradictions) or "nothing"],
+        ["the simulator's controller decided the same", f"{agreeing} of {len(result.compared)} changes"],
+    ]
+    return Table("Autoscaler", ["", ""], rows)
+
+
+def _marks_table(result: Result) -> Table:
+    rows = [[_clock(mark.at - result.began_at), mark.what] for mark in result.record.marks]
+    return Table("What was done", ["at", ""], rows)
+
+
+def _set_up_table(result: Result) -> Table:
+    record = result.record
+    rows = [
+        ["Kubernetes", f"{record.access.version}, context {record.access.context}"],
+        ["Pulumi", record.pulumi],
+        ["image", record.consumer.image],
+        ["workers", f"{record.consumer.worker.processes} in each pod"],
+        ["longest message", f"{record.consumer.shutdown.longest_message} s"],
+        ["duration", f"{result.seconds / 60:.1f} min"],
+    ]
+    return Table("With", ["", ""], [*rows, *(["problem", problem] for problem in result.problems)])
+
+
+def _pods_chart(result: Result) -> Chart:
+    moments = [(moment.at - result.began_at, moment) for moment in result.record.watch.moments]
+    return Chart(
+        "Pods",
+        "The autoscaler asks, pods follow; a draining pod finishes what its workers have in hand.",
+        "pods",
+        [
+            Series("asked for", [(at, float(one.desired or 0)) for at, one in moments], "step"),
+            Series("ready", [(at, float(one.ready)) for at, one in moments], "step"),
+            Series("draining", [(at, float(one.draining)) for at, one in moments], "step"),
+        ],
+    )
+
+
+def _load_chart(result: Result) -> Chart:
+    moments = [(moment.at - result.began_at, moment) for moment in result.record.watch.moments]
+    in_hand = sorted(
+        (at - result.began_at, change)
+        for one in result.record.ledger.handlings
+        for at, change in ((one.started_at, 1), (one.ended_at, -1))
+        if at is not None
+    )
+    held, points = 0, []
+    for at, change in in_hand:
+        held += change
+        points.append((at, float(held)))
+    return Chart(
+        "Messages",
+        "The backlog that waits in the broker, and what workers have in hand.",
+        "messages",
+        [
+            Series("backlog", thin_out([(at, float(max(0, one.sent - one.begun))) for at, one in moments]), "area"),
+            Series("in hand", thin_out(points), "step"),
+        ],
+    )
+
+
+def _seen_chart(result: Result) -> Chart:
+    began, moments = result.began_at, result.record.watch.moments
+    seen: Points = [(one.at - began, float(one.utilization)) for one in moments if one.utilization is not None]
+    measured: Points = [(one.at - began, one.measured) for one in moments if one.measured is not None]
+    target: Points = [(0.0, float(result.target)), (result.seconds, float(result.target))]
+    return Chart(
+        "What the autoscaler saw",
+        f"CPU in per cent of the request. Above {result.target} % it asks for more pods.",
+        "%",
+        [Series("autoscaler", seen, "step"), Series("metrics API", measured, "step"), Series("target", target)],
+    )
+
+
+def _drains_chart(result: Result) -> Chart:
+    ends = [one.at - result.began_at for one in result.drains]
+    notes = [
+        f"{one.pod}: {one.cause}, {one.in_hand} in hand, {one.overhead_seconds:.2f} s beyond its longest message"
+        for one in result.drains
+    ]
+    drain: Points = [(at, one.seconds) for at, one in zip(ends, result.drains, strict=True)]
+    left: Points = [(at, one.longest_remaining_seconds) for at, one in zip(ends, result.drains, strict=True)]
+    return Chart(
+        "Drains",
+        "A bar for each pod that ended: how long it took, over how long its longest message still needed.",
+        "s",
+        [Series("drain", drain, "bar", notes), Series("longest message left", left, "bar")],
+    )
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
