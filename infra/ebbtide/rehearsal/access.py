@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +45,14 @@ class Access:
 def open_access(context: str | None, *, cluster_is_gke: bool) -> Access:
     """Choose the context and ask what a rehearsal needs of the cluster. Raises SettingsError; nothing is made."""
     kubernetes = _load_client()
-    chosen = _choose(kubernetes, context, cluster_is_gke=cluster_is_gke)
+    # Every attempt that fails would be a line of its own; what fails in the end is said once, by us.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+    # The client itself looks at KUBECONFIG only once, when it is imported.
+    given = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    chosen = _choose(kubernetes, given, context, cluster_is_gke=cluster_is_gke)
     configuration = kubernetes.client.Configuration()
     try:
-        kubernetes.config.load_kube_config(context=chosen, client_configuration=configuration)
+        kubernetes.config.load_kube_config(given, context=chosen, client_configuration=configuration)
     except Exception as error:  # noqa: BLE001 - an exec plugin that is missing, a key that cannot be read, ...
         raise _no_credentials(chosen, str(error)) from None
     configuration.connection_pool_maxsize = _POOL
@@ -70,10 +75,9 @@ def _load_client() -> Any:
         ) from None
 
 
-def _choose(kubernetes: Any, context: str | None, *, cluster_is_gke: bool) -> str:
-    given = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+def _choose(kubernetes: Any, given: str, context: str | None, *, cluster_is_gke: bool) -> str:
     try:
-        contexts, current = kubernetes.config.list_kube_config_contexts()
+        contexts, current = kubernetes.config.list_kube_config_contexts(given)
     except Exception as error:  # noqa: BLE001 - no file, or one that cannot be read
         reason = str(error).splitlines()[0]
         raise refusal(
@@ -113,7 +117,7 @@ def _version(kubernetes: Any, configuration: Any, context: str) -> str:
             raise _no_credentials(context, f"the API server answers {error.status} {error.reason}") from None
         raise _unreachable(context, configuration.host, f"{error.status} {error.reason}") from None
     except Exception as error:  # noqa: BLE001 - refused, no such host, a certificate of another cluster, time out
-        reason = str(getattr(error, "reason", error)).rpartition(">: ")[2]
+        reason = str(getattr(error, "reason", error)).rpartition(": ")[2]
         raise _unreachable(context, configuration.host, reason) from None
     return str(version.git_version)
 

@@ -126,17 +126,21 @@ def contradictions(moments: Sequence[Moment], limits: ScalingLimits, target: int
     for scaling in find_scalings(moments):
         if not lowest <= scaling.after <= highest:
             found.append(f"went to {scaling.after}; `explain` says {lowest} to {highest}")
-        if scaling.after > scaling.before:
+        elif scaling.after > scaling.before:
             allowed = next((step for step in limits.first_steps if step > scaling.before), highest)
             if scaling.after > allowed:
                 found.append(f"grew from {scaling.before} to {scaling.after} at once; `explain` says {allowed} at most")
-            continue
-        # What it saw is known from its status, which is written at the end of a sync: one sync of slack.
-        begin = scaling.at - limits.seconds_before_shrinking + SYNC_SECONDS
-        window = [one for one in moments if begin <= one.at < scaling.at - SYNC_SECONDS and one.utilization is not None]
-        if any(one.utilization > target * (1 + TOLERANCE) for one in window if one.utilization is not None):
+        elif _was_busy(moments, scaling, limits, target):
             found.append(
                 f"shrank from {scaling.before} to {scaling.after} within {limits.seconds_before_shrinking} s of a high "
                 "load, which `explain` excludes"
             )
     return found
+
+
+def _was_busy(moments: Sequence[Moment], scaling: Scaling, limits: ScalingLimits, target: int) -> bool:
+    """Whether the autoscaler saw a high load within its window before it shrank."""
+    # What it saw is known from its status, which is written at the end of a sync: one sync of slack.
+    begin = scaling.at - limits.seconds_before_shrinking + SYNC_SECONDS
+    seen = [one.utilization for one in moments if begin <= one.at < scaling.at - SYNC_SECONDS]
+    return any(value > target * (1 + TOLERANCE) for value in seen if value is not None)

@@ -1,0 +1,112 @@
+"""What is wrong with a cluster is one clear line, before anything is made."""
+
+import importlib
+
+import pytest
+from tests.rehearsal.api_server import METRICS, REVIEW, VERSION, api_server, kubeconfig
+
+from ebbtide.rehearsal.access import open_access
+from ebbtide.settings.findings import SettingsError
+
+DENIED = (201, {"spec": {"resourceAttributes": {}}, "status": {"allowed": False}})
+UNAUTHORIZED = (401, {"message": "Unauthorized"})
+
+
+@pytest.fixture
+def use(tmp_path, monkeypatch):
+    """Makes a kubeconfig the current one."""
+
+    def write(text):
+        (tmp_path / "kubeconfig").write_text(text)
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+
+    return write
+
+
+def refusal(context=None, *, gke=False):
+    with pytest.raises(SettingsError) as caught:
+        open_access(context, cluster_is_gke=gke)
+    text = str(caught.value)
+    assert "\n" not in text, "one line is read, ten are not"
+    assert "nothing was made" in text, "a user must know whether there is something to clean up"
+    return text
+
+
+def test_a_healthy_cluster_is_let_through(use):
+    with api_server() as (address, asked):
+        use(kubeconfig(address))
+        access = open_access(None, cluster_is_gke=False)
+    assert (access.context, access.version, access.minor_version) == ("kind-test", "v1.34.4", "1.34")
+    assert asked == [f"GET {VERSION}", f"POST {REVIEW}", f"GET {METRICS}"]
+
+
+def test_no_cluster_reachable(use):
+    with api_server() as (address, _):
+        pass
+    use(kubeconfig(address))
+    assert f"cannot be reached at {address}" in refusal()
+
+
+def test_no_kubeconfig(monkeypatch, tmp_path):
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    assert "KUBECONFIG: leads to no cluster" in refusal()
+
+
+def test_a_context_that_does_not_exist_names_those_that_do(use):
+    use(kubeconfig("http://127.0.0.1:1", "kind-a", "kind-b"))
+    assert "got 'other'" in refusal("other")
+    assert refusal("other").endswith("use one of: kind-a, kind-b")
+
+
+def test_a_cluster_that_is_not_on_this_machine_must_be_named(use):
+    with api_server() as (address, asked):
+        use(kubeconfig(address, "production", current="production"))
+        assert "--context production if you mean it" in refusal()
+        assert asked == [], "a production cluster was talked to without being named"
+        assert open_access("production", cluster_is_gke=False).context == "production"
+
+
+def test_a_name_that_only_begins_like_a_local_one_is_not_local(use):
+    use(kubeconfig("http://127.0.0.1:1", "kindergarten", current="kindergarten"))
+    assert "--context: is needed" in refusal()
+
+
+def test_no_metrics(use):
+    with api_server(**{METRICS: (404, {"message": "not found"})}) as (address, _):
+        use(kubeconfig(address))
+        assert "serves no metrics.k8s.io (404" in refusal()
+
+
+def test_no_permission_to_create_a_namespace(use):
+    with api_server(**{REVIEW: DENIED}) as (address, _):
+        use(kubeconfig(address))
+        assert "permission: may not create namespaces in kind-test" in refusal()
+
+
+def test_a_login_that_is_refused(use):
+    with api_server(**{VERSION: UNAUTHORIZED, REVIEW: UNAUTHORIZED}) as (address, _):
+        use(kubeconfig(address))
+        assert "does not let us in" in refusal()
+
+
+def test_a_stack_on_gke_needs_its_context(use):
+    use(kubeconfig("http://127.0.0.1:1"))
+    assert "gcloud container clusters get-credentials" in refusal(gke=True)
+
+
+def test_a_stack_on_gke_without_credentials(use, tmp_path):
+    plugin = {"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": str(tmp_path / "gke-plugin")}}
+    with api_server(**{VERSION: UNAUTHORIZED, REVIEW: UNAUTHORIZED}) as (address, _):
+        use(kubeconfig(address, "gke_acme_europe-west1_prod", user=plugin))
+        text = refusal("gke_acme_europe-west1_prod", gke=True)
+    assert "does not let us in" in text
+    assert "get-credentials" in text
+
+
+def test_without_the_client_the_extra_is_named(monkeypatch):
+    def absent(name, package=None):
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(importlib, "import_module", absent)
+    with pytest.raises(SettingsError, match=r"pip install 'ebbtide\[rehearse\]'"):
+        open_access(None, cluster_is_gke=False)

@@ -1,0 +1,109 @@
+"""What a rehearsal concludes from what it saw."""
+
+import pytest
+
+from ebbtide.explain.scaling import ScalingLimits
+from ebbtide.rehearsal.ledger import Handling, PodEvent
+from ebbtide.rehearsal.outcome import contradictions, find_drains, find_scalings, seconds_to_first_scale_up
+from ebbtide.rehearsal.watch import Moment, PodRecord
+
+LIMITS = ScalingLimits((1, 3, 4), 15, 60, "all at once")
+
+
+def moment(at, desired=1, utilization=None, measured=None):
+    return Moment(at, desired, desired, 0, desired, utilization, measured)
+
+
+def pod(name="a", template="t1", created=0.0, deleted=100.0, gone=130.0):
+    return PodRecord(name, template, "node", created, deleted, gone, 0)
+
+
+def drain_of(*handlings, pods=None, events=(), lengths=None, removed=None):
+    (drain,) = [
+        one for one in find_drains(pods or [pod()], handlings, events, lengths or {}, removed or {}) if one.pod == "a"
+    ]
+    return drain
+
+
+def test_a_drain_is_held_against_its_longest_message():
+    drain = drain_of(
+        Handling("m", "a", "w", 95, 110), Handling("n", "a", "w", 99, 129), Handling("o", "b", "w", 99, 300)
+    )
+    assert (drain.in_hand, drain.longest_remaining_seconds, drain.seconds) == (2, 29, 30)
+    assert drain.overhead_seconds == 1
+
+
+def test_a_message_that_ended_before_the_deletion_was_not_in_hand():
+    assert drain_of(Handling("m", "a", "w", 95, 99)).in_hand == 0
+
+
+def test_a_message_that_was_cut_off_would_have_needed_its_full_length():
+    drain = drain_of(Handling("m", "a", "w", 95, None), lengths={"m": 200.0})
+    assert (drain.cut_off, drain.longest_remaining_seconds) == (1, 195)
+
+
+def test_a_message_begun_during_the_drain_is_seen():
+    drain = drain_of(Handling("m", "a", "w", 101, 104))
+    assert (drain.in_hand, drain.begun_after, drain.longest_remaining_seconds) == (0, 1, 4)
+
+
+def test_the_image_s_own_words_are_more_exact_than_the_api_server_s_seconds():
+    events = [PodEvent("a", 100.4, "drainStarted", {}), PodEvent("a", 129.7, "containerEnding", {})]
+    assert drain_of(events=events).seconds == pytest.approx(29.3)
+
+
+@pytest.mark.parametrize(
+    ("others", "removed", "cause"),
+    [
+        ([], {}, "scale-down"),
+        ([pod("b", "t2", created=90, deleted=None)], {}, "rolling update"),
+        ([pod("b", "t2", created=110, deleted=None)], {}, "scale-down"),
+        ([], {"a": "eviction"}, "eviction"),
+    ],
+    ids=["nothing else", "a newer template", "a template that came later", "we did it"],
+)
+def test_why_a_pod_ended(others, removed, cause):
+    assert drain_of(pods=[pod(), *others], removed=removed).cause == cause
+
+
+def test_a_pod_that_still_runs_has_no_drain():
+    assert find_drains([pod(deleted=None, gone=None)], [], [], {}, {}) == []
+
+
+def test_scalings_are_what_the_autoscaler_asks_for():
+    moments = [moment(0, None), moment(1, 1), moment(2, 1), moment(3, 4, 250), moment(4, 2)]
+    assert [(one.at, one.before, one.after) for one in find_scalings(moments)] == [(3, 1, 4), (4, 4, 2)]
+
+
+@pytest.mark.parametrize(
+    ("moments", "seconds"),
+    [
+        ([moment(0, 1, measured=10), moment(5, 1, measured=90), moment(17, 3)], 12),
+        ([moment(0, 1, measured=65), moment(5, 1, measured=67), moment(17, 3)], 12),
+        ([moment(0, 1, measured=10), moment(5, 3), moment(6, 3, measured=90)], 0),
+        ([moment(0, 1, measured=10), moment(5, 3)], None),
+        ([moment(0, 1, measured=90)], None),
+    ],
+    ids=["over", "within the tolerance is not over", "the autoscaler saw it first", "never over", "never grew"],
+)
+def test_the_first_scale_up_is_timed_from_the_crossing(moments, seconds):
+    assert seconds_to_first_scale_up(moments, 60) == seconds
+
+
+@pytest.mark.parametrize(
+    ("moments", "words"),
+    [
+        ([moment(0, 1), moment(1, 4)], "at once"),
+        ([moment(0, 4), moment(1, 5)], "1 to 4"),
+        ([moment(0, 3, 250), moment(20, 3, 250), moment(40, 3, 10), moment(60, 1, 10)], "shrank"),
+    ],
+    ids=["faster than it can", "above the maximum", "too soon after a high load"],
+)
+def test_what_explain_excludes_is_a_contradiction(moments, words):
+    (found,) = contradictions(moments, LIMITS, 60)
+    assert words in found
+
+
+def test_what_explain_allows_is_none():
+    moments = [moment(0, 1, 250), moment(1, 3, 250), moment(16, 4, 100), moment(40, 4, 10), moment(120, 1, 10)]
+    assert contradictions(moments, LIMITS, 60) == []
