@@ -1,0 +1,64 @@
+"""Loads and scenarios for the tests of the simulation."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from ebbtide.capacity.hpa import HpaSpec, Metric
+from ebbtide.capacity.model import NodeTimes, PodTimes, Scenario
+from ebbtide.capacity.trace import Chunk
+
+MICROSECONDS = 1_000_000
+
+
+def poisson_load(seed: int, rate_per_second: float, mean_seconds: float, count: int) -> Iterator[Chunk]:
+    """Exponential gaps and exponential durations: what Erlang's formulas are about."""
+    random = Random(seed)
+    now = 0.0
+    arrivals, durations = array("q"), array("q")
+    for _ in range(count):
+        now += random.expovariate(rate_per_second)
+        arrivals.append(round(now * MICROSECONDS))
+        durations.append(round(random.expovariate(1 / mean_seconds) * MICROSECONDS))
+        if len(arrivals) == 4096:
+            yield arrivals, durations
+            arrivals, durations = array("q"), array("q")
+    if arrivals:
+        yield arrivals, durations
+
+
+def even_load(rate_per_second: float, seconds: float, count: int) -> Iterator[Chunk]:
+    """A message at every tick of a clock, all of one length."""
+    gap = MICROSECONDS / rate_per_second
+    yield (
+        array("q", (round(place * gap) for place in range(count))),
+        array("q", [round(seconds * MICROSECONDS)] * count),
+    )
+
+
+@pytest.fixture
+def fixed() -> Scenario:
+    """A pod with eight workers that never rotate."""
+    return Scenario(processes=8, grace_seconds=60, hpa=None, start_replicas=1)
+
+
+@pytest.fixture
+def on_backlog() -> Scenario:
+    """One to ten pods of four workers, one pod for every eight waiting messages; pods start at once."""
+    metric = Metric("External", "AverageValue", 8_000, "queue")
+    at_once = PodTimes(schedule_seconds=0, pull_seconds=0, boot_seconds=0, ready_seconds=0)
+    return Scenario(
+        processes=4,
+        grace_seconds=60,
+        hpa=HpaSpec(1, 10, (metric,)),
+        start_replicas=1,
+        signals=(("queue", "backlog"),),
+        metric_lag_seconds=0,
+        pod=at_once,
+        node=replace(NodeTimes(), pods_per_node=100),
+    )

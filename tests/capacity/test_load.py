@@ -1,0 +1,127 @@
+"""A load that cannot be used is refused with its line; one that can is read as it is written."""
+
+from __future__ import annotations
+
+from array import array
+from datetime import UTC, datetime
+
+import pytest
+
+from ebbtide.capacity.load import read_load
+from ebbtide.capacity.patterns import draw_load
+from ebbtide.capacity.profile import Durations, LoadProfile
+from ebbtide.capacity.trace import MAGIC, TraceError, read_trace, write_trace
+from ebbtide.settings.findings import SettingsError
+
+
+def _messages(load, seed=1):
+    return [pair for arrivals, durations in load.open(seed) for pair in zip(arrivals, durations, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.csv", "", "has no message"),
+        ("a.csv", "arrival,duration\n", "has no message"),
+        ("a.csv", "arrival,duration\n1,2\n0.5,2\n", "line 3: arrives before the line above it"),
+        ("a.csv", "arrival,duration\n1,-2\n", "line 2: the duration is negative"),
+        ("a.csv", "arrival,duration\n-1,2\n", "line 2: the arrival is negative"),
+        ("a.csv", "arrival,duration\nNaN,2\n", "line 2: the arrival is no number of seconds"),
+        ("a.csv", "arrival,duration\n1,inf\n", "line 2: the duration is no number of seconds"),
+        ("a.csv", "arrival,duration\n1,2\n\n2\n", "line 4: has 1 columns instead of 2"),
+        ("a.csv", "when,duration\n1,2\n", "line 1: has no column for the arrival"),
+        ("a.csv", "arrival\n1\n", "line 2: has no duration; add one, or give --durations"),
+        ("a.csv", "minute,count\n0,-4\n", "line 2: is negative"),
+        ("a.csv", "minute,count\n0,x\n", "line 2: is no minute and count"),
+        ("a.jsonl", '{"arrival": 1, "duration": 2}\n{"arrival"\n', "line 2: is not JSON"),
+        ("a.jsonl", "[1, 2]\n", "line 1: is no object"),
+        ("a.jsonl", '{"arrival": null, "duration": 2}\n', "line 1: the arrival is no number"),
+        ("a.txt", "1 2\n", "is no load"),
+    ],
+)
+def test_a_load_that_cannot_be_used_is_refused_with_its_line(tmp_path, name, text, said):
+    file = tmp_path / name
+    file.write_text(text)
+    with pytest.raises(TraceError) as error:
+        _messages(read_load(file))
+    assert said in str(error.value)
+    assert name in str(error.value)
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"arrival,duration\n\xff\xfe,1\n")
+    with pytest.raises(TraceError, match="is not UTF-8"):
+        _messages(read_load(tmp_path / "a.csv"))
+
+
+def test_csv_json_lines_and_the_trace_made_of_them_hold_the_same_messages(tmp_path):
+    (tmp_path / "a.csv").write_text("arrival,duration\n10,1.5\n10.25,0\n12,200\n")
+    (tmp_path / "a.jsonl").write_text(
+        "\n".join(f'{{"arrival": {at}, "duration": {took}}}' for at, took in ((10, 1.5), (10.25, 0), (12, 200)))
+    )
+    expected = [(0, 1_500_000), (250_000, 0), (2_000_000, 200_000_000)]
+    table = read_load(tmp_path / "a.csv")
+    assert _messages(table) == _messages(read_load(tmp_path / "a.jsonl")) == expected
+    assert write_trace(tmp_path / "a.trace", table.open(1)) == 3
+    assert _messages(read_load(tmp_path / "a.trace")) == expected
+    assert list(tmp_path.glob("*.partial")) == []
+
+
+def test_dates_are_arrivals_as_well(tmp_path):
+    begin = datetime(2026, 3, 1, tzinfo=UTC)
+    (tmp_path / "a.csv").write_text(
+        f"timestamp,duration\n{begin.isoformat()},1\n{begin.replace(minute=1).isoformat()},1\n"
+    )
+    assert [at for at, _ in _messages(read_load(tmp_path / "a.csv"))] == [0, 60_000_000]
+
+
+def test_counts_a_minute_are_spread_over_their_minute(tmp_path):
+    (tmp_path / "a.csv").write_text("minute,count\n0,30\n2,10\n")
+    durations = Durations.model_validate({"p50": "2s", "max": "20s"})
+    messages = _messages(read_load(tmp_path / "a.csv", durations))
+    arrivals = [at for at, _ in messages]
+    assert arrivals == sorted(arrivals)
+    first = arrivals[30] + (arrivals[0] - 0)
+    assert len(messages) == 40
+    assert first >= 60_000_000
+    assert all(500_000 <= took <= 20_000_000 for _, took in messages)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [([(5, 1), (4, 1)], "message 2 arrives before"), ([(1, 1), (2, -1)], "message 2 takes -1 us")],
+)
+def test_a_trace_that_is_unsorted_or_negative_is_refused(tmp_path, pairs, said):
+    file = tmp_path / "a.trace"
+    file.write_bytes(MAGIC + array("q", [value for pair in pairs for value in pair]).tobytes())
+    with pytest.raises(TraceError, match=said):
+        list(read_trace(file))
+
+
+def test_a_trace_that_is_cut_off_is_refused(tmp_path):
+    file = tmp_path / "a.trace"
+    write_trace(file, [(array("q", [1, 2]), array("q", [1, 1]))])
+    file.write_bytes(file.read_bytes()[:-3])
+    with pytest.raises(TraceError, match="ends in the middle of message 2"):
+        list(read_trace(file))
+
+
+@pytest.mark.parametrize("pattern", ["steady", "diurnal", "weekly", "bursts", "webhooks"])
+def test_a_pattern_has_the_messages_it_says_in_order_and_the_same_for_a_seed(pattern):
+    profile = LoadProfile.model_validate(
+        {"pattern": pattern, "messagesPerDay": 20_000, "days": 7, "durations": {"p50": "1s", "p99": "9s", "max": "30s"}}
+    )
+    drawn = [pair for arrivals, took in draw_load(profile, 7) for pair in zip(arrivals, took, strict=True)]
+    assert len(drawn) == pytest.approx(7 * 20_000, rel=0.02)
+    assert [at for at, _ in drawn] == sorted(at for at, _ in drawn)
+    assert 0 <= drawn[0][0] <= drawn[-1][0] < 7 * 86_400_000_000
+    lengths = sorted(took for _, took in drawn)
+    assert lengths[len(lengths) // 2] == pytest.approx(1_000_000, rel=0.05)
+    assert lengths[-1] <= 30_000_000
+    assert drawn == [pair for arrivals, took in draw_load(profile, 7) for pair in zip(arrivals, took, strict=True)]
+
+
+def test_a_profile_whose_quantiles_fall_is_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text("messagesPerDay: 10\ndurations: {p50: 9s, max: 2s}\n")
+    with pytest.raises(SettingsError, match="must not fall"):
+        read_load(tmp_path / "a.yaml")
