@@ -60,6 +60,8 @@ def run(command: Command) -> None:
         raise refusal("--report", f"{command.report.parent} is no directory; nothing was made", "make it first")
     stack = load_stack(options.stack, options.root)
     access = open_access(options.context, cluster_is_gke=is_gke(stack.cluster))
+    from urllib3.exceptions import HTTPError  # comes with the client, which `open_access` has asked for
+
     signal.signal(signal.SIGTERM, _interrupt)
     began = time.monotonic()
 
@@ -70,6 +72,11 @@ def run(command: Command) -> None:
 
     try:
         record = Rehearsal(options, access, say).run()
+    except (RuntimeError, OSError, access.client.ApiException, HTTPError) as error:
+        # A command that fails in a pod, or an API server that goes away in the middle.
+        message = f"could not go on ({type(error).__name__}: {str(error).strip()[:500]})"
+        remedy = f"look at the cluster, then try again: a second run takes over what is left in {options.namespace}"
+        raise refusal("rehearse", message, remedy) from None
     except KeyboardInterrupt:
         typer.echo("rehearse: interrupted; what was made has been taken away again", err=True)
         raise typer.Exit(INTERRUPTED) from None

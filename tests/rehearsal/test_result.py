@@ -1,0 +1,112 @@
+"""The verdict, and the three ways to read it."""
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from ebbtide.rehearsal.conduct import Mark, Record
+from ebbtide.rehearsal.ledger import Handling, Ledger
+from ebbtide.rehearsal.report import build_report, tables
+from ebbtide.rehearsal.result import as_json, judge
+from ebbtide.rehearsal.scenario import Options
+from ebbtide.rehearsal.watch import Moment, PodRecord, Watch
+from ebbtide.report.page import render_page
+from ebbtide.settings.loader import load_stack
+
+ROOT = Path(__file__).parents[2]
+BEGIN = 1_795_458_600.0
+
+
+def moment(at, desired, utilization, measured):
+    return Moment(BEGIN + at, desired, desired, 0, desired, utilization, measured, begun=at, finished=at, sent=2 * at)
+
+
+@pytest.fixture
+def record():
+    """One pod of two is scaled away with a message in hand; nothing is lost."""
+    stack = load_stack("local", ROOT)
+    ledger = Ledger(
+        [
+            Handling("a", "old", "old-1", BEGIN + 95, BEGIN + 110),
+            Handling("b", "new", "new-1", BEGIN + 96, BEGIN + 99),
+        ]
+    )
+    watch = Watch(None, "n", "", "consumer", ledger)
+    watch.pods = {
+        "old": PodRecord("old", "t", "node", BEGIN, BEGIN + 100, BEGIN + 111, 0),
+        "new": PodRecord("new", "t", "node", BEGIN + 20),
+    }
+    watch.moments = [moment(0, 1, 10, 10.0), moment(20, 1, 10, 150.0), moment(30, 4, 150, 150.0), moment(99, 1, 9, 9.0)]
+    options = Options(ROOT, "local", None, None, "n", "redis", None, "b", "full", 0, False, {}, "setup", "send")
+    access = SimpleNamespace(context="kind-test", version="v1.34.4")
+    consumer = stack.consumers["githubevents"]
+    record = Record(options, access, stack, consumer, "v3.250.0", ledger, watch)
+    record.sent = {"a": 15.0, "b": 3.0}
+    record.marks = [Mark(BEGIN + 1, "load & <more>")]
+    record.held_at_the_end = 0
+    return record
+
+
+def test_a_lossless_rehearsal_passes(record):
+    result = judge(record)
+    assert result.passed, result.problems
+    assert result.verdict.startswith(
+        "2 messages: 2 handled exactly once, 0 lost, 0 repeated, 0 cut off. 1 scale-downs;"
+    )
+
+
+AGAIN = Handling("a", "new", "w", BEGIN, BEGIN + 1)
+SPOILED = {
+    "a message is lost": lambda record: record.sent.update(c=1.0),
+    "a message is repeated": lambda record: record.ledger.handlings.append(AGAIN),
+    "a handler is cut off": lambda record: setattr(record.ledger.handlings[0], "ended_at", None),
+    "a handler fails": lambda record: setattr(record.ledger.handlings[0], "failed", "no"),
+    "the ledger has holes": lambda record: record.ledger.malformed.append("half a line"),
+    "the broker keeps messages": lambda record: setattr(record, "held_at_the_end", 1),
+    "the maximum is not reached": lambda record: record.problems.append("4 pods were not reached"),
+    "nothing was sent": lambda record: (record.sent.clear(), record.ledger.handlings.clear()),
+    "it grew too late": lambda record: (
+        record.watch.moments.insert(2, moment(51, 1, 10, 150.0))
+        or record.watch.moments.__setitem__(3, moment(52, 4, 150, 150.0))
+    ),
+    "it grew beyond its maximum": lambda record: record.watch.moments.append(moment(120, 5, 9, 9.0)),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
+def test_it_does_not_pass_when(record, spoil):
+    spoil(record)
+    assert not judge(record).passed, "a team would trust a set-up that loses messages"
+
+
+def test_the_page_stands_alone_and_shows_every_quantity(record):
+    page = render_page(build_report(judge(record)))
+    assert not re.search(r"(src|href)=|@import|url\(|https?://(?!www\.w3\.org)", page), "it needs the network"
+    assert "load &amp; &lt;more&gt;" in page, "what was done is text, not markup"
+    charts = json.loads(re.search(r'id="charts">(.*?)</script>', page, re.DOTALL)[1])
+    names = {chart["title"]: [series["name"] for series in chart["series"]] for chart in charts}
+    assert names == {
+        "Pods": ["asked for", "ready", "draining"],
+        "Messages": ["backlog", "in hand"],
+        "What the autoscaler saw": ["autoscaler", "metrics API", "target"],
+        "Drains": ["drain", "longest message left"],
+    }
+    drains = charts[-1]["series"]
+    assert [series["points"] for series in drains] == [[[100, 11]], [[100, 10]]]
+
+
+def test_the_json_form_is_stable_and_needs_nothing_else(record):
+    document = json.loads(json.dumps(as_json(judge(record))))
+    assert (document["formatVersion"], document["passed"], document["messages"]["once"]) == (1, True, 2)
+    (drain,) = document["drains"]
+    assert (drain["cause"], drain["seconds"], drain["overhead_seconds"]) == ("scale-down", 11, 1)
+    assert document["autoscaler"]["firstScaleUpSeconds"] == 10
+
+
+def test_the_tables_name_what_they_count(record):
+    rows = {row[0]: row[1] for table in tables(judge(record)) for row in table.rows}
+    assert (rows["sent"], rows["lost"], rows["scale-down"]) == ("2", "0", "1")
+    assert rows["pods it asked for"] == "1 → 4 → 1"
