@@ -258,7 +258,7 @@ class _Run:
         if scenario.message_limit and self.heap:
             due = self.cursor.started // scenario.message_limit
             for _ in range(min(due - self.limit_rotations, len(self.heap))):
-                place = self.random.randrange(len(self.heap))
+                place = int(self.random.random() * len(self.heap))
                 self.heap[place] += boot << SLOT_BITS
             self.limit_rotations = due
             heapify(self.heap)
@@ -269,7 +269,7 @@ class _Run:
         expected = self.scenario.crashes_per_worker_hour * len(self.heap) * step / MICROSECONDS / 3600
         count = int(expected) + (self.random.random() < expected % 1)
         for _ in range(count):
-            place = self.random.randrange(len(self.heap))
+            place = int(self.random.random() * len(self.heap))
             slot, free = self.heap[place] & SLOT_MASK, self.heap[place] >> SLOT_BITS
             if free > now:
                 self._give_back(now, self.slot_durations[slot])

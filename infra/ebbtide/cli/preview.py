@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -11,6 +12,7 @@ import typer
 
 from ebbtide.cli.output import BAD_INPUT, RISK, project_root
 from ebbtide.explain.model import explain_stack
+from ebbtide.settings.findings import SettingsError
 from ebbtide.settings.loader import LoadedStack, read_stack
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def run(
     root = project_root(project)
     loaded = read_stack(stack, root)
     if base is None and plan is None and engine == "in-process":
-        _show_deployment(loaded, format, out)
+        _show_deployment(loaded, root, format, out)
         return
     review = _review(loaded, root, base=base, plan=plan)
     _show_review(review, format, out)
@@ -62,11 +64,11 @@ def _review(loaded: LoadedStack, root: Path, *, base: str | None, plan: Path | N
         from ebbtide.preview.in_process_source import change_since_base
 
         change, timelines = change_since_base(base, settings, root)
-        return review_change(change, settings, timelines, findings)
+        return review_change(change, settings, timelines, findings, _what_if(loaded, root, base))
     from ebbtide.preview.from_plan import read_plan
 
     text, name = (_run_engine(settings.name, root), "the preview") if plan is None else _read_plan(plan)
-    return review_change(read_plan(text, settings.name, name), settings, (), findings)
+    return review_change(read_plan(text, settings.name, name), settings, (), findings, _what_if(loaded, root))
 
 
 def _read_plan(plan: Path) -> tuple[str, str]:
@@ -100,7 +102,22 @@ def _at_least(review: Review, level: str) -> bool:
     return review.at_least(RiskLevel(level))
 
 
-def _show_deployment(loaded: LoadedStack, format: str, out: Path | None) -> None:  # noqa: A002
+def _what_if(loaded: LoadedStack, root: Path, base: str | None = None) -> tuple[str, ...]:
+    """What the committed loads would meet; compared with the base's settings, if this version can read them."""
+    from ebbtide.capacity.what_if import load_profile, what_if
+
+    if not any(load_profile(root, consumer).is_file() for consumer in loaded.settings.consumers):
+        return ()
+    before = None
+    if base is not None:
+        from ebbtide.preview.from_base import checked_out
+
+        with suppress(SettingsError), checked_out(base, root) as tree:
+            before = read_stack(loaded.settings.name, tree).settings
+    return tuple(what_if(root, loaded.settings, before))
+
+
+def _show_deployment(loaded: LoadedStack, root: Path, format: str, out: Path | None) -> None:  # noqa: A002
     from ebbtide.in_process import run_in_process
     from ebbtide.preview.deployment import DeploymentPreview
     from ebbtide.preview.deployment_text import (
@@ -109,7 +126,9 @@ def _show_deployment(loaded: LoadedStack, format: str, out: Path | None) -> None
         render_deployment_markdown,
     )
 
-    preview = DeploymentPreview(explain_stack(loaded), run_in_process(loaded.settings).resources)
+    preview = DeploymentPreview(
+        explain_stack(loaded), run_in_process(loaded.settings).resources, _what_if(loaded, root)
+    )
     if format == "text":
         _print(lambda console: print_deployment(preview, console), out)
     else:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from ebbtide.capacity.model import Signal
 from ebbtide.capacity.profile import Durations
+from ebbtide.capacity.what_if import load_profile
 from ebbtide.settings.explain_errors import findings_of
 from ebbtide.settings.findings import Finding, SettingsError, parse_path
 from ebbtide.settings.findings import Path as SettingsPath
@@ -61,7 +62,7 @@ def find_load(given: Path | None, root: Path, consumer: str) -> Path:
     """The load that was named, or the one that is committed for the consumer."""
     if given is not None:
         return given
-    file = root / "loads" / f"{consumer}.yaml"
+    file = load_profile(root, consumer)
     if not file.is_file():
         raise refusal(
             "--load", f"is needed: there is no {file.relative_to(root)}", "name a profile, a trace, .csv or .jsonl"

@@ -10,7 +10,7 @@ import typer
 
 from ebbtide.capacity.runs import LoadSource, Run, run_all
 from ebbtide.capacity.simulation_report import FIGURES, show_range
-from ebbtide.capacity.summary import ranges
+from ebbtide.capacity.summary import Summary, ranges
 from ebbtide.capacity.sweep import Goal, Sweep, Tried, best, cheapest, parse_goal, parse_sweep, what_binds
 from ebbtide.cli.output import BAD_INPUT
 from ebbtide.cli.simulate_inputs import Options, refusal, setting_path, with_changes
@@ -28,32 +28,39 @@ def run_sweep(options: Options, loaded: LoadedStack, consumer: str, load: LoadSo
     goal = parse_goal(options.goal) if options.goal else None
     base = with_changes(loaded, options.changes, consumer) if options.changes else loaded
     path = setting_path(sweep.path, consumer)
-    runs = {}
+    runs: dict[tuple[int, int], Run] = {}
     for value in sweep.values:
         settings = with_values(base, {path: value}, "--sweep").settings
-        runs[value] = Run(settings, consumer, load)
-    runs[sweep.values[0]].scenario()
-    tried, interrupted = _try_all(runs)
+        runs |= {(value, seed): Run(settings, consumer, load, seed) for seed in range(1, options.seeds + 1)}
+    runs[sweep.values[0], 1].scenario()
+    tried, interrupted = _try_all(runs, options.seeds, goal)
     _show_sweep(options, sweep, goal, tried)
     if interrupted:
-        typer.echo(f"interrupted: {len(tried)} of {len(runs)} values were tried", err=True)
+        typer.echo(f"interrupted: {len(tried)} of {len(sweep.values)} values were tried", err=True)
         raise typer.Exit(BAD_INPUT)
     if goal and cheapest(tried, goal) is None:
         raise typer.Exit(BAD_INPUT)
 
 
-def _try_all(runs: Mapping[int, Run]) -> tuple[list[Tried], bool]:
-    """What was tried, by value, and whether Ctrl-C ended it early."""
-    tried: list[Tried] = []
+def _try_all(runs: Mapping[tuple[int, int], Run], seeds: int, goal: Goal | None) -> tuple[list[Tried], bool]:
+    """What was tried with every seed, by value, each with its worst seed; and whether Ctrl-C ended it early."""
+    found: dict[int, list[Summary]] = {}
+    interrupted = False
     try:
         with progress_bar() as progress:
-            task = progress.add_task("settings", total=len(runs))
-            for value, summary in run_all(runs):
-                tried.append(Tried(value, summary))
+            task = progress.add_task("runs", total=len(runs))
+            for (value, _), summary in run_all(runs):
+                found.setdefault(value, []).append(summary)
                 progress.advance(task)
     except KeyboardInterrupt:
-        return sorted(tried, key=lambda entry: entry.value), True
-    return sorted(tried, key=lambda entry: entry.value), False
+        interrupted = True
+    judge = goal or Goal("p95", 0)
+    tried = [
+        Tried(value, max(summaries, key=lambda summary: (summary.left, judge.value_of(summary))))
+        for value, summaries in sorted(found.items())
+        if len(summaries) == seeds
+    ]
+    return tried, interrupted
 
 
 def _show_sweep(options: Options, sweep: Sweep, goal: Goal | None, tried: list[Tried]) -> None:
@@ -73,6 +80,8 @@ def _show_sweep(options: Options, sweep: Sweep, goal: Goal | None, tried: list[T
     headings = [sweep.path, *(FIGURES[name][0] for name in columns), "goal"]
     rows = [_sweep_row(entry, columns, goal, chosen) for entry in tried]
     console = make_console()
+    if options.seeds > 1:
+        console.print(f"{options.seeds} seeds, of each value the worst\n")
     console.print(as_rich_table(Table("", headings, rows)))
     if verdict:
         console.print()

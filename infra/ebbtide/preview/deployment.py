@@ -16,6 +16,8 @@ class DeploymentPreview:
 
     explanation: StackExplanation
     resources: tuple[Resource, ...]
+    what_if: tuple[str, ...] = ()
+    """One line of simulation per consumer with a committed load profile."""
 
     @property
     def deployed(self) -> tuple[Resource, ...]:

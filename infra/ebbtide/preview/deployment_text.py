@@ -27,6 +27,9 @@ def print_deployment(preview: DeploymentPreview, console: Console) -> None:
         console.print()
         console.rule(Text(consumer.name, "bold"), align="left")
         console.print(consumer_summary(consumer))
+    for line in preview.what_if:
+        console.print()
+        console.print(Text(f"What if: {line}"))
     console.print()
     console.print(findings_list(preview.explanation.findings))
 
@@ -53,6 +56,7 @@ def deployment_json(preview: DeploymentPreview) -> dict[str, Any]:
         "verdict": preview.verdict,
         "resources": [to_json(resource) for resource in preview.resources],
         "explanation": explanation,
+        "whatIf": list(preview.what_if),
     }
 
 
@@ -75,6 +79,7 @@ def render_deployment_markdown(preview: DeploymentPreview) -> str:
                 f"{point.database_connections} | {format_cpu(point.cpu_request_millicores)} | "
                 f"{format_memory(point.memory_request_bytes)} |"
             )
+    lines += [part for line in preview.what_if for part in ("", f"**What if**: {_cell(line)}")]
     lines += ["", f"<details><summary>{len(preview.deployed)} resources</summary>", ""]
     for path, resources in preview.by_component().items():
         lines += [f"**{_cell(path or '(stack)')}**", ""]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from ebbtide.explain.scaling import ScalingLimits
 from ebbtide.rehearsal.ledger import Handling, PodEvent
@@ -99,13 +98,16 @@ def find_drains(
 
 
 def find_scalings(moments: Sequence[Moment]) -> list[Scaling]:
-    """Every change of what the autoscaler asks for, once it has asked for anything."""
-    asked = [moment for moment in moments if moment.desired]
-    return [
-        Scaling(after.at, before.desired or 0, after.desired or 0, after.utilization)
-        for before, after in pairwise(asked)
-        if before.desired != after.desired
-    ]
+    """Every change of what the autoscaler asks for. Before its first sync it asks for nothing (0), and the pods that are
+    there count instead."""
+    found = []
+    before = moments[0].pods if moments else 0
+    for moment in moments:
+        after = moment.desired or moment.pods
+        if moment.desired and after != before:
+            found.append(Scaling(moment.at, before, after, moment.utilization))
+        before = after
+    return found
 
 
 def seconds_to_first_scale_up(moments: Sequence[Moment], target: int) -> float | None:

@@ -9,7 +9,7 @@ from ebbtide.capacity.hpa import Controller, History, HpaSpec, Pod, Sample, Scal
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
 from ebbtide.rehearsal.cluster import Manifest
 from ebbtide.rehearsal.ledger import parse_time
-from ebbtide.rehearsal.watch import Sync, request_milli, usage_milli
+from ebbtide.rehearsal.watch import Sync, measured_utilization, request_milli, usage_milli
 from ebbtide.settings.units import parse_duration
 
 _US = 1_000_000
@@ -34,19 +34,31 @@ class Compared:
 def replay(spec: HpaSpec, syncs: Sequence[Sync]) -> list[Compared]:
     """Give each recorded sync to the controller of `ebbtide simulate`; every sync where one of both changed something.
 
-    The pods and samples are what the API server said up to half a second after the real controller had asked.
+    The pods are what the API server said up to half a second before the real controller asked.
     """
     controller, history = Controller(spec), History()
     compared = []
     for sync in syncs:
         now_us = round(sync.at * _US)
-        pods = [_pod(pod, sync.samples) for pod in sync.pods]
+        seen = _seen_samples(sync)
+        pods = [_pod(pod, seen) for pod in sync.pods]
         samples = [group_pods(pods, metric, now_us, DEFAULT_FLAGS) for metric in spec.metrics]
         scale = Scale(sync.current, sync.current)
         decision = controller.sync(history, now_us, scale, None, samples)
         if sync.current and (sync.desired != sync.current or decision.desired != sync.current):
             compared.append(Compared(sync.at, sync.current, sync.utilization, sync.desired, decision.desired))
     return compared
+
+
+def _seen_samples(sync: Sync) -> list[Manifest]:
+    """Those whose mean is what the autoscaler says it saw; the earlier ones if neither is."""
+    for samples in sync.samples:
+        measured = measured_utilization(
+            [pod for pod in sync.pods if "deletionTimestamp" not in pod["metadata"]], samples
+        )
+        if measured is not None and sync.utilization is not None and int(measured) == sync.utilization:
+            return samples
+    return sync.samples[0]
 
 
 def _pod(pod: Manifest, samples: Sequence[Manifest]) -> Pod:

@@ -61,7 +61,9 @@ class Sync:
     desired: int
     utilization: int | None
     pods: list[Manifest]
-    samples: list[Manifest]
+    """One look before, as the autoscaler saw them: a look later there are those that it has asked for."""
+    samples: tuple[list[Manifest], list[Manifest]]
+    """One look before, and now: which of them it saw, its `utilization` tells."""
 
 
 @dataclass
@@ -79,6 +81,7 @@ class Watch:
     failures: list[str] = field(default_factory=list)
     last_pods: list[Manifest] = field(default_factory=list)
     sent: int = 0
+    _last_samples: list[Manifest] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -112,6 +115,7 @@ class Watch:
         samples = self.cluster.objects("metrics.k8s.io/v1beta1", self.namespace, "pods")
         scalers = self.cluster.objects("autoscaling/v2", self.namespace, "horizontalpodautoscalers")
         now = time.time()
+        before, self._last_samples = (self.last_pods, self._last_samples), samples
         self.last_pods = pods
         self._keep_pods(pods, now)
         staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
@@ -119,7 +123,8 @@ class Watch:
         utilization = seen_utilization(status)
         desired = status.get("desiredReplicas")
         if desired is not None:
-            self._keep_sync(now, status, utilization, pods, samples)
+            sync = Sync(now, status.get("currentReplicas", 0), desired, utilization, before[0], (before[1], samples))
+            self._keep_sync(sync)
         self.moments.append(
             Moment(
                 now,
@@ -135,12 +140,10 @@ class Watch:
             )
         )
 
-    def _keep_sync(
-        self, now: float, status: Manifest, utilization: int | None, pods: list[Manifest], samples: list[Manifest]
-    ) -> None:
-        sync = Sync(now, status.get("currentReplicas", 0), status["desiredReplicas"], utilization, pods, samples)
+    def _keep_sync(self, sync: Sync) -> None:
         last = self.syncs[-1] if self.syncs else None
-        if last is None or (last.current, last.desired, last.utilization) != (sync.current, sync.desired, utilization):
+        said = (sync.current, sync.desired, sync.utilization)
+        if last is None or (last.current, last.desired, last.utilization) != said:
             self.syncs.append(sync)
 
     def _keep_pods(self, pods: list[Manifest], now: float) -> None:
