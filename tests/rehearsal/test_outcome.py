@@ -11,7 +11,7 @@ LIMITS = ScalingLimits((1, 3, 4), 15, 60, "all at once")
 
 
 def moment(at, desired=1, utilization=None, measured=None):
-    return Moment(at, desired, desired, 0, desired, utilization, measured)
+    return Moment(at, desired or 1, desired or 1, 0, desired, utilization, measured)
 
 
 def pod(name="a", template="t1", created=0.0, deleted=100.0, gone=130.0):
@@ -73,6 +73,11 @@ def test_a_pod_that_still_runs_has_no_drain():
 def test_scalings_are_what_the_autoscaler_asks_for():
     moments = [moment(0, None), moment(1, 1), moment(2, 1), moment(3, 4, 250), moment(4, 2)]
     assert [(one.at, one.before, one.after) for one in find_scalings(moments)] == [(3, 1, 4), (4, 4, 2)]
+
+
+def test_a_change_in_its_very_first_sync_is_seen():
+    moments = [moment(0, None), moment(1, 0), moment(2, 3)]
+    assert [(one.at, one.before, one.after) for one in find_scalings(moments)] == [(2, 1, 3)]
 
 
 @pytest.mark.parametrize(

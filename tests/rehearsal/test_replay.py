@@ -28,7 +28,8 @@ def sample(name, cpu):
 
 
 def sync(at, current, desired, cpu, names=("a",)):
-    return Sync(NOW + at, current, desired, None, [pod(one) for one in names], [sample(one, cpu) for one in names])
+    samples = [sample(one, cpu) for one in names]
+    return Sync(NOW + at, current, desired, None, [pod(one) for one in names], (samples, samples))
 
 
 def test_a_change_that_both_decided_agrees():
@@ -40,6 +41,12 @@ def test_a_change_that_only_one_decided_does_not():
     (real,) = replay(SPEC, [sync(0, 1, 3, "60m")])
     (ours,) = replay(SPEC, [sync(0, 1, 1, "146m")])
     assert (real.agrees, ours.agrees) == (False, False), "a simulator that is wrong would look right"
+
+
+def test_of_two_samples_the_one_counts_that_the_autoscaler_saw():
+    earlier, later = [sample("a", "60m")], [sample("a", "146m")]
+    seen = Sync(NOW, 1, 3, 146, [pod("a")], (earlier, later))
+    assert [one.agrees for one in replay(SPEC, [seen])] == [True]
 
 
 def test_usage_is_read_in_every_unit_of_the_metrics_api():

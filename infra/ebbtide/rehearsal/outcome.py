@@ -98,8 +98,8 @@ def find_drains(
 
 
 def find_scalings(moments: Sequence[Moment]) -> list[Scaling]:
-    """Every change of what the autoscaler asks for. Before its first sync it asks for nothing (0), and the pods that are
-    there count instead."""
+    """Every change of what the autoscaler asks for. Before its first sync it asks for nothing (0): then the pods that
+    are there count."""
     found = []
     before = moments[0].pods if moments else 0
     for moment in moments:
