@@ -30,8 +30,6 @@ DSN = "MESSENGER_TRANSPORT_DSN"
 SECRET, SECRET_KEY = "rehearsal-broker", "dsn"
 CONTAINER = "consumer"
 _LEDGER = "php://stdout"
-# Past supervisord, which reads its workers' output in pieces and mixes their lines.
-_BASELINE_LEDGER = "/proc/1/fd/1"
 SCALE_SECONDS = 240
 """For the way up or down: two sync periods, two metric periods, the stabilisation window and the pods' start."""
 HOLD_SECONDS = 10
@@ -104,7 +102,7 @@ class Rehearsal:
         if options.broker == "redis":
             transport |= {"redeliverTimeout": "60s", "claimInterval": "15s"}
         consumer_values: dict[str, object] = {
-            "environment.LEDGER_FILE": _BASELINE_LEDGER if options.baseline else _LEDGER,
+            "environment.LEDGER_FILE": _LEDGER,
             f"secretEnvironment.{DSN}": {"secret": SECRET, "key": SECRET_KEY},
             "transport": transport,
             "network.egress": [{"namespace": self._brokers, "ports": [BROKERS[options.broker].port]}],

@@ -13,6 +13,11 @@ def tables(result: Result) -> list[Table]:
     return [_messages_table(result), _drains_table(result), _autoscaler_table(result)]
 
 
+def _problems_table(result: Result) -> list[Table]:
+    rows = [[problem] for problem in result.problems]
+    return [Table("Why it has not passed", [""], rows)] if rows else []
+
+
 def build_report(result: Result) -> Report:
     """The page."""
     options = result.record.options
@@ -20,7 +25,8 @@ def build_report(result: Result) -> Report:
     title = f"Rehearsal of {what} on {options.broker}"
     lead = f"{'Passed' if result.passed else 'Not passed'}. {result.verdict}"
     charts = [_pods_chart(result), _load_chart(result), _seen_chart(result), _drains_chart(result)]
-    return Report(title, lead, tables(result), charts, [_marks_table(result), _set_up_table(result)])
+    first = [*_problems_table(result), *tables(result)]
+    return Report(title, lead, first, charts, [_marks_table(result), _set_up_table(result)])
 
 
 def _messages_table(result: Result) -> Table:
@@ -101,7 +107,7 @@ def _set_up_table(result: Result) -> Table:
         ["longest message", f"{record.consumer.shutdown.longest_message} s"],
         ["duration", f"{result.seconds / 60:.1f} min"],
     ]
-    return Table("With", ["", ""], [*rows, *(["problem", problem] for problem in result.problems)])
+    return Table("With", ["", ""], rows)
 
 
 def _pods_chart(result: Result) -> Chart:
