@@ -8,7 +8,7 @@ from typing import Any
 from ebbtide.preview.change import Operation
 from ebbtide.preview.review import Review
 from ebbtide.preview.risk import RiskLevel
-from ebbtide.preview.show import show_path, show_value
+from ebbtide.preview.show import show_option, show_path, show_value
 from ebbtide.settings.findings import as_json
 
 
@@ -52,7 +52,8 @@ def review_json(review: Review) -> dict[str, Any]:
                     for entry in found.properties
                 ],
                 "options": [
-                    {"name": option.name, "old": str(option.old), "new": str(option.new)} for option in found.options
+                    {"name": option.name, "old": show_option(option.old), "new": show_option(option.new)}
+                    for option in found.options
                 ],
             }
             for found in review.changes

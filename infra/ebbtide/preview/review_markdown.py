@@ -7,7 +7,7 @@ import re
 from ebbtide.preview.change import ResourceChange
 from ebbtide.preview.review import Review, TimelineChange
 from ebbtide.preview.risk import RiskLevel
-from ebbtide.preview.show import SYMBOLS, show_change, show_path
+from ebbtide.preview.show import SYMBOLS, show_change, show_option, show_path
 
 # GitHub refuses a comment of more than 65,536 characters; the rest is for the marker and a line of the workflow's.
 COMMENT_LIMIT = 65_536 - 1_024
@@ -80,7 +80,8 @@ def _section(change: ResourceChange) -> str:
         forced = "   (cannot change in place)" if found.replaces else ""
         lines.append(f"! {_code(show_path(found.path))}: {_code(show_change(found))}{forced}")
     lines += [
-        f"! option {option.name}: {_code(str(option.old))} → {_code(str(option.new))}" for option in change.options
+        f"! option {option.name}: {_code(show_option(option.old))} → {_code(show_option(option.new))}"
+        for option in change.options
     ]
     if not change.properties and not change.options:
         lines.append(f"{'+' if change.new else '-'} {change.token}")

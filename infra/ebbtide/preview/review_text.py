@@ -9,7 +9,7 @@ from rich.text import Text
 from ebbtide.preview.change import ResourceChange
 from ebbtide.preview.review import Review, TimelineChange
 from ebbtide.preview.risk import RiskLevel
-from ebbtide.preview.show import SYMBOLS, show_change, show_path
+from ebbtide.preview.show import SYMBOLS, show_change, show_option, show_path
 
 _COLOURS = {
     RiskLevel.DANGER: "bold red",
@@ -71,6 +71,6 @@ def _print_change(change: ResourceChange, console: Console) -> None:
         forced = Text(" (cannot change in place)", "red") if found.replaces else Text()
         table.add_row(Text(f"    {show_path(found.path)}"), Text(show_change(found)) + forced)
     for option in change.options:
-        table.add_row(Text(f"    option {option.name}"), Text(f"{option.old} → {option.new}"))
+        table.add_row(Text(f"    option {option.name}"), Text(f"{show_option(option.old)} → {show_option(option.new)}"))
     if change.properties or change.options:
         console.print(table)

@@ -36,6 +36,15 @@ def show_value(value: Any) -> str:
     return text if len(text) <= _VALUE_LENGTH else f"{text[: _VALUE_LENGTH - 1]}…"
 
 
+def show_option(value: Any) -> str:
+    """An option's value: `on`, `off`, `spec.replicas`, `unset`."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if value is None or value == []:
+        return "unset"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 # How the engine marks a secret in a state.
 _SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105
 
