@@ -139,7 +139,9 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=10_000_000)
     arguments = parser.parse_args()
     results: dict[str, object] = {
-        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "machine": (
+            f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+        ),
         "repeats": arguments.repeats,
     }
     with tempfile.TemporaryDirectory() as temporary:
