@@ -71,9 +71,10 @@ function draw(chart, host) {
   chart.series.forEach((series, index) => {
     if (!series.points.length) return;
     if (series.kind === "bar") {
+      // A later series stands inside the first one's bars.
       for (const [seconds, value] of series.points)
         if (seconds >= range[0] && seconds <= range[1])
-          element("line", { x1: x(seconds), x2: x(seconds), y1: y(0), y2: y(value), stroke: colour(index), "stroke-width": 3 }, svg);
+          element("line", { x1: x(seconds), x2: x(seconds), y1: y(0), y2: y(value), stroke: colour(index), "stroke-width": index ? 3 : 9 }, svg);
     } else {
       const path = outline(series, x, y);
       if (path && series.kind === "area")

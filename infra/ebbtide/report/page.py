@@ -53,9 +53,17 @@ def _tables(tables: list[Table]) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in table.headings)
+    # Figures are read from the right, words from the left.
+    columns = zip(*table.rows, strict=True) if table.rows else [() for _ in table.headings]
+    kinds = ["figures" if any(cell[:1].isdigit() for cell in column) else "words" for column in columns]
+    head = "".join(
+        f'<th scope="col" class="{kind}">{escape(heading)}</th>'
+        for kind, heading in zip(kinds, table.headings, strict=True)
+    )
     rows = "\n".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f'<td class="{kind}">{escape(cell)}</td>' for kind, cell in zip(kinds[1:], row[1:], strict=True))
+        + "</tr>"
         for row in table.rows
     )
     body = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>"

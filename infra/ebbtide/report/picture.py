@@ -43,7 +43,7 @@ def _draw(axis: Axes, chart: Chart) -> None:
         colour = _COLOURS[index % len(_COLOURS)]
         match series.kind:
             case "bar":
-                axis.vlines(hours, 0, values, colors=colour, label=series.name)
+                axis.vlines(hours, 0, values, colors=colour, label=series.name, lw=1 if index else 4)
             case "step":
                 axis.step(hours, values, where="post", color=colour, label=series.name, lw=1)
             case _:
