@@ -201,6 +201,9 @@ def test_a_reference_to_a_secret_is_no_secret(project, value):
     assert project.read().settings.consumers["a"].environment["API_TOKEN"] == value
 
 
+# Nine levels of ten: a billion values in a few lines.
+BOMB = "config:\n  a0: &a0 [x]\n" + "".join(f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10))
+
 FILE_CASES = [
     ("tabs", "config:\n\tebbtide:cluster: {}\n", "line 2, column 1: a tab indents this line"),
     ("broken", "config: [", "is not YAML"),
@@ -212,6 +215,8 @@ FILE_CASES = [
     ("a key twice", "config:\n  ebbtide:consumers:\n    a: {}\n    a: {}\n", "'a' stands here a second time"),
     ("secure", "config:\n  ebbtide:consumers: {a: {environment: {A: {secure: AAAB}}}}\n", "settings hold no secrets"),
     ("environments of the service", "environment: [shared]\nconfig: {}\n", "Pulumi's service only"),
+    ("an anchor inside itself", "config: &a {x: *a}\n", "line 1, column 9: is not YAML: this anchor contains itself"),
+    ("aliases of aliases", BOMB, "aliases make more than 1,000,000 values of this"),
     ("defaults in a stack", "config:\n  ebbtide:defaults: {}\n", "would replace the shared defaults"),
 ]
 

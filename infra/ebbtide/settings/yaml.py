@@ -29,6 +29,8 @@ _TIME = re.compile(
     r"((?P<zoned>[Tt])?(?(zoned)| )(?P<time>[0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2})(\.(?P<fraction>[0-9]{1,9}))?"
     r"(?(zoned)(?P<zone>Z|[-+][0-9]{2}:[0-9]{2})))?"
 )
+# Five hundred consumers are 30,000 values.
+_MOST_VALUES = 1_000_000
 
 
 class _EngineLoader(_Base):  # type: ignore[misc]
@@ -116,10 +118,43 @@ def _fail(file: Path, message: str, remedy: str) -> SettingsError:
     return SettingsError([Finding((), message, remedy, rule="yaml")], str(file))
 
 
+def _refuse_bombs(root: yaml.Node | None) -> None:
+    """Raise for aliases that stand for themselves, or in a few lines for more values than memory holds."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        if id(node) in sizes:
+            if not sizes[id(node)]:
+                raise yaml.constructor.ConstructorError(None, None, "this anchor contains itself", node.start_mark)
+            return sizes[id(node)]
+        sizes[id(node)] = 0
+        inner = node.value if isinstance(node, yaml.CollectionNode) else []
+        parts = [part for entry in inner for part in (entry if isinstance(entry, tuple) else (entry,))]
+        total = sizes[id(node)] = 1 + sum(map(size, parts))
+        if total > _MOST_VALUES:
+            message = f"aliases make more than {_MOST_VALUES:,} values of this"
+            raise yaml.constructor.ConstructorError(None, None, message, node.start_mark)
+        return total
+
+    if root is not None:
+        size(root)
+
+
+def _load(text: str) -> Any:
+    loader = _EngineLoader(text)
+    try:
+        root = loader.get_single_node()
+        if "&" in text:
+            _refuse_bombs(root)
+        return None if root is None else loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
 def parse_yaml(text: str, file: Path) -> Any:
     """`text` as the engine reads it. Raises SettingsError with the line of what is not YAML."""
     try:
-        return yaml.load(text, Loader=_EngineLoader)  # noqa: S506 - a safe loader with other scalars
+        return _load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
