@@ -36,6 +36,13 @@ def _messages(load, seed=1):
         ("a.jsonl", '{"arrival": 1, "duration": 2}\n{"arrival"\n', "line 2: is not JSON"),
         ("a.jsonl", "[1, 2]\n", "line 1: is no object"),
         ("a.jsonl", '{"arrival": null, "duration": 2}\n', "line 1: the arrival is no number"),
+        (
+            "a.csv",
+            "arrival,duration\n0,1\n1e15,1\n",
+            "line 3 arrives 11,574,074,074 days after the first; cut the load",
+        ),
+        ("a.csv", "arrival,duration\n0,1e12\n", "line 2 takes 11,574,074 days; at most 7"),
+        ("a.csv", "minute,count\n0,1000000000000\n", "line 2: is more than 1,000,000 messages"),
         ("a.txt", "1 2\n", "is no load"),
     ],
 )
@@ -89,9 +96,14 @@ def test_counts_a_minute_are_spread_over_their_minute(tmp_path):
 
 @pytest.mark.parametrize(
     ("pairs", "said"),
-    [([(5, 1), (4, 1)], "message 2 arrives before"), ([(1, 1), (2, -1)], "message 2 takes -1 us")],
+    [
+        ([(5, 1), (4, 1)], "message 2 arrives before"),
+        ([(1, 1), (2, -1)], "message 2 takes -1 us"),
+        ([(1, 1), (10**15, 1)], "message 2 arrives 11,574 days after the first"),
+        ([(1, 1), (2, 10**15)], "message 2 takes 11,574 days"),
+    ],
 )
-def test_a_trace_that_is_unsorted_or_negative_is_refused(tmp_path, pairs, said):
+def test_a_trace_that_is_unsorted_negative_or_endless_is_refused(tmp_path, pairs, said):
     file = tmp_path / "a.trace"
     file.write_bytes(MAGIC + array("q", [value for pair in pairs for value in pair]).tobytes())
     with pytest.raises(TraceError, match=said):

@@ -15,10 +15,12 @@ from random import Random
 from ebbtide.capacity.histogram import MICROSECONDS
 from ebbtide.capacity.patterns import draw_load
 from ebbtide.capacity.profile import Durations, LoadProfile, read_profile
-from ebbtide.capacity.trace import CHUNK_MESSAGES, Chunk, TraceError, is_trace, read_trace
+from ebbtide.capacity.trace import CHUNK_MESSAGES, Chunk, TraceError, is_trace, read_trace, refuse_endless
 
 _ARRIVAL_NAMES = ("arrival", "arrival_seconds", "time", "timestamp")
 _DURATION_NAMES = ("duration", "duration_seconds", "seconds")
+_MOST_A_MINUTE = 1_000_000
+"""They are held in memory to be sorted: 100 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,10 @@ def read_table(file: Path, durations: Durations | None, seed: int) -> Iterator[C
         last = arrival
         if duration is None and draw is None:
             raise TraceError(f"{file}: line {line}: has no duration; add one, or give --durations 'p50=2s,max=200s'")
+        length = duration if duration is not None else draw()  # type: ignore[misc]
+        refuse_endless(f"{file}: line {line}", arrival - first, length)
         arrivals.append(arrival - first)
-        lengths.append(duration if duration is not None else draw())  # type: ignore[misc]
+        lengths.append(length)
         if len(arrivals) == CHUNK_MESSAGES:
             yield arrivals, lengths
             arrivals, lengths = array("q"), array("q")
@@ -143,6 +147,8 @@ def _minutes(file: Path, rows: Iterable[list[str]], random: Random) -> Iterator[
             raise TraceError(f"{file}: line {number}: is no minute and count (got {','.join(row)!r})") from None
         if minute < 0 or count < 0:
             raise TraceError(f"{file}: line {number}: is negative (got {','.join(row)!r})")
+        if count > _MOST_A_MINUTE:
+            raise TraceError(f"{file}: line {number}: is more than {_MOST_A_MINUTE:,} messages (got {row[1]!r})")
         start = minute * 60 * MICROSECONDS
         for arrival in sorted(start + int(random.random() * 60 * MICROSECONDS) for _ in range(count)):
             yield number, arrival, None

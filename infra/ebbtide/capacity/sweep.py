@@ -71,16 +71,16 @@ class Tried:
 
 def parse_sweep(text: str) -> Sweep:
     """`maxReplicas=2..20` or `maxReplicas=2..20..2`. Raises SettingsError."""
-    match = re.fullmatch(r"\s*([\w.\[\]]+)\s*=\s*(\d+)\.\.(\d+)(?:\.\.(\d+))?\s*", text)
+    match = re.fullmatch(r"\s*([\w.\[\]]+)\s*=\s*(\d{1,9})\.\.(\d{1,9})(?:\.\.(\d{1,9}))?\s*", text)
     if match is None:
         raise _refuse("--sweep", f"is no sweep (got {text!r})", "write maxReplicas=2..20, or 2..20..2 for every second")
     first, last, step = int(match[2]), int(match[3]), int(match[4] or 1)
-    values = tuple(range(first, last + 1, step)) if step else ()
+    values = range(first, last + 1, step) if step else range(0)
     if not values or len(values) > _MOST_VALUES:
         raise _refuse(
-            "--sweep", f"has {len(values)} values (got {text!r})", f"count upwards, at most {_MOST_VALUES} values"
+            "--sweep", f"has {len(values):,} values (got {text!r})", f"count upwards, at most {_MOST_VALUES} values"
         )
-    return Sweep(match[1], values)
+    return Sweep(match[1], tuple(values))
 
 
 def parse_goal(text: str) -> Goal:

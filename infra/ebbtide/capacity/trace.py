@@ -20,6 +20,11 @@ _PAIR_BYTES = 16
 # 65,536 pairs: 1 MiB a chunk; larger ones are no faster.
 CHUNK_MESSAGES = 65_536
 
+_DAY_US = 86_400 * 1_000_000
+LONGEST_LOAD_DAYS, LONGEST_MESSAGE_DAYS = 45, 7
+"""A run ends at most an hour after twice the load; with a message on top that fits into a kernel's 43 bits of time."""
+LONGEST_LOAD_US, LONGEST_MESSAGE_US = LONGEST_LOAD_DAYS * _DAY_US, LONGEST_MESSAGE_DAYS * _DAY_US
+
 Chunk: TypeAlias = "tuple[array[int], array[int]]"
 """Arrivals and durations of consecutive messages, in microseconds."""
 
@@ -80,14 +85,26 @@ def read_trace(file: Path) -> Iterator[Chunk]:
             yield arrivals, durations
 
 
+def refuse_endless(where: str, arrival: int, duration: int) -> None:
+    """Raise TraceError for a message, in microseconds, that lies further away than a run can reach."""
+    if arrival > LONGEST_LOAD_US:
+        days = arrival / _DAY_US
+        raise TraceError(f"{where} arrives {days:,.0f} days after the first; cut the load at {LONGEST_LOAD_DAYS} days")
+    if duration > LONGEST_MESSAGE_US:
+        days = duration / _DAY_US
+        raise TraceError(f"{where} takes {days:,.0f} days; at most {LONGEST_MESSAGE_DAYS} are simulated")
+
+
 def _is_sound(arrivals: array[int], durations: array[int]) -> bool:
-    """Sorted, and nothing negative. 60 ns a message, and 2 where the accelerator has loaded numpy."""
+    """Sorted, and nothing negative or endless. 60 ns a message, and 2 where the accelerator has loaded numpy."""
+    if arrivals[-1] > LONGEST_LOAD_US:
+        return False
     numpy = sys.modules.get("numpy")
     if numpy is None:
-        listed = arrivals.tolist()
-        return min(durations) >= 0 and listed == sorted(listed)
-    times = numpy.frombuffer(arrivals, numpy.int64)
-    return bool((times[1:] >= times[:-1]).all() and numpy.frombuffer(durations, numpy.int64).min() >= 0)
+        listed, lengths = arrivals.tolist(), durations.tolist()
+        return min(lengths) >= 0 and max(lengths) <= LONGEST_MESSAGE_US and listed == sorted(listed)
+    times, taken = numpy.frombuffer(arrivals, numpy.int64), numpy.frombuffer(durations, numpy.int64)
+    return bool((times[1:] >= times[:-1]).all() and taken.min() >= 0 and taken.max() <= LONGEST_MESSAGE_US)
 
 
 def _check(file: Path, arrivals: array[int], durations: array[int], last: int, seen: int) -> int:
@@ -100,5 +117,6 @@ def _check(file: Path, arrivals: array[int], durations: array[int], last: int, s
                 )
             if duration < 0:
                 raise TraceError(f"{file}: message {index} takes {duration} us; a duration is not negative")
+            refuse_endless(f"{file}: message {index}", arrival, duration)
             last = arrival
     return arrivals[-1]
