@@ -1,7 +1,7 @@
 // Draws the charts of the page. All share one time axis: drag over one to zoom all of them, double-click to go back.
 "use strict";
 const charts = JSON.parse(document.getElementById("charts").textContent);
-const WIDTH = 1040, HEIGHT = 210, LEFT = 62, RIGHT = 150, TOP = 8, BOTTOM = 24;
+const WIDTH = 1040, HEIGHT = 222, LEFT = 62, RIGHT = 150, TOP = 20, BOTTOM = 24;
 const every = charts.flatMap(chart => chart.series.flatMap(series => series.points));
 const whole = [0, Math.max(1, ...every.map(point => point[0]))];
 let range = whole;
@@ -61,9 +61,9 @@ function draw(chart, host) {
   for (let line = 0; line <= 4; line++) {
     const value = top * line / 4;
     element("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }, svg);
-    element("text", { class: "axis", x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, svg,
-      readable(value) + (line === 4 ? ` ${chart.unit}` : ""));
+    element("text", { class: "axis", x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, svg, readable(value));
   }
+  element("text", { class: "axis", x: LEFT, y: TOP - 8 }, svg, chart.unit);
   const step = timeStep(range[1] - range[0]);
   for (let tick = Math.ceil(range[0] / step) * step; tick <= range[1]; tick += step)
     element("text", { class: "axis", x: x(tick), y: HEIGHT - 6, "text-anchor": "middle" }, svg, clock(tick));
