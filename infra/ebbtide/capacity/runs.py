@@ -6,7 +6,10 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import active_children
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +20,7 @@ from ebbtide.capacity.model import Result, Scenario, Signal
 from ebbtide.capacity.profile import Durations
 from ebbtide.capacity.simulation import simulate
 from ebbtide.capacity.summary import Summary, summarize
+from ebbtide.settings.findings import Finding, SettingsError
 from ebbtide.settings.stack import StackSettings
 
 _Key = TypeVar("_Key")
@@ -52,9 +56,15 @@ class Run:
         return build_scenario(self.stack, self.stack.consumers[self.consumer], self.load.signals_of(), self.seed)
 
     def result(self, progress: Callable[[int], None] | None = None) -> Result:
-        """Run it. Raises SettingsError, TraceError for the load and ValueError for a consumer without a worker."""
+        """Run it. Raises SettingsError for an autoscaler, a load or a consumer that cannot be simulated."""
         load = read_load(self.load.file, self.load.durations)
-        return simulate(self.scenario(), load.open(self.seed), choose_kernel(self.load.file), progress)
+        scenario = self.scenario()
+        try:
+            return simulate(scenario, load.open(self.seed), choose_kernel(self.load.file), progress)
+        except SettingsError:
+            raise
+        except ValueError as error:
+            raise SettingsError([Finding(("consumers", self.consumer), str(error), rule="simulate")]) from None
 
     def summarize(self, result: Result) -> Summary:
         """The figures of a result of this run."""
@@ -78,18 +88,59 @@ def choose_kernel(load: Path) -> Kernel:
 
 
 def run_all(runs: Mapping[_Key, Run], processes: int | None = None) -> Iterator[tuple[_Key, Summary]]:
-    """The figures of every run, as each ends. On Ctrl-C what has not begun does not begin."""
+    """The figures of every run, as each ends. On Ctrl-C, or an error, the others are ended too.
+
+    Raises SettingsError as `Run.result` does, and where the system has killed a run.
+    """
+    others = set(active_children())
     pool = ProcessPoolExecutor(processes or os.cpu_count(), initializer=_leave_interrupts_to_the_parent)
     try:
-        waiting = {pool.submit(_summary, run): key for key, run in runs.items()}
+        with _interrupts_held():
+            waiting = {pool.submit(_summary, run): key for key, run in runs.items()}
         for done in as_completed(waiting):
-            yield waiting[done], done.result()
+            yield waiting[done], _accepted(done.result())
+    except BrokenProcessPool:
+        message = "a run was killed by the system, most often for want of memory"
+        raise SettingsError([Finding((), message, "make room, or shorten the load", rule="simulate")]) from None
+    except BaseException:
+        # Whoever waits for the present runs to end presses Ctrl-C again, and then the pool waits for ever (seen on
+        # 3.11).
+        for child in set(active_children()) - others:
+            child.terminate()
+        raise
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
 
-def _summary(run: Run) -> Summary:
-    return run.summarize(run.result())
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A SettingsError on its way here: as an exception it would lose its findings."""
+
+    findings: list[Finding]
+    where: str
+
+
+def _summary(run: Run) -> Summary | _Refused:
+    try:
+        return run.summarize(run.result())
+    except SettingsError as error:
+        return _Refused(error.findings, error.where)
+
+
+def _accepted(found: Summary | _Refused) -> Summary:
+    if isinstance(found, _Refused):
+        raise SettingsError(found.findings, found.where)
+    return found
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C reaches every process of a terminal; one that has just begun would answer with a traceback."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave_interrupts_to_the_parent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,12 +89,19 @@ def parse_goal(text: str) -> Goal:
     match = re.fullmatch(r"\s*(\w+)\s*<\s*(\S+)\s*", text)
     if match is None or match[1] not in _FIGURES:
         raise _refuse("--goal", f"is no goal (got {text!r})", f"write 'p95 < 60s'; figures: {', '.join(_FIGURES)}")
-    try:
-        bound = parse_duration(match[2]) if match[1] in _SECONDS else float(match[2])
-    except ValueError:
+    bound = _bound(match[1], match[2])
+    # `nan` and `inf` are numbers to Python and no bounds.
+    if not 0 < bound < math.inf:
         example = "60s" if match[1] in _SECONDS else "1000"
-        raise _refuse("--goal", f"has no bound (got {match[2]!r})", f"write '{match[1]} < {example}'") from None
+        raise _refuse("--goal", f"has no bound (got {match[2]!r})", f"write '{match[1]} < {example}'")
     return Goal(match[1], bound)
+
+
+def _bound(name: str, text: str) -> float:
+    try:
+        return parse_duration(text) if name in _SECONDS else float(text)
+    except ValueError:
+        return math.nan
 
 
 def cheapest(tried: Sequence[Tried], goal: Goal) -> Tried | None:

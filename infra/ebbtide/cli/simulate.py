@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, TaskID
 
 from ebbtide.capacity.from_settings import NOT_MODELLED, Assumption, list_assumptions
@@ -22,17 +22,18 @@ from ebbtide.capacity.trace import write_trace
 from ebbtide.cli.output import project_root
 from ebbtide.cli.simulate_inputs import (
     Options,
+    check_report,
     choose_consumer,
     find_load,
     read_cases,
     read_durations,
+    read_moment,
     read_signals,
     refusal,
 )
-from ebbtide.cli.simulate_output import as_rich_table, progress_bar
+from ebbtide.cli.simulate_output import as_rich_table, print_assumptions, progress_bar
 from ebbtide.explain.text import make_console
-from ebbtide.report.model import Report, Table
-from ebbtide.settings.findings import SettingsError
+from ebbtide.report.model import Report
 from ebbtide.settings.loader import LoadedStack, read_stack
 
 _DAY_SECONDS = 86_400
@@ -41,6 +42,8 @@ _DAY_SECONDS = 86_400
 def run(options: Options) -> None:
     """Simulate a consumer and print what comes of it."""
     root = project_root(options.project)
+    moment = read_moment(options.why)
+    check_report(options.report)
     loaded = read_stack(options.stack, root)
     consumer = choose_consumer(loaded, options.consumer)
     load = LoadSource(
@@ -53,11 +56,13 @@ def run(options: Options) -> None:
         return
     cases = read_cases(options, loaded, consumer, root)
     outcome = {label: _run_case(case, consumer, load, options.seeds, label) for label, case in cases.items()}
-    _show(options, consumer, load, outcome)
+    _show(options, consumer, load, outcome, _why(moment, outcome))
 
 
 def convert(source: Path, target: Path, durations: str | None, seed: int) -> None:
     """Write a load as a binary trace."""
+    if target.is_dir():
+        raise refusal(str(target), "is a directory", "name a file, monday.trace")
     try:
         load = read_load(source, read_durations(durations))
         count = write_trace(target, load.open(seed))
@@ -78,19 +83,14 @@ def _run_case(case: LoadedStack, consumer: str, load: LoadSource, seeds: int, la
     runs = {seed: Run(case.settings, consumer, load, seed) for seed in range(1, seeds + 1)}
     first = runs.pop(1)
     scenario = first.scenario()
-    try:
-        with progress_bar() as progress:
-            task = progress.add_task(f"{label}, seed 1", total=_DAY_SECONDS)
-            result = first.result(lambda seconds: _tick(progress, task, seconds))
-            summaries = [first.summarize(result)]
-            task = progress.add_task(f"{label}, {seeds} seeds", total=seeds, completed=1, visible=seeds > 1)
-            for _, summary in run_all(runs) if runs else ():
-                summaries.append(summary)
-                progress.advance(task)
-    except ValueError as error:
-        if isinstance(error, SettingsError):
-            raise
-        raise refusal(f"consumers.{consumer}", str(error), "") from None
+    with progress_bar() as progress:
+        task = progress.add_task(f"{label}, seed 1", total=_DAY_SECONDS)
+        result = first.result(lambda seconds: _tick(progress, task, seconds))
+        summaries = [first.summarize(result)]
+        task = progress.add_task(f"{label}, {seeds} seeds", total=seeds, completed=1, visible=seeds > 1)
+        for _, summary in run_all(runs) if runs else ():
+            summaries.append(summary)
+            progress.advance(task)
     assumptions = list_assumptions(case.settings, case.settings.consumers[consumer], scenario)
     return _Outcome(result, ranges(summaries), assumptions)
 
@@ -107,10 +107,10 @@ def _show(
     consumer: str,
     load: LoadSource,
     outcome: Mapping[str, _Outcome],
+    why: list[str],
 ) -> None:
     figures = {label: found.figures for label, found in outcome.items()}
     last = list(outcome.values())[-1]
-    why = _why(options.why, outcome)
     title = f"{consumer} in {options.stack}"
     lead = _lead(load, last, options.seeds)
     if options.report:
@@ -120,12 +120,12 @@ def _show(
         typer.echo(json.dumps(_as_json(options, consumer, load, outcome, why), indent=2))
         return
     console = make_console()
-    console.print(f"[bold]{title}[/]: {lead}")
+    console.print(f"[bold]{escape(title)}[/]: {escape(lead)}")
     console.print()
     console.print(as_rich_table(figures_table(figures)))
     for line in why:
-        console.print(line, soft_wrap=True)
-    _print_assumptions(console, last.assumptions)
+        console.print(line, soft_wrap=True, markup=False)
+    print_assumptions(console, last.assumptions)
 
 
 def _lead(load: LoadSource, outcome: _Outcome, seeds: int) -> str:
@@ -134,22 +134,22 @@ def _lead(load: LoadSource, outcome: _Outcome, seeds: int) -> str:
     return f"{outcome.result.messages:,} messages of {load.file.name} in {days * 24:.1f} h; {runs}"
 
 
-def _why(moment: str | None, outcome: Mapping[str, _Outcome]) -> list[str]:
+def _why(moment: int | None, outcome: Mapping[str, _Outcome]) -> list[str]:
     if moment is None:
         return []
-    hours, separator, minutes = moment.partition(":")
-    if not (separator and hours.isdigit() and minutes.isdigit() and int(minutes) < 60):
-        raise refusal("--why", f"is no time (got {moment!r})", "write hours and minutes since the beginning, 14:05")
-    seconds = int(hours) * 3600 + int(minutes) * 60
+    clock = _clock(moment)
     lines = []
     for label, found in outcome.items():
-        told = explain_minute(found.result, seconds)
+        told = explain_minute(found.result, moment)
         if not told:
             end = found.result.rows[-1].seconds
-            remedy = f"the run ends at {end // 3600:02d}:{end // 60 % 60:02d}"
-            raise refusal("--why", f"is after the end (got {moment!r})", remedy)
-        lines += ["", f"Why at {moment}" + (f", {label}" if len(outcome) > 1 else ""), *told]
+            raise refusal("--why", f"is after the end (got {clock})", f"the run ends at {_clock(end)}")
+        lines += ["", f"Why at {clock}" + (f", {label}" if len(outcome) > 1 else ""), *told]
     return lines
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}"
 
 
 def _as_json(
@@ -172,17 +172,7 @@ def _as_json(
     }
 
 
-def _print_assumptions(console: Console, assumptions: tuple[Assumption, ...]) -> None:
-    console.print()
-    console.print("[bold]This stands on[/] (what says default was not measured for this consumer)")
-    rows = [[row.what, row.value, row.source] for row in assumptions]
-    console.print(as_rich_table(Table("", ["", "", ""], rows)))
-    console.print(f"[bold]and leaves out[/] {'; '.join(NOT_MODELLED)}.")
-
-
 def _write_report(file: Path, report: Report) -> None:
-    if file.suffix not in {".html", ".png"}:
-        raise refusal("--report", f"is no page or picture (got {file.name!r})", "name a .html or .png file")
     try:
         if file.suffix == ".png":
             from ebbtide.report.picture import write_picture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,6 +129,30 @@ def read_cases(options: Options, loaded: LoadedStack, consumer: str, root: Path)
             label = f"with another {', '.join(change.partition('=')[0] for change in options.changes)}"
         cases[label] = with_changes(loaded, options.changes, consumer)
     return cases
+
+
+def read_moment(text: str | None) -> int | None:
+    """`14:05` in seconds since the beginning."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,4}):([0-5][0-9])", text)
+    if match is None:
+        raise refusal("--why", f"is no time (got {text!r})", "write hours and minutes since the beginning, 14:05")
+    return int(match[1]) * 3600 + int(match[2]) * 60
+
+
+def check_report(file: Path | None) -> None:
+    """Refuse a report that cannot be written before anything is simulated for it."""
+    if file is None:
+        return
+    if file.suffix not in {".html", ".png"}:
+        raise refusal("--report", f"is no page or picture (got {file.name!r})", "name a .html or .png file")
+    if not file.parent.is_dir():
+        raise refusal("--report", f"{file} cannot be written: there is no directory {file.parent}", "make it first")
+    if file.suffix == ".png":
+        from ebbtide.report.picture import require_matplotlib
+
+        require_matplotlib(file)
 
 
 def refusal(option: str, message: str, remedy: str) -> SettingsError:

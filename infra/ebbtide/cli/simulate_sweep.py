@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Mapping
 from dataclasses import asdict
+from types import FrameType
 
 import typer
 
+from ebbtide.capacity.from_settings import NOT_MODELLED, Assumption, list_assumptions
 from ebbtide.capacity.runs import LoadSource, Run, run_all
 from ebbtide.capacity.simulation_report import FIGURES, show_range
 from ebbtide.capacity.summary import Summary, ranges
 from ebbtide.capacity.sweep import Goal, Sweep, Tried, best, cheapest, parse_goal, parse_sweep, what_binds
 from ebbtide.cli.output import BAD_INPUT
 from ebbtide.cli.simulate_inputs import Options, refusal, setting_path, with_changes
-from ebbtide.cli.simulate_output import as_rich_table, progress_bar
+from ebbtide.cli.simulate_output import as_rich_table, print_assumptions, progress_bar
 from ebbtide.explain.text import make_console
 from ebbtide.report.model import Table
 from ebbtide.settings.loader import LoadedStack, with_values
@@ -24,6 +27,9 @@ def run_sweep(options: Options, loaded: LoadedStack, consumer: str, load: LoadSo
     """Try every value and print what comes of each. Exit status 1 if none meets the goal."""
     if not options.sweep:
         raise refusal("--goal", "needs a sweep to choose from", "add --sweep maxReplicas=2..20")
+    for option, given in (("--base", options.base), ("--why", options.why), ("--report", options.report)):
+        if given is not None:
+            raise refusal(option, "does not go with --sweep", "simulate the chosen value by itself, with --set")
     sweep = parse_sweep(options.sweep)
     goal = parse_goal(options.goal) if options.goal else None
     base = with_changes(loaded, options.changes, consumer) if options.changes else loaded
@@ -32,9 +38,9 @@ def run_sweep(options: Options, loaded: LoadedStack, consumer: str, load: LoadSo
     for value in sweep.values:
         settings = with_values(base, {path: value}, "--sweep").settings
         runs |= {(value, seed): Run(settings, consumer, load, seed) for seed in range(1, options.seeds + 1)}
-    runs[sweep.values[0], 1].scenario()
+    assumptions = _common_assumptions([runs[value, 1] for value in (sweep.values[0], sweep.values[-1])])
     tried, interrupted = _try_all(runs, options.seeds, goal)
-    _show_sweep(options, sweep, goal, tried)
+    _show_sweep(options, sweep, goal, tried, assumptions, interrupted=interrupted)
     if interrupted:
         typer.echo(f"interrupted: {len(tried)} of {len(sweep.values)} values were tried", err=True)
         raise typer.Exit(BAD_INPUT)
@@ -42,10 +48,24 @@ def run_sweep(options: Options, loaded: LoadedStack, consumer: str, load: LoadSo
         raise typer.Exit(BAD_INPUT)
 
 
+def _common_assumptions(runs: list[Run]) -> list[Assumption]:
+    """What every value stands on: all but what the sweep itself changes. Raises SettingsError as `Run.scenario`."""
+    first, *others = (list_assumptions(run.stack, run.stack.consumers[run.consumer], run.scenario()) for run in runs)
+    return [row for row in first if all(row in other for other in others)]
+
+
+def _interrupt_once(number: int, frame: FrameType | None) -> None:
+    """A second Ctrl-C must not cost the results that the first one is about to print."""
+    del number, frame
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def _try_all(runs: Mapping[tuple[int, int], Run], seeds: int, goal: Goal | None) -> tuple[list[Tried], bool]:
     """What was tried with every seed, by value, each with its worst seed; and whether Ctrl-C ended it early."""
     found: dict[int, list[Summary]] = {}
     interrupted = False
+    signal.signal(signal.SIGINT, _interrupt_once)
     try:
         with progress_bar() as progress:
             task = progress.add_task("runs", total=len(runs))
@@ -63,9 +83,19 @@ def _try_all(runs: Mapping[tuple[int, int], Run], seeds: int, goal: Goal | None)
     return tried, interrupted
 
 
-def _show_sweep(options: Options, sweep: Sweep, goal: Goal | None, tried: list[Tried]) -> None:
+def _show_sweep(
+    options: Options,
+    sweep: Sweep,
+    goal: Goal | None,
+    tried: list[Tried],
+    assumptions: list[Assumption],
+    *,
+    interrupted: bool,
+) -> None:
     chosen = cheapest(tried, goal) if goal else None
     verdict = _verdict(sweep, goal, tried, chosen)
+    if interrupted and verdict:
+        verdict = f"Of the values that were tried: {verdict}"
     if options.format == "json":
         document = {
             "sweep": sweep.path,
@@ -73,6 +103,9 @@ def _show_sweep(options: Options, sweep: Sweep, goal: Goal | None, tried: list[T
             "tried": [{"value": entry.value, "figures": asdict(entry.summary)} for entry in tried],
             "chosen": chosen.value if chosen else None,
             "verdict": verdict,
+            "interrupted": interrupted,
+            "assumptions": [asdict(assumption) for assumption in assumptions],
+            "notModelled": list(NOT_MODELLED),
         }
         typer.echo(json.dumps(document, indent=2))
         return
@@ -85,7 +118,8 @@ def _show_sweep(options: Options, sweep: Sweep, goal: Goal | None, tried: list[T
     console.print(as_rich_table(Table("", headings, rows)))
     if verdict:
         console.print()
-        console.print(verdict, soft_wrap=True)
+        console.print(verdict, soft_wrap=True, markup=False)
+    print_assumptions(console, assumptions)
 
 
 def _sweep_row(entry: Tried, columns: tuple[str, ...], goal: Goal | None, chosen: Tried | None) -> list[str]:

@@ -15,15 +15,22 @@ _COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#cf222e")
 _INCHES_WIDE, _INCHES_PER_CHART = 11.0, 2.4
 
 
-def write_picture(report: Report, file: Path) -> None:
-    """Write a PNG. Raises SettingsError where matplotlib is missing."""
+def require_matplotlib(file: Path) -> None:
+    """Raise SettingsError where matplotlib is missing."""
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - it is optional
-        from matplotlib.figure import Figure  # noqa: PLC0415
+        import matplotlib.figure  # noqa: F401, PLC0415 - it is optional
     except ModuleNotFoundError:
         message = f"needs matplotlib to draw {file.name}"
         remedy = "pip install 'ebbtide[picture]', or write an .html report, which needs nothing"
         raise SettingsError([Finding(("--report",), message, remedy, rule="report")]) from None
+
+
+def write_picture(report: Report, file: Path) -> None:
+    """Write a PNG. Raises SettingsError where matplotlib is missing."""
+    require_matplotlib(file)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - it is optional
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
     figure = Figure(figsize=(_INCHES_WIDE, _INCHES_PER_CHART * len(report.charts) + 0.6), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(f"{report.title}\n{report.lead}", x=0.01, ha="left", fontsize=10)
