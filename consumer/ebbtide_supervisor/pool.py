@@ -166,7 +166,7 @@ class Pool:
             # signal had no message. The entrypoint has seen to it that there is a handler at all.
             without_message = not worker.ready or self.environment.worker_kind == "symfonyMessenger"
             self.drain.record(outcome, without_message=without_message)
-        elif outcome is Outcome.STOPPED:
+        elif outcome is Outcome.STOPPED and self.environment.stop_file.exists():
             self.gate.ended(worker.number)
             self._parked.add(worker)
         elif outcome is Outcome.ROTATED:
@@ -212,6 +212,8 @@ class Pool:
 
     def _become_ready(self, worker: Worker, now: float) -> None:
         worker.ready = True
+        if worker.number == self.gate.probe:
+            self._open_gate(worker, now)  # Whoever is ready is not looked at again.
         if not self.ever_ready:
             self.ever_ready = True
             self.emit("firstWorkerReady", worker=worker.number, seconds=round(now - self._began_at, 3))
@@ -241,12 +243,12 @@ class Pool:
             del self._due[worker]
             again = worker.started_at > 0
             self.progress.forget(worker.number)
+            self.gate.started(worker.number, now)  # Even in vain: where no process is allowed it must not be a loop.
             why_not = worker.start()
             if why_not is not None:
                 self.emit("workerNotStarted", worker=worker.number, reason=why_not)
                 self._hold(worker, 0.0, now)
                 continue
-            self.gate.started(worker.number, now)
             probe = self._held_since is not None and worker.number == self.gate.probe
             self.emit("workerStarted", worker=worker.number, pid=worker.pid, again=again, probe=probe)
 

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,17 @@ class Container:
             self.process = self.popen(main, *command, stdout=log, stderr=subprocess.STDOUT)
         return self
 
+    def patched(self, code: str) -> str:
+        """An entrypoint whose supervisord runs this Python first: for faults that cannot be had at will."""
+        supervise = self.directory / "supervise"
+        begin = f"import runpy, sys\nsys.path.insert(0, {str(self.image)!r})\n"
+        run = f"runpy.run_path({str(self.image / 'supervise')!r}, run_name='__main__')\n"
+        supervise.write_text(begin + textwrap.dedent(code) + run)
+        entry = self.directory / "entry"
+        entry.write_text(ENTRY.format(image=str(self.image), supervise=str(supervise)))
+        entry.chmod(0o755)
+        return str(entry)
+
     def popen(self, script: str, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
         path = script if "/" in script else str(self.image / script)
         return subprocess.Popen(
@@ -132,6 +144,16 @@ class Container:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return left
+
+
+ENTRY = """#!/usr/bin/python3 -EsB
+import os, sys
+sys.path.insert(0, {image!r})
+from ebbtide_supervisor import entrypoint
+execv = os.execv
+entrypoint.os.execv = lambda path, argv: execv(path, [path, "-EsB", {supervise!r}])
+entrypoint.main(sys.argv[1:])
+"""
 
 
 def _environ(process: Path) -> bytes:

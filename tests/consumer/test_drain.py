@@ -231,35 +231,16 @@ def test_the_container_drained_by_hand_does_not_idle_for_ever(container: Contain
 
 def test_pid_1_takes_no_round_of_its_loop_to_notice(container: Container) -> None:
     """Stock supervisord looks around once a second. Here its rounds take a minute: only the wake-ups are left."""
-    slow = container.directory / "slow_rounds"
-    slow.write_text(SLOW_ROUNDS.format(image=str(container.image)))
-    entry = container.directory / "entry"
-    entry.write_text(ENTRY.format(image=str(container.image), slow=str(slow)))
-    entry.chmod(0o755)
-    container.start(*container.command(), PROCESSES=WORKERS, main=str(entry))
+    main = container.patched("""
+        from supervisor.poller import PollPoller
+        poll = PollPoller.poll
+        PollPoller.poll = lambda self, timeout: poll(self, 60 * timeout)
+    """)
+    container.start(*container.command(), PROCESSES=WORKERS, main=main)
     until(lambda: len(workers_in(container, "started")) == WORKERS, "every worker to start")
     assert container.run("drain").returncode == 0
     container.terminate()
     assert container.wait() == 0
-
-
-ENTRY = """#!/usr/bin/python3 -EsB
-import os, sys
-sys.path.insert(0, {image!r})
-from ebbtide_supervisor import entrypoint
-execv = os.execv
-entrypoint.os.execv = lambda path, argv: execv(path, [path, "-EsB", {slow!r}])
-entrypoint.main(sys.argv[1:])
-"""
-
-SLOW_ROUNDS = """
-import runpy, sys
-sys.path.insert(0, {image!r})
-from supervisor.poller import PollPoller
-poll = PollPoller.poll
-PollPoller.poll = lambda self, timeout: poll(self, 60 * timeout)
-runpy.run_path({image!r} + "/supervise", run_name="__main__")
-"""
 
 
 def read(path: Path) -> str:

@@ -84,6 +84,29 @@ def test_a_program_that_cannot_be_executed_ends_the_container(container: Contain
     assert "cannot be executed" in container.events("gaveUp")[0]["reason"]
 
 
+def test_a_program_that_ends_as_if_it_had_found_the_stop_file_does_not_become_a_fork_loop(container: Container) -> None:
+    # The first lives long enough to let the others start.
+    container.start("sh", "-c", "mkdir first 2>&1 && sleep 1; exit 37", PROCESSES=WORKERS, START_DEADLINE_SECONDS=3)
+    assert container.wait() == 5
+    starts = len(container.events("workerStarted"))
+    assert starts <= WORKERS + 3, f"{starts} starts in 3 s: 37 means the stop file only while there is one"
+
+
+def test_a_system_that_allows_no_more_processes_is_asked_seldom(container: Container) -> None:
+    main = container.patched("""
+        import errno
+        from supervisor.options import ServerOptions
+        def fork(self):
+            raise OSError(errno.EAGAIN, "no more processes")
+        ServerOptions.fork = fork
+    """)
+    container.start(*container.command(), main=main, PROCESSES=WORKERS, START_DEADLINE_SECONDS=3)
+    assert container.wait() == 5
+    attempts = container.events("workerNotStarted")
+    assert 1 <= len(attempts) <= 4, f"{len(attempts)} attempts in 3 s take the core that is left"
+    assert "Too many processes" in attempts[0]["reason"]
+
+
 def test_workers_that_never_become_ready_end_the_container_at_the_deadline(container: Container) -> None:
     container.start("sh", "-c", "echo no such receiver >&2; exit 1", PROCESSES=WORKERS, START_DEADLINE_SECONDS=3)
     assert container.wait() == 5
