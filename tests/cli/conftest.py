@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.simulated import InProcess, Shop
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-W", "error", "-m", "ebbtide"]
@@ -30,3 +31,15 @@ def ebbtide() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """A project with one consumer to simulate."""
+    return Shop(tmp_path)
+
+
+@pytest.fixture
+def simulate(shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> InProcess:
+    """`simulate(*arguments)`: `ebbtide simulate --stack dev` in the shop."""
+    return InProcess(shop, monkeypatch, capsys)

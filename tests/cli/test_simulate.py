@@ -1,0 +1,156 @@
+"""`ebbtide simulate` answers with figures that can be worked out by hand, and says what they stand on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import fields
+
+import pytest
+from tests.cli.simulated import BACKLOG, ONE_WORKER, PROFILE, STACK
+
+from ebbtide.capacity.from_settings import NOT_MODELLED
+from ebbtide.capacity.load import read_load
+from ebbtide.capacity.simulation_report import FIGURES
+from ebbtide.capacity.summary import Summary
+
+# Three messages of ten seconds, a second apart: one worker begins them at 0, 10 and 20.
+_THREE = [(0, 10), (1, 10), (2, 10)]
+
+
+def _figures(done, case=0):
+    assert done.returncode == 0, done.stderr
+    return {name: figure["middle"] for name, figure in json.loads(done.stdout)["cases"][case]["figures"].items()}
+
+
+def test_the_figures_are_those_of_a_queue_worked_out_on_paper(shop, simulate):
+    shop.write_load(_THREE)
+    figures = _figures(simulate("--load", "mail.csv", *BACKLOG, *ONE_WORKER, "--format", "json"), case=1)
+    expected = {
+        "messages": 3,
+        "wait_p50_seconds": pytest.approx(9, abs=0.01),
+        "wait_p95_seconds": 18,
+        "wait_max_seconds": 18,
+        "wait_mean_seconds": 9,
+        "peak_waiting": 1,
+        "cut_off": 0,
+        "left": 0,
+        "peak_replicas": 1,
+        "peak_broker_connections": 1,
+        "scalings": 0,
+    }
+    assert {name: figures[name] for name in expected} == expected
+
+
+def test_set_compares_two_settings_on_the_same_load(shop, simulate):
+    shop.write_load(_THREE)
+    fixed = STACK.replace("processes: 4", "processes: 1").split("      autoscaling:")[0]
+    shop.write("stacks/Pulumi.dev.yaml", f"{fixed}      autoscaling: {{kind: fixed, replicas: 1}}\n")
+    done = simulate("--load", "mail.csv", "--set", "processes=2", "--format", "json")
+    assert [case["case"] for case in json.loads(done.stdout)["cases"]] == ["as it is", "with processes=2"]
+    waits = [_figures(done, case)["wait_max_seconds"] for case in (0, 1)]
+    assert waits == [18, 8], "the third message waits for the second worker's first message, not for both before it"
+    table = simulate("--load", "mail.csv", "--set", "processes=2").stdout.splitlines()
+    assert next(line for line in table if "longest" in line).split()[-4:] == ["18.0", "s", "8.0", "s"]
+
+
+def test_base_compares_with_the_settings_at_a_commit(shop, simulate):
+    shop.write_load(_THREE)
+    git = ["git", "-C", str(shop.root), "-c", "user.name=t", "-c", "user.email=t@example.com"]
+    for arguments in (["init", "-q"], ["add", "--all"], ["commit", "-q", "-m", "work"]):
+        subprocess.run([*git, *arguments], check=True, capture_output=True)
+    shop.write("stacks/Pulumi.dev.yaml", STACK.replace("processes: 4", "processes: 2"))
+    asked = ("--load", "mail.csv", *BACKLOG, "--base", "HEAD", "--format", "json")
+    done = simulate(*asked)
+    assert [case["case"] for case in json.loads(done.stdout)["cases"]] == ["HEAD", "as it is"]
+    assert [_figures(done, case)["wait_max_seconds"] for case in (0, 1)] == [0, 8]
+    done = simulate(*asked, "--set", "processes=1")
+    assert [case["case"] for case in json.loads(done.stdout)["cases"]] == ["HEAD", "with processes=1"], (
+        "a review compares what is deployed with what is proposed"
+    )
+
+
+def test_why_tells_what_the_autoscaler_saw_at_every_sync_of_a_minute(shop, simulate):
+    shop.write_load([(second, 60) for second in range(100)])
+    done = simulate("--load", "mail.csv", *BACKLOG, "--why", "0:01")
+    told = done.stdout.split("Why at 00:01\n")[1].split("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in told] == ["00:01:00", "00:01:15", "00:01:30", "00:01:45"]
+    # One message a second on four workers a pod. What the autoscaler sees is 15 s old: 37 of 45 waited, eight a pod are
+    # aimed at, so ceil(37 / 8) = 5 and 37 / (3 * 8) = 1.54.
+    assert told[0] == (
+        "00:01:00  4 pods, 0 draining, 48 messages waiting, 11 in hand: the metric is at 1.54 of its target"
+        " and asks for 5; TooManyReplicas makes it 4; 3 → 4"
+    )
+
+
+def test_why_answers_for_each_of_two_settings(shop, simulate):
+    shop.write_load([(second, 60) for second in range(100)])
+    done = simulate("--load", "mail.csv", *BACKLOG, "--set", "maxReplicas=2", "--why", "00:02")
+    assert "Why at 00:02, as it is" in done.stdout
+    assert "Why at 00:02, with maxReplicas=2" in done.stdout
+
+
+def test_json_is_the_same_document_every_time_with_units_in_its_names(shop, simulate):
+    shop.write("loads/mail.yaml", PROFILE)
+    first, second = (simulate("--format", "json", "--why", "00:00") for _ in range(2))
+    assert first.stdout == second.stdout
+    assert first.stderr == ""
+    document = json.loads(first.stdout)
+    assert list(document) == ["stack", "consumer", "load", "seeds", "cases", "why", "assumptions", "notModelled"]
+    assert list(document["cases"][0]["figures"]) == [field.name for field in fields(Summary)]
+    assert set(document["cases"][0]["figures"]["pod_hours"]) == {"low", "middle", "high"}
+    assert len(document["why"]) == 4, "a heading and three syncs: the first is at 00:00:15"
+    assert {tuple(row) for row in document["assumptions"]} == {("what", "value", "source")}
+
+
+def test_seeds_give_a_range_and_not_one_number(shop):
+    shop.write("loads/mail.yaml", PROFILE.replace("2000", "60000"))
+    done = shop.run("--seeds", "3", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)["cases"][0]["figures"]
+    assert all(figure["low"] <= figure["middle"] <= figure["high"] for figure in figures.values())
+    drawn = [sum(len(chunk[0]) for chunk in read_load(shop.root / "loads/mail.yaml").open(seed)) for seed in (1, 2, 3)]
+    low, middle, high = sorted(drawn)
+    assert figures["messages"] == {"low": low, "middle": middle, "high": high}
+    text = shop.run("--seeds", "3").stdout
+    assert "3 seeds, middle (lowest to highest)" in text
+    assert " to " in next(line for line in text.splitlines() if "waiting time, longest" in line)
+
+
+def test_what_a_result_stands_on_is_printed_with_it(shop, simulate):
+    shop.write_load(_THREE)
+    shown = " ".join(simulate("--load", "mail.csv", *BACKLOG).stdout.split())
+    document = json.loads(simulate("--load", "mail.csv", *BACKLOG, "--format", "json").stdout)
+    for row in document["assumptions"]:
+        assert f"{row['what']} {row['value']} {row['source']}" in shown
+    for missing in (*NOT_MODELLED, "not measured for this consumer"):
+        assert missing in shown
+    assert document["notModelled"] == list(NOT_MODELLED)
+    for words, _ in FIGURES.values():
+        assert words in shown
+
+
+def test_brackets_in_names_are_shown_and_not_taken_for_markup(shop, simulate):
+    shop.write_load(_THREE, "[bold]a.csv")
+    shown = simulate("--load", "[bold]a.csv", *BACKLOG, "--set", "worker.receivers=[post]").stdout
+    assert "messages of [bold]a.csv" in shown
+    assert "with worker.receivers=[post]" in shown
+
+
+def test_a_converted_load_gives_the_figures_of_the_table_it_was_made_of(shop, simulate):
+    shop.write_load([(second * 0.37, 1 + second % 7) for second in range(300)])
+    made = simulate.command("convert", "mail.csv", "mail.trace")
+    assert (made.returncode, made.stderr) == (0, "300 messages in mail.trace\n")
+    table, trace = (simulate("--load", name, *BACKLOG, "--format", "json") for name in ("mail.csv", "mail.trace"))
+    assert _figures(table) == _figures(trace)
+    assert sorted(file.name for file in shop.root.glob("mail.*")) == ["mail.csv", "mail.trace"]
+
+
+def test_a_drawn_load_is_converted_as_its_seed_draws_it(shop, simulate):
+    file = shop.write("mail.yaml", PROFILE)
+    assert simulate.command("convert", "mail.yaml", "mail.trace", "--seed", "3").returncode == 0
+    drawn, kept = (
+        [pair for arrivals, lengths in chunks for pair in zip(arrivals, lengths, strict=True)]
+        for chunks in (read_load(file).open(3), read_load(shop.root / "mail.trace").open(1))
+    )
+    assert kept == drawn
