@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -79,7 +79,7 @@ def read_durations(text: str | None) -> Durations | None:
     try:
         return Durations.model_validate(raw)
     except ValidationError as error:
-        raise SettingsError(findings_of(error, Durations, raw), "--durations") from None
+        raise _within("--durations", findings_of(error, Durations, raw)) from None
 
 
 def read_signals(given: list[str]) -> tuple[tuple[str, Signal], ...]:
@@ -108,7 +108,11 @@ def with_changes(loaded: LoadedStack, changes: list[str], consumer: str) -> Load
         name, separator, text = change.partition("=")
         if not separator or not name.strip():
             raise refusal("--set", f"is no setting and value (got {change!r})", "write maxReplicas=9")
-        values[setting_path(name.strip(), consumer)] = parse_yaml(text, Path("--set"))
+        try:
+            value = parse_yaml(text, Path("--set"))
+        except SettingsError as error:
+            raise _within("--set", error.findings) from None
+        values[setting_path(name.strip(), consumer)] = value
     return with_values(loaded, values, "--set")
 
 
@@ -153,6 +157,11 @@ def check_report(file: Path | None) -> None:
         from ebbtide.report.picture import require_matplotlib
 
         require_matplotlib(file)
+
+
+def _within(option: str, findings: list[Finding]) -> SettingsError:
+    """Findings in the value of an option, which stands in the place of a file."""
+    return SettingsError([replace(finding, source=option) for finding in findings])
 
 
 def refusal(option: str, message: str, remedy: str) -> SettingsError:
