@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,9 @@ VALUE_OPTIONS: Final = (
     *("-l", "--limit", "-f", "--failure-limit", "-m", "--memory-limit", "-t", "--time-limit", "-b", "--bus"),
     *("--sleep", "--queues", "--exclude-receivers", "--fetch-size", "-e", "--env"),
 )
+SHELLS: Final = ("sh", "dash", "bash", "ash", "busybox")
+# A script that ends with one of these has no program that it waits for as its last command.
+SHELL_WORDS: Final = ("exit", "wait", "done", "fi", "esac", "true", "false", ":", "}", ")")
 UNITS: Final = {"": 1 / 1048576, "k": 1 / 1024, "m": 1, "g": 1024, "t": 1048576}
 
 
@@ -31,7 +35,23 @@ def command_problems(environment: Environment, command: Sequence[str]) -> list[s
         problems.append(f"args: {command[0]!r} is not a program of this image (got PATH without it); install it")
     if environment.worker_kind == "symfonyMessenger":
         problems += _symfony_problems(environment, command)
+    elif environment.drain == "signal" and _stays_as_a_shell(command):
+        problems.append(
+            f"args: a shell stays between PID 1 and the worker (got {' '.join(command)!r}); it dies of the stop signal "
+            "at once and the container ends while the worker still has a message in hand; write exec before the program"
+        )
     return problems
+
+
+def _stays_as_a_shell(command: Sequence[str]) -> bool:
+    """`sh -c "... program"`: Debian's dash waits for the program instead of becoming it."""
+    if Path(command[0]).name not in SHELLS:
+        return False
+    script = next((word for option, word in pairwise(command) if re.fullmatch(r"-[a-z]*c", option)), "")
+    if re.search(r"\b(exec|trap)\b", script):
+        return False
+    last = re.split(r"[;&|\n]+", script.strip(" ;\n"))[-1].split()
+    return bool(last) and last[0] not in SHELL_WORDS
 
 
 def _symfony_problems(environment: Environment, command: Sequence[str]) -> list[str]:
@@ -57,7 +77,27 @@ def _symfony_problems(environment: Environment, command: Sequence[str]) -> list[
             f"args: {CONSUME} names no receiver (got {' '.join(command)!r}), so every worker would end at once; "
             "write the transports to consume from after it"
         )
-    return problems + _limit_problems(environment, arguments)
+    return problems + _stop_file_problems(environment, arguments) + _limit_problems(environment, arguments)
+
+
+def _stop_file_problems(environment: Environment, arguments: Sequence[str]) -> list[str]:
+    """Without a signal a worker takes messages until its limit, and then has the last one in hand."""
+    if environment.drain != "stopFile" or _values(arguments, "-l", "--limit"):
+        return []
+    own = _values(arguments, "-t", "--time-limit")
+    limit = int(own[-1]) if own and own[-1].isdecimal() else environment.time_limit_seconds
+    if not limit:
+        text = "args: with EBBTIDE_DRAIN=stopFile a worker ends at its next limit, and this one has no limit (got "
+        return [text + f"{' '.join(arguments)!r}), so each drain would kill it; set EBBTIDE_TIME_LIMIT_SECONDS"]
+    needed = limit + environment.longest_message_seconds
+    if environment.stop_wait_seconds >= needed:
+        return []
+    text = (
+        f"EBBTIDE_STOP_WAIT_SECONDS: must hold the time limit and the longest message with EBBTIDE_DRAIN=stopFile (got "
+        f"{environment.stop_wait_seconds}, not {limit} + {environment.longest_message_seconds}), or workers are killed "
+        "while they take messages; lower EBBTIDE_TIME_LIMIT_SECONDS, or leave the stop wait out to have it derived"
+    )
+    return [text]
 
 
 def _limit_problems(environment: Environment, arguments: Sequence[str]) -> list[str]:

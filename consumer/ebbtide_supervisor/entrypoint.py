@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -9,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from ebbtide_supervisor.command import command_problems
+from ebbtide_supervisor.command import SHELLS, command_problems
 from ebbtide_supervisor.environment import Environment, read_environment
 from ebbtide_supervisor.outcome import ExitStatus
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 HERE: Final = Path(__file__).resolve().parent.parent
 BUILT_OPCACHE: Final = HERE / "opcache"
-SHELLS: Final = ("sh", "dash", "bash", "ash", "busybox")
 
 
 def main(command: Sequence[str]) -> NoReturn:
@@ -46,11 +46,11 @@ def _identity_problems() -> list[str]:
             "user: runs as root (got uid 0), and every worker would too; leave out `user`, or set "
             "securityContext.runAsUser to 10001"
         )
-    if os.getppid() == 1 and (name := _process_name(1)) in SHELLS:
+    if os.getppid() == 1 and (program := next((name for name in _names(1) if name in SHELLS), None)):
         problems.append(
-            f"PID 1: is a shell (got {name!r}), which does not pass SIGTERM on, so every message in flight would be "
-            "lost at the end of the grace period; start the image by its ENTRYPOINT, or write "
-            'command: ["/opt/ebbtide/entrypoint"]'
+            f"PID 1: is a shell (got {program!r}), which does not pass SIGTERM on, so every message in flight would be "
+            "lost at the end of the grace period; start the image by its ENTRYPOINT, write "
+            'command: ["/opt/ebbtide/entrypoint"], or end your script with exec /opt/ebbtide/entrypoint "$@"'
         )
     return problems
 
@@ -65,11 +65,14 @@ def _signal_problems(command: Sequence[str]) -> list[str]:
     return [text + "message; install pcntl, take it out of disable_functions, or set EBBTIDE_DRAIN=stopFile"]
 
 
-def _process_name(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
+def _names(pid: int) -> list[str]:
+    """What it calls itself and what it is: a script's shell has the script's name, another user's file is not shown."""
+    process, names = Path(f"/proc/{pid}"), []
+    with contextlib.suppress(OSError):
+        names.append((process / "comm").read_text(encoding="utf-8").strip())
+    with contextlib.suppress(OSError):
+        names.append((process / "exe").readlink().name)
+    return names
 
 
 def _prepare_state_directory(environment: Environment) -> list[str]:
@@ -86,7 +89,8 @@ def _prepare_state_directory(environment: Environment) -> list[str]:
         shutil.rmtree(directory / "workers", ignore_errors=True)
         (directory / "workers").mkdir()
     except OSError as error:
-        text = f"{directory}: cannot be written (got {error.strerror}), and the drain needs it; mount a memory volume "
+        reason = error.strerror or error  # shutil.copytree's own error has a list instead
+        text = f"{directory}: cannot be written (got {reason}), and the drain needs it; mount a memory volume "
         return [text + f"there that uid {os.getuid()} may write and that is not full"]
     return []
 

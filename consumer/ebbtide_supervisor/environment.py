@@ -121,7 +121,7 @@ def read_environment(variables: Mapping[str, str]) -> tuple[Environment | None, 
     numbers = {name: _number(name, variables, problems) for name in NUMBERS}
     if problems:
         return None, [*problems, *_state_directory_problems(variables)]
-    _fill_budget(numbers)
+    _fill_budget(numbers, takes_messages_until_its_limit=_ends_at_a_limit(values))
     problems += _budget_problems(numbers) + _state_directory_problems(variables)
     if problems:
         return None, problems
@@ -145,9 +145,15 @@ def _number(name: str, variables: Mapping[str, str], problems: list[str]) -> int
     return None
 
 
-def _fill_budget(numbers: dict[str, int | None]) -> None:
+def _ends_at_a_limit(values: Mapping[str, int | str]) -> bool:
+    return values["DRAIN"] == "stopFile" and values["WORKER_KIND"] == "symfonyMessenger"
+
+
+def _fill_budget(numbers: dict[str, int | None], *, takes_messages_until_its_limit: bool) -> None:
+    """The same sums as the stack file's shutdown budget."""
+    untold = (numbers["TIME_LIMIT_SECONDS"] or 0) if takes_messages_until_its_limit else 0
     steps = (
-        ("LONGEST_MESSAGE_SECONDS", "STOP_WAIT_SECONDS", STOP_WAIT_MARGIN),
+        ("LONGEST_MESSAGE_SECONDS", "STOP_WAIT_SECONDS", STOP_WAIT_MARGIN + untold),
         ("STOP_WAIT_SECONDS", "DRAIN_DEADLINE_SECONDS", DRAIN_DEADLINE_MARGIN),
         ("DRAIN_DEADLINE_SECONDS", "GRACE_SECONDS", GRACE_MARGIN),
     )

@@ -80,9 +80,8 @@ class Container:
     def patched(self, code: str) -> str:
         """An entrypoint whose supervisord runs this Python first: for faults that cannot be had at will."""
         supervise = self.directory / "supervise"
-        begin = f"import runpy, sys\nsys.path.insert(0, {str(self.image)!r})\n"
-        run = f"runpy.run_path({str(self.image / 'supervise')!r}, run_name='__main__')\n"
-        supervise.write_text(begin + textwrap.dedent(code) + run)
+        run = f"import runpy\nrunpy.run_path({str(self.image / 'supervise')!r}, run_name='__main__')\n"
+        supervise.write_text(f"import sys\nsys.path.insert(0, {str(self.image)!r})\n{textwrap.dedent(code)}{run}")
         entry = self.directory / "entry"
         entry.write_text(ENTRY.format(image=str(self.image), supervise=str(supervise)))
         entry.chmod(0o755)

@@ -77,8 +77,50 @@ def test_a_time_limit_of_ones_own_is_accepted_when_ours_is_off() -> None:
 def test_a_signal_that_only_some_versions_of_symfony_know_is_refused() -> None:
     (problem,) = problems([*CONSUME, "a"], stop_signal="INT")
     assert "write TERM" in problem
-    assert problems([*CONSUME, "a"], stop_signal="INT", drain="stopFile") == []
+    assert problems([*CONSUME, "a"], stop_signal="INT", drain="stopFile", time_limit_seconds=5) == []
 
 
 def test_another_program_needs_neither_console_nor_receivers() -> None:
     assert problems([PHP, "-m", "celery"], worker_kind="command") == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["sh", "-c", "php artisan queue:work"],
+        ["/bin/bash", "-ec", "cd app; php artisan queue:work"],
+        ["sh", "-c", "php execute.php"],
+    ],
+)
+def test_a_shell_that_stays_before_the_worker_is_refused(command: list[str]) -> None:
+    """It dies of the stop signal at once; PID 1 sees the worker ended, ends, and the message in hand is lost."""
+    (problem,) = problems(command, worker_kind="command")
+    assert problem.startswith("args: ")
+    assert "write exec before" in problem
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["sh", "-c", "exec php artisan queue:work"],
+        ["sh", "-c", "cd app && exec php artisan queue:work"],
+        ["sh", "-c", "trap 'kill $!; wait; exit 0' TERM; php worker & wait"],
+        ["sh", "run.sh"],
+    ],
+)
+def test_a_shell_that_becomes_the_worker_or_handles_the_signal_is_accepted(command: list[str]) -> None:
+    assert [problem for problem in problems(command, worker_kind="command") if "not a program" not in problem] == []
+
+
+def test_a_shell_that_stays_is_accepted_where_no_signal_is_sent() -> None:
+    assert problems(["sh", "-c", "php worker"], worker_kind="command", drain="stopFile") == []
+
+
+def test_a_symfony_worker_that_no_signal_stops_must_end_at_a_limit_within_the_stop_wait() -> None:
+    (problem,) = problems([*CONSUME, "a"], drain="stopFile")
+    assert "EBBTIDE_STOP_WAIT_SECONDS" in problem
+    assert "killed" in problem
+    assert problems([*CONSUME, "a"], drain="stopFile", time_limit_seconds=5, stop_wait_seconds=70) == []
+    assert problems([*CONSUME, "a", "--limit=1"], drain="stopFile") == [], "a message limit may be the one that ends it"
+    (problem,) = problems([*CONSUME, "a"], drain="stopFile", time_limit_seconds=0)
+    assert "no limit" in problem

@@ -112,6 +112,34 @@ def test_a_shell_as_pid_1_is_refused(container: Container) -> None:
     assert "PID 1: is a shell" in done.stderr
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="a PID namespace needs root here")
+def test_a_script_that_does_not_exec_the_entrypoint_is_refused_as_pid_1(container: Container) -> None:
+    script = container.directory / "start"
+    script.write_text(f'#!/bin/sh\necho preparing\n{container.image / "entrypoint"} "$@"\n')
+    script.chmod(0o755)
+    unshare = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child", f"--setuid={IMAGE_USER}")
+    command = [*unshare, str(script), "sleep", "300"]
+    done = subprocess.run(command, env=container.variables, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 1
+    assert "PID 1: is a shell" in done.stderr, "its name is the script's, and it ignores SIGTERM all the same"
+    assert "exec" in done.stderr
+
+
+def test_a_volume_too_small_for_the_opcache_is_refused_with_the_reason(container: Container, image: Path) -> None:
+    (image / "opcache/0123").mkdir(parents=True)
+    (image / "opcache/0123/code.bin").write_bytes(b"compiled")
+    try:
+        main = container.directory / "entry"
+        main.write_text(FULL_VOLUME.format(image=str(container.image)))
+        main.chmod(0o755)
+        container.start(*container.command(), main=str(main))
+        assert container.wait() == 1
+        assert "No space left on device" in container.log
+        assert "Traceback" not in container.log
+    finally:
+        shutil.rmtree(image / "opcache")
+
+
 def test_a_state_directory_that_cannot_be_written_is_refused(container: Container) -> None:
     container.state.mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
     (line,) = refused(container, *container.command())
@@ -153,6 +181,17 @@ def test_the_built_opcache_is_copied_into_memory_where_the_workers_may_write(con
         assert copied.stat().st_mode & stat.S_IWUSR, "PHP could not replace what has changed"
     finally:
         shutil.rmtree(image / "opcache")
+
+
+FULL_VOLUME = """#!/usr/bin/python3 -EsB
+import errno, shutil, sys
+sys.path.insert(0, {image!r})
+from ebbtide_supervisor import entrypoint
+def full(source, target, **_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+shutil.copyfile = full
+entrypoint.main(sys.argv[1:])
+"""
 
 
 def test_a_command_keeps_its_words_as_they_are(container: Container) -> None:

@@ -79,3 +79,11 @@ def test_the_filled_in_variables_read_back_as_the_same_environment() -> None:
     assert environment is not None
     assert read_environment(environment.variables()) == (environment, [])
     assert set(environment.variables()) >= {f"EBBTIDE_{name}" for name in NUMBERS}
+
+
+def test_a_drain_by_stop_file_waits_for_the_time_limit_too() -> None:
+    """The same sum as the stack file's: nobody tells these workers, so they take messages until their limit."""
+    environment, problems = read_environment({"EBBTIDE_DRAIN": "stopFile", "EBBTIDE_TIME_LIMIT_SECONDS": "300"})
+    assert problems == []
+    assert environment is not None
+    assert environment.stop_wait_seconds == 300 + 60 + 10
