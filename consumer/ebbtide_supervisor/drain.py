@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ebbtide_supervisor.outcome import ExitStatus, Outcome
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ebbtide_supervisor.environment import Environment
     from ebbtide_supervisor.events import Emit
     from ebbtide_supervisor.worker import Worker
+
+
+# Workers that were booting are asked again after this long, then after twice as long, and so on.
+ASK_AGAIN_SECONDS: Final = 0.5
 
 
 class Drain:
@@ -40,12 +44,21 @@ class Drain:
         self._outcomes: Counter[Outcome] = Counter()
         with contextlib.suppress(OSError):  # A full volume must not stop a drain.
             environment.stop_file.touch()
+        self._booting: Sequence[Worker] = ()
+        self._ask_again_after = ASK_AGAIN_SECONDS
         self.asked = frozenset(worker for worker in workers if worker.alive)
         told = {} if in_flight is None else {"inFlight": in_flight}
         emit("drainStarted", by=by, running=len(self.asked), drain=environment.drain, **told)
         if environment.drain == "signal":
             for worker in self.asked:
                 worker.ask()
+
+    def ask_again(self, booting: Sequence[Worker]) -> None:
+        """Those may not have heard: Symfony since 6.3 handles signals before it has a worker to stop, and forgets the
+        ones that come then. Such a worker would take messages until it is killed inside one.
+        """
+        if self._environment.drain == "signal":
+            self._booting = booting
 
     def record(self, outcome: Outcome, *, without_message: bool) -> None:
         """Take down how a worker ended."""
@@ -55,9 +68,13 @@ class Drain:
             self.exit_status = ExitStatus.UNCLEAN
 
     def step(self, now: float) -> None:
-        """Kill whoever outlived the stop wait; notice the end."""
+        """Ask again who may not have heard; kill whoever outlived the stop wait; notice the end."""
         if self.ended:
             return
+        if self._booting and now >= self.began_at + self._ask_again_after:
+            self._ask_again_after *= 2
+            for worker in self._booting:
+                worker.ask_again()
         if now >= self._kill_at:
             for worker in self._workers:
                 worker.kill_group()
@@ -67,7 +84,9 @@ class Drain:
 
     def next_at(self, now: float) -> float | None:
         """When `step` has something to do by time alone."""
-        return None if self.ended or now >= self._kill_at else self._kill_at
+        if self.ended or now >= self._kill_at:
+            return None
+        return min(self._kill_at, self.began_at + self._ask_again_after) if self._booting else self._kill_at
 
     def summary(self) -> dict[str, int]:
         """How many ended how, and how many still run."""

@@ -75,6 +75,7 @@ class Pool:
         if self.drain is None:
             self._due.clear()
             self.drain = Drain(self.environment, self.workers, self.emit, by, in_flight=self.in_flight())
+            self.drain.ask_again(self._booting())
             self.exit_status = exit_status
             self.wake()
         return self.drain
@@ -101,6 +102,13 @@ class Pool:
         """How many workers have a message in hand; None when the application does not tell."""
         held = [self.progress.in_flight_seconds(worker.number) for worker in self.workers if worker.alive]
         return sum(seconds is not None for seconds in held) if self.progress.is_told else None
+
+    def _booting(self) -> list[Worker]:
+        """Whose signal may be lost. Only with Symfony: asked twice, some other programs end inside their message."""
+        if self.environment.worker_kind != "symfonyMessenger":
+            return []
+        known = self.progress.is_consuming
+        return [worker for worker in self.workers if worker.alive and not worker.ready and not known(worker.number)]
 
     def report_overdue(self) -> None:
         """Say once of each message that it takes longer than any should."""

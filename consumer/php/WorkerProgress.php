@@ -7,9 +7,11 @@ namespace App\Ebbtide;
 use Symfony\Component\EventDispatcher\EventSubscriberInterface;
 use Symfony\Component\Messenger\Event\WorkerMessageReceivedEvent;
 use Symfony\Component\Messenger\Event\WorkerRunningEvent;
+use Symfony\Component\Messenger\Event\WorkerStartedEvent;
 
 /**
- * Tells the container's PID 1 whether this worker consumes, and since when it has a message in hand.
+ * Tells the container's PID 1 whether this worker consumes, and since when it has a message in hand; and stops the
+ * worker between two messages when the pod drains, also where its signal was not heard.
  *
  * Optional: copy it into the application's src/Ebbtide/; autoconfiguration does the rest. Outside the consumer
  * image it does nothing. Costs two touches of a file in memory for each message.
@@ -21,22 +23,29 @@ final class WorkerProgress implements EventSubscriberInterface
 
     /** @var string|null */
     private $file;
+    /** @var string|null */
+    private $stopFile;
     private bool $isKnownIdle = false;
 
     public function __construct()
     {
         $directory = getenv('EBBTIDE_STATE_DIRECTORY');
         $number = getenv('EBBTIDE_PROCESS_NUMBER');
-        $this->file = false === $directory || false === $number ? null : $directory.'/workers/'.$number;
+        if (false !== $directory && false !== $number) {
+            $this->file = $directory.'/workers/'.$number;
+            $this->stopFile = $directory.'/stop';
+        }
     }
 
     public static function getSubscribedEvents(): array
     {
         return [
+            // Since 6.3 Symfony forgets a signal that comes before it has a worker.
+            WorkerStartedEvent::class => ['stopIfDraining', -1000],
             // Before other listeners: what they do belongs to the message.
             WorkerMessageReceivedEvent::class => ['begin', 1000],
             // After each message, when it has been acknowledged, and after each look at an empty queue.
-            WorkerRunningEvent::class => ['end', -1000],
+            WorkerRunningEvent::class => [['end', -1000], ['stopIfDraining', -1001]],
         ];
     }
 
@@ -51,6 +60,15 @@ final class WorkerProgress implements EventSubscriberInterface
         if (!$this->isKnownIdle) {
             $this->touch(self::IDLE);
             $this->isKnownIdle = true;
+        }
+    }
+
+    /** @param WorkerStartedEvent|WorkerRunningEvent $event */
+    public function stopIfDraining(object $event): void
+    {
+        // PHP remembers which files there are, not which there are not: no clearstatcache() needed.
+        if (null !== $this->stopFile && file_exists($this->stopFile)) {
+            $event->getWorker()->stop();
         }
     }
 

@@ -22,6 +22,13 @@ class Sleepless:
         self.pid = 0
         self.started_at = 0.0
         self.ready = False
+        self.asked = 0
+
+    def ask(self) -> None:
+        self.asked += 1
+
+    def ask_again(self) -> None:
+        self.asked += 1
 
     @property
     def alive(self) -> bool:
@@ -37,12 +44,16 @@ class Sleepless:
         return False
 
 
-@pytest.fixture
-def pool(tmp_path: Path) -> Pool:
+def pool_of(directory: Path, **changes: Any) -> Pool:
     environment, _ = read_environment({"EBBTIDE_PROCESSES": "3"})
     assert environment is not None
     workers: list[Any] = [Sleepless(number) for number in range(3)]
-    return Pool(replace(environment, state_directory=tmp_path), workers, lambda *_args, **_fields: None)
+    return Pool(replace(environment, state_directory=directory, **changes), workers, lambda *_args, **_fields: None)
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Pool:
+    return pool_of(tmp_path)
 
 
 def test_a_probe_that_has_become_ready_lets_the_others_start(pool: Pool) -> None:
@@ -54,3 +65,29 @@ def test_a_probe_that_has_become_ready_lets_the_others_start(pool: Pool) -> None
     pool.step()
     assert pool.workers[0].ready
     assert all(worker.alive for worker in pool.workers), "one worker of 70 does all the work until it rotates"
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"),
+    [({}, 4), ({"worker_kind": "command"}, 1), ({"drain": "stopFile"}, 0)],
+    ids=["Symfony", "another program", "by stop file"],
+)
+def test_a_symfony_worker_that_was_booting_when_it_was_asked_is_asked_again(
+    tmp_path: Path, changes: dict[str, Any], asked: int
+) -> None:
+    """Symfony since 6.3 forgets a signal that comes before it has a worker; a second one ends some other programs."""
+    pool = pool_of(tmp_path, **changes)
+    ready, consuming, booting = workers = pool.workers
+    for worker in workers:
+        worker.start()
+    ready.ready = True
+    (tmp_path / "workers").mkdir()
+    (tmp_path / f"workers/{consuming.number}").touch()
+    drain = pool.begin_drain("hook")
+    at = drain.began_at
+    while (upcoming := drain.next_at(at)) is not None and upcoming < drain.began_at + 3:
+        at = upcoming
+        drain.step(at)
+    counts: list[Any] = [vars(worker)["asked"] for worker in (ready, consuming, booting)]
+    once = min(asked, 1)
+    assert counts == [once, once, asked], "a worker with a message in hand is disturbed once, not more"

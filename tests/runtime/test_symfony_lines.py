@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -64,3 +65,45 @@ def test_a_drain_loses_nothing_on_every_line_of_symfony(
         assert_nothing_was_lost(scene)
         assert_a_clean_end(deletion, pod, scene)
         assert_no_new_work(scene, drain_started(pod))
+
+
+# From 6.3 on Symfony handles signals before it has a worker that it could stop, and forgets the ones that come then.
+# This makes those milliseconds a second long, as a slow name server or a service that connects would.
+SLOW_BOOT = """<?php
+namespace App;
+use Symfony\\Component\\Console\\ConsoleEvents;
+use Symfony\\Component\\EventDispatcher\\EventSubscriberInterface;
+final class SlowBoot implements EventSubscriberInterface
+{
+    public static function getSubscribedEvents(): array { return [ConsoleEvents::COMMAND => 'wait']; }
+    public function wait(): void { for ($end = hrtime(true) + 1.5e9; hrtime(true) < $end;) { usleep(1000); } }
+}
+"""
+
+
+@pytest.mark.parametrize("tells", [True, False], ids=["with WorkerProgress", "without"])
+def test_a_worker_that_is_told_to_stop_while_symfony_boots_stops(
+    other_application: Application,
+    brokers: Callable[[str], Broker],
+    tmp_path: Path,
+    *,
+    tells: bool,
+) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(other_application.source, source, ignore=None if tells else shutil.ignore_patterns("Ebbtide"))
+    (source / "src/SlowBoot.php").write_text(SLOW_BOOT)
+    slow = Application(source, tmp_path / "built", other_application.root).build()
+    with Scene(slow, brokers("redis")) as scene:
+        scene.send(messages(seed=21, number=60, least=0.3, most=1))
+        pod = scene.ours(4, BUDGET).start()
+        scene.wait_until(lambda: len(pod.events("workerStarted")) == 4, 30, "all workers have been started")
+        time.sleep(0.7)
+        assert not scene.account().consuming, "the test is too late: they consume already"
+
+        deletion = pod.delete(BUDGET.grace, hook=())
+
+        assert_nothing_was_lost(scene)
+        assert not deletion.sigkilled, pod.output()
+        assert deletion.exit_status == 0, pod.output()
+        new = len(scene.account().handlings)
+        assert new == 0 if tells else new <= 4 * 3, f"{new} messages were begun by workers that were told to go"
