@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from supervisor.process import Subprocess
-from supervisor.states import ProcessStates
+from supervisor.states import ProcessStates, SupervisorStates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +36,8 @@ class Process(Subprocess):  # type: ignore[misc]
 class Worker(Process):
     """A worker process.
 
-    Differs from stock in three ways: it tells its end with the raw wait status (stock keeps only -1 for a signal),
-    never restarts by itself, and leaves nothing of a failed start behind.
+    Differs from stock in four ways: it tells its end with the raw wait status (stock keeps only -1 for a signal),
+    stock neither restarts nor kills it, and nothing of a failed start is left behind.
     """
 
     def __init__(self, config: Any, number: int) -> None:
@@ -74,7 +74,7 @@ class Worker(Process):
         return str(self.spawnerr)
 
     def ask(self) -> None:
-        """Ask it to finish; stock kills its group with SIGKILL when stopwaitsecs have passed."""
+        """Ask it to finish."""
         if self.alive:
             self.stop()
 
@@ -95,6 +95,12 @@ class Worker(Process):
         if self.alive and not self.killed:
             self.kill(signal.SIGKILL)
             self.kill(signal.SIGKILL)  # Stock signals the group only when it already waits for a process to stop.
+
+    def transition(self) -> None:
+        # Stock kills by the wall clock, which may jump; the drain kills by the monotonic one. Stock's is left for the
+        # case that a fault of ours has handed the end over to it.
+        if self.state != ProcessStates.STOPPING or self.config.options.mood < SupervisorStates.RUNNING:
+            super().transition()
 
     def finish(self, pid: int, sts: int) -> None:
         super().finish(pid, sts)

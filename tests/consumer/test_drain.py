@@ -229,6 +229,25 @@ def test_the_container_drained_by_hand_does_not_idle_for_ever(container: Contain
     assert container.events("notTerminated")
 
 
+def test_a_clock_that_is_set_forward_kills_nobody(container: Container) -> None:
+    """A node's clock is corrected, or its machine was paused: an hour passes at once, for nobody's message."""
+    flag = container.directory / "an-hour-later"
+    main = container.patched(f"""
+        import os, time, types
+        import supervisor.process
+        def later():
+            return time.time() + (3600 if os.path.exists({str(flag)!r}) else 0)
+        supervisor.process.time = types.SimpleNamespace(time=later)
+    """)
+    container.start(*container.command("--message-seconds", "4"), main=main, PROCESSES=WORKERS)
+    until(lambda: len(workers_in(container, "started")) == WORKERS, "every worker to take a message")
+    container.terminate()
+    container.until_event("drainStarted")
+    flag.touch()
+    assert container.wait() == 0, container.log
+    assert_nothing_lost(container)
+
+
 def test_pid_1_takes_no_round_of_its_loop_to_notice(container: Container) -> None:
     """Stock supervisord looks around once a second. Here its rounds take a minute: only the wake-ups are left."""
     main = container.patched("""
