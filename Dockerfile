@@ -2,8 +2,9 @@
 #
 #   docker build --build-arg BASE_IMAGE=registry.example/app@sha256:... -t consumer .
 #
-# BASE_IMAGE is Debian-based and holds the application; for Symfony its PHP is the command line's, its WORKDIR the
-# project, its cache warmed (the root file system is read-only at run time). With a base pinned by digest,
+# BASE_IMAGE is on Debian 12, Ubuntu 24.04 or later (Python 3.11) and holds the application; for Symfony its PHP is
+# the command line's, its WORKDIR the project, its cache warmed (the root file system is read-only at run time).
+# With a base pinned by digest,
 # `buildah bud --timestamp 0` and EBBTIDE_FILL_OPCACHE=0, two builds are the same to the bit.
 ARG BASE_IMAGE
 

@@ -248,6 +248,27 @@ def test_a_clock_that_is_set_forward_kills_nobody(container: Container) -> None:
     assert_nothing_lost(container)
 
 
+def test_a_fault_of_ours_leaves_the_end_to_stock_supervisord_which_loses_nothing_either(container: Container) -> None:
+    flag = container.directory / "from-now-on"
+    main = container.patched(f"""
+        import os
+        from ebbtide_supervisor.pool import Pool
+        step = Pool.step
+        def faulty(self):
+            if os.path.exists({str(flag)!r}):
+                raise RuntimeError("a fault of ours")
+            step(self)
+        Pool.step = faulty
+    """)
+    container.start(*container.command("--message-seconds", "1.2"), main=main, PROCESSES=WORKERS)
+    until(lambda: len(workers_in(container, "started")) == WORKERS, "every worker to take a message")
+    flag.touch()
+    container.terminate()
+    assert container.wait() == 3, container.log
+    assert_nothing_lost(container)
+    assert "a fault of ours" in container.events("internalError")[0]["trace"]
+
+
 def test_pid_1_takes_no_round_of_its_loop_to_notice(container: Container) -> None:
     """Stock supervisord looks around once a second. Here its rounds take a minute: only the wake-ups are left."""
     main = container.patched("""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -235,6 +236,20 @@ def test_every_file_of_the_image_is_laid_out() -> None:
     outside = {"build", "requirements.txt", "ebbtide_supervisor", "php"}
     files = {path.name for path in (ROOT / "consumer").iterdir() if not path.name.startswith(".")}
     assert set(laid_out) == files - outside - {"__pycache__"}
+
+
+def test_a_base_image_whose_python_is_too_old_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    old = tmp_path / "python3"
+    old.write_text('#!/bin/sh\n[ "$1" = -c ] && echo 3.9 && exit 1\nexit 0\n')
+    old.chmod(0o755)
+    shutil.copytree(ROOT / "consumer", tmp_path / "consumer")
+    build = tmp_path / "consumer/build"
+    build.write_text(build.read_text().replace("/usr/bin/python3", str(old)))
+    argv = [str(build), str(tmp_path / "out")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "got 3.9" in done.stderr
+    assert "Debian 12" in done.stderr
 
 
 def test_the_dockerfile_keeps_the_signal_s_way_free() -> None:
