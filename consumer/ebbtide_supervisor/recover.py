@@ -32,6 +32,23 @@ for _, entry in ipairs(answer[2]) do
 end
 return {answer[1], moved}
 """
+# With a consumer its pending entries would go; one that is deleted and lives is made again by its next message.
+FORGET: Final = """
+local forgotten = 0
+for _, fields in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+    local consumer = {}
+    for at = 1, #fields, 2 do
+        consumer[fields[at]] = fields[at + 1]
+    end
+    if consumer.pending == 0 and consumer.idle > tonumber(ARGV[2]) then
+        redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], consumer.name)
+        forgotten = forgotten + 1
+    end
+end
+return forgotten
+"""
+# Each pod leaves one name for each of its workers, for ever.
+FORGET_AFTER_SECONDS: Final = 86_400
 # A consumer of the group that reads nothing.
 CONSUMER: Final = "ebbtide-recover"
 ENTRIES_PER_CLAIM: Final = 100
@@ -74,6 +91,7 @@ def _recover(stream: Stream, after_seconds: int) -> None:
         redis = Redis(stream)
         try:
             count = recover_stream(redis, stream, after_seconds * 1000)
+            forget_consumers(redis, stream, FORGET_AFTER_SECONDS * 1000)
         finally:
             redis.close()
     except (OSError, RedisError) as error:
@@ -94,3 +112,8 @@ def recover_stream(redis: Redis, stream: Stream, idle_milliseconds: int) -> int:
         count += int(moved)
         if cursor == b"0-0":
             return count
+
+
+def forget_consumers(redis: Redis, stream: Stream, idle_milliseconds: int) -> int:
+    """Delete the names that nobody has used for so long and that have nothing pending. Returns how many."""
+    return int(redis.run("EVAL", FORGET, "1", stream.stream, stream.group, str(idle_milliseconds)))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ebbtide_supervisor.image_facts import Transport
-from ebbtide_supervisor.recover import recover_stream
+from ebbtide_supervisor.recover import forget_consumers, recover_stream
 from ebbtide_supervisor.redis_client import Redis, RedisError, Stream
 from tests.consumer.conftest import until
 
@@ -98,6 +98,12 @@ def take(redis: Redis, stream: Stream, consumer: str, count: int) -> list[Any]:
     return answer[0][1] if answer else []
 
 
+def handle(redis: Redis, stream: Stream, consumer: str) -> None:
+    """One message from the queue to its acknowledgement."""
+    ((identity, _),) = take(redis, stream, consumer, 1)
+    redis.run("XACK", stream.stream, stream.group, identity)
+
+
 def send(redis: Redis, stream: Stream, count: int) -> None:
     for number in range(count):
         redis.run("XADD", stream.stream, "*", "message", json.dumps({"body": f"{number} ü"}))
@@ -122,6 +128,21 @@ def test_a_message_that_may_still_be_handled_is_not_taken(redis: Redis, stream: 
     held = take(redis, stream, "busy", 5)
     assert recover_stream(redis, stream, 60_000) == 0
     assert redis.run("XPENDING", stream.stream, stream.group, "-", "+", "10", "busy")[0][0] == held[0][0]
+
+
+@pytest.mark.runtime
+def test_names_of_workers_that_are_gone_are_forgotten_and_no_message_with_them(redis: Redis, stream: Stream) -> None:
+    """Each pod brings names of its own; one that is deleted with messages pending takes them along."""
+    send(redis, stream, 4)
+    take(redis, stream, "holds-one", 1)
+    for name in ("gone-0", "gone-1"):
+        handle(redis, stream, name)
+    time.sleep(0.3)
+    handle(redis, stream, "works")
+    assert forget_consumers(redis, stream, 200) == 2
+    left = redis.run("XINFO", "CONSUMERS", stream.stream, stream.group)
+    assert sorted(fields[1] for fields in left) == [b"holds-one", b"works"]
+    assert redis.run("XPENDING", stream.stream, stream.group)[0] == 1
 
 
 @pytest.mark.runtime
