@@ -105,11 +105,12 @@ def run_all(runs: Mapping[_Key, Run], processes: int | None = None) -> Iterator[
     except BaseException:
         # Whoever waits for the present runs to end presses Ctrl-C again, and then the pool waits for ever (seen on
         # 3.11).
-        for child in set(active_children()) - others:
-            child.terminate()
+        with _interrupts_held():
+            for child in set(active_children()) - others:
+                child.terminate()
+            pool.shutdown(cancel_futures=True)
         raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+    pool.shutdown()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +136,19 @@ def _accepted(found: Summary | _Refused) -> Summary:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C reaches every process of a terminal; one that has just begun would answer with a traceback."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Ctrl-C in here counts from the end on: in the midst of it a process would be left that nobody knows of.
+
+    By a handler and not by a mask, which would only leave the signal to the thread of the progress bar. Processes that
+    begin in here inherit it, and the terminal's signal reaches them too.
+    """
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _leave_interrupts_to_the_parent() -> None:
