@@ -160,7 +160,8 @@ class Pool:
         self.wake()
 
     def _end(self, worker: Worker, wait_status: int, at: float) -> None:
-        asked = self.drain is not None and worker in self.drain.asked
+        # The hook's file is there before its call: a worker that saw it first has not rotated.
+        asked = worker in self.drain.asked if self.drain is not None else self.environment.stop_file.exists()
         outcome = judge(wait_status, asked=asked, stop_signal=self.environment.signal_number)
         lived = worker.lived_seconds(at)
         fields: dict[str, object] = {**describe(wait_status), "seconds": lived}
@@ -174,7 +175,7 @@ class Pool:
             # signal had no message. The entrypoint has seen to it that there is a handler at all.
             without_message = not worker.ready or self.environment.worker_kind == "symfonyMessenger"
             self.drain.record(outcome, without_message=without_message)
-        elif outcome is Outcome.STOPPED and self.environment.stop_file.exists():
+        elif outcome is Outcome.STOPPED and asked:
             self.gate.ended(worker.number)
             self._parked.add(worker)
         elif outcome is Outcome.ROTATED:

@@ -85,7 +85,8 @@ def test_a_hook_killed_half_way_leaves_the_drain_to_pid_1(container: Container) 
 def test_a_stop_file_without_the_rest_of_the_hook_keeps_workers_from_starting_again(container: Container) -> None:
     busy(container, "--messages", "1")
     (container.state / "stop").touch()  # all that a hook killed at once has done
-    until(lambda: len(container.events("workerEnded", outcome="stopped", status=37)) == WORKERS, "workers to find it")
+    until(lambda: len(container.events("workerEnded", outcome="stopped")) == WORKERS, "workers to reach their limit")
+    assert len(container.events("workerStarted")) == WORKERS, "a worker was started into the drain"
     assert container.run("healthcheck", "liveness").returncode == 0, "a drain is never a failure"
     assert container.run("healthcheck", "readiness").returncode == 0, "a drain is never a failure"
     container.terminate()
@@ -95,7 +96,7 @@ def test_a_stop_file_without_the_rest_of_the_hook_keeps_workers_from_starting_ag
 def test_workers_come_back_when_the_stop_file_goes_away_without_a_drain(container: Container) -> None:
     busy(container, "--messages", "1")
     (container.state / "stop").touch()
-    until(lambda: len(container.events("workerEnded", status=37)) == WORKERS, "workers to find the file")
+    until(lambda: len(container.events("workerEnded", outcome="stopped")) == WORKERS, "workers to reach their limit")
     (container.state / "stop").unlink()
     before = len(container.ledger("up"))
     until(lambda: len(container.ledger("up")) > before, "workers: the container idles silently")
