@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from random import Random
+from typing import Any
 
 import pytest
 
 from ebbtide.capacity.hpa import HpaSpec, Metric
 from ebbtide.capacity.model import NodeTimes, PodTimes, Scenario
+from ebbtide.capacity.summary import Summary
 from ebbtide.capacity.trace import Chunk
 
 MICROSECONDS = 1_000_000
@@ -39,6 +41,12 @@ def even_load(rate_per_second: float, seconds: float, count: int) -> Iterator[Ch
         array("q", (round(place * gap) for place in range(count))),
         array("q", [round(seconds * MICROSECONDS)] * count),
     )
+
+
+def summary_of(**figures: float) -> Summary:
+    """The figures of a run of a hundred messages in which nothing happened, but for these."""
+    zero: dict[str, Any] = {field.name: 0 for field in fields(Summary)}
+    return Summary(**{**zero, "messages": 100, **figures})
 
 
 @pytest.fixture

@@ -99,8 +99,8 @@ def parse_goal(text: str) -> Goal:
 
 def _bound(name: str, text: str) -> float:
     try:
-        return parse_duration(text) if name in _SECONDS else float(text)
-    except ValueError:
+        return float(parse_duration(text) if name in _SECONDS else text)
+    except (ValueError, OverflowError):
         return math.nan
 
 
