@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from random import Random
 from typing import Any
@@ -14,6 +14,7 @@ from ebbtide.capacity.hpa import HpaSpec, Metric
 from ebbtide.capacity.model import NodeTimes, PodTimes, Scenario
 from ebbtide.capacity.summary import Summary
 from ebbtide.capacity.trace import Chunk
+from ebbtide.settings.stack import StackSettings
 
 MICROSECONDS = 1_000_000
 
@@ -41,6 +42,31 @@ def even_load(rate_per_second: float, seconds: float, count: int) -> Iterator[Ch
         array("q", (round(place * gap) for place in range(count))),
         array("q", [round(seconds * MICROSECONDS)] * count),
     )
+
+
+CONSUMER: dict[str, Any] = {
+    "image": "registry.example/consumers/mail:1.0.0",
+    "worker": {"kind": "symfonyMessenger", "receivers": ["mail"], "processes": 4},
+    "shutdown": {"longestMessage": "20s"},
+    "autoscaling": {
+        "kind": "hpa",
+        "minReplicas": 1,
+        "maxReplicas": 4,
+        "metrics": [{"kind": "external", "metric": "mail_backlog", "targetAverageValue": 8}],
+    },
+}
+
+
+def stack_of(cluster: Mapping[str, Any] | None = None, **changes: Any) -> StackSettings:
+    """A stack with the consumer `mail`, as a file with these keys of the consumer would say it."""
+    raw: dict[str, Any] = {
+        "name": "dev",
+        "cluster": cluster or {"kind": "existing", "kubernetesVersion": "1.34"},
+        "consumers": {"mail": {**CONSUMER, **changes}},
+    }
+    if cluster:
+        raw["google"] = {"project": "acme-dev", "region": "europe-west1"}
+    return StackSettings.model_validate(raw)
 
 
 def summary_of(**figures: float) -> Summary:

@@ -99,17 +99,17 @@ def run_all(runs: Mapping[_Key, Run], processes: int | None = None) -> Iterator[
             waiting = {pool.submit(_summary, run): key for key, run in runs.items()}
         for done in as_completed(waiting):
             yield waiting[done], _accepted(done.result())
-    except BrokenProcessPool:
-        message = "a run was killed by the system, most often for want of memory"
-        raise SettingsError([Finding((), message, "make room, or shorten the load", rule="simulate")]) from None
-    except BaseException:
+    except BaseException as error:
         # Whoever waits for the present runs to end presses Ctrl-C again, and then the pool waits for ever (seen on
         # 3.11).
         with _interrupts_held():
             for child in set(active_children()) - others:
                 child.terminate()
             pool.shutdown(cancel_futures=True)
-        raise
+        if not isinstance(error, BrokenProcessPool):
+            raise
+        message = "a run was killed by the system, most often for want of memory"
+        raise SettingsError([Finding((), message, "make room, or shorten the load", rule="simulate")]) from None
     pool.shutdown()
 
 

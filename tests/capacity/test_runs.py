@@ -1,0 +1,189 @@
+"""Runs side by side give what they give one by one, and an end of one is a message."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import dataclass, replace
+from multiprocessing import active_children
+
+import pytest
+from tests.capacity.conftest import CONSUMER, stack_of
+
+from ebbtide.capacity import runs as module
+from ebbtide.capacity.accelerator import AcceleratedKernel
+from ebbtide.capacity.kernel import PureKernel
+from ebbtide.capacity.load import read_load
+from ebbtide.capacity.model import Result, Row
+from ebbtide.capacity.runs import LoadSource, Run, choose_kernel, explain_minute, run_all
+from ebbtide.capacity.trace import write_trace
+from ebbtide.settings.findings import SettingsError
+
+STACK = stack_of()
+_PROFILE = """\
+messagesPerDay: 2000
+durations: {p50: 2s, max: 20s}
+signals: {mail_backlog: backlog}
+"""
+
+
+@pytest.fixture
+def profile(tmp_path):
+    """A drawn load of a day."""
+    file = tmp_path / "mail.yaml"
+    file.write_text(_PROFILE)
+    return LoadSource(file)
+
+
+def test_runs_side_by_side_give_what_they_give_one_by_one(profile):
+    several = {seed: Run(STACK, "mail", profile, seed) for seed in (1, 2, 3)}
+    together = dict(run_all(several, processes=2))
+    assert together == {seed: run.summarize(run.result()) for seed, run in several.items()}
+    assert len({summary.messages for summary in together.values()}) > 1, "every seed drew the same load"
+    assert active_children() == []
+
+
+def test_the_same_seed_gives_the_same_rows_and_another_seed_others(profile):
+    first, again, other = (Run(STACK, "mail", profile, seed).result() for seed in (1, 1, 2))
+    assert first.rows == again.rows
+    assert first.rows != other.rows
+
+
+def test_a_trace_is_the_same_load_for_every_seed(profile, tmp_path):
+    write_trace(tmp_path / "a.trace", read_load(profile.file).open(1))
+    source = LoadSource(tmp_path / "a.trace", signals=(("mail_backlog", "backlog"),))
+    results = [Run(STACK, "mail", source, seed).result() for seed in (1, 2)]
+    assert results[0].messages == results[1].messages
+    assert results[0].rows[0] == results[1].rows[0]
+
+
+def test_a_signal_that_is_given_stands_over_the_one_in_the_profile(profile):
+    given = replace(profile, signals=(("mail_backlog", "backlogAndInFlight"), ("other", "backlog")))
+    assert profile.signals_of() == {"mail_backlog": "backlog"}
+    assert given.signals_of() == {"mail_backlog": "backlogAndInFlight", "other": "backlog"}
+
+
+def test_broker_connections_are_counted_as_the_settings_say(profile):
+    stack = stack_of(worker={**CONSUMER["worker"], "connections": {"broker": 3}})
+    run = Run(stack, "mail", profile)
+    result = run.result()
+    assert run.summarize(result).peak_broker_connections == result.peak_pods * 4 * 3
+
+
+# What ends early.
+
+
+@pytest.mark.parametrize("text", ["arrival,duration\n5,1\n4,1\n", "arrival,duration\n"], ids=["unsorted", "empty"])
+def test_a_load_that_is_refused_in_a_process_is_refused_here_as_it_is_alone(tmp_path, text):
+    (tmp_path / "a.csv").write_text(text)
+    run = Run(STACK, "mail", LoadSource(tmp_path / "a.csv", signals=(("mail_backlog", "backlog"),)))
+    with pytest.raises(SettingsError) as alone:
+        run.result()
+    with pytest.raises(SettingsError) as together:
+        list(run_all({1: run, 2: run}))
+    assert together.value.findings == alone.value.findings, "an exception loses its findings between processes"
+    assert active_children() == []
+
+
+def test_findings_come_from_a_process_all_of_them(tmp_path):
+    (tmp_path / "a.yaml").write_text("messagesPerDay: -1\ndurations: {p50: 9s, max: 2s}\n")
+    with pytest.raises(SettingsError) as error:
+        list(run_all({1: Run(STACK, "mail", LoadSource(tmp_path / "a.yaml"))}))
+    assert len(error.value.findings) == 2
+    assert "a.yaml" in str(error.value)
+
+
+def test_a_consumer_without_a_worker_is_refused_by_its_name(profile):
+    stack = stack_of(autoscaling={"kind": "fixed", "replicas": 0})
+    with pytest.raises(SettingsError, match=r"^consumers\.mail: has no worker: a backlog would only grow"):
+        Run(stack, "mail", profile).result()
+
+
+@dataclass(frozen=True, slots=True)
+class _Killed(Run):
+    """A run that the system ends, as for want of memory."""
+
+    def result(self, progress=None):
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+
+@dataclass(frozen=True, slots=True)
+class _Endless(Run):
+    """A run that takes an hour."""
+
+    def result(self, progress=None):
+        signal.sigtimedwait([signal.SIGUSR1], 3600)
+        raise AssertionError
+
+
+def test_a_run_that_the_system_kills_is_a_message_and_not_a_wait_for_ever(profile):
+    with pytest.raises(SettingsError, match="a run was killed by the system, most often for want of memory"):
+        list(run_all({1: _Killed(STACK, "mail", profile), 2: _Endless(STACK, "mail", profile)}, processes=2))
+    assert active_children() == []
+
+
+def test_who_stops_listening_ends_the_runs_under_way(profile):
+    several = {1: Run(STACK, "mail", profile), 2: _Endless(STACK, "mail", profile)}
+    listening = run_all(several, processes=2)
+    assert next(listening)[0] == 1
+    listening.close()
+    assert active_children() == [], "a run of an hour goes on for nobody"
+
+
+def test_an_interrupt_while_processes_begin_counts_once_they_are_known(profile, monkeypatch):
+    begin = module.ProcessPoolExecutor.submit
+
+    def interrupted(pool, *arguments):
+        signal.raise_signal(signal.SIGINT)
+        return begin(pool, *arguments)
+
+    monkeypatch.setattr(module.ProcessPoolExecutor, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(run_all({1: _Endless(STACK, "mail", profile)}, processes=1))
+    assert active_children() == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "the next Ctrl-C would be lost"
+
+
+# Kernels and reasons.
+
+
+@pytest.mark.parametrize(
+    ("wish", "size", "kernel"),
+    [
+        ("", 31_999_999, PureKernel),
+        ("", 32_000_000, AcceleratedKernel),
+        ("pure", 32_000_000, PureKernel),
+        ("accelerated", 0, AcceleratedKernel),
+    ],
+)
+def test_the_compiled_kernel_is_taken_where_it_pays_or_is_asked_for(tmp_path, monkeypatch, wish, size, kernel):
+    monkeypatch.setenv("EBBTIDE_KERNEL", wish)
+    file = tmp_path / "a.trace"
+    with file.open("wb") as opened:
+        opened.truncate(size)
+    assert type(choose_kernel(file)) is kernel
+
+
+def test_without_numba_the_pure_kernel_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setenv("EBBTIDE_KERNEL", "accelerated")
+    monkeypatch.delitem(sys.modules, "ebbtide.capacity.accelerator")
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert type(choose_kernel(tmp_path / "a.trace")) is PureKernel
+
+
+def test_a_minute_is_told_sync_by_sync_with_its_own_end_left_out():
+    rows = [
+        Row(seconds, 1 + (seconds > 60), 1, 0, seconds, 4, 0.0, f"reason {seconds}") for seconds in range(15, 151, 15)
+    ]
+    result = Result(rows=rows)
+    assert explain_minute(result, 60) == [
+        "00:01:00  1 pod, 0 draining, 60 messages waiting, 4 in hand: reason 60",
+        "00:01:15  2 pods, 0 draining, 75 messages waiting, 4 in hand: reason 75",
+        "00:01:30  2 pods, 0 draining, 90 messages waiting, 4 in hand: reason 90",
+        "00:01:45  2 pods, 0 draining, 105 messages waiting, 4 in hand: reason 105",
+    ]
+    assert [line[:8] for line in explain_minute(result, 0)] == ["00:00:15", "00:00:30", "00:00:45"]
+    assert explain_minute(result, 151) == []
+    assert explain_minute(Result(rows=[Row(90_000, 0, 0, 0, 0, 0, 0.0, "")]), 90_000)[0].startswith("25:00:00  0 pods")
