@@ -19,8 +19,8 @@ def render_page(report: Report) -> str:
         f'<div id="chart-{number}"></div></section>'
         for number, chart in enumerate(report.charts)
     )
-    # `</script>` inside the data would end it.
-    data = json.dumps([asdict(chart) for chart in report.charts], separators=(",", ":")).replace("</", "<\\/")
+    # `</script>` inside the data would end it, and `<!--<script>` hide its end.
+    data = json.dumps([asdict(chart) for chart in report.charts], separators=(",", ":")).replace("<", "\\u003c")
     return f"""\
 <!doctype html>
 <html lang="en">
