@@ -19,10 +19,14 @@ class Emit(Protocol):
 
 def emit(event: str, **fields: object) -> None:
     """Write one line at once: a write of up to 4096 bytes to a pipe is never mixed with a worker's."""
+    _write(event_line(event, **fields))
+
+
+def event_line(event: str, **fields: object) -> bytes:
+    """The event as it stands in the log."""
     now = time.time()
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
-    line = json.dumps({"time": stamp, "event": event, **fields}, separators=(",", ":")) + "\n"
-    _write(line.encode())
+    return json.dumps({"time": stamp, "event": event, **fields}, separators=(",", ":")).encode() + b"\n"
 
 
 def _write(data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -102,10 +103,16 @@ def _judge(answer: str, seconds: float) -> int:
 
 
 def _say(text: str) -> None:
-    # The hook's own output never reaches the pod's log, only a person who runs it; PID 1's events are the log.
+    # The hook's own output never reaches the pod's log, only a person who runs it.
     print(f"ebbtide: drain: {text}", file=sys.stderr)
 
 
 def _fail(text: str) -> int:
+    from ebbtide_supervisor.events import event_line  # noqa: PLC0415
+
     _say(text)
+    # PID 1's own output is the pod's log, whatever PID 1 is. Never waits for a reader.
+    with contextlib.suppress(OSError):
+        log = os.open("/proc/1/fd/1", os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC)
+        os.write(log, event_line("hookFailed", reason=text))
     return 1

@@ -81,6 +81,9 @@ def test_a_hook_in_a_container_without_our_supervisor_fails_with_a_reason(open_s
     assert hook.status not in (0, None), "a hook that did nothing must not look like a drain"
     assert hook.output.strip()
     assert "Traceback" not in hook.output
+    # What a hook prints, nobody ever reads: it must stand in the pod's log.
+    scene.wait_until(lambda: bool(pod.events("hookFailed")), 5, "the log says that the hook has failed")
+    assert "PID 1 does not answer" in pod.events("hookFailed")[0]["reason"]
 
 
 def test_a_hook_that_comes_first_thing_drains_a_pod_that_has_hardly_begun(open_scene: Callable[..., Scene]) -> None:
