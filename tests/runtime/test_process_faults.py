@@ -47,6 +47,7 @@ def test_a_pod_deleted_while_its_workers_boot_takes_nothing_down_with_it(
 
     assert not deletion.sigkilled, f"SIGTERM was lost while booting: {pod.output()}"
     assert_nothing_was_lost(scene)
+    assert_a_clean_end(deletion, pod, scene)
 
 
 def test_a_pod_deleted_while_its_workers_rotate_starts_none_again(open_scene: Callable[..., Scene]) -> None:

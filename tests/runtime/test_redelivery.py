@@ -51,8 +51,8 @@ def test_recovery_hands_out_all_killed_messages_together(
 
     record_property("seconds until each killed message was begun again", result.back_after_seconds)
     assert max(result.back_after_seconds) <= PROMISED_SECONDS, result
-    # One look is every 5 s, and idle workers ask once a second.
-    assert result.back_after_seconds[-1] - result.back_after_seconds[0] < MESSAGE_SECONDS, (
+    # One look is every 5 s, and idle workers ask once a second. (Symfony itself brings the oldest back before that.)
+    assert result.back_after_seconds[-1] < BUDGET.stop_wait + MESSAGE_SECONDS, (
         f"one after the other, as without recovery: {result}"
     )
     assert any(pod.events("messagesRecovered") for pod in scene.pods)
