@@ -61,9 +61,10 @@ def test_the_maximum_counts_only_while_messages_wait(on_backlog, rows, share):
     assert summarize(result, on_backlog, 1).share_at_maximum == share
 
 
-def test_the_maximum_of_a_fixed_number_of_pods_is_that_number(fixed):
-    result = Result(rows=[_row(15, 2, 5)])
-    assert summarize(result, replace(fixed, start_replicas=2), 1).share_at_maximum == 1
+@pytest.mark.parametrize(("replicas", "share"), [(1, 0.0), (2, 1.0)])
+def test_the_maximum_of_a_fixed_number_of_pods_is_that_number(fixed, replicas, share):
+    result = Result(rows=[_row(15, replicas, 5)])
+    assert summarize(result, replace(fixed, start_replicas=2), 1).share_at_maximum == share
 
 
 def test_a_summary_counts_every_message_of_its_run(fixed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -163,6 +164,26 @@ def test_of_several_consumers_one_must_be_named(shop, simulate):
         simulate("--load", "a.csv")
     )
     assert simulate("--load", "a.csv", *BACKLOG, "--consumer", "post").returncode == 0
+
+
+def test_a_stack_without_consumers_has_nothing_to_simulate(shop, simulate):
+    shop.write(
+        "stacks/Pulumi.dev.yaml",
+        "config: {gcp:project: acme-dev, gcp:region: europe-west1, ebbtide:cluster: {kind: gkeAutopilot}}",
+    )
+    assert "--stack: has no consumer to simulate (got 'dev'); name another stack" in _refused(simulate())
+
+
+def test_a_consumer_that_the_base_does_not_have_is_refused(shop, simulate):
+    shop.write("a.csv", _GOOD)
+    git = ["git", "-C", str(shop.root), "-c", "user.name=t", "-c", "user.email=t@example.com"]
+    for arguments in (["init", "-q"], ["add", "--all"], ["commit", "-q", "-m", "work"]):
+        subprocess.run([*git, *arguments], check=True, capture_output=True)
+    shop.write("stacks/Pulumi.dev.yaml", STACK.replace("    mail:", "    post:"))
+    said = _refused(simulate("--load", "a.csv", *BACKLOG, "--base", "HEAD"))
+    assert "--consumer: must name a consumer of stack dev (got 'post'); use one of mail" in said
+    shop.write("stacks/Pulumi.dev.yaml", STACK)
+    assert "--base: is no commit here (got 'v9')" in _refused(simulate("--load", "a.csv", *BACKLOG, "--base", "v9"))
 
 
 def test_without_a_stack_the_option_is_named(simulate):

@@ -53,6 +53,8 @@ def choose_consumer(loaded: LoadedStack, name: str | None) -> str:
         return consumers[0]
     if name in consumers:
         return str(name)
+    if not consumers:
+        raise refusal("--stack", f"has no consumer to simulate (got {loaded.settings.name!r})", "name another stack")
     got = f" (got {name!r})" if name else ""
     raise refusal(
         "--consumer", f"must name a consumer of stack {loaded.settings.name}{got}", f"use one of {', '.join(consumers)}"
