@@ -40,9 +40,11 @@ def bring_up(layout: Layout) -> float:
     _start_control_plane(layout, kubernetes)
     _start_runtime(layout)
     _start_kubelet(layout, kubernetes)
-    _start_metrics_server(layout, metrics_server)
-    _wait_until_ready(layout, kubernetes)
+    _wait_for_node(layout, kubernetes)
     _state_disk(layout, kubernetes)
+    # It looks once as it starts and then every 15 s, and needs two looks: before there is a node it would waste one.
+    _start_metrics_server(layout, metrics_server)
+    _wait_for_metrics(layout, kubernetes)
     return time.monotonic() - begun
 
 
@@ -279,7 +281,12 @@ def _start_metrics_server(layout: Layout, directory: Path) -> None:
     )
 
 
-def _wait_until_ready(layout: Layout, kubernetes: Path) -> None:
+def _wait_for_node(layout: Layout, kubernetes: Path) -> None:
+    query = ["get", "node", NODE, "-o", 'jsonpath={.status.conditions[?(@.type=="Ready")].status}']
+    wait_for("the node", layout, "kubelet", lambda: kubectl(layout, kubernetes, *query).stdout == "True")
+
+
+def _wait_for_metrics(layout: Layout, kubernetes: Path) -> None:
     registered = Path(__file__).with_name("metrics-api.json").read_text()
     applied = kubectl(
         layout,
@@ -292,8 +299,6 @@ def _wait_until_ready(layout: Layout, kubernetes: Path) -> None:
     )
     if applied.returncode:
         raise RuntimeError(applied.stderr)
-    query = ["get", "node", NODE, "-o", 'jsonpath={.status.conditions[?(@.type=="Ready")].status}']
-    wait_for("the node", layout, "kubelet", lambda: kubectl(layout, kubernetes, *query).stdout == "True")
     wait_for(
         "metrics",
         layout,
