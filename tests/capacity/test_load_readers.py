@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from array import array
 from itertools import islice
 
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from ebbtide.capacity import load as load_module
+from ebbtide.capacity import trace as trace_module
 from ebbtide.capacity.load import read_load
 from ebbtide.capacity.profile import Durations
 from ebbtide.capacity.trace import MAGIC, write_trace
@@ -140,3 +143,25 @@ def test_a_sound_load_is_read_message_by_message_from_every_kind_of_file(directo
     files[1].write_text("\n".join(json.dumps({"time": at / 1000, "seconds": took / 1000}) for at, took in messages))
     assert write_trace(files[2], read_load(files[0]).open(1)) == len(messages)
     assert [_read_or_refuse(file, None) for file in files] == [(expected, None)] * 3
+
+
+@pytest.mark.parametrize("suffix", [".trace", ".csv"])
+def test_a_load_longer_than_memory_is_read_a_piece_at_a_time(directory, monkeypatch, suffix):
+    size, pieces = 4096, 12
+    monkeypatch.setattr(load_module, "CHUNK_MESSAGES", size)
+    monkeypatch.setattr(trace_module, "CHUNK_MESSAGES", size)
+    file = directory / "long.csv"
+    file.write_text("arrival,duration\n" + "".join(f"{place},1\n" for place in range(pieces * size)))
+    if suffix == ".trace":
+        table, file = file, directory / "long.trace"
+        write_trace(file, read_load(table).open(1))
+    tracemalloc.start()
+    try:
+        chunks = read_load(file).open(1)
+        next(chunks)
+        _, first = tracemalloc.get_traced_memory()
+        assert sum(1 for _ in chunks) == pieces - 1
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * first, "what was read stays in memory"

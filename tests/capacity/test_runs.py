@@ -48,6 +48,7 @@ def test_the_same_seed_gives_the_same_rows_and_another_seed_others(profile):
     first, again, other = (Run(STACK, "mail", profile, seed).result() for seed in (1, 1, 2))
     assert first.rows == again.rows
     assert first.rows != other.rows
+    assert Run(STACK, "mail", profile, 7).scenario().seed == 7, "crashes and victims are drawn by the same seed"
 
 
 def test_a_trace_is_the_same_load_for_every_seed(profile, tmp_path):
