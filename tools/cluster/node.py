@@ -41,9 +41,9 @@ def bring_up(layout: Layout) -> float:
     _start_runtime(layout)
     _start_kubelet(layout, kubernetes)
     _wait_for_node(layout, kubernetes)
-    _state_disk(layout, kubernetes)
     # It looks once as it starts and then every 15 s, and needs two looks: before there is a node it would waste one.
     _start_metrics_server(layout, metrics_server)
+    _state_disk(layout, kubernetes)
     _wait_for_metrics(layout, kubernetes)
     return time.monotonic() - begun
 
