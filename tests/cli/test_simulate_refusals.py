@@ -174,15 +174,32 @@ def test_a_stack_without_consumers_has_nothing_to_simulate(shop, simulate):
     assert "--stack: has no consumer to simulate (got 'dev'); name another stack" in _refused(simulate())
 
 
-def test_a_consumer_that_the_base_does_not_have_is_refused(shop, simulate):
-    shop.write("a.csv", _GOOD)
+@pytest.mark.parametrize(
+    ("stack", "said"),
+    [
+        (
+            STACK.replace("    mail:", "    post:"),
+            "--base: has no consumer mail (got 'HEAD'); simulate it without --base",
+        ),
+        (
+            STACK.replace("processes: 4", "processes: 0"),
+            "stacks/Pulumi.dev.yaml at HEAD: consumers.mail.worker.processes: ",
+        ),
+        ("config: {", "stacks/Pulumi.dev.yaml at HEAD: line 2, column 1: is not YAML"),
+        (None, "at HEAD: there is no stack 'dev'"),
+    ],
+    ids=["another consumer", "invalid", "no YAML", "no such stack"],
+)
+def test_a_base_that_cannot_be_compared_is_refused_as_the_base(shop, simulate, stack, said):
+    file = shop.write("stacks/Pulumi.dev.yaml", stack or "")
+    if stack is None:
+        file.unlink()
     git = ["git", "-C", str(shop.root), "-c", "user.name=t", "-c", "user.email=t@example.com"]
     for arguments in (["init", "-q"], ["add", "--all"], ["commit", "-q", "-m", "work"]):
         subprocess.run([*git, *arguments], check=True, capture_output=True)
-    shop.write("stacks/Pulumi.dev.yaml", STACK.replace("    mail:", "    post:"))
-    said = _refused(simulate("--load", "a.csv", *BACKLOG, "--base", "HEAD"))
-    assert "--consumer: must name a consumer of stack dev (got 'post'); use one of mail" in said
     shop.write("stacks/Pulumi.dev.yaml", STACK)
+    shop.write("a.csv", _GOOD)
+    assert f"error: {said}" in _refused(simulate("--load", "a.csv", *BACKLOG, "--base", "HEAD"))
     assert "--base: is no commit here (got 'v9')" in _refused(simulate("--load", "a.csv", *BACKLOG, "--base", "v9"))
 
 

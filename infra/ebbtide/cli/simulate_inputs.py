@@ -125,8 +125,9 @@ def read_cases(options: Options, loaded: LoadedStack, consumer: str, root: Path)
         from ebbtide.preview.from_base import checked_out
 
         with checked_out(options.base, root) as tree:
-            cases[options.base] = read_stack(options.stack, tree)
-        choose_consumer(cases[options.base], consumer)
+            base = cases[options.base] = _read_base(options.stack, tree, options.base)
+        if consumer not in base.settings.consumers:
+            raise refusal("--base", f"has no consumer {consumer} (got {options.base!r})", "simulate it without --base")
     if not (options.base and options.changes):
         cases["as it is"] = loaded
     if options.changes:
@@ -159,6 +160,17 @@ def check_report(file: Path | None) -> None:
         from ebbtide.report.picture import require_matplotlib
 
         require_matplotlib(file)
+
+
+def _read_base(stack: str, tree: Path, ref: str) -> LoadedStack:
+    """The stack at a commit. Its mistakes are not in the files that the reader has before her, so they say where."""
+    try:
+        return read_stack(stack, tree)
+    except SettingsError as error:
+        found = [
+            replace(finding, source=f"{finding.source or error.where} at {ref}".strip()) for finding in error.findings
+        ]
+        raise SettingsError(found) from None
 
 
 def _within(option: str, findings: list[Finding]) -> SettingsError:
