@@ -88,9 +88,18 @@ def _section(change: ResourceChange) -> str:
     return "\n".join([*lines, "```", "</details>", ""])
 
 
+# What stands between backticks is code to read, `kubectl get deployment`, as long as it can be nothing else.
+_CODE_SPAN = re.compile(r"(`[A-Za-z0-9 ._=/-]+`)")
+
+
 def _text(text: str) -> str:
-    """Untrusted text in a table's cell: no markup, no mention, no line break."""
-    escaped = re.sub(r"([\\`*_\[\]|~])", r"\\\1", " ".join(text.split()))
+    """Untrusted text in a table's cell: no markup but plain code, no mention, no line break."""
+    parts = _CODE_SPAN.split(" ".join(text.split()))
+    return "".join(part if place % 2 else _escaped(part) for place, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    escaped = re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
     # A zero-width joiner keeps `@team` from notifying anybody.
     return escaped.replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u2060").replace("\\_", "_")
 
