@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import multiprocessing.process
 import os
 import signal
 import sys
 from dataclasses import dataclass, replace
 from multiprocessing import active_children
+from pathlib import Path
 
 import pytest
 from tests.capacity.conftest import CONSUMER, stack_of
 
-from ebbtide.capacity import runs as module
 from ebbtide.capacity.accelerator import AcceleratedKernel
 from ebbtide.capacity.kernel import PureKernel
 from ebbtide.capacity.load import read_load
@@ -133,17 +135,27 @@ def test_who_stops_listening_ends_the_runs_under_way(profile):
     assert active_children() == [], "a run goes on for nobody"
 
 
-def test_an_interrupt_while_processes_begin_counts_once_they_are_known(profile, monkeypatch):
-    begin = module.ProcessPoolExecutor.submit
+class _InterruptedSet(set):
+    """The processes that Python knows of, with Ctrl-C between the start of one and its entry."""
 
-    def interrupted(pool, *arguments):
+    def add(self, process):
         signal.raise_signal(signal.SIGINT)
-        return begin(pool, *arguments)
+        super().add(process)
 
-    monkeypatch.setattr(module.ProcessPoolExecutor, "submit", interrupted)
+
+def _processes():
+    return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+
+
+def test_an_interrupt_while_processes_begin_leaves_none_behind(profile, monkeypatch):
+    before = _processes()
+    monkeypatch.setattr(multiprocessing.process, "_children", _InterruptedSet())
     with pytest.raises(KeyboardInterrupt):
         list(run_all({1: _Endless(STACK, "mail", profile)}, processes=1))
-    assert active_children() == []
+    left = _processes() - before
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert left == set(), "a process that nobody knows of goes on"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "the next Ctrl-C would be lost"
 
 

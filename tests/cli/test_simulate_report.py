@@ -49,6 +49,7 @@ def test_the_charts_of_a_page_show_the_run_itself(busy, simulate):
     simulate(*_LOAD, "--report", "day.html")
     figures = json.loads(simulate(*_LOAD, "--format", "json").stdout)["cases"][0]["figures"]
     charts = _charts((busy.root / "day.html").read_text(encoding="utf-8"))
+    assert [series["name"] for series in charts["Backlog"]] == ["waiting"], "there is only one case"
     assert list(charts) == ["Pods", "Backlog", "Oldest message", "Drains"]
     wanted = charts["Pods"][0]
     assert max(value for _, value in wanted["points"]) == figures["peak_replicas"]["middle"] == 4
@@ -64,6 +65,8 @@ def test_a_page_of_a_comparison_shows_both_cases(busy, simulate):
     assert {"as it is", "with maxReplicas=2"} <= set(_cells(page))
     names = [series["name"] for series in _charts(page)["Pods"]]
     assert names == ["wanted, as it is", "wanted, with maxReplicas=2"]
+    names = [series["name"] for series in _charts(page)["Backlog"]]
+    assert names == ["waiting, as it is", "waiting, with maxReplicas=2"]
     assert [max(value for _, value in series["points"]) for series in _charts(page)["Pods"]] == [4, 2]
 
 
