@@ -100,7 +100,7 @@ def _almost(suffix, contents):
     return st.tuples(st.just(suffix), contents)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     almost=_almost(".csv", _CSV)
     | _almost(".jsonl", _JSON_LINES)
@@ -147,7 +147,7 @@ def test_a_sound_load_is_read_message_by_message_from_every_kind_of_file(directo
 
 @pytest.mark.parametrize("suffix", [".trace", ".csv"])
 def test_a_load_longer_than_memory_is_read_a_piece_at_a_time(directory, monkeypatch, suffix):
-    size, pieces = 4096, 12
+    size, pieces = 1024, 24
     monkeypatch.setattr(load_module, "CHUNK_MESSAGES", size)
     monkeypatch.setattr(trace_module, "CHUNK_MESSAGES", size)
     file = directory / "long.csv"
