@@ -165,3 +165,39 @@ def test_a_load_longer_than_memory_is_read_a_piece_at_a_time(directory, monkeypa
     finally:
         tracemalloc.stop()
     assert peak < 2 * first, "what was read stays in memory"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", b'arrival,duration\n0,1\n"' + b"a" * 200_000, "line 3: is no CSV (field larger than field limit"),
+        ("a.jsonl", b'{"arrival": 0, "duration": 1}\n' + b"[" * 100_000, "line 2: is not JSON"),
+        ("a.jsonl", b'{"arrival": ' + b"9" * 400 + b', "duration": 1}', "line 1: the arrival is no number of seconds"),
+        (
+            "a.yaml",
+            b"messagesPerDay: 10\ndurations: {p50: 1s, max: 169h}",
+            "durations.max: should be less than or equal",
+        ),
+        ("a.yaml", b"messagesPerDay: 10\ndurations: {p50: 1s, max: " + b"9" * 310 + b"h}", "durations.max: should be"),
+        ("a.csv", b"minute,count\n\n0,1\n\n1,x\n", "line 5: is no minute and count"),
+    ],
+    ids=[
+        "a lost quote",
+        "brackets",
+        "a huge whole number",
+        "longer than is simulated",
+        "a huge duration",
+        "blank lines",
+    ],
+)
+def test_what_no_reader_expects_is_refused_with_its_place(directory, name, content, said):
+    (directory / name).write_bytes(content)
+    _, refused = _read_or_refuse(directory / name, _DURATIONS)
+    assert said in str(refused)
+
+
+def test_a_mark_at_the_beginning_and_blank_lines_are_no_rows(directory):
+    (directory / "a.csv").write_bytes(b"\xef\xbb\xbfminute,count\r\n0,2\r\n\r\n1,1\r\n\r\n")
+    messages, refused = _read_or_refuse(directory / "a.csv", _DURATIONS)
+    assert refused is None, "a spreadsheet's CSV begins with a mark"
+    assert len(messages) == 3

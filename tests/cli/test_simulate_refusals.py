@@ -29,7 +29,7 @@ _BAD_LOADS = [
     ("a.csv", "arrival\n0\n", "line 2: has no duration; add one, or give --durations 'p50=2s,max=200s'"),
     ("a.csv", "arrival,duration\n0,1e13\n", "line 2 takes"),
     ("a.jsonl", '{"arrival": 0, "duration": 1}\n{"arrival": NaN}\n', "line 2: the arrival is no number of seconds"),
-    ("a.yaml", "messagesPerDay: -1\ndurations: {p50: 1s, max: 2s}\n", "messagesPerDay"),
+    ("a.yaml", "messagesPerDay: -1\ndurations: {p50: 1s, max: 2s}\n", "error: a.yaml: messagesPerDay: "),
     ("a.txt", "0 1\n", "a.txt: is no load (got the ending '.txt'); name a .yaml profile, a trace, .csv or .jsonl"),
 ]
 
@@ -54,6 +54,7 @@ def test_a_bad_row_leaves_the_trace_that_is_there_as_it_is(shop, simulate):
     shop.write("a.csv", "arrival,duration\n0,2\n1,nan\n")
     _refused(simulate.command("convert", "a.csv", "a.trace"))
     assert (shop.root / "a.trace").read_bytes() == before
+    assert sorted(file.name for file in shop.root.glob("a.*")) == ["a.csv", "a.trace"], "half a trace is left"
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def read_table(file: Path, durations: Durations | None, seed: int) -> Iterator[C
 def _rows(file: Path, random: Random) -> Iterator[tuple[int, int, int | None]]:
     """(line, arrival, duration) in microseconds."""
     try:
-        with file.open(encoding="utf-8", newline="") as opened:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
             if file.suffix == ".jsonl":
                 yield from _json_rows(file, opened)
             else:
@@ -103,7 +103,7 @@ def _json_rows(file: Path, lines: Iterable[str]) -> Iterator[tuple[int, int, int
             continue
         try:
             row = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise TraceError(f"{file}: line {number}: is not JSON; write one object a line") from None
         if not isinstance(row, dict):
             raise TraceError(f'{file}: line {number}: is no object; write {{"arrival": 0.5, "duration": 2}}')
@@ -114,33 +114,41 @@ def _json_rows(file: Path, lines: Iterable[str]) -> Iterator[tuple[int, int, int
 
 
 def _csv_rows(file: Path, opened: Iterable[str], random: Random) -> Iterator[tuple[int, int, int | None]]:
-    reader = csv.reader(opened)
-    header = next(reader, None)
+    lines = _csv_lines(file, opened)
+    first, header = next(lines, (0, None))
     if header is None:
         return
     names = [name.strip().lower() for name in header]
     if names[:2] == ["minute", "count"]:
-        yield from _minutes(file, reader, random)
+        yield from _minutes(file, lines, random)
         return
     arrival = next((names.index(name) for name in _ARRIVAL_NAMES if name in names), None)
     if arrival is None:
         raise TraceError(
-            f"{file}: line 1: has no column for the arrival; begin with the line arrival,duration or minute,count"
+            f"{file}: line {first}: has no column for the arrival; begin with the line arrival,duration or minute,count"
         )
     duration = next((names.index(name) for name in _DURATION_NAMES if name in names), None)
-    for row in reader:
-        number = reader.line_num
-        if not row:
-            continue
+    for number, row in lines:
         if len(row) != len(names):
             raise TraceError(f"{file}: line {number}: has {len(row)} columns instead of {len(names)}")
         length = None if duration is None else _microseconds(file, number, "duration", row[duration])
         yield number, _microseconds(file, number, "arrival", row[arrival]), length
 
 
-def _minutes(file: Path, rows: Iterable[list[str]], random: Random) -> Iterator[tuple[int, int, int | None]]:
+def _csv_lines(file: Path, opened: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of what is not blank."""
+    reader = csv.reader(opened)
+    try:
+        yield from ((reader.line_num, row) for row in reader if row)
+    except csv.Error as error:
+        raise TraceError(f"{file}: line {reader.line_num}: is no CSV ({error}); look for a lost quote") from None
+
+
+def _minutes(
+    file: Path, rows: Iterable[tuple[int, list[str]]], random: Random
+) -> Iterator[tuple[int, int, int | None]]:
     """Counts per minute: the messages of a minute are spread over it by chance."""
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         try:
             minute, count = (int(value) for value in row[:2])
         except ValueError:
@@ -158,10 +166,10 @@ def _microseconds(file: Path, line: int, what: str, value: object) -> int:
     """Seconds, or for an arrival a date in ISO 8601, in microseconds."""
     try:
         seconds = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         try:
             seconds = datetime.fromisoformat(str(value)).timestamp() if what == "arrival" else math.nan
-        except ValueError:
+        except (ValueError, OverflowError):
             seconds = math.nan
     if not math.isfinite(seconds):
         raise TraceError(f"{file}: line {line}: the {what} is no number of seconds (got {str(value)[:40]!r})")

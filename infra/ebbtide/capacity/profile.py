@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from ebbtide.capacity.histogram import MICROSECONDS
+from ebbtide.capacity.trace import LONGEST_MESSAGE_DAYS
 from ebbtide.settings.base import SettingsModel
 from ebbtide.settings.explain_errors import findings_of
 from ebbtide.settings.findings import SettingsError
@@ -31,7 +32,7 @@ class Durations(SettingsModel):
     """Nineteen in twenty."""
     p99: Seconds | None = None
     """Ninety-nine in a hundred."""
-    max: Seconds = Field(ge=1)
+    max: Seconds = Field(ge=1, le=LONGEST_MESSAGE_DAYS * 86_400)
     """The longest."""
 
     @model_validator(mode="after")

@@ -37,20 +37,25 @@ class TraceError(SettingsError):
 
 
 def write_trace(file: Path, chunks: Iterable[Chunk]) -> int:
-    """Write a trace, in place of one that is there, once it is complete. Returns the number of messages."""
+    """Write a trace, in place of one that is there, once it is complete; else nothing is left. Returns the number of
+    messages."""
     temporary = file.with_name(f"{file.name}.partial")
     count = 0
-    with temporary.open("wb") as out:
-        out.write(MAGIC)
-        for arrivals, durations in chunks:
-            pairs = array("q", bytes(_PAIR_BYTES * len(arrivals)))
-            pairs[0::2] = arrivals
-            pairs[1::2] = durations
-            if sys.byteorder == "big":
-                pairs.byteswap()
-            pairs.tofile(out)
-            count += len(arrivals)
-    temporary.replace(file)
+    try:
+        with temporary.open("wb") as out:
+            out.write(MAGIC)
+            for arrivals, durations in chunks:
+                pairs = array("q", bytes(_PAIR_BYTES * len(arrivals)))
+                pairs[0::2] = arrivals
+                pairs[1::2] = durations
+                if sys.byteorder == "big":
+                    pairs.byteswap()
+                pairs.tofile(out)
+                count += len(arrivals)
+        temporary.replace(file)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     return count
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,9 @@ def exit_cleanly() -> Iterator[None]:
         findings = getattr(error, "findings", None)
         if findings is None:
             raise
-        print_findings(findings, err=True)
+        # A load or an option is named by the error as a whole.
+        where = getattr(error, "where", "")
+        print_findings([replace(finding, source=finding.source or where) for finding in findings], err=True)
         raise SystemExit(BAD_INPUT) from None
 
 
