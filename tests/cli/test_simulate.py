@@ -76,11 +76,12 @@ def test_why_tells_what_the_autoscaler_saw_at_every_sync_of_a_minute(shop, simul
     done = simulate("--load", "mail.csv", *BACKLOG, "--why", "0:01")
     told = done.stdout.split("Why at 00:01\n")[1].split("\n\n")[0].splitlines()
     assert [line.split()[0] for line in told] == ["00:01:00", "00:01:15", "00:01:30", "00:01:45"]
-    # One message a second on four workers a pod. What the autoscaler sees is 15 s old: 37 of 45 waited, eight a pod are
-    # aimed at, so ceil(37 / 8) = 5 and 37 / (3 * 8) = 1.54.
+    # One message a second on four workers a pod. What the autoscaler sees is 15 s old: at 0:30 that 11 of 15 waited, so
+    # it made a second pod, which took four more; at 0:45 that 26 of 30 did, so it made four pods of them. At 1:00 it
+    # sees that 37 of 45 waited; eight a pod are aimed at, so ceil(37 / 8) = 5 and 37 / (4 * 8) = 1.16.
     assert told[0] == (
-        "00:01:00  4 pods, 0 draining, 48 messages waiting, 11 in hand: the metric is at 1.54 of its target"
-        " and asks for 5; TooManyReplicas makes it 4; 3 → 4"
+        "00:01:00  4 pods, 0 draining, 44 messages waiting, 15 in hand: the metric is at 1.16 of its target"
+        " and asks for 5; TooManyReplicas makes it 4; stays at 4"
     )
 
 

@@ -53,7 +53,7 @@ def test_the_charts_of_a_page_show_the_run_itself(busy, simulate):
     assert list(charts) == ["Pods", "Backlog", "Oldest message", "Drains"]
     wanted = charts["Pods"][0]
     assert max(value for _, value in wanted["points"]) == figures["peak_replicas"]["middle"] == 4
-    assert "TooManyReplicas makes it 4" in " ".join(wanted["notes"]), "a reader who points at a change is not told why"
+    assert "asks for 4; 2 → 4" in " ".join(wanted["notes"]), "a reader who points at a change is not told why"
     assert len(wanted["notes"]) == len(wanted["points"])
     assert max(value for _, value in charts["Backlog"][0]["points"]) == figures["peak_waiting"]["middle"]
     assert len(charts["Drains"][0]["points"]) == figures["drains"]["middle"] > 0

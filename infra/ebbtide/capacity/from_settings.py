@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ebbtide.capacity.hpa import HpaSpec
+from ebbtide.capacity.measured import NOTHING, Measured
 from ebbtide.capacity.model import NodeTimes, Scenario, Signal
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
 from ebbtide.settings.autoscaling import ExternalMetric, HpaSettings, ObjectMetric, PodsMetric
@@ -18,7 +19,7 @@ from ebbtide.settings.stack import StackSettings
 from ebbtide.settings.units import format_duration
 from ebbtide.settings.worker import SymfonyMessengerWorker
 
-Source = Literal["settings", "load", "default"]
+Source = Literal["settings", "load", "measured", "default"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Assumption:
 
 NOT_MODELLED = (
     "what a worker needs beside its own time (a database that slows down under load)",
-    "messages that fail and are tried again, delayed messages and priorities between receivers",
+    "messages that fail and are tried again, delayed messages, and several receivers (theirs are one queue here)",
     "node failures, Spot reclaims, rolling updates and other consumers on the same nodes",
     "CPU that a busy node does not give",
 )
@@ -70,36 +71,58 @@ def build_scenario(
     return replace(scenario, redelivery_seconds=float(consumer.transport.redelivery_seconds))
 
 
-def list_assumptions(stack: StackSettings, consumer: ConsumerSettings, scenario: Scenario) -> tuple[Assumption, ...]:
+def list_assumptions(
+    stack: StackSettings, consumer: ConsumerSettings, scenario: Scenario, measured: Measured = NOTHING
+) -> tuple[Assumption, ...]:
     """Everything that the result of `scenario` stands on, measured or not."""
     pod, node = scenario.pod, scenario.node
-    known_machine = _pods_per_node(stack, consumer) is not None
-    rows: list[tuple[str, str, Source]] = [
-        ("workers in a pod", str(scenario.processes), "settings"),
-        ("grace period", f"{scenario.grace_seconds}s", "settings"),
-        (
+    machine: Source = "default" if _pods_per_node(stack, consumer) is None else "settings"
+    rows = [
+        Assumption("workers in a pod", str(scenario.processes), "settings"),
+        Assumption("grace period", f"{scenario.grace_seconds}s", "settings"),
+        Assumption(
             "a killed message can be taken again after",
             format_duration(round(scenario.redelivery_seconds)),
             "settings" if consumer.transport else "default",
         ),
-        ("a pod is scheduled within", f"{pod.schedule_seconds:g}s", "default"),
-        ("pulling the image takes", f"{pod.pull_seconds:g}s, on a new node {node.cold_pull_seconds:g}s", "default"),
-        ("from a container's start to its first message", f"{pod.boot_seconds:g}s", "default"),
-        ("from there to Ready", f"{pod.ready_seconds:g}s", "default"),
-        ("pods on a node", str(node.pods_per_node), "settings" if known_machine else "default"),
-        (
-            "a new node takes",
-            f"{node.start_seconds:g}s; it goes after {node.unneeded_seconds:g}s without pods",
-            "default",
-        ),
-        ("the autoscaler's view is old by", f"{scenario.metric_lag_seconds:g}s", "default"),
-        ("a worker is made anew in", f"{scenario.worker_boot_seconds:g}s", "default"),
     ]
-    if scenario.hpa and any(metric.is_cpu for metric in scenario.hpa.metrics):
+
+    def add(what: str, value: str, *names: str, otherwise: Source = "default") -> None:
+        rows.append(Assumption(what, value, "measured" if measured.has(*names) else otherwise))
+
+    pull = f"{pod.pull_seconds:g}s, on a new node {node.cold_pull_seconds:g}s"
+    stays = f"{node.start_seconds:g}s; it goes after {node.unneeded_seconds:g}s without pods"
+    add("a pod is scheduled within", f"{pod.schedule_seconds:g}s", "schedule_seconds")
+    add("pulling the image takes", pull, "pull_seconds", "cold_pull_seconds")
+    add("from a container's start to its first message", f"{pod.boot_seconds:g}s", "boot_seconds")
+    add("from there to Ready", f"{pod.ready_seconds:g}s", "ready_seconds")
+    add("pods on a node", str(node.pods_per_node), "pods_per_node", otherwise=machine)
+    add("a new node takes", stays, "node_start_seconds", "node_unneeded_seconds")
+    add("a worker is made anew in", f"{scenario.worker_boot_seconds:g}s", "worker_boot_seconds")
+    if scenario.crashes_per_worker_hour:
+        add("a worker dies", f"{scenario.crashes_per_worker_hour:g} times an hour", "crashes_per_worker_hour")
+    if scenario.hpa:
+        rows += _autoscaler_assumptions(scenario, measured)
+    return tuple(rows)
+
+
+def _autoscaler_assumptions(scenario: Scenario, measured: Measured) -> list[Assumption]:
+    assert scenario.hpa is not None  # noqa: S101 - only called with one
+    lags, rows = dict(scenario.metric_lags), []
+    for metric in scenario.hpa.metrics:
+        source: Source = "measured" if metric.name in lags else "default"
+        seconds = lags.get(metric.name, scenario.metric_lag_seconds)
+        rows.append(Assumption(f"what the autoscaler sees of {metric.name} is old by", f"{seconds:g}s", source))
+    if any(metric.is_cpu for metric in scenario.hpa.metrics):
         idle, busy = scenario.cpu_idle_millicores, scenario.cpu_busy_millicores
-        rows.append(("CPU of one worker", f"{idle:g}m idle, {busy:g}m with a message (it waits for others)", "default"))
-    rows += [(f"metric {name} measures", _SIGNALS[signal], "load") for name, signal in scenario.signals]
-    return tuple(Assumption(*row) for row in rows)
+        known = measured.has("cpu_idle_millicores", "cpu_busy_millicores")
+        value = f"{idle:g}m idle, {busy:g}m with a message (it waits for others)"
+        rows.append(Assumption("CPU of one worker", value, "measured" if known else "default"))
+        source = "measured" if measured.has("cpu_window_seconds") else "default"
+        rows.append(Assumption("a new pod has a CPU sample after", f"{scenario.cpu_window_seconds:g}s", source))
+    if scenario.deletion_cost != "none":
+        rows.append(Assumption("pods that go first", "those with the fewest messages in hand", "measured"))
+    return rows + [Assumption(f"metric {name} measures", _SIGNALS[of], "load") for name, of in scenario.signals]
 
 
 _SIGNALS = {"backlog": "waiting messages", "backlogAndInFlight": "messages that wait or are in hand"}

@@ -33,6 +33,15 @@ class Histogram:
         key = exponent * LOG_STEPS + step
         self.beyond[key] = self.beyond.get(key, 0) + 1
 
+    def merge(self, other: Histogram) -> None:
+        """Add what another one has counted."""
+        self.linear = [mine + more for mine, more in zip(self.linear, other.linear, strict=True)]
+        for key, count in other.beyond.items():
+            self.beyond[key] = self.beyond.get(key, 0) + count
+        self.count += other.count
+        self.total_us += other.total_us
+        self.longest_us = max(self.longest_us, other.longest_us)
+
     @property
     def mean_seconds(self) -> float:
         """The exact mean, in seconds."""

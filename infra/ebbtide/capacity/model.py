@@ -9,6 +9,7 @@ from ebbtide.capacity.histogram import Histogram
 from ebbtide.capacity.hpa import HpaSpec
 
 Signal = Literal["backlog", "backlogAndInFlight"]
+DeletionCost = Literal["none", "messagesInHand"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,18 @@ class Scenario:
     """Of one pod, whatever its load."""
     signals: tuple[tuple[str, Signal], ...] = ()
     """What each external metric measures, by its name."""
+    watched_queues: tuple[tuple[str, str], ...] = ()
+    """Which queue an external metric looks at, by its name; all of them where it is not stated."""
     metric_lag_seconds: float = 15.0
     """Age of what the autoscaler sees: metrics-server 15 to 75 s, a broker that is asked 1 s, Cloud Monitoring 60 to
     180 s."""
+    metric_lags: tuple[tuple[str, float], ...] = ()
+    """The same for one source, by the metric's name (`cpu`, `memory` or that of an external one), in seconds."""
+    cpu_window_seconds: float = 15.0
+    """What the kubelet's rate is taken over; metrics-server asks every 15 s. A new pod has no sample before."""
+    deletion_cost: DeletionCost = "none"
+    """Whether something writes `controller.kubernetes.io/pod-deletion-cost`, and what: at each sync, so that the
+    ReplicaSet sees what was true at the one before."""
     redelivery_seconds: float = 60.0
     """From the end of a killed worker to the moment its message can be taken again."""
     message_limit: int = 0
@@ -84,6 +94,10 @@ class Row:
     oldest_seconds: float
     reason: str
     """Why the number is what it is."""
+    done: int = 0
+    """Messages that were handled to their end so far."""
+    returning: int = 0
+    """Messages of killed workers that cannot be taken again yet."""
 
 
 @dataclass(slots=True)
@@ -119,5 +133,8 @@ class Result:
     peak_waiting: int = 0
     oldest_seconds: float = 0.0
     waits: Histogram = field(default_factory=Histogram)
+    """From a message's arrival to its start; for one that came back, also from there to its next start."""
+    queues: dict[str, Histogram] = field(default_factory=dict)
+    """The waits of each queue, where there are several."""
     rows: list[Row] = field(default_factory=list)
     drains: list[Drain] = field(default_factory=list)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from random import Random
 
@@ -16,10 +15,14 @@ class SimulatedPod:
 
     number: int
     created_us: int
+    scheduled_us: int
+    running_us: int
+    """When the container starts: before that the pod is Pending."""
     consuming_us: int
     ready_us: int
     node: int
     slots: list[int]
+    deletion_cost: int = 0
 
 
 @dataclass(slots=True)
@@ -38,8 +41,8 @@ class Fleet:
     scenario: Scenario
     random: Random
     pods: list[SimulatedPod] = field(default_factory=list)
-    unready: list[SimulatedPod] = field(default_factory=list)
-    """The few that are still starting, so that a sync does not look at every pod."""
+    settling: list[SimulatedPod] = field(default_factory=list)
+    """The few whose state or metrics still change, so that a sync does not look at every pod."""
     nodes: dict[int, Node] = field(default_factory=dict)
     free_slots: list[int] = field(default_factory=list)
     made_pods: int = 0
@@ -50,23 +53,27 @@ class Fleet:
         """Make a pod. `warm` ones, of the beginning, are ready at once."""
         times = self.scenario.pod
         node, room_us, pull_seconds = self._place(now_us, warm=warm)
-        delay = 0.0 if warm else times.schedule_seconds + pull_seconds + times.boot_seconds
-        consuming = max(now_us, room_us) + round(delay * MICROSECONDS)
-        ready = consuming + (0 if warm else round(times.ready_seconds * MICROSECONDS))
         slots = [self._slot() for _ in range(self.scenario.processes)]
-        pod = SimulatedPod(self.made_pods, now_us, consuming, ready, node, slots)
+        scheduled = max(now_us, room_us) + (0 if warm else _us(times.schedule_seconds))
+        running = scheduled + (0 if warm else _us(pull_seconds))
+        consuming = running + (0 if warm else _us(times.boot_seconds))
+        ready = consuming + (0 if warm else _us(times.ready_seconds))
+        pod = SimulatedPod(self.made_pods, now_us, scheduled, running, consuming, ready, node, slots)
         self.made_pods += 1
         self.pods.append(pod)
-        if ready > now_us:
-            self.unready.append(pod)
+        if not warm:
+            self.settling.append(pod)
         return pod
 
     def count(self, now_us: int) -> tuple[int, int]:
         """How many pods take messages, and how many are Ready."""
-        if self.unready:
-            self.unready = [pod for pod in self.unready if pod.ready_us > now_us]
-        booting = sum(pod.consuming_us > now_us for pod in self.unready)
-        return len(self.pods) - booting, len(self.pods) - len(self.unready)
+        booting = sum(pod.consuming_us > now_us for pod in self.settling)
+        return len(self.pods) - booting, len(self.pods) - sum(pod.ready_us > now_us for pod in self.settling)
+
+    def settle(self, now_us: int, after_us: int) -> None:
+        """Forget that pods are new which have been Ready for `after_us`."""
+        if self.settling:
+            self.settling = [pod for pod in self.settling if pod.ready_us + after_us > now_us]
 
     def _slot(self) -> int:
         if self.free_slots:
@@ -84,7 +91,7 @@ class Fleet:
         else:
             number = self.made_nodes
             self.made_nodes += 1
-            wait = 0 if warm else round(limits.start_seconds * MICROSECONDS)
+            wait = 0 if warm else _us(limits.start_seconds)
             self.nodes[number] = Node(now_us + wait)
             cold = not warm
         self.nodes[number].pods += 1
@@ -92,24 +99,39 @@ class Fleet:
         return number, self.nodes[number].ready_us, pull
 
     def choose_victims(self, count: int, now_us: int) -> list[SimulatedPod]:
-        """The pods that a ReplicaSet deletes first: not scheduled, not ready, on the most crowded node, then the
-        youngest by powers of two of their age, then by chance. Busyness plays no part (controller_utils.go,
-        ActivePodsWithRanks).
+        """The pods that a ReplicaSet deletes first: not scheduled, Pending, not Ready, of low cost, on the most crowded
+        node, then the youngest by powers of two of their age, then by chance (controller_utils.go,
+        ActivePodsWithRanks). Without a cost, busyness plays no part. All containers here start once, so restarts do
+        not tell pods apart.
         """
         crowd: dict[int, int] = {}
         for pod in self.pods:
             crowd[pod.node] = crowd.get(pod.node, 0) + 1
 
-        def rank(pod: SimulatedPod) -> tuple[bool, bool, int, int, float]:
-            scheduled = self.nodes[pod.node].ready_us <= now_us
-            age_ns = max(1, (now_us - pod.ready_us) * 1000)
-            return scheduled, pod.ready_us <= now_us, -crowd[pod.node], int(math.log2(age_ns)), self.random.random()
+        def rank(pod: SimulatedPod) -> tuple[bool, bool, bool, int, int, int, float]:
+            ready = pod.ready_us <= now_us
+            age_us = now_us - (pod.ready_us if ready else pod.created_us)
+            return (
+                pod.scheduled_us <= now_us,
+                pod.running_us <= now_us,
+                ready,
+                pod.deletion_cost,
+                -crowd[pod.node],
+                (1000 * age_us).bit_length(),
+                self.random.random(),
+            )
 
         victims = sorted(self.pods, key=rank)[:count]
         gone = {pod.number for pod in victims}
         self.pods = [pod for pod in self.pods if pod.number not in gone]
-        self.unready = [pod for pod in self.unready if pod.number not in gone]
+        self.settling = [pod for pod in self.settling if pod.number not in gone]
         return victims
+
+    def write_costs(self, busy: list[int]) -> None:
+        """Let the pods with the most messages in hand go last. `busy` are the numbers of workers that hold one."""
+        holding = set(busy)
+        for pod in self.pods:
+            pod.deletion_cost = sum(slot in holding for slot in pod.slots)
 
     def release(self, pod: SimulatedPod, now_us: int) -> None:
         """The pod's process has ended: its room and its workers' numbers are free."""
@@ -121,7 +143,11 @@ class Fleet:
 
     def remove_empty_nodes(self, now_us: int) -> None:
         """Nodes that nobody needed for long enough go; the last one stays."""
-        limit = round(self.scenario.node.unneeded_seconds * MICROSECONDS)
+        limit = _us(self.scenario.node.unneeded_seconds)
         for number in [found for found, node in self.nodes.items() if node.pods == 0]:
             if now_us - self.nodes[number].empty_since_us >= limit and len(self.nodes) > 1:
                 del self.nodes[number]
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * MICROSECONDS)

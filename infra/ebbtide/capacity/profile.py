@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from ebbtide.capacity.histogram import MICROSECONDS
+from ebbtide.capacity.measured import NOTHING, Measured
 from ebbtide.capacity.trace import LONGEST_MESSAGE_DAYS
 from ebbtide.settings.base import SettingsModel
 from ebbtide.settings.explain_errors import findings_of
@@ -87,6 +88,8 @@ class LoadProfile(SettingsModel):
     """How long messages take."""
     signals: dict[str, Literal["backlog", "backlogAndInFlight"]] = {}
     """What each external metric of the autoscaler measures: the waiting messages, or with those in hand."""
+    measured: Measured = NOTHING
+    """What was measured of the consumer and its cluster, in place of defaults."""
 
 
 def read_profile(file: Path) -> LoadProfile:

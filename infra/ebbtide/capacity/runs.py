@@ -13,9 +13,10 @@ from multiprocessing import active_children
 from pathlib import Path
 from typing import TypeVar
 
-from ebbtide.capacity.from_settings import build_scenario
+from ebbtide.capacity.from_settings import Assumption, build_scenario, list_assumptions
 from ebbtide.capacity.kernel import Kernel, PureKernel
 from ebbtide.capacity.load import read_load
+from ebbtide.capacity.measured import NOTHING, Measured
 from ebbtide.capacity.model import Result, Scenario, Signal
 from ebbtide.capacity.profile import Durations
 from ebbtide.capacity.simulation import simulate
@@ -35,6 +36,12 @@ class LoadSource:
     file: Path
     durations: Durations | None = None
     signals: tuple[tuple[str, Signal], ...] = ()
+    measured: Measured = NOTHING
+
+    def measured_of(self) -> Measured:
+        """What was measured: by the profile, and over that by what was given."""
+        profile = read_load(self.file, self.durations).profile
+        return self.measured.over(profile.measured) if profile else self.measured
 
     def signals_of(self) -> Mapping[str, Signal]:
         """What each external metric measures: by the profile, and over that by what was given."""
@@ -53,7 +60,14 @@ class Run:
 
     def scenario(self) -> Scenario:
         """Raises SettingsError for an autoscaler that the load cannot drive."""
-        return build_scenario(self.stack, self.stack.consumers[self.consumer], self.load.signals_of(), self.seed)
+        consumer = self.stack.consumers[self.consumer]
+        scenario = build_scenario(self.stack, consumer, self.load.signals_of(), self.seed)
+        return self.load.measured_of().apply(scenario)
+
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """What a result of this run stands on. Raises SettingsError as `scenario` does."""
+        consumer = self.stack.consumers[self.consumer]
+        return list_assumptions(self.stack, consumer, self.scenario(), self.load.measured_of())
 
     def result(self, progress: Callable[[int], None] | None = None) -> Result:
         """Run it. Raises SettingsError for an autoscaler, a load or a consumer that cannot be simulated."""

@@ -152,6 +152,12 @@ def simulate(
             "--signal", metavar="METRIC=SIGNAL", help="What an external metric measures: backlog or backlogAndInFlight."
         ),
     ] = None,
+    measured: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--measured", metavar="NAME=VALUE", help="What you measured, in place of a default, as bootSeconds=12."
+        ),
+    ] = None,
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, max=1000, help="Runs of a drawn load; several give a range.")
     ] = 1,
@@ -197,6 +203,7 @@ def simulate(
             load,
             durations,
             signal or [],
+            measured or [],
             seeds,
             set_ or [],
             base,

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.progress import Progress, TaskID
 
-from ebbtide.capacity.from_settings import NOT_MODELLED, Assumption, list_assumptions
+from ebbtide.capacity.from_settings import NOT_MODELLED, Assumption
 from ebbtide.capacity.load import read_load
 from ebbtide.capacity.model import Result
 from ebbtide.capacity.runs import LoadSource, Run, explain_minute, run_all
@@ -27,6 +27,7 @@ from ebbtide.cli.simulate_inputs import (
     find_load,
     read_cases,
     read_durations,
+    read_measured,
     read_moment,
     read_signals,
     refusal,
@@ -47,7 +48,10 @@ def run(options: Options) -> None:
     loaded = read_stack(options.stack, root)
     consumer = choose_consumer(loaded, options.consumer)
     load = LoadSource(
-        find_load(options.load, root, consumer), read_durations(options.durations), read_signals(options.signals)
+        find_load(options.load, root, consumer),
+        read_durations(options.durations),
+        read_signals(options.signals),
+        read_measured(options.measured),
     )
     if options.sweep or options.goal:
         from ebbtide.cli.simulate_sweep import run_sweep
@@ -82,7 +86,7 @@ class _Outcome:
 def _run_case(case: LoadedStack, consumer: str, load: LoadSource, seeds: int, label: str) -> _Outcome:
     runs = {seed: Run(case.settings, consumer, load, seed) for seed in range(1, seeds + 1)}
     first = runs.pop(1)
-    scenario = first.scenario()
+    assumptions = first.assumptions()
     with progress_bar() as progress:
         task = progress.add_task(f"{label}, seed 1", total=_DAY_SECONDS)
         result = first.result(lambda seconds: _tick(progress, task, seconds))
@@ -91,7 +95,6 @@ def _run_case(case: LoadedStack, consumer: str, load: LoadSource, seeds: int, la
         for _, summary in run_all(runs) if runs else ():
             summaries.append(summary)
             progress.advance(task)
-    assumptions = list_assumptions(case.settings, case.settings.consumers[consumer], scenario)
     return _Outcome(result, ranges(summaries), assumptions)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
+from ebbtide.capacity.measured import Measured
 from ebbtide.capacity.model import Signal
 from ebbtide.capacity.profile import Durations
 from ebbtide.capacity.what_if import load_profile
@@ -36,6 +38,7 @@ class Options:
     load: Path | None
     durations: str | None
     signals: list[str]
+    measured: list[str]
     seeds: int
     changes: list[str]
     base: str | None
@@ -95,6 +98,28 @@ def read_signals(given: list[str]) -> tuple[tuple[str, Signal], ...]:
             )
         found[name] = signal  # type: ignore[assignment]
     return tuple(found.items())
+
+
+def read_measured(given: list[str]) -> Measured:
+    """`bootSeconds=12` or `metricLagSeconds.cpu=60`, each. Raises SettingsError with all that is wrong."""
+    raw: dict[str, Any] = {}
+    for entry in given:
+        name, separator, text = entry.partition("=")
+        if not separator or not name.strip():
+            raise refusal("--measured", f"is no name and value (got {entry!r})", "write bootSeconds=12")
+        try:
+            value = parse_yaml(text, Path("--measured"))
+        except SettingsError as error:
+            raise _within("--measured", error.findings) from None
+        first, dot, rest = name.strip().partition(".")
+        if dot:
+            raw[first] = {**(raw[first] if isinstance(raw.get(first), dict) else {}), rest: value}
+        else:
+            raw[first] = value
+    try:
+        return Measured.model_validate(raw)
+    except ValidationError as error:
+        raise _within("--measured", findings_of(error, Measured, raw)) from None
 
 
 def setting_path(text: str, consumer: str) -> SettingsPath:

@@ -41,7 +41,8 @@ def as_rich_table(table: Table) -> RichTable:
 def print_assumptions(console: Console, assumptions: Sequence[Assumption]) -> None:
     """What a result stands on, below it."""
     console.print()
-    console.print("[bold]This stands on[/] (what says default was not measured for this consumer)")
+    hint = "what says default was not measured for this consumer; --measured NAME=VALUE takes its place"
+    console.print(f"[bold]This stands on[/] ({hint})")
     rows = [[row.what, row.value, row.source] for row in assumptions]
     console.print(as_rich_table(Table("", ["", "", ""], rows)))
     console.print(f"[bold]and leaves out[/] {'; '.join(NOT_MODELLED)}.")

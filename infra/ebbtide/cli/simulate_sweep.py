@@ -10,7 +10,7 @@ from types import FrameType
 
 import typer
 
-from ebbtide.capacity.from_settings import NOT_MODELLED, Assumption, list_assumptions
+from ebbtide.capacity.from_settings import NOT_MODELLED, Assumption
 from ebbtide.capacity.runs import LoadSource, Run, run_all
 from ebbtide.capacity.simulation_report import FIGURES, show_range
 from ebbtide.capacity.summary import Summary, ranges
@@ -50,7 +50,7 @@ def run_sweep(options: Options, loaded: LoadedStack, consumer: str, load: LoadSo
 
 def _common_assumptions(runs: list[Run]) -> list[Assumption]:
     """What every value stands on: all but what the sweep itself changes. Raises SettingsError as `Run.scenario`."""
-    first, *others = (list_assumptions(run.stack, run.stack.consumers[run.consumer], run.scenario()) for run in runs)
+    first, *others = (run.assumptions() for run in runs)
     return [row for row in first if all(row in other for other in others)]
 
 

@@ -1,0 +1,140 @@
+"""The simulation against a ledger that is kept message by message, slowly and in plain sight."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.capacity.conftest import poisson_load
+
+from ebbtide.capacity.model import Result, Scenario
+from ebbtide.capacity.simulation import simulate
+from ebbtide.capacity.trace import Chunk
+
+Message = tuple[int, int]
+"""Arrival and duration, in microseconds."""
+SYNC_US = 15_000_000
+
+
+@dataclass
+class Entry:
+    """What became of one message."""
+
+    queue: str
+    arrived: int
+    started: int
+    ended: int
+
+
+def keep_ledger(queues: dict[str, list[Message]], workers: int) -> list[Entry]:
+    """Workers that never change. Whoever is free first, the lowest number of several, takes the first message of the
+    first queue that has one; if none has, it waits for the next arrival of any."""
+    free = [0] * workers
+    left = {name: list(messages) for name, messages in queues.items()}
+    ledger = []
+    while any(left.values()):
+        worker = free.index(min(free))
+        heads = [(name, messages[0][0]) for name, messages in left.items() if messages]
+        name = next((name for name, arrived in heads if arrived <= free[worker]), "")
+        name = name or min(heads, key=lambda head: head[1])[0]
+        arrived, duration = left[name].pop(0)
+        started = max(arrived, free[worker])
+        free[worker] = started + duration
+        ledger.append(Entry(name, arrived, started, free[worker]))
+    return ledger
+
+
+def chunk(messages: list[Message]) -> list[Chunk]:
+    return [(array("q", [at for at, _ in messages]), array("q", [took for _, took in messages]))] if messages else []
+
+
+def compare(result: Result, ledger: list[Entry]) -> None:
+    waits = [entry.started - entry.arrived for entry in ledger]
+    assert (result.waits.count, result.waits.total_us, result.waits.longest_us) == (len(waits), sum(waits), max(waits))
+    for row in result.rows:
+        now = row.seconds * 1_000_000
+        seen = (row.waiting, row.in_flight, row.done)
+        waiting = sum(entry.arrived < now <= entry.started for entry in ledger)
+        in_hand = sum(entry.started < now < entry.ended for entry in ledger)
+        done = sum(entry.started < now and entry.ended <= now for entry in ledger)
+        assert seen == (waiting, in_hand, done), f"after {row.seconds} s: (waiting, in hand, done)"
+
+
+def lists_of(unit_us: int) -> st.SearchStrategy[list[Message]]:
+    """Loads of a minute and a half, in units of time: in whole seconds much happens at once."""
+    moments = st.integers(0, 90_000_000 // unit_us).map(lambda number: number * unit_us)
+    durations = st.integers(0, 40_000_000 // unit_us).map(lambda number: number * unit_us)
+    return st.lists(st.tuples(moments, durations), min_size=1, max_size=40).map(sorted)
+
+
+messages = lists_of(1) | lists_of(1_000_000)
+
+
+@settings(max_examples=60, deadline=None)
+@given(messages=messages, workers=st.integers(1, 5))
+def test_every_message_waits_and_ends_as_in_the_ledger(messages: list[Message], workers: int) -> None:
+    scenario = Scenario(processes=workers, grace_seconds=60, hpa=None, start_replicas=1)
+    compare(simulate(scenario, chunk(messages)), keep_ledger({"queue": messages}, workers))
+
+
+@settings(max_examples=30, deadline=None)
+@given(urgent=messages, other=messages, workers=st.integers(1, 4))
+def test_a_worker_takes_from_its_first_queue_first(urgent: list[Message], other: list[Message], workers: int) -> None:
+    scenario = Scenario(processes=workers, grace_seconds=60, hpa=None, start_replicas=1)
+    result = simulate(scenario, {"urgent": chunk(urgent), "other": chunk(other)})
+    ledger = keep_ledger({"urgent": urgent, "other": other}, workers)
+    compare(result, ledger)
+    for name, histogram in result.queues.items():
+        waits = [entry.started - entry.arrived for entry in ledger if entry.queue == name]
+        assert (histogram.count, histogram.total_us) == (len(waits), sum(waits)), name
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("several", [False, True], ids=["one queue", "two queues"])
+def test_every_instant_accounts_for_every_message(on_backlog: Scenario, seed: int, several: bool) -> None:
+    """In = done + waiting + in hand + on its way back, at every sync: with crashes, workers that are made anew, pods
+    that come and go, and a grace period that cuts messages off."""
+    rough = replace(
+        on_backlog,
+        grace_seconds=2 + seed,
+        crashes_per_worker_hour=2.0,
+        message_limit=20,
+        worker_boot_seconds=1.0,
+        redelivery_seconds=20.0,
+        seed=seed,
+    )
+    loads = {
+        name: [
+            pair
+            for arrivals, took in poisson_load(seed + place, rate, 3.0, 2_000)
+            for pair in zip(arrivals, took, strict=True)
+        ]
+        for place, (name, rate) in enumerate((("urgent", 2.5), ("other", 5.0)))
+        if several or name == "other"
+    }
+    result = simulate(rough, {name: chunk(messages) for name, messages in loads.items()})
+    arrived = sorted(at for messages in loads.values() for at, _ in messages)
+    for row in result.rows:
+        come = bisect_left(arrived, row.seconds * 1_000_000)
+        assert row.done + row.waiting + row.in_flight + row.returning == come, f"after {row.seconds} s"
+    assert result.crashed, "this test has not seen a crash"
+    assert result.left == 0
+    assert result.waits.count == len(arrived) + result.cut_off + result.crashed
+
+
+def test_a_worker_that_is_made_anew_holds_nothing_and_is_not_cut_off(on_backlog: Scenario) -> None:
+    """Boots of 60 s and messages of 10 ms: whoever counted a boot as a message would see dozens in hand, and a grace
+    period of 5 s would kill them."""
+    slow_boots = replace(on_backlog, grace_seconds=5, message_limit=5, worker_boot_seconds=60.0)
+    random = Random(1)
+    load = sorted((random.randrange(900_000_000), 10_000) for _ in range(2_000))
+    result = simulate(slow_boots, chunk(load))
+    assert result.drains, "this test has not seen a pod go"
+    assert max(row.in_flight for row in result.rows) <= 3
+    assert result.cut_off == 0
+    assert all(drain.took_seconds < 0.1 for drain in result.drains), "a drain waits for a worker that only boots"
