@@ -63,8 +63,8 @@ final class WorkerProgress implements EventSubscriberInterface
             $this->touch(self::IDLE);
             $this->isKnownIdle = true;
         }
-        // 70 idle workers that all look each second cost 0.6 millicores; where there is a signal it ends them.
-        if ($this->isWithoutSignal || !$event->isWorkerIdle()) {
+        // Where there is a signal it ends them; one that comes while PHP shuts down already would be logged as a death.
+        if ($this->isWithoutSignal) {
             $this->stopIfDraining($event);
         }
     }
