@@ -186,5 +186,5 @@ CHANGES = [
         consumer(serviceAccount={"googleRoles": ["roles/pubsub.subscriber"]}),
     ),
     Change("an admin's role", "danger", ("P-31",), consumer(serviceAccount={"googleRoles": ["roles/storage.admin"]})),
-    Change("a label", "disruptive", ("P-10",), consumer(labels={"acme.com/team": "platform"})),
+    Change("a label", "disruptive", ("P-10", "P-15"), consumer(labels={"acme.com/team": "platform"})),
 ]

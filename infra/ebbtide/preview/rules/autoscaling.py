@@ -11,6 +11,7 @@ from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
 from ebbtide.preview.show import show_value
 
 _HPA = "HorizontalPodAutoscaler"
+_NEVER = {"scaleUp": "up", "scaleDown": "down"}
 
 
 def check_owner(context: Context) -> Iterator[Risk]:
@@ -119,12 +120,32 @@ def check_behavior(context: Context) -> Iterator[Risk]:
                 "once after 5 minutes"
             )
         else:
-            words = ", ".join(
-                ".".join(map(str, found.path[2:])) + f" {_show(found.old)} → {_show(found.new)}"
+            words = "; ".join(
+                ".".join(map(str, found.path[2:])) + f" {_in_words(found.old)} → {_in_words(found.new)}"
                 for found in touched[:3]
             )
             sentence = f"{change.title} changes how fast it scales: {words}"
+        never = [words for key, words in _NEVER.items() if _is_disabled(new, key) and not _is_disabled(old, key)]
+        sentence += "".join(f"; it never scales {words}" for words in never)
         yield Risk("P-24", RiskLevel.SCALING, change.title, sentence, resource=change.key)
+
+
+def _is_disabled(behavior: Any, direction: str) -> bool:
+    return mapping(mapping(behavior).get(direction)).get("selectPolicy") == "Disabled"
+
+
+def _in_words(value: Any) -> str:
+    """A part of a behavior as somebody would say it: `stabilizationWindowSeconds 600`, `4 Pods in 15s`."""
+    if value is MISSING:
+        return "default"
+    if isinstance(value, Mapping):
+        # Max is what the API server fills in.
+        parts = [f"{key} {_in_words(part)}" for key, part in value.items() if (key, part) != ("selectPolicy", "Max")]
+        return ", ".join(parts) or "default"
+    if isinstance(value, list):
+        policies = [f"{one.get('value')} {one.get('type')} in {one.get('periodSeconds')}s" for one in entries(value)]
+        return " or ".join(policies) or "none"
+    return show_value(value)
 
 
 def check_autoscaler_gone(context: Context) -> Iterator[Risk]:
@@ -166,10 +187,6 @@ def _metrics(hpa: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _listed(metrics: list[tuple[str, str]]) -> str:
     return " and ".join(f"{name} ({target})" for name, target in metrics) or "nothing"
-
-
-def _show(value: object) -> str:
-    return "default" if value is MISSING or value is None else show_value(value)
 
 
 AUTOSCALING_RULES: tuple[PreviewRule, ...] = (

@@ -108,7 +108,7 @@ def check_drains_longer(context: Context) -> Iterator[Risk]:
         before, after = Pods.of(change.old), Pods.of(change.new)
         if after.grace_seconds > before.grace_seconds:
             sentence = (
-                f"pods of {change.title} may take {after.grace_seconds} s to end instead of {before.grace_seconds} s"
+                f"pods of {change.title} may take {after.grace_seconds}s to end instead of {before.grace_seconds}s"
             )
             yield Risk("P-13", RiskLevel.INFO, change.title, sentence, resource=change.key)
 
@@ -133,7 +133,7 @@ def check_spot(context: Context) -> Iterator[Risk]:
     for change in context.of("Deployment", Operation.CREATE, Operation.UPDATE):
         selector = ("spec", "template", "spec", "nodeSelector")
         if _at(change.new, *selector).get(_SPOT_LABEL) and not _at(change.old, *selector).get(_SPOT_LABEL):
-            sentence = f"{change.title} runs on Spot capacity: a pod may be ended at any time with 15 s to finish"
+            sentence = f"{change.title} runs on Spot capacity: a pod may be ended at any time with 15s to finish"
             yield Risk("P-16", RiskLevel.DISRUPTIVE, change.title, sentence, resource=change.key)
 
 
@@ -147,14 +147,17 @@ def _at(document: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
 
 def check_labels_only(context: Context) -> Iterator[Risk]:
     """P-15 (info). Only labels or annotations of objects change; no pod restarts."""
+    relabelled: dict[str, list[ResourceChange]] = {}
     for change in context.change.changes:
         only = change.operation is Operation.UPDATE and change.properties and not change.options
         if only and all(
             found.path[:1] == ("metadata",) or found.path[:1] in {("labels",), ("resourceLabels",)}
             for found in change.properties
         ):
-            sentence = f"only labels or annotations of {change.kind} {change.title} change"
-            yield Risk("P-15", RiskLevel.INFO, change.title, sentence, resource=change.key)
+            relabelled.setdefault(change.title, []).append(change)
+    for title, changes in relabelled.items():
+        sentence = f"only labels or annotations of {', '.join(change.kind for change in changes)} {title} change"
+        yield Risk("P-15", RiskLevel.INFO, title, sentence, resource=changes[0].key)
 
 
 RESTART_RULES: tuple[PreviewRule, ...] = (

@@ -12,16 +12,17 @@ from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
 _EVERYWHERE = {"0.0.0.0/0", "::/0"}
 _METADATA_SERVERS = {"169.254.169.252/32", "169.254.169.254/32"}
 _BROAD_ROLE = re.compile(r"roles/(owner|editor)$|[aA]dmin$|cluster-admin$")
-# Settings of a pod and the value that isolates it.
+_WORKLOAD_IDENTITY = re.compile(r"/subject/ns/(?P<namespace>[^/]+)/sa/(?P<name>[^/]+)$")
+# Settings of a pod: the value that isolates it, and what Kubernetes takes where none is written.
 _ISOLATION = {
-    "runAsNonRoot": True,
-    "readOnlyRootFilesystem": True,
-    "allowPrivilegeEscalation": False,
-    "privileged": False,
-    "hostNetwork": False,
-    "hostPID": False,
-    "hostIPC": False,
-    "automountServiceAccountToken": False,
+    "runAsNonRoot": (True, False),
+    "readOnlyRootFilesystem": (True, False),
+    "allowPrivilegeEscalation": (False, True),
+    "privileged": (False, False),
+    "hostNetwork": (False, False),
+    "hostPID": (False, False),
+    "hostIPC": (False, False),
+    "automountServiceAccountToken": (False, True),
 }
 
 
@@ -79,9 +80,15 @@ def check_roles(context: Context) -> Iterator[Risk]:
         if change.operation is Operation.DELETE or not isinstance(role, str) or change.old.get("role") == role:
             continue
         broad = bool(_BROAD_ROLE.search(role))
-        sentence = f"{change.new.get('member', change.title)} is granted {role}"
+        sentence = f"{_who(str(change.new.get('member', change.title)))} is granted {role}"
         advice = "grant the narrowest role that works" if broad else ""
         yield Risk("P-31", RiskLevel.DANGER if broad else RiskLevel.INFO, change.title, sentence, advice, change.key)
+
+
+def _who(member: str) -> str:
+    """A Kubernetes service account by its own name; Workload Identity writes it into 150 characters."""
+    found = _WORKLOAD_IDENTITY.search(member)
+    return f"service account {found['name']} in namespace {found['namespace']}" if found else member
 
 
 def check_isolation(context: Context) -> Iterator[Risk]:
@@ -98,7 +105,9 @@ def check_isolation(context: Context) -> Iterator[Risk]:
 def _weakens(change: PropertyChange) -> bool:
     name = change.path[-1]
     if name in _ISOLATION:
-        return bool(change.old == _ISOLATION[str(name)] and change.new != change.old)
+        isolated, default = _ISOLATION[str(name)]
+        old, new = (default if value is MISSING else value for value in (change.old, change.new))
+        return bool(old == isolated and new != isolated)
     if "capabilities" in change.path:
         return True
     return name in {"securityContext", "seccompProfile"} and change.new is MISSING

@@ -1,0 +1,87 @@
+"""Rules that no setting of a stack file leads to: they guard hand-written programs and older versions of this one."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.preview.changes import CHANGES
+
+from ebbtide.manifests.resource import to_json
+from ebbtide.manifests.stack import stack_resources
+from ebbtide.preview.change import StackChange
+from ebbtide.preview.compare import compare
+from ebbtide.preview.review import Review, review_change
+from ebbtide.settings.loader import load_stack
+
+ROOT = Path(__file__).parents[2]
+HEAD = load_stack("production", ROOT)
+BASE = [to_json(resource) for resource in stack_resources(HEAD)]
+Edit = Callable[[dict[str, Any]], None]
+
+
+def review_of(kind: str, edit: Edit | None) -> Review:
+    """The review of an edit of every resource of a kind; of their deletion where there is none."""
+    after = [copy.deepcopy(one) for one in BASE if edit is not None or not one["type"].endswith(f":{kind}")]
+    for one in after:
+        if edit is not None and one["type"].endswith(f":{kind}"):
+            edit(one["properties"])
+    changes, unchanged = compare(BASE, after)
+    assert changes, "nothing was edited"
+    return review_change(StackChange("production", "ebbtide", changes, unchanged, "test"), HEAD)
+
+
+def pod(properties: dict[str, Any]) -> dict[str, Any]:
+    spec: dict[str, Any] = properties["spec"]["template"]["spec"]
+    return spec
+
+
+def container(properties: dict[str, Any]) -> dict[str, Any]:
+    context: dict[str, Any] = pod(properties)["containers"][0]["securityContext"]
+    return context
+
+
+ENFORCE = "pod-security.kubernetes.io/enforce"
+RULES: list[tuple[str, str, str, Edit | None]] = [
+    ("P-06", "danger", "PodDisruptionBudget", lambda one: one["spec"].update(maxUnavailable=0)),
+    ("P-06", "danger", "PodDisruptionBudget", lambda one: one.update(spec={**one["spec"], "minAvailable": "100%"})),
+    ("P-12", "disruptive", "NodePool", lambda one: one["nodeConfig"].update(imageType="UBUNTU_CONTAINERD")),
+    ("P-25", "danger", "HorizontalPodAutoscaler", None),
+    ("P-32", "danger", "Deployment", lambda one: pod(one).update(hostNetwork=True)),
+    ("P-32", "danger", "Deployment", lambda one: container(one).update(readOnlyRootFilesystem=False)),
+    ("P-32", "danger", "Deployment", lambda one: container(one).update(allowPrivilegeEscalation=True)),
+    ("P-32", "danger", "Deployment", lambda one: container(one)["capabilities"].update(add=["NET_ADMIN"])),
+    ("P-33", "danger", "Namespace", lambda one: one["metadata"]["labels"].update({ENFORCE: "baseline"})),
+    ("P-33", "danger", "Namespace", lambda one: one["metadata"]["labels"].pop(ENFORCE)),
+]
+
+
+@pytest.mark.parametrize(("rule", "level", "kind", "edit"), RULES, ids=[f"{rule} {kind}" for rule, _, kind, _ in RULES])
+def test_a_change_that_no_setting_makes_is_judged_all_the_same(
+    rule: str, level: str, kind: str, edit: Edit | None
+) -> None:
+    found = [risk.level.value for risk in review_of(kind, edit).risks if risk.rule == rule]
+    assert found == [level]
+
+
+def test_an_edit_of_the_same_objects_that_opens_nothing_is_no_danger() -> None:
+    """The counterpart: the rules above look at what is written and not at which object it is."""
+    edits: list[tuple[str, Edit]] = [
+        ("PodDisruptionBudget", lambda one: one["metadata"]["labels"].update(team="mail")),
+        ("NodePool", lambda one: one["autoscaling"].update(maxNodeCount=9)),
+        ("Deployment", lambda one: pod(one).update(priorityClassName="low")),
+        ("Namespace", lambda one: one["metadata"]["labels"].update(team="mail")),
+    ]
+    for kind, edit in edits:
+        spoken = {risk.rule for risk in review_of(kind, edit).risks}
+        assert not spoken & {rule for rule, *_ in RULES}, kind
+
+
+def test_every_rule_of_the_documentation_is_tested() -> None:
+    known = set(re.findall(r"P-[0-9]{2}", (ROOT / "docs" / "preview.md").read_text()))
+    tested = {rule for rule, *_ in RULES} | {rule for change in CHANGES for rule in change.rules}
+    assert known - tested == set(), "a rule that no test has seen speak"
