@@ -36,9 +36,9 @@ def kubeconfig() -> Iterator[Path]:
         assert run_cluster_script("down").returncode == 0, "something of the node stays behind on this machine"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def api(kubeconfig: Path) -> KubernetesApi:
-    """The API server, as its administrator."""
+    """The API server, as its administrator. For a module: a node that was made again has other certificates."""
     return KubernetesApi(str(kubeconfig))
 
 

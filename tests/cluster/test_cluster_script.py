@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from kubernetes_api import KubernetesApi
 from tests.cluster.conftest import ROOT
 
 pytestmark = pytest.mark.cluster
@@ -33,7 +32,7 @@ def kubeconfig_of(tmp_path: Path, context: str) -> str:
     return str(path)
 
 
-def test_a_node_that_lost_a_process_is_made_again(kubeconfig: Path, api: KubernetesApi) -> None:
+def test_a_node_that_lost_a_process_is_made_again(kubeconfig: Path) -> None:
     """Runs first: what was loaded into the node is gone afterwards."""
     entries = json.loads((kubeconfig.parent / "processes.json").read_text())
     os.kill(entries["etcd"]["pid"], signal.SIGKILL)
