@@ -69,6 +69,7 @@ def test_a_worker_s_file_is_read_as_idle_or_busy(tmp_path: Path) -> None:
 
 
 PHP = r"""
+require 'Symfony/Component/EventDispatcher/autoload.php';
 require 'Symfony/Component/Messenger/autoload.php';
 require $argv[1];
 $progress = new App\Ebbtide\WorkerProgress();
