@@ -7,6 +7,7 @@ import multiprocessing.process
 import os
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import active_children
 from pathlib import Path
@@ -144,7 +145,11 @@ class _InterruptedSet(set):
 
 
 def _processes():
-    return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that has ended since
+            found.update(map(int, (task / "children").read_text().split()))
+    return found
 
 
 def test_an_interrupt_while_processes_begin_leaves_none_behind(profile, monkeypatch):
