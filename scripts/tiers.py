@@ -23,7 +23,7 @@ TIERS = {
 
 # Tests mostly wait, each in a directory or in containers of its own; the engine and the cluster are shared.
 ARGUMENTS = {
-    "default": ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"],
+    "default": ["-n", "4", "--dist", "worksteal"],
     "slow": ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"],
     "runtime": ["-n", "3", "--dist", "worksteal"],
 }
