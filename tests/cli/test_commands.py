@@ -69,7 +69,32 @@ def test_a_missing_stack_is_named_with_the_likely_one(ebbtide, command):
 def test_outside_a_project_the_message_says_what_a_project_is(ebbtide, tmp_path):
     done = ebbtide("check", cwd=tmp_path)
     assert done.returncode == 1
-    assert "no Pulumi.yaml here" in done.stderr
+    assert f"no Pulumi.yaml in {tmp_path}" in done.stderr
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_directory_that_is_no_project_is_not_exchanged_for_one_above_it(ebbtide, command):
+    done = ebbtide(command, "--stack", "dev", "--project", "~/shop")
+    assert done.returncode == 1, "`~` in quotes names a directory called ~, and the project around it is another one"
+    assert "--project: does not exist, and so holds no Pulumi.yaml (got '~/shop')" in done.stderr
+
+
+def test_a_project_without_stacks_does_not_pass(ebbtide, tmp_path):
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nstackConfigDir: stakcs\n")
+    done = ebbtide("check", "--project", str(tmp_path))
+    assert done.returncode == 1, "a pipeline would believe that all stacks are well"
+    assert f"write its first one, {tmp_path}/stakcs/Pulumi.dev.yaml" in done.stderr
+
+
+def test_an_empty_stack_name_is_not_every_stack(ebbtide):
+    done = ebbtide("check", "--stack", "")
+    assert done.returncode == 1, "a pipeline whose variable is not set would check something else"
+
+
+def test_a_gate_without_a_change_to_judge_is_wrong_usage(ebbtide):
+    done = ebbtide("preview", "--stack", "dev", "--fail-on", "danger")
+    assert done.returncode == 2, "it could never fail"
+    assert "name one with --base" in done.stderr
 
 
 def test_render_prints_what_kubectl_takes(ebbtide):
@@ -126,6 +151,15 @@ def test_preview_shows_what_is_deployed_without_any_login(ebbtide, tmp_path):
     done = ebbtide("preview", "--stack", "production", HOME=str(tmp_path), PATH="/usr/bin:/bin")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Stack production deploys 1 consumer in ")
+
+
+@pytest.mark.parametrize("command", ["explain", "preview"])
+def test_a_pipe_or_a_file_gets_no_blanks_at_the_ends_of_lines(ebbtide, command, tmp_path):
+    text = ebbtide(command, "--stack", "dev").stdout
+    assert [line for line in text.splitlines() if line != line.rstrip()] == [], "a diff of two outputs is full of them"
+    if command == "preview":
+        ebbtide(command, "--stack", "dev", "--out", str(tmp_path / "preview.txt"))
+        assert (tmp_path / "preview.txt").read_text() == text
 
 
 def test_a_reader_that_leaves_early_is_no_error():

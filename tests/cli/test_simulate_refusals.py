@@ -97,7 +97,7 @@ def test_an_autoscaler_that_the_load_cannot_drive_is_refused(shop, simulate, met
             ["--set", "autoscaling={kind: fixed, replicas: 0}"],
             "consumers.mail: has no worker: a backlog would only grow",
         ),
-        (["--set", "processes=0"], "--set: consumers.mail.worker.processes: should be greater than or equal to 1"),
+        (["--set", "processes=0"], "--set: consumers.mail.worker.processes: must be at least 1 (got 0)"),
         (["--set", "maxReplicas"], "--set: is no setting and value (got 'maxReplicas'); write maxReplicas=9"),
         (["--set", "maxReplicas={"], "error: --set: line 2, column 1: is not YAML"),
         (["--set", "=9"], "--set: is no setting and value (got '=9')"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tests.kubernetes_schema import NEWEST_VERSION, check_schema
@@ -11,6 +12,8 @@ from tests.strategies import spoiled_stacks
 from ebbtide.manifests.kubernetes import stack_manifests
 from ebbtide.settings.findings import SettingsError
 from ebbtide.settings.loader import load_from_engine
+
+PYDANTICS_WORDS = re.compile(r"valid (string|integer|number|dictionary|tuple|boolean)|instance of|[Ii]nput should")
 
 
 @each_profile
@@ -35,6 +38,8 @@ def test_whatever_somebody_writes_is_deployed_as_it_should_be_or_refused_with_it
         assert refusal.findings, "refused, and nobody says why"
         for finding in refusal.findings:
             assert finding.message, "a place without a reason"
+            assert finding.remedy, f"and nobody says what to write instead: {finding}"
+            assert not PYDANTICS_WORDS.search(finding.message), f"that is for people who know pydantic: {finding}"
             assert "\n" not in str(finding), "one message, one line"
 
     hold(check, spoiled_stacks(), 4 * examples)

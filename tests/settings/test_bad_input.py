@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.settings.conftest import CONSUMER
 
 HPA = {"kind": "hpa", "maxReplicas": 5, "metrics": [{"kind": "cpu", "targetUtilization": 60}], "replicas": None}
 EXTERNAL = {"kind": "external", "metric": "backlog", "targetAverageValue": 70}
@@ -12,12 +13,24 @@ CONSUMER_CASES = [
     ("unknown key", {"imgae": "a:1"}, ["consumers.githubevents.imgae", "is not a setting", "did you mean image?"]),
     ("unknown key inside", {"worker": {"proceses": 3}}, ["worker.proceses", "did you mean processes?"]),
     ("unknown key without a likely one", {"shutdown": {"xyz": 1}}, ["shutdown.xyz", "use one of longestMessage"]),
-    ("number as text", {"worker": {"processes": "seventy"}}, ["worker.processes", "got 'seventy'"]),
+    ("Python's spelling", {"shutdown": {"longest_message": "60s"}}, ["longest_message", "did you mean longestMessage"]),
+    ("number as text", {"worker": {"processes": "seventy"}}, ["worker.processes", "a whole number (got 'seventy')"]),
+    ("number in quotes", {"worker": {"processes": "70"}}, ["worker.processes", "without quotes or signs: 70"]),
+    ("per cent", {"autoscaling": {**HPA, "metrics": [{"kind": "cpu", "targetUtilization": "60%"}]}}, ["signs: 60"]),
     ("boolean as number", {"worker": {"processes": True}}, ["worker.processes"]),
+    ("list for a mapping", {"shutdown": ["60s"]}, ["shutdown: must be a mapping (got a list)", "longestMessage"]),
+    ("text for a mapping", {"environment": "A=1"}, ["environment: must be a mapping", "`key: value`"]),
+    ("text for a consumer's part", {"worker": "php"}, ["worker: must be a mapping", "kind: symfonyMessenger"]),
+    ("a value of no list", {"placement": {"spread": {"zones": True}}}, ["write one of prefer, require, off"]),
+    (
+        "a window over an hour",
+        {"autoscaling": {**HPA, "metrics": [EXTERNAL], "behavior": {"scaleDown": {"stabilizationWindow": "2h"}}}},
+        ["stabilizationWindow", "at most 1h (got '2h')"],
+    ),
     ("no process", {"worker": {"processes": 0}}, ["worker.processes", "at least 1", "got 0"]),
     ("ten thousand processes", {"worker": {"processes": 10000}}, ["worker.processes", "at most 400"]),
-    ("list as text", {"worker": {"receivers": "githubevents"}}, ["worker.receivers"]),
-    ("no receiver", {"worker": {"receivers": []}}, ["worker.receivers"]),
+    ("list as text", {"worker": {"receivers": "githubevents"}}, ["worker.receivers", "write a list: [githubevents]"]),
+    ("no receiver", {"worker": {"receivers": []}}, ["worker.receivers: has 0 entries", "at least 1"]),
     ("unknown kind of worker", {"worker": {"kind": "sidekiq"}}, ["worker.kind", "'sidekiq'", "symfonyMessenger"]),
     (
         "CPU finer than 1m",
@@ -70,7 +83,7 @@ CONSUMER_CASES = [
                 "behavior": {"scaleUp": {"policies": [{"kind": "pods", "value": 1, "period": "1h"}]}},
             }
         },
-        ["policies[0].period", "1800"],
+        ["policies[0].period", "got 1h", "write at most 30m"],
     ),
     (
         "fixed with a maximum",
@@ -159,6 +172,15 @@ def test_a_shell_that_ends_in_exec_is_accepted(project):
     assert project.read().settings.consumers["a"].worker.argv[0] == "sh"
 
 
+def test_a_kind_that_is_also_a_setting_is_not_taken_for_a_part_of_the_path(project):
+    worker = {"kind": "command", "command": "php worker.php", "stopSignal": "SIGTERM"}
+    consumer = {"image": "a/b:1", "worker": worker, "autoscaling": {"kind": "fixed", "replicas": 1}}
+    project.write_stack("dev", {"ebbtide:cluster": {"kind": "existing"}, "ebbtide:consumers": {"a": consumer}})
+    command, signal = sorted(project.messages())
+    assert "consumers.a.worker.command: must be a list" in command
+    assert "consumers.a.worker.stopSignal: is none of the possible values (got 'SIGTERM')" in signal
+
+
 def test_all_errors_of_a_file_are_reported_at_once(project):
     bad = {"image": "app", "worker": {"kind": "symfonyMessenger"}, "autoscaling": {"kind": "fixed", "replicas": -1}}
     config = {
@@ -173,12 +195,48 @@ def test_all_errors_of_a_file_are_reported_at_once(project):
     assert any("did you mean ebbtide:consumers?" in message for message in messages)
 
 
+def test_a_blank_below_consumers_does_not_remove_them_all(project):
+    project.write_defaults({"cluster": {"kind": "existing"}, "consumers": {"mail": CONSUMER}})
+    project.write_text("dev", "config:\n  ebbtide:consumers:\n  ebbtide:imageRepository: {}\n")
+    assert "consumers: is empty, and that would remove every consumer" in project.messages()[0]
+
+
+def test_a_consumer_without_a_word_is_not_passed_over(project):
+    project.write_stack("dev", {"ebbtide:cluster": {"kind": "gkeStandard"}, "ebbtide:consumers": {"mail": None}})
+    assert "consumers.mail: is empty, and the shared defaults have no consumer of this name" in project.messages()[0]
+
+
+def test_what_yaml_can_hold_and_settings_cannot_is_named_in_words(project):
+    project.write_text("dev", "config: {ebbtide:cluster: {kind: existing, context: !!binary gA==}}\n")
+    assert "cluster.context: must be text (got a binary value); write text" in project.messages()[0]
+
+
+GOOGLE_CASES = [
+    ({"gcp:project": "Acme", "gcp:region": "europe-west1"}, "gcp:project: is not of the right form (got 'Acme')"),
+    ({"gcp:project": "acme-dev"}, "gcp:region: is required and not given; write for example europe-west1"),
+]
+
+
+@pytest.mark.parametrize(("google", "part"), GOOGLE_CASES)
+def test_a_wrong_place_in_google_cloud_is_named_by_its_key_in_the_file(project, google, part):
+    project.write_stack("dev", {**google, "ebbtide:cluster": {"kind": "gkeStandard"}})
+    assert part in project.messages()[0]
+
+
+def test_a_time_without_quotes_is_refused_with_the_quotes(project):
+    written = "exclusions: [{name: sale, start: 2026-11-26T00:00:00Z, end: 2026-11-28}]"
+    project.write_text("dev", f"config: {{ebbtide:cluster: {{kind: gkeStandard, maintenance: {{{written}}}}}}}\n")
+    for message in project.messages():
+        assert 'write for example "2026-11-26T00:00:00Z"' in message
+
+
 SECRET = "hunter2hunter2"
 SECRET_CASES = [
     {"environment": {"DATABASE_PASSWORD": SECRET}},
     {"environment": {"DSN": f"redis://user:{SECRET}@redis:6379/messages"}},
     {"environment": {"KEY": f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}"}},
     {"environment": {"NESTED": {"password": SECRET}}},
+    {"secretEnvironment": {"DATABASE_PASSWORD": SECRET}},
     {"worker": {"arguments": [f"--password={SECRET}"]}},
 ]
 
@@ -232,7 +290,8 @@ def test_a_file_that_cannot_be_used_says_where_and_why(project, text, part):
 
 def test_a_missing_stack_names_the_ones_that_exist(project):
     project.write_stack("production", {})
-    assert "did you mean production?" in project.messages("prodution")[0]
+    for mistake in ("prodution", "Production", "Pulumi.production.yaml", "stacks/Pulumi.production.yaml"):
+        assert "did you mean production?" in project.messages(mistake)[0]
     assert "use one of production" in project.messages("x")[0]
 
 

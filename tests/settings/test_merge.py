@@ -54,6 +54,12 @@ def test_what_all_consumers_share_is_written_once(project):
     assert [consumer.user_id for consumer in consumers.values()] == [44, 33]
 
 
+def test_null_removes_what_all_consumers_share(project):
+    project.write_defaults({**BASE, "consumer": {"labels": {"team": "a"}}})
+    project.write_stack("dev", {"ebbtide:consumers": {"githubevents": {"labels": None}}})
+    assert project.read().settings.consumers["githubevents"].labels == {}
+
+
 def test_every_value_knows_the_file_it_came_from(project):
     project.write_defaults(BASE)
     project.write_stack("dev", {"ebbtide:consumers": {"githubevents": {"worker": {"processes": 3}}}})

@@ -11,14 +11,17 @@ import typer
 from ebbtide.cli.output import BAD_INPUT, print_findings, project_root
 from ebbtide.settings.check import check_stack
 from ebbtide.settings.findings import Finding, Level, SettingsError, as_json
-from ebbtide.settings.loader import read_stack, stack_names
+from ebbtide.settings.loader import read_stack, stack_file, stack_names
 from ebbtide.settings.merge import source_of
 
 
 def run(stack: str | None, project: Path | None, format: str, *, strict: bool) -> None:  # noqa: A002
     """Check one stack or all of them. Exits with 1 for an error, with `strict` for a warning too."""
     root = project_root(project)
-    names = [stack] if stack else stack_names(root)
+    names = stack_names(root) if stack is None else [stack]
+    if not names:
+        remedy = f"write its first one, {stack_file('dev', root)}"
+        raise SettingsError([Finding((), f"there is no stack in the project {root}", remedy, rule="project")])
     results = {name: _findings(name, root) for name in names}
     if format == "json":
         typer.echo(

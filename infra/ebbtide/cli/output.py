@@ -51,7 +51,7 @@ def print_findings(findings: list[Finding], *, err: bool = False) -> None:
 
 
 def project_root(project: Path | None) -> Path:
-    """The project's directory. Raises SettingsError if there is none."""
-    from ebbtide.settings.loader import find_root
+    """The directory of the project that was named, or of the one around this directory. Raises SettingsError."""
+    from ebbtide.settings.loader import find_root, named_root
 
-    return find_root((project or Path.cwd()).resolve())
+    return find_root(Path.cwd()) if project is None else named_root(project)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,7 +34,7 @@ def run(
     out: Path | None,
 ) -> None:
     """Show what the stack deploys or, with a base, a plan or the engine, review the change."""
-    _refuse_two_sources(base, plan, engine)
+    _refuse_other_than_one_source(base, plan, engine, fail_on)
     root = project_root(project)
     loaded = read_stack(stack, root)
     if base is None and plan is None and engine == "in-process":
@@ -47,12 +48,15 @@ def run(
         raise typer.Exit(RISK)
 
 
-def _refuse_two_sources(base: str | None, plan: Path | None, engine: str) -> None:
+def _refuse_other_than_one_source(base: str | None, plan: Path | None, engine: str, fail_on: str | None) -> None:
     given = [
         name for name, used in (("--base", base), ("--plan", plan), ("--engine pulumi", engine == "pulumi")) if used
     ]
     if len(given) > 1:
         raise typer.BadParameter(f"{' and '.join(given)} are two sources of one change; keep one")
+    if fail_on is not None and not given:
+        # Without a change nothing could ever fail: a pipeline would believe that it is guarded.
+        raise typer.BadParameter("--fail-on judges a change; name one with --base, --plan or --engine pulumi")
 
 
 def _review(loaded: LoadedStack, root: Path, *, base: str | None, plan: Path | None) -> Review:
@@ -148,17 +152,14 @@ def _show_review(review: Review, format: str, out: Path | None) -> None:  # noqa
 
 def _print(show: Callable[[Console], None], out: Path | None) -> None:
     """Show on the terminal, or in a file as plain text."""
-    from rich.console import Console
-
     from ebbtide.explain.text import make_console
 
     if out is None:
         show(make_console())
         return
-    console = Console(width=120, highlight=False, color_system=None, record=True, quiet=True)
-    with console.capture() as capture:
-        show(console)
-    _write(capture.get(), out)
+    text = io.StringIO()
+    show(make_console(text))
+    _write(text.getvalue(), out)
 
 
 def _write(text: str, out: Path | None) -> None:

@@ -15,12 +15,17 @@ from pydantic_core import PydanticCustomError
 from ebbtide.settings.base import SettingsModel
 from ebbtide.settings.names import DnsLabel
 from ebbtide.settings.network_ranges import ClusterNetworkSettings
-from ebbtide.settings.node_pool import NodePoolSettings
+from ebbtide.settings.node_pool import (
+    SPOT_DEFAULT_NOTICE_SECONDS,
+    SPOT_MAX_NOTICE_SECONDS,
+    KmsKey,
+    NodePoolSettings,
+)
 from ebbtide.settings.pod import Cidr
 from ebbtide.settings.units import Seconds
 
 Platform = Literal["gkeStandard", "gkeAutopilot", "other"]
-KubernetesVersion = Annotated[str, Field(pattern=r"^1\.\d+$")]
+KubernetesVersion = Annotated[str, Field(pattern=r"^1\.\d+$", examples=["1.34"])]
 
 Day = Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
 # GKE refuses a maintenance policy that leaves less than this in 32 days, or windows shorter than four hours.
@@ -31,8 +36,11 @@ WEEKDAY_OCCURRENCES_IN_32_DAYS = 4
 CLUSTER_NAME_MAX_LENGTH = 40
 
 
+ClusterName = Annotated[DnsLabel, Field(max_length=CLUSTER_NAME_MAX_LENGTH, pattern="^[a-z]", examples=["queues"])]
 GoogleLabelKey = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 GoogleLabelValue = Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,63}$")]
+Moment = Annotated[datetime, Field(examples=['"2026-11-26T00:00:00Z"'])]
+"""Written in quotes: the engine reads a bare one as a time and hands on another text."""
 # GKE holds back every upgrade for 30 days at most; with NO_MINOR_UPGRADES it can be longer.
 MAX_EXCLUSION_OF_ALL_UPGRADES = timedelta(days=30)
 
@@ -68,9 +76,9 @@ class MaintenanceExclusion(SettingsModel):
 
     name: DnsLabel
     """What it is."""
-    start: datetime
+    start: Moment
     """The first moment, for example 2026-11-26T00:00:00Z."""
-    end: datetime
+    end: Moment
     """The last moment."""
     scope: Literal["NO_UPGRADES", "NO_MINOR_UPGRADES", "NO_MINOR_OR_NODE_UPGRADES"] = "NO_UPGRADES"
     """What is held back; without any upgrade for at most 30 days."""
@@ -97,7 +105,7 @@ class MaintenanceExclusion(SettingsModel):
 class MaintenanceSettings(SettingsModel):
     """When Google may upgrade the cluster, which drains nodes. Upgrades cannot be refused, only timed."""
 
-    start: str = Field(default="02:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    start: str = Field(default="02:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", examples=["02:00"])
     """When the window opens, in UTC."""
     duration: Seconds = Field(default=6 * 3600, ge=MIN_MAINTENANCE_WINDOW_SECONDS, le=24 * 3600)
     """How long it is open; at least 4h."""
@@ -134,7 +142,7 @@ class _GkeCluster(SettingsModel):
     kubernetes_version: KubernetesVersion = "1.34"
     """The minor version that the settings are checked against, and the lowest that the control plane is made with;
     the release channel decides the rest."""
-    name: Annotated[DnsLabel, Field(max_length=CLUSTER_NAME_MAX_LENGTH, pattern="^[a-z]")] | None = None
+    name: ClusterName | None = None
     """The cluster's name. Default: `ebbtide-<stack>`."""
     release_channel: Literal["RAPID", "REGULAR", "STABLE", "EXTENDED"] = "STABLE"
     """How soon new versions arrive."""
@@ -146,12 +154,12 @@ class _GkeCluster(SettingsModel):
     """When Google may upgrade."""
     observability: ObservabilitySettings = ObservabilitySettings.model_construct()
     """Logs and metrics."""
-    secret_encryption_key: str | None = Field(default=None, pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/")
+    secret_encryption_key: KmsKey | None = None
     """A Cloud KMS key with which Secrets are encrypted in etcd as well (CIS 5.3.1)."""
     secret_rotation: Seconds | None = Field(default=None, ge=120)
     """Mount secrets of Secret Manager with GKE's add-on and look for new versions this often. Off by default: it runs
     a pod on every node, and consumers read Kubernetes Secrets."""
-    groups_domain: str | None = Field(default=None, pattern=r"^[a-z0-9.-]+\.[a-z]+$")
+    groups_domain: str | None = Field(default=None, pattern=r"^[a-z0-9.-]+\.[a-z]+$", examples=["acme.com"])
     """Grant Kubernetes roles to groups of this domain (`gke-security-groups@<domain>`, CIS 5.8.3)."""
     binary_authorization: bool = False
     """Admit only images that the project's Binary Authorization policy allows (CIS 5.10)."""
@@ -161,7 +169,9 @@ class _GkeCluster(SettingsModel):
     """Show cost by namespace and label in billing."""
     hpa_profile: Literal["PERFORMANCE", "NONE"] = "PERFORMANCE"
     """PERFORMANCE reads metrics faster and allows more autoscalers."""
-    upgrade_topic: str | None = Field(default=None, pattern=r"^projects/[^/]+/topics/[^/]+$")
+    upgrade_topic: str | None = Field(
+        default=None, pattern=r"^projects/[^/]+/topics/[^/]+$", examples=["projects/acme/topics/gke-upgrades"]
+    )
     """A Pub/Sub topic that is told about upgrades, `projects/<project>/topics/<topic>`."""
     labels: dict[GoogleLabelKey, GoogleLabelValue] = {}
     """Labels of the cluster in Google Cloud: lowercase letters, digits, '-' and '_'."""
@@ -172,7 +182,7 @@ class GkeStandard(_GkeCluster):
 
     kind: Literal["gkeStandard"]
     """GKE Standard."""
-    zones: tuple[Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]-[a-z]$")], ...] = ()
+    zones: tuple[Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]-[a-z]$", examples=["europe-west1-b"])], ...] = ()
     """Zones of the nodes. By default GKE takes three of the region."""
     node_pools: Annotated[dict[DnsLabel, NodePoolSettings], Field(min_length=1)] = {
         "consumers": NodePoolSettings.model_construct()
@@ -208,6 +218,8 @@ class GkeAutopilot(_GkeCluster):
 
     kind: Literal["gkeAutopilot"]
     """GKE Autopilot."""
+    disk_encryption_key: KmsKey | None = None
+    """A Cloud KMS key for the nodes' boot disks (CIS 5.9.1); Google's own key if none is given."""
 
     @property
     def platform(self) -> Platform:
@@ -227,12 +239,16 @@ class ExistingCluster(SettingsModel):
     """What it is: on GKE the limits of Google's node upgrades and Spot machines are checked."""
     context: str | None = Field(default=None, min_length=1)
     """The kubeconfig context to use; the current one if neither this nor `dnsEndpoint` is given."""
-    dns_endpoint: str | None = Field(default=None, pattern=r"^[a-z0-9.-]+\.gke\.goog$")
+    dns_endpoint: str | None = Field(
+        default=None, pattern=r"^[a-z0-9.-]+\.gke\.goog$", examples=["gke-0a1b2c-123456789.europe-west1.gke.goog"]
+    )
     """The DNS name of a GKE control plane, `gke-....gke.goog`. Needs no kubeconfig: gke-gcloud-auth-plugin logs in."""
     identifier: DnsLabel | None = None
     """What makes it this cluster for Pulumi. Another value means that everything is made anew somewhere else.
     Default: `dnsEndpoint`, or the stack's name."""
-    spot_notice: Seconds = Field(default=30, ge=30, le=120)
+    spot_notice: Seconds = Field(
+        default=SPOT_DEFAULT_NOTICE_SECONDS, ge=SPOT_DEFAULT_NOTICE_SECONDS, le=SPOT_MAX_NOTICE_SECONDS
+    )
     """Its Spot nodes' notice, of which 15s are for system pods (V-08)."""
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from ebbtide.settings.autoscaling import Autoscaling
 from ebbtide.settings.base import SettingsModel
@@ -20,6 +21,8 @@ from ebbtide.settings.pod import (
     SecretEnvironment,
     ServiceAccountSettings,
 )
+from ebbtide.settings.rules import refuse_errors
+from ebbtide.settings.rules.consumer import CONSUMER_RULES
 from ebbtide.settings.shutdown import ShutdownBudget, ShutdownSettings
 from ebbtide.settings.transport import Transport
 from ebbtide.settings.units import Count
@@ -53,7 +56,8 @@ class DisruptionBudgetSettings(SettingsModel):
     @model_validator(mode="after")
     def _one_bound(self) -> DisruptionBudgetSettings:
         if self.max_unavailable is not None and self.min_available is not None:
-            raise ValueError("takes one of maxUnavailable and minAvailable (got both); keep maxUnavailable: 1")
+            context = {"remedy": "keep maxUnavailable: 1"}
+            raise PydanticCustomError("budget", "takes one of maxUnavailable and minAvailable (got both)", context)
         return self
 
 
@@ -100,17 +104,12 @@ class ConsumerSettings(SettingsModel):
     def _absolute(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         wrong = [path for path in value if not _DIRECTORY.fullmatch(path) or ".." in path.split("/")]
         if wrong:
-            raise ValueError(
-                f"must be plain absolute paths (got {', '.join(map(repr, wrong))}); write for example /app/var"
-            )
+            context = {"got": ", ".join(map(repr, wrong)), "remedy": "write for example /app/var"}
+            raise PydanticCustomError("directory", "must be plain absolute paths (got {got})", context)
         return tuple(path.rstrip("/") for path in value)
 
     @model_validator(mode="after")
     def _keep_every_message(self) -> ConsumerSettings:
-        # Imported here: the rules read this model.
-        from ebbtide.settings.rules import refuse_errors  # noqa: PLC0415
-        from ebbtide.settings.rules.consumer import CONSUMER_RULES  # noqa: PLC0415
-
         refuse_errors(CONSUMER_RULES, self)
         return self
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ebbtide.settings.cluster import ExistingCluster, GkeStandard
-from ebbtide.settings.consumer import ConsumerSettings
 from ebbtide.settings.node_pool import SPOT_CRITICAL_PODS_SECONDS
 from ebbtide.settings.shutdown import (
     AUTOPILOT_PROTECTED,
@@ -14,7 +14,10 @@ from ebbtide.settings.shutdown import (
     SPOT_RECLAIM,
     DisruptionCap,
 )
-from ebbtide.settings.stack import StackSettings
+
+if TYPE_CHECKING:
+    from ebbtide.settings.consumer import ConsumerSettings
+    from ebbtide.settings.stack import StackSettings
 
 
 def disruption_caps(stack: StackSettings, consumer: ConsumerSettings) -> tuple[DisruptionCap, ...]:

@@ -1,17 +1,27 @@
-"""From pydantic's errors to findings: where in the file, what was got, and what to write instead."""
+"""From pydantic's errors to findings: where in the file, what was got, why not, and what to write instead."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence, Sized
-from typing import Any, get_args, get_origin
+from collections.abc import Callable, Sequence, Sized
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ebbtide.settings.findings import Finding, Path
+from ebbtide.settings.lookup import examples_at, format_at, keys_of, kinds_at, model_at, value_below, what_at
 
 _PRINTED_LENGTH = 60
+_TYPE_ERRORS = ("_type", "_parsing", "int_from_float")
+_LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+_LENGTHS = {"min_length": "at least", "max_length": "at most"}
+_EXAMPLES = {
+    "image": "europe-west1-docker.pkg.dev/acme/consumers/githubevents@sha256:...",
+    "worker": "{kind: symfonyMessenger, receivers: [githubevents], processes: 70}",
+    "autoscaling": "{kind: fixed, replicas: 2}",
+    "cluster": "{kind: gkeStandard}",
+}
 
 
 def findings_of(error: ValidationError, model: type[BaseModel], raw: object) -> list[Finding]:
@@ -20,13 +30,140 @@ def findings_of(error: ValidationError, model: type[BaseModel], raw: object) -> 
     for details in error.errors(include_url=False):
         if _follows_from_others(details):
             continue
-        path = _without_injected_name(_path_in(raw, details["loc"]))
+        place = _Place(_path_in(raw, details["loc"], model), model, raw)
         nested = details.get("ctx", {}).get("findings")
         if nested:
-            found.extend(finding.below(path) for finding in nested)
+            found.extend(finding.below(place.path) for finding in nested)
         else:
-            found.append(_finding(details, path, model, raw))
+            found.append(_finding(details, place))
     return found
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an error is, and what the models say about it."""
+
+    path: Path
+    model: type[BaseModel]
+    raw: object
+
+    @property
+    def what(self) -> str:
+        """`a list`, `a whole number`: what is written here."""
+        what = what_at(self.path, self.model, self.raw)
+        return "text" if self.examples and what in {"", "a whole number"} else what
+
+    @property
+    def examples(self) -> list[str]:
+        key = str(self.path[-1]) if self.path else ""
+        return [_EXAMPLES[key]] if key in _EXAMPLES else examples_at(self.path, self.model, self.raw)
+
+    @property
+    def remedy(self) -> str:
+        """What to write here."""
+        if self.examples:
+            return f"write for example {self.examples[0]}"
+        owner = model_at(self.path, self.model, self.raw)
+        if owner is not None:
+            return f"write keys below it: {', '.join(keys_of(owner))}"
+        return _how_to_write(self.what, _at(self.path, self.raw))
+
+    def written(self, value: object) -> str:
+        """A value in the unit of this place; text is written already."""
+        return repr(value) if isinstance(value, str) else format_at(self.path, self.model, self.raw)(value)
+
+
+def _how_to_write(what: str, value: object) -> str:
+    if what == "a list":
+        return f"write a list: [{value if isinstance(value, (str, int)) else '...'}]"
+    if what == "a mapping":
+        return "write `key: value`, one a line, below it"
+    if what == "a whole number":
+        digits = value.strip("% ") if isinstance(value, str) else ""
+        return f"write it without quotes or signs: {digits}" if digits.isdecimal() else "write for example 3"
+    return f"write {what}" if what else "write it as docs/settings.md says"
+
+
+def _finding(details: ErrorDetails, place: _Place) -> Finding:
+    kind, context = details["type"], details.get("ctx", {})
+    explain = _EXPLAINED.get(kind)
+    if explain is not None:
+        return explain(details, place)
+    limit = next((name for name in (*_LIMITS, *_LENGTHS) if name in context), None)
+    if limit is not None:
+        return _outside(details, place, limit)
+    got = _got(details, place.path)
+    if any(part in kind for part in _TYPE_ERRORS):
+        return Finding(place.path, f"must be {place.what or 'another type'} (got {got})", place.remedy)
+    if "remedy" in context:
+        return Finding(place.path, details["msg"], str(context["remedy"]))
+    if kind == "value_error":
+        # A model's own sentence, with its remedy behind a semicolon.
+        message, _, remedy = details["msg"].removeprefix("Value error, ").partition("; ")
+        return Finding(place.path, message, remedy or place.remedy)
+    return Finding(place.path, f"cannot be used: {details['msg']} (got {got})", place.remedy)
+
+
+def _missing(_: ErrorDetails, place: _Place) -> Finding:
+    return Finding(place.path, "is required and not given", place.remedy)
+
+
+def _unknown_kind(details: ErrorDetails, place: _Place) -> Finding:
+    got = repr(details["ctx"]["tag"]) if "tag" in details.get("ctx", {}) else "nothing"
+    choices = ", ".join(kinds_at(place.path, place.model, place.raw))
+    return Finding((*place.path, "kind"), f"is none of the known kinds (got {got})", f"write one of {choices}")
+
+
+def _no_choice(details: ErrorDetails, place: _Place) -> Finding:
+    return Finding(place.path, f"is none of the possible values (got {_got(details, place.path)})", place.remedy)
+
+
+def _wrong_form(details: ErrorDetails, place: _Place) -> Finding:
+    remedy = place.remedy if place.examples else f"write text that matches {details['ctx']['pattern']}"
+    return Finding(place.path, f"is not of the right form (got {_got(details, place.path)})", remedy)
+
+
+def _not_text(details: ErrorDetails, place: _Place) -> Finding:
+    """YAML reads `1.30` as a number, and so as 1.3: an example says more than what is left of it."""
+    value, remedy = details["input"], place.remedy
+    if isinstance(value, (int, float)):
+        text = str(value).lower() if isinstance(value, bool) else value
+        remedy = f'write it in quotes, for example "{place.examples[0] if place.examples else text}"'
+    return Finding(place.path, f"must be text (got {_got(details, place.path)})", remedy)
+
+
+def _outside(details: ErrorDetails, place: _Place, limit: str) -> Finding:
+    """A number or a length outside of its bounds."""
+    bound = details["ctx"][limit]
+    if limit in _LENGTHS:
+        given = details["input"]
+        unit = "characters" if isinstance(given, str) else "entries"
+        size = len(given) if isinstance(given, Sized) else 0
+        return Finding(place.path, f"has {size} {unit}", f"write {_LENGTHS[limit]} {bound}")
+    word = f"{_LIMITS[limit]} {place.written(bound)}"
+    return Finding(place.path, f"must be {word} (got {_cut(place.written(details['input']))})", f"write {word}")
+
+
+def _unknown_key(_: ErrorDetails, place: _Place) -> Finding:
+    key = str(place.path[-1])
+    owner = model_at(place.path[:-1], place.model, place.raw)
+    names = keys_of(owner) if owner else []
+    close = difflib.get_close_matches(key, names, n=1)
+    if close:
+        return Finding(place.path, "is not a setting", f"did you mean {close[0]}?")
+    return Finding(place.path, "is not a setting", f"use one of {', '.join(names)}" if names else "remove it")
+
+
+_EXPLAINED: dict[str, Callable[[ErrorDetails, _Place], Finding]] = {
+    "extra_forbidden": _unknown_key,
+    "missing": _missing,
+    "union_tag_invalid": _unknown_kind,
+    "union_tag_not_found": _unknown_kind,
+    "literal_error": _no_choice,
+    "string_pattern_mismatch": _wrong_form,
+    "string_type": _not_text,
+    "string_unicode": _not_text,
+}
 
 
 def _follows_from_others(details: ErrorDetails) -> bool:
@@ -35,155 +172,49 @@ def _follows_from_others(details: ErrorDetails) -> bool:
     return details["type"] == "too_short" and isinstance(given, Sized) and len(given) > context["actual_length"]
 
 
-def _path_in(raw: object, location: Sequence[str | int]) -> Path:
-    """The location without what pydantic adds to it: the chosen member of a union, and `[key]`."""
-    path: list[str | int] = []
-    here = raw
+def _path_in(raw: object, location: Sequence[str | int], model: type[BaseModel]) -> Path:
+    """The location without what pydantic adds to it: after a union its chosen member, and `[key]`.
+
+    A consumer's name is its key: what is wrong with it is said of the key.
+    """
+    path: Path = ()
+    of_union = False
     for part in location:
-        if part == "[key]":
+        if of_union or part == "[key]":
+            of_union = False
             continue
-        if isinstance(here, Mapping) and part not in here and part == here.get("kind"):
-            continue
-        path.append(part)
-        if isinstance(here, Mapping):
-            here = here.get(part)
-        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
-            here = here[part]
-        else:
-            here = None
-    return tuple(path)
+        path = (*path, part)
+        of_union = bool(kinds_at(path, model, raw))
+    injected = len(path) == 3 and path[0] == "consumers" and path[-1] == "name"
+    return path[:-1] if injected else path
 
 
-def _without_injected_name(path: Path) -> Path:
-    """A consumer's name is its key: what is wrong with it is said of the key."""
-    return path[:-1] if len(path) == 3 and path[0] == "consumers" and path[-1] == "name" else path
+def _at(path: Path, raw: object) -> object:
+    for part in path:
+        raw = value_below(raw, part)
+    return raw
+
+
+_KINDS = {
+    dict: "mapping",
+    list: "list",
+    str: "text",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    bytes: "binary value",
+}
 
 
 def _got(details: ErrorDetails, path: Path) -> str:
     value = details["input"]
-    # An environment value may be a secret that somebody pasted.
-    if "environment" in path or not isinstance(value, (str, int, float, type(None))):
+    if value is None:
+        return "nothing"
+    # Either may hold a secret that somebody pasted.
+    if {"environment", "secretEnvironment"} & set(path) or not isinstance(value, (str, int, float)):
         return f"a {_KINDS.get(type(value), type(value).__name__)}"
-    text = repr(value)
+    return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _PRINTED_LENGTH else f"{text[:_PRINTED_LENGTH]}..."
-
-
-_KINDS = {dict: "mapping", list: "list", str: "text", bool: "boolean", int: "number", float: "number"}
-
-
-def _finding(details: ErrorDetails, path: Path, model: type[BaseModel], raw: object) -> Finding:
-    kind, context = details["type"], details.get("ctx", {})
-    if kind == "extra_forbidden":
-        return _unknown_key(path, model, raw)
-    if kind == "missing":
-        return Finding(path, "is required and not given", _example(path))
-    if kind in {"union_tag_invalid", "union_tag_not_found"}:
-        choices = str(context.get("expected_tags", "")) or _kinds_at(path, model, raw)
-        got = repr(context["tag"]) if "tag" in context else "nothing"
-        return Finding((*path, "kind"), f"is none of the known kinds (got {got})", f"write one of {choices}")
-    if kind == "string_type":
-        remedy = (
-            f'write it in quotes: "{details["input"]}"' if isinstance(details["input"], (int, float)) else "write text"
-        )
-        return Finding(path, f"must be text (got {_got(details, path)})", remedy)
-    remedy = str(context.get("remedy", ""))
-    message = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    if remedy:
-        return Finding(path, message, remedy)
-    text = message if "(got" in message else f"{message[:1].lower()}{message[1:]} (got {_got(details, path)})"
-    return Finding(path, text, _bounds(context))
-
-
-def _bounds(context: Mapping[str, Any]) -> str:
-    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
-    limits = [f"{word} {context[name]}" for name, word in words.items() if name in context]
-    return f"write {' and '.join(limits)}" if limits else ""
-
-
-_EXAMPLES = {
-    "image": "write for example europe-west1-docker.pkg.dev/acme/consumers/githubevents@sha256:...",
-    "worker": "write for example {kind: symfonyMessenger, receivers: [githubevents], processes: 70}",
-    "autoscaling": "write for example {kind: fixed, replicas: 2}",
-    "cluster": "write for example {kind: gkeStandard}",
-    "consumers": "name at least one consumer",
-}
-
-
-def _example(path: Path) -> str:
-    return _EXAMPLES.get(str(path[-1]) if path else "", "add it")
-
-
-def _unknown_key(path: Path, model: type[BaseModel], raw: object) -> Finding:
-    key = str(path[-1])
-    owner = _model_at(path[:-1], model, raw)
-    names = _keys(owner) if owner else []
-    close = difflib.get_close_matches(key, names, n=1)
-    if close:
-        return Finding(path, "is not a setting", f"did you mean {close[0]}?")
-    return Finding(path, "is not a setting", f"use one of {', '.join(names)}" if names else "remove it")
-
-
-def _keys(model: type[BaseModel]) -> list[str]:
-    return [
-        info.alias or name
-        for name, info in model.model_fields.items()
-        if not (isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("x-injected"))
-    ]
-
-
-def _kinds_at(path: Path, model: type[BaseModel], raw: object) -> str:
-    owner = _model_at(path[:-1], model, raw)
-    annotation = _annotation(owner, path[-1]) if owner and path else None
-    return ", ".join(repr(kind) for member in _members(annotation) for kind in _kind_names(member))
-
-
-def _model_at(path: Path, model: type[BaseModel], raw: object) -> type[BaseModel] | None:
-    """The model that describes the value at `path`, choosing union members by their `kind` in `raw`."""
-    annotation: Any = model
-    here = raw
-    for part in path:
-        owner = _choose(annotation, here)
-        annotation = _annotation(owner, part) if owner else _item(annotation)
-        if isinstance(here, Mapping):
-            here = here.get(part)
-        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
-            here = here[part]
-    return _choose(annotation, here)
-
-
-def _annotation(model: type[BaseModel] | None, key: str | int) -> Any:
-    for name, info in model.model_fields.items() if model else ():
-        if key in {name, info.alias}:
-            return info.annotation
-    return None
-
-
-def _item(annotation: Any) -> Any:
-    for member in [annotation, *_members(annotation)]:
-        if get_origin(member) in {dict, tuple}:
-            arguments = get_args(member)
-            return arguments[1] if get_origin(member) is dict else arguments[0]
-    return None
-
-
-def _members(annotation: Any) -> list[Any]:
-    """The members of a union, looked for through Annotated."""
-    if hasattr(annotation, "__metadata__"):
-        return _members(get_args(annotation)[0])
-    if isinstance(annotation, type) or get_origin(annotation) in {dict, tuple}:
-        return [annotation]
-    return [member for argument in get_args(annotation) for member in _members(argument)]
-
-
-def _kind_names(member: Any) -> tuple[str, ...]:
-    field = member.model_fields.get("kind") if isinstance(member, type) and issubclass(member, BaseModel) else None
-    return get_args(field.annotation) if field else ()
-
-
-def _choose(annotation: Any, here: object) -> type[BaseModel] | None:
-    models = [m for m in _members(annotation) if isinstance(m, type) and issubclass(m, BaseModel)]
-    kind = here.get("kind") if isinstance(here, Mapping) else None
-    for member in models:
-        if kind in _kind_names(member):
-            return member
-    return models[0] if len(models) == 1 else None

@@ -9,17 +9,16 @@ from __future__ import annotations
 import copy
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from ebbtide.settings.explain_errors import findings_of
 from ebbtide.settings.findings import Finding, SettingsError
 from ebbtide.settings.findings import Path as SettingsPath
-from ebbtide.settings.merge import Sources, merge, record_sources, source_of, without_nulls
+from ebbtide.settings.merge import Sources, merge, record_sources, source_of
 from ebbtide.settings.stack import StackSettings
 from ebbtide.settings.yaml import read_yaml
 
@@ -31,6 +30,9 @@ IMAGES_VARIABLE = "EBBTIDE_IMAGES"
 _NAMESPACE = "ebbtide:"
 _STACK_KEYS = ("cluster", "consumers", "namespace", "imageRepository", "protect")
 _DEFAULTS = "defaults"
+_TEMPLATE = "consumer"
+# What Pulumi knows of a typed key in Pulumi.yaml.
+_PROJECT_KEYS = {"type", "description", "items", "secret", "default", "value"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,21 @@ def load_stack(name: str, root: Path) -> StackSettings:
 
 def read_stack(name: str, root: Path) -> LoadedStack:
     """Like `load_stack`, with the source of every value."""
-    project = _read_mapping(root / PROJECT_FILE, Path(PROJECT_FILE))
-    shown_as = stack_file(name, root).relative_to(root)
-    stack = _read_mapping(_existing_stack_file(name, root), shown_as)
+    project = _read_project(root)
+    shared = _project_config(project)
+    file = _stack_directory(root, project) / _stack_file_name(name)
+    shown_as = _shown(file, root)
+    # A directory or a broken file of this name says itself why it cannot be read.
+    if not file.exists():
+        message = f"there is no stack {name!r} ({shown_as} does not exist)"
+        raise _refusal(message, _which_stack(name, file, root))
+    stack = _read_mapping(file, shown_as)
     _refuse_what_cannot_work(stack, shown_as)
-    shared = {_qualified(key): _project_value(entry) for key, entry in _mapping(project.get("config")).items()}
-    own = {_qualified(key): value for key, value in _mapping(stack.get("config"), shown_as).items()}
+    own = {_qualified(key): value for key, value in _mapping(stack.get("config"), shown_as, "config").items()}
     # As the engine does it: a stack's value replaces the project's whole value of the same key.
-    config = {**{key: value for key, value in shared.items() if value is not None}, **own}
-    labels = {key: str(shown_as) if key in own else PROJECT_FILE for key in config}
-    return _build(name, config, labels)
+    config = {**shared, **own}
+    labels = {key: shown_as if key in own else PROJECT_FILE for key in config}
+    return _build(name, config, labels, shown_as)
 
 
 def load_from_engine(name: str, config: Mapping[str, Any], root: Path | None = None) -> StackSettings:
@@ -69,12 +76,14 @@ def load_from_engine(name: str, config: Mapping[str, Any], root: Path | None = N
     `config` holds the values by qualified key (`ebbtide:consumers`, `gcp:project`), objects already parsed. With
     `root` the stack's file is also checked for what only the file shows. Raises SettingsError.
     """
-    if root is not None and stack_file(name, root).is_file():
+    shown_as = f"stack {name}"
+    if root is not None:
         file = stack_file(name, root)
-        _refuse_what_cannot_work(_read_mapping(file, file.relative_to(root)), file.relative_to(root))
-    shown_as = str(stack_file(name, root).relative_to(root)) if root is not None else f"stack {name}"
+        shown_as = _shown(file, root)
+        if file.is_file():
+            _refuse_what_cannot_work(_read_mapping(file, shown_as), shown_as)
     labels = {key: PROJECT_FILE if key == _NAMESPACE + _DEFAULTS else shown_as for key in config}
-    return _build(name, config, labels).settings
+    return _build(name, config, labels, shown_as).settings
 
 
 def with_values(loaded: LoadedStack, values: Mapping[SettingsPath, Any], source: str) -> LoadedStack:
@@ -87,11 +96,9 @@ def with_values(loaded: LoadedStack, values: Mapping[SettingsPath, Any], source:
     for path, value in values.items():
         _put(merged, path, value, source)
         record_sources(value, source, sources, path)
-    try:
-        settings = StackSettings.model_validate(merged)
-    except ValidationError as error:
-        found = findings_of(error, StackSettings, merged)
-        raise SettingsError([_located(finding, sources) for finding in found], "") from None
+    settings, problems = _validated(merged)
+    if settings is None:
+        raise SettingsError([_located(finding, sources) for finding in problems], "")
     return LoadedStack(settings, sources, merged)
 
 
@@ -110,12 +117,13 @@ def _put(merged: dict[str, Any], path: SettingsPath, value: object, source: str)
 
 def stack_names(root: Path) -> list[str]:
     """The stacks of the project, by their files."""
-    return sorted(path.name[len("Pulumi.") : -len(".yaml")] for path in _stack_directory(root).glob("Pulumi.*.yaml"))
+    files = _stack_directory(root, _read_project(root)).glob(_stack_file_name("*"))
+    return sorted(path.name[len("Pulumi.") : -len(".yaml")] for path in files)
 
 
 def stack_file(name: str, root: Path) -> Path:
     """Where stack `name` is written down; it need not exist."""
-    return _stack_directory(root) / f"Pulumi.{name}.yaml"
+    return _stack_directory(root, _read_project(root)) / _stack_file_name(name)
 
 
 def find_root(start: Path) -> Path:
@@ -124,43 +132,64 @@ def find_root(start: Path) -> Path:
         if (directory / PROJECT_FILE).is_file():
             return directory
     remedy = f"run this inside a project, or name one with --project; a project has a {PROJECT_FILE} with main: infra/"
-    raise SettingsError([Finding((), f"no {PROJECT_FILE} here or in a directory above", remedy, rule="project")])
+    raise _refusal(f"no {PROJECT_FILE} in {start} or in a directory above", remedy)
 
 
-def _stack_directory(root: Path) -> Path:
-    project = _read_mapping(root / PROJECT_FILE, Path(PROJECT_FILE))
-    return root / str(project.get("stackConfigDir", "."))
+def named_root(project: Path) -> Path:
+    """The project in the directory that somebody named, or whose Pulumi.yaml. Raises SettingsError if it is none."""
+    directory = project.parent if project.name == PROJECT_FILE else project
+    if not (directory / PROJECT_FILE).is_file():
+        there = "holds no" if directory.is_dir() else "does not exist, and so holds no"
+        raise _refusal(f"{there} {PROJECT_FILE} (got '{project}')", "name the directory that holds it", ("--project",))
+    return directory.resolve()
 
 
-def _existing_stack_file(name: str, root: Path) -> Path:
-    file = stack_file(name, root)
-    if not file.is_file():
-        names = stack_names(root)
-        close = difflib.get_close_matches(name, names, n=1)
-        remedy = f"did you mean {close[0]}?" if close else f"use one of {', '.join(names) or '(none yet)'}"
-        raise SettingsError(
-            [
-                Finding(
-                    (),
-                    f"there is no stack {name!r} ({file.relative_to(root)} does not exist)",
-                    remedy,
-                    rule="project",
-                )
-            ]
-        )
-    return file
+def _refusal(message: str, remedy: str, path: SettingsPath = (), file: str = "") -> SettingsError:
+    return SettingsError([Finding(path, message, remedy, rule="project")], file)
 
 
-def _read_mapping(file: Path, shown_as: Path) -> Mapping[str, Any]:
-    return _mapping(read_yaml(file, shown_as), shown_as)
+def _shown(file: Path, root: Path) -> str:
+    return str(file.relative_to(root) if file.is_relative_to(root) else file)
 
 
-def _mapping(value: object, file: Path | None = None) -> Mapping[str, Any]:
+def _read_project(root: Path) -> Mapping[str, Any]:
+    example = "name: <project>, main: infra/, runtime: python and stackConfigDir: stacks, a line each"
+    return _mapping(read_yaml(root / PROJECT_FILE, Path(PROJECT_FILE), example), PROJECT_FILE)
+
+
+def _stack_directory(root: Path, project: Mapping[str, Any]) -> Path:
+    named = project.get("stackConfigDir", ".")
+    if not isinstance(named, str):
+        message = f"must be text (got a {type(named).__name__})"
+        raise _refusal(message, "write for example stackConfigDir: stacks", ("stackConfigDir",), PROJECT_FILE)
+    return root / named
+
+
+def _stack_file_name(name: str) -> str:
+    return f"Pulumi.{name}.yaml"
+
+
+def _which_stack(name: str, file: Path, root: Path) -> str:
+    if file.with_suffix(".yml").exists():
+        return f"rename {_shown(file.with_suffix('.yml'), root)}: Pulumi reads only .yaml"
+    # People also name the file instead of the stack.
+    meant = Path(name).name.removeprefix("Pulumi.").removesuffix(".yaml").lower()
+    names = [other for other in stack_names(root) if other != name]
+    close = difflib.get_close_matches(meant, names, n=1)
+    return f"did you mean {close[0]}?" if close else f"use one of {', '.join(names) or '(none yet)'}"
+
+
+def _read_mapping(file: Path, shown_as: str) -> Mapping[str, Any]:
+    return _mapping(read_yaml(file, Path(shown_as)), shown_as)
+
+
+def _mapping(value: object, file: str, *path: str) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        message = f"must hold a mapping (got {type(value).__name__})"
-        raise SettingsError([Finding((), message, "write `config:` and keys below it", rule="yaml")], str(file or ""))
+        got = "list" if isinstance(value, list) else type(value).__name__
+        example = f"`{path[-1]}:` and keys below it" if path else "`config:` and keys below it"
+        raise _refusal(f"must hold a mapping (got a {got})", f"write {example}", path, file)
     return value
 
 
@@ -168,16 +197,24 @@ def _qualified(key: str) -> str:
     return key if ":" in key else _NAMESPACE + key
 
 
-def _project_value(entry: object) -> object:
-    """What Pulumi.yaml gives for a key: a plain value, its `value:`, or the `default:` of a typed one."""
-    if isinstance(entry, Mapping):
-        return entry.get("value", entry.get("default"))
-    return entry
+def _project_config(project: Mapping[str, Any]) -> dict[str, Any]:
+    """What Pulumi.yaml gives for each key: a plain value, its `value:`, or the `default:` of a typed one."""
+    config = {}
+    for key, entry in _mapping(project.get("config"), PROJECT_FILE, "config").items():
+        value = entry
+        if isinstance(entry, Mapping):
+            if _qualified(key).startswith(_NAMESPACE) and not _PROJECT_KEYS.issuperset(entry):
+                message = "is an object without `value:`, which the engine refuses"
+                raise _refusal(message, "write `value:` and the object below it", ("config", key), PROJECT_FILE)
+            value = entry.get("value", entry.get("default"))
+        if value is not None:
+            config[_qualified(key)] = value
+    return config
 
 
-def _refuse_what_cannot_work(stack: Mapping[str, Any], file: Path) -> None:
+def _refuse_what_cannot_work(stack: Mapping[str, Any], file: str) -> None:
     """What one of the two ways of running would read differently, or not at all."""
-    config = _mapping(stack.get("config"), file)
+    config = _mapping(stack.get("config"), file, "config")
     found = []
     if "environment" in stack:
         found.append(
@@ -209,7 +246,7 @@ def _refuse_what_cannot_work(stack: Mapping[str, Any], file: Path) -> None:
                 )
             )
     if found:
-        raise SettingsError([replace(finding, source=str(file)) for finding in found], str(file))
+        raise SettingsError([replace(finding, source=file) for finding in found], file)
 
 
 def _holds_secure(value: object) -> bool:
@@ -218,52 +255,73 @@ def _holds_secure(value: object) -> bool:
     return isinstance(value, list) and any(map(_holds_secure, value))
 
 
-def _build(name: str, config: Mapping[str, Any], labels: Mapping[str, str]) -> LoadedStack:
-    values = {key[len(_NAMESPACE) :]: value for key, value in config.items() if key.startswith(_NAMESPACE)}
-    problems = _unknown_keys(values, labels)
-    defaults = _mapping(values.get(_DEFAULTS), Path(PROJECT_FILE))
-    values = {key: value for key, value in values.items() if key in _STACK_KEYS}
+def _build(name: str, config: Mapping[str, Any], labels: Mapping[str, str], shown_as: str) -> LoadedStack:
+    given = {key[len(_NAMESPACE) :]: value for key, value in config.items() if key.startswith(_NAMESPACE)}
+    defaults = dict(_mapping(given.pop(_DEFAULTS, None), PROJECT_FILE, _NAMESPACE + _DEFAULTS))
+    template = _mapping(defaults.pop(_TEMPLATE, None), PROJECT_FILE, _NAMESPACE + _DEFAULTS, _TEMPLATE)
+    problems = [
+        *_unknown_keys(defaults, (*_STACK_KEYS, _TEMPLATE), f"{_NAMESPACE}{_DEFAULTS}.", labels),
+        *_unknown_keys(given, _STACK_KEYS, _NAMESPACE, labels),
+        *_blank_consumers(given, defaults, shown_as),
+    ]
+    base, own = ({key: value for key, value in part.items() if key in _STACK_KEYS} for part in (defaults, given))
     sources: Sources = {}
-    base = {key: value for key, value in defaults.items() if key != "consumer"}
-    record_sources(base, labels.get(_NAMESPACE + _DEFAULTS, PROJECT_FILE), sources)
-    for key, value in values.items():
+    base = _over_template(template, base, own)
+    record_sources(base, PROJECT_FILE, sources)
+    for key, value in own.items():
         record_sources(value, labels[_NAMESPACE + key], sources, (key,))
-    merged = _with_consumer_defaults(merge(base, values), defaults.get("consumer"), sources)
+    merged = merge(base, own)
     _take_images(merged, sources)
     google = {key: config[f"gcp:{key}"] for key in ("project", "region") if config.get(f"gcp:{key}") is not None}
     if google:
         merged["google"] = google
         sources |= {("google", key): labels[f"gcp:{key}"] for key in google}
     merged["name"] = name
-    try:
-        settings = StackSettings.model_validate(merged)
-    except ValidationError as error:
-        problems += findings_of(error, StackSettings, merged)
-    if problems:
-        raise SettingsError([_located(finding, sources) for finding in problems], "")
+    settings, found = _validated(merged)
+    problems += found
+    if problems or settings is None:
+        raise SettingsError([_located(finding, sources) for finding in problems], shown_as)
     return LoadedStack(settings, sources, merged)
 
 
-def _unknown_keys(values: Mapping[str, Any], labels: Mapping[str, str]) -> list[Finding]:
-    found = []
-    for key in sorted(set(values) - {*_STACK_KEYS, _DEFAULTS}):
-        close = difflib.get_close_matches(key, _STACK_KEYS, n=1)
-        remedy = f"did you mean {_NAMESPACE}{close[0]}?" if close else f"use one of {', '.join(_STACK_KEYS)}"
-        found.append(Finding((_NAMESPACE + key,), "is not a setting", remedy, source=labels[_NAMESPACE + key]))
-    return found
+def _validated(merged: Mapping[str, Any]) -> tuple[StackSettings | None, list[Finding]]:
+    try:
+        # Files are written in camelCase: two spellings of one key would merge into both of them.
+        return StackSettings.model_validate(merged, by_alias=True, by_name=False), []
+    except ValidationError as error:
+        # 15 ms that only a mistake pays for.
+        from ebbtide.settings.explain_errors import findings_of  # noqa: PLC0415
+
+        return None, findings_of(error, StackSettings, merged)
 
 
-def _with_consumer_defaults(merged: dict[str, Any], template: object, sources: Sources) -> dict[str, Any]:
-    """Every consumer laid over `defaults.consumer`, the part that all of them share."""
-    consumers = merged.get("consumers")
-    if not isinstance(template, Mapping) or not isinstance(consumers, Mapping):
-        return merged
-    for name, consumer in consumers.items():
-        own = {path: source for path, source in sources.items() if path[:2] == ("consumers", name)}
-        record_sources(without_nulls(template), PROJECT_FILE, sources, ("consumers", name))
-        sources |= own
-        merged = {**merged, "consumers": {**merged["consumers"], name: merge(template, consumer)}}
-    return merged
+def _unknown_keys(
+    values: Mapping[str, Any], known: Sequence[str], prefix: str, labels: Mapping[str, str]
+) -> Iterator[Finding]:
+    for key in sorted(set(values) - set(known)):
+        close = difflib.get_close_matches(key, known, n=1)
+        remedy = f"did you mean {prefix}{close[0]}?" if close else f"use one of {', '.join(known)}"
+        yield Finding((prefix + key,), "is not a setting", remedy, source=labels.get(prefix + key, PROJECT_FILE))
+
+
+def _blank_consumers(given: Mapping[str, Any], defaults: Mapping[str, Any], file: str) -> Iterator[Finding]:
+    """A consumer without a word is one that somebody forgot to describe; null removes only what is shared."""
+    own, shared = (part.get("consumers") for part in (given, defaults))
+    if own is None and "consumers" in given:
+        message = "is empty, and that would remove every consumer of the shared defaults"
+        yield Finding(("consumers",), message, "write <name>: null for each to remove, or remove the line", source=file)
+    for name, consumer in own.items() if isinstance(own, Mapping) else ():
+        if consumer is None and not (isinstance(shared, Mapping) and name in shared):
+            message = "is empty, and the shared defaults have no consumer of this name to remove"
+            yield Finding(("consumers", name), message, "write its settings below it, or remove the line", source=file)
+
+
+def _over_template(template: Mapping[str, Any], base: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The shared base, in which every consumer of the stack is laid over `defaults.consumer`."""
+    shared, stated = base.get("consumers") or {}, own.get("consumers") or {}
+    if not template or not isinstance(shared, Mapping) or not isinstance(stated, Mapping):
+        return base
+    return {**base, "consumers": {name: merge(template, shared.get(name, {})) for name in {**shared, **stated}}}
 
 
 def _take_images(merged: dict[str, Any], sources: Sources) -> None:
@@ -280,4 +338,14 @@ def _take_images(merged: dict[str, Any], sources: Sources) -> None:
 
 
 def _located(finding: Finding, sources: Sources) -> Finding:
-    return finding if finding.source else replace(finding, source=source_of(finding.path, sources))
+    """The finding with its file, and under the key that stands there."""
+    source = finding.source or source_of(finding.path, sources)
+    match finding.path:
+        case ("google", str(key)):
+            return replace(finding, source=source, path=(f"gcp:{key}",))
+        case ("google",):
+            return replace(finding, source=source, path=("gcp:project",))
+        case ("name",):
+            remedy = "rename the stack and its file"
+            return replace(finding, path=(), message=f"the stack's name {finding.message}", remedy=remedy)
+    return replace(finding, source=source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -16,6 +16,15 @@ SPOT_LABEL = "cloud.google.com/gke-spot"
 # A node is told 30 s before it goes: 15 for user pods, 15 for system pods (V-08).
 SPOT_CRITICAL_PODS_SECONDS = 15
 SPOT_DEFAULT_NOTICE_SECONDS = 30
+# The kubelet's configuration can raise it on Standard pools from control plane 1.35.0-gke.1171000 (V-08).
+SPOT_MAX_NOTICE_SECONDS = 120
+KmsKey = Annotated[
+    str,
+    Field(
+        pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/",
+        examples=["projects/acme/locations/europe-west1/keyRings/gke/cryptoKeys/gke"],
+    ),
+]
 
 
 class Taint(SettingsModel):
@@ -52,7 +61,7 @@ class NodeUpgradeSettings(SettingsModel):
 class NodePoolSettings(SettingsModel):
     """Nodes of one kind, as many as the pods need."""
 
-    machine_type: str = Field(default="e2-standard-4", pattern=r"^[a-z0-9]+-[a-z0-9-]+$")
+    machine_type: str = Field(default="e2-standard-4", pattern=r"^[a-z0-9]+-[a-z0-9-]+$", examples=["e2-standard-4"])
     """The machine type. Its memory must hold a pod's request: 70 workers at PHP's limit of 200 MiB need 14 GiB."""
     min_nodes: Count = Field(default=1, ge=0, le=15_000)
     """The smallest number of nodes, over all zones."""
@@ -61,14 +70,16 @@ class NodePoolSettings(SettingsModel):
     spot: bool = False
     """Spot machines: cheaper, and gone at short notice. GKE's taint keeps other pods off; consumers with
     `placement.spot` tolerate it."""
-    spot_notice: Seconds = Field(default=SPOT_DEFAULT_NOTICE_SECONDS, ge=30, le=120)
+    spot_notice: Seconds = Field(
+        default=SPOT_DEFAULT_NOTICE_SECONDS, ge=SPOT_DEFAULT_NOTICE_SECONDS, le=SPOT_MAX_NOTICE_SECONDS
+    )
     """Spot only: seconds from the notice to the end, of which 15 are for system pods. Above 30s needs Kubernetes
     1.35 (V-08)."""
     disk_size_gigabytes: Count = Field(default=50, ge=10, le=65536)
     """The boot disk; it holds images and logs."""
     disk_type: Literal["pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced"] = "pd-balanced"
     """The boot disk's type."""
-    disk_encryption_key: str | None = Field(default=None, pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/")
+    disk_encryption_key: KmsKey | None = None
     """A Cloud KMS key for the boot disks, `projects/.../cryptoKeys/...`; Google's own key if none is given."""
     pod_process_limit: Count = Field(default=4096, ge=1024, le=4_194_304)
     """Processes and threads of one pod. GKE's default of 1,024 is near for 400 workers that run commands."""

@@ -74,7 +74,10 @@ class Toleration(SettingsModel):
     @model_validator(mode="after")
     def _value_is_used(self) -> Toleration:
         if self.operator == "Exists" and self.value:
-            raise ValueError("compares no value when its operator is Exists; remove value, or write operator: Equal")
+            context = {"got": repr(self.value), "remedy": "remove value, or write operator: Equal"}
+            raise PydanticCustomError(
+                "toleration", "compares no value when its operator is Exists (got {got})", context
+            )
         return self
 
 

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from ebbtide.settings import units
+from ebbtide.settings.lookup import keys_of, metadata_of
 from ebbtide.settings.rules.consumer import CONSUMER_RULES
 from ebbtide.settings.rules.stack import STACK_RULES
 from ebbtide.settings.schema import field_documents
@@ -84,7 +85,7 @@ def _section(title: str, model: type[BaseModel]) -> str:
         "|---|---|---|---|",
     ]
     for name, info in model.model_fields.items():
-        if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("x-injected"):
+        if (info.alias or name) not in keys_of(model):
             continue
         text = documents.get(name, "").replace("|", "\\|")
         lines.append(f"| `{info.alias or name}` | {_type(info)} | {_default(info)} | {text} |")
@@ -126,26 +127,17 @@ def _default(info: FieldInfo) -> str:
     value = info.default
     if value is PydanticUndefined:
         return "required"
-    if value is None or value in ({}, ()):
+    if value is None or value == ():
         return ""
-    if isinstance(value, BaseModel):
-        return "its defaults"
-    for item in [*info.metadata, *_metadata(info.annotation)]:
+    if isinstance(value, BaseModel | dict):
+        return ", ".join(f"`{key}` with its defaults" for key in value) if isinstance(value, dict) else "its defaults"
+    for item in metadata_of(info):
         unit = _UNITS.get(getattr(item, "func", None))
         if unit:
             return f"`{unit[1](value)}`"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     return f"`{', '.join(map(str, value)) if isinstance(value, tuple) else value}`"
-
-
-def _metadata(annotation: Any) -> Iterator[Any]:
-    """What Annotated says, also inside a union with None."""
-    if get_origin(annotation) is Annotated:
-        yield from get_args(annotation)[1:]
-    elif get_origin(annotation) in {Union, types.UnionType}:
-        for member in get_args(annotation):
-            yield from _metadata(member)
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

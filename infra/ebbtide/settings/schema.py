@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ebbtide.settings.base import SettingsModel
+from ebbtide.settings.lookup import keys_of
 from ebbtide.settings.stack import GoogleSettings, StackSettings
 
 _TEMPLATE = "#/$defs/{model}"
@@ -30,7 +31,7 @@ def stack_file_schema() -> dict[str, Any]:
             _describe(definitions[model.__name__], model)
     _describe(full, StackSettings)
     google = definitions.pop(GoogleSettings.__name__)["properties"]
-    own = {f"ebbtide:{name}": value for name, value in full["properties"].items() if name not in {"name", "google"}}
+    own = {f"ebbtide:{name}": full["properties"][name] for name in keys_of(StackSettings)}
     definitions["ConsumerSettings"]["properties"].pop("name")
     config = {**{f"gcp:{name}": value for name, value in google.items()}, **own}
     schema = {

@@ -74,5 +74,3 @@ NODE_UPGRADE = DisruptionCap("node upgrade", 3600, "V-05")
 AUTOPILOT_PROTECTED = DisruptionCap("node upgrade (protected on Autopilot)", 7 * 24 * 3600, "V-06")
 # V-08: 30 s notice, of which user pods get 15 s; best effort.
 SPOT_RECLAIM = DisruptionCap("Spot reclaim", 15, "V-08")
-# V-08: kubelet configuration can raise it on Standard pools from control plane 1.35.0-gke.1171000.
-SPOT_RECLAIM_EXTENDED = DisruptionCap("Spot reclaim (extended)", 120, "V-08")

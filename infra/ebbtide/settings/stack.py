@@ -9,15 +9,17 @@ from ebbtide.settings.base import SettingsModel
 from ebbtide.settings.cluster import Cluster, ExistingCluster, GkeAutopilot, GkeStandard
 from ebbtide.settings.consumer import ConsumerSettings, inject_names
 from ebbtide.settings.names import DnsLabel
+from ebbtide.settings.rules import refuse_errors
+from ebbtide.settings.rules.stack import STACK_RULES
 from ebbtide.settings.units import Count
 
 
 class GoogleSettings(SettingsModel):
     """Where in Google Cloud the stack lives."""
 
-    project: str = Field(pattern=r"^[a-z][-a-z0-9]{4,28}[a-z0-9]$")
+    project: str = Field(pattern=r"^[a-z][-a-z0-9]{4,28}[a-z0-9]$", examples=["acme-production"])
     """The project's id (`gcp:project`)."""
-    region: str = Field(pattern=r"^[a-z]+-[a-z]+[0-9]$")
+    region: str = Field(pattern=r"^[a-z]+-[a-z]+[0-9]$", examples=["europe-west1"])
     """The region (`gcp:region`)."""
 
 
@@ -35,9 +37,9 @@ class ImageRepositorySettings(SettingsModel):
 class StackSettings(SettingsModel):
     """Everything one stack deploys, validated as a whole."""
 
-    name: DnsLabel
+    name: DnsLabel = Field(json_schema_extra={"x-injected": True})
     """The stack's name."""
-    google: GoogleSettings | None = None
+    google: GoogleSettings | None = Field(default=None, json_schema_extra={"x-injected": True})
     """Google Cloud project and region; needed by every GKE cluster."""
     cluster: Cluster
     """The cluster."""
@@ -57,9 +59,6 @@ class StackSettings(SettingsModel):
 
     @model_validator(mode="after")
     def _fit_together(self) -> StackSettings:
-        from ebbtide.settings.rules import refuse_errors  # noqa: PLC0415
-        from ebbtide.settings.rules.stack import STACK_RULES  # noqa: PLC0415
-
         refuse_errors(STACK_RULES, self)
         return self
 

@@ -32,7 +32,7 @@ class _WorkerSettings(SettingsModel):
     its next limit, so a limit must be shorter than the shutdown budget."""
     connections: ConnectionsSettings = ConnectionsSettings.model_construct()
     """Connections held by each process."""
-    working_directory: str = Field(default="/app", pattern=r"^/[^\s]*$")
+    working_directory: str = Field(default="/app", pattern=r"^/[^\s]*$", examples=["/app"])
     """The directory in the image in which the worker starts."""
 
 

@@ -168,8 +168,9 @@ def parse_yaml(text: str, file: Path) -> Any:
         raise _fail(file, f"is not YAML: {str(error).splitlines()[0]}", "correct the file") from None
 
 
-def read_yaml(file: Path, shown_as: Path) -> Any:
-    """The file's content. Raises SettingsError when it cannot be read as UTF-8 YAML or is empty."""
+def read_yaml(file: Path, shown_as: Path, least: str = "`config: {}`") -> Any:
+    """The file's content. Raises SettingsError when it cannot be read as UTF-8 YAML, or is empty: then it names the
+    least that may be written."""
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -179,5 +180,5 @@ def read_yaml(file: Path, shown_as: Path) -> Any:
         raise _fail(shown_as, f"cannot be read: {error.strerror}", "check the path and its permissions") from None
     content = parse_yaml(text, shown_as)
     if content is None:
-        raise _fail(shown_as, "is empty", "write at least `config: {}`")
+        raise _fail(shown_as, "is empty", f"write at least {least}")
     return content

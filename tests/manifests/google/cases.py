@@ -72,7 +72,7 @@ STACKS = {
     "standard": stack({"kind": "gkeStandard"}),
     "standard, everything": stack({"kind": "gkeStandard", **EVERYTHING, **STANDARD_ONLY}, protect=True),
     "autopilot": stack({"kind": "gkeAutopilot"}),
-    "autopilot, everything": stack({"kind": "gkeAutopilot", **EVERYTHING}, protect=True),
+    "autopilot, everything": stack({"kind": "gkeAutopilot", **EVERYTHING, "diskEncryptionKey": KEY}, protect=True),
     "existing": stack({"kind": "existing", "platform": "gkeStandard", "dnsEndpoint": "gke-1.europe-west1.gke.goog"}),
     "identities": stack(
         {"kind": "gkeStandard"},

@@ -121,6 +121,12 @@ def test_autopilots_nodes_have_their_own_identity_too():
     assert at(cluster, "nodePoolAutoConfig.nodeKubeletConfig.insecureKubeletReadonlyPortEnabled") == "FALSE"
 
 
+def test_autopilots_disks_are_encrypted_with_the_key_that_is_named():
+    path = "clusterAutoscaling.autoProvisioningDefaults.bootDiskKmsKey"
+    assert at(properties("autopilot", "cluster-gke"), path) is MISSING
+    assert at(properties("autopilot, everything", "cluster-gke"), path) == KEY
+
+
 # setting -> what it switches: by default, and in the stack where everything is switched.
 SWITCHES = [
     ("5.3.1 secretEncryptionKey", "databaseEncryption.keyName", MISSING, KEY),

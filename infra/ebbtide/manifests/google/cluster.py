@@ -58,7 +58,7 @@ def _cluster(
     if isinstance(settings, GkeStandard):
         properties |= _standard(settings, workload_pool(stack), account.ref("email"))
     else:
-        properties |= _autopilot(account.ref("email"))
+        properties |= _autopilot(settings, account.ref("email"))
     return Resource(
         token=names.CLUSTER,
         name=f"{name}-gke",
@@ -214,16 +214,17 @@ def _standard(settings: GkeStandard, pool: str, service_account: Ref) -> dict[st
     return properties
 
 
-def _autopilot(service_account: Ref) -> dict[str, Any]:
+def _autopilot(settings: GkeAutopilot, service_account: Ref) -> dict[str, Any]:
     """Autopilot sets Workload Identity, Dataplane V2, shielded nodes and intranode visibility itself, and the
     provider refuses them beside `enableAutopilot`."""
+    nodes: dict[str, Any] = {
+        "serviceAccount": service_account,
+        "oauthScopes": ["https://www.googleapis.com/auth/cloud-platform"],
+    }
+    if settings.disk_encryption_key:
+        nodes["bootDiskKmsKey"] = settings.disk_encryption_key
     return {
         "enableAutopilot": True,
-        "clusterAutoscaling": {
-            "autoProvisioningDefaults": {
-                "serviceAccount": service_account,
-                "oauthScopes": ["https://www.googleapis.com/auth/cloud-platform"],
-            }
-        },
+        "clusterAutoscaling": {"autoProvisioningDefaults": nodes},
         "nodePoolAutoConfig": {"nodeKubeletConfig": {"insecureKubeletReadonlyPortEnabled": "FALSE"}},
     }

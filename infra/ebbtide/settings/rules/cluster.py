@@ -7,17 +7,21 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ebbtide.settings.autoscaling import HpaSettings
+from ebbtide.settings.cluster import ExistingCluster, GkeStandard
+from ebbtide.settings.disruption import disruption_caps
 from ebbtide.settings.findings import Finding, Level, Path
+from ebbtide.settings.node_capacity import allocatable
+from ebbtide.settings.node_pool import SPOT_CRITICAL_PODS_SECONDS, SPOT_MAX_NOTICE_SECONDS
 from ebbtide.settings.units import format_cpu, format_duration, format_memory
 
 if TYPE_CHECKING:
     from ebbtide.settings.consumer import ConsumerSettings
     from ebbtide.settings.stack import StackSettings
 
-# The models of clusters read this module's siblings: what the rules need of them is imported where it is used.
 TOLERANCE_MINOR = 35  # V-13: on by default from Kubernetes 1.35
 SCALE_TO_ZERO_MINOR = 37  # V-14: on by default from Kubernetes 1.37
 SPOT_NOTICE_MINOR = 35  # V-08: control plane 1.35.0-gke.1171000
+SPOT_USER_PODS_MAX_SECONDS = SPOT_MAX_NOTICE_SECONDS - SPOT_CRITICAL_PODS_SECONDS
 # V-07: Google's page for general-purpose Autopilot pods when it was read; it differs by compute class and version.
 AUTOPILOT_MAX_GIB_PER_CPU = 6.5
 AUTOPILOT_MIN_GIB_PER_CPU = 1
@@ -34,22 +38,18 @@ def _consumers(stack: StackSettings) -> Iterator[tuple[Path, ConsumerSettings]]:
 def check_grace_within_caps(stack: StackSettings) -> Iterator[Finding]:
     """V-05 (error). The grace period is within what every way of ending a pod allows: a node that is scaled down
     waits 10 minutes, an upgrade an hour (V-06: protected pods on Autopilot 7 days), a Spot machine 15 s (V-08)."""
-    from ebbtide.settings.disruption import disruption_caps  # noqa: PLC0415
-
     for path, consumer in _consumers(stack):
         budget = consumer.shutdown_budget
         for cap in disruption_caps(stack, consumer):
             allowed = format_duration(cap.seconds)
             if cap.source == "V-08" and budget.stop_wait_seconds > cap.seconds:
                 needed = format_duration(budget.stop_wait_seconds)
-                fits = max(0, cap.seconds - (budget.stop_wait_seconds - consumer.shutdown.longest_message))
+                allowance = budget.stop_wait_seconds - consumer.shutdown.longest_message
                 yield Finding(
                     (*path, "placement", "spot"),
                     f"leaves a pod {allowed} when its Spot machine is taken, and a worker may need {needed} to finish: "
                     "every reclaim would kill messages in hand",
-                    "remove spot"
-                    + (f", or shorten longestMessage to {format_duration(fits)}" if fits else "")
-                    + ("" if cap.seconds > 15 else "; spotNotice raises the limit to 105s from Kubernetes 1.35"),
+                    "remove spot" + _shorter_for_spot(stack, cap.seconds, allowance),
                     rule="V-08",
                 )
             elif cap.source != "V-08" and budget.grace_seconds > cap.seconds:
@@ -64,6 +64,17 @@ def check_grace_within_caps(stack: StackSettings) -> Iterator[Finding]:
                 )
 
 
+def _shorter_for_spot(stack: StackSettings, cap_seconds: int, allowance: int) -> str:
+    text = ""
+    if cap_seconds > allowance:
+        text = f", or shorten longestMessage to {format_duration(cap_seconds - allowance)}"
+    # Autopilot has no node pools whose kubelet could be told of a longer notice.
+    if stack.cluster.platform != "gkeAutopilot" and max(cap_seconds, allowance) < SPOT_USER_PODS_MAX_SECONDS:
+        longest = format_duration(SPOT_USER_PODS_MAX_SECONDS - allowance)
+        text += f", or to {longest} with spotNotice: 2m (from Kubernetes 1.{SPOT_NOTICE_MINOR})"
+    return text
+
+
 def _longest(cap_seconds: int, consumer: ConsumerSettings) -> str:
     allowances = consumer.shutdown_budget.grace_seconds - consumer.shutdown.longest_message
     return format_duration(max(1, cap_seconds - allowances))
@@ -71,8 +82,6 @@ def _longest(cap_seconds: int, consumer: ConsumerSettings) -> str:
 
 def check_spot_capacity(stack: StackSettings) -> Iterator[Finding]:
     """V-08 (error). Pods that ask for Spot have Spot nodes to run on, and a longer notice has the version for it."""
-    from ebbtide.settings.cluster import ExistingCluster, GkeStandard  # noqa: PLC0415
-
     cluster = stack.cluster
     notices: dict[Path, int] = {}
     if isinstance(cluster, GkeStandard):
@@ -212,9 +221,6 @@ def check_autopilot_requests(stack: StackSettings) -> Iterator[Finding]:
 
 def check_pod_fits_a_node(stack: StackSettings) -> Iterator[Finding]:
     """G-03 (error). A pod's requests fit on a node of some pool it may run on; else it stays pending for ever."""
-    from ebbtide.settings.cluster import GkeStandard  # noqa: PLC0415
-    from ebbtide.settings.node_capacity import allocatable  # noqa: PLC0415
-
     if not isinstance(stack.cluster, GkeStandard):
         return
     for path, consumer in _consumers(stack):
@@ -236,21 +242,8 @@ def check_pod_fits_a_node(stack: StackSettings) -> Iterator[Finding]:
             )
 
 
-def check_something_is_deployed(stack: StackSettings) -> Iterator[Finding]:
-    """G-07 (error). A stack without consumers makes a cluster for other stacks; otherwise it would do nothing."""
-    if stack.cluster.kind == "existing" and not stack.consumers:
-        yield Finding(
-            ("consumers",),
-            "names none, and the cluster exists: there is nothing to deploy",
-            "name at least one consumer",
-            rule="G-07",
-        )
-
-
 def check_zones_are_of_the_region(stack: StackSettings) -> Iterator[Finding]:
     """G-06 (error). Nodes are in zones of the stack's region."""
-    from ebbtide.settings.cluster import GkeStandard  # noqa: PLC0415
-
     if stack.google is None or not isinstance(stack.cluster, GkeStandard):
         return
     region = stack.google.region
@@ -312,7 +305,6 @@ CLUSTER_RULES: tuple[Callable[[StackSettings], Iterator[Finding]], ...] = (
     check_autopilot_protection,
     check_autopilot_requests,
     check_pod_fits_a_node,
-    check_something_is_deployed,
     check_zones_are_of_the_region,
     check_version_has_the_field,
     check_production_is_protected,

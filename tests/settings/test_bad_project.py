@@ -1,0 +1,68 @@
+"""What is wrong with a project is said of its Pulumi.yaml, in one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from ebbtide.settings.findings import SettingsError
+from ebbtide.settings.loader import named_root
+
+DEFAULTS = "name: shop\nconfig: {{ebbtide:defaults: {{value: {}}}}}\n"
+
+CASES = [
+    ("empty", "", ["Pulumi.yaml: is empty", "main: infra/"]),
+    ("a list", "[1]", ["must hold a mapping (got a list)"]),
+    ("config is text", "config: x", ["config: must hold a mapping"]),
+    ("stacks in a list", "stackConfigDir: [a]", ["stackConfigDir: must be text (got a list)"]),
+    ("defaults without value", "config: {defaults: {cluster: {}}}", ["without `value:`", "write `value:`"]),
+    ("defaults are a list", DEFAULTS.format("[1]"), ["ebbtide:defaults: must hold a mapping (got a list)"]),
+    ("shared part is a list", DEFAULTS.format("{consumer: [1]}"), ["defaults.consumer: must hold a mapping"]),
+    (
+        "unknown default",
+        DEFAULTS.format("{clutser: {}}"),
+        ["ebbtide:defaults.clutser", "did you mean", "defaults.cluster?"],
+    ),
+    ("not for a project", DEFAULTS.format("{google: {project: a}}"), ["defaults.google: is not a setting"]),
+    ("unknown key", "config: {ebbtide:foo: {default: 1}}", ["Pulumi.yaml: ebbtide:foo: is not a setting"]),
+    ("tabs", "config:\n\tdefaults: {}\n", ["Pulumi.yaml: line 2, column 1: a tab indents this line"]),
+]
+
+
+@pytest.mark.parametrize(("text", "parts"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_a_project_that_cannot_be_used_says_where_and_why(project, text, parts):
+    (project.root / "Pulumi.yaml").write_text(text)
+    for directory in (project.root, project.root / "stacks"):
+        (directory / "Pulumi.dev.yaml").write_text(
+            "config: {gcp:project: acme-dev, gcp:region: europe-west1, ebbtide:cluster: {kind: gkeStandard}}"
+        )
+    messages = project.messages()
+    assert len(messages) == 1, messages
+    assert messages[0].startswith("Pulumi.yaml: ")
+    for part in parts:
+        assert part in messages[0]
+
+
+def test_stacks_outside_of_the_project_are_named_by_their_path(project, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (project.root / "Pulumi.yaml").write_text(f"name: shop\nstackConfigDir: {elsewhere}\n")
+    assert f"{elsewhere}/Pulumi.dev.yaml does not exist" in project.messages()[0]
+
+
+def test_a_file_that_is_a_directory_or_ends_otherwise_says_so(project):
+    (project.root / "stacks" / "Pulumi.dev.yaml").mkdir()
+    assert "stacks/Pulumi.dev.yaml: cannot be read: Is a directory" in project.messages()[0]
+    (project.root / "stacks" / "Pulumi.prod.yml").touch()
+    assert "rename stacks/Pulumi.prod.yml" in project.messages("prod")[0]
+
+
+def test_the_stacks_name_is_its_files(project):
+    project.write_stack("Shop 1", {"ebbtide:cluster": {"kind": "gkeStandard"}})
+    (message,) = project.messages("Shop 1")
+    assert message.startswith("stacks/Pulumi.Shop 1.yaml: the stack's name is not a Kubernetes name")
+    assert "rename the stack and its file" in message
+
+
+def test_the_project_is_named_by_its_directory_or_its_file(project):
+    assert named_root(project.root) == named_root(project.root / "Pulumi.yaml") == project.root
+    with pytest.raises(SettingsError, match="holds no Pulumi"):
+        named_root(project.root / "stacks")
