@@ -30,8 +30,7 @@ def _output(command: str) -> str:
     done = subprocess.run(
         ["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-    lines = done.stdout.split(_CUT_AT)[0].rstrip().splitlines()
-    return "\n".join(line.rstrip() for line in lines)
+    return done.stdout.split(_CUT_AT)[0].rstrip()
 
 
 def main() -> None:

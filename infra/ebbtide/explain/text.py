@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import IO, cast
+
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -14,14 +17,33 @@ from ebbtide.settings.findings import Finding, Level
 from ebbtide.settings.units import format_cpu, format_duration, format_memory
 
 _BAR_CELLS = 40
+_PADDING = re.compile(r" +(?=\n)")
 _COLOURS = {Level.ERROR: "bold red", Level.WARNING: "bold yellow", Level.INFO: "bold blue"}
 _POINTS = {"min": "at the minimum", "max": "at the maximum", "rollout": "rolling update at the maximum"}
 
 
-def make_console() -> Console:
-    """A console as wide as the terminal; a pipe gets 120 columns and no colours."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=120, soft_wrap=False)
+def make_console(out: IO[str] | None = None) -> Console:
+    """A console as wide as the terminal. A pipe or a file gets 120 columns, without colours or blanks at line ends."""
+    console = Console(file=out, highlight=False)
+    if console.is_terminal:
+        return console
+    return Console(file=cast("IO[str]", _Unpadded(console.file)), highlight=False, width=120, soft_wrap=False)
+
+
+class _Unpadded:
+    """A text file without the blanks with which rich fills the last column of a table."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+        self.encoding = getattr(out, "encoding", "utf-8")
+
+    def write(self, text: str) -> int:
+        """Write whole lines, which is what rich hands on."""
+        return self._out.write(_PADDING.sub("", text))
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        self._out.flush()
 
 
 def print_explanation(explanation: StackExplanation, console: Console) -> None:
