@@ -132,6 +132,44 @@ def test_a_base_with_other_dependencies_is_said(repository):
     assert "locks other dependencies" in repository.review()["notes"][0]
 
 
+@pytest.fixture
+def applications_repository(repository):
+    """The repository of an application: settings only, with ebbtide installed beside it."""
+    shutil.rmtree(repository.root / "infra")
+    repository.edit("Pulumi.yaml", "name: ebbtide", "name: shop")
+    repository.commit()
+    return repository
+
+
+def test_where_ebbtide_is_installed_it_renders_both_sides(applications_repository):
+    applications_repository.edit("Pulumi.yaml", "longestMessage: 200s", "longestMessage: 100s")
+    review = applications_repository.review()
+    assert {risk["rule"] for risk in review["risks"]} == {"P-03", "P-10"}
+    assert review["notes"] == []
+
+
+def test_where_another_version_may_have_been_installed_it_is_said(applications_repository):
+    (applications_repository.root / "requirements.txt").write_text("ebbtide==0.2\n")
+    review = applications_repository.review()
+    assert review["verdict"] == "production: nothing changes"
+    assert "locks other dependencies" in review["notes"][0]
+
+
+def test_a_commit_before_the_project_makes_everything_new(applications_repository):
+    file = applications_repository.root / "Pulumi.yaml"
+    text = file.read_text()
+    file.unlink()
+    applications_repository.commit()
+    file.write_text(text)
+    assert applications_repository.review()["notes"] == ["HEAD has no ebbtide yet: everything is new"]
+
+
+def test_a_comment_names_the_project(applications_repository):
+    assert applications_repository.preview("--format", "markdown").stdout.startswith(
+        "<!-- ebbtide-preview shop/production -->"
+    )
+
+
 def test_no_worktree_is_left_behind(repository):
     repository.review()
     listed = subprocess.run(

@@ -1,4 +1,8 @@
-"""The in-process source: base and head rendered from two commits, each by its own code, and compared as plain data."""
+"""The in-process source: base and head rendered from two commits and compared as plain data.
+
+Where the repository holds ebbtide itself, each commit is rendered by its own code. Elsewhere ebbtide is installed, and
+the installed one renders both: what another version of it would change is not seen.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,8 @@ from ebbtide.preview.compare import compare
 from ebbtide.settings.findings import Finding, SettingsError
 from ebbtide.settings.loader import IMAGES_VARIABLE
 
-_LOCK = "requirements.lock"
+# What says which dependencies are installed, by any of the usual tools.
+_LOCKS = ("requirements.lock", "requirements.txt", "pyproject.toml", "uv.lock", "poetry.lock")
 _RENDER_TIMEOUT_SECONDS = 120
 
 
@@ -91,11 +96,11 @@ def _checkout(commit: str, root: Path) -> Iterator[Path]:
 
 def _render_base(commit: str, ref: str, stack: str, root: Path) -> Base:
     with _checkout(commit, root) as tree:
-        if not (tree / "infra" / "ebbtide" / "__init__.py").is_file():
+        if not (tree / "Pulumi.yaml").is_file() or (_holds_ebbtide(root) and not _holds_ebbtide(tree)):
             return Base([], (f"{ref} has no ebbtide yet: everything is new",))
         notes = []
-        if _bytes(tree / _LOCK) != _bytes(root / _LOCK):
-            notes.append(f"{ref} locks other dependencies: its code ran with the ones installed here")
+        if any(_bytes(tree / lock) != _bytes(root / lock) for lock in _LOCKS):
+            notes.append(f"{ref} locks other dependencies: it was rendered with the ones installed here")
         done = _render(tree, stack)
         if done.returncode == 0:
             return Base(json.loads(done.stdout), tuple(notes))
@@ -107,13 +112,15 @@ def _render_base(commit: str, ref: str, stack: str, root: Path) -> Base:
 
 
 def _render(tree: Path, stack: str) -> subprocess.CompletedProcess[str]:
-    """The base's own code on the base's own settings. Images that CI passes belong to the head."""
+    """The base's own settings, by its own code if it has any. Images that CI passes belong to the head."""
     environment = {name: value for name, value in os.environ.items() if name != IMAGES_VARIABLE}
+    if _holds_ebbtide(tree):
+        environment["PYTHONPATH"] = str(tree / "infra")
     command = [sys.executable, "-m", "ebbtide", "render", "--resources", "--format", "json", "--stack", stack]
     try:
         return subprocess.run(
             [*command, "--project", str(tree)],
-            env={**environment, "PYTHONPATH": str(tree / "infra")},
+            env=environment,
             cwd=tree,
             capture_output=True,
             text=True,
@@ -122,6 +129,10 @@ def _render(tree: Path, stack: str) -> subprocess.CompletedProcess[str]:
         )
     except subprocess.TimeoutExpired as error:
         return subprocess.CompletedProcess(error.cmd, 1, "", f"it took longer than {_RENDER_TIMEOUT_SECONDS} s")
+
+
+def _holds_ebbtide(tree: Path) -> bool:
+    return (tree / "infra" / "ebbtide" / "__init__.py").is_file()
 
 
 def _bytes(file: Path) -> bytes | None:

@@ -11,16 +11,15 @@ from ebbtide.preview.change import Operation, StackChange
 from ebbtide.preview.fleet import Pods
 from ebbtide.preview.from_base import change_since
 from ebbtide.preview.review import TimelineChange
+from ebbtide.settings.loader import project_name
 from ebbtide.settings.shutdown import EXIT_ALLOWANCE_SECONDS, FINISH_ALLOWANCE_SECONDS, REPORT_ALLOWANCE_SECONDS
 from ebbtide.settings.stack import StackSettings
-
-PROJECT = "ebbtide"
 
 
 def change_since_base(ref: str, head: StackSettings, root: Path) -> tuple[StackChange, tuple[TimelineChange, ...]]:
     """Compare the work tree with `ref`. Raises SettingsError when `ref` is no commit here."""
     resources = [to_json(resource) for resource in stack_resources(head)]
-    change = change_since(ref, head.name, root, resources, PROJECT)
+    change = change_since(ref, head.name, root, resources, project_name(root))
     return change, timelines_of(change, head)
 
 

@@ -115,6 +115,11 @@ def _put(merged: dict[str, Any], path: SettingsPath, value: object, source: str)
         container = container[part]
 
 
+def project_name(root: Path) -> str:
+    """What Pulumi.yaml calls the project in `root`. Raises SettingsError when it cannot be read."""
+    return str(_read_project(root).get("name", ""))
+
+
 def stack_names(root: Path) -> list[str]:
     """The stacks of the project, by their files."""
     files = _stack_directory(root, _read_project(root)).glob(_stack_file_name("*"))
