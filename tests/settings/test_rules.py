@@ -58,3 +58,17 @@ def test_redis_gives_killed_messages_back_one_at_a_time():
     assert "1h10m" in findings["V-34", Level.INFO, "recover"].message
     claimed = {"kind": "redis", "redeliverTimeout": "2m", "recover": True}
     assert ("V-34", Level.INFO, "recover") not in found(transport=claimed)
+
+
+COMMAND = {"kind": "command", "command": ["celery", "-A", "shop", "worker"], "processes": 8}
+REDIS = {"kind": "redis", "redeliverTimeout": "2m"}
+
+
+def test_recovery_of_symfonys_streams_is_not_recommended_to_other_workers():
+    assert ("V-34", Level.INFO, "recover") not in found(transport=REDIS, worker=COMMAND)
+
+
+def test_recovery_of_symfonys_streams_is_refused_for_other_workers(refuse):
+    message = refuse({"worker": {**COMMAND, "receivers": None}, "transport": {**REDIS, "recover": True}})
+    assert "transport.recover" in message
+    assert "the worker is a command" in message

@@ -9,6 +9,7 @@ from ebbtide.settings.findings import Finding, Level
 from ebbtide.settings.shutdown import FINISH_ALLOWANCE_SECONDS
 from ebbtide.settings.transport import RabbitmqTransport, RedisTransport, SqsTransport
 from ebbtide.settings.units import format_duration
+from ebbtide.settings.worker import CommandWorker, SymfonyMessengerWorker
 
 if TYPE_CHECKING:
     from ebbtide.settings.consumer import ConsumerSettings
@@ -67,9 +68,9 @@ def check_late_redelivery(consumer: ConsumerSettings) -> Iterator[Finding]:
 def check_serial_recovery(consumer: ConsumerSettings) -> Iterator[Finding]:
     """V-34 (information). Symfony's Redis transport recovers killed messages one at a time, because it looks only at
     the lowest pending id: 8 killed messages of 5 s came back at 4, 9, 14 ... 39 s (measured)."""
-    transport = consumer.transport
-    if isinstance(transport, RedisTransport) and not transport.recover:
-        processes, longest = consumer.worker.processes, consumer.shutdown_budget.longest_message_seconds
+    transport, worker = consumer.transport, consumer.worker
+    if isinstance(worker, SymfonyMessengerWorker) and isinstance(transport, RedisTransport) and not transport.recover:
+        processes, longest = worker.processes, consumer.shutdown_budget.longest_message_seconds
         yield Finding(
             ("transport", "recover"),
             f"if a node dies with {processes} messages in hand, Redis gives them back one at a time: up to "
@@ -77,6 +78,18 @@ def check_serial_recovery(consumer: ConsumerSettings) -> Iterator[Finding]:
             "write recover: true to let the image claim them together",
             Level.INFO,
             "V-34",
+        )
+
+
+def check_recovery_of_other_workers(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """V-34 (error). Only Symfony's streams are recovered: the image's build asks its console which there are."""
+    transport = consumer.transport
+    if isinstance(transport, RedisTransport) and transport.recover and isinstance(consumer.worker, CommandWorker):
+        yield Finding(
+            ("transport", "recover"),
+            "claims messages of Symfony's Redis streams, and the worker is a command: nothing would be claimed",
+            "leave it out, and let the worker's own queue give killed messages back",
+            rule="V-34",
         )
 
 
@@ -95,6 +108,7 @@ def check_recovery_in_time(consumer: ConsumerSettings) -> Iterator[Finding]:
 
 TRANSPORT_RULES = (
     check_recovery_in_time,
+    check_recovery_of_other_workers,
     check_redelivered_while_handled,
     check_late_redelivery,
     check_serial_recovery,
