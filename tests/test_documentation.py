@@ -1,0 +1,116 @@
+"""What the documentation says can be followed: links lead somewhere, commands exist, examples are valid."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import textwrap
+from pathlib import Path
+
+import pytest
+import typer.main
+import yaml
+
+from ebbtide.cli.main import app
+from ebbtide.settings.check import check_stack
+from ebbtide.settings.findings import Level
+from ebbtide.settings.loader import load_stack, stack_names
+
+ROOT = Path(__file__).parents[1]
+PLACES = ("*.md", "docs/**/*.md", "examples/**/*.md", "benchmarks/**/*.md")
+DOCUMENTS = sorted(file.relative_to(ROOT) for place in PLACES for file in ROOT.glob(place))
+PROJECTS = [ROOT, ROOT / "examples" / "command-workers"]
+_FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+COMMANDS = typer.main.get_command(app)
+
+
+def read(document: Path) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def anchors(text: str) -> set[str]:
+    """The headings as GitHub links to them."""
+    headings = re.findall(r"^#+ (.*)$", _FENCE.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """Language and text of each block, without the indentation of a list."""
+    return [(language, textwrap.dedent(body)) for _, language, body in _FENCE.findall(text)]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_link_leads_somewhere(document):
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", read(document)):
+        name, _, anchor = link.partition("#")
+        if re.match(r"[a-z]+:", link):
+            continue
+        target = (ROOT / document.parent / name).resolve() if name else ROOT / document
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
+            broken.append(link)
+    assert broken == []
+
+
+def command_lines() -> list[tuple[str, str]]:
+    found = []
+    for document in DOCUMENTS:
+        for _, body in blocks(read(document)):
+            lines = re.sub(r"\\\n\s*", " ", body).splitlines()
+            found += [(str(document), line.removeprefix("$ ")) for line in lines if re.match(r"(\$ )?ebbtide ", line)]
+    return found
+
+
+@pytest.mark.parametrize(("document", "line"), command_lines())
+def test_every_command_exists_with_its_options(document, line):
+    words = shlex.split(line.partition(" | ")[0], comments=True)[1:]
+    command = COMMANDS.commands[words[0]]
+    command.make_context(words[0], words[1:])
+
+
+def test_there_are_commands_to_try():
+    assert len(command_lines()) >= 8
+
+
+def test_the_project_that_the_readme_writes_deploys_without_a_finding(tmp_path):
+    text = read(Path("README.md"))
+    section = text[text.index("## Adopt it") : text.index("## Commands")]
+    found = blocks(section)
+    stack = next(body for language, body in found if language == "yaml" and body.startswith("config:"))
+    project = next(body for language, body in found if language == "yaml" and body.startswith("name:"))
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "Pulumi.yaml").write_text(project)
+    (tmp_path / "stacks" / "Pulumi.dev.yaml").write_text(stack)
+    assert list(check_stack(load_stack("dev", tmp_path))) == []
+
+
+@pytest.mark.parametrize("root", PROJECTS, ids=lambda root: root.name)
+def test_every_example_project_is_valid(root):
+    names = stack_names(root)
+    assert names
+    for name in names:
+        assert not [finding for finding in check_stack(load_stack(name, root)) if finding.level is Level.ERROR]
+
+
+def test_the_workers_of_the_page_are_those_of_the_example():
+    file = PROJECTS[1] / "stacks" / "Pulumi.dev.yaml"
+    example = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]["ebbtide:consumers"]
+    shown = [
+        yaml.safe_load(body) for language, body in blocks(read(Path("docs/command-workers.md"))) if language == "yaml"
+    ]
+    assert [name for consumers in shown for name in consumers] == list(example)
+    for consumers in shown:
+        for name, settings in consumers.items():
+            assert settings == {key: example[name][key] for key in settings}
+
+
+@pytest.mark.parametrize("name", ["github.yml", "gitlab.yml"])
+def test_the_pipelines_of_applications_are_yaml_and_use_what_a_package_brings(name):
+    text = (ROOT / "examples" / "ci" / name).read_text(encoding="utf-8")
+    assert yaml.safe_load(text)
+    assert "scripts/" not in text
+    lines = re.findall(r"^ *(?:- )?(ebbtide .*)$", text, re.MULTILINE)
+    assert len(lines) == 3
+    for line in lines:
+        words = shlex.split(line)[1:]
+        COMMANDS.commands[words[0]].make_context(words[0], words[1:])
