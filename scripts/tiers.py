@@ -21,11 +21,13 @@ TIERS = {
     "cluster": "cluster",
 }
 
-# Tests mostly wait, each in a directory or in containers of its own; the engine and the cluster are shared.
+# Tests mostly wait, each in a directory or in containers of its own, also on two cores. Each process of the engine's
+# tests has a control plane; a machine has one node, so that the cluster's tests take turns.
 ARGUMENTS = {
     "default": ["-n", "4", "--dist", "worksteal"],
     "slow": ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"],
     "runtime": ["-n", "3", "--dist", "worksteal"],
+    "engine": ["-n", "3", "--dist", "loadfile"],
 }
 
 
