@@ -17,11 +17,14 @@ CONSUME: Final = "messenger:consume"
 # Options of messenger:consume whose value may be a word of its own, which then is no receiver.
 VALUE_OPTIONS: Final = (
     *("-l", "--limit", "-f", "--failure-limit", "-m", "--memory-limit", "-t", "--time-limit", "-b", "--bus"),
-    *("--sleep", "--queues", "--exclude-receivers", "--fetch-size", "-e", "--env"),
+    *("--sleep", "--queues", "--exclude-receivers", "--fetch-size", "--keepalive", "-e", "--env"),
 )
 SHELLS: Final = ("sh", "dash", "bash", "ash", "busybox")
 # A script that ends with one of these has no program that it waits for as its last command.
 SHELL_WORDS: Final = ("exit", "wait", "done", "fi", "esac", "true", "false", ":", "}", ")")
+# `#!/bin/sh`, `#!/usr/bin/env bash`
+SHEBANG: Final = re.compile(rf"#!\s*(?:\S*/env\s+(?:-\S+\s+)*)?(?:\S*/)?(?:{'|'.join(SHELLS)})\b")
+LONGEST_SCRIPT_BYTES: Final = 65_536
 UNITS: Final = {"": 1 / 1048576, "k": 1 / 1024, "m": 1, "g": 1024, "t": 1048576}
 
 
@@ -35,7 +38,7 @@ def command_problems(environment: Environment, command: Sequence[str]) -> list[s
         problems.append(f"args: {command[0]!r} is not a program of this image (got PATH without it); install it")
     if environment.worker_kind == "symfonyMessenger":
         problems += _symfony_problems(environment, command)
-    elif environment.drain == "signal" and _stays_as_a_shell(command):
+    if environment.drain == "signal" and _stays_as_a_shell(_shell_script(command)):
         problems.append(
             f"args: a shell stays between PID 1 and the worker (got {' '.join(command)!r}); it dies of the stop signal "
             "at once and the container ends while the worker still has a message in hand; write exec before the program"
@@ -43,15 +46,32 @@ def command_problems(environment: Environment, command: Sequence[str]) -> list[s
     return problems
 
 
-def _stays_as_a_shell(command: Sequence[str]) -> bool:
-    """`sh -c "... program"`: Debian's dash waits for the program instead of becoming it."""
-    if Path(command[0]).name not in SHELLS:
+def _stays_as_a_shell(script: str) -> bool:
+    """`sh -c "... program"`: Debian's dash waits for the program instead of becoming it; any shell does in a file."""
+    code = re.sub(r"^\s*#.*", "", script, flags=re.MULTILINE).strip(" ;\n")
+    if re.search(r"\b(exec|trap)\b", code):
         return False
-    script = next((word for option, word in pairwise(command) if re.fullmatch(r"-[a-z]*c", option)), "")
-    if re.search(r"\b(exec|trap)\b", script):
-        return False
-    last = re.split(r"[;&|\n]+", script.strip(" ;\n"))[-1].split()
+    last = re.split(r"[;&|\n]+", code)[-1].split()
     return bool(last) and last[0] not in SHELL_WORDS
+
+
+def _shell_script(command: Sequence[str]) -> str:
+    """What a shell runs as this command: the word after -c, or the file; empty where it is no shell's."""
+    if Path(command[0]).name not in SHELLS:
+        script = _head(shutil.which(command[0]) or "")
+        return script if SHEBANG.match(script) else ""
+    for option, word in pairwise(command):
+        if re.fullmatch(r"-[a-z]*c", option):
+            return word
+    return _head(next((word for word in command[1:] if not word.startswith("-")), ""))
+
+
+def _head(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(LONGEST_SCRIPT_BYTES).decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _symfony_problems(environment: Environment, command: Sequence[str]) -> list[str]:
@@ -121,7 +141,18 @@ def _limit_problems(environment: Environment, arguments: Sequence[str]) -> list[
                 f"{environment.memory_limit_mebibytes}M), or PHP dies inside a message before Messenger can stop "
                 "between two; raise EBBTIDE_MEMORY_LIMIT_MEBIBYTES"
             )
+        elif mebibytes < 1:
+            problems.append(
+                f"args: --memory-limit is so low that a worker ends after each look at the queue (got {limit}: without "
+                f"a letter it is bytes); write {limit}M"
+            )
     return problems
+
+
+def consumed_receivers(command: Sequence[str]) -> list[str] | None:
+    """The transports that a `messenger:consume` names, None for all of them."""
+    arguments = command[command.index(CONSUME) + 1 :]
+    return None if "--all" in arguments else _receivers(arguments)
 
 
 def _receivers(arguments: Sequence[str]) -> list[str]:

@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from ebbtide_supervisor.command import SHELLS, command_problems
+from ebbtide_supervisor.command import SHELLS, command_problems, consumed_receivers
 from ebbtide_supervisor.environment import Environment, read_environment
+from ebbtide_supervisor.image_facts import recorded_transports
+from ebbtide_supervisor.image_rules import judge_transports
 from ebbtide_supervisor.outcome import ExitStatus
 
 if TYPE_CHECKING:
@@ -28,8 +30,9 @@ def main(command: Sequence[str]) -> NoReturn:
     if environment is not None:
         problems += command_problems(environment, command)
         problems += _prepare_state_directory(environment)
-        if not problems and environment.worker_kind == "symfonyMessenger" and environment.drain == "signal":
-            problems += _signal_problems(command)
+        if not problems and environment.worker_kind == "symfonyMessenger":
+            problems += _transport_problems(environment, command)
+            problems += _signal_problems(command) if environment.drain == "signal" else []
     if problems or environment is None:
         for problem in problems:
             print(f"ebbtide: {problem}", file=sys.stderr)
@@ -63,6 +66,15 @@ def _signal_problems(command: Sequence[str]) -> list[str]:
         return []
     text = f"php: cannot handle signals (got status {status} from {php}), so a worker would die of SIGTERM inside its "
     return [text + "message; install pcntl, take it out of disable_functions, or set EBBTIDE_DRAIN=stopFile"]
+
+
+def _transport_problems(environment: Environment, command: Sequence[str]) -> list[str]:
+    """What the image's build could not judge: it has no DSN, this container has. Only of what is consumed here."""
+    receivers = consumed_receivers(command)
+    consumed = [
+        transport for transport in recorded_transports(os.environ) if receivers is None or transport.name in receivers
+    ]
+    return [finding.text for finding in judge_transports(consumed, environment) if finding.is_error]
 
 
 def _names(pid: int) -> list[str]:

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ebbtide_supervisor.environment import Environment
     from ebbtide_supervisor.image_facts import ImageFacts, Transport
 
-# A lost message must come back within this long after the longest one could still be handled.
-REDELIVERY_SLACK_SECONDS: Final = 60
+# A lost message must come back within 60 s after the longest one could still be handled: half for the timeout to be
+# above that, half until somebody looks.
+REDELIVERY_SLACK_SECONDS: Final = 30
+LONGEST_LOOK_MILLISECONDS: Final = 30_000
 SYMFONY_REDELIVER_SECONDS: Final = 3600
-SYMFONY_CLAIM_MILLISECONDS: Final = 60_000
+SYMFONY_LOOK_MILLISECONDS: Final = 60_000
+# rabbit_heartbeat closes a connection from which nothing has come for two to three intervals.
+LEAST_HEARTBEATS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -92,13 +96,28 @@ def _memory(facts: ImageFacts, environment: Environment) -> Iterator[Finding]:
 
 
 def _redelivery(facts: ImageFacts, environment: Environment) -> Iterator[Finding]:
-    for transport in facts.transports:
+    return judge_transports(facts.transports, environment)
+
+
+def judge_transports(transports: Iterable[Transport], environment: Environment) -> Iterator[Finding]:
+    """What becomes of a message whose worker was killed, or is still at work."""
+    for transport in transports:
         if transport.scheme == "redis":
             yield from _redis_consumer(transport)
             yield from _timeout(transport, environment)
-            yield from _claim_interval(transport)
+            yield from _look_interval(transport, "claim_interval", "are looked for")
         elif transport.scheme == "doctrine":
             yield from _timeout(transport, environment)
+            if str(transport.options.get("use_notify", True)).lower() not in ("0", "false", "off", "no", ""):
+                yield from _look_interval(transport, "check_delayed_interval", "are looked for on PostgreSQL")
+        elif transport.scheme in ("amqp", "amqps"):
+            yield from _heartbeat(transport, environment)
+        elif transport.dsn.startswith("%env("):
+            yield Finding(
+                f"transport {transport.name}: its DSN is not known here (got {transport.dsn}), so consumer name and "
+                "redelivery are not checked before the container starts; build with the variable, without a password",
+                is_error=False,
+            )
 
 
 def _redis_consumer(transport: Transport) -> Iterator[Finding]:
@@ -130,13 +149,24 @@ def _timeout(transport: Transport, environment: Environment) -> Iterator[Finding
         )
 
 
-def _claim_interval(transport: Transport) -> Iterator[Finding]:
-    milliseconds = _whole(transport.options.get("claim_interval", SYMFONY_CLAIM_MILLISECONDS))
-    if milliseconds is not None and milliseconds > 30_000:
+def _look_interval(transport: Transport, option: str, meaning: str) -> Iterator[Finding]:
+    milliseconds = _whole(transport.options.get(option, SYMFONY_LOOK_MILLISECONDS))
+    if milliseconds is not None and not 0 < milliseconds <= LONGEST_LOOK_MILLISECONDS:
+        often = f"every {milliseconds / 1000:g} s" if milliseconds else "never"
         yield Finding(
-            f"transport {transport.name}: lost messages are looked for every {milliseconds / 1000:g} s, one at a time; "
-            "set claim_interval to 5000",
-            is_error=False,
+            f"transport {transport.name}: lost messages {meaning} {often}; set {option} to 5000", is_error=False
+        )
+
+
+def _heartbeat(transport: Transport, environment: Environment) -> Iterator[Finding]:
+    # PHP sends heartbeats only when it talks to the broker, so none while a message is handled.
+    seconds = _whole(transport.options.get("heartbeat", 0))
+    longest = environment.longest_message_seconds
+    if seconds and LEAST_HEARTBEATS * seconds <= longest:
+        yield Finding(
+            f"transport {transport.name}: heartbeat is too short for the longest message (got {seconds} s, longest "
+            f"{longest} s): the broker closes the connection and gives the message to a second worker while the first "
+            "still handles it; take heartbeat out, and let the broker find dead nodes by tcp_listen_options.keepalive"
         )
 
 

@@ -30,6 +30,8 @@ BAD_COMMANDS = [
     ([*CONSUME, "a", "--memory-limit=256M"], "below PHP's own memory_limit"),
     ([*CONSUME, "a", "--memory-limit", "1G"], "below PHP's own memory_limit"),
     ([*CONSUME, "a", "-m", "plenty"], "below PHP's own memory_limit"),
+    ([*CONSUME, "a", "--memory-limit=150"], "write 150M"),
+    ([*CONSUME, "--keepalive", "5"], "names no receiver"),
 ]
 
 
@@ -110,6 +112,34 @@ def test_a_shell_that_stays_before_the_worker_is_refused(command: list[str]) -> 
 )
 def test_a_shell_that_becomes_the_worker_or_handles_the_signal_is_accepted(command: list[str]) -> None:
     assert [problem for problem in problems(command, worker_kind="command") if "not a program" not in problem] == []
+
+
+WRAPPERS = [
+    ('#!/bin/sh\nset -e\n"$@"\n', True),
+    ('#!/usr/bin/env bash\n# exec is for others\nsource env.sh\n"$@" --quiet\n\n', True),
+    ('#!/bin/sh\nset -e\nexec "$@"\n', False),
+    ("#!/bin/bash\ntrap 'kill $!; wait' TERM\n\"$@\" & wait\n", False),
+]
+
+
+@pytest.mark.parametrize(("text", "is_refused"), WRAPPERS)
+@pytest.mark.parametrize("kind", ["symfonyMessenger", "command"])
+@pytest.mark.parametrize("by", [[], ["sh"]], ids=["executed", "read by sh"])
+def test_a_script_before_the_worker_must_become_it(
+    tmp_path: Path, text: str, kind: str, by: list[str], *, is_refused: bool
+) -> None:
+    wrapper = tmp_path / "with-secrets"
+    wrapper.write_text(text)
+    wrapper.chmod(0o755)
+    found = problems([*by, str(wrapper), *CONSUME, "a"], worker_kind=kind)
+    assert [True] * is_refused == ["a shell stays between PID 1" in problem for problem in found], found
+
+
+def test_a_wrapper_in_another_language_is_not_read(tmp_path: Path) -> None:
+    wrapper = tmp_path / "with-secrets"
+    wrapper.write_text("#!/usr/bin/env python3\nimport subprocess, sys\nsubprocess.run(sys.argv[1:])\n")
+    wrapper.chmod(0o755)
+    assert problems([str(wrapper), *CONSUME, "a"]) == []
 
 
 def test_a_shell_that_stays_is_accepted_where_no_signal_is_sent() -> None:

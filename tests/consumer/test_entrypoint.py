@@ -76,6 +76,39 @@ def test_php_without_signal_handlers_may_drain_by_stop_file(container: Container
     container.until_event("workerStarted")
 
 
+SHARED_NAME = ["events", "%env(DSN)%", {"transport_name": "events", "consumer": "consumer"}]
+TOO_EAGER = ["events", "doctrine://default", {"redeliver_timeout": "%env(int:REDELIVER)%"}]
+
+
+@pytest.mark.parametrize(
+    ("transport", "words"),
+    [(SHARED_NAME, "one Redis consumer name for all workers"), (TOO_EAGER, "redeliver_timeout is not above")],
+)
+def test_a_transport_that_only_this_container_knows_is_judged_before_its_workers_start(
+    container: Container, transport: list[object], words: str
+) -> None:
+    """The image's build has seen no DSN: without this the first to find out would be the messages."""
+    recorded(container, [transport])
+    container.variables |= {"DSN": "redis://redis/stream", "REDELIVER": "3"}
+    (line,) = refused(container, "php", "bin/console", "messenger:consume", "events")
+    assert words in line
+
+
+def test_a_transport_that_this_container_does_not_consume_from_is_not_its_business(container: Container) -> None:
+    recorded(container, [SHARED_NAME])
+    container.variables["DSN"] = "redis://redis/stream"
+    container.start("php", "bin/console", "messenger:consume", "others", PROCESSES=1)
+    container.until_event("workerStarted")
+
+
+def recorded(container: Container, transports: list[list[object]]) -> None:
+    """What the image's build has written down about the application."""
+    application(container, php_status=0)
+    shutil.copytree(container.image, container.directory / "opt")
+    container.image = container.directory / "opt"
+    (container.image / "transports.json").write_text(json.dumps({"transports": transports, "defaults": {}}))
+
+
 def application(container: Container, php_status: int) -> None:
     """A Symfony application whose PHP only has an exit status."""
     (container.directory / "bin").mkdir()

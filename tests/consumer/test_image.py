@@ -21,6 +21,9 @@ PHP = {"version": "8.2.0", "sapi": "cli", "signals": True, "opcache": True, "mem
 REDIS = {"consumer": "%env(MESSENGER_CONSUMER_NAME)%", "redeliver_timeout": 90, "claim_interval": 5000}
 
 
+LOOKS = {"check_delayed_interval": 5000}
+
+
 def environment() -> Environment:
     checked, _ = read_environment({"EBBTIDE_LONGEST_MESSAGE_SECONDS": "60"})
     assert checked is not None
@@ -57,7 +60,9 @@ REFUSED = [
     (redis("redis://redis/stream/group/fixed", consumer="fixed"), "fixed", "%env(MESSENGER_CONSUMER_NAME)%"),
     (redis(redeliver_timeout=60), "60 s", "set 90"),
     (redis(redeliver_timeout="30"), "30 s", "set 90"),
-    ({"transports": [Transport("events", "doctrine://default", {"redeliver_timeout": 10})]}, "10 s", "set 90"),
+    ({"transports": [Transport("events", "doctrine://default", {**LOOKS, "redeliver_timeout": 10})]}, "10 s", "set 90"),
+    ({"transports": [Transport("events", "amqp://rabbit", {"heartbeat": "30"})]}, "got 30 s", "take heartbeat out"),
+    ({"transports": [Transport("events", "amqps://rabbit", {"heartbeat": 10})]}, "got 10 s", "take heartbeat out"),
     ({"errors": ["php bin/console: failed with status 255 (got 'Fatal error')"]}, "Fatal error", "failed"),
 ]
 
@@ -74,8 +79,15 @@ WARNED = [
     ({"unchecked": ["Unable to write in the cache directory"], "transports": []}, "not checked here"),
     ({"php": {**PHP, "opcache": False}}, "opcache"),
     (redis(redeliver_timeout=3600), "stays away for 3600 s"),
+    (redis(redeliver_timeout=91), "stays away for 91 s"),
     (redis(claim_interval=60000), "every 60 s"),
-    ({"transports": [Transport("events", "doctrine://default", {})]}, "stays away for 3600 s"),
+    ({"transports": [Transport("events", "doctrine://default", LOOKS)]}, "stays away for 3600 s"),
+    ({"transports": [Transport("events", "doctrine://default", {"redeliver_timeout": 90})]}, "every 60 s"),
+    (
+        {"transports": [Transport("events", "doctrine://x", {"redeliver_timeout": 90, "check_delayed_interval": 0})]},
+        "never; set check_delayed_interval",
+    ),
+    ({"transports": [Transport("events", "%env(DSN)%", {})]}, "not checked before the container starts"),
 ]
 
 
@@ -88,7 +100,14 @@ def test_what_only_costs_time_is_a_warning(changes: dict[str, Any], words: str) 
 
 @pytest.mark.parametrize(
     ("dsn", "options"),
-    [("amqp://rabbit/%2f/events", {}), ("sync://", {}), ("redis://redis/s/g/%env(MESSENGER_CONSUMER_NAME)%", REDIS)],
+    [
+        ("amqp://rabbit/%2f/events", {}),
+        ("amqp://rabbit", {"heartbeat": 0}),
+        ("amqp://rabbit", {"heartbeat": 31}),  # two missed ones are 62 s, the longest message takes 60
+        ("sync://", {}),
+        ("redis://redis/s/g/%env(MESSENGER_CONSUMER_NAME)%", REDIS),
+        ("doctrine://default", {"redeliver_timeout": 90, "use_notify": False}),
+    ],
 )
 def test_transports_that_need_nothing_get_no_finding(dsn: str, options: dict[str, Any]) -> None:
     assert judge_image(facts(transports=[Transport("events", dsn, options)]), environment()) == []
