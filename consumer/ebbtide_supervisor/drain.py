@@ -48,7 +48,8 @@ class Drain:
         self._ask_again_after = ASK_AGAIN_SECONDS
         self.asked = frozenset(worker for worker in workers if worker.alive)
         told = {} if in_flight is None else {"inFlight": in_flight}
-        emit("drainStarted", by=by, running=len(self.asked), drain=environment.drain, **told)
+        waiting = len(workers) - len(self.asked)
+        emit("drainStarted", by=by, running=len(self.asked), waiting=waiting, drain=environment.drain, **told)
         if environment.drain == "signal":
             for worker in self.asked:
                 worker.ask()

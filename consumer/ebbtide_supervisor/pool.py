@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ebbtide_supervisor.drain import Drain
-from ebbtide_supervisor.gate import SETTLE_SECONDS, Gate
+from ebbtide_supervisor.gate import PROBE_SECONDS, SETTLE_SECONDS, Gate
 from ebbtide_supervisor.outcome import CANNOT_START, ExitStatus, Outcome, describe, judge
 from ebbtide_supervisor.progress import Progress
 
@@ -48,6 +48,7 @@ class Pool:
         self._due: dict[Worker, float] = {}  # who wants to start, and from when on
         self._held_since: float | None = None
         self._parked: set[Worker] = set()  # who found the stop file
+        self._all_parked_at: float | None = None
         self._all_ready = False
         self._overdue: set[Worker] = set()
         for worker in workers:
@@ -147,6 +148,7 @@ class Pool:
                 self.exit_status = self.drain.exit_status
         else:
             self._unpark(now)
+            self._check_parked(now)
             self._look(now)
             self._check_start_deadline(now)
             self._start_due(now)
@@ -167,14 +169,17 @@ class Pool:
         fields: dict[str, object] = {**describe(wait_status), "seconds": lived}
         if self.drain is not None:
             fields["afterDrainSeconds"] = round(at - self.drain.began_at, 3)
+        in_flight = self.progress.in_flight_seconds(worker.number) is not None
         if self.progress.is_told:
-            fields["inFlight"] = self.progress.in_flight_seconds(worker.number) is not None
+            fields["inFlight"] = in_flight
+        if outcome is Outcome.TERMINATED and worker.left_others:
+            fields["leftOthers"] = True
         self.emit("workerEnded", worker=worker.number, outcome=outcome, **fields)
         if self.drain is not None:
             # PHP has Messenger's handler from the end of its boot to the begin of its shutdown: whoever dies of the
-            # signal had no message. The entrypoint has seen to it that there is a handler at all.
-            without_message = not worker.ready or self.environment.worker_kind == "symfonyMessenger"
-            self.drain.record(outcome, without_message=without_message)
+            # signal had no message, unless it says that it had, or was a wrapper whose worker runs on without it.
+            symfony = self.environment.worker_kind == "symfonyMessenger" and not worker.left_others
+            self.drain.record(outcome, without_message=not in_flight and (symfony or not worker.ready))
         elif outcome is Outcome.STOPPED and asked:
             self.gate.ended(worker.number)
             self._parked.add(worker)
@@ -190,6 +195,12 @@ class Pool:
         self._all_ready = False
 
     def _hold(self, worker: Worker, lived: float, at: float) -> None:
+        if worker.number == self.gate.probe and self.progress.is_consuming(worker.number):
+            # The broker is there; what ended it is its message. RabbitMQ gives that to the next worker at once: one
+            # at a time, each probe would die of it, and nobody would take the other messages.
+            self._open_gate(worker, at)
+            self._due[worker] = at + PROBE_SECONDS
+            return
         if self._held_since is None:
             self._held_since = at
             self.emit("startsHeld", worker=worker.number, reason="a worker failed: one at a time until one settles")
@@ -202,6 +213,17 @@ class Pool:
         if self._parked and not self.environment.stop_file.exists():
             self._due.update(dict.fromkeys(self._parked, now))
             self._parked.clear()
+
+    def _check_parked(self, now: float) -> None:
+        """Nobody works and nobody comes to end the container: the file was left behind by hand."""
+        if len(self._parked) < len(self.workers):
+            self._all_parked_at = None
+            return
+        self._all_parked_at = self._all_parked_at or now
+        grace = self.environment.grace_seconds
+        if now >= self._all_parked_at + grace:
+            reason = f"every worker has found the stop file and nobody ended the container within {grace} s"
+            self._give_up(ExitStatus.NOT_TERMINATED, reason)
 
     def _look(self, now: float) -> None:
         for worker in self.workers:
@@ -267,6 +289,8 @@ class Pool:
         if self.drain is not None:
             return [self.drain.next_at(now), self.drain.began_at + self.environment.grace_seconds]
         times: list[float | None] = list(self._due.values()) if self.gate.is_open else []
+        if self._all_parked_at is not None:
+            times.append(self._all_parked_at + self.environment.grace_seconds)
         if self._due:
             times.append(self.gate.next_start_at())
         if any(worker.alive and not worker.ready for worker in self.workers):

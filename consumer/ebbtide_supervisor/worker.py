@@ -48,6 +48,8 @@ class Worker(Process):
         self.started_at = 0.0  # monotonic seconds
         self.ready = False
         self.killed = False
+        self.left_others = False
+        """Whether processes it has started outlived it: it was a wrapper, or they are somebody's background job."""
         self._cpu_ticks = -1
 
     # Stock compares processes by priority, so that all workers would be one key of a dict.
@@ -103,6 +105,7 @@ class Worker(Process):
             super().transition()
 
     def finish(self, pid: int, sts: int) -> None:
+        self.left_others = _is_group(pid)
         super().finish(pid, sts)
         self.on_end(self, sts)
 
@@ -119,3 +122,13 @@ class Worker(Process):
         ticks, before = int(fields[11]) + int(fields[12]), self._cpu_ticks
         self._cpu_ticks = ticks
         return fields[0] == "S" and ticks == before
+
+
+def _is_group(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -200,6 +201,37 @@ def test_a_worker_without_a_handler_that_dies_in_its_message_makes_the_status_un
     assert len(container.events("workerEnded", outcome="terminated", signal="SIGTERM")) == WORKERS
 
 
+WRAPPER = """#!/usr/bin/python3
+import subprocess, sys
+sys.argv[1] != "-r" and subprocess.run({command!r})
+"""
+
+
+@pytest.mark.parametrize("by", ["itself", "a wrapper that dies and leaves it"])
+def test_a_symfony_worker_that_dies_with_a_message_in_hand_makes_the_status_unclean(
+    container: Container, by: str
+) -> None:
+    """Symfony's own handler never lets that happen; one that was taken away, or a wrapper without exec, does."""
+    command = container.command("--message-seconds", "60", *(["--default-signal", "--tell"] if by == "itself" else []))
+    php = container.directory / "php"
+    start = WRAPPER.format(command=command)
+    php.write_text(start if by != "itself" else start.replace("subprocess.run(", "os.execv('/usr/bin/python3', "))
+    php.write_text(php.read_text().replace("import subprocess", "import os, subprocess"))
+    php.chmod(0o755)
+    (container.directory / "bin").mkdir()
+    (container.directory / "bin/console").touch()
+    container.variables |= {
+        "EBBTIDE_WORKER_KIND": "symfonyMessenger",
+        "PATH": f"{container.directory}:{container.variables['PATH']}",
+    }
+    container.start("php", "bin/console", "messenger:consume", "events", PROCESSES=WORKERS)
+    container.until_event("workersReady")
+    container.terminate()
+    assert container.wait() == 3, f"messages were lost and the log calls it a clean drain:\n{container.log}"
+    told = {"inFlight": True} if by == "itself" else {"leftOthers": True}
+    assert len(container.events("workerEnded", outcome="terminated", **told)) == WORKERS, container.log
+
+
 def test_supervisord_begins_with_sigterm_blocked(container: Container) -> None:
     directory = container.directory / "opt"
     shutil.copytree(container.image, directory)
@@ -228,6 +260,46 @@ def test_the_container_drained_by_hand_does_not_idle_for_ever(container: Contain
     assert container.run("drain").returncode == 0
     assert container.wait() == 6
     assert container.events("notTerminated")
+
+
+def test_a_stop_file_that_nobody_follows_up_does_not_idle_for_ever(container: Container) -> None:
+    budget = {"STOP_WAIT_SECONDS": 2, "DRAIN_DEADLINE_SECONDS": 3, "GRACE_SECONDS": 4}
+    busy(container, "--messages", "1", LONGEST_MESSAGE_SECONDS=0, **budget)
+    (container.state / "stop").touch()  # a hook run by hand and killed at once; no SIGTERM ever comes
+    assert container.wait() == 6
+    assert "found the stop file" in container.events("gaveUp")[0]["reason"]
+    assert_nothing_lost(container)
+
+
+def test_a_log_that_nobody_reads_does_not_keep_pid_1_from_its_drain(container: Container) -> None:
+    """A container runtime whose log reader is stuck: a write would wait for it for ever, and SIGTERM with it."""
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write_fd, b"x" * 4096)
+    os.set_blocking(write_fd, True)
+    container.variables |= {"EBBTIDE_PROCESSES": str(WORKERS)}
+    container.process = container.popen("entrypoint", *container.command("--message-seconds", "1.2"), stdout=write_fd)
+    os.close(write_fd)
+    until(lambda: len(workers_in(container, "started")) == WORKERS, "every worker to take a message")
+    hook = container.run("drain")
+    assert hook.returncode == 0, hook.stderr
+    assert_nothing_lost(container)
+    take_all(read_fd)  # now somebody reads again
+    container.terminate()
+    assert container.wait() == 0
+    assert b'"event":"eventsDropped"' in take_all(read_fd), "lines are missing and nobody says so"
+    os.close(read_fd)
+
+
+def take_all(pipe: int) -> bytes:
+    os.set_blocking(pipe, False)
+    taken = b""
+    with contextlib.suppress(BlockingIOError):
+        while data := os.read(pipe, 65_536):
+            taken += data
+    return taken
 
 
 def test_a_clock_that_is_set_forward_kills_nobody(container: Container) -> None:

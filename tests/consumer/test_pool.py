@@ -22,6 +22,8 @@ class Sleepless:
         self.pid = 0
         self.started_at = 0.0
         self.ready = False
+        self.left_others = False
+        self.on_end: Any = None
         self.asked = 0
 
     def ask(self) -> None:
@@ -65,6 +67,21 @@ def test_a_probe_that_has_become_ready_lets_the_others_start(pool: Pool) -> None
     pool.step()
     assert pool.workers[0].ready
     assert all(worker.alive for worker in pool.workers), "one worker of 70 does all the work until it rotates"
+
+
+@pytest.mark.parametrize("heard_from_the_broker", [True, False])
+def test_a_probe_that_dies_of_its_message_lets_the_others_start(tmp_path: Path, *, heard_from_the_broker: bool) -> None:
+    """RabbitMQ gives it to the next worker at once: if only probes ran, each would die of it."""
+    pool = pool_of(tmp_path)
+    pool.begin()
+    probe: Any = pool.workers[0]
+    (tmp_path / "workers").mkdir()
+    if heard_from_the_broker:
+        (tmp_path / "workers/0").touch()
+    probe.pid = 0
+    probe.on_end(probe, 255 << 8)
+    pool.step()
+    assert [worker.alive for worker in pool.workers] == [False] + 2 * [heard_from_the_broker]
 
 
 @pytest.mark.parametrize(
