@@ -21,17 +21,20 @@ CONSUME = WORKER[:3]
 
 
 @pytest.mark.parametrize(
-    ("environment", "arguments", "said"),
+    ("environment", "arguments", "said", "status"),
     [
-        ({"EBBTIDE_PROCESSES": "0"}, WORKER, "EBBTIDE_PROCESSES"),
-        ({"EBBTIDE_PROCESSES": "10000"}, WORKER, "EBBTIDE_PROCESSES"),
-        ({"EBBTIDE_STOP_WAIT_SECONDS": "soon"}, WORKER, "EBBTIDE_STOP_WAIT_SECONDS"),
-        ({"EBBTIDE_WORKER_KIND": "laravel"}, WORKER, "EBBTIDE_WORKER_KIND"),
-        ({}, (), "worker"),
-        ({}, ("php", "bin/consoel", *WORKER[2:]), "bin/consoel"),
-        ({}, ("phhp", *WORKER[1:]), "phhp"),
-        (SOON, CONSUME, "receiver"),
-        (SOON, (*CONSUME, "no-such-queue"), "no-such-queue"),
+        ({"EBBTIDE_PROCESSES": "0"}, WORKER, "EBBTIDE_PROCESSES", 1),
+        ({"EBBTIDE_PROCESSES": "10000"}, WORKER, "EBBTIDE_PROCESSES", 1),
+        ({"EBBTIDE_STOP_WAIT_SECONDS": "soon"}, WORKER, "EBBTIDE_STOP_WAIT_SECONDS", 1),
+        ({"EBBTIDE_WORKER_KIND": "laravel"}, WORKER, "EBBTIDE_WORKER_KIND", 1),
+        ({}, (), "worker", 1),
+        ({}, ("php", "bin/consoel", *WORKER[2:]), "bin/consoel", 1),
+        ({}, ("phhp", *WORKER[1:]), "phhp", 1),
+        ({"REDELIVER_TIMEOUT": "5"}, WORKER, "redeliver_timeout is not above the longest message", 1),
+        ({"MESSENGER_TRANSPORT_DSN": "amqp://rabbit?heartbeat=2"}, WORKER, "heartbeat is too short", 1),
+        ({"MESSENGER_TRANSPORT_DSN": "redis://redis/s/g/one?consumer=one"}, WORKER, "one Redis consumer name", 1),
+        (SOON, CONSUME, "receiver", 1),
+        (SOON, (*CONSUME, "no-such-queue"), "no-such-queue", 5),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
@@ -40,12 +43,13 @@ def test_what_is_set_wrongly_is_named_and_the_container_ends(
     environment: dict[str, str],
     arguments: tuple[str, ...],
     said: str,
+    status: int,
 ) -> None:
     scene = open_scene()
     pod = scene.ours(2, BUDGET, environment, arguments=arguments).start()
 
     assert pod.wait(20), f"it idles instead of saying what is wrong: {pod.output()}"
-    assert pod.exit_status() not in (0, 137), pod.output()
+    assert pod.exit_status() == status, pod.output()
     assert said in pod.output(), f"the log does not name {said}: {pod.output()}"
     assert "Traceback" not in pod.output()
     assert not scene.account().consuming

@@ -82,8 +82,35 @@ def test_one_killed_worker_is_replaced_and_only_its_own_message_comes_again(
     assert not account.overlapping
     assert len(account.killed) == 1, "and nobody else was disturbed"
     assert [event["signal"] for event in pod.events("workerEnded")] == ["SIGKILL"], pod.output()
+    # What happened before the drain says nothing about it.
+    assert_a_clean_end(pod.delete(BUDGET.grace), pod, scene)
+
+
+def test_a_pod_deleted_while_a_worker_waits_in_its_back_off_starts_it_no_more(
+    open_scene: Callable[..., Scene],
+) -> None:
+    scene = open_scene()
+    scene.send(messages(seed=23, number=6, least=7, most=8))
+    pod = scene.ours(6, BUDGET, SOON).start()
+    scene.wait_for_messages_in_hand(6)
+    first = pod.workers()
+    os.kill(first[0], signal.SIGKILL)
+    # It is started again at once, as a probe; when that fails too, the next is 2.5 s later.
+    scene.wait_until(lambda: bool(set(pod.workers()) - set(first)), 10, "it is started again")
+    os.kill((set(pod.workers()) - set(first)).pop(), signal.SIGKILL)
+    scene.wait_until(lambda: len(pod.events("workerEnded")) == 2, 10, "it waits in its back-off")
+
     deletion = pod.delete(BUDGET.grace)
-    assert not deletion.sigkilled
+
+    assert_a_clean_end(deletion, pod, scene)
+    drain = pod.events("drainStarted")[0]
+    assert (drain["running"], drain["waiting"]) == (5, 1), "the log tells of the one that was never started again"
+    assert outcomes(pod) == {"killed": 2, "stopped": 5}, pod.output()
+    account = scene.account()
+    assert len({handling.message for handling in account.killed}) == 1, "the drain itself killed nothing"
+    assert len(account.finished) == 5
+    assert not account.handled_twice
+    assert scene.broker.depth().taken == 1, "the killed one waits in the broker for its next worker"
 
 
 def test_a_worker_that_ignores_sigterm_is_killed_at_the_stop_wait_and_reported(
@@ -100,8 +127,8 @@ def test_a_worker_that_ignores_sigterm_is_killed_at_the_stop_wait_and_reported(
     assert not deletion.sigkilled, "two deaf workers must not cost the pod its orderly end"
     assert Budget(1).stop_wait <= deletion.seconds < Budget(1).drain_deadline + 2, deletion
     assert deletion.hook is not None
-    assert deletion.hook.status != 0, "the hook says that it had to kill"
-    assert deletion.exit_status != 0, "and so does the container"
+    assert deletion.hook.status == 1, "the hook says that it had to kill"
+    assert deletion.exit_status == 3, "and so does the container"
     assert outcomes(pod) == {"killed": 2}, pod.output()
 
 
@@ -122,7 +149,11 @@ def test_a_message_longer_than_the_budget_is_the_only_one_lost_and_the_log_names
     killed = [event["worker"] for event in pod.events("workerEnded") if event["outcome"] == "killed"]
     assert account.killed[0].worker == f"{pod.name}-{killed[0]}", "the log must lead to the message"
     assert not deletion.sigkilled
-    assert deletion.exit_status != 0
+    assert budget.stop_wait <= deletion.seconds < budget.drain_deadline + 2, deletion
+    assert deletion.exit_status == 3
+    assert deletion.hook is not None
+    assert deletion.hook.status == 1
+    assert scene.broker.depth().taken == 1, "it waits in the broker for its next worker"
 
 
 def test_a_killed_supervisor_costs_its_messages_one_more_try_and_the_pod_recovers(
@@ -182,8 +213,8 @@ def test_a_disk_that_fills_up_later_does_not_harm_the_drain(open_scene: Callable
 
         deletion = pod.delete(BUDGET.grace)
 
-        assert not deletion.sigkilled, pod.output()
         assert_nothing_was_lost(scene)
+        assert_a_clean_end(deletion, pod, scene)
         assert_no_new_work(scene, drain_started(pod))
         pod.destroy()
 

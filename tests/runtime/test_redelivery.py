@@ -87,3 +87,16 @@ def test_a_message_that_is_still_being_handled_is_not_given_to_a_second_worker(
 
     assert scene.account().started_again == set()
     pod.delete(BUDGET.grace)
+
+
+def test_a_heartbeat_is_seen_to_give_away_what_is_still_being_handled(open_scene: Callable[..., Scene]) -> None:
+    """Why a short one is refused. Should PHP ever beat during a handler, the rule must go."""
+    scene = open_scene("rabbitmq")
+    scene.send([Message("long", LONGEST_SECONDS)])
+    dsn = scene.broker.environment()["MESSENGER_TRANSPORT_DSN"] + "?heartbeat=2"
+    # A longest message of 3 s is what the entrypoint is told, and lets the heartbeat pass.
+    pod = scene.ours(4, Budget(3), {"MESSENGER_TRANSPORT_DSN": dsn}).start()
+
+    scene.wait_until(lambda: "long" in scene.account().overlapping, LONGEST_SECONDS + 20, "two workers have it")
+
+    pod.delete(Budget(LONGEST_SECONDS).grace)
