@@ -22,7 +22,9 @@ return static function (ContainerConfigurator $container): void {
         ->arg('$file', '%env(default::LEDGER_FILE)%')
         ->arg('$worker', '%env(MESSENGER_CONSUMER_NAME)%');
     $services->get(OneConnection::class)->arg('$url', '%env(default::DATABASE_URL)%');
-    $services->get(Work::class)->arg('$databaseUrl', '%env(default::DATABASE_URL)%');
+    $services->get(Work::class)
+        ->arg('$databaseUrl', '%env(default::DATABASE_URL)%')
+        ->arg('$serviceUrl', '%env(default::SERVICE_URL)%');
 
     // DoctrineBundle would register this factory; Debian has no package of that bundle.
     $services->set(DoctrineTransportFactory::class)

@@ -10,6 +10,7 @@ namespace App\MessageHandler;
  *   wait      short sleeps until the time is over, with a share of CPU: finishes as if nothing happened
  *   shell     a child process: unharmed, unless the signal goes to the whole process group
  *   database  a query (PostgreSQL): unharmed
+ *   curl      a request to a slow service: unharmed
  *   sleep     one sleep(): the signal cuts it short, and the handler goes on too early
  *   select    one stream_select(): the signal interrupts it, and the handler throws
  */
@@ -17,8 +18,10 @@ final class Work
 {
     private const SLICE_SECONDS = 0.05;
 
-    public function __construct(private readonly ?string $databaseUrl)
-    {
+    public function __construct(
+        private readonly ?string $databaseUrl,
+        private readonly ?string $serviceUrl,
+    ) {
     }
 
     /**
@@ -32,6 +35,7 @@ final class Work
             'wait' => $this->wait($seconds, $cpuShare),
             'shell' => $this->shell($seconds),
             'database' => $this->query($seconds),
+            'curl' => $this->request($seconds),
             'sleep' => sleep((int) ceil($seconds)),
             'select' => $this->select($seconds),
         };
@@ -66,6 +70,18 @@ final class Work
         }
         $dsn = sprintf('pgsql:host=%s;port=%d;dbname=%s', $url['host'], $url['port'] ?? 5432, ltrim($url['path'] ?? '', '/'));
         (new \PDO($dsn, $url['user'], $url['pass'] ?? null))->query(sprintf('SELECT pg_sleep(%.3F)', $seconds));
+    }
+
+    private function request(float $seconds): void
+    {
+        if (!\function_exists('curl_init') || null === $this->serviceUrl) {
+            throw new \RuntimeException('SERVICE_URL and PHP\'s curl extension: needed for work by "curl"');
+        }
+        $curl = curl_init($this->serviceUrl.'?seconds='.sprintf('%.3F', $seconds));
+        curl_setopt($curl, \CURLOPT_RETURNTRANSFER, true);
+        if (false === curl_exec($curl)) {
+            throw new \RuntimeException('the request was interrupted: '.curl_error($curl));
+        }
     }
 
     private function select(float $seconds): void
