@@ -12,10 +12,8 @@ if TYPE_CHECKING:
     from ebbtide_supervisor.environment import Environment
     from ebbtide_supervisor.image_facts import ImageFacts, Transport
 
-# A lost message must come back within 60 s after the longest one could still be handled: half for the timeout to be
-# above that, half until somebody looks.
-REDELIVERY_SLACK_SECONDS: Final = 30
-LONGEST_LOOK_MILLISECONDS: Final = 30_000
+# A lost message must come back within this long after the longest one could still be handled.
+REDELIVERY_SLACK_SECONDS: Final = 60
 SYMFONY_REDELIVER_SECONDS: Final = 3600
 SYMFONY_LOOK_MILLISECONDS: Final = 60_000
 # rabbit_heartbeat closes a connection from which nothing has come for two to three intervals.
@@ -104,12 +102,9 @@ def judge_transports(transports: Iterable[Transport], environment: Environment) 
     for transport in transports:
         if transport.scheme == "redis":
             yield from _redis_consumer(transport)
-            yield from _timeout(transport, environment)
-            yield from _look_interval(transport, "claim_interval", "are looked for")
+            yield from _timeout(transport, environment, "claim_interval")
         elif transport.scheme == "doctrine":
-            yield from _timeout(transport, environment)
-            if str(transport.options.get("use_notify", True)).lower() not in ("0", "false", "off", "no", ""):
-                yield from _look_interval(transport, "check_delayed_interval", "are looked for on PostgreSQL")
+            yield from _doctrine(transport, environment)
         elif transport.scheme in ("amqp", "amqps"):
             yield from _heartbeat(transport, environment)
         elif transport.dsn.startswith("%env("):
@@ -131,31 +126,39 @@ def _redis_consumer(transport: Transport) -> Iterator[Finding]:
         )
 
 
-def _timeout(transport: Transport, environment: Environment) -> Iterator[Finding]:
+def _timeout(transport: Transport, environment: Environment, look: str | None) -> Iterator[Finding]:
+    """`look` names the option that says how often an idle worker looks for such messages, in milliseconds."""
     longest = environment.longest_message_seconds
     seconds = _whole(transport.options.get("redeliver_timeout", SYMFONY_REDELIVER_SECONDS))
+    interval = _whole(transport.options.get(look, SYMFONY_LOOK_MILLISECONDS)) if look else None
     if seconds is None:
-        return  # Set where the container runs: self-check there reads it.
+        return  # Set where the container runs: the entrypoint reads it there.
     if seconds <= longest:
         yield Finding(
             f"transport {transport.name}: redeliver_timeout is not above the longest message (got {seconds} s, longest "
             f"{longest} s), so one that is still being handled is given to a second worker; set {longest + 30}"
         )
-    elif seconds > longest + REDELIVERY_SLACK_SECONDS:
+        return
+    away = seconds + (interval or 0) / 1000
+    if away > longest + REDELIVERY_SLACK_SECONDS:
+        got, remedy = (f" and {look} {interval} ms", f" and {look} to 5000") if interval else ("", "")
         yield Finding(
-            f"transport {transport.name}: a killed worker's message stays away for {seconds} s (longest message "
-            f"{longest} s); set redeliver_timeout to {longest + 30}",
+            f"transport {transport.name}: a killed worker's message stays away for {away:g} s (redeliver_timeout "
+            f"{seconds} s{got}; longest message {longest} s); set redeliver_timeout to {longest + 30}{remedy}",
             is_error=False,
         )
 
 
-def _look_interval(transport: Transport, option: str, meaning: str) -> Iterator[Finding]:
-    milliseconds = _whole(transport.options.get(option, SYMFONY_LOOK_MILLISECONDS))
-    if milliseconds is not None and not 0 < milliseconds <= LONGEST_LOOK_MILLISECONDS:
-        often = f"every {milliseconds / 1000:g} s" if milliseconds else "never"
-        yield Finding(
-            f"transport {transport.name}: lost messages {meaning} {often}; set {option} to 5000", is_error=False
-        )
+def _doctrine(transport: Transport, environment: Environment) -> Iterator[Finding]:
+    # On PostgreSQL an idle worker waits to be told of new messages, and looks for old ones only this often.
+    look = "check_delayed_interval"
+    if str(transport.options.get("use_notify", True)).lower() in ("0", "false", "off", "no", ""):
+        yield from _timeout(transport, environment, None)
+    elif _whole(transport.options.get(look)) == 0:
+        text = f"transport {transport.name}: with {look} 0 a killed worker's message waits for the next new one"
+        yield Finding(f"{text} on PostgreSQL; set {look} to 5000", is_error=False)
+    else:
+        yield from _timeout(transport, environment, look)
 
 
 def _heartbeat(transport: Transport, environment: Environment) -> Iterator[Finding]:
