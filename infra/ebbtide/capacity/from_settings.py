@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ebbtide.capacity.hpa import HpaSpec
+from ebbtide.capacity.hpa import read_manifest
 from ebbtide.capacity.measured import NOTHING, Measured
 from ebbtide.capacity.model import NodeTimes, Scenario, Signal
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
@@ -51,7 +51,7 @@ def build_scenario(
     hpa = None
     if isinstance(scaling, HpaSettings):
         _refuse_undrivable(consumer, scaling, signals)
-        hpa = HpaSpec.from_manifest(build_autoscaler(stack, consumer, scaling), stack.kubernetes_minor)
+        hpa = read_manifest(build_autoscaler(stack, consumer, scaling), stack.kubernetes_minor)
     worker = consumer.worker
     limit = worker.message_limit if isinstance(worker, SymfonyMessengerWorker) else None
     scenario = Scenario(

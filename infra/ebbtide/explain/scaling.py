@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ebbtide.capacity.hpa import Controller, History, HpaSpec, Metric, Scale
+from ebbtide.capacity.hpa import Controller, History, HpaSpec, Metric, Scale, read_manifest
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
 from ebbtide.settings.autoscaling import Behavior, HpaSettings, ScalingRules
@@ -39,7 +39,7 @@ def build_scaling_limits(stack: StackSettings, consumer: ConsumerSettings) -> Sc
     window = down.stabilization_window
     if window is None:
         window = DEFAULT_FLAGS.downscale_stabilization_seconds
-    spec = HpaSpec.from_manifest(build_autoscaler(stack, consumer, scaling), stack.kubernetes_minor)
+    spec = read_manifest(build_autoscaler(stack, consumer, scaling), stack.kubernetes_minor)
     steps, seconds = _steps_up(spec)
     return ScalingLimits(steps, seconds, window, _shrinks(down))
 

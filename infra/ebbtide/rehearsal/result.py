@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from ebbtide.capacity.hpa import HpaSpec
+from ebbtide.capacity.hpa import read_manifest
 from ebbtide.explain.scaling import ScalingLimits, build_scaling_limits
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
 from ebbtide.rehearsal.conduct import Record
@@ -84,9 +84,7 @@ def judge(record: Record) -> Result:
     target = next(one.target_utilization or 0 for one in scaling.metrics if isinstance(one, CpuMetric))
     limits = build_scaling_limits(record.stack, record.consumer)
     assert limits is not None  # noqa: S101 - the same
-    spec = HpaSpec.from_manifest(
-        build_autoscaler(record.stack, record.consumer, scaling), record.stack.kubernetes_minor
-    )
+    spec = read_manifest(build_autoscaler(record.stack, record.consumer, scaling), record.stack.kubernetes_minor)
     first = seconds_to_first_scale_up(moments, target)
     against = contradictions(moments, limits, target)
     problems = [*record.problems, *against]

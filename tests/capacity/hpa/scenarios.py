@@ -152,7 +152,7 @@ def random_scenario(api: ModuleType, seed: int, release: Any) -> dict[str, Any]:
     """A scenario whose count follows our controller's decisions, with interference from outside now and then."""
     rng = random.Random(seed)
     hpa = random_hpa(rng)
-    spec = api.HpaSpec.from_manifest(hpa, release)
+    spec = api.read_manifest(hpa, release)
     controller, history = api.Controller(spec), api.History()
     count, now_us = rng.choice([0, 1, 2, 3, 7, spec.max_replicas, spec.max_replicas + 2]), 0
     odd = rng.random() < 0.5
@@ -216,7 +216,7 @@ def _our_pod(api: ModuleType, metric: Any, pod: dict[str, Any], sample: dict[str
 
 def decide(api: ModuleType, scenario: dict[str, Any], release: Any) -> list[dict[str, Any]]:
     """What our controller decides, in the form in which upstream's outcomes are written down."""
-    controller = api.Controller(api.HpaSpec.from_manifest(scenario["hpa"], release))
+    controller = api.Controller(api.read_manifest(scenario["hpa"], release))
     history = api.History()
     outcomes = []
     for step in scenario["steps"]:

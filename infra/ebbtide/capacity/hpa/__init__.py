@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ebbtide.capacity.hpa.controller import Controller, Decision
 from ebbtide.capacity.hpa.history import Condition, History
+from ebbtide.capacity.hpa.manifest import ManifestError, read_manifest
 from ebbtide.capacity.hpa.metrics import MetricFailure, MetricInput, MetricResult, Scale
 from ebbtide.capacity.hpa.pods import Pod, PodCounts, PodSamples, Sample, count_ready, group_pods
 from ebbtide.capacity.hpa.release import Release
@@ -20,6 +21,7 @@ __all__ = [
     "Decision",
     "History",
     "HpaSpec",
+    "ManifestError",
     "Metric",
     "MetricFailure",
     "MetricInput",
@@ -34,4 +36,5 @@ __all__ = [
     "ScalingRules",
     "count_ready",
     "group_pods",
+    "read_manifest",
 ]

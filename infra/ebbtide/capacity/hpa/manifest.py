@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ebbtide.capacity.hpa.quantity import milli_value, parse_quantity
+from ebbtide.capacity.hpa.release import NEWEST_MINOR, Release
 from ebbtide.capacity.hpa.spec import (
     DEFAULT_METRIC,
     DEFAULT_SCALE_DOWN,
@@ -22,7 +23,6 @@ from ebbtide.capacity.hpa.spec import (
 )
 
 if TYPE_CHECKING:
-    from ebbtide.capacity.hpa.release import Release
     from ebbtide.capacity.hpa.spec import TargetType
 
 MAX_WINDOW_SECONDS = 3600
@@ -83,8 +83,12 @@ class _Reader:
         return milli
 
 
-def read_manifest(manifest: Mapping[str, Any], release: Release) -> HpaSpec:
-    """See HpaSpec.from_manifest."""
+def read_manifest(manifest: Mapping[str, Any], version: int | Release = NEWEST_MINOR) -> HpaSpec:
+    """The spec of a manifest as Kubernetes would read it; `version` is the minor release, for example 34.
+
+    Raises ManifestError, whose `problems` name every field that is wrong, and ValueError for an unknown release.
+    """
+    release = version if isinstance(version, Release) else Release.of(version)
     reader = _Reader()
     kind = (manifest.get("apiVersion"), manifest.get("kind"))
     if kind != ("autoscaling/v2", "HorizontalPodAutoscaler"):

@@ -5,13 +5,10 @@ Values are plain numbers: replicas, per cent, milli-units and seconds. `manifest
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 from ebbtide.capacity.hpa.release import NEWEST_MINOR, Release
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MetricSource = Literal["Resource", "ContainerResource", "Pods", "Object", "External"]
 TargetType = Literal["Utilization", "AverageValue", "Value"]
@@ -108,20 +105,6 @@ class HpaSpec:
     metrics: tuple[Metric, ...] = (DEFAULT_METRIC,)
     behavior: Behavior | None = None
     release: Release = field(default_factory=lambda: Release.of(NEWEST_MINOR))
-
-    @classmethod
-    def from_manifest(cls, manifest: Mapping[str, Any], version: int | Release = NEWEST_MINOR) -> HpaSpec:
-        """The spec of a manifest as Kubernetes would read it; `version` is the minor release, for example 34.
-
-        Raises ManifestError, whose `problems` name every field that is wrong, and ValueError for an unknown release.
-        """
-        from ebbtide.capacity.hpa.manifest import read_manifest  # noqa: PLC0415  the reader is not on the hot path
-
-        return read_manifest(manifest, version if isinstance(version, Release) else Release.of(version))
-
-    def with_bounds(self, min_replicas: int, max_replicas: int) -> HpaSpec:
-        """The same autoscaler between other bounds, for sweeps."""
-        return replace(self, min_replicas=min_replicas, max_replicas=max_replicas)
 
 
 @dataclass(frozen=True, slots=True)
