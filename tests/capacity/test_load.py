@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from array import array
 from datetime import UTC, datetime
 
@@ -10,8 +11,11 @@ import pytest
 from ebbtide.capacity.load import read_load
 from ebbtide.capacity.patterns import draw_load
 from ebbtide.capacity.profile import Durations, LoadProfile
+from ebbtide.capacity.samples import read_samples
 from ebbtide.capacity.trace import MAGIC, TraceError, read_trace, write_trace
 from ebbtide.settings.findings import SettingsError
+
+_DURATIONS = Durations.model_validate({"p50": "2s", "max": "20s"})
 
 
 def _messages(load, seed=1):
@@ -32,6 +36,8 @@ def _messages(load, seed=1):
         ("a.csv", "when,duration\n1,2\n", "line 1: has no column for the arrival"),
         ("a.csv", "arrival\n1\n", "line 2: has no duration; add one, or give --durations"),
         ("a.csv", "minute,count\n0,-4\n", "line 2: is negative"),
+        ("a.csv", 'arrival,duration\n1,1\n2,"1\n', "line 3: is no CSV"),
+        ("a.jsonl", '{"arrival": true, "duration": 1}\n', "line 1: the arrival is no number of seconds"),
         ("a.csv", "minute,count\n0,x\n", "line 2: is no minute and count"),
         ("a.jsonl", '{"arrival": 1, "duration": 2}\n{"arrival"\n', "line 2: is not JSON"),
         ("a.jsonl", "[1, 2]\n", "line 1: is no object"),
@@ -80,6 +86,67 @@ def test_dates_are_arrivals_as_well(tmp_path):
         f"timestamp,duration\n{begin.isoformat()},1\n{begin.replace(minute=1).isoformat()},1\n"
     )
     assert [at for at, _ in _messages(read_load(tmp_path / "a.csv"))] == [0, 60_000_000]
+
+
+def test_a_date_without_a_time_zone_means_the_same_on_every_machine(tmp_path, monkeypatch):
+    # In Berlin the second of these hours does not exist.
+    rows = [f"2026-03-29T0{hour}:30:00,1\n" for hour in (1, 2, 3)]
+    (tmp_path / "a.csv").write_text("arrival,duration\n" + "".join(rows))
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        arrivals = [at for at, _ in _messages(read_load(tmp_path / "a.csv"))]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert arrivals == [0, 3_600_000_000, 7_200_000_000]
+
+
+def test_time_begins_with_the_first_minute_that_is_listed(tmp_path):
+    (tmp_path / "a.csv").write_text("minute,count\n10,0\n11,0\n12,3\n")
+    arrivals = [at for at, _ in _messages(read_load(tmp_path / "a.csv", _DURATIONS))]
+    assert all(120_000_000 <= at < 180_000_000 for at in arrivals), "--why would tell of another minute"
+
+
+@pytest.mark.parametrize("text", ["3\n0.5\n\n7\n", "kind,Duration\na,3\nb,0.5\nc,7\n"])
+@pytest.mark.parametrize(
+    ("name", "load"),
+    [
+        ("a.csv", "minute,count\n0,500\n"),
+        ("b.csv", "arrival\n" + "1\n" * 500),
+        ("c.yaml", "messagesPerDay: 500\ndurations: {p50: 20s, max: 40s}\n"),
+    ],
+)
+def test_measured_durations_are_drawn_from(tmp_path, text, name, load):
+    (tmp_path / "took.csv").write_text(text)
+    (tmp_path / name).write_text(load)
+    taken = [took for _, took in _messages(read_load(tmp_path / name, read_samples(tmp_path / "took.csv")))]
+    assert set(taken) == {3_000_000, 500_000, 7_000_000}
+    assert all(len(taken) / 4 < taken.count(each) < len(taken) / 2 for each in set(taken)), "each as likely as another"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "has no duration"),
+        ("duration\n", "has no duration"),
+        ("1\n-2\n", "line 2: the duration is negative"),
+        ("1\nx\n", "line 2: the duration is no number of seconds"),
+        ("kind,duration\na,1\nb\n", "line 3: has no column 2"),
+        ("1\n1e12\n", "line 2 takes"),
+    ],
+)
+def test_samples_that_cannot_be_used_are_refused_with_their_line(tmp_path, text, said):
+    (tmp_path / "took.csv").write_text(text)
+    with pytest.raises(TraceError, match=said):
+        read_samples(tmp_path / "took.csv")
+
+
+def test_durations_for_a_trace_that_has_its_own_are_not_left_aside_in_silence(tmp_path):
+    (tmp_path / "a.csv").write_text("arrival,duration\n1,2\n")
+    write_trace(tmp_path / "a.trace", read_load(tmp_path / "a.csv").open(1))
+    with pytest.raises(TraceError, match="leave out --durations"):
+        read_load(tmp_path / "a.trace", _DURATIONS)
 
 
 def test_counts_a_minute_are_spread_over_their_minute(tmp_path):

@@ -8,13 +8,13 @@ import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
 from ebbtide.capacity.histogram import MICROSECONDS
 from ebbtide.capacity.patterns import draw_load
-from ebbtide.capacity.profile import Durations, LoadProfile, read_profile
+from ebbtide.capacity.profile import DurationSource, LoadProfile, read_profile
 from ebbtide.capacity.trace import CHUNK_MESSAGES, Chunk, TraceError, is_trace, read_trace, refuse_endless
 
 _ARRIVAL_NAMES = ("arrival", "arrival_seconds", "time", "timestamp")
@@ -35,13 +35,16 @@ class Load:
     profile: LoadProfile | None = None
 
 
-def read_load(file: Path, durations: Durations | None = None) -> Load:
-    """Find out what a file holds. Raises TraceError or SettingsError for one that cannot be used."""
+def read_load(file: Path, durations: DurationSource | None = None) -> Load:
+    """Find out what a file holds. `durations` are those of a table without its own, and of a profile in place of its
+    own. Raises TraceError or SettingsError for a file that cannot be used."""
     try:
         if file.suffix in {".yaml", ".yml"}:
             profile = read_profile(file)
-            return Load(file.name, lambda seed: draw_load(profile, seed), drawn=True, profile=profile)
+            return Load(file.name, lambda seed: draw_load(profile, seed, durations), drawn=True, profile=profile)
         if is_trace(file):
+            if durations is not None:
+                raise TraceError(f"{file}: is a trace, with a duration for each message; leave out --durations")
             return Load(file.name, lambda _: read_trace(file), drawn=False)
     except OSError as error:
         raise TraceError(
@@ -54,47 +57,58 @@ def read_load(file: Path, durations: Durations | None = None) -> Load:
     return Load(file.name, lambda seed: read_table(file, durations, seed), drawn=durations is not None)
 
 
-def read_table(file: Path, durations: Durations | None, seed: int) -> Iterator[Chunk]:
+def read_table(file: Path, durations: DurationSource | None, seed: int) -> Iterator[Chunk]:
     """The rows of a CSV or JSON lines file: an arrival each, in seconds or as a date, and perhaps a duration in
     seconds; or minutes with a count. Without a duration it is drawn from `durations`.
 
-    The first arrival is time zero. Raises TraceError with the line of what cannot be used.
+    The first arrival, or the first minute, is time zero. Raises TraceError with the line of what cannot be used.
     """
     random = Random(seed)  # noqa: S311 - repeatable chance, no secret
     draw = durations.sampler(random) if durations else None
     arrivals, lengths = array("q"), array("q")
-    first: int | None = None
-    last = 0
+    line, last = 0, 0
     for line, arrival, duration in _rows(file, random):
-        first = arrival if first is None else first
         if arrival < last:
             raise TraceError(f"{file}: line {line}: arrives before the line above it; sort the file by arrival")
         last = arrival
         if duration is None and draw is None:
             raise TraceError(f"{file}: line {line}: has no duration; add one, or give --durations 'p50=2s,max=200s'")
         length = duration if duration is not None else draw()  # type: ignore[misc]
-        refuse_endless(f"{file}: line {line}", arrival - first, length)
-        arrivals.append(arrival - first)
+        refuse_endless(f"{file}: line {line}", arrival, length)
+        arrivals.append(arrival)
         lengths.append(length)
         if len(arrivals) == CHUNK_MESSAGES:
             yield arrivals, lengths
             arrivals, lengths = array("q"), array("q")
-    if first is None:
+    if not line:
         raise TraceError(f"{file}: has no message; give at least one arrival")
     if arrivals:
         yield arrivals, lengths
 
 
 def _rows(file: Path, random: Random) -> Iterator[tuple[int, int, int | None]]:
-    """(line, arrival, duration) in microseconds."""
+    """(line, arrival since the beginning, duration) in microseconds."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
             if file.suffix == ".jsonl":
-                yield from _json_rows(file, opened)
-            else:
-                yield from _csv_rows(file, opened, random)
+                yield from _since_first(_json_rows(file, opened))
+                return
+            lines = csv_lines(file, opened)
+            first, header = next(lines, (0, [""]))
+            names = [name.strip().lower() for name in header]
+            if names[:2] == ["minute", "count"]:
+                yield from _minutes(file, lines, random)
+            elif first:
+                yield from _since_first(_csv_rows(file, first, names, lines))
     except UnicodeDecodeError:
         raise TraceError(f"{file}: is not UTF-8; save it as UTF-8") from None
+
+
+def _since_first(rows: Iterable[tuple[int, int, int | None]]) -> Iterator[tuple[int, int, int | None]]:
+    first: int | None = None
+    for line, arrival, duration in rows:
+        first = arrival if first is None else first
+        yield line, arrival - first, duration
 
 
 def _json_rows(file: Path, lines: Iterable[str]) -> Iterator[tuple[int, int, int | None]]:
@@ -109,19 +123,13 @@ def _json_rows(file: Path, lines: Iterable[str]) -> Iterator[tuple[int, int, int
             raise TraceError(f'{file}: line {number}: is no object; write {{"arrival": 0.5, "duration": 2}}')
         arrival = next((row[name] for name in _ARRIVAL_NAMES if name in row), None)
         duration = next((row[name] for name in _DURATION_NAMES if name in row), None)
-        length = None if duration is None else _microseconds(file, number, "duration", duration)
-        yield number, _microseconds(file, number, "arrival", arrival), length
+        length = None if duration is None else microseconds(file, number, "duration", duration)
+        yield number, microseconds(file, number, "arrival", arrival), length
 
 
-def _csv_rows(file: Path, opened: Iterable[str], random: Random) -> Iterator[tuple[int, int, int | None]]:
-    lines = _csv_lines(file, opened)
-    first, header = next(lines, (0, None))
-    if header is None:
-        return
-    names = [name.strip().lower() for name in header]
-    if names[:2] == ["minute", "count"]:
-        yield from _minutes(file, lines, random)
-        return
+def _csv_rows(
+    file: Path, first: int, names: list[str], lines: Iterable[tuple[int, list[str]]]
+) -> Iterator[tuple[int, int, int | None]]:
     arrival = next((names.index(name) for name in _ARRIVAL_NAMES if name in names), None)
     if arrival is None:
         raise TraceError(
@@ -131,13 +139,13 @@ def _csv_rows(file: Path, opened: Iterable[str], random: Random) -> Iterator[tup
     for number, row in lines:
         if len(row) != len(names):
             raise TraceError(f"{file}: line {number}: has {len(row)} columns instead of {len(names)}")
-        length = None if duration is None else _microseconds(file, number, "duration", row[duration])
-        yield number, _microseconds(file, number, "arrival", row[arrival]), length
+        length = None if duration is None else microseconds(file, number, "duration", row[duration])
+        yield number, microseconds(file, number, "arrival", row[arrival]), length
 
 
-def _csv_lines(file: Path, opened: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+def csv_lines(file: Path, opened: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of what is not blank."""
-    reader = csv.reader(opened)
+    reader = csv.reader(opened, strict=True)
     try:
         yield from ((reader.line_num, row) for row in reader if row)
     except csv.Error as error:
@@ -147,7 +155,9 @@ def _csv_lines(file: Path, opened: Iterable[str]) -> Iterator[tuple[int, list[st
 def _minutes(
     file: Path, rows: Iterable[tuple[int, list[str]]], random: Random
 ) -> Iterator[tuple[int, int, int | None]]:
-    """Counts per minute: the messages of a minute are spread over it by chance."""
+    """Counts per minute: the messages of a minute are spread over it by chance. Time begins with the first of them,
+    also where nothing arrived in it."""
+    begin: int | None = None
     for number, row in rows:
         try:
             minute, count = (int(value) for value in row[:2])
@@ -157,18 +167,20 @@ def _minutes(
             raise TraceError(f"{file}: line {number}: is negative (got {','.join(row)!r})")
         if count > _MOST_A_MINUTE:
             raise TraceError(f"{file}: line {number}: is more than {_MOST_A_MINUTE:,} messages (got {row[1]!r})")
-        start = minute * 60 * MICROSECONDS
+        begin = minute if begin is None else begin
+        start = (minute - begin) * 60 * MICROSECONDS
         for arrival in sorted(start + int(random.random() * 60 * MICROSECONDS) for _ in range(count)):
             yield number, arrival, None
 
 
-def _microseconds(file: Path, line: int, what: str, value: object) -> int:
-    """Seconds, or for an arrival a date in ISO 8601, in microseconds."""
+def microseconds(file: Path, line: int, what: str, value: object) -> int:
+    """Seconds, or for an arrival a date in ISO 8601, in microseconds. A date without a time zone is UTC: that of the
+    machine would make another load of the same file."""
     try:
-        seconds = float(value)  # type: ignore[arg-type]
+        seconds = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         try:
-            seconds = datetime.fromisoformat(str(value)).timestamp() if what == "arrival" else math.nan
+            seconds = _date_seconds(str(value)) if what == "arrival" else math.nan
         except (ValueError, OverflowError):
             seconds = math.nan
     if not math.isfinite(seconds):
@@ -176,3 +188,8 @@ def _microseconds(file: Path, line: int, what: str, value: object) -> int:
     if seconds < 0:
         raise TraceError(f"{file}: line {line}: the {what} is negative (got {value})")
     return round(seconds * MICROSECONDS)
+
+
+def _date_seconds(text: str) -> float:
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

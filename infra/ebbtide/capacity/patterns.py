@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 from ebbtide.capacity.histogram import MICROSECONDS
-from ebbtide.capacity.profile import LoadProfile
+from ebbtide.capacity.profile import DurationSource, LoadProfile
 from ebbtide.capacity.trace import Chunk
 
 MINUTES_PER_DAY = 1440
@@ -19,10 +19,10 @@ _BURST_FACTOR = 10
 _NORMAL_FROM = 200
 
 
-def draw_load(profile: LoadProfile, seed: int) -> Iterator[Chunk]:
-    """The arrivals and durations of a profile."""
+def draw_load(profile: LoadProfile, seed: int, durations: DurationSource | None = None) -> Iterator[Chunk]:
+    """The arrivals of a profile, and its durations unless others are given."""
     random = Random(seed)  # noqa: S311 - repeatable chance, no secret
-    duration = profile.durations.sampler(random)
+    duration = (durations or profile.durations).sampler(random)
     for minute, mean in enumerate(_means(profile, random)):
         count = _poisson(mean, random)
         if count:

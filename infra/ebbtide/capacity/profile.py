@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -20,6 +21,14 @@ from ebbtide.settings.units import Count, Seconds
 from ebbtide.settings.yaml import read_yaml
 
 Pattern = Literal["steady", "diurnal", "weekly", "bursts", "webhooks"]
+
+
+class DurationSource(Protocol):
+    """How long messages take: quantiles, or samples of what was measured."""
+
+    def sampler(self, random: Random) -> Callable[[], int]:
+        """A source of durations in microseconds."""
+        ...
 
 
 class Durations(SettingsModel):
@@ -94,7 +103,7 @@ class LoadProfile(SettingsModel):
 
 def read_profile(file: Path) -> LoadProfile:
     """Read a profile. Raises SettingsError with everything that is wrong at once."""
-    raw: Any = read_yaml(file, file)
+    raw: Any = read_yaml(file, file, "`{messagesPerDay: 5000, durations: {p50: 2s, max: 200s}}`")
     try:
         return LoadProfile.model_validate(raw)
     except ValidationError as error:

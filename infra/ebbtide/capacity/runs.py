@@ -18,7 +18,7 @@ from ebbtide.capacity.kernel import Kernel, PureKernel
 from ebbtide.capacity.load import read_load
 from ebbtide.capacity.measured import NOTHING, Measured
 from ebbtide.capacity.model import Result, Scenario, Signal
-from ebbtide.capacity.profile import Durations
+from ebbtide.capacity.profile import DurationSource
 from ebbtide.capacity.simulation import simulate
 from ebbtide.capacity.summary import Summary, summarize
 from ebbtide.settings.findings import Finding, SettingsError
@@ -34,7 +34,7 @@ class LoadSource:
     """Where a load comes from: small enough to hand to another process, which reads it again."""
 
     file: Path
-    durations: Durations | None = None
+    durations: DurationSource | None = None
     signals: tuple[tuple[str, Signal], ...] = ()
     measured: Measured = NOTHING
 

@@ -128,7 +128,15 @@ app.add_typer(simulate_app, name="simulate")
 
 @simulate_app.callback(
     invoke_without_command=True,
-    epilog="Example: ebbtide simulate --stack production --sweep maxReplicas=2..20 --goal 'p95 < 60s'",
+    epilog="""\b
+Examples:
+  ebbtide simulate --stack production                         the committed load
+  ebbtide simulate -s production --load monday.csv --durations took.csv
+  ebbtide simulate -s production --why 14:05                  why so many pods
+  ebbtide simulate -s production --set maxReplicas=9          before and after
+  ebbtide simulate -s production --base origin/main --report day.html
+  ebbtide simulate -s production --sweep maxReplicas=2..20 --goal 'p95 < 60s'
+""",
 )
 def simulate(
     context: typer.Context,
@@ -144,7 +152,7 @@ def simulate(
     ] = None,
     durations: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--durations", help="For a load without them: 'p50=2s,p95=30s,max=200s'."),
+        typer.Option("--durations", help="'p50=2s,p95=30s,max=200s', or a file of samples."),
     ] = None,
     signal: Annotated[
         Optional[list[str]],  # noqa: UP045
@@ -222,7 +230,7 @@ def simulate_convert(
     target: Annotated[Path, typer.Argument(help="The trace to write.")],
     durations: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--durations", help="For a load without them: 'p50=2s,p95=30s,max=200s'."),
+        typer.Option("--durations", help="'p50=2s,p95=30s,max=200s', or a file of samples."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="For what is drawn.")] = 1,
 ) -> None:

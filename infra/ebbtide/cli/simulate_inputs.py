@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from ebbtide.capacity.measured import Measured
 from ebbtide.capacity.model import Signal
-from ebbtide.capacity.profile import Durations
+from ebbtide.capacity.profile import Durations, DurationSource
+from ebbtide.capacity.samples import read_samples
 from ebbtide.capacity.what_if import load_profile
 from ebbtide.settings.explain_errors import findings_of
 from ebbtide.settings.findings import Finding, SettingsError, parse_path
@@ -76,10 +77,12 @@ def find_load(given: Path | None, root: Path, consumer: str) -> Path:
     return file
 
 
-def read_durations(text: str | None) -> Durations | None:
-    """`p50=2s,max=200s`. Raises SettingsError."""
+def read_durations(text: str | None) -> DurationSource | None:
+    """`p50=2s,max=200s`, or the name of a file with a measured duration a line. Raises SettingsError."""
     if text is None:
         return None
+    if "=" not in text:
+        return read_samples(Path(text))
     raw = dict(part.strip().partition("=")[::2] for part in text.split(","))
     try:
         return Durations.model_validate(raw)
