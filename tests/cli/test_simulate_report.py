@@ -50,13 +50,37 @@ def test_the_charts_of_a_page_show_the_run_itself(busy, simulate):
     figures = json.loads(simulate(*_LOAD, "--format", "json").stdout)["cases"][0]["figures"]
     charts = _charts((busy.root / "day.html").read_text(encoding="utf-8"))
     assert [series["name"] for series in charts["Backlog"]] == ["waiting"], "there is only one case"
-    assert list(charts) == ["Pods", "Backlog", "Oldest message", "Drains"]
+    assert list(charts) == ["Pods", "Backlog", "Waiting time", "Drains"]
     wanted = charts["Pods"][0]
     assert max(value for _, value in wanted["points"]) == figures["peak_replicas"]["middle"] == 4
     assert "asks for 4; 2 → 4" in " ".join(wanted["notes"]), "a reader who points at a change is not told why"
     assert len(wanted["notes"]) == len(wanted["points"])
     assert max(value for _, value in charts["Backlog"][0]["points"]) == figures["peak_waiting"]["middle"]
     assert len(charts["Drains"][0]["points"]) == figures["drains"]["middle"] > 0
+
+
+def test_a_page_tells_every_decision_to_readers_without_a_pointer(busy, simulate):
+    simulate(*_LOAD, "--set", "maxReplicas=2", "--report", "day.html")
+    page = (busy.root / "day.html").read_text(encoding="utf-8")
+    cells = _cells(page.split("<h2>Decisions</h2>")[1].split("</table>")[0])
+    rows = [cells[start : start + 5] for start in range(0, len(cells), 5)]
+    assert rows[0] == ["at", "case", "pods", "waiting", "why"]
+    document = json.loads(simulate(*_LOAD, "--set", "maxReplicas=2", "--format", "json").stdout)
+    for case in document["cases"]:
+        told = [row for row in rows if row[1] == case["case"]]
+        assert len(told) == case["figures"]["scalings"]["middle"] > 0
+    assert ["as it is", "2\N{NO-BREAK SPACE}→\N{NO-BREAK SPACE}4"] in [row[1:3] for row in rows]
+    assert all("of its target and asks for" in row[4] for row in rows[1:])
+
+
+def test_a_page_begins_with_the_result_and_says_whose_day_the_charts_show(busy, simulate):
+    (busy.root / "drawn.yaml").write_text("messagesPerDay: 5000\ndurations: {p50: 2s, max: 20s}\n")
+    simulate("--load", "drawn.yaml", *BACKLOG, "--seeds", "2", "--report", "day.html")
+    lead = (busy.root / "day.html").read_text(encoding="utf-8").split('class="lead">')[1].split("</p>")[0]
+    assert lead.startswith("95 % of the messages wait at most ")
+    assert lead.endswith("the charts and decisions are those of seed 1")
+    simulate(*_LOAD, "--report", "day.html")
+    assert "those of seed" not in (busy.root / "day.html").read_text(encoding="utf-8")
 
 
 def test_a_page_of_a_comparison_shows_both_cases(busy, simulate):

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from ebbtide.capacity.from_settings import NOT_MODELLED, Assumption
 from ebbtide.capacity.model import Result, Row
-from ebbtide.capacity.summary import Range
+from ebbtide.capacity.summary import Range, in_words
 from ebbtide.report.model import Chart, Report, Series, Table, thin_out
 
 FIGURES: Mapping[str, tuple[str, str]] = {
@@ -38,6 +38,9 @@ def show_range(name: str, figure: Range) -> str:
     if figure.low == figure.high:
         return middle
     return f"{middle} ({_number(name, figure.low)} to {_number(name, figure.high)})"
+
+
+_MOST_DECISIONS = 300
 
 
 def _number(name: str, value: float) -> str:
@@ -81,11 +84,11 @@ def build_report(
             ],
         ),
         Chart(
-            "Oldest message",
+            "Waiting time",
             "How long the message at the head of the queue has waited: what somebody at the other end notices.",
             "s",
             [
-                Series(f"oldest{_of(label, several)}", _over_time(result.rows, "oldest_seconds"))
+                Series(f"oldest message{_of(label, several)}", _over_time(result.rows, "oldest_seconds"))
                 for label, result in results.items()
             ],
         ),
@@ -100,7 +103,43 @@ def build_report(
         "What this stands on", ["", "", "from"], [[row.what, row.value, row.source] for row in assumptions]
     )
     missing = Table("What it leaves out", [""], [[text] for text in NOT_MODELLED])
-    return Report(title, lead, [figures_table(figures)], charts, [stands_on, missing])
+    notes = [_decisions(results), stands_on, missing]
+    lead = f"{_verdict(figures)}. Simulated: {lead}{_drawn(figures)}"
+    return Report(title, lead, [figures_table(figures)], charts, notes)
+
+
+def _verdict(figures: Mapping[str, Mapping[str, Range]]) -> str:
+    """The last case in a sentence, beside the first."""
+    middles = [{name: figure.middle for name, figure in case.items()} for case in figures.values()]
+    return in_words(middles[-1], middles[0] if len(middles) > 1 else None)
+
+
+def _drawn(figures: Mapping[str, Mapping[str, Range]]) -> str:
+    """Whose charts these are, where seeds differ."""
+    differ = any(figure.low != figure.high for case in figures.values() for figure in case.values())
+    return "; the charts and decisions are those of seed 1" if differ else ""
+
+
+def _decisions(results: Mapping[str, Result]) -> Table:
+    """Every change of the number of pods, for readers without a pointer."""
+    several = len(results) > 1
+    rows = []
+    for label, result in results.items():
+        for before, row in pairwise(result.rows):
+            if row.replicas != before.replicas:
+                clock = f"{row.seconds // 3600:02d}:{row.seconds // 60 % 60:02d}:{row.seconds % 60:02d}"
+                pods = f"{before.replicas} → {row.replicas}"
+                why = row.reason.removesuffix(f"; {pods}")
+                case = [label] if several else []
+                rows.append([clock, *case, pods.replace(" ", "\N{NO-BREAK SPACE}"), f"{row.waiting:,}", why])
+    rows.sort(key=lambda row: (len(row[0]), row[0]))
+    width = 5 if several else 4
+    if len(rows) > _MOST_DECISIONS:
+        more = f"and {len(rows) - _MOST_DECISIONS:,} more; --why HH:MM tells of any minute"
+        rows = [*rows[:_MOST_DECISIONS], ["", *[""] * (width - 2), more]]
+    if not rows:
+        rows = [["", *[""] * (width - 2), "the number of pods never changed"]]
+    return Table("Decisions", ["at", *(["case"] if several else []), "pods", "waiting", "why"], rows)
 
 
 def _of(label: str, several: bool) -> str:  # noqa: FBT001

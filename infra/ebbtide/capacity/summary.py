@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from statistics import median_low
 
@@ -86,3 +86,20 @@ def ranges(summaries: Sequence[Summary]) -> dict[str, Range]:
         values = sorted(getattr(summary, field.name) for summary in summaries)
         found[field.name] = Range(values[0], median_low(values), values[-1])
     return found
+
+
+def in_words(after: Mapping[str, float], before: Mapping[str, float] | None = None) -> str:
+    """The figures that decide, in a sentence; with those of `before` where they are others."""
+    parts = []
+    for words, name, form in (
+        ("95 % of the messages wait at most", "wait_p95_seconds", "{:.1f} s"),
+        ("the longest", "wait_max_seconds", "{:.1f} s"),
+        ("most pods", "peak_replicas", "{}"),
+        ("pod-hours", "pod_hours", "{:.1f}"),
+    ):
+        new = form.format(after[name])
+        old = form.format(before[name]) if before else new
+        parts.append(f"{words} {new}" if old == new else f"{words} {old} → {new}")
+    if after["cut_off"]:
+        parts.append(f"{after['cut_off']} messages cut off by the grace period")
+    return ", ".join(parts)

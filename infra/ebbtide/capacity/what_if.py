@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from ebbtide.capacity.runs import LoadSource, Run
-from ebbtide.capacity.summary import Summary
+from ebbtide.capacity.summary import in_words
 from ebbtide.settings.findings import SettingsError
 from ebbtide.settings.stack import StackSettings
 
@@ -29,23 +30,7 @@ def what_if(root: Path, after: StackSettings, before: StackSettings | None = Non
             old = Run(before, consumer, LoadSource(file)) if before and consumer in before.consumers else None
             if old is not None and old.scenario() == new.scenario():
                 old = None
-            yield subject + _words(new.summarize(new.result()), old.summarize(old.result()) if old else None)
+            before_it = asdict(old.summarize(old.result())) if old else None
+            yield subject + in_words(asdict(new.summarize(new.result())), before_it)
         except (SettingsError, ValueError) as error:
             yield f"{subject}not possible: {str(error).splitlines()[0]}"
-
-
-def _words(new: Summary, old: Summary | None) -> str:
-    figures = (
-        ("95 % of the messages wait at most", "wait_p95_seconds", "{:.1f} s"),
-        ("the longest", "wait_max_seconds", "{:.1f} s"),
-        ("most pods", "peak_replicas", "{}"),
-        ("pod-hours", "pod_hours", "{:.1f}"),
-    )
-    parts = []
-    for words, name, form in figures:
-        after = form.format(getattr(new, name))
-        before = form.format(getattr(old, name)) if old else after
-        parts.append(f"{words} {after}" if before == after else f"{words} {before} → {after}")
-    if new.cut_off:
-        parts.append(f"{new.cut_off} messages cut off by the grace period")
-    return ", ".join(parts)

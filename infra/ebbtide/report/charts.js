@@ -1,7 +1,8 @@
 // Draws the charts of the page. All share one time axis: drag over one to zoom all of them, double-click to go back.
 "use strict";
 const charts = JSON.parse(document.getElementById("charts").textContent);
-const WIDTH = 1040, HEIGHT = 222, LEFT = 62, RIGHT = 150, TOP = 20, BOTTOM = 24;
+const HEIGHT = 222, LEFT = 56, RIGHT = 20, TOP = 20, BOTTOM = 24, PAPER_WIDTH = 680;
+let printing = false;
 const every = charts.flatMap(chart => chart.series.flatMap(series => series.points));
 const whole = [0, Math.max(1, ...every.map(point => point[0]))];
 let range = whole;
@@ -21,12 +22,13 @@ const clock = seconds => {
   return range[1] - range[0] < 1800 ? `${text}:${two(whole % 60)}` : text;
 };
 const readable = value => Number(value.toPrecision(4)).toLocaleString("en");
-const roundUp = value => {
-  const power = 10 ** Math.floor(Math.log10(value || 1));
-  return [1, 2, 2.5, 5, 10].map(step => step * power).find(step => step >= value) || 1;
+// The distance of the lines of an axis: a round number, and a whole one where half a thing does not exist.
+const valueStep = (highest, whole) => {
+  const least = Math.max(highest / 4, whole ? 1 : 0) || 1, power = 10 ** Math.floor(Math.log10(least));
+  return [1, 2, 2.5, 5, 10].map(step => step * power).find(step => step >= least && !(whole && step % 1));
 };
-const timeStep = span => [5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 21600, 43200, 86400]
-  .find(step => span / step <= 9) || 86400 * Math.ceil(span / 86400 / 9);
+const timeStep = (span, most) => [5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 21600, 43200, 86400]
+  .find(step => span / step <= most) || 86400 * Math.ceil(span / 86400 / most);
 // The last point at or before a time, by bisection.
 const at = (points, seconds) => {
   let low = 0, high = points.length;
@@ -53,62 +55,67 @@ function outline(series, x, y) {
 }
 
 function draw(chart, host) {
-  const visible = chart.series.flatMap(series => series.points.filter(point => point[0] >= range[0] && point[0] <= range[1]));
-  const top = roundUp(Math.max(...visible.map(point => point[1]), 0));
-  const x = seconds => LEFT + (seconds - range[0]) / (range[1] - range[0]) * (WIDTH - LEFT - RIGHT);
+  // With the points just outside: what a line was before the zoom's edge still holds at it.
+  const visible = chart.series.flatMap(series => series.points.filter((point, index, all) => point[0] <= range[1]
+    && (point[0] >= range[0] || series.kind !== "bar" && index + 1 < all.length && all[index + 1][0] >= range[0])));
+  const width = printing ? PAPER_WIDTH : Math.max(260, host.clientWidth);
+  const whole = chart.series.every(series => series.points.every(point => Number.isInteger(point[1])));
+  const highest = Math.max(...visible.map(point => point[1]), 0);
+  const rise = valueStep(highest, whole), top = rise * Math.max(1, Math.ceil(highest / rise));
+  const x = seconds => LEFT + (seconds - range[0]) / (range[1] - range[0]) * (width - LEFT - RIGHT);
   const y = value => HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM);
-  const svg = element("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": chart.title });
-  for (let line = 0; line <= 4; line++) {
-    const value = top * line / 4;
-    element("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }, svg);
+  const svg = element("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": chart.title });
+  for (let line = 0; line <= top / rise; line++) {
+    const value = rise * line;
+    element("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }, svg);
     element("text", { class: "axis", x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, svg, readable(value));
   }
   element("text", { class: "axis", x: LEFT, y: TOP - 8 }, svg, chart.unit);
-  const step = timeStep(range[1] - range[0]);
+  const clip = `clip-${host.id}`;
+  element("rect", { x: LEFT, y: 0, width: width - LEFT - RIGHT, height: HEIGHT }, element("clipPath", { id: clip }, svg));
+  const plot = element("g", { "clip-path": `url(#${clip})` }, svg);
+  const step = timeStep(range[1] - range[0], Math.max(2, width / 110));
   for (let tick = Math.ceil(range[0] / step) * step; tick <= range[1]; tick += step)
     element("text", { class: "axis", x: x(tick), y: HEIGHT - 6, "text-anchor": "middle" }, svg, clock(tick));
-  const labels = [];
+  const legend = document.createElement("div");
+  legend.className = "legend";
   chart.series.forEach((series, index) => {
     if (!series.points.length) return;
     if (series.kind === "bar") {
       // A later series stands inside the first one's bars.
       for (const [seconds, value] of series.points)
         if (seconds >= range[0] && seconds <= range[1])
-          element("line", { x1: x(seconds), x2: x(seconds), y1: y(0), y2: y(value), stroke: colour(index), "stroke-width": index ? 3 : 9 }, svg);
+          element("line", { x1: x(seconds), x2: x(seconds), y1: y(0), y2: y(value), stroke: colour(index), "stroke-width": index || chart.series.length === 1 ? 3 : 9 }, plot);
     } else {
       const path = outline(series, x, y);
       if (path && series.kind === "area")
-        element("path", { d: `${path}V${y(0)}H${path.slice(1).split(" ")[0]}Z`, fill: colour(index), opacity: .15 }, svg);
-      if (path) element("path", { d: path, fill: "none", stroke: colour(index), "stroke-width": 1.6 }, svg);
+        element("path", { d: `${path}V${y(0)}H${path.slice(1).split(" ")[0]}Z`, fill: colour(index), opacity: .15 }, plot);
+      if (path) element("path", { d: path, class: `line line-${index % 5}`, stroke: colour(index) }, plot);
     }
-    const last = series.points[Math.max(0, at(series.points, range[1]))];
-    labels.push({ name: series.name, index, y: Math.min(HEIGHT - BOTTOM, Math.max(TOP + 8, y(series.kind === "bar" ? top * .9 : last[1]))) });
+    const name = document.createElement("span");
+    name.style.color = colour(index);
+    name.textContent = series.name;
+    legend.append(name);
   });
-  // Names stand at the end of their lines, moved apart where they would meet.
-  labels.sort((one, other) => one.y - other.y);
-  for (let index = 1; index < labels.length; index++) labels[index].y = Math.max(labels[index].y, labels[index - 1].y + 14);
-  const over = labels.length ? Math.max(0, labels[labels.length - 1].y - (HEIGHT - BOTTOM)) : 0;
-  for (const label of labels)
-    element("text", { x: WIDTH - RIGHT + 8, y: label.y - over + 4, style: `fill: ${colour(label.index)}` }, svg, label.name);
   const cross = element("line", { class: "cross", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden" }, svg);
   const chosen = element("rect", { class: "chosen", y: TOP, height: HEIGHT - TOP - BOTTOM, visibility: "hidden" }, svg);
   const reading = document.createElement("div");
   reading.className = "reading";
-  host.replaceChildren(svg, reading);
+  host.replaceChildren(legend, svg, reading);
 
   const secondsAt = event => {
-    const box = svg.getBoundingClientRect(), place = (event.clientX - box.left) / box.width * WIDTH;
-    return Math.min(range[1], Math.max(range[0], range[0] + (place - LEFT) / (WIDTH - LEFT - RIGHT) * (range[1] - range[0])));
+    const box = svg.getBoundingClientRect(), place = (event.clientX - box.left) / box.width * width;
+    return Math.min(range[1], Math.max(range[0], range[0] + (place - LEFT) / (width - LEFT - RIGHT) * (range[1] - range[0])));
   };
   let from = null;
-  svg.addEventListener("pointerdown", event => { from = secondsAt(event); svg.setPointerCapture(event.pointerId); });
-  svg.addEventListener("pointermove", event => {
+  svg.addEventListener("pointerdown", event => { read(event); from = secondsAt(event); svg.setPointerCapture(event.pointerId); });
+  const read = event => {
     const seconds = secondsAt(event);
     cross.setAttribute("x1", x(seconds)); cross.setAttribute("x2", x(seconds)); cross.setAttribute("visibility", "visible");
     const said = [];
     const parts = chart.series.filter(series => series.points.length).map(series => {
       const index = series.kind === "bar" ? nearest(series.points, seconds) : Math.max(0, at(series.points, seconds));
-      if (series.notes[index]) said.push(series.notes[index]);
+      if (series.notes[index]) said.push(`${clock(series.points[index][0])}  ${series.notes[index]}`);
       const when = series.kind === "bar" ? ` at ${clock(series.points[index][0])}` : "";
       return `${series.name} ${readable(series.points[index][1])} ${chart.unit}${when}`;
     });
@@ -118,7 +125,8 @@ function draw(chart, host) {
       chosen.setAttribute("width", Math.abs(x(seconds) - x(from)));
       chosen.setAttribute("visibility", "visible");
     }
-  });
+  };
+  svg.addEventListener("pointermove", read);
   svg.addEventListener("pointerup", event => {
     const to = secondsAt(event), begin = from;
     from = null;
@@ -133,3 +141,11 @@ function draw(chart, host) {
 const hint = "Point at the chart to read it; drag to zoom all of them, double-click to go back.";
 function drawAll() { charts.forEach((chart, number) => draw(chart, document.getElementById(`chart-${number}`))); }
 drawAll();
+let drawnWidth = document.body.clientWidth;
+addEventListener("resize", () => {
+  if (printing || document.body.clientWidth === drawnWidth) return;
+  drawnWidth = document.body.clientWidth;
+  drawAll();
+});
+addEventListener("beforeprint", () => { printing = true; drawAll(); });
+addEventListener("afterprint", () => { printing = false; drawAll(); });

@@ -9,6 +9,9 @@ from importlib.resources import files
 
 from ebbtide.report.model import Report, Table
 
+_LONG_ROWS = 25
+"""From there on a table gets a scroll bar of its own, but on paper."""
+
 
 def render_page(report: Report) -> str:
     """The whole document."""
@@ -67,4 +70,5 @@ def _table(table: Table) -> str:
         for row in table.rows
     )
     body = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>"
-    return f"<section><h2>{escape(table.title)}</h2>{body}</section>"
+    size = "table long" if len(table.rows) > _LONG_ROWS else "table"
+    return f'<section><h2>{escape(table.title)}</h2><div class="{size}">{body}</div></section>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from ebbtide.report.model import Chart, Report
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#cf222e")
+_LEAD_CHARACTERS = 150
 _INCHES_WIDE, _INCHES_PER_CHART = 11.0, 2.4
 
 
@@ -33,7 +35,7 @@ def write_picture(report: Report, file: Path) -> None:
 
     figure = Figure(figsize=(_INCHES_WIDE, _INCHES_PER_CHART * len(report.charts) + 0.6), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(f"{report.title}\n{report.lead}", x=0.01, ha="left", fontsize=10)
+    figure.suptitle(f"{report.title}\n{fill(report.lead, _LEAD_CHARACTERS)}", x=0.01, ha="left", fontsize=10)
     axes = figure.subplots(len(report.charts), 1, sharex=True, squeeze=False)
     for axis, chart in zip(axes[:, 0], report.charts, strict=True):
         _draw(axis, chart)
@@ -42,6 +44,8 @@ def write_picture(report: Report, file: Path) -> None:
 
 
 def _draw(axis: Axes, chart: Chart) -> None:
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - it is optional
+
     axis.set_title(f"{chart.title} ({chart.unit})", loc="left", fontsize=9)
     axis.tick_params(labelsize=8)
     for index, series in enumerate(chart.series):
@@ -55,5 +59,8 @@ def _draw(axis: Axes, chart: Chart) -> None:
                 axis.step(hours, values, where="post", color=colour, label=series.name, lw=1)
             case _:
                 axis.plot(hours, values, color=colour, label=series.name, lw=1)
+    if all(value == int(value) for series in chart.series for _, value in series.points):
+        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_xlim(left=0)
     axis.set_ylim(bottom=0)
     axis.legend(fontsize=8, loc="upper right")
