@@ -56,6 +56,7 @@ def test_what_is_no_sweep_is_refused_before_it_is_counted_out(text, said):
     ("text", "goal", "shown"),
     [
         ("p95 < 60s", Goal("p95", 60), "p95 < 60.0 s"),
+        ("p95 < 0.5s", Goal("p95", 0.5), "p95 < 0.5 s"),
         ("p50<1m30s", Goal("p50", 90), "p50 < 90.0 s"),
         ("max < 1h", Goal("max", 3600), "max < 3600.0 s"),
         ("backlog < 1000", Goal("backlog", 1000), "backlog < 1000"),

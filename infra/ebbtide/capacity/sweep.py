@@ -98,6 +98,10 @@ def parse_goal(text: str) -> Goal:
 
 
 def _bound(name: str, text: str) -> float:
+    # Waits are told to a tenth of a second; settings know whole seconds only.
+    fraction = re.fullmatch(r"(\d*\.\d+)s", text) if name in _SECONDS else None
+    if fraction is not None:
+        return float(fraction[1])
     try:
         return float(parse_duration(text) if name in _SECONDS else text)
     except (ValueError, OverflowError):
