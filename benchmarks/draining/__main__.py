@@ -29,6 +29,7 @@ from tests.runtime.lab.application import Application
 from tests.runtime.lab.brokers import BROKERS
 from tests.runtime.lab.scene import Scene
 
+ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results"
 SUBJECTS = ("ebbtide", "simplest")
 
@@ -38,13 +39,11 @@ def main() -> int:
     if arguments.command == "report":
         print_report()
         return 0
-    revision = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=RESULTS.parent,
-    ).stdout.strip()
+    revision = git("rev-parse", "--short", "HEAD")
+    # The results of the runs before this one are no change of what is measured.
+    revision += (
+        "-dirty" if git("status", "--porcelain", "--", ":/", f":(exclude,top){RESULTS.relative_to(ROOT)}") else ""
+    )
     machine.prepare((*machine.application_packages(), *machine.ALL))
     with tempfile.TemporaryDirectory(prefix="ebbtide-benchmark-") as directory:
         application = Application(machine.EXAMPLE, Path(directory), root_of(arguments.suite)).build()
@@ -60,6 +59,10 @@ def main() -> int:
             broker.destroy()
     save(arguments, runs, revision)
     return 0
+
+
+def git(*words: str) -> str:
+    return subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=ROOT).stdout.strip()
 
 
 def parse() -> argparse.Namespace:
