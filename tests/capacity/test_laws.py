@@ -110,7 +110,7 @@ def test_more_pods_allowed_never_make_messages_wait_longer(on_backlog: Scenario,
     both = replace(on_backlog, signals=(("queue", "backlogAndInFlight"),), seed=seed)
     means = [
         simulate(
-            replace(both, hpa=one_each.with_bounds(1, most)), poisson_load(seed, 6.0, 2.0, 20_000)
+            replace(both, hpa=replace(one_each, max_replicas=most)), poisson_load(seed, 6.0, 2.0, 20_000)
         ).waits.mean_seconds
         for most in (2, 4, 6, 8, 12)
     ]

@@ -84,7 +84,7 @@ def test_it_does_not_pass_when(record, spoil):
 
 def test_the_page_stands_alone_and_shows_every_quantity(record):
     page = render_page(build_report(judge(record)))
-    assert not re.search(r"(src|href)=|@import|url\(|https?://(?!www\.w3\.org)", page), "it needs the network"
+    assert not re.search(r"(src|href)=|@import|url\((?!#)|https?://(?!www\.w3\.org)", page), "it needs the network"
     assert "load &amp; &lt;more&gt;" in page, "what was done is text, not markup"
     charts = json.loads(re.search(r'id="charts">(.*?)</script>', page, re.DOTALL)[1])
     names = {chart["title"]: [series["name"] for series in chart["series"]] for chart in charts}

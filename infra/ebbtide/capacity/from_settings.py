@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ebbtide.capacity.hpa import read_manifest
+from ebbtide.capacity.hpa.manifest import read_manifest
 from ebbtide.capacity.measured import NOTHING, Measured
 from ebbtide.capacity.model import NodeTimes, Scenario, Signal
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler

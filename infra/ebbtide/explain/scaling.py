@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ebbtide.capacity.hpa import Controller, History, HpaSpec, Metric, Scale, read_manifest
+from ebbtide.capacity.hpa import Controller, History, HpaSpec, Metric, Scale
+from ebbtide.capacity.hpa.manifest import read_manifest
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
 from ebbtide.settings.autoscaling import Behavior, HpaSettings, ScalingRules

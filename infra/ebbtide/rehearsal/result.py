@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from ebbtide.capacity.hpa import read_manifest
+from ebbtide.capacity.hpa.manifest import read_manifest
 from ebbtide.explain.scaling import ScalingLimits, build_scaling_limits
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
 from ebbtide.rehearsal.conduct import Record

@@ -25,6 +25,7 @@ def _manifest(**changes: Any) -> dict[str, Any]:
 
 def _manifests(load: Load) -> Iterator[Case]:
     api = load("")
+    read_manifest = load("manifest").read_manifest
 
     def quantity(text: Any, expected: int | None) -> None:
         try:
@@ -34,7 +35,7 @@ def _manifests(load: Load) -> Iterator[Case]:
         same(expected, got)
 
     def behavior(stated: Any, expected: Any) -> None:
-        got = api.read_manifest(_manifest(behavior=stated), 34).behavior
+        got = read_manifest(_manifest(behavior=stated), 34).behavior
         rules = got and tuple(
             (
                 tuple((each.kind, each.value, each.period_seconds) for each in rule.policies),
@@ -47,13 +48,13 @@ def _manifests(load: Load) -> Iterator[Case]:
         same(expected, rules)
 
     def metric(entry: Any, expected: Any) -> None:
-        (got,) = api.read_manifest(_manifest(metrics=[entry]), 34).metrics
+        (got,) = read_manifest(_manifest(metrics=[entry]), 34).metrics
         values = (got.source, got.target_type, got.target, got.name, got.container, got.of_pods, got.is_cpu, got.title)
         same(expected, values)
 
     def refused(changes: Any, problems: Any) -> None:
         try:
-            api.read_manifest(_manifest(**changes), 34)
+            read_manifest(_manifest(**changes), 34)
         except load("manifest").ManifestError as error:
             same(len(problems), len(error.problems))
             for said, expected in zip(error.problems, problems, strict=True):
@@ -64,25 +65,25 @@ def _manifests(load: Load) -> Iterator[Case]:
             raise AssertionError(f"{changes} was accepted")
 
     def defaults() -> None:
-        spec = api.read_manifest(_manifest(minReplicas=None, metrics=None), 34)
+        spec = read_manifest(_manifest(minReplicas=None, metrics=None), 34)
         (only,) = spec.metrics
         same(
             (1, 5, "Resource", "Utilization", 80, "cpu"),
             (spec.min_replicas, spec.max_replicas, only.source, only.target_type, only.target, only.name),
         )
         same(34, spec.release.minor)
-        same(api.Release.of(36), api.read_manifest(_manifest(), api.Release.of(36)).release)
+        same(api.Release.of(36), read_manifest(_manifest(), api.Release.of(36)).release)
         flags = api.ControllerFlags()
         same((0.1, 15, 300, 300, 30, 2.0, 4.0), tuple(getattr(flags, name) for name in flags.__slots__))
 
     def equal_bounds() -> None:
-        same(5, api.read_manifest(_manifest(minReplicas=5), 34).min_replicas)
-        same(0, api.read_manifest(_manifest(minReplicas=0), 34).min_replicas)
+        same(5, read_manifest(_manifest(minReplicas=5), 34).min_replicas)
+        same(0, read_manifest(_manifest(minReplicas=0), 34).min_replicas)
 
     def other_kind() -> None:
         for wrong in ({"apiVersion": "autoscaling/v1"}, {"kind": "ScaledObject"}):
             try:
-                api.read_manifest({**_manifest(), **wrong}, 34)
+                read_manifest({**_manifest(), **wrong}, 34)
             except load("manifest").ManifestError as error:
                 got = {"autoscaling/v2", "HorizontalPodAutoscaler", *wrong.values()} - {
                     {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}[key] for key in wrong

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
 SECOND_US = 1_000_000
@@ -148,11 +150,17 @@ def random_hpa(rng: random.Random) -> dict[str, Any]:
     return {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "spec": spec}
 
 
+def _reader(api: ModuleType) -> Callable[..., Any]:
+    """Of the package that is tested, changed or not; the package itself does not load it."""
+    read: Callable[..., Any] = importlib.import_module(f"{api.__name__}.manifest").read_manifest
+    return read
+
+
 def random_scenario(api: ModuleType, seed: int, release: Any) -> dict[str, Any]:
     """A scenario whose count follows our controller's decisions, with interference from outside now and then."""
     rng = random.Random(seed)
     hpa = random_hpa(rng)
-    spec = api.read_manifest(hpa, release)
+    spec = _reader(api)(hpa, release)
     controller, history = api.Controller(spec), api.History()
     count, now_us = rng.choice([0, 1, 2, 3, 7, spec.max_replicas, spec.max_replicas + 2]), 0
     odd = rng.random() < 0.5
@@ -216,7 +224,7 @@ def _our_pod(api: ModuleType, metric: Any, pod: dict[str, Any], sample: dict[str
 
 def decide(api: ModuleType, scenario: dict[str, Any], release: Any) -> list[dict[str, Any]]:
     """What our controller decides, in the form in which upstream's outcomes are written down."""
-    controller = api.Controller(api.read_manifest(scenario["hpa"], release))
+    controller = api.Controller(_reader(api)(scenario["hpa"], release))
     history = api.History()
     outcomes = []
     for step in scenario["steps"]:

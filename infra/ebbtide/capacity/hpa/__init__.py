@@ -1,5 +1,7 @@
 """The HorizontalPodAutoscaler's decision as a step: `Controller(spec).sync(history, now_us, scale, pods, metrics)`.
 
+A spec can be read from a manifest: `manifest.read_manifest`, which is not loaded with the package.
+
 Standard library only. Its cost does not depend on the number of pods: sums per class of pods enter, not pods.
 """
 
@@ -7,7 +9,6 @@ from __future__ import annotations
 
 from ebbtide.capacity.hpa.controller import Controller, Decision
 from ebbtide.capacity.hpa.history import Condition, History
-from ebbtide.capacity.hpa.manifest import ManifestError, read_manifest
 from ebbtide.capacity.hpa.metrics import MetricFailure, MetricInput, MetricResult, Scale
 from ebbtide.capacity.hpa.pods import Pod, PodCounts, PodSamples, Sample, count_ready, group_pods
 from ebbtide.capacity.hpa.release import Release
@@ -21,7 +22,6 @@ __all__ = [
     "Decision",
     "History",
     "HpaSpec",
-    "ManifestError",
     "Metric",
     "MetricFailure",
     "MetricInput",
@@ -36,5 +36,4 @@ __all__ = [
     "ScalingRules",
     "count_ready",
     "group_pods",
-    "read_manifest",
 ]
