@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/preview/run.py [--repeats 5] [--resources 500]
 
 The plan is a recorded one of the real engine (tests/engine/plans) with its Deployment repeated under other names.
-Writes results.json beside this file.
+Writes results.json beside this file, and the table in README.md.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import copy
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,8 @@ ROOT = HERE.parents[1]
 EBBTIDE = str(Path(sys.executable).with_name("ebbtide"))
 RECORDED = ROOT / "tests" / "engine" / "plans" / "local-new-image.json"
 GITHUB_LIMIT = 65_536
+BAR_SECONDS = 1.0
+FIGURES = re.compile(r"(<!-- figures: [^>]*-->\n).*?(<!-- /figures -->)", re.DOTALL)
 
 
 def renamed(step: dict[str, Any], number: int) -> dict[str, Any]:
@@ -63,6 +66,27 @@ def review(plan: Path) -> tuple[float, str]:
     return time.perf_counter() - began, done.stdout
 
 
+def write_table(results: dict[str, Any], count: int) -> None:
+    """Put the figures between the markers of README.md."""
+    rows = [
+        (f"{count} changes", f"{results[f'{count} changes, seconds']} s", ""),
+        ("no change", f"{results['no change, seconds']} s", ""),
+        ("after start-up", f"{results['after start-up, seconds']} s", f"under {BAR_SECONDS:g} s"),
+        ("the comment", f"{results['characters']:,} characters", f"under {GITHUB_LIMIT:,}"),
+        ("danger first", "yes" if results["danger first"] else "no", "yes"),
+    ]
+    lines = [
+        f"{results['machine']}; medians of {results['repeats']} runs.",
+        "",
+        "| figure | measured | bar |",
+        "|---|--:|--:|",
+    ]
+    lines += [f"| {figure} | {measured} | {bar} |" for figure, measured, bar in rows]
+    readme = HERE / "README.md"
+    table = "\n".join(lines) + "\n"
+    readme.write_text(FIGURES.sub(lambda found: f"{found[1]}{table}{found[2]}", readme.read_text()))
+
+
 def main() -> None:
     """Run everything and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -90,6 +114,7 @@ def main() -> None:
     }
     text = json.dumps(results, indent=2) + "\n"
     (HERE / "results.json").write_text(text)
+    write_table(results, arguments.resources)
     print(text, end="")
 
 

@@ -27,6 +27,8 @@ class GitHub:
     race: str | None = None
     """A comment that somebody else makes in the same moment as our first one."""
     next_number: int = 1
+    head: str = "a" * 40
+    """The commit at which the pull request is."""
 
     def add(self, body: str, kind: str = "Bot", association: str = "NONE") -> dict[str, Any]:
         """Store a comment."""
@@ -76,6 +78,8 @@ def make_handler(state: GitHub) -> type[BaseHTTPRequestHandler]:  # noqa: C901 -
                         state.race = None
                     return 201, state.add(content["body"]), {}
                 return self.page(url)
+            if url.path == "/repos/acme/shop/pulls/12":
+                return 200, {"number": 12, "head": {"sha": state.head}}, {}
             number = url.path.rpartition("/")[2]
             found = next((comment for comment in state.comments if str(comment["id"]) == number), None)
             if not url.path.startswith("/repos/acme/shop/issues/comments/") or found is None:

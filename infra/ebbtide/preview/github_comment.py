@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
+from pathlib import Path
 from typing import Any
 
 BODY_LIMIT = 65_536
@@ -23,6 +24,8 @@ _FIRST_PAUSE_SECONDS = 1.0
 # GitHub may ask for up to an hour after its primary rate limit; a job that waits longer than this is cut off anyway.
 _LONGEST_PAUSE_SECONDS = 60.0
 _MARKER = re.compile(r"<!-- ebbtide-preview [A-Za-z0-9._/-]+ -->")
+# `@sha256:` of an image names nobody, and is there to be copied.
+_MENTION = re.compile(r"@(?!sha256:)(?=[A-Za-z0-9])")
 _TRANSIENT = {429, 500, 502, 503, 504}
 
 
@@ -36,6 +39,22 @@ class Comment:
 
     number: int
     body: str
+
+
+def read_comment(file: Path) -> str:
+    """The text of a preview that somebody else's job has written, perhaps a stranger's.
+
+    The renderer has masked mentions already, but a pull request may change the renderer: nobody is notified by what
+    it writes, and no more is read than fits into a comment. A link or a picture stays possible, as in any comment.
+    """
+    if file.is_symlink() or not file.is_file():
+        raise CommentError(f"{file}: is no regular file")
+    with file.open("rb") as opened:
+        # Four bytes a character at most; one more shows that there is more.
+        text = opened.read(4 * BODY_LIMIT + 1).decode("utf-8")
+    if len(text) > BODY_LIMIT:
+        raise CommentError(f"{file}: has more than the {BODY_LIMIT} characters that GitHub takes")
+    return _MENTION.sub("@\u2060", text)
 
 
 class PullRequest:
