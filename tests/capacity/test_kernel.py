@@ -13,25 +13,31 @@ from tests.capacity.conftest import poisson_load
 
 from ebbtide.capacity.accelerator import AcceleratedKernel
 from ebbtide.capacity.histogram import LINEAR_STEPS, Histogram
-from ebbtide.capacity.kernel import SLOT_BITS, Cursor, PureKernel
+from ebbtide.capacity.kernel import Cursor, PureKernel
 from ebbtide.capacity.model import Scenario
 from ebbtide.capacity.simulation import simulate
+from ebbtide.capacity.workers import SLOT_BITS, Workers
 
 _SECOND = 1_000_000
 
 
-def _plain(arrivals: list[int], durations: list[int], free: list[int], end: int) -> tuple[list[int], list[int]]:
-    """The rule in its simplest form: the waits of the messages that start before `end`, and when workers are free."""
+def _plain(
+    arrivals: list[int], durations: list[int], free: list[int], end: int
+) -> tuple[list[int], list[int], dict[int, list[int]]]:
+    """The rule in its simplest form: the waits of the messages that start before `end`, when workers are free, and
+    which durations each has had."""
     workers = sorted((at, slot) for slot, at in enumerate(free))
     waits = []
+    had: dict[int, list[int]] = {slot: [0] for slot in range(len(free))}
     for arrival, duration in zip(arrivals, durations, strict=True):
         at, slot = workers[0]
         start = max(arrival, at)
         if start >= end:
             break
         waits.append(start - arrival)
+        had[slot].append(duration)
         workers = sorted([*workers[1:], (start + duration, slot)])
-    return waits, [(at << SLOT_BITS) | slot for at, slot in workers]
+    return waits, [(at << SLOT_BITS) | slot for at, slot in workers], had
 
 
 @settings(deadline=None)
@@ -40,23 +46,29 @@ def _plain(arrivals: list[int], durations: list[int], free: list[int], end: int)
     lengths=st.lists(st.integers(0, 40_000 * _SECOND), min_size=300, max_size=300),
     free=st.lists(st.integers(0, 20 * _SECOND), min_size=1, max_size=12),
     end=st.integers(0, 200 * _SECOND),
+    above=st.sampled_from([-1, 60 * _SECOND]),
 )
-def test_a_kernel_starts_messages_in_order_on_the_worker_that_is_free_first(gaps, lengths, free, end):
+def test_a_kernel_starts_messages_in_order_on_the_worker_that_is_free_first(gaps, lengths, free, end, above):
     arrivals = [sum(gaps[: place + 1]) for place in range(len(gaps))]
     durations = lengths[: len(gaps)]
-    waits, workers = _plain(arrivals, durations, free, end)
+    waits, workers, had = _plain(arrivals, durations, free, end)
     for kernel in (PureKernel(), AcceleratedKernel()):
         heap = [(at << SLOT_BITS) | slot for slot, at in enumerate(free)]
         heapq.heapify(heap)
+        team = Workers(heap, noted_above_us=above)
+        team.reserve(len(free))
         cursor = Cursor(array("q", arrivals), array("q", durations), limit=len(arrivals))
-        reached = kernel.run(cursor, heap, [0] * len(free), end)
+        reached = kernel.run(cursor, team, end)
         kernel.finish(cursor.histogram)
         assert reached == (len(waits) == len(arrivals))
+        assert kernel.count_unfree(team, end) == sum(key >> SLOT_BITS > end for key in workers)
         assert cursor.index == cursor.started == cursor.histogram.count == len(waits)
         assert cursor.histogram.total_us == sum(waits)
         assert cursor.histogram.longest_us == max(waits, default=0)
-        assert cursor.busy_us == sum(durations[: len(waits)])
-        assert sorted(heap) == workers
+        assert sorted(team.heap) == workers
+        # What may be killed is known, so that it can be done again.
+        long = {slot: [length for length in lengths if length > above] for slot, lengths in had.items()}
+        assert list(team.durations) == [found[-1] if found else 0 for found in long.values()]
 
 
 @settings(deadline=None, max_examples=30)
@@ -93,7 +105,9 @@ def test_waits_of_hours_are_counted_where_they_belong(kernel):
     count = 2000
     cursor = Cursor(array("q", [0] * count), array("q", [70 * _SECOND] * count), limit=count)
     instance = kernel()
-    instance.run(cursor, [0], [0], 10**12)
+    worker = Workers([0])
+    worker.reserve(1)
+    instance.run(cursor, worker, 10**12)
     instance.finish(cursor.histogram)
     histogram = cursor.histogram
     assert sum(histogram.linear) == count

@@ -1,24 +1,23 @@
 """The inner loop: workers pull messages first in, first out, up to an instant.
 
 FIFO with pulling workers needs one heap step a message: the heap holds when each worker is free, a message starts at
-`max(arrival, earliest free)`. Keys are integers, time in microseconds above the worker's number, so ties have one
-order and every kernel gives the same result.
+`max(arrival, earliest free)`. Keys are integers, so every kernel gives the same result.
 """
 
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from heapq import heapreplace
+from operator import length_hint
 from typing import Protocol
 
 from ebbtide.capacity.histogram import LINEAR_END_US, LINEAR_STEP_US, LINEAR_STEPS, Histogram
+from ebbtide.capacity.workers import SLOT_BITS, SLOT_MASK, Workers
 
-# Bits of a key for the worker's number; 43 bits are left for the time, 101 days in microseconds.
-SLOT_BITS = 20
-SLOT_MASK = (1 << SLOT_BITS) - 1
-MAX_SLOTS = 1 << SLOT_BITS
-_WINDOW = 1024
+# Messages that become Python's integers at a time: few enough to be thrown away when an interval ends among them.
+_WINDOW = 256
 
 
 @dataclass(slots=True)
@@ -31,24 +30,19 @@ class Cursor:
     limit: int = 0
     """Messages of the chunk from here on stay, whoever is free."""
     started: int = 0
-    busy_us: int = 0
-    """Time that workers were set to spend on messages."""
     histogram: Histogram = field(default_factory=Histogram)
-    _listed: tuple[array[int], list[int], list[int]] | None = None
-
-    def lists(self) -> tuple[list[int], list[int]]:
-        """The chunk as lists, made once: an array makes an integer anew at each access."""
-        if self._listed is None or self._listed[0] is not self.arrivals:
-            self._listed = (self.arrivals, self.arrivals.tolist(), self.durations.tolist())
-        return self._listed[1], self._listed[2]
 
 
 class Kernel(Protocol):
     """Starts messages, interval by interval."""
 
-    def run(self, cursor: Cursor, heap: list[int], slot_durations: list[int], end_us: int) -> bool:
+    def run(self, cursor: Cursor, workers: Workers, end_us: int) -> bool:
         """Start messages until an instant, the cursor's limit, or until nobody works; returns whether the limit is
         reached. Messages that would start at `end_us` or later stay."""
+        ...
+
+    def count_unfree(self, workers: Workers, now: int) -> int:
+        """How many workers are free only after `now`."""
         ...
 
     def finish(self, histogram: Histogram) -> None:
@@ -59,34 +53,40 @@ class Kernel(Protocol):
 class PureKernel:
     """The kernel that every machine has."""
 
-    def run(self, cursor: Cursor, heap: list[int], slot_durations: list[int], end_us: int) -> bool:
+    def run(self, cursor: Cursor, workers: Workers, end_us: int) -> bool:
         """See `run_pure`."""
-        return run_pure(cursor, heap, slot_durations, end_us)
+        return run_pure(cursor, workers, end_us)
+
+    def count_unfree(self, workers: Workers, now: int) -> int:
+        """One by one."""
+        edge = (now + 1) << SLOT_BITS
+        return len([key for key in workers.heap if key >= edge])
 
     def finish(self, histogram: Histogram) -> None:
         """Nothing is counted elsewhere."""
 
 
-def run_pure(cursor: Cursor, heap: list[int], slot_durations: list[int], end_us: int) -> bool:
+def run_pure(cursor: Cursor, workers: Workers, end_us: int) -> bool:
     """The kernel in pure Python: 0.3 to 0.4 us a message. Returns whether the cursor's limit is reached."""
-    first, last = cursor.index, cursor.limit
+    heap, noted, noted_above = workers.heap, workers.durations, workers.noted_above_us
+    first = index = cursor.index
     if not heap:
-        return first == last
-    arrivals, durations = cursor.lists()
-    histogram = cursor.histogram
+        return first == cursor.limit
+    arrivals, durations = cursor.arrivals, cursor.durations
+    # Whatever has not arrived by then cannot start before it.
+    arrived = bisect_left(arrivals, end_us, first, cursor.limit)
+    histogram, end = cursor.histogram, end_us << SLOT_BITS
     linear = histogram.linear
-    index, waited, total, longest = first, 0, 0, histogram.longest_us
-    # A window bounds what a slice copies; iterating over one is faster than an index.
-    while index < last:
-        window = slice(index, min(index + _WINDOW, last))
-        for arrival, duration in zip(arrivals[window], durations[window], strict=True):
+    idle, total, longest = 0, 0, histogram.longest_us
+    while index < arrived:
+        edge = min(index + _WINDOW, arrived)
+        unread = iter(arrivals[index:edge].tolist())
+        for arrival, duration in zip(unread, durations[index:edge].tolist(), strict=True):
             key = heap[0]
-            free = key >> SLOT_BITS
-            if free > arrival:
-                if free >= end_us:
+            wait = (key >> SLOT_BITS) - arrival
+            if wait > 0:
+                if key >= end:
                     break
-                wait = free - arrival
-                waited += 1
                 total += wait
                 if wait > longest:  # noqa: PLR1730 - a call of max costs a fifth of the loop
                     longest = wait
@@ -96,33 +96,33 @@ def run_pure(cursor: Cursor, heap: list[int], slot_durations: list[int], end_us:
                     linear[LINEAR_STEPS] += 1  # type: ignore[index]
                     histogram.add_beyond(wait)
                 heapreplace(heap, key + (duration << SLOT_BITS))
-            elif arrival < end_us:
-                heapreplace(heap, ((arrival + duration) << SLOT_BITS) | (key & SLOT_MASK))
             else:
-                break
-            slot_durations[key & SLOT_MASK] = duration
-            index += 1
+                idle += 1
+                heapreplace(heap, ((arrival + duration) << SLOT_BITS) | (key & SLOT_MASK))
+            if duration > noted_above:
+                noted[key & SLOT_MASK] = duration
         else:
+            index = edge
             continue
+        index = edge - length_hint(unread) - 1
         break
     count = index - first
-    linear[0] += count - waited  # type: ignore[index]
+    linear[0] += idle  # type: ignore[index]
     histogram.count += count
     histogram.total_us += total
     histogram.longest_us = longest
     cursor.started += count
-    cursor.busy_us += sum(durations[first:index])
     cursor.index = index
-    return index == last
+    return index == cursor.limit
 
 
-def start_one(cursor: Cursor, heap: list[int], slot_durations: list[int], arrival: int, duration: int) -> int:
+def start_one(cursor: Cursor, workers: Workers, arrival: int, duration: int) -> int:
     """Start a single message (one that was given back). Returns when it starts."""
-    key = heap[0]
+    key = workers.heap[0]
     start = max(arrival, key >> SLOT_BITS)
     slot = key & SLOT_MASK
-    heapreplace(heap, ((start + duration) << SLOT_BITS) | slot)
-    slot_durations[slot] = duration
+    heapreplace(workers.heap, ((start + duration) << SLOT_BITS) | slot)
+    workers.durations[slot] = duration
     wait = start - arrival
     histogram = cursor.histogram
     histogram.count += 1
@@ -131,6 +131,5 @@ def start_one(cursor: Cursor, heap: list[int], slot_durations: list[int], arriva
     histogram.linear[min(wait // LINEAR_STEP_US, LINEAR_STEPS)] += 1  # type: ignore[index]
     if wait >= LINEAR_END_US:
         histogram.add_beyond(wait)
-    cursor.busy_us += duration
     cursor.started += 1
     return start

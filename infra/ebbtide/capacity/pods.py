@@ -53,11 +53,14 @@ class Fleet:
         """Make a pod. `warm` ones, of the beginning, are ready at once."""
         times = self.scenario.pod
         node, room_us, pull_seconds = self._place(now_us, warm=warm)
-        slots = [self._slot() for _ in range(self.scenario.processes)]
-        scheduled = max(now_us, room_us) + (0 if warm else _us(times.schedule_seconds))
-        running = scheduled + (0 if warm else _us(pull_seconds))
-        consuming = running + (0 if warm else _us(times.boot_seconds))
-        ready = consuming + (0 if warm else _us(times.ready_seconds))
+        slots = self._take_slots(self.scenario.processes)
+        if warm:
+            scheduled = running = consuming = ready = max(now_us, room_us)
+        else:
+            scheduled = max(now_us, room_us) + _us(times.schedule_seconds)
+            running = scheduled + _us(pull_seconds)
+            consuming = running + _us(times.boot_seconds)
+            ready = consuming + _us(times.ready_seconds)
         pod = SimulatedPod(self.made_pods, now_us, scheduled, running, consuming, ready, node, slots)
         self.made_pods += 1
         self.pods.append(pod)
@@ -75,18 +78,23 @@ class Fleet:
         if self.settling:
             self.settling = [pod for pod in self.settling if pod.ready_us + after_us > now_us]
 
-    def _slot(self) -> int:
-        if self.free_slots:
-            return self.free_slots.pop()
-        self.next_slot += 1
-        return self.next_slot - 1
+    def _take_slots(self, count: int) -> list[int]:
+        """Numbers of workers that are gone, the last first, and then new ones."""
+        kept = max(0, len(self.free_slots) - count)
+        slots = self.free_slots[kept:][::-1]
+        del self.free_slots[kept:]
+        new = range(self.next_slot, self.next_slot + count - len(slots))
+        self.next_slot = new.stop
+        return [*slots, *new]
 
     def _place(self, now_us: int, *, warm: bool) -> tuple[int, int, float]:
         """The fullest node with room, or a new one: (its number, when it is ready, how long the pull takes)."""
         limits = self.scenario.node
-        open_nodes = [number for number, node in self.nodes.items() if node.pods < limits.pods_per_node]
-        if open_nodes:
-            number = max(open_nodes, key=lambda found: (self.nodes[found].pods, -found))
+        number, most = -1, -1
+        for candidate, node in self.nodes.items():
+            if most < node.pods < limits.pods_per_node:
+                number, most = candidate, node.pods
+        if number >= 0:
             cold = self.nodes[number].ready_us > now_us
         else:
             number = self.made_nodes

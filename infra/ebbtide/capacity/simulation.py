@@ -5,19 +5,21 @@ Between two syncs nothing changes but the queue, so the kernel runs alone; every
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
 from random import Random
 
 from ebbtide.capacity.histogram import MICROSECONDS
 from ebbtide.capacity.hpa import Controller, Decision, History, PodCounts, Scale
-from ebbtide.capacity.kernel import SLOT_BITS, SLOT_MASK, Kernel, PureKernel, start_one
+from ebbtide.capacity.kernel import Kernel, PureKernel, start_one
 from ebbtide.capacity.model import Drain, Result, Row, Scenario
 from ebbtide.capacity.pods import Fleet, SimulatedPod
 from ebbtide.capacity.queue import NEVER_US, Queue
 from ebbtide.capacity.signals import Metrics, State
 from ebbtide.capacity.trace import Chunk, TraceError
-from ebbtide.capacity.workers import Workers
+from ebbtide.capacity.workers import SLOT_BITS, SLOT_MASK, Workers
 
 Progress = Callable[[int], None]
 """Called with the simulated seconds at every sync."""
@@ -39,7 +41,21 @@ def simulate(
     if scenario.processes < 1 or (scenario.hpa is None and scenario.start_replicas < 1):
         raise ValueError("has no worker: a backlog would only grow; give it at least one pod and one process")
     loads = load if isinstance(load, Mapping) else {"queue": load}
-    return _Run(scenario, loads, kernel or PureKernel()).run(progress)
+    with _uncollected():
+        return _Run(scenario, loads, kernel or PureKernel()).run(progress)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of cycles, which a run makes none of: it would walk through the million steps of the
+    histogram again and again, a twentieth of the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class _Run:
@@ -48,7 +64,9 @@ class _Run:
         self.kernel = kernel
         self.random = Random(scenario.seed)  # noqa: S311 - repeatable chance, no secret
         self.fleet = Fleet(scenario, self.random)
-        self.workers = Workers()
+        # Who drains kills what is longer than the grace period; a crash kills whatever is in hand.
+        never_killed = -1 if scenario.crashes_per_worker_hour else scenario.grace_seconds * MICROSECONDS
+        self.workers = Workers(noted_above_us=never_killed)
         self.queues = [Queue(name, load, scenario.redelivery_seconds) for name, load in loads.items()]
         self.result = Result()
         self.starting: list[tuple[int, int, SimulatedPod]] = []
@@ -132,14 +150,14 @@ class _Run:
             if returned >= now:
                 returned = NEVER_US
             queue.limit_to(returned)
-            if not self.kernel.run(cursor, workers.heap, workers.durations, now):
+            if not self.kernel.run(cursor, workers, now):
                 return
             # Arrivals before a returned message may go on in the next chunk.
             if cursor.limit == len(cursor.arrivals) and queue.next_chunk():
                 continue
             if returned == NEVER_US or not workers.heap or workers.heap[0] >> SLOT_BITS >= now:
                 return
-            start_one(cursor, workers.heap, workers.durations, *queue.take_returned())
+            start_one(cursor, workers, *queue.take_returned())
 
     def _advance_several(self, now: int) -> None:
         workers = self.workers
@@ -156,13 +174,14 @@ class _Run:
                 return
             workers.queues[workers.heap[0] & SLOT_MASK] = place
             queue = self.queues[place]
-            start_one(queue.cursor, workers.heap, workers.durations, *queue.take())
+            start_one(queue.cursor, workers, *queue.take())
 
     def _state(self, now: int) -> State:
         waiting = [queue.waiting(now) for queue in self.queues]
         last_words = [place for end, place, _ in self.last_words if end > now]
         if len(self.queues) == 1:
-            in_hand = [self.workers.in_hand(now) + len(last_words)]
+            unfree = self.kernel.count_unfree(self.workers, now)
+            in_hand = [self.workers.in_hand(now, unfree) + len(last_words)]
         else:
             held = [self.workers.queues[slot] for slot in self.workers.busy(now)] + last_words
             in_hand = [held.count(place) for place in range(len(self.queues))]
@@ -191,13 +210,12 @@ class _Run:
     def _stop(self, victims: list[SimulatedPod], now: int) -> None:
         """Tell pods to go: they finish what they hold within the grace period."""
         deadline = now + self.scenario.grace_seconds * MICROSECONDS
-        owners = {slot: pod for pod in victims for slot in pod.slots}
         drains = {pod.number: Drain(now // MICROSECONDS, 0.0, 0, 0) for pod in victims}
         self.starting = [entry for entry in self.starting if entry[1] not in drains]
         heapify(self.starting)
         ends = dict.fromkeys(drains, now)
-        for slot, end in self.workers.remove(owners, now):
-            number, killed = owners[slot].number, end > deadline
+        for pod, slot, end in self.workers.remove(victims, now):
+            number, killed = pod.number, end > deadline
             drains[number].messages += 1
             if killed:
                 drains[number].cut_off += 1
@@ -233,21 +251,22 @@ class _Run:
         """Workers that are made anew (message limit) or crash, charged at the end of the interval."""
         scenario, workers = self.scenario, self.workers
         boot = round(scenario.worker_boot_seconds * MICROSECONDS)
-        if scenario.message_limit and workers.heap:
+        if scenario.message_limit and len(workers):
             due = sum(queue.cursor.started for queue in self.queues) // scenario.message_limit
             for _ in range(due - self.rotations):
-                workers.renew(int(self.random.random() * len(workers.heap)), boot, now)
+                workers.renew(int(self.random.random() * len(workers)), boot, now)
+            if due > self.rotations:
+                workers.sort()
             self.rotations = due
-            workers.sort()
-        if scenario.crashes_per_worker_hour and workers.heap:
+        if scenario.crashes_per_worker_hour and len(workers):
             self._crash(now, step, boot)
 
     def _crash(self, now: int, step: int, boot: int) -> None:
         workers = self.workers
-        expected = self.scenario.crashes_per_worker_hour * len(workers.heap) * step / MICROSECONDS / 3600
+        expected = self.scenario.crashes_per_worker_hour * len(workers) * step / MICROSECONDS / 3600
         count = int(expected) + (self.random.random() < expected % 1)
         for _ in range(count):
-            slot = workers.crash(int(self.random.random() * len(workers.heap)), boot, now)
+            slot = workers.crash(int(self.random.random() * len(workers)), boot, now)
             if slot is not None:
                 self._give_back(now, slot)
                 self.killed += 1

@@ -2,24 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Collection
 from heapq import heapify, heappush
+from typing import Protocol
 
-from ebbtide.capacity.kernel import MAX_SLOTS, SLOT_BITS, SLOT_MASK
 from ebbtide.capacity.pods import SimulatedPod
 
+# Bits of a key for the worker's number; 43 bits are left for the time, 101 days in microseconds.
+SLOT_BITS = 20
+SLOT_MASK = (1 << SLOT_BITS) - 1
+MAX_SLOTS = 1 << SLOT_BITS
 
-@dataclass(slots=True)
+
+class Keys(Protocol):
+    """A heap in the form of a kernel of its own."""
+
+    def __len__(self) -> int: ...
+
+    def tolist(self) -> list[int]:
+        """The form of `heapq`."""
+        ...
+
+
 class Workers:
-    """Workers by number. The heap holds when each is free next, as the kernel wants it."""
+    """Workers by number. `heap` holds when each is free next: time in microseconds above the worker's number, so that
+    ties have one order."""
 
-    heap: list[int] = field(default_factory=list)
-    durations: list[int] = field(default_factory=list)
-    """How long the last message of each worker takes, in microseconds."""
-    queues: list[int] = field(default_factory=list)
-    """Which queue it came from."""
-    booting: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """Workers that are made anew: when their message ends, and when they are free after that."""
+    def __init__(self, heap: list[int] | None = None, noted_above_us: int = -1) -> None:
+        self._heap = heap or []
+        self._packed: Keys | None = None
+        self.noted_above_us = noted_above_us
+        """A message of at most so long is never killed, so its duration is not noted: a tenth of the kernel's time."""
+        self.durations = array("q")
+        """How long the last noted message of each worker takes, in microseconds."""
+        self.queues: list[int] = []
+        """Which queue it came from."""
+        self._owners: list[SimulatedPod | None] = []
+        self._booting: dict[int, tuple[int, int]] = {}
+        """Workers that are made anew: when their message ends, and when they are free after that."""
+
+    def __len__(self) -> int:
+        return len(self._heap) if self._packed is None else len(self._packed)
+
+    @property
+    def heap(self) -> list[int]:
+        """As `heapq` wants it."""
+        if self._packed is not None:
+            self._heap = self._packed.tolist()
+            self._packed = None
+        return self._heap
+
+    @property
+    def packed(self) -> Keys | None:
+        """As a kernel has left it, unless somebody has asked for `heap` since."""
+        return self._packed
+
+    @packed.setter
+    def packed(self, keys: Keys) -> None:
+        self._packed = keys
 
     def reserve(self, count: int) -> None:
         """Have room for workers with numbers below `count`. Raises ValueError for more than a key can say."""
@@ -27,41 +68,46 @@ class Workers:
             raise ValueError(f"has more than {MAX_SLOTS} workers; lower maxReplicas or processes")
         missing = count - len(self.durations)
         if missing > 0:
-            self.durations.extend([0] * missing)
+            self.durations.extend(array("q", bytes(8 * missing)))
             self.queues.extend([0] * missing)
+            self._owners.extend([None] * missing)
 
     def add(self, pod: SimulatedPod) -> None:
         """The workers of a pod are free from `consuming_us` on."""
+        heap = self.heap
         for slot in pod.slots:
-            heappush(self.heap, (pod.consuming_us << SLOT_BITS) | slot)
+            self._owners[slot] = pod
+            heappush(heap, (pod.consuming_us << SLOT_BITS) | slot)
 
-    def remove(self, slots: dict[int, SimulatedPod], now: int) -> list[tuple[int, int]]:
-        """Take workers away. Returns (number, when its message ends) of those that hold one."""
-        held = [
-            (key & SLOT_MASK, self._message_end(key))
-            for key in self.heap
-            if key & SLOT_MASK in slots and slots[key & SLOT_MASK].consuming_us <= now
-        ]
-        self.heap[:] = [key for key in self.heap if key & SLOT_MASK not in slots]
-        heapify(self.heap)
-        for slot in slots:
-            self.booting.pop(slot, None)
-        return [(slot, end) for slot, end in held if end > now]
+    def remove(self, pods: Collection[SimulatedPod], now: int) -> list[tuple[SimulatedPod, int, int]]:
+        """Take the workers of pods away. Returns (pod, number, when its message ends) of those that hold one."""
+        gone = {slot for pod in pods for slot in pod.slots}
+        heap = self.heap
+        removed = [key for key in heap if key & SLOT_MASK in gone]
+        heap[:] = [key for key in heap if key & SLOT_MASK not in gone]
+        heapify(heap)
+        held = []
+        for key in removed:
+            slot, end = key & SLOT_MASK, self._message_end(key)
+            pod = self._owners[slot]
+            # Workers that are yet to begin are free at a time in the future as well.
+            if end > now and pod is not None and pod.consuming_us <= now:
+                held.append((pod, slot, end))
+            self._booting.pop(slot, None)
+        return held
 
     def _message_end(self, key: int) -> int:
         slot = key & SLOT_MASK
-        return self.booting[slot][0] if slot in self.booting else key >> SLOT_BITS
+        return self._booting[slot][0] if slot in self._booting else key >> SLOT_BITS
 
     def forget_booted(self, now: int) -> None:
         """Workers that were made anew by `now` are like all others."""
-        if self.booting:
-            self.booting = {slot: times for slot, times in self.booting.items() if times[1] > now}
+        if self._booting:
+            self._booting = {slot: times for slot, times in self._booting.items() if times[1] > now}
 
-    def in_hand(self, now: int) -> int:
-        """Messages that workers hold at `now`. A worker that boots holds none."""
-        edge = (now + 1) << SLOT_BITS
-        booting = sum(end <= now for end, _ in self.booting.values())
-        return len([key for key in self.heap if key >= edge]) - booting
+    def in_hand(self, now: int, unfree: int) -> int:
+        """Messages that workers hold at `now`, of which so many are not free. A worker that boots holds none."""
+        return unfree - sum(end <= now for end, _ in self._booting.values())
 
     def busy(self, now: int) -> list[int]:
         """The numbers of the workers that hold a message at `now`."""
@@ -74,14 +120,14 @@ class Workers:
         end, free = self._message_end(key), (key >> SLOT_BITS) + boot_us
         self.heap[place] = (free << SLOT_BITS) | (key & SLOT_MASK)
         if free > now:
-            self.booting[key & SLOT_MASK] = (end, free)
+            self._booting[key & SLOT_MASK] = (end, free)
 
     def crash(self, place: int, boot_us: int, now: int) -> int | None:
         """A worker dies and is made anew. Returns its number if it held a message. Sort the heap afterwards."""
         key = self.heap[place]
         slot, end = key & SLOT_MASK, self._message_end(key)
         self.heap[place] = ((now + boot_us) << SLOT_BITS) | slot
-        self.booting[slot] = (min(end, now), now + boot_us)
+        self._booting[slot] = (min(end, now), now + boot_us)
         return slot if end > now else None
 
     def sort(self) -> None:
