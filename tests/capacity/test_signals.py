@@ -56,7 +56,7 @@ def test_a_new_pod_has_no_cpu_sample_before_its_window_has_passed() -> None:
     for seconds in (15, 30, 45, 60, 330, 345):
         now = seconds * SECOND
         metrics.record(State(now, [0], [4], consuming=fleet.count(now)[0]))
-        fleet.settle(now, metrics.settling_us())
+        fleet.settle(now, metrics.settling_us)
         found = metrics.read(CPU, fleet, now)
         counted[seconds] = (found.ready, found.unready + found.missing)
     assert counted[15] == (1, 1), f"ready at {made.ready_us / SECOND} s"

@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import active_children
 from pathlib import Path
 from typing import TypeVar
 
@@ -106,6 +103,11 @@ def run_all(runs: Mapping[_Key, Run], processes: int | None = None) -> Iterator[
 
     Raises SettingsError as `Run.result` does, and where the system has killed a run.
     """
+    # A single run does not wait for these 15 ms.
+    from concurrent.futures import ProcessPoolExecutor, as_completed  # noqa: PLC0415
+    from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
+    from multiprocessing import active_children  # noqa: PLC0415
+
     others = set(active_children())
     pool = ProcessPoolExecutor(processes or os.cpu_count(), initializer=_leave_interrupts_to_the_parent)
     try:

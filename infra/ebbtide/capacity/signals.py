@@ -38,21 +38,22 @@ class Metrics:
     flags: ControllerFlags
     queues: tuple[str, ...]
     states: deque[State] = field(default_factory=deque)
+    settling_us: int = field(init=False)
+    """How long after it is Ready a pod may still count otherwise than an old one."""
+    _kept_us: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        scenario = self.scenario
+        longest = max([scenario.metric_lag_seconds, *(lag for _, lag in scenario.metric_lags)])
+        self.settling_us = round((longest + scenario.cpu_window_seconds + scenario.sync_seconds) * MICROSECONDS)
+        self._kept_us = round(longest * MICROSECONDS)
 
     def record(self, state: State) -> None:
         """Keep a state for as long as any source lags."""
         self.states.append(state)
-        edge = state.at_us - round(self._longest_lag() * MICROSECONDS)
+        edge = state.at_us - self._kept_us
         while len(self.states) > 1 and self.states[1].at_us <= edge:
             self.states.popleft()
-
-    def settling_us(self) -> int:
-        """How long after it is Ready a pod may still count otherwise than an old one."""
-        seconds = self._longest_lag() + self.scenario.cpu_window_seconds + self.scenario.sync_seconds
-        return round(seconds * MICROSECONDS)
-
-    def _longest_lag(self) -> float:
-        return max([self.scenario.metric_lag_seconds, *(lag for _, lag in self.scenario.metric_lags)])
 
     def read(self, metric: Metric, fleet: Fleet, now: int) -> MetricInput:
         """What one sync is told about a metric."""

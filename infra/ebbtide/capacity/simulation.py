@@ -280,7 +280,7 @@ class _Run:
         reason = "the number of pods is fixed"
         if self.controller is not None and self.metrics is not None:
             self.metrics.record(state)
-            self.fleet.settle(now, self.metrics.settling_us())
+            self.fleet.settle(now, self.metrics.settling_us)
             decision = self._decide(self.controller, self.metrics, now)
             reason = explain_decision(decision)
             self._scale(decision.desired, now)

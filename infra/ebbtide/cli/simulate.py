@@ -6,20 +6,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.markup import escape
-from rich.progress import Progress, TaskID
 
 from ebbtide.capacity.from_settings import NOT_MODELLED, Assumption
 from ebbtide.capacity.load import read_load
 from ebbtide.capacity.model import Result
 from ebbtide.capacity.runs import LoadSource, Run, explain_minute, run_all
-from ebbtide.capacity.simulation_report import build_report, figures_table
 from ebbtide.capacity.summary import Range, ranges
 from ebbtide.capacity.trace import write_trace
 from ebbtide.cli.output import project_root
+from ebbtide.cli.progress_bar import Advance, progress_bar
 from ebbtide.cli.simulate_inputs import (
     Options,
     check_report,
@@ -32,10 +30,10 @@ from ebbtide.cli.simulate_inputs import (
     read_signals,
     refusal,
 )
-from ebbtide.cli.simulate_output import as_rich_table, print_assumptions, progress_bar
-from ebbtide.explain.text import make_console
-from ebbtide.report.model import Report
 from ebbtide.settings.loader import LoadedStack, read_stack
+
+if TYPE_CHECKING:
+    from ebbtide.report.model import Report
 
 _DAY_SECONDS = 86_400
 
@@ -87,22 +85,21 @@ def _run_case(case: LoadedStack, consumer: str, load: LoadSource, seeds: int, la
     runs = {seed: Run(case.settings, consumer, load, seed) for seed in range(1, seeds + 1)}
     first = runs.pop(1)
     assumptions = first.assumptions()
-    with progress_bar() as progress:
-        task = progress.add_task(f"{label}, seed 1", total=_DAY_SECONDS)
-        result = first.result(lambda seconds: _tick(progress, task, seconds))
-        summaries = [first.summarize(result)]
-        task = progress.add_task(f"{label}, {seeds} seeds", total=seeds, completed=1, visible=seeds > 1)
-        for _, summary in run_all(runs) if runs else ():
-            summaries.append(summary)
-            progress.advance(task)
+    with progress_bar(f"{label}, seed 1") as advance:
+        result = first.result(lambda seconds: _tick(advance, seconds))
+    summaries = [first.summarize(result)]
+    if runs:
+        with progress_bar(f"{label}, {seeds} seeds") as advance:
+            for _, summary in run_all(runs):
+                summaries.append(summary)
+                advance(len(summaries), seeds)
     return _Outcome(result, ranges(summaries), assumptions)
 
 
-def _tick(progress: Progress, task: TaskID, seconds: int) -> None:
+def _tick(advance: Advance, seconds: int) -> None:
     # A load may be longer than a day; how long is only known at its end.
-    days = -(-seconds // _DAY_SECONDS)
     if seconds % 900 == 0:
-        progress.update(task, completed=seconds, total=days * _DAY_SECONDS)
+        advance(seconds, -(-seconds // _DAY_SECONDS) * _DAY_SECONDS)
 
 
 def _show(
@@ -117,18 +114,16 @@ def _show(
     title = f"{consumer} in {options.stack}"
     lead = _lead(load, last, options.seeds)
     if options.report:
+        from ebbtide.capacity.simulation_report import build_report
+
         results = {label: found.result for label, found in outcome.items()}
         _write_report(options.report, build_report(title, lead, figures, results, last.assumptions))
     if options.format == "json":
         typer.echo(json.dumps(_as_json(options, consumer, load, outcome, why), indent=2))
         return
-    console = make_console()
-    console.print(f"[bold]{escape(title)}[/]: {escape(lead)}")
-    console.print()
-    console.print(as_rich_table(figures_table(figures)))
-    for line in why:
-        console.print(line, soft_wrap=True, markup=False)
-    print_assumptions(console, last.assumptions)
+    from ebbtide.cli.simulate_output import print_result
+
+    print_result(title, lead, figures, why, last.assumptions)
 
 
 def _lead(load: LoadSource, outcome: _Outcome, seeds: int) -> str:

@@ -1,31 +1,18 @@
-"""What `ebbtide simulate` shows while it works, and its tables."""
+"""The tables of `ebbtide simulate`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
 from ebbtide.capacity.from_settings import NOT_MODELLED, Assumption
+from ebbtide.capacity.simulation_report import figures_table
+from ebbtide.capacity.summary import Range
+from ebbtide.explain.text import make_console
 from ebbtide.report.model import Table
-
-
-@contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """A bar on standard error; nothing where that is no terminal."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield progress
 
 
 def as_rich_table(table: Table) -> RichTable:
@@ -46,3 +33,20 @@ def print_assumptions(console: Console, assumptions: Sequence[Assumption]) -> No
     rows = [[row.what, row.value, row.source] for row in assumptions]
     console.print(as_rich_table(Table("", ["", "", ""], rows)))
     console.print(f"[bold]and leaves out[/] {'; '.join(NOT_MODELLED)}.")
+
+
+def print_result(
+    title: str,
+    lead: str,
+    figures: Mapping[str, Mapping[str, Range]],
+    why: Sequence[str],
+    assumptions: Sequence[Assumption],
+) -> None:
+    """The figures of every case side by side, the minute that was asked for, and what they stand on."""
+    console = make_console()
+    console.print(f"[bold]{escape(title)}[/]: {escape(lead)}")
+    console.print()
+    console.print(as_rich_table(figures_table(figures)))
+    for line in why:
+        console.print(line, soft_wrap=True, markup=False)
+    print_assumptions(console, assumptions)

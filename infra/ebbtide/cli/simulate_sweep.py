@@ -16,8 +16,9 @@ from ebbtide.capacity.simulation_report import FIGURES, show_range
 from ebbtide.capacity.summary import Summary, ranges
 from ebbtide.capacity.sweep import Goal, Sweep, Tried, best, cheapest, parse_goal, parse_sweep, what_binds
 from ebbtide.cli.output import BAD_INPUT
+from ebbtide.cli.progress_bar import progress_bar
 from ebbtide.cli.simulate_inputs import Options, refusal, setting_path, with_changes
-from ebbtide.cli.simulate_output import as_rich_table, print_assumptions, progress_bar
+from ebbtide.cli.simulate_output import as_rich_table, print_assumptions
 from ebbtide.explain.text import make_console
 from ebbtide.report.model import Table
 from ebbtide.settings.loader import LoadedStack, with_values
@@ -67,11 +68,10 @@ def _try_all(runs: Mapping[tuple[int, int], Run], seeds: int, goal: Goal | None)
     interrupted = False
     signal.signal(signal.SIGINT, _interrupt_once)
     try:
-        with progress_bar() as progress:
-            task = progress.add_task("runs", total=len(runs))
-            for (value, _), summary in run_all(runs):
+        with progress_bar("runs") as advance:
+            for count, ((value, _), summary) in enumerate(run_all(runs), 1):
                 found.setdefault(value, []).append(summary)
-                progress.advance(task)
+                advance(count, len(runs))
     except KeyboardInterrupt:
         interrupted = True
     judge = goal or Goal("p95", 0)
