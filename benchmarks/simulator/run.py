@@ -1,8 +1,10 @@
 """Time the simulation as whole processes: medians of alternating runs, and ratios taken in the same run.
 
     .venv/bin/python benchmarks/simulator/run.py [--repeats 5] [--messages 10000000]
+    .venv/bin/python benchmarks/simulator/run.py --table
 
-Writes results.json beside this file. SimPy goes into an environment of its own in the cache.
+Writes results.json beside this file and from it the tables of README.md; the latter alone with --table. SimPy goes into
+an environment of its own in the cache.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import argparse
 import json
 import math
 import os
+import pickle
 import platform
 import resource
 import shutil
@@ -23,10 +26,13 @@ from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import yaml
 
+from ebbtide.capacity.runs import LoadSource, Run
 from ebbtide.capacity.trace import CHUNK_MESSAGES, write_trace
+from ebbtide.settings.loader import read_stack
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -36,6 +42,17 @@ MEAN_SECONDS, VARIATION = 2.0, 1.3
 """Lognormal durations: their mean, and their deviation over their mean."""
 PEAK_OVER_TROUGH = 3.0
 PROCESSES, MOST_PODS, WAITING_PER_POD = 4, 200, 20
+FIGURES = {
+    "wait_mean_seconds": "mean wait, s",
+    "wait_p50_seconds": "half of the messages wait at most, s",
+    "wait_p95_seconds": "95 %, s",
+    "wait_p99_seconds": "99 %, s",
+    "wait_max_seconds": "longest wait, s",
+    "peak_waiting": "largest backlog at a sync",
+    "peak_replicas": "most pods",
+    "cut_off": "cut off by the grace period",
+    "pod_hours": "pod-hours",
+}
 SYNC = """
 import sys, time
 from ebbtide.capacity.hpa import Controller, History, HpaSpec, Metric, PodCounts, PodSamples, Scale
@@ -119,11 +136,17 @@ def write_project(directory: Path) -> None:
     (directory / "Pulumi.yaml").write_text(yaml.safe_dump(document))
 
 
-def simulated_outcome(output: str) -> str:
-    """What the simulation says of the same three figures."""
+def scenario_of(trace: Path, project: Path) -> bytes:
+    """What the simulation makes of the project, for SimPy."""
+    stack = read_stack("production", project).settings
+    run = Run(stack, next(iter(stack.consumers)), LoadSource(trace, signals=(("queue", "backlog"),)))
+    return pickle.dumps(run.scenario())
+
+
+def figures_of(output: str) -> dict[str, float]:
+    """What the simulation says of the figures that SimPy's model has too."""
     figures = json.loads(output)["cases"][0]["figures"]
-    names = ("wait_mean_seconds", "wait_max_seconds", "peak_pods")
-    return " ".join(f"{figures[name]['middle']:g}" for name in names)
+    return {name: figures[name]["middle"] for name in FIGURES}
 
 
 def with_simpy() -> str:
@@ -138,58 +161,147 @@ def with_simpy() -> str:
     return str(python)
 
 
-def main() -> None:
-    """Run everything and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--messages", type=int, default=10_000_000)
-    arguments = parser.parse_args()
-    results: dict[str, object] = {
-        "machine": (
-            f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
-        ),
-        "repeats": arguments.repeats,
-    }
+def run_all(repeats: int, messages: int) -> dict[str, object]:
+    """Every measurement. Runs that are compared take turns."""
+    large, tenth = f"{messages:,}", f"{messages // 10:,}"
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
         write_project(directory)
-        large, small = directory / "large.trace", directory / "small.trace"
-        write_trace(large, drawn(arguments.messages))
-        write_trace(small, drawn(arguments.messages // 10))
-        model = [str(HERE / "simpy_model.py"), *map(str, (PROCESSES, 1, MOST_PODS, WAITING_PER_POD))]
-        simpy, path = [with_simpy(), *model], {"PYTHONPATH": str(ROOT / "infra")}
-        all_of_them, tenth = simulation(large, directory), simulation(small, directory)
-        measure(all_of_them, EBBTIDE_KERNEL="accelerated")  # compiled once a machine
+        traces = {large: directory / "large.trace", tenth: directory / "small.trace"}
+        write_trace(traces[large], drawn(messages))
+        write_trace(traces[tenth], drawn(messages // 10))
+        (directory / "scenario").write_bytes(scenario_of(traces[tenth], directory))
+        ebbtide = {name: simulation(trace, directory) for name, trace in traces.items()}
+        pure, compiled = {"EBBTIDE_KERNEL": "pure"}, {"EBBTIDE_KERNEL": "accelerated"}
+        measure(ebbtide[tenth], **compiled)  # compiled once a machine
         cases = {
-            f"{arguments.messages:,}, pure": (all_of_them, {"EBBTIDE_KERNEL": "pure"}),
-            f"{arguments.messages:,}, accelerated": (all_of_them, {"EBBTIDE_KERNEL": "accelerated"}),
-            f"{arguments.messages // 10:,}, pure": (tenth, {"EBBTIDE_KERNEL": "pure"}),
-            f"{arguments.messages // 10:,}, SimPy": ([*simpy, str(small)], path),
+            f"{large}, Python": (ebbtide[large], pure),
+            f"{large}, C": (ebbtide[large], compiled),
+            f"{tenth}, Python": (ebbtide[tenth], pure),
+            f"{tenth}, C": (ebbtide[tenth], compiled),
         }
         runs: dict[str, list[tuple[float, float, float, str]]] = {}
-        for number in range(arguments.repeats):
+        for number in range(repeats):
             for name, (command, environment) in cases.items():
                 runs.setdefault(name, []).append(measure(command, **environment))
-                print(f"{number + 1}/{arguments.repeats} {name}: {runs[name][-1][0]:.2f} s", file=sys.stderr)
-        slow = measure([*simpy, str(large)], **path)
-        medians = {name: median_of(found) for name, found in runs.items()}
-        medians[f"{arguments.messages:,}, SimPy, once"] = median_of([slow])
-        pure, accelerated, *_ = (found["cpu_seconds"] for found in medians.values())
-        results["interpreter_mebibytes"] = round(measure([sys.executable, "-c", "pass"])[2])
-        results["whole processes"] = medians
-        results["same bytes"] = len({run[3] for found in list(runs.values())[:2] for run in found}) == 1
-        results["SimPy / pure, by CPU"] = round(slow[1] / pure, 1)
-        results["SimPy / accelerated, by CPU"] = round(slow[1] / accelerated, 1)
-        results["SimPy's mean wait, longest wait, most pods"] = slow[3].strip()
-        results["ebbtide's"] = simulated_outcome(runs[next(iter(runs))][0][3])
-        sweep = [*tenth, "--sweep", "maxReplicas=1..100", "--goal", "p95 < 60s"]
-        results["sweep of 100 settings"] = median_of([measure(sweep)])
-    for pods in (10, 5000):
-        times = [float(measure([sys.executable, "-c", SYNC, str(pods)])[3]) for _ in range(arguments.repeats)]
-        results[f"one sync at {pods} pods, us"] = round(statistics.median(times), 2)
-    text = json.dumps(results, indent=2) + "\n"
-    (HERE / "results.json").write_text(text)
-    print(text, end="")
+                print(f"{number + 1}/{repeats} {name}: {runs[name][-1][0]:.2f} s", file=sys.stderr)
+        simpy, path = [with_simpy(), str(HERE / "simpy_model.py")], {"PYTHONPATH": str(ROOT / "infra")}
+        for idiom in ("interrupts", "events"):
+            command = [*simpy, idiom, str(directory / "scenario"), str(traces[large])]
+            runs[f"{large}, SimPy, {idiom}"] = [measure(command, **path)]
+            print(f"{large}, SimPy, {idiom}: {runs[f'{large}, SimPy, {idiom}'][-1][0]:.2f} s", file=sys.stderr)
+        sweep = [*ebbtide[tenth], "--sweep", "maxReplicas=1..100", "--goal", "p95 < 60s"]
+        sweeps = {"Python": median_of([measure(sweep, **pure)]), "C": median_of([measure(sweep, **compiled)])}
+    medians = {name: median_of(found) for name, found in runs.items()}
+    cpu = {name: found["cpu_seconds"] for name, found in medians.items()}
+    return {
+        "whole processes": medians,
+        "interpreter, MiB": round(measure([sys.executable, "-c", "pass"])[2]),
+        "same bytes with Python and with C": len(
+            {run[3] for kernel in ("Python", "C") for run in runs[f"{large}, {kernel}"]}
+        )
+        == 1,
+        "SimPy's CPU over ours": {
+            f"{idiom}, {kernel}": round(cpu[f"{large}, SimPy, {idiom}"] / cpu[f"{large}, {kernel}"], 1)
+            for idiom in ("interrupts", "events")
+            for kernel in ("Python", "C")
+        },
+        "figures": {
+            "ebbtide": figures_of(runs[f"{large}, Python"][0][3]),
+            **{
+                f"SimPy, {idiom}": json.loads(runs[f"{large}, SimPy, {idiom}"][0][3])
+                for idiom in ("interrupts", "events")
+            },
+        },
+        "sweep of 100 settings": sweeps,
+        "one sync, us": {pods: sync_cost(pods, repeats) for pods in ("10", "5000")},
+    }
+
+
+def sync_cost(pods: str, repeats: int) -> float:
+    """Median microseconds of one decision of the controller."""
+    return round(statistics.median(float(measure([sys.executable, "-c", SYNC, pods])[3]) for _ in range(repeats)), 2)
+
+
+def tables(results: dict[str, Any]) -> str:
+    """The README's tables."""
+    runs, ratios = results["whole processes"], results["SimPy's CPU over ours"]
+    large, tenth = (next(iter(runs)).partition(", ")[0], list(runs)[2].partition(", ")[0])
+    spare = results["interpreter, MiB"]
+
+    def seconds(name: str) -> str:
+        return f"{runs[name]['seconds']:.2f} s ({runs[name]['cpu_seconds']:.2f})"
+
+    def memory(name: str) -> str:
+        return f"{runs[name]['mebibytes'] - spare:.0f} MiB"
+
+    sweep = {
+        name: f"{found['seconds']:.1f} s ({found['cpu_seconds']:.1f})"
+        for name, found in results["sweep of 100 settings"].items()
+    }
+    few, many = results["one sync, us"].values()
+    rows = [
+        (f"{large} messages, Python", "8 s", seconds(f"{large}, Python")),
+        (f"{large} messages, C", "2 s", seconds(f"{large}, C")),
+        (
+            "memory above the interpreter: Python, C",
+            "256 MiB",
+            f"{memory(f'{large}, Python')}, {memory(f'{large}, C')}",
+        ),
+        (f"{tenth} messages, Python", "1 s", seconds(f"{tenth}, Python")),
+        (f"{tenth} messages, C", "", seconds(f"{tenth}, C")),
+        (
+            "the same bytes with Python and with C",
+            "yes",
+            "yes" if results["same bytes with Python and with C"] else "**no**",
+        ),
+        ("a sweep of 100 settings, " + tenth + " messages each: Python, C", "60 s", f"{sweep['Python']}, {sweep['C']}"),
+        ("one decision of the controller at 10 and at 5,000 pods", "within 2x", f"{few} us, {many} us"),
+        (f"{large} messages, SimPy with interrupts", "", seconds(f"{large}, SimPy, interrupts")),
+        (f"{large} messages, SimPy with events", "", seconds(f"{large}, SimPy, events")),
+        (
+            "CPU of SimPy over Python's: interrupts, events",
+            "20x",
+            f"{ratios['interrupts, Python']}x, {ratios['events, Python']}x",
+        ),
+        ("CPU of SimPy over C's: interrupts, events", "80x", f"{ratios['interrupts, C']}x, {ratios['events, C']}x"),
+    ]
+    lines = [f"{results['machine']}; medians of {results['repeats']} runs, SimPy and sweeps once.", ""]
+    lines += ["| whole processes: wall clock (CPU) | bar | measured |", "|---|---|---|"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    columns = results["figures"]
+    lines += ["", f"| what {large} messages meet | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+    for name, words in FIGURES.items():
+        numbers = (found[name] for found in columns.values())
+        shown = (f"{number:,}" if isinstance(number, int) else f"{number:,.2f}" for number in numbers)
+        lines.append(f"| {words} | {' | '.join(shown)} |")
+    return "\n".join(lines)
+
+
+def write_tables(results: dict[str, Any]) -> None:
+    """Between the marks of README.md."""
+    readme = HERE / "README.md"
+    before, begin, rest = readme.read_text().partition("<!-- results.json -->\n")
+    _, end, after = rest.partition("<!-- end -->\n")
+    readme.write_text(f"{before}{begin}{tables(results)}\n{end}{after}")
+
+
+def main() -> None:
+    """Run everything and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--messages", type=int, default=10_000_000)
+    parser.add_argument("--table", action="store_true", help="only write the tables of README.md anew")
+    arguments = parser.parse_args()
+    file = HERE / "results.json"
+    if not arguments.table:
+        machine = (
+            f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+        )
+        found = run_all(arguments.repeats, arguments.messages)
+        file.write_text(json.dumps({"machine": machine, "repeats": arguments.repeats, **found}, indent=2) + "\n")
+    write_tables(json.loads(file.read_text()))
+    print(tables(json.loads(file.read_text())))
 
 
 if __name__ == "__main__":

@@ -1,128 +1,251 @@
-"""The same consumer in SimPy, in SimPy's own idiom: processes for workers, a store for the queue.
+"""The same model in SimPy, in SimPy's own idiom: processes for workers and drains, a store for the queue.
 
-    python simpy_model.py PROCESSES MIN MAX TARGET TRACE      prints the mean and the longest wait, and the most pods
+    python simpy_model.py SCENARIO TRACE       prints the figures that ebbtide's are held against, as JSON
 
-FIFO, pulling workers, pods that start late and drain, messages that the grace cuts off and that come back, waits in a
-histogram, and the very controller of ebbtide every 15 s. A worker waits for a message *or* for the end of its pod, as
-SimPy's own bank example reneges; a kill interrupts it, as its machine shop's breakdowns do. Left out, which makes it
-faster: nodes, the age of the metric, made-anew workers, CPU, the record of every decision.
+What decides is ebbtide's own: the controller, and which pods start where, when, and go first. What happens over time is
+SimPy's: arrivals, the queue, workers that take, handle and are made anew, pods that start late and drain, messages that
+the grace period cuts off and that come back. Time is in whole microseconds, which SimPy takes as well.
+
+SimPy's own examples know two ways to tell a worker that it is to go, and they give the same figures: it waits for "a
+message or the end", as customers of the bank renege (`events`); or it is interrupted, as machines of the machine shop
+break down (`interrupts`), which is faster.
+
+One thing differs: here each worker counts its own messages to its limit, which a pod of minutes never reaches; ebbtide
+renews a worker by chance after as many messages of all, a tenth of a second each. Chance also falls otherwise where it
+decides between equal pods.
 """
 
 from __future__ import annotations
 
+import json
+import pickle
 import sys
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
+from random import Random
 
 import simpy
 
-from ebbtide.capacity.hpa import Controller, History, HpaSpec, Metric, PodCounts, Scale
+from ebbtide.capacity.hpa import Controller, History, PodCounts, Scale
+from ebbtide.capacity.model import Scenario
+from ebbtide.capacity.pods import Fleet, SimulatedPod
 from ebbtide.capacity.trace import read_trace
 
-START_SECONDS = 8
-SYNC_SECONDS = 15
-GRACE_SECONDS = 90
-REDELIVERY_SECONDS = 100
+SECOND = 1_000_000
+STEP = 10_000
+"""Of the histogram of waits."""
 
 
 class Pod:
-    """Workers that start together and are told to stop together."""
+    """Workers that start together and are told to go together, by interrupts."""
 
-    def __init__(self, consumer: Consumer, delay: float) -> None:
+    def __init__(self, consumer: Consumer, pod: SimulatedPod) -> None:
         self.consumer = consumer
-        self.stopping = consumer.environment.event()
-        self.workers = [consumer.environment.process(self.work(delay)) for _ in range(consumer.processes)]
+        self.pod = pod
+        now = consumer.environment.now
+        self.workers = [
+            consumer.environment.process(self.work(pod.consuming_us - now)) for _ in range(consumer.scenario.processes)
+        ]
 
-    def work(self, delay: float):
-        """A worker: take the next message, handle it, unless the pod is to go."""
-        environment, queue = self.consumer.environment, self.consumer.queue
-        yield environment.timeout(delay)
-        while not self.stopping.triggered:
-            request = queue.get()
-            yield request | self.stopping
-            if not request.triggered:
-                request.cancel()
-                return
-            arrival, duration = request.value
-            self.consumer.note_wait(environment.now - arrival)
+    def work(self, boot: int):
+        """A worker: boot, then handle one message after the other, and be made anew after so many."""
+        consumer, environment = self.consumer, self.consumer.environment
+        queue, limit = consumer.queue, consumer.scenario.message_limit
+        renewal = round(consumer.scenario.worker_boot_seconds * SECOND)
+        while True:
             try:
-                yield environment.timeout(duration)
+                yield environment.timeout(boot)
             except simpy.Interrupt:
-                environment.process(self.consumer.redeliver(arrival, duration))
                 return
+            for _ in range(limit):
+                request = queue.get()
+                told_to_go = False
+                try:
+                    yield request
+                except simpy.Interrupt:
+                    request.cancel()
+                    if not request.triggered:
+                        return
+                    told_to_go = True
+                arrival, duration = request.value
+                consumer.note_wait(environment.now - arrival)
+                handling = environment.timeout(duration)
+                if not told_to_go:
+                    try:
+                        yield handling
+                        consumer.done += 1
+                        continue
+                    except simpy.Interrupt:
+                        pass
+                try:
+                    yield handling
+                    consumer.done += 1
+                except simpy.Interrupt:
+                    environment.process(consumer.redeliver(duration))
+                return
+            boot = renewal
+
+    def tell(self) -> None:
+        """Tell the workers to go."""
+        for worker in self.workers:
+            worker.interrupt()
 
     def drain(self):
-        """Stop, and kill what is left when the grace period ends."""
-        self.stopping.succeed()
-        yield self.consumer.environment.timeout(GRACE_SECONDS)
+        """Tell the workers to go, and kill those that have not gone when the grace period ends."""
+        consumer, environment = self.consumer, self.consumer.environment
+        self.tell()
+        gone = environment.all_of(self.workers)
+        yield gone | environment.timeout(consumer.scenario.grace_seconds * SECOND)
         for worker in self.workers:
             if worker.is_alive:
                 worker.interrupt()
+                consumer.cut_off += 1
+        consumer.draining -= 1
+        consumer.fleet.release(self.pod, environment.now)
+
+
+class PodWithEvent(Pod):
+    """The same, and an event tells them."""
+
+    def __init__(self, consumer: Consumer, pod: SimulatedPod) -> None:
+        self.told = consumer.environment.event()
+        super().__init__(consumer, pod)
+
+    def work(self, boot: int):
+        """As above."""
+        consumer, environment, told = self.consumer, self.consumer.environment, self.told
+        queue, limit = consumer.queue, consumer.scenario.message_limit
+        renewal = round(consumer.scenario.worker_boot_seconds * SECOND)
+        while True:
+            yield environment.timeout(boot) | told
+            for _ in range(limit):
+                if told.triggered:
+                    return
+                request = queue.get()
+                yield request | told
+                if not request.triggered:
+                    request.cancel()
+                    return
+                arrival, duration = request.value
+                consumer.note_wait(environment.now - arrival)
+                try:
+                    yield environment.timeout(duration)
+                except simpy.Interrupt:
+                    environment.process(consumer.redeliver(duration))
+                    return
+                consumer.done += 1
+            boot = renewal
+
+    def tell(self) -> None:
+        """Tell the workers to go."""
+        self.told.succeed()
 
 
 class Consumer:
     """A queue, pods of workers, and an autoscaler on the backlog."""
 
-    def __init__(self, environment: simpy.Environment, processes: int, least: int, most: int, target: int) -> None:
+    def __init__(self, environment: simpy.Environment, scenario: Scenario, kind: type[Pod]) -> None:
         self.environment = environment
-        self.processes = processes
+        self.kind = kind
+        self.scenario = scenario
         self.queue = simpy.Store(environment)
         self.waits: Counter[int] = Counter()
-        self.waits_total = self.waits_longest = 0.0
-        self.started = 0
-        self.controller = Controller(
-            HpaSpec(least, most, (Metric("External", "AverageValue", target * 1000, "queue"),))
-        )
-        self.pods = [Pod(self, 0) for _ in range(least)]
-        self.most_pods = least
+        self.waits_total = self.waits_longest = 0
+        self.arrived = self.started = self.done = self.cut_off = self.draining = 0
+        self.pod_seconds = self.peak_replicas = self.peak_waiting = 0
+        self.fleet = Fleet(scenario, Random(scenario.seed))
+        self.pods: dict[int, Pod] = {}
+        for _ in range(scenario.start_replicas):
+            self.start_pod(warm=True)
 
-    def note_wait(self, wait: float) -> None:
-        """Count what a message waited, in seconds."""
-        self.waits[int(wait * 100)] += 1
+    def start_pod(self, *, warm: bool = False) -> None:
+        """Make a pod."""
+        pod = self.fleet.start_pod(self.environment.now, warm=warm)
+        self.pods[pod.number] = self.kind(self, pod)
+
+    def note_wait(self, wait: int) -> None:
+        """Count what a message waited."""
+        self.waits[wait // STEP] += 1
         self.waits_total += wait
         self.waits_longest = max(self.waits_longest, wait)
         self.started += 1
 
-    def redeliver(self, arrival: float, duration: float):
+    def redeliver(self, duration: int):
         """Give a killed message back, later."""
-        yield self.environment.timeout(REDELIVERY_SECONDS)
-        self.queue.put((arrival, duration))
+        yield self.environment.timeout(round(self.scenario.redelivery_seconds * SECOND))
+        self.queue.put((self.environment.now, duration))
 
     def arrive(self, trace: Path):
         """Put messages into the queue when they arrive."""
+        environment, put = self.environment, self.queue.put
         for arrivals, durations in read_trace(trace):
+            self.arrived += len(arrivals)
             for arrival, duration in zip(arrivals, durations, strict=True):
-                at = arrival / 1e6
-                if at > self.environment.now:
-                    yield self.environment.timeout(at - self.environment.now)
-                self.queue.put((at, duration / 1e6))
+                if arrival > environment.now:
+                    yield environment.timeout(arrival - environment.now)
+                put((arrival, duration))
 
     def scale(self):
-        """The autoscaler's loop."""
-        history = History()
+        """The autoscaler's loop. It sees a backlog as old as the metric is."""
+        environment, scenario, fleet = self.environment, self.scenario, self.fleet
+        controller, history = Controller(scenario.hpa), History()
+        seen = deque([(0, 0)])
         while True:
-            yield self.environment.timeout(SYNC_SECONDS)
-            now = round(self.environment.now * 1e6)
-            count = len(self.pods)
-            wanted = self.controller.sync(
-                history, now, Scale(count, count), PodCounts(count, count), [1000 * len(self.queue.items)]
-            ).desired
-            self.pods += [Pod(self, START_SECONDS) for _ in range(wanted - count)]
-            for _ in range(count - wanted):
-                self.environment.process(self.pods.pop().drain())
-            self.most_pods = max(self.most_pods, len(self.pods))
+            yield environment.timeout(scenario.sync_seconds * SECOND)
+            now, replicas = environment.now, len(fleet.pods)
+            fleet.remove_empty_nodes(now)
+            self.pod_seconds += (replicas + self.draining) * scenario.sync_seconds
+            seen.append((now, len(self.queue.items)))
+            self.peak_waiting = max(self.peak_waiting, len(self.queue.items))
+            while len(seen) > 1 and seen[1][0] <= now - scenario.metric_lag_seconds * SECOND:
+                seen.popleft()
+            fleet.settle(now, 60 * SECOND)
+            counts = PodCounts(replicas, fleet.count(now)[1])
+            wanted = controller.sync(history, now, Scale(replicas, replicas), counts, [1000 * seen[0][1]]).desired
+            for _ in range(wanted - replicas):
+                self.start_pod()
+            for pod in fleet.choose_victims(replicas - wanted, now) if wanted < replicas else ():
+                self.draining += 1
+                environment.process(self.pods.pop(pod.number).drain())
+            self.peak_replicas = max(self.peak_replicas, wanted)
+
+    def figures(self) -> dict[str, float]:
+        """As `Summary` has them."""
+        return {
+            "wait_p50_seconds": self.quantile(0.5),
+            "wait_p95_seconds": self.quantile(0.95),
+            "wait_p99_seconds": self.quantile(0.99),
+            "wait_max_seconds": self.waits_longest / SECOND,
+            "wait_mean_seconds": self.waits_total / self.started / SECOND,
+            "peak_waiting": self.peak_waiting,
+            "peak_replicas": self.peak_replicas,
+            "cut_off": self.cut_off,
+            "pod_hours": self.pod_seconds / 3600,
+        }
+
+    def quantile(self, share: float) -> float:
+        """The wait in seconds that so many do not exceed, as ebbtide's histogram has it."""
+        seen = 0
+        for step in sorted(self.waits):
+            seen += self.waits[step]
+            if seen >= share * self.started:
+                return min((step + 1) * STEP if step else 0, self.waits_longest) / SECOND
+        return 0.0
 
 
 def main() -> None:
-    """Run a day."""
-    numbers, trace = [int(word) for word in sys.argv[1:5]], Path(sys.argv[5])
+    """Run a day, and on until every message is done."""
+    kind = {"interrupts": Pod, "events": PodWithEvent}[sys.argv[1]]
+    # The scenario of the very settings that ebbtide runs, from run.py.
+    scenario, trace = pickle.loads(Path(sys.argv[2]).read_bytes()), Path(sys.argv[3])
     environment = simpy.Environment()
-    consumer = Consumer(environment, *numbers)
+    consumer = Consumer(environment, scenario, kind)
     arrivals = environment.process(consumer.arrive(trace))
     environment.process(consumer.scale())
     environment.run(until=arrivals)
-    mean = consumer.waits_total / consumer.started
-    print(f"{mean:.4f} {consumer.waits_longest:.3f} {consumer.most_pods}")
+    while consumer.done < consumer.arrived:
+        environment.run(until=environment.now + scenario.sync_seconds * SECOND)
+    print(json.dumps(consumer.figures()))
 
 
 if __name__ == "__main__":

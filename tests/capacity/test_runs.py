@@ -6,7 +6,6 @@ import multiprocessing
 import multiprocessing.process
 import os
 import signal
-import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import active_children
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.capacity.conftest import CONSUMER, stack_of
 
+from ebbtide.capacity import accelerator
 from ebbtide.capacity.accelerator import AcceleratedKernel
 from ebbtide.capacity.kernel import PureKernel
 from ebbtide.capacity.load import read_load
@@ -170,9 +170,9 @@ def test_an_interrupt_while_processes_begin_leaves_none_behind(profile, monkeypa
 @pytest.mark.parametrize(
     ("wish", "size", "kernel"),
     [
-        ("", 31_999_999, PureKernel),
-        ("", 32_000_000, AcceleratedKernel),
-        ("pure", 32_000_000, PureKernel),
+        ("", 15_999_999, PureKernel),
+        ("", 16_000_000, AcceleratedKernel),
+        ("pure", 16_000_000, PureKernel),
         ("accelerated", 0, AcceleratedKernel),
     ],
 )
@@ -184,11 +184,59 @@ def test_the_compiled_kernel_is_taken_where_it_pays_or_is_asked_for(tmp_path, mo
     assert type(choose_kernel(file)) is kernel
 
 
-def test_without_numba_the_pure_kernel_is_taken(tmp_path, monkeypatch):
+@pytest.fixture
+def nothing_compiled(tmp_path, monkeypatch):
+    """A machine on which the kernel was never compiled."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    accelerator._load.cache_clear()
+    yield
+    accelerator._load.cache_clear()
+
+
+def _large(directory):
+    with (directory / "a.trace").open("wb") as opened:
+        opened.truncate(16_000_000)
+    return directory / "a.trace"
+
+
+def test_the_kernel_is_compiled_once_a_machine(tmp_path, monkeypatch, nothing_compiled):
+    assert type(choose_kernel(_large(tmp_path))) is AcceleratedKernel
+    accelerator._load.cache_clear()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert type(choose_kernel(tmp_path / "a.trace")) is AcceleratedKernel, "needs the compiler again"
+    assert len(list((tmp_path / "cache" / "ebbtide").iterdir())) == 1, "leaves something behind"
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (None, "there is no C compiler"),
+        ("#!/bin/sh\necho 'cc: no such thing' >&2\nexit 1\n", "fails: cc: no such thing"),
+    ],
+)
+def test_without_a_compiler_that_works_python_runs_and_who_asked_for_it_is_told(
+    tmp_path, monkeypatch, nothing_compiled, script, said
+):
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if script:
+        (tmp_path / "cc").write_text(script)
+        (tmp_path / "cc").chmod(0o755)
+    assert type(choose_kernel(_large(tmp_path))) is PureKernel
     monkeypatch.setenv("EBBTIDE_KERNEL", "accelerated")
-    monkeypatch.delitem(sys.modules, "ebbtide.capacity.accelerator")
-    monkeypatch.setitem(sys.modules, "numba", None)
-    assert type(choose_kernel(tmp_path / "a.trace")) is PureKernel
+    with pytest.raises(SettingsError, match=f"EBBTIDE_KERNEL: is not possible: .*{said}"):
+        choose_kernel(tmp_path / "a.trace")
+
+
+def test_where_nothing_can_be_kept_python_runs(tmp_path, monkeypatch, nothing_compiled):
+    (tmp_path / "cache").write_text("a file")
+    assert type(choose_kernel(_large(tmp_path))) is PureKernel
+
+
+def test_a_kernel_that_does_not_exist_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("EBBTIDE_KERNEL", "fast")
+    with pytest.raises(SettingsError, match=r"is no kernel .got 'fast'.; write pure or accelerated"):
+        choose_kernel(tmp_path / "a.trace")
 
 
 def test_a_minute_is_told_sync_by_sync_with_its_own_end_left_out():

@@ -1,150 +1,150 @@
-"""The kernel compiled by numba, for loads of millions of messages; every result is the same, to the byte.
+"""The kernel in C, for loads of millions of messages; every result is the same, to the byte.
 
-It takes over only where it pays: numba needs half a second to load. The heap keeps the very layout that `heapq` gives
-it, because workers that crash are drawn by their place in it.
+kernel.c is compiled when it is first needed, half a second once a machine, by whatever C compiler is there. Why not
+numba, or a wheel for every platform: docs/decisions/compiled-kernel.md.
 """
 
 from __future__ import annotations
 
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
 from array import array
 from bisect import bisect_left
-from typing import Any
+from functools import cache
+from pathlib import Path
 
-import numba
-import numpy as np
-
-from ebbtide.capacity.histogram import LINEAR_END_US, LINEAR_STEP_US, LINEAR_STEPS, LOG_STEPS, Histogram
+from ebbtide.capacity import histogram, trace, workers
+from ebbtide.capacity.histogram import LINEAR_STEPS, LOG_STEPS, Histogram
 from ebbtide.capacity.kernel import Cursor, run_pure
-from ebbtide.capacity.workers import SLOT_BITS, SLOT_MASK, Workers
+from ebbtide.capacity.workers import SLOT_BITS, Workers
 
-# A call copies the heap to and fro: below as many messages Python is done sooner.
+_SOURCE = Path(__file__).with_name("kernel.c")
+_CONSTANTS = {
+    **{name: getattr(histogram, name) for name in ("LINEAR_END_US", "LINEAR_STEP_US", "LINEAR_STEPS", "LOG_STEPS")},
+    **{name: getattr(workers, name) for name in ("SLOT_BITS", "SLOT_MASK")},
+    **{name: getattr(trace, name) for name in ("LONGEST_LOAD_US", "LONGEST_MESSAGE_US")},
+}
+# Below as many messages Python is done before its heap has become an array.
 _LEAST_MESSAGES = 64
 # 101 days of waiting, the most that a key can say, are below the eleventh doubling of ten thousand seconds.
 _BEYOND_STEPS = 11 * LOG_STEPS
 
 
+class NoCompilerError(Exception):
+    """There is no C compiler, or none that works; the message says which."""
+
+
 class AcceleratedKernel:
-    """A kernel with counts of its own, added to the histogram when a run ends."""
+    """A kernel with counts of its own for waits of hours. Raises NoCompilerError."""
 
     def __init__(self) -> None:
-        self._counts = (np.zeros(LINEAR_STEPS + 1, np.int64), np.zeros(_BEYOND_STEPS, np.int64))
+        self._library = _load()
+        self._beyond = array("q", bytes(8 * _BEYOND_STEPS))
+        self._sums = array("q", [0, 0])
 
     def run(self, cursor: Cursor, workers: Workers, end_us: int) -> bool:
         """As `run_pure`, which it leaves short intervals to."""
-        first = cursor.index
+        first, waits, sums = cursor.index, cursor.histogram, self._sums
         arrived = bisect_left(cursor.arrivals, end_us, first, cursor.limit)
         if not len(workers) or arrived - first < _LEAST_MESSAGES:
             return run_pure(cursor, workers, end_us)
-        index, total, longest = _start_messages(
-            (_view(cursor.arrivals), _view(cursor.durations)),
+        sums[0], sums[1] = 0, waits.longest_us
+        keys = _keys_of(workers)
+        index: int = self._library.start_messages(
+            _address(cursor.arrivals),
+            _address(cursor.durations),
             first,
             arrived,
             end_us,
-            _keys_of(workers),
-            (_view(workers.durations), workers.noted_above_us),
-            self._counts,
+            _address(keys),
+            len(keys),
+            _address(workers.durations),
+            workers.noted_above_us,
+            _address(_linear_of(waits)),
+            _address(self._beyond),
+            _address(sums),
         )
-        histogram = cursor.histogram
-        histogram.count += index - first
-        histogram.total_us += total
-        histogram.longest_us = max(histogram.longest_us, longest)
+        waits.count += index - first
+        waits.total_us += sums[0]
+        waits.longest_us = sums[1]
         cursor.started += index - first
         cursor.index = index
-        return bool(index == cursor.limit)
+        return index == cursor.limit
 
     def count_unfree(self, workers: Workers, now: int) -> int:
         """All at once."""
-        return int(np.count_nonzero(_keys_of(workers) >= (now + 1) << SLOT_BITS))
+        keys = _keys_of(workers)
+        unfree: int = self._library.count_from(_address(keys), len(keys), (now + 1) << SLOT_BITS)
+        return unfree
+
+    def is_sound(self, arrivals: array[int], durations: array[int]) -> bool:
+        """One by one, at 1 ns."""
+        return bool(self._library.is_sound(_address(arrivals), _address(durations), len(arrivals)))
 
     def finish(self, histogram: Histogram) -> None:
         """Add what was counted here."""
-        linear, beyond = self._counts
-        histogram.linear = (np.array(histogram.linear, np.int64) + linear).tolist()
-        for key in np.flatnonzero(beyond).tolist():
-            histogram.beyond[key] = histogram.beyond.get(key, 0) + int(beyond[key])
-        linear[:] = 0
-        beyond[:] = 0
+        for step, count in enumerate(self._beyond):
+            if count:
+                histogram.beyond[step] = histogram.beyond.get(step, 0) + count
+                self._beyond[step] = 0
 
 
-def _keys_of(workers: Workers) -> Any:
-    """The heap as numpy has it, and keeps it until Python changes it."""
-    if workers.packed is None:
-        workers.packed = np.fromiter(workers.heap, np.int64, len(workers))
-    return workers.packed
+def _keys_of(workers: Workers) -> array[int]:
+    """The heap as an array, which stays until Python changes the heap."""
+    keys = workers.packed
+    if keys is None:
+        keys = workers.packed = array("q", workers.heap)
+    return keys
 
 
-def _view(values: array[int]) -> Any:
-    """The same memory, as numpy sees it."""
-    return np.frombuffer(values, np.int64)
+def _linear_of(histogram: Histogram) -> array[int]:
+    """The steps as an array: made once a run, of nothing but zeros most of the time."""
+    if not isinstance(histogram.linear, array):
+        empty = bytes(8 * (LINEAR_STEPS + 1))
+        histogram.linear = array("q", histogram.linear if histogram.count else empty)
+    return histogram.linear
 
 
-def _in_cache(function: Any) -> Any:
-    """Compile once a machine: the first run takes 3 s more, the others load what it has left beside this file, or in
-    numba's own directory where that is read-only."""
+def _address(numbers: array[int]) -> int:
+    return numbers.buffer_info()[0]
+
+
+@cache
+def _load() -> ctypes.CDLL:
+    """The compiled kernel; of this source, these constants and this machine. Raises NoCompilerError."""
+    options = [f"-D{name}={value}LL" for name, value in _CONSTANTS.items()]
+    made_of = [_SOURCE.read_text(), *options, platform.machine(), platform.system()]
+    name = f"kernel-{hashlib.sha256(''.join(made_of).encode()).hexdigest()[:16]}.so"
+    directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ebbtide"
     try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:
-        # There is no directory to write to: compiled anew each time.
-        return numba.njit(nogil=True)(function)
+        if not (directory / name).exists():
+            directory.mkdir(parents=True, exist_ok=True)
+            _compile(options, directory / name)
+        library = ctypes.CDLL(str(directory / name))
+    except OSError as error:
+        raise NoCompilerError(f"the compiled kernel cannot be kept: {error}") from None
+    pointer, number = ctypes.c_void_p, ctypes.c_int64
+    library.start_messages.argtypes = [pointer] * 2 + [number] * 3 + [pointer, number] * 2 + [pointer] * 3
+    library.count_from.argtypes = [pointer, number, number]
+    library.is_sound.argtypes = [pointer, pointer, number]
+    library.start_messages.restype = library.count_from.restype = library.is_sound.restype = number
+    return library
 
 
-@_in_cache
-def _start_messages(load, index, arrived, end_us, keys, notes, counts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0913, PLR0917
-    arrivals, durations = load
-    noted, noted_above = notes
-    linear, beyond = counts
-    total = longest = 0
-    while index < arrived:
-        arrival, duration = arrivals[index], durations[index]
-        key = keys[0]
-        free = key >> SLOT_BITS
-        if free > arrival:
-            if free >= end_us:
-                break
-            wait = free - arrival
-            total += wait
-            longest = max(longest, wait)
-            if wait < LINEAR_END_US:
-                linear[wait // LINEAR_STEP_US] += 1
-            else:
-                linear[LINEAR_STEPS] += 1
-                doublings = 0
-                while wait // LINEAR_END_US >> (doublings + 1):
-                    doublings += 1
-                step = wait * LOG_STEPS // (LINEAR_END_US << doublings) - LOG_STEPS
-                beyond[doublings * LOG_STEPS + step] += 1
-            _replace_smallest(keys, key + (duration << SLOT_BITS))
-        else:
-            linear[0] += 1
-            _replace_smallest(keys, ((arrival + duration) << SLOT_BITS) | (key & SLOT_MASK))
-        if duration > noted_above:
-            noted[key & SLOT_MASK] = duration
-        index += 1
-    return index, total, longest
-
-
-@_in_cache
-def _replace_smallest(keys, key):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-    """`heapreplace`, step by step as CPython's _heapqmodule.c does it: down to a leaf, then up.
-
-    Places are unsigned, or each access would first look for a negative one; and the smaller child is found without a
-    branch, which the processor would guess wrong every other time. Both together take a third off.
-    """
-    one, place = np.uint64(1), np.uint64(0)
-    end = np.uint64(keys.size)
-    while place < (end - one) >> one:
-        child = (place << one) + one
-        child += np.uint64(keys[child + one] <= keys[child])
-        keys[place] = keys[child]
-        place = child
-    if place < end >> one:
-        child = (place << one) + one
-        keys[place] = keys[child]
-        place = child
-    while place > 0:
-        parent = (place - one) >> one
-        if key >= keys[parent]:
-            break
-        keys[place] = keys[parent]
-        place = parent
-    keys[place] = key
+def _compile(options: list[str], target: Path) -> None:
+    compiler = next(filter(None, map(shutil.which, (os.environ.get("CC", "cc"), "cc", "gcc", "clang"))), None)
+    if compiler is None:
+        raise NoCompilerError("there is no C compiler (cc, gcc or clang)")
+    # Under a name of its own first: several processes may be about to need it.
+    with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
+        made = Path(temporary) / target.name
+        command = [compiler, "-O2", "-shared", "-fPIC", *options, "-o", str(made), str(_SOURCE)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise NoCompilerError(f"{compiler} fails: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+        made.replace(target)

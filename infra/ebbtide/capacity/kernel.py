@@ -14,6 +14,7 @@ from operator import length_hint
 from typing import Protocol
 
 from ebbtide.capacity.histogram import LINEAR_END_US, LINEAR_STEP_US, LINEAR_STEPS, Histogram
+from ebbtide.capacity.trace import is_sound_by_bytes
 from ebbtide.capacity.workers import SLOT_BITS, SLOT_MASK, Workers
 
 # Messages that become Python's integers at a time: few enough to be thrown away when an interval ends among them.
@@ -45,6 +46,10 @@ class Kernel(Protocol):
         """How many workers are free only after `now`."""
         ...
 
+    def is_sound(self, arrivals: array[int], durations: array[int]) -> bool:
+        """See `IsSound`."""
+        ...
+
     def finish(self, histogram: Histogram) -> None:
         """A run has ended: what was counted elsewhere goes into the histogram."""
         ...
@@ -61,6 +66,10 @@ class PureKernel:
         """One by one."""
         edge = (now + 1) << SLOT_BITS
         return len([key for key in workers.heap if key >= edge])
+
+    def is_sound(self, arrivals: array[int], durations: array[int]) -> bool:
+        """See `is_sound_by_bytes`."""
+        return is_sound_by_bytes(arrivals, durations)
 
     def finish(self, histogram: Histogram) -> None:
         """Nothing is counted elsewhere."""

@@ -15,7 +15,7 @@ from random import Random
 from ebbtide.capacity.histogram import MICROSECONDS
 from ebbtide.capacity.patterns import draw_load
 from ebbtide.capacity.profile import DurationSource, LoadProfile, read_profile
-from ebbtide.capacity.trace import CHUNK_MESSAGES, Chunk, TraceError, is_trace, read_trace, refuse_endless
+from ebbtide.capacity.trace import CHUNK_MESSAGES, Chunk, IsSound, TraceError, is_trace, read_trace, refuse_endless
 
 _ARRIVAL_NAMES = ("arrival", "arrival_seconds", "time", "timestamp")
 _DURATION_NAMES = ("duration", "duration_seconds", "seconds")
@@ -35,7 +35,7 @@ class Load:
     profile: LoadProfile | None = None
 
 
-def read_load(file: Path, durations: DurationSource | None = None) -> Load:
+def read_load(file: Path, durations: DurationSource | None = None, is_sound: IsSound | None = None) -> Load:
     """Find out what a file holds. `durations` are those of a table without its own, and of a profile in place of its
     own. Raises TraceError or SettingsError for a file that cannot be used."""
     try:
@@ -45,7 +45,7 @@ def read_load(file: Path, durations: DurationSource | None = None) -> Load:
         if is_trace(file):
             if durations is not None:
                 raise TraceError(f"{file}: is a trace, with a duration for each message; leave out --durations")
-            return Load(file.name, lambda _: read_trace(file), drawn=False)
+            return Load(file.name, lambda _: read_trace(file, is_sound), drawn=False)
     except OSError as error:
         raise TraceError(
             f"{file}: cannot be read: {error.strerror}; name a profile, a trace, CSV or JSON lines"

@@ -22,8 +22,8 @@ from ebbtide.settings.findings import Finding, SettingsError
 from ebbtide.settings.stack import StackSettings
 
 _Key = TypeVar("_Key")
-# Two million messages of a binary trace: from there on loading numba pays.
-_ACCELERATED_FROM_BYTES = 32_000_000
+# A million messages of a binary trace: a second in Python.
+_ACCELERATED_FROM_BYTES = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,11 @@ class Run:
 
     def result(self, progress: Callable[[int], None] | None = None) -> Result:
         """Run it. Raises SettingsError for an autoscaler, a load or a consumer that cannot be simulated."""
-        load = read_load(self.load.file, self.load.durations)
+        kernel = choose_kernel(self.load.file)
+        load = read_load(self.load.file, self.load.durations, kernel.is_sound)
         scenario = self.scenario()
         try:
-            return simulate(scenario, load.open(self.seed), choose_kernel(self.load.file), progress)
+            return simulate(scenario, load.open(self.seed), kernel, progress)
         except SettingsError:
             raise
         except ValueError as error:
@@ -84,18 +85,28 @@ class Run:
 
 
 def choose_kernel(load: Path) -> Kernel:
-    """The compiled one for a large binary trace where numba is installed, else Python: same results to the byte.
+    """The compiled one for a large binary trace where there is a C compiler, else Python: same results to the byte.
 
-    `EBBTIDE_KERNEL=pure` or `accelerated` decides otherwise.
+    `EBBTIDE_KERNEL=pure` or `accelerated` decides otherwise. Raises SettingsError where what it asks for is impossible.
     """
     wish = os.environ.get("EBBTIDE_KERNEL", "")
-    if wish == "pure" or (wish != "accelerated" and load.stat().st_size < _ACCELERATED_FROM_BYTES):
+    if wish not in {"", "pure", "accelerated"}:
+        raise _refuse_kernel(f"is no kernel (got {wish!r})", "write pure or accelerated, or leave it out")
+    large = load.is_file() and load.stat().st_size >= _ACCELERATED_FROM_BYTES
+    if wish == "pure" or not (wish or large):
         return PureKernel()
+    from ebbtide.capacity.accelerator import AcceleratedKernel, NoCompilerError  # noqa: PLC0415 - few runs need it
+
     try:
-        from ebbtide.capacity.accelerator import AcceleratedKernel  # noqa: PLC0415 - numba takes half a second to load
-    except ModuleNotFoundError:
+        return AcceleratedKernel()
+    except NoCompilerError as error:
+        if wish:
+            raise _refuse_kernel(f"is not possible: {error}", "install one, or leave it out") from None
         return PureKernel()
-    return AcceleratedKernel()
+
+
+def _refuse_kernel(message: str, remedy: str) -> SettingsError:
+    return SettingsError([Finding(("EBBTIDE_KERNEL",), message, remedy, rule="simulate")])
 
 
 def run_all(runs: Mapping[_Key, Run], processes: int | None = None) -> Iterator[tuple[_Key, Summary]]:

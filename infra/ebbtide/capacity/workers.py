@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Collection
 from heapq import heapify, heappush
-from typing import Protocol
 
 from ebbtide.capacity.pods import SimulatedPod
 
@@ -15,23 +14,13 @@ SLOT_MASK = (1 << SLOT_BITS) - 1
 MAX_SLOTS = 1 << SLOT_BITS
 
 
-class Keys(Protocol):
-    """A heap in the form of a kernel of its own."""
-
-    def __len__(self) -> int: ...
-
-    def tolist(self) -> list[int]:
-        """The form of `heapq`."""
-        ...
-
-
 class Workers:
     """Workers by number. `heap` holds when each is free next: time in microseconds above the worker's number, so that
     ties have one order."""
 
     def __init__(self, heap: list[int] | None = None, noted_above_us: int = -1) -> None:
         self._heap = heap or []
-        self._packed: Keys | None = None
+        self._packed: array[int] | None = None
         self.noted_above_us = noted_above_us
         """A message of at most so long is never killed, so its duration is not noted: a tenth of the kernel's time."""
         self.durations = array("q")
@@ -54,12 +43,12 @@ class Workers:
         return self._heap
 
     @property
-    def packed(self) -> Keys | None:
+    def packed(self) -> array[int] | None:
         """As a kernel has left it, unless somebody has asked for `heap` since."""
         return self._packed
 
     @packed.setter
-    def packed(self, keys: Keys) -> None:
+    def packed(self, keys: array[int]) -> None:
         self._packed = keys
 
     def reserve(self, count: int) -> None:
