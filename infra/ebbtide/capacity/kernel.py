@@ -107,7 +107,7 @@ def run_pure(cursor: Cursor, workers: Workers, end_us: int) -> bool:
                 heapreplace(heap, key + (duration << SLOT_BITS))
             else:
                 idle += 1
-                heapreplace(heap, ((arrival + duration) << SLOT_BITS) | (key & SLOT_MASK))
+                heapreplace(heap, key + ((duration - wait) << SLOT_BITS))
             if duration > noted_above:
                 noted[key & SLOT_MASK] = duration
         else:

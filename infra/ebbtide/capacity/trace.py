@@ -17,8 +17,8 @@ from ebbtide.settings.findings import Finding, SettingsError
 
 MAGIC = b"EBBTIDE-LOAD\x00\x00\x00\x01"
 _PAIR_BYTES = 16
-# 65,536 pairs: 1 MiB a chunk; larger ones are no faster.
-CHUNK_MESSAGES = 65_536
+# 128 KiB a chunk, which the processor's cache holds: with 1 MiB, reading and checking take half as long again.
+CHUNK_MESSAGES = 8_192
 
 _DAY_US = 86_400 * 1_000_000
 LONGEST_LOAD_DAYS, LONGEST_MESSAGE_DAYS = 45, 7
@@ -88,10 +88,17 @@ def read_trace(file: Path, is_sound: IsSound | None = None) -> Iterator[Chunk]:
             pairs.frombytes(data)
             if sys.byteorder == "big":
                 pairs.byteswap()
-            arrivals, durations = pairs[0::2], pairs[1::2]
+            arrivals, durations = _every_other(pairs, 0), _every_other(pairs, 1)
             last = _check(file, (arrivals, durations), last, seen, is_sound)
             seen += len(arrivals)
             yield arrivals, durations
+
+
+def _every_other(numbers: array[int], first: int) -> array[int]:
+    """Half of them. By way of bytes, which takes half as long as a slice of the array."""
+    half = array("q")
+    half.frombytes(memoryview(numbers)[first::2].tobytes())
+    return half
 
 
 def refuse_endless(where: str, arrival: int, duration: int) -> None:
