@@ -100,6 +100,12 @@ def _everything(result):
 
 
 @pytest.mark.parametrize("kernel", [PureKernel, AcceleratedKernel])
+def test_a_worker_that_is_free_at_the_moment_itself_is_free(kernel):
+    workers = Workers([(at << SLOT_BITS) | (11 - at) for at in (9, 10, 11)])
+    assert [kernel().count_unfree(workers, now) for now in (8, 9, 10, 11)] == [3, 2, 1, 0]
+
+
+@pytest.mark.parametrize("kernel", [PureKernel, AcceleratedKernel])
 def test_waits_of_hours_are_counted_where_they_belong(kernel):
     """70,000 seconds are beyond the linear part of the histogram."""
     count = 2000

@@ -127,6 +127,23 @@ def test_a_grace_period_below_the_longest_message_cuts_off_and_one_above_does_no
     assert long.done == long.messages
 
 
+@pytest.mark.parametrize("seconds", [12, 200])
+def test_a_message_that_is_cut_off_waits_for_its_redelivery_and_takes_all_of_its_time_again(
+    on_backlog: Scenario, seconds: int
+) -> None:
+    """Two workers, of which one goes at a known time: it has a second's work behind it and is given ten more."""
+    two = replace(on_backlog, processes=1, start_replicas=2, grace_seconds=10, redelivery_seconds=25)
+    going = simulate(two, even_load(0.1, 0.01, 60)).drains[0].seconds
+    begun, length = going - 1, seconds * 1_000_000
+    result = simulate(two, [(array("q", [begun * 1_000_000] * 2), array("q", [length] * 2))])
+    assert (result.cut_off, result.done) == (1, 2)
+    # Back 25 s after the kill, and then as long as ever, once the other worker is free.
+    again = max(going + 10 + 25, begun + seconds)
+    assert result.waits.total_us == (again - (going + 10 + 25)) * 1_000_000
+    assert [row.done for row in result.rows if row.seconds < again + seconds][-1] < 2, "is done too soon"
+    assert result.horizon_seconds < again + seconds + 15
+
+
 def _waves() -> Iterator[Chunk]:
     """Half an hour of load, then a trickle of long messages while the autoscaler shrinks."""
     arrivals = [round(place * 1e6 / 12) for place in range(12 * 900)]
