@@ -266,7 +266,9 @@ def tables(results: dict[str, Any]) -> str:
         ),
         ("CPU of SimPy over C's: interrupts, events", "80x", f"{ratios['interrupts, C']}x, {ratios['events, C']}x"),
     ]
-    lines = [f"{results['machine']}; medians of {results['repeats']} runs, SimPy and sweeps once.", ""]
+    before, after = results["load average before and after"]
+    busy = f"Load average {before} before and {after} after."
+    lines = [f"{results['machine']}; medians of {results['repeats']} runs, SimPy and sweeps once. {busy}", ""]
     lines += ["| whole processes: wall clock (CPU) | bar | measured |", "|---|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     columns = results["figures"]
@@ -298,7 +300,9 @@ def main() -> None:
         machine = (
             f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
         )
+        before = os.getloadavg()[0]
         found = run_all(arguments.repeats, arguments.messages)
+        found["load average before and after"] = [round(load, 1) for load in (before, os.getloadavg()[0])]
         file.write_text(json.dumps({"machine": machine, "repeats": arguments.repeats, **found}, indent=2) + "\n")
     write_tables(json.loads(file.read_text()))
     print(tables(json.loads(file.read_text())))
