@@ -38,6 +38,7 @@ def test_the_wheel_ships_the_types_and_the_image(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert "ebbtide/py.typed" in names
     assert "ebbtide/Dockerfile" in names
+    assert "ebbtide/capacity/kernel.c" in names
     tracked = subprocess.run(
         ["git", "ls-files", "consumer"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
