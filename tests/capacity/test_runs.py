@@ -231,6 +231,10 @@ def test_without_a_compiler_that_works_python_runs_and_who_asked_for_it_is_told(
 def test_where_nothing_can_be_kept_python_runs(tmp_path, monkeypatch, nothing_compiled):
     (tmp_path / "cache").write_text("a file")
     assert type(choose_kernel(_large(tmp_path))) is PureKernel
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 12_345_678)
+    assert type(choose_kernel(tmp_path / "a.trace")) is PureKernel, "a user without a home"
 
 
 def test_a_kernel_that_does_not_exist_is_refused(tmp_path, monkeypatch):

@@ -36,7 +36,7 @@ _BEYOND_STEPS = 11 * LOG_STEPS
 
 
 class NoCompilerError(Exception):
-    """There is no C compiler, or none that works; the message says which."""
+    """There is no C compiler, or none that works, or no place for what it makes; the message says which."""
 
 
 class AcceleratedKernel:
@@ -120,13 +120,13 @@ def _load() -> ctypes.CDLL:
     options = [f"-D{name}={value}LL" for name, value in _CONSTANTS.items()]
     made_of = [_SOURCE.read_text(), *options, platform.machine(), platform.system()]
     name = f"kernel-{hashlib.sha256(''.join(made_of).encode()).hexdigest()[:16]}.so"
-    directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ebbtide"
     try:
+        directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ebbtide"
         if not (directory / name).exists():
             directory.mkdir(parents=True, exist_ok=True)
             _compile(options, directory / name)
         library = ctypes.CDLL(str(directory / name))
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the latter from a user without a home, as in many containers
         raise NoCompilerError(f"the compiled kernel cannot be kept: {error}") from None
     pointer, number = ctypes.c_void_p, ctypes.c_int64
     library.start_messages.argtypes = [pointer] * 2 + [number] * 3 + [pointer, number] * 2 + [pointer] * 3
