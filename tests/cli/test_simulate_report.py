@@ -70,7 +70,7 @@ def test_a_page_tells_every_decision_to_readers_without_a_pointer(busy, simulate
         told = [row for row in rows if row[1] == case["case"]]
         assert len(told) == case["figures"]["scalings"]["middle"] > 0
     assert ["as it is", "2\N{NO-BREAK SPACE}→\N{NO-BREAK SPACE}4"] in [row[1:3] for row in rows]
-    assert all("of its target and asks for" in row[4] for row in rows[1:])
+    assert all("of its target of 8 and asks for" in row[4] for row in rows[1:])
 
 
 def test_a_page_begins_with_the_result_and_says_whose_day_the_charts_show(busy, simulate):

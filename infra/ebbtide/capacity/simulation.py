@@ -12,7 +12,7 @@ from heapq import heapify, heappop, heappush
 from random import Random
 
 from ebbtide.capacity.histogram import MICROSECONDS
-from ebbtide.capacity.hpa import Controller, Decision, History, PodCounts, Scale
+from ebbtide.capacity.hpa import Controller, Decision, History, Metric, PodCounts, Scale
 from ebbtide.capacity.kernel import Kernel, PureKernel, start_one
 from ebbtide.capacity.model import Drain, Result, Row, Scenario
 from ebbtide.capacity.pods import Fleet, SimulatedPod
@@ -282,7 +282,7 @@ class _Run:
             self.metrics.record(state)
             self.fleet.settle(now, self.metrics.settling_us)
             decision = self._decide(self.controller, self.metrics, now)
-            reason = explain_decision(decision)
+            reason = explain_decision(decision, self.controller.spec.metrics)
             self._scale(decision.desired, now)
             if self.scenario.deletion_cost == "messagesInHand":
                 self.fleet.write_costs(self.workers.busy(now))
@@ -328,18 +328,31 @@ class _Run:
         self.wanted = desired
 
 
-def explain_decision(decision: Decision) -> str:
-    """One sentence: the metric, the ratio, the proposal, and what window, policy or bound made of it."""
-    if decision.error:
-        return f"no metric ({decision.error}): the number stays at {decision.current}"
+_LIMITS = {
+    "TooManyReplicas": "maxReplicas",
+    "TooFewReplicas": "minReplicas",
+    "ScaleUpLimit": "the limit on scaling up",
+    "ScaleDownLimit": "the limit on scaling down",
+}
+
+
+def explain_decision(decision: Decision, metrics: tuple[Metric, ...]) -> str:
+    """One sentence: the metric, the ratio, the proposal, and what window, policy or bound made of it. The words in
+    brackets are those of `kubectl describe hpa`."""
     if decision.metric is None:
+        if decision.error:
+            return f"no metric ({decision.error}): the number stays at {decision.current}"
         return decision.reason or f"stays at {decision.current}"
-    metric = decision.metrics[decision.metric]
-    ratio = f"{metric.ratio:.2f} of its target" if metric.ratio is not None else "no ratio"
-    words = [f"the metric is at {ratio} and asks for {decision.proposal}"]
+    metric, ratio = metrics[decision.metric], decision.metrics[decision.metric].ratio
+    target = f"{metric.target} %" if metric.target_type == "Utilization" else f"{metric.target / 1000:g}"
+    words = [f"{metric.name} is at {ratio:.2f} of its target of {target} and asks for {decision.proposal}"]
+    for place, (other, found) in enumerate(zip(metrics, decision.metrics, strict=True)):
+        if place != decision.metric:
+            asks = "could not be read" if found.outcome == "failed" else f"asks for {found.proposal}"
+            words.append(f"{other.name} {asks}")
     if decision.stabilized is not None and decision.stabilized != decision.proposal:
         words.append(f"the stabilization window makes it {decision.stabilized}")
     if decision.limited is not None and decision.limited != decision.stabilized:
-        words.append(f"{decision.limit_reason} makes it {decision.limited}")
+        words.append(f"{_LIMITS[decision.limit_reason]} ({decision.limit_reason}) makes it {decision.limited}")
     words.append(f"{decision.current} → {decision.desired}" if decision.rescale else f"stays at {decision.current}")
     return "; ".join(words)

@@ -92,10 +92,10 @@ def in_words(after: Mapping[str, float], before: Mapping[str, float] | None = No
     """The figures that decide, in a sentence; with those of `before` where they are others."""
     parts = []
     for words, name, form in (
-        ("95 % of the messages wait at most", "wait_p95_seconds", "{:.1f} s"),
-        ("the longest", "wait_max_seconds", "{:.1f} s"),
+        ("95 % of the messages wait at most", "wait_p95_seconds", "{:,.1f} s"),
+        ("the longest", "wait_max_seconds", "{:,.1f} s"),
         ("most pods", "peak_replicas", "{}"),
-        ("pod-hours", "pod_hours", "{:.1f}"),
+        ("pod-hours", "pod_hours", "{:,.1f}"),
     ):
         new = form.format(after[name])
         old = form.format(before[name]) if before else new
