@@ -72,3 +72,10 @@ def test_recovery_of_symfonys_streams_is_refused_for_other_workers(refuse):
     message = refuse({"worker": {**COMMAND, "receivers": None}, "transport": {**REDIS, "recover": True}})
     assert "transport.recover" in message
     assert "the worker is a command" in message
+
+
+def test_a_consumer_that_reaches_no_broker_is_told_so():
+    assert ("N-02", Level.WARNING, "egress") in found()
+    assert ("N-02", Level.WARNING, "egress") not in found(
+        network={"egress": [{"cidr": "10.20.0.7/32", "ports": [6379]}]}
+    )

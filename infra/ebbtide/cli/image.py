@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from ebbtide.cli.output import BAD_INPUT
+from ebbtide.cli.output import fail
 
 
 def run(out: Path) -> None:
@@ -20,6 +20,5 @@ def run(out: Path) -> None:
             )
             shutil.copy(dockerfile, out / "Dockerfile")
     except OSError as error:
-        typer.echo(f"{out}: cannot be written: {error.strerror or error}; name another directory with --out", err=True)
-        raise typer.Exit(BAD_INPUT) from None
+        fail(f"{out}: cannot be written: {error.strerror or error}; name another directory with --out")
     typer.echo(f"docker build --build-arg BASE_IMAGE=<your application's image> -t <consumer image> {out}")

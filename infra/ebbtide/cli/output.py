@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
@@ -48,6 +48,13 @@ def print_findings(findings: list[Finding], *, err: bool = False) -> None:
         source = f"{finding.source}: " if finding.source else ""
         rule = typer.style(f" [{finding.rule}]", dim=True)
         typer.echo(f"{level}: {source}{finding}{rule}", err=err)
+
+
+def fail(message: str) -> NoReturn:
+    """End with exit status 1 and one sentence about a file or a tool, without the id of a rule."""
+    level = typer.style("error", fg=_COLOURS["error"], bold=True)
+    typer.echo(f"{level}: {message}", err=True)
+    raise typer.Exit(BAD_INPUT)
 
 
 def project_root(project: Path | None) -> Path:

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import typer
 
-from ebbtide.cli.output import BAD_INPUT, RISK, project_root
+from ebbtide.cli.output import BAD_INPUT, RISK, fail, project_root
 from ebbtide.explain.model import explain_stack
 from ebbtide.settings.findings import SettingsError
 from ebbtide.settings.loader import LoadedStack, read_stack
@@ -81,9 +81,9 @@ def _read_plan(plan: Path) -> tuple[str, str]:
             (sys.stdin.read(), "standard input") if str(plan) == "-" else (plan.read_text(encoding="utf-8"), str(plan))
         )
     except UnicodeDecodeError:
-        _fail(f"{plan}: is not UTF-8; write it with `pulumi preview --json > plan.json`")
+        fail(f"{plan}: is not UTF-8; write it with `pulumi preview --json > plan.json`")
     except OSError as error:
-        _fail(f"{plan}: cannot be read: {error.strerror}; write it with `pulumi preview --json > plan.json`")
+        fail(f"{plan}: cannot be read: {error.strerror}; write it with `pulumi preview --json > plan.json`")
 
 
 def _run_engine(stack: str, root: Path) -> str:
@@ -92,12 +92,7 @@ def _run_engine(stack: str, root: Path) -> str:
     try:
         return preview_with_engine(stack, root)
     except EngineError as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(BAD_INPUT)
+        fail(str(error))
 
 
 def _at_least(review: Review, level: str) -> bool:
@@ -169,4 +164,4 @@ def _write(text: str, out: Path | None) -> None:
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        _fail(f"{out}: cannot be written: {error.strerror}; name another file with --out")
+        fail(f"{out}: cannot be written: {error.strerror}; name another file with --out")

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 import yaml
 
-from ebbtide.cli.output import BAD_INPUT, project_root
+from ebbtide.cli.output import fail, project_root
 from ebbtide.settings.loader import load_stack
 
 # The C emitter takes 1.5 ms for a Deployment, the Python one 7.5 ms (measured).
@@ -53,6 +53,5 @@ def _write(out: Path, names: list[str], documents: list[Any], format: str) -> No
             text = json.dumps(document, indent=2) + "\n" if format == "json" else _dump([document], "yaml")
             (out / f"{name}.{format}").write_text(text, encoding="utf-8")
     except OSError as error:
-        typer.echo(f"{out}: cannot be written: {error.strerror}; name another directory with --out", err=True)
-        raise typer.Exit(BAD_INPUT) from None
+        fail(f"{out}: cannot be written: {error.strerror}; name another directory with --out")
     typer.echo(f"{len(documents)} files in {out}", err=True)

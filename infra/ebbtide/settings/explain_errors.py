@@ -198,7 +198,6 @@ def _at(path: Path, raw: object) -> object:
 _KINDS = {
     dict: "mapping",
     list: "list",
-    str: "text",
     bool: "boolean",
     int: "number",
     float: "number",
@@ -212,7 +211,7 @@ def _got(details: ErrorDetails, path: Path) -> str:
         return "nothing"
     # Either may hold a secret that somebody pasted.
     if {"environment", "secretEnvironment"} & set(path) or not isinstance(value, (str, int, float)):
-        return f"a {_KINDS.get(type(value), type(value).__name__)}"
+        return "text" if isinstance(value, str) else f"a {_KINDS.get(type(value), type(value).__name__)}"
     return _cut(repr(value))
 
 

@@ -45,6 +45,18 @@ def check_name(consumer: ConsumerSettings) -> Iterator[Finding]:
         )
 
 
+def check_egress(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """N-02 (warning). A consumer may reach its broker: its network policy allows DNS and what it lists, no more."""
+    if not consumer.network.egress:
+        yield Finding(
+            ("network", "egress"),
+            "is empty, so the workers reach DNS and nothing else, no broker either",
+            "write for example [{cidr: 10.20.0.7/32, ports: [6379]}], the broker's address and port",
+            Level.WARNING,
+            "N-02",
+        )
+
+
 def check_requests_within_limits(consumer: ConsumerSettings) -> Iterator[Finding]:
     """R-01 (error). A request is not above its limit: the API server would refuse the pod."""
     resources = consumer.resources
@@ -221,6 +233,7 @@ def check_disruption_budget(consumer: ConsumerSettings) -> Iterator[Finding]:
 
 CONSUMER_RULES = (
     check_name,
+    check_egress,
     check_requests_within_limits,
     check_php_memory,
     check_memory_request,
