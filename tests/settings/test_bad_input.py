@@ -206,6 +206,12 @@ def test_a_consumer_without_a_word_is_not_passed_over(project):
     assert "consumers.mail: is empty, and the shared defaults have no consumer of this name" in project.messages()[0]
 
 
+def test_a_text_of_several_lines_stays_one_message(refuse):
+    message = refuse({"worker": {"receivers": "mail\nevents"}})
+    assert "\n" not in message
+    assert "write a list: [...]" in message
+
+
 def test_what_yaml_can_hold_and_settings_cannot_is_named_in_words(project):
     project.write_text("dev", "config: {ebbtide:cluster: {kind: existing, context: !!binary gA==}}\n")
     assert "cluster.context: must be text (got a binary value); write text" in project.messages()[0]

@@ -75,7 +75,9 @@ class _Place:
 
 def _how_to_write(what: str, value: object) -> str:
     if what == "a list":
-        return f"write a list: [{value if isinstance(value, (str, int)) else '...'}]"
+        entry = str(value) if isinstance(value, (str, int)) else ""
+        # A text of several lines would make several of the message.
+        return f"write a list: [{entry if entry.isprintable() and 0 < len(entry) <= _PRINTED_LENGTH else '...'}]"
     if what == "a mapping":
         return "write `key: value`, one a line, below it"
     if what == "a whole number":
