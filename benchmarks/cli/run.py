@@ -1,30 +1,39 @@
-"""Time the command line as whole processes: medians of alternating runs, and ratios taken in the same run.
+"""Time the command line as whole processes: medians of runs in turn, and ratios taken in the same run.
 
     .venv/bin/python benchmarks/cli/run.py [--repeats 5]
+    .venv/bin/python benchmarks/cli/figures.py              only fill README.md in from results.json again
 
-Writes results.json beside this file. Needs Node.js and npm for the comparison with cdk8s-plus; without them that row
-says so.
+Writes results.json beside this file and the table in README.md. The comparisons with cdk8s-plus need Node.js, npm and
+the network once; without them those rows say so.
 """
 
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import yaml
+from figures import write_readme
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 EBBTIDE = str(Path(sys.executable).with_name("ebbtide"))
+PYDANTIC = [sys.executable, "-c", "import pydantic, yaml"]
+RENDER = [EBBTIDE, "render", "--stack", "production"]
 COUNTS = (1, 10, 100, 500)
 # The SDK modules whose classes a program of this kind would import.
 SDK_CLASSES = (
@@ -36,35 +45,108 @@ SDK_CLASSES = (
 )
 
 
-def seconds(command: list[str], cwd: Path = ROOT) -> float:
-    """The wall time of one whole process, in seconds. Raises CalledProcessError if it fails."""
-    started = time.perf_counter()
-    subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - started
+@dataclass(frozen=True)
+class Comparison:
+    """Two commands run in turn, and what their ratio shall be."""
+
+    what: str
+    command: list[str]
+    reference: str
+    reference_command: list[str]
+    bound: Literal["at most", "at least"]
+    bar: float
 
 
-def compare(command: list[str], reference: list[str], repeats: int) -> dict[str, float]:
-    """Medians of both in seconds, run in turn after one warm-up each, and the median of the ratios pair by pair."""
-    seconds(command)
-    seconds(reference)
-    pairs = [(seconds(command), seconds(reference)) for _ in range(repeats)]
+@dataclass(frozen=True)
+class Cost:
+    """What one whole process took: on the clock, and on the processors with its children."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+def run(command: list[str]) -> Cost:
+    """Run one process to its end. Raises CalledProcessError if it fails."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Cost(seconds, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+
+
+def compare(comparison: Comparison, repeats: int) -> dict[str, object]:
+    """Medians of both commands, run in turn after one warm-up each, and the medians of the ratios pair by pair."""
+    run(comparison.command)
+    run(comparison.reference_command)
+    pairs = [(run(comparison.command), run(comparison.reference_command)) for _ in range(repeats)]
+
+    def median(figure: Callable[[Cost, Cost], float], digits: int) -> float:
+        return round(statistics.median(figure(own, other) for own, other in pairs), digits)
+
     return {
-        "seconds": round(statistics.median(own for own, _ in pairs), 3),
-        "reference_seconds": round(statistics.median(other for _, other in pairs), 3),
-        "ratio": round(statistics.median(own / other for own, other in pairs), 2),
+        "what": comparison.what,
+        "reference": comparison.reference,
+        "bound": comparison.bound,
+        "bar": comparison.bar,
+        "seconds": median(lambda own, _: own.seconds, 3),
+        "reference_seconds": median(lambda _, other: other.seconds, 3),
+        "ratio": median(lambda own, other: own.seconds / other.seconds, 2),
+        "cpu_seconds": median(lambda own, _: own.cpu_seconds, 3),
+        "reference_cpu_seconds": median(lambda _, other: other.cpu_seconds, 3),
+        "cpu_ratio": median(lambda own, other: own.cpu_seconds / other.cpu_seconds, 2),
     }
 
 
-def cdk8s() -> list[str] | None:
-    """The cdk8s-plus program, installed into a cache; None where there is no npm."""
+def comparisons() -> list[Comparison]:
+    """Every pair that can be run here."""
+    typer_program = [sys.executable, str(HERE / "bare_typer.py"), "--help"]
+    imports, classes = "import pydantic, yaml", "import of the SDK classes"
+    found = [
+        Comparison("ebbtide --help", [EBBTIDE, "--help"], "a bare typer program", typer_program, "at most", 1.3),
+        Comparison("ebbtide check", [EBBTIDE, "check"], imports, PYDANTIC, "at most", 3.5),
+        Comparison("ebbtide render", RENDER, imports, PYDANTIC, "at most", 3.5),
+        Comparison(
+            "ebbtide preview",
+            [EBBTIDE, "preview", "--stack", "production"],
+            classes,
+            [sys.executable, "-c", SDK_CLASSES],
+            "at most",
+            1.2,
+        ),
+    ]
+    for what, program in (("cdk8s-plus in Python", cdk8s_python()), ("cdk8s-plus in JavaScript", cdk8s_node())):
+        if program is not None:
+            found.append(Comparison(what, program, "ebbtide render", RENDER, "at least", 3))
+    return found
+
+
+def cdk8s_python() -> list[str] | None:
+    """The cdk8s-plus program in Python, installed into a cache; None where there is no Node.js, which jsii runs."""
+    if shutil.which("node") is None:
+        return None
+    cache = _cache("cdk8s-python")
+    python = cache / "venv" / "bin" / "python"
+    if not python.is_file():
+        subprocess.run([sys.executable, "-m", "venv", cache / "venv"], check=True)
+        requirements = str(HERE / "cdk8s-python" / "requirements.txt")
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", requirements], check=True)
+    return [str(python), str(HERE / "cdk8s-python" / "main.py"), str(cache / "dist")]
+
+
+def cdk8s_node() -> list[str] | None:
+    """The cdk8s-plus program in JavaScript, installed into a cache; None where there is no npm."""
     if shutil.which("npm") is None:
         return None
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ebbtide" / "benchmark-cdk8s"
+    cache = _cache("cdk8s-node")
+    shutil.copytree(HERE / "cdk8s-node", cache, dirs_exist_ok=True)
     if not (cache / "node_modules").is_dir():
-        shutil.copytree(HERE / "cdk8s", cache, dirs_exist_ok=True)
         subprocess.run(["npm", "install", "--silent", "--no-package-lock"], cwd=cache, check=True)
-    shutil.copy(HERE / "cdk8s" / "main.js", cache)
     return ["node", str(cache / "main.js"), str(cache / "dist")]
+
+
+def _cache(name: str) -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ebbtide" / f"benchmark-{name}"
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
 
 
 def many_consumers(directory: Path, count: int) -> None:
@@ -75,8 +157,7 @@ def many_consumers(directory: Path, count: int) -> None:
     defaults["consumers"] = {f"consumer-{number}": consumer for number in range(count)}
     (directory / "stacks").mkdir(parents=True)
     (directory / "Pulumi.yaml").write_text(yaml.safe_dump(project))
-    shutil.copy(ROOT / "stacks" / "Pulumi.dev.yaml", directory / "stacks" / "Pulumi.many.yaml")
-    text = (directory / "stacks" / "Pulumi.many.yaml").read_text().partition("  ebbtide:consumers:")[0]
+    text = (ROOT / "stacks" / "Pulumi.dev.yaml").read_text().partition("  ebbtide:consumers:")[0]
     (directory / "stacks" / "Pulumi.many.yaml").write_text(text)
 
 
@@ -91,52 +172,50 @@ def peak_mebibytes(command: list[str]) -> float:
     return int(done.stdout) / 1024
 
 
-def scaling(repeats: int) -> dict[str, list[dict[str, float]]]:
-    """Time and memory of each command against the number of consumers."""
-    commands = {
-        "check": ["check", "--stack", "many"],
-        "render json": ["render", "--stack", "many", "--format", "json"],
-        "preview": ["preview", "--stack", "many"],
-    }
-    rows: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
+def by_consumers(repeats: int) -> list[dict[str, object]]:
+    """Time and memory of each command against the number of consumers, and what a consumer adds."""
+    commands = [
+        ("ebbtide check", ["check", "--stack", "many"], 5),
+        ("ebbtide render --format json", ["render", "--stack", "many", "--format", "json"], 5),
+        ("ebbtide preview", ["preview", "--stack", "many"], 30),
+    ]
+    rows = []
     with tempfile.TemporaryDirectory() as temporary:
         for count in COUNTS:
-            directory = Path(temporary) / str(count)
-            many_consumers(directory, count)
-            for name, arguments in commands.items():
-                command = [EBBTIDE, *arguments, "--project", str(directory)]
-                times = [seconds(command) for _ in range(repeats)]
-                row = {"consumers": count, "seconds": round(statistics.median(times), 3)}
-                rows[name].append({**row, "mebibytes": round(peak_mebibytes(command), 1)})
+            many_consumers(Path(temporary) / str(count), count)
+        for what, arguments, bar in commands:
+            steps = []
+            for count in COUNTS:
+                command = [EBBTIDE, *arguments, "--project", str(Path(temporary) / str(count))]
+                costs = [asdict(run(command)) for _ in range(repeats)]
+                medians = {name: round(statistics.median(cost[name] for cost in costs), 3) for name in costs[0]}
+                steps.append({"consumers": count, **medians, "mebibytes": round(peak_mebibytes(command), 1)})
+            added = (steps[-1]["seconds"] - steps[0]["seconds"]) / (COUNTS[-1] - COUNTS[0]) * 1000
+            rows.append({"what": what, "bar_milliseconds": bar, "added_milliseconds": round(added, 2), "steps": steps})
     return rows
 
 
 def main() -> None:
-    """Run every comparison and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run every comparison, write the results and fill in the README."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
-    pydantic = [sys.executable, "-c", "import pydantic, yaml"]
+    # As pip leaves a package. Where PYTHONDONTWRITEBYTECODE is set, an edited module would be compiled at each start.
+    compileall.compile_dir(str(ROOT / "infra" / "ebbtide"), quiet=1)
+    revision = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.strip()
     system = f"{platform.system()} {platform.release()}"
-    results: dict[str, object] = {
+    results = {
         "machine": f"{os.cpu_count()} cores, {system}, Python {platform.python_version()}",
+        "revision": revision,
         "repeats": repeats,
-        "--help / bare typer": compare(
-            [EBBTIDE, "--help"], [sys.executable, str(HERE / "bare_typer.py"), "--help"], repeats
-        ),
-        "check / import pydantic, yaml": compare([EBBTIDE, "check"], pydantic, repeats),
-        "render / import pydantic, yaml": compare([EBBTIDE, "render", "--stack", "production"], pydantic, repeats),
-        "preview / import of the SDK classes": compare(
-            [EBBTIDE, "preview", "--stack", "production"], [sys.executable, "-c", SDK_CLASSES], repeats
-        ),
+        "comparisons": [compare(comparison, repeats) for comparison in comparisons()],
+        "by_consumers": by_consumers(repeats),
     }
-    program = cdk8s()
-    results["cdk8s-plus / render"] = (
-        compare(program, [EBBTIDE, "render", "--stack", "production"], repeats) if program else "no npm here"
-    )
-    results["by consumers"] = scaling(repeats)
     text = json.dumps(results, indent=2) + "\n"
     (HERE / "results.json").write_text(text)
+    write_readme()
     print(text, end="")
 
 
