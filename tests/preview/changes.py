@@ -178,7 +178,21 @@ CHANGES = [
             network={"egress": [{"cidr": "10.82.0.0/24", "ports": [6379]}, {"cidr": "10.90.0.0/24", "ports": [443]}]}
         ),
     ),
-    Change("everywhere", "danger", ("P-30",), consumer(network={"egress": [{"cidr": "0.0.0.0/0", "ports": [443]}]})),
+    Change(
+        "one more port",
+        "info",
+        ("P-30",),
+        consumer(network={"egress": [{"cidr": "10.82.0.0/24", "ports": [6379, 5432]}]}),
+    ),
+    Change(
+        "the broker's port is closed",
+        "danger",
+        ("P-30", "P-34"),
+        consumer(network={"egress": [{"cidr": "10.82.0.0/24", "ports": [443]}]}),
+    ),
+    Change(
+        "everywhere", "danger", ("P-30", "P-34"), consumer(network={"egress": [{"cidr": "0.0.0.0/0", "ports": [443]}]})
+    ),
     Change(
         "a role in the project",
         "info",

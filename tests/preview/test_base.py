@@ -96,6 +96,16 @@ def test_a_reference_that_is_no_commit_is_one_line(repository):
     assert "Traceback" not in done.stderr
 
 
+def test_in_a_shallow_clone_the_message_says_how_to_get_the_rest(repository, tmp_path_factory):
+    repository.commit()
+    clone = tmp_path_factory.mktemp("shallow") / "clone"
+    subprocess.run(["git", "clone", "--quiet", "--depth=1", f"file://{repository.root}", str(clone)], check=True)
+    command = [sys.executable, "-m", "ebbtide", "preview", "--stack", "production", "--base", "HEAD~1"]
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "git fetch --unshallow" in done.stderr.replace("\n", " ")
+
+
 def test_a_base_that_looks_like_an_option_is_no_option(repository):
     assert "is no commit here" in repository.preview(base="--output=/tmp/x").stderr
 

@@ -182,6 +182,12 @@ def test_an_unknown_operation_is_shown_as_an_update_with_a_note():
     assert "transmogrify" in change.notes[0]
 
 
+def test_a_plan_of_another_stack_is_said():
+    text = (ROOT / "tests" / "engine" / "plans" / "dev-create.json").read_text()
+    assert "of stack dev" in read_plan(text, "production").notes[0]
+    assert read_plan(text, "dev").notes == ()
+
+
 def test_a_failed_preview_shows_what_it_had_and_says_that_it_failed():
     plan = changed_plan()
     plan["diagnostics"] = [

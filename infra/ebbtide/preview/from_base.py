@@ -71,6 +71,8 @@ def _resolve(ref: str, root: Path) -> str:
         inside = _git(root, "rev-parse", "--show-toplevel").returncode == 0
         message = f"is no commit here (got {ref!r})" if inside else "needs a git repository, and this is none"
         remedy = f"fetch it first (git fetch origin {ref.removeprefix('origin/')}), or name another"
+        if _git(root, "rev-parse", "--is-shallow-repository").stdout.strip() == "true":
+            remedy = "this clone is shallow: fetch more of it (git fetch --unshallow; in a workflow fetch-depth: 0)"
         raise SettingsError(
             [Finding(("--base",), message, remedy if inside else "run git init, or leave --base out", rule="base")]
         )

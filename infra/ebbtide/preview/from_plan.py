@@ -67,6 +67,9 @@ def read_plan(text: str, stack: str = "", name: str = "the plan") -> StackChange
     owner = next((_parts(step.get("urn")) for step in steps if _parts(step.get("urn"))), None)
     changes = _changes(steps)
     unknown = sorted({str(step.get("op")) for step in steps} - _OPERATIONS.keys() - _SILENT)
+    notes = [f"the plan has steps of an unknown kind, shown as updates: {operation}" for operation in unknown]
+    if owner and stack and owner[0] != stack:
+        notes.insert(0, f"the plan is of stack {owner[0]}, but it is judged by the settings of {stack}")
     same = summary.get("same", -1) if isinstance(summary, Mapping) else -1
     return StackChange(
         stack=stack or (owner[0] if owner else ""),
@@ -75,7 +78,7 @@ def read_plan(text: str, stack: str = "", name: str = "the plan") -> StackChange
         unchanged=same if isinstance(same, int) and not isinstance(same, bool) else -1,
         source="the plan of the Pulumi engine",
         incomplete=_failure(document.get("diagnostics")),
-        notes=tuple(f"the plan has steps of an unknown kind, shown as updates: {operation}" for operation in unknown),
+        notes=tuple(notes),
     )
 
 

@@ -76,7 +76,7 @@ class Review:
         listed = [f"{count} {word}" for count, word in counts if count]
         if self.change.unchanged >= 0:
             listed.append(f"{self.change.unchanged} unchanged")
-        return ", ".join(listed)
+        return ", ".join(listed) or "no change known"
 
     @property
     def verdict(self) -> str:

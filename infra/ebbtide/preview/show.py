@@ -67,4 +67,12 @@ def show_change(change: PropertyChange) -> str:
         return "[secret] changes"
     if change.old is MISSING and change.new is MISSING:
         return "changes"
-    return f"{show_value(change.old)} → {show_value(change.new)}"
+    old, new = show_value(change.old), show_value(change.new)
+    if isinstance(change.old, list) and isinstance(change.new, list) and "…" in {old[-1:], new[-1:]}:
+        # Two lists that were both cut off may look alike: then only what differs is shown.
+        gone = [one for one in change.old if one not in change.new]
+        come = [one for one in change.new if one not in change.old]
+        if gone or come:
+            old, new = (show_value(part) if part else "(none)" for part in (gone, come))
+            return f"{old} → {new} (the rest of the list stays)"
+    return f"{old} → {new}"

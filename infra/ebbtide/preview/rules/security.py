@@ -10,6 +10,8 @@ from ebbtide.preview.change import MISSING, Operation, PropertyChange, entries, 
 from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
 
 _EVERYWHERE = {"0.0.0.0/0", "::/0"}
+_WIDE = _EVERYWHERE | {"everywhere", "ingress from everywhere"} | {f"ingress from {cidr}" for cidr in _EVERYWHERE}
+_EVERY_PORT = "every port"
 _METADATA_SERVERS = {"169.254.169.252/32", "169.254.169.254/32"}
 _BROAD_ROLE = re.compile(r"roles/(owner|editor)$|[aA]dmin$|cluster-admin$")
 _WORKLOAD_IDENTITY = re.compile(r"/subject/ns/(?P<namespace>[^/]+)/sa/(?P<name>[^/]+)$")
@@ -27,7 +29,8 @@ _ISOLATION = {
 
 
 def check_network(context: Context) -> Iterator[Risk]:
-    """P-30 (danger when it opens to everywhere or goes away, otherwise info). A network policy lets more through."""
+    """P-30 (danger when it opens to everywhere or goes away, otherwise info). A network policy lets more through:
+    another network, or another port of one."""
     # With what it guarded, or with its namespace, a policy goes without leaving anything open.
     gone = {change.title for kind in ("Deployment", "Namespace") for change in context.of(kind, Operation.DELETE)}
     for change in context.of("NetworkPolicy"):
@@ -37,12 +40,14 @@ def check_network(context: Context) -> Iterator[Risk]:
             sentence = f"network policy {change.title} is deleted: what it kept out may come in"
             yield Risk("P-30", RiskLevel.DANGER, change.title, sentence, "keep it", change.key)
             continue
-        opened = _destinations(change.new) - _destinations(change.old)
-        if change.operation is Operation.CREATE or not opened:
+        if change.operation is Operation.CREATE:
             continue
-        wide = opened & (_EVERYWHERE | {"everywhere", "ingress from everywhere"})
+        opened = _beyond(_flows(change.new), _flows(change.old))
+        if not opened:
+            continue
+        wide = any(peer in _WIDE for peer, _ in opened)
         level = RiskLevel.DANGER if wide else RiskLevel.INFO
-        sentence = f"{change.title} may reach more: {', '.join(sorted(opened))}"
+        sentence = f"{change.title} may reach more: {_in_words(opened)}"
         yield Risk("P-30", level, change.title, sentence, "name the network it needs" if wide else "", change.key)
 
 
@@ -50,15 +55,62 @@ def _namespace(policy: Mapping[str, Any]) -> str:
     return str(mapping(policy.get("metadata")).get("namespace", ""))
 
 
-def _destinations(policy: Mapping[str, Any]) -> set[str]:
+_Flow = tuple[str, str]
+"""Who is at the other end, and which port: "10.0.0.0/8", "6379"."""
+
+
+def _flows(policy: Mapping[str, Any]) -> set[_Flow]:
     """What a policy lets through, in words."""
     spec = mapping(policy.get("spec"))
-    found = set()
+    found: set[_Flow] = set()
     for direction, key in (("egress", "to"), ("ingress", "from")):
+        prefix = "" if direction == "egress" else "ingress from "
+        if not _restricts(spec, direction):
+            found.add((f"{prefix}everywhere", _EVERY_PORT))
+            continue
         for rule in entries(spec.get(direction)):
-            words = [_peer(peer) for peer in entries(rule.get(key))] or ["everywhere"]
-            found |= {word if direction == "egress" else f"ingress from {word}" for word in words}
+            peers = [_peer(peer) for peer in entries(rule.get(key))] or ["everywhere"]
+            ports = [_port(port) for port in entries(rule.get("ports"))] or [_EVERY_PORT]
+            found |= {(f"{prefix}{peer}", port) for peer in peers for port in ports}
     return found
+
+
+def _restricts(spec: Mapping[str, Any], direction: str) -> bool:
+    """Whether the policy says anything of a direction; where it names none, Kubernetes takes ingress, and egress if
+    there are rules for it."""
+    types = spec.get("policyTypes")
+    if isinstance(types, list) and types:
+        return direction.capitalize() in types
+    return direction == "ingress" or bool(spec.get("egress"))
+
+
+def _port(port: Mapping[str, Any]) -> str:
+    number = str(port.get("port", _EVERY_PORT))
+    if "endPort" in port:
+        number += f"-{port['endPort']}"
+    protocol = port.get("protocol", "TCP")
+    return number if protocol == "TCP" else f"{number}/{protocol}"
+
+
+def _beyond(flows: set[_Flow], others: set[_Flow]) -> set[_Flow]:
+    """The flows that the others do not let through."""
+    return {flow for flow in flows if not others & _covering(flow)}
+
+
+def _covering(flow: _Flow) -> set[_Flow]:
+    """What lets a flow through: itself, all ports of its end, or everything in its direction."""
+    peer, port = flow
+    prefix = "ingress from " if peer.startswith("ingress from ") else ""
+    anywhere = {f"{prefix}{one}" for one in ("everywhere", "0.0.0.0/0")}
+    return {flow, (peer, _EVERY_PORT)} | {(end, which) for end in anywhere for which in (port, _EVERY_PORT)}
+
+
+def _in_words(flows: set[_Flow]) -> str:
+    """`10.0.0.0/8 (443, 6379), the metadata server (every port)`."""
+    ports: dict[str, list[str]] = {}
+    for peer, port in sorted(flows):
+        ports.setdefault(peer, []).append(port)
+    return ", ".join(f"{peer} ({', '.join(listed)})" for peer, listed in ports.items())
 
 
 def _peer(peer: Mapping[str, Any]) -> str:
@@ -71,6 +123,19 @@ def _peer(peer: Mapping[str, Any]) -> str:
         for name, value in mapping(mapping(peer.get(selector)).get("matchLabels")).items()
     ]
     return "pods " + (", ".join(labels) or "everywhere")
+
+
+def check_network_closed(context: Context) -> Iterator[Risk]:
+    """P-34 (danger). A network policy no longer lets through what it did: a consumer that needs it reaches neither its
+    broker nor its database."""
+    for change in context.of("NetworkPolicy", Operation.UPDATE, Operation.REPLACE):
+        closed = _beyond(_flows(change.old), _flows(change.new))
+        if not closed:
+            continue
+        sentence = f"{change.title} may no longer reach {_in_words(closed)}"
+        yield Risk(
+            "P-34", RiskLevel.DANGER, change.title, sentence, "make sure that nothing it needs is there", change.key
+        )
 
 
 def check_roles(context: Context) -> Iterator[Risk]:
@@ -126,4 +191,10 @@ def check_namespace_enforcement(context: Context) -> Iterator[Risk]:
                 yield Risk("P-33", RiskLevel.DANGER, change.title, sentence, "keep it", change.key)
 
 
-SECURITY_RULES: tuple[PreviewRule, ...] = (check_network, check_roles, check_isolation, check_namespace_enforcement)
+SECURITY_RULES: tuple[PreviewRule, ...] = (
+    check_network,
+    check_network_closed,
+    check_roles,
+    check_isolation,
+    check_namespace_enforcement,
+)
