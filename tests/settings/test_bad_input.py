@@ -107,6 +107,21 @@ CONSUMER_CASES = [
         {"transport": {"kind": "redis", "redeliverTimeout": "30s"}},
         ["transport.redeliverTimeout", "handled twice", "70s"],
     ),
+    (
+        "RabbitMQ closes the channel of a message in hand",
+        {"shutdown": {"longestMessage": "9m"}, "transport": {"kind": "rabbitmq", "consumerTimeout": "5m"}},
+        ["transport.consumerTimeout: 5m is shorter", "550s"],
+    ),
+    (
+        "Doctrine gives away a message in hand",
+        {"transport": {"kind": "doctrine", "redeliverTimeout": "1m"}},
+        ["transport.redeliverTimeout: 1m is shorter", "70s"],
+    ),
+    (
+        "nobody tells a worker to stop for an hour",
+        {"worker": {"drain": "stopFile"}},
+        ["grace period of 1h1m30s", "write drain: signal, or lower worker.timeLimit"],
+    ),
     ("SQS default visibility", {"transport": {"kind": "sqs"}}, ["transport.visibilityTimeout", "handled twice"]),
     ("egress to nowhere", {"network": {"egress": [{"ports": [6379]}]}}, ["egress[0]", "no destination"]),
     (
@@ -145,6 +160,13 @@ NAME_CASES = [
 @pytest.mark.parametrize(("name", "part"), NAME_CASES)
 def test_a_name_that_kubernetes_would_cut_or_refuse_is_refused_here(refuse, name, part):
     assert part in refuse({}, name=name)
+
+
+def test_a_worker_that_nobody_tells_to_stop_needs_a_limit(project):
+    worker = {"kind": "command", "command": ["work"], "drain": "stopFile"}
+    consumer = {"image": "a/b:1", "worker": worker, "autoscaling": {"kind": "fixed", "replicas": 1}}
+    project.write_stack("dev", {"ebbtide:cluster": {"kind": "existing"}, "ebbtide:consumers": {"a": consumer}})
+    assert "a.worker.drain: stopFile lets a worker run until its next limit" in project.messages()[0]
 
 
 SHELL_CASES = [

@@ -47,6 +47,16 @@ def test_memory_covers_every_process_at_its_own_limit():
     assert subject.memory_request_bytes == subject.memory_limit_bytes
 
 
+def test_every_limit_of_a_worker_is_an_option_that_is_checked_between_messages():
+    limits = {"messageLimit": 100, "failureLimit": 5, "memoryLimit": "150M", "sleep": "2s"}
+    worker = ConsumerSettings.model_validate(
+        {**CONSUMER, "name": "events", "worker": {**CONSUMER["worker"], **limits}}
+    ).worker
+    options = {"--limit=100", "--failure-limit=5", "--memory-limit=150M", "--sleep=2"}
+    assert options <= set(worker.argv)
+    assert not any(argument.startswith("--time-limit") for argument in worker.argv), "the image spreads it (V-33)"
+
+
 def test_the_command_has_a_message_limit_and_no_ambiguous_option():
     worker = {**CONSUMER["worker"], "messageLimit": 100, "memoryLimit": "150M", "arguments": ["--queues=high"]}
     assert consumer(worker=worker).worker.argv == (

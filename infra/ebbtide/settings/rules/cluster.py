@@ -58,8 +58,7 @@ def check_grace_within_caps(stack: StackSettings) -> Iterator[Finding]:
                     (*path, "shutdown", "longestMessage"),
                     f"makes a grace period of {format_duration(budget.grace_seconds)}, and a {cap.cause} waits "
                     f"{allowed} and kills",
-                    ("write nodeScaleDown: protect, or " if protect else "")
-                    + f"split the work into messages of at most {_longest(cap.seconds, consumer)}",
+                    ("write nodeScaleDown: protect, or " if protect else "") + _shorter(cap.seconds, consumer),
                     rule=cap.source,
                 )
 
@@ -75,9 +74,11 @@ def _shorter_for_spot(stack: StackSettings, cap_seconds: int, allowance: int) ->
     return text
 
 
-def _longest(cap_seconds: int, consumer: ConsumerSettings) -> str:
+def _shorter(cap_seconds: int, consumer: ConsumerSettings) -> str:
     allowances = consumer.shutdown_budget.grace_seconds - consumer.shutdown.longest_message
-    return format_duration(max(1, cap_seconds - allowances))
+    if consumer.worker.drain == "stopFile":
+        return "write drain: signal, or lower worker.timeLimit: nobody tells these workers to stop before it"
+    return f"split the work into messages of at most {format_duration(max(1, cap_seconds - allowances))}"
 
 
 def check_spot_capacity(stack: StackSettings) -> Iterator[Finding]:
