@@ -2,6 +2,7 @@
 
     python -m benchmarks.draining drains --broker redis --seeds 20
     python -m benchmarks.draining boot --rounds 5
+    python -m benchmarks.draining idle --rounds 3
     python -m benchmarks.draining outage --broker redis --seconds 60
     python -m benchmarks.draining redelivery --broker redis --suite trixie --rounds 1 --subject ebbtide
 
@@ -50,11 +51,15 @@ def main() -> int:
         broker = BROKERS[arguments.broker]()
         try:
             broker.start()
-            runs = [
-                run(arguments, application, broker, subject, number)
-                for number in range(arguments.first, arguments.first + arguments.times)
-                for subject in arguments.subject or SUBJECTS
-            ]
+            numbers = range(arguments.first, arguments.first + arguments.times)
+            if arguments.command == "idle":
+                runs = [one for _ in numbers for one in idle(arguments, application, broker)]
+            else:
+                runs = [
+                    run(arguments, application, broker, subject, number)
+                    for number in numbers
+                    for subject in arguments.subject or SUBJECTS
+                ]
         finally:
             broker.destroy()
     save(arguments, runs, revision)
@@ -69,7 +74,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.draining", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("report")
-    for name in ("drains", "boot", "outage", "redelivery"):
+    for name in ("drains", "boot", "idle", "outage", "redelivery"):
         command = commands.add_parser(name)
         command.add_argument("--broker", choices=BROKERS, default="redis")
         command.add_argument("--subject", action="append", choices=SUBJECTS, help="both, in turn, if left out")
@@ -100,7 +105,16 @@ def run(
             result = measure.redelivery(scene, load, recover=arguments.recover)
         else:
             result = measure.outage(scene, subject, load, arguments.seconds)
-    one = {"subject": subject, "load_average": round(os.getloadavg()[0], 1), **result}
+    return told({"subject": subject, **result})
+
+
+def idle(arguments: argparse.Namespace, application: Application, broker: Any) -> list[dict[str, Any]]:
+    with Scene(application, broker) as scene:
+        return [told(one) for one in measure.idle_together(scene, measure.Load(arguments.workers))]
+
+
+def told(result: dict[str, Any]) -> dict[str, Any]:
+    one = {"subject": result["subject"], "load_average": round(os.getloadavg()[0], 1), **result}
     print(json.dumps(one), file=sys.stderr, flush=True)
     return one
 

@@ -92,6 +92,21 @@ def boot_and_idle(scene: Scene, subject: str, load: Load) -> dict[str, float | N
     }
 
 
+def idle_together(scene: Scene, load: Load) -> list[dict[str, object]]:
+    """CPU of two idle pods in the same seconds on the same broker: what else the machine does meets both."""
+    pods = {subject: pod_of(scene, subject, load.workers).start() for subject in ("ebbtide", "simplest")}
+    scene.wait_for_consumers(len(pods) * load.workers, 180)
+    time.sleep(10)
+    before = {subject: cpu_seconds(pod) for subject, pod in pods.items()}
+    began = time.monotonic()
+    time.sleep(IDLE_SECONDS)
+    used = {subject: cpu_seconds(pod) - before[subject] for subject, pod in pods.items()}
+    elapsed = time.monotonic() - began
+    for pod in pods.values():
+        pod.delete(BUDGET.grace)
+    return [{"subject": subject, "idle_millicores": round(1000 * used[subject] / elapsed, 1)} for subject in pods]
+
+
 def outage(scene: Scene, subject: str, load: Load, seconds: int) -> dict[str, float | None]:
     """Takes the broker away and brings it back; None where no worker came back within a minute."""
     pod = pod_of(scene, subject, load.workers).start()
