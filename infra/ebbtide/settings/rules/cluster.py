@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TOLERANCE_MINOR = 35  # V-13: on by default from Kubernetes 1.35
 SCALE_TO_ZERO_MINOR = 37  # V-14: on by default from Kubernetes 1.37
+# The newest version whose autoscaler and fields these rules were held against.
+NEWEST_KNOWN_MINOR = 37
 SPOT_NOTICE_MINOR = 35  # V-08: control plane 1.35.0-gke.1171000
 SPOT_USER_PODS_MAX_SECONDS = SPOT_MAX_NOTICE_SECONDS - SPOT_CRITICAL_PODS_SECONDS
 # V-07: Google's page for general-purpose Autopilot pods when it was read; it differs by compute class and version.
@@ -107,6 +109,20 @@ def check_spot_capacity(stack: StackSettings) -> Iterator[Finding]:
                 f'write kubernetesVersion: "1.{SPOT_NOTICE_MINOR}" if that is what runs, or remove it',
                 rule="V-08",
             )
+
+
+def check_version_is_known(stack: StackSettings) -> Iterator[Finding]:
+    """K-02 (warning). The cluster's version is one that these rules know: a newer one is judged as the newest of
+    those, and a mistyped one is judged wrongly."""
+    if stack.kubernetes_minor > NEWEST_KNOWN_MINOR:
+        yield Finding(
+            ("cluster", "kubernetesVersion"),
+            f"is newer than the rules of this ebbtide (got {stack.cluster.kubernetes_version}, known up to "
+            f"1.{NEWEST_KNOWN_MINOR})",
+            "write the version that the control plane runs; if it is right, look for a newer ebbtide",
+            Level.WARNING,
+            "K-02",
+        )
 
 
 def check_version_has_the_field(stack: StackSettings) -> Iterator[Finding]:
@@ -307,6 +323,7 @@ CLUSTER_RULES: tuple[Callable[[StackSettings], Iterator[Finding]], ...] = (
     check_autopilot_requests,
     check_pod_fits_a_node,
     check_zones_are_of_the_region,
+    check_version_is_known,
     check_version_has_the_field,
     check_production_is_protected,
     check_images_are_readable,
