@@ -69,3 +69,10 @@ def test_a_change_is_judged_as_a_reviewer_would(change, tmp_path, update_golden)
 def test_there_is_no_golden_file_without_its_change():
     names = {change.name.replace(" ", "-").replace(",", "") for change in CHANGES}
     assert {file.stem for file in GOLDEN.glob("*.md")} == names
+
+
+def test_a_timeline_that_moves_shows_each_moment_before_and_after(tmp_path):
+    """A moment with one side only reads as if it were new."""
+    change = next(one for one in CHANGES if review(one, tmp_path / one.name).timelines)
+    for timeline in review(change, tmp_path / "again").timelines:
+        assert all(before and after for before, after, _ in timeline.rows())

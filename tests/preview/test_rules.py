@@ -87,3 +87,48 @@ def test_every_rule_of_the_documentation_is_tested() -> None:
     known = set(re.findall(r"P-[0-9]{2}", (ROOT / "docs" / "preview.md").read_text()))
     tested = {rule for rule, *_ in RULES} | {rule for change in CHANGES for rule in change.rules}
     assert known - tested == set(), "a rule that no test has seen speak"
+
+
+def rbac(kind: str, before: dict[str, Any] | None, after: dict[str, Any]) -> list[tuple[str, str]]:
+    """The level and sentence of each P-35 when an object of access control changes beside the stack's own."""
+    one = {**BASE[-1], "type": f"kubernetes:rbac.authorization.k8s.io/v1:{kind}", "name": "mail"}
+    old, new = ([*BASE, {**one, "properties": found}] if found is not None else BASE for found in (before, after))
+    changes, unchanged = compare(old, new)
+    review = review_change(StackChange("production", "ebbtide", changes, unchanged, "test"), HEAD)
+    return [(risk.level.value, risk.sentence) for risk in review.risks if risk.rule == "P-35"]
+
+
+READ = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
+ALL = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
+WORKER, EVERYBODY = {"kind": "ServiceAccount", "name": "mail"}, {"kind": "Group", "name": "system:authenticated"}
+EDITOR = {"kind": "ClusterRole", "name": "cluster-admin"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "expected"),
+    [
+        ("Role", None, {"rules": [READ]}, [("info", "Role mail allows get on pods")]),
+        ("Role", {"rules": [READ]}, {"rules": [READ, ALL]}, [("danger", "Role mail allows * on *")]),
+        ("Role", {"rules": [READ, ALL]}, {"rules": [READ]}, []),
+        (
+            "ClusterRole",
+            None,
+            {"rules": [{"resources": ["roles"], "verbs": ["bind"]}]},
+            [("danger", "ClusterRole mail allows bind on roles")],
+        ),
+        (
+            "RoleBinding",
+            {"roleRef": {"name": "reader"}, "subjects": [WORKER]},
+            {"roleRef": EDITOR, "subjects": [WORKER]},
+            [("danger", "ServiceAccount mail is bound to cluster-admin by RoleBinding mail")],
+        ),
+        (
+            "RoleBinding",
+            {"roleRef": {"name": "reader"}, "subjects": [WORKER]},
+            {"roleRef": {"name": "reader"}, "subjects": [WORKER, EVERYBODY]},
+            [("danger", "Group system:authenticated is bound to reader by RoleBinding mail")],
+        ),
+    ],
+)
+def test_who_is_allowed_more_in_the_cluster_is_said(kind, before, after, expected):
+    assert rbac(kind, before, after) == expected

@@ -24,9 +24,14 @@ class TimelineChange:
     after: tuple[Moment, ...]
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """Before, after and what happens then, for each moment of either timeline."""
-        old = {moment.what: format_duration(moment.seconds) for moment in self.before}
-        new = {moment.what: format_duration(moment.seconds) for moment in self.after}
+        """Before, after and what happens then, for each moment of either budget.
+
+        Without the caps: the old manifest does not state them, and one column of two looks like news.
+        """
+        old, new = (
+            {moment.what: format_duration(moment.seconds) for moment in moments if moment.kind == "budget"}
+            for moments in (self.before, self.after)
+        )
         return [(old.get(what, ""), new.get(what, ""), what) for what in dict.fromkeys([*new, *old])]
 
 

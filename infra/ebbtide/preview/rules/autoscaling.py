@@ -50,7 +50,8 @@ def check_fixed_number(context: Context) -> Iterator[Risk]:
         old, new = _replicas(change.old), _replicas(change.new)
         if isinstance(old, int) and isinstance(new, int) and old != new:
             level = RiskLevel.DISRUPTIVE if new < old else RiskLevel.SCALING
-            what = f": {plural(old - new, 'pod')} drain at once" if new < old else ""
+            fewer = old - new
+            what = f": {plural(fewer, 'pod')} {'drains' if fewer == 1 else 'drain at once'}" if fewer > 0 else ""
             sentence = f"{change.title} runs {plural(new, 'pod')} instead of {old}{what}"
             yield Risk("P-21", level, change.title, sentence, resource=change.key)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ebbtide.preview.change import Operation, ResourceChange
-from ebbtide.preview.fleet import Pods, drain_sentence, rolls_pods
+from ebbtide.preview.fleet import Pods, drain_sentence, plural, rolls_pods
 from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
 from ebbtide.settings.image import split_image
 
@@ -123,7 +123,7 @@ def check_new_consumer(context: Context) -> Iterator[Risk]:
             size = (
                 f" with {least} to {most} pods of {consumer.worker.processes} processes"
                 if most != least
-                else f" with {least} pods"
+                else f" with {plural(least, 'pod')}"
             )
         yield Risk("P-14", RiskLevel.INFO, change.title, f"{change.title} is new{size}", resource=change.key)
 

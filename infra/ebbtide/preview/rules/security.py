@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ebbtide.preview.change import MISSING, Operation, PropertyChange, entries, mapping
+from ebbtide.preview.change import MISSING, Operation, PropertyChange, ResourceChange, entries, mapping
 from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
 
 _EVERYWHERE = {"0.0.0.0/0", "::/0"}
@@ -14,6 +14,8 @@ _WIDE = _EVERYWHERE | {"everywhere", "ingress from everywhere"} | {f"ingress fro
 _EVERY_PORT = "every port"
 _METADATA_SERVERS = {"169.254.169.252/32", "169.254.169.254/32"}
 _BROAD_ROLE = re.compile(r"roles/(owner|editor)$|[aA]dmin$|cluster-admin$")
+# Verbs by which who has them can give themselves any other right.
+_HANDS_ON = {"escalate", "bind", "impersonate"}
 _WORKLOAD_IDENTITY = re.compile(r"/subject/ns/(?P<namespace>[^/]+)/sa/(?P<name>[^/]+)$")
 # Settings of a pod: the value that isolates it, and what Kubernetes takes where none is written.
 _ISOLATION = {
@@ -156,6 +158,47 @@ def _who(member: str) -> str:
     return f"service account {found['name']} in namespace {found['namespace']}" if found else member
 
 
+def check_rbac(context: Context) -> Iterator[Risk]:
+    """P-35 (danger when it is everything, or hands on rights; otherwise info). A Kubernetes role allows more, or is
+    bound to somebody else. ebbtide makes none of these: they come from a program of one's own."""
+    for kind in ("Role", "ClusterRole"):
+        for change in context.of(kind, Operation.CREATE, Operation.UPDATE, Operation.REPLACE):
+            known = entries(change.old.get("rules"))
+            for rule in entries(change.new.get("rules")):
+                if rule not in known:
+                    yield _rbac_risk(change, f"{kind} {change.title} allows {_allowed(rule)}", broad=_is_broad(rule))
+    for kind in ("RoleBinding", "ClusterRoleBinding"):
+        for change in context.of(kind, Operation.CREATE, Operation.UPDATE, Operation.REPLACE):
+            role = str(mapping(change.new.get("roleRef")).get("name", "?"))
+            same_role = mapping(change.old.get("roleRef")) == mapping(change.new.get("roleRef"))
+            known = entries(change.old.get("subjects")) if same_role else []
+            for subject in entries(change.new.get("subjects")):
+                if subject not in known:
+                    who = f"{subject.get('kind', 'subject')} {subject.get('name', '?')}"
+                    broad = bool(_BROAD_ROLE.search(role)) or subject.get("kind") == "Group"
+                    yield _rbac_risk(change, f"{who} is bound to {role} by {kind} {change.title}", broad=broad)
+
+
+def _rbac_risk(change: ResourceChange, sentence: str, *, broad: bool) -> Risk:
+    advice = "grant the narrowest rule that works" if broad else ""
+    return Risk("P-35", RiskLevel.DANGER if broad else RiskLevel.INFO, change.title, sentence, advice, change.key)
+
+
+def _is_broad(rule: Mapping[str, Any]) -> bool:
+    verbs, resources = _words(rule, "verbs"), _words(rule, "resources")
+    return "*" in verbs + resources or bool(_HANDS_ON & set(verbs)) or "secrets" in resources
+
+
+def _allowed(rule: Mapping[str, Any]) -> str:
+    what = _words(rule, "resources") or _words(rule, "nonResourceURLs")
+    return f"{', '.join(_words(rule, 'verbs')) or 'nothing'} on {', '.join(what) or 'nothing'}"
+
+
+def _words(rule: Mapping[str, Any], key: str) -> list[str]:
+    value = rule.get(key)
+    return [str(word) for word in value] if isinstance(value, list) else []
+
+
 def check_isolation(context: Context) -> Iterator[Risk]:
     """P-32 (danger). A pod may do what it might not before: run as root, write to its root, use the host's network,
     gain a capability."""
@@ -195,6 +238,7 @@ SECURITY_RULES: tuple[PreviewRule, ...] = (
     check_network,
     check_network_closed,
     check_roles,
+    check_rbac,
     check_isolation,
     check_namespace_enforcement,
 )
