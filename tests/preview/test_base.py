@@ -137,6 +137,18 @@ def test_a_base_with_invalid_settings_says_why(repository):
     assert "messageLimit" in note
 
 
+def test_a_head_with_invalid_settings_takes_the_place_of_the_earlier_comment(repository, tmp_path):
+    """A comment that stays from the commit before says that all is well."""
+    repository.edit("stacks/Pulumi.production.yaml", "ports: [6379]", "ports: [99999]")
+    comment = tmp_path / "comment.md"
+    done = repository.preview("--format", "markdown", "--out", str(comment))
+    assert done.returncode == 1
+    lines = comment.read_text().splitlines()
+    assert lines[0] == "<!-- ebbtide-preview ebbtide/production -->"
+    assert lines[1] == "### ❌ Stack production cannot be previewed: its settings are refused"
+    assert any("egress" in line and "99999" in line for line in lines)
+
+
 def test_a_base_with_other_dependencies_is_said(repository):
     (repository.root / "requirements.lock").write_text("# other\n")
     assert "locks other dependencies" in repository.review()["notes"][0]

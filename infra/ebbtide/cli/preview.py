@@ -36,7 +36,12 @@ def run(
     """Show what the stack deploys or, with a base, a plan or the engine, review the change."""
     _refuse_other_than_one_source(base, plan, engine, fail_on)
     root = project_root(project)
-    loaded = read_stack(stack, root)
+    try:
+        loaded = read_stack(stack, root)
+    except SettingsError as refusal:
+        if format == "markdown" and out is not None:
+            _write_refusal(refusal, stack, root, out)
+        raise
     if base is None and plan is None and engine == "in-process":
         _show_deployment(loaded, root, format, out)
         return
@@ -143,6 +148,15 @@ def _show_review(review: Review, format: str, out: Path | None) -> None:  # noqa
         _print(lambda console: print_review(review, console), out)
     else:
         _write(render_review_json(review) if format == "json" else render_review_markdown(review), out)
+
+
+def _write_refusal(refusal: SettingsError, stack: str, root: Path, out: Path) -> None:
+    """In place of the comment on an earlier commit, which would go on saying that all is well."""
+    from ebbtide.preview.review_markdown import render_refusal_markdown
+    from ebbtide.settings.loader import project_name
+
+    with suppress(SettingsError):  # Pulumi.yaml itself: then nobody knows whose comment it is.
+        _write(render_refusal_markdown(project_name(root), stack, refusal), out)
 
 
 def _print(show: Callable[[Console], None], out: Path | None) -> None:

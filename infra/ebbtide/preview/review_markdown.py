@@ -8,6 +8,7 @@ from ebbtide.preview.change import ResourceChange
 from ebbtide.preview.review import Review, TimelineChange
 from ebbtide.preview.risk import RiskLevel
 from ebbtide.preview.show import SYMBOLS, show_change, show_option, show_path
+from ebbtide.settings.findings import SettingsError
 
 # GitHub refuses a comment of more than 65,536 characters; the rest is for the marker and a line of the workflow's.
 COMMENT_LIMIT = 65_536 - 1_024
@@ -34,6 +35,20 @@ def render_review_markdown(review: Review, limit: int = COMMENT_LIMIT) -> str:
     if left:
         text += f"\n\n_{left} more changed resources do not fit into a comment; the job's artifact has all of them._\n"
     return text + "\n"
+
+
+def render_refusal_markdown(project: str, stack: str, refusal: SettingsError, limit: int = COMMENT_LIMIT) -> str:
+    """The comment on settings that cannot be deployed: as many of the reasons as fit."""
+    lines = [marker(project, stack), f"### ❌ Stack {_text(stack)} cannot be previewed: its settings are refused", ""]
+    reasons = [f"- {_text(line)}" for line in str(refusal).splitlines()]
+    room = limit - 200 - len("\n".join(lines))
+    for index, reason in enumerate(reasons):
+        room -= len(reason) + 1
+        if room < 0:
+            lines += ["", f"_{len(reasons) - index} more reasons do not fit into a comment; `ebbtide check` has them._"]
+            break
+        lines.append(reason)
+    return "\n".join(lines) + "\n"
 
 
 def _head(review: Review) -> list[str]:
