@@ -50,4 +50,6 @@ def test_a_stack_that_nobody_has_made_is_one_line(offline_project: ProjectFactor
 def test_without_a_cli_the_line_says_so(offline_project: ProjectFactory) -> None:
     done = review(offline_project("local"), PATH="/nowhere")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "--engine pulumi: there is no Pulumi CLI on PATH; install it, or leave the option out\n"
+    assert (
+        done.stderr == "error: --engine pulumi: there is no Pulumi CLI on PATH; install it, or leave the option out\n"
+    )
