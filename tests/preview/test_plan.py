@@ -188,6 +188,51 @@ def test_a_plan_of_another_stack_is_said():
     assert read_plan(text, "dev").notes == ()
 
 
+def test_a_plan_of_another_project_is_said():
+    text = json.dumps(changed_plan())
+    assert "of project ebbtide" in read_plan(text, "production", project="shop").notes[0]
+    assert read_plan(text, "production", project="ebbtide").notes == ()
+
+
+def gone(token: str, inputs: dict | None = None) -> dict:
+    """The step that deletes one more resource, called as something of ours."""
+    name = f"urn:pulumi:production::ebbtide::{token}::mail"
+    return {"op": "delete", "urn": name, "oldState": {"urn": name, "type": token, "inputs": inputs or {}}}
+
+
+FOREIGN = [
+    "aws:apigateway/deployment:Deployment",
+    "github:index/repository:Repository",
+    "docker:index/network:Network",
+    "azure-native:servicebus:Namespace",
+    "random:index/randomPassword:RandomPassword",
+]
+
+
+@pytest.mark.parametrize("token", FOREIGN)
+def test_what_only_shares_a_name_with_our_kinds_is_shown_and_not_judged(token):
+    change = read_plan(json.dumps({"steps": [gone(token)]}), "production")
+    review = review_change(change, HEAD)
+    assert review.risks == ()
+    assert token.partition(":")[0] in change.notes[0]
+    assert "delete" in render_review_markdown(review)
+
+
+def test_the_data_of_an_instance_is_lost_whoever_runs_it():
+    review = review_change(read_plan(json.dumps({"steps": [gone("aws:rds/instance:Instance")]})), HEAD)
+    assert [risk.rule for risk in review.risks] == ["P-01"]
+
+
+def test_a_deployment_of_ones_own_is_not_called_a_consumer():
+    inputs = {"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "nginx:1"}]}}}}
+    review = review_change(read_plan(json.dumps({"steps": [gone("kubernetes:apps/v1:Deployment", inputs)]})), HEAD)
+    (risk,) = review.risks
+    assert "queue" not in risk.sentence + risk.advice
+    ours = next(found for found in RESOURCES if found["type"] == "kubernetes:apps/v1:Deployment")
+    review = review_change(read_plan(json.dumps({"steps": [gone(ours["type"], ours["properties"])]})), HEAD)
+    assert "nobody consumes its queue" in review.risks[0].sentence
+
+
 def test_a_failed_preview_shows_what_it_had_and_says_that_it_failed():
     plan = changed_plan()
     plan["diagnostics"] = [

@@ -75,9 +75,11 @@ def _review(loaded: LoadedStack, root: Path, *, base: str | None, plan: Path | N
         change, timelines = change_since_base(base, settings, root)
         return review_change(change, settings, timelines, findings, _what_if(loaded, root, base))
     from ebbtide.preview.from_plan import read_plan
+    from ebbtide.settings.loader import project_name
 
     text, name = (_run_engine(settings.name, root), "the preview") if plan is None else _read_plan(plan)
-    return review_change(read_plan(text, settings.name, name), settings, (), findings, _what_if(loaded, root))
+    change = read_plan(text, settings.name, name, project_name(root))
+    return review_change(change, settings, (), findings, _what_if(loaded, root))
 
 
 def _read_plan(plan: Path) -> tuple[str, str]:

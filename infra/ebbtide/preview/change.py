@@ -20,6 +20,10 @@ class Operation(StrEnum):
 Path = tuple[str | int, ...]
 
 
+# Whose resources the rules know: another package may call something else a Deployment or a Repository.
+KNOWN_PACKAGES = frozenset({"gcp", "kubernetes", "pulumi"})
+
+
 class _Missing:
     """Stands for a value that is not there, which is not the same as null."""
 
@@ -77,6 +81,11 @@ class ResourceChange:
     def kind(self) -> str:
         """`kubernetes:apps/v1:Deployment` -> `Deployment`."""
         return self.token.rpartition(":")[2]
+
+    @property
+    def package(self) -> str:
+        """`kubernetes:apps/v1:Deployment` -> `kubernetes`."""
+        return self.token.partition(":")[0]
 
     @property
     def title(self) -> str:

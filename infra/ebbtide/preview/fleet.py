@@ -22,6 +22,8 @@ class Pods:
     longest_message_seconds: int | None
     image: str
     has_hook: bool
+    is_consumer: bool
+    """Whether ebbtide made them, by their variables; a program of one's own may have other Deployments."""
     replicas: int | None
     """None where an autoscaler owns the number."""
 
@@ -42,6 +44,7 @@ class Pods:
             longest_message_seconds=_number(longest, 0) if longest is not None else None,
             image=str(container.get("image", "")),
             has_hook=bool(mapping(container.get("lifecycle")).get("preStop")),
+            is_consumer=any(str(one.get("name")).startswith("EBBTIDE_") for one in entries(container.get("env"))),
             replicas=replicas if isinstance(replicas, int) else None,
         )
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ebbtide.preview.change import (
+    KNOWN_PACKAGES,
     MISSING,
     SECRET,
     Operation,
@@ -49,8 +50,11 @@ _SILENT = {
 _PATH_PART = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|\.?([^.\[\]]+)')
 
 
-def read_plan(text: str, stack: str = "", name: str = "the plan") -> StackChange:
-    """The change that a plan describes. Raises SettingsError, with one sentence, when it is no plan."""
+def read_plan(text: str, stack: str = "", name: str = "the plan", project: str = "") -> StackChange:
+    """The change that a plan describes; `stack` and `project` are whose settings judge it.
+
+    Raises SettingsError, with one sentence, when it is no plan.
+    """
     document = _parse(text, name)
     steps = document.get("steps")
     summary = document.get("changeSummary")
@@ -70,6 +74,12 @@ def read_plan(text: str, stack: str = "", name: str = "the plan") -> StackChange
     notes = [f"the plan has steps of an unknown kind, shown as updates: {operation}" for operation in unknown]
     if owner and stack and owner[0] != stack:
         notes.insert(0, f"the plan is of stack {owner[0]}, but it is judged by the settings of {stack}")
+    if owner and project and owner[1] != project:
+        notes.insert(0, f"the plan is of project {owner[1]}, but it is judged by the settings of {project}")
+    foreign = sorted({change.package for change in changes} - KNOWN_PACKAGES - {""})
+    if foreign:
+        listed = ", ".join(foreign)
+        notes.append(f"the rules know only Google Cloud and Kubernetes: read the changes of {listed} yourself")
     same = summary.get("same", -1) if isinstance(summary, Mapping) else -1
     return StackChange(
         stack=stack or (owner[0] if owner else ""),

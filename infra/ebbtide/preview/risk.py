@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ebbtide.preview.change import Operation, ResourceChange, StackChange
+from ebbtide.preview.change import KNOWN_PACKAGES, Operation, ResourceChange, StackChange
 from ebbtide.settings.consumer import ConsumerSettings
 
 
@@ -49,7 +49,11 @@ class Context:
     def of(self, kind: str, *operations: Operation) -> Iterator[ResourceChange]:
         """The changes of one kind of resource, and of some operations if any are named."""
         for found in self.change.changes:
-            if found.kind == kind and (not operations or found.operation in operations):
+            if (
+                found.kind == kind
+                and found.package in KNOWN_PACKAGES
+                and (not operations or found.operation in operations)
+            ):
                 yield found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ebbtide.preview.change import Operation, mapping
+from ebbtide.preview.change import KNOWN_PACKAGES, Operation, mapping
 from ebbtide.preview.fleet import Pods
 from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
 from ebbtide.settings.units import format_duration
@@ -28,7 +28,9 @@ _GONE = (Operation.DELETE, Operation.REPLACE)
 def check_holder_gone(context: Context) -> Iterator[Risk]:
     """P-01 (danger). A cluster, node pool, namespace, network, image repository or broker is deleted or replaced."""
     for change in context.change.changes:
-        if change.operation in _GONE and change.kind in _HOLDS:
+        # The data of an instance is lost, whoever runs it; what else is called a cluster or a network may be anything.
+        known = change.package in KNOWN_PACKAGES or change.kind == "Instance"
+        if change.operation in _GONE and change.kind in _HOLDS and known:
             because = ", ".join(".".join(map(str, found.path)) for found in change.properties if found.replaces)
             verb = "replaced" if change.operation is Operation.REPLACE else "deleted"
             reason = f" because of {because}" if because else ""
@@ -46,16 +48,19 @@ def check_consumer_gone(context: Context) -> Iterator[Risk]:
     """P-02 (danger). A consumer's Deployment is deleted, or replaced because a field cannot change in place: all its
     pods drain at once, and nothing consumes meanwhile."""
     for change in context.of("Deployment", *_GONE):
-        grace = format_duration(Pods.of(change.old).grace_seconds)
-        if change.operation is Operation.DELETE:
+        pods = Pods.of(change.old)
+        grace = format_duration(pods.grace_seconds)
+        if change.operation is Operation.DELETE and pods.is_consumer:
             what, advice = (
                 "is deleted: its pods drain and nobody consumes its queue",
                 "make sure its queue is empty, or somebody else's",
             )
+        elif change.operation is Operation.DELETE:
+            what, advice = "is deleted: all its pods end", "make sure that nothing needs it any more"
         else:
             fields = ", ".join(".".join(map(str, found.path)) for found in change.properties if found.replaces)
             reason = f"{fields or 'a field'} cannot change in place"
-            what = f"is deleted and made anew, because {reason}: no pod consumes meanwhile"
+            what = f"is deleted and made anew, because {reason}: no pod {'consumes' if pods.is_consumer else 'runs'} meanwhile"
             advice = "give the new one another name, and remove the old one in a second step"
         yield Risk(
             "P-02", RiskLevel.DANGER, change.title, f"{change.title} {what}; its pods have {grace}", advice, change.key
