@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -83,13 +84,13 @@ def test_an_edit_of_the_same_objects_that_opens_nothing_is_no_danger() -> None:
         assert not spoken & {rule for rule, *_ in RULES}, kind
 
 
-def rbac(kind: str, before: dict[str, Any] | None, after: dict[str, Any]) -> list[tuple[str, str]]:
-    """The level and sentence of each P-35 when an object of access control changes beside the stack's own."""
-    one = {**BASE[-1], "type": f"kubernetes:rbac.authorization.k8s.io/v1:{kind}", "name": "mail"}
+def beside(token: str, rule: str, before: dict[str, Any] | None, after: dict[str, Any]) -> list[tuple[str, str]]:
+    """The level and sentence of each risk of a rule when a resource changes beside the stack's own."""
+    one = {**BASE[-1], "type": token, "name": "mail"}
     old, new = ([*BASE, {**one, "properties": found}] if found is not None else BASE for found in (before, after))
     changes, unchanged = compare(old, new)
     review = review_change(StackChange("production", "ebbtide", changes, unchanged, "test"), HEAD)
-    return [(risk.level.value, risk.sentence) for risk in review.risks if risk.rule == "P-35"]
+    return [(risk.level.value, risk.sentence) for risk in review.risks if risk.rule == rule]
 
 
 READ = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
@@ -125,7 +126,51 @@ ACCESS: list[tuple[str, dict[str, Any] | None, dict[str, Any], list[tuple[str, s
 
 @pytest.mark.parametrize(("kind", "before", "after", "expected"), ACCESS)
 def test_who_is_allowed_more_in_the_cluster_is_said(kind, before, after, expected):
-    assert rbac(kind, before, after) == expected
+    assert beside(f"kubernetes:rbac.authorization.k8s.io/v1:{kind}", "P-35", before, after) == expected
+
+
+MAIL, SHOP = "serviceAccount:mail@acme.example", "serviceAccount:shop@acme.example"
+VIEWER, OWNER = "roles/viewer", "roles/owner"
+GRANTS: list[tuple[str, dict[str, Any] | None, dict[str, Any], list[tuple[str, str]]]] = [
+    ("IAMMember", None, {"role": VIEWER, "member": MAIL}, [("info", f"{MAIL} is granted {VIEWER}")]),
+    (
+        "IAMMember",
+        {"role": VIEWER, "member": MAIL},
+        {"role": VIEWER, "member": SHOP},
+        [("info", f"{SHOP} is granted {VIEWER}")],
+    ),
+    (
+        "IAMBinding",
+        {"role": OWNER, "members": [MAIL]},
+        {"role": OWNER, "members": [MAIL, SHOP]},
+        [("danger", f"{SHOP} is granted {OWNER}")],
+    ),
+    (
+        "IAMBinding",
+        {"role": VIEWER, "members": [MAIL]},
+        {"role": VIEWER, "members": [MAIL, "allUsers"]},
+        [("danger", f"allUsers is granted {VIEWER}")],
+    ),
+    ("IAMBinding", {"role": OWNER, "members": [MAIL, SHOP]}, {"role": OWNER, "members": [MAIL]}, []),
+    (
+        "IAMPolicy",
+        {"policyData": json.dumps({"bindings": [{"role": VIEWER, "members": [MAIL]}]})},
+        {"policyData": json.dumps({"bindings": [{"role": OWNER, "members": [MAIL]}]})},
+        [("danger", f"{MAIL} is granted {OWNER}")],
+    ),
+    ("IAMPolicy", None, {"policyData": "[secret]"}, []),
+]
+
+
+@pytest.mark.parametrize(("kind", "before", "after", "expected"), GRANTS)
+def test_who_is_granted_a_role_of_google_cloud_is_said(
+    kind: str, before: dict[str, Any] | None, after: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    assert beside(f"gcp:projects/i{kind[1:]}:{kind}", "P-31", before, after) == expected
+
+
+def test_a_role_of_another_cloud_is_not_taken_for_a_grant() -> None:
+    assert beside("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "P-31", None, {"role": "mailadmin"}) == []
 
 
 def test_every_rule_of_the_documentation_is_tested() -> None:

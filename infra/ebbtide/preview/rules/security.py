@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,6 +15,7 @@ _WIDE = _EVERYWHERE | {"everywhere", "ingress from everywhere"} | {f"ingress fro
 _EVERY_PORT = "every port"
 _METADATA_SERVERS = {"169.254.169.252/32", "169.254.169.254/32"}
 _BROAD_ROLE = re.compile(r"roles/(owner|editor)$|[aA]dmin$|cluster-admin$")
+_EVERYBODY = {"allUsers", "allAuthenticatedUsers"}
 # Verbs by which who has them can give themselves any other right.
 _HANDS_ON = {"escalate", "bind", "impersonate"}
 _WORKLOAD_IDENTITY = re.compile(r"/subject/ns/(?P<namespace>[^/]+)/sa/(?P<name>[^/]+)$")
@@ -141,15 +143,40 @@ def check_network_closed(context: Context) -> Iterator[Risk]:
 
 
 def check_roles(context: Context) -> Iterator[Risk]:
-    """P-31 (danger for a broad role, otherwise info). An identity is granted another role."""
+    """P-31 (danger for a broad role or for everybody, otherwise info). An identity is granted another role: by a
+    member, a binding of several members, or a whole policy."""
     for change in context.change.changes:
-        role = change.new.get("role")
-        if change.operation is Operation.DELETE or not isinstance(role, str) or change.old.get("role") == role:
+        if change.package != "gcp" or change.operation is Operation.DELETE:
             continue
-        broad = bool(_BROAD_ROLE.search(role))
-        sentence = f"{_who(str(change.new.get('member', change.title)))} is granted {role}"
-        advice = "grant the narrowest role that works" if broad else ""
-        yield Risk("P-31", RiskLevel.DANGER if broad else RiskLevel.INFO, change.title, sentence, advice, change.key)
+        for role, member in sorted(_grants(change.new, change.title) - _grants(change.old, change.title)):
+            broad = bool(_BROAD_ROLE.search(role)) or member in _EVERYBODY
+            sentence = f"{_who(member)} is granted {role}"
+            advice = "grant the narrowest role that works" if broad else ""
+            level = RiskLevel.DANGER if broad else RiskLevel.INFO
+            yield Risk("P-31", level, change.title, sentence, advice, change.key)
+
+
+def _grants(inputs: Mapping[str, Any], unnamed: str) -> set[tuple[str, str]]:
+    """The roles that IAM resources give, each with who gets it; `unnamed` where the program computes that."""
+    policy = inputs.get("policyData")
+    if isinstance(policy, str):
+        try:
+            policy = json.loads(policy)
+        except (ValueError, RecursionError):
+            policy = None
+    bindings = [inputs, *entries(mapping(policy).get("bindings"))]
+    return {
+        (binding["role"], member)
+        for binding in bindings
+        if isinstance(binding.get("role"), str)
+        for member in _members(binding) or [unnamed]
+    }
+
+
+def _members(binding: Mapping[str, Any]) -> list[str]:
+    several = binding.get("members")
+    named = [binding.get("member"), *(several if isinstance(several, list) else [])]
+    return [member for member in named if isinstance(member, str)]
 
 
 def _who(member: str) -> str:
