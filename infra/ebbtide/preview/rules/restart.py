@@ -31,9 +31,10 @@ def check_restart(context: Context) -> Iterator[Risk]:
     for change in context.of("Deployment", Operation.UPDATE):
         if rolls_pods(change):
             hpa = next((found for found in context.of("HorizontalPodAutoscaler") if found.title == change.title), None)
-            drain = drain_sentence(change, context.consumers.get(change.title), hpa)
-            sentence = f"{change.title} restarts ({_reasons(change)}): {drain}"
-            yield Risk("P-10", RiskLevel.DISRUPTIVE, change.title, sentence, resource=change.key)
+            consumer = context.consumers.get(change.title)
+            sentence = f"{change.title} restarts ({_reasons(change)}): {drain_sentence(change, consumer, hpa)}"
+            advice = "make sure that broker and database take that many connections" if consumer else ""
+            yield Risk("P-10", RiskLevel.DISRUPTIVE, change.title, sentence, advice, change.key)
 
 
 def _reasons(change: ResourceChange) -> str:
