@@ -60,7 +60,8 @@ def check_consumer_gone(context: Context) -> Iterator[Risk]:
         else:
             fields = ", ".join(".".join(map(str, found.path)) for found in change.properties if found.replaces)
             reason = f"{fields or 'a field'} cannot change in place"
-            what = f"is deleted and made anew, because {reason}: no pod {'consumes' if pods.is_consumer else 'runs'} meanwhile"
+            verb = "consumes" if pods.is_consumer else "runs"
+            what = f"is deleted and made anew, because {reason}: no pod {verb} meanwhile"
             advice = "give the new one another name, and remove the old one in a second step"
         yield Risk(
             "P-02", RiskLevel.DANGER, change.title, f"{change.title} {what}; its pods have {grace}", advice, change.key
