@@ -81,6 +81,24 @@ def test_nobody_is_notified_by_the_text(server, previews, tmp_path):
     assert "@\u2060acme/team and shop/consumer@sha256:0123" in bodies(server)[0]
 
 
+def test_the_review_of_another_stack_is_not_overwritten(server, previews, tmp_path):
+    previews("production")
+    folder = previews("dev")
+    (folder / "dev.md").write_text("<!-- ebbtide-preview shop/production -->\nall is well\n")
+    (folder / "more.md").write_text("<!-- ebbtide-preview shop/dev --><img src=x>\nall is well\n")
+    done = post(server, tmp_path)
+    assert done.returncode == 1
+    assert "is not the preview of stack dev" in done.stderr
+    assert "does not begin with the marker" in done.stderr
+    assert ["all is well" in body for body in bodies(server)] == [False]
+
+
+def test_a_picture_in_the_text_is_shown_as_words(server, previews, tmp_path):
+    previews("dev", "<img src=x> ![x](https://evil.example)")
+    assert post(server, tmp_path).returncode == 0
+    assert "&lt;img src=x> !\\[x](https\u2060://evil.example)" in bodies(server)[0]
+
+
 def test_a_huge_text_or_a_link_to_another_file_is_refused(server, previews, tmp_path):
     previews("dev", "x" * 70_000)
     folder = previews("production")

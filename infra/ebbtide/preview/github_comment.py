@@ -17,6 +17,8 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from ebbtide.preview.untrusted import neutralised
+
 BODY_LIMIT = 65_536
 _PAGE_SIZE = 100
 _ATTEMPTS = 5
@@ -24,8 +26,7 @@ _FIRST_PAUSE_SECONDS = 1.0
 # GitHub may ask for up to an hour after its primary rate limit; a job that waits longer than this is cut off anyway.
 _LONGEST_PAUSE_SECONDS = 60.0
 _MARKER = re.compile(r"<!-- ebbtide-preview [A-Za-z0-9._/-]+ -->")
-# `@sha256:` of an image names nobody, and is there to be copied.
-_MENTION = re.compile(r"@(?!sha256:)(?=[A-Za-z0-9])")
+_NO_MARKER = "does not begin with the marker of `ebbtide preview --format markdown`"
 _TRANSIENT = {429, 500, 502, 503, 504}
 
 
@@ -41,11 +42,11 @@ class Comment:
     body: str
 
 
-def read_comment(file: Path) -> str:
+def read_comment(file: Path, stack: str = "") -> str:
     """The text of a preview that somebody else's job has written, perhaps a stranger's.
 
-    The renderer has masked mentions already, but a pull request may change the renderer: nobody is notified by what
-    it writes, and no more is read than fits into a comment. A link or a picture stays possible, as in any comment.
+    No more is read than fits into a comment, nothing in it does more than text does (`untrusted`), and it is the
+    comment of `stack`, if one is named: another marker would overwrite the review of another stack.
     """
     if file.is_symlink() or not file.is_file():
         raise CommentError(f"{file}: is no regular file")
@@ -54,7 +55,12 @@ def read_comment(file: Path) -> str:
         text = opened.read(4 * BODY_LIMIT + 1).decode("utf-8")
     if len(text) > BODY_LIMIT:
         raise CommentError(f"{file}: has more than the {BODY_LIMIT} characters that GitHub takes")
-    return _MENTION.sub("@\u2060", text)
+    marker, _, rest = text.partition("\n")
+    if not _MARKER.fullmatch(marker.rstrip("\r")):
+        raise CommentError(f"{file}: {_NO_MARKER}")
+    if stack and not marker.rstrip("\r").endswith(f"/{stack} -->"):
+        raise CommentError(f"{file}: is not the preview of stack {stack}: its marker is {marker}")
+    return f"{marker}\n{neutralised(rest)}"
 
 
 class PullRequest:
@@ -83,7 +89,7 @@ class PullRequest:
         """
         found = _MARKER.match(body)
         if found is None:
-            raise CommentError("the text does not begin with the marker of `ebbtide preview --format markdown`")
+            raise CommentError(f"the text {_NO_MARKER}")
         if len(body) > BODY_LIMIT:
             raise CommentError(f"the text has {len(body)} characters, and GitHub takes {BODY_LIMIT}")
         existing = self._with_marker(found.group())

@@ -114,7 +114,8 @@ def _text(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    escaped = re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
+    # `&commat;` would be a mention, after Markdown has been read.
+    escaped = re.sub(r"([\\`*_\[\]|~])", r"\\\1", text.replace("&", "&amp;"))
     # A zero-width joiner keeps `@team` from notifying anybody.
     return escaped.replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u2060").replace("\\_", "_")
 
