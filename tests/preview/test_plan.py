@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
+import re
 from pathlib import Path
 
 import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from tests.preview.changes import CHANGES, consumer
 from tests.preview.plans import plan_of
 from tests.preview.test_recorded_changes import edited
@@ -22,6 +25,7 @@ from ebbtide.preview.from_plan import read_plan
 from ebbtide.preview.review import Review, review_change
 from ebbtide.preview.review_json import render_review_json, review_json, review_schema
 from ebbtide.preview.review_markdown import COMMENT_LIMIT, render_review_markdown
+from ebbtide.preview.review_text import print_review
 from ebbtide.settings.findings import SettingsError
 from ebbtide.settings.loader import load_stack
 
@@ -316,6 +320,15 @@ def with_junk(plan, path, junk):
     return changed
 
 
+CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+
+def on_a_terminal(review: Review) -> str:
+    text = io.StringIO()
+    print_review(review, Console(file=text, width=100, color_system=None))
+    return text.getvalue()
+
+
 def must_be_reviewed_or_refused(text: str) -> None:
     message = ""
     try:
@@ -327,8 +340,10 @@ def must_be_reviewed_or_refused(text: str) -> None:
         assert "\n" not in message
         assert SECRET not in message
         return
-    shown = render_review_markdown(review) + render_review_json(review)
+    terminal = on_a_terminal(review)
+    shown = render_review_markdown(review) + render_review_json(review) + terminal
     assert SECRET not in shown
+    assert not CONTROLS.search(terminal), "a plan must not drive the reader's terminal"
     jsonschema.validate(review_json(review), review_schema())
     assert len(render_review_markdown(review)) <= COMMENT_LIMIT
 
@@ -353,6 +368,50 @@ def fuzz(examples: int) -> None:
     mutate()
 
 
+def events_of(plan: dict) -> list:
+    """The same plan in the streaming form."""
+    steps = [{**step, "old": step.get("oldState"), "new": step.get("newState")} for step in plan["steps"]]
+    events: list = [{"resourcePreEvent": {"metadata": step}} for step in steps]
+    return [*events, {"summaryEvent": {"resourceChanges": plan["changeSummary"]}}]
+
+
+def fuzz_streams(examples: int) -> None:
+    recorded = [
+        [json.loads(line) for line in file.read_text().splitlines()] for file in RECORDED if file.suffix == ".jsonl"
+    ]
+    assert recorded
+    seeds = [events_of(plan_with_a_secret()), events_of(changed_plan()), *recorded]
+    candidates = [
+        (events, path)
+        for events in seeds
+        for path in places(events)
+        if path and "plaintext" not in siblings(events, path)
+    ]
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.data())
+    def mutate(data) -> None:
+        events, path = data.draw(st.sampled_from(candidates))
+        text = "\n".join(map(json.dumps, with_junk(events, path, data.draw(JUNK))))
+        cut = data.draw(st.one_of(st.none(), st.integers(0, len(text))))
+        must_be_reviewed_or_refused(text if cut is None else text[:cut])
+
+    mutate()
+
+
+def test_a_mutated_stream_is_reviewed_or_refused():
+    fuzz_streams(100)
+
+
+def test_a_plan_does_not_drive_the_terminal():
+    plan = changed_plan()
+    step = next(step for step in plan["steps"] if step["op"] == "update")
+    step["newState"]["inputs"].setdefault("metadata", {})["name"] = "a\x1b]0;owned\x07\x1b[2Jb"
+    must_be_reviewed_or_refused(json.dumps(plan))
+    plan["diagnostics"] = [{"severity": "error", "message": "\x1b[2Jgone"}]
+    must_be_reviewed_or_refused(json.dumps(plan))
+
+
 def test_a_mutated_plan_is_reviewed_or_refused():
     fuzz(150)
 
@@ -360,6 +419,7 @@ def test_a_mutated_plan_is_reviewed_or_refused():
 @pytest.mark.slow
 def test_thousands_of_mutated_plans_are_reviewed_or_refused():
     fuzz(5_000)
+    fuzz_streams(2_000)
 
 
 def many_changes(count: int) -> dict:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,22 +19,28 @@ _COLOURS = {
     RiskLevel.SCALING: "bold magenta",
     RiskLevel.INFO: "blue",
 }
+# A plan is written by others, and a terminal obeys what stands in it.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(_CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text), style)
 
 
 def print_review(review: Review, console: Console) -> None:
     """The verdict, the risks worst first, then what changes resource by resource."""
-    console.print(Text(review.verdict, _COLOURS[review.worst] if review.worst else "bold green"))
-    console.print(Text(f"{review.counts}. {review.change.source}", "dim"))
+    console.print(_text(review.verdict, _COLOURS[review.worst] if review.worst else "bold green"))
+    console.print(_text(f"{review.counts}. {review.change.source}", "dim"))
     for note in review.change.notes:
-        console.print(Text(f"note: {note}", "yellow"))
+        console.print(_text(f"note: {note}", "yellow"))
     if review.risks:
         console.print()
         console.print(_risks(review))
     for line in review.what_if:
-        console.print(Text(f"what if: {line}"))
+        console.print(_text(f"what if: {line}"))
     for timeline in review.timelines:
         console.print()
-        console.print(Text(f"How a pod of {timeline.consumer} stops", "bold"))
+        console.print(_text(f"How a pod of {timeline.consumer} stops", "bold"))
         console.print(_timelines(timeline))
     for change in review.changes:
         console.print()
@@ -46,7 +54,7 @@ def _risks(review: Review) -> Table:
     table.add_column(overflow="fold")
     for risk in review.risks:
         advice = f" ({risk.advice})" if risk.advice else ""
-        table.add_row(Text(risk.level.value, _COLOURS[risk.level]), risk.rule, Text(risk.sentence + advice))
+        table.add_row(_text(risk.level.value, _COLOURS[risk.level]), risk.rule, _text(risk.sentence + advice))
     return table
 
 
@@ -62,15 +70,17 @@ def _timelines(timeline: TimelineChange) -> Table:
 
 def _print_change(change: ResourceChange, console: Console) -> None:
     console.print(
-        Text(f"{SYMBOLS[change.operation]} {change.kind} {change.title}", "bold"), Text(change.operation, "dim")
+        _text(f"{SYMBOLS[change.operation]} {change.kind} {change.title}", "bold"), _text(change.operation, "dim")
     )
     table = Table.grid(padding=(0, 2))
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
     for found in change.properties:
-        forced = Text(" (cannot change in place)", "red") if found.replaces else Text()
-        table.add_row(Text(f"    {show_path(found.path)}"), Text(show_change(found)) + forced)
+        forced = _text(" (cannot change in place)", "red") if found.replaces else Text()
+        table.add_row(_text(f"    {show_path(found.path)}"), _text(show_change(found)) + forced)
     for option in change.options:
-        table.add_row(Text(f"    option {option.name}"), Text(f"{show_option(option.old)} → {show_option(option.new)}"))
+        table.add_row(
+            _text(f"    option {option.name}"), _text(f"{show_option(option.old)} → {show_option(option.new)}")
+        )
     if change.properties or change.options:
         console.print(table)
