@@ -94,13 +94,20 @@ def test_a_stack_on_gke_needs_its_context(use):
     assert "gcloud container clusters get-credentials" in refusal(gke=True)
 
 
-def test_a_stack_on_gke_without_credentials(use, tmp_path):
-    plugin = {"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": str(tmp_path / "gke-plugin")}}
+@pytest.mark.parametrize("installed", [False, True], ids=["no plugin", "a plugin without a login"])
+def test_a_stack_on_gke_without_credentials(use, tmp_path, capfd, installed):
+    plugin = tmp_path / "gke-plugin"
+    if installed:
+        plugin.write_text("#!/bin/sh\necho 'no active account' >&2\necho 'run gcloud auth login' >&2\nexit 1\n")
+        plugin.chmod(0o755)
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": str(plugin)}}
     with api_server(**{VERSION: UNAUTHORIZED, REVIEW: UNAUTHORIZED}) as (address, _):
-        use(kubeconfig(address, "gke_acme_europe-west1_prod", user=plugin))
+        use(kubeconfig(address, "gke_acme_europe-west1_prod", user=user))
         text = refusal("gke_acme_europe-west1_prod", gke=True)
     assert "does not let us in" in text
     assert "get-credentials" in text
+    assert ("no active account" in text) == installed, "the plugin's own first words say why"
+    assert capfd.readouterr() == ("", ""), "the client's log beside our line"
 
 
 def test_without_the_client_the_extra_is_named(monkeypatch):

@@ -51,10 +51,16 @@ def open_access(context: str | None, *, cluster_is_gke: bool) -> Access:
     given = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
     chosen = _choose(kubernetes, given, context, cluster_is_gke=cluster_is_gke)
     configuration = kubernetes.client.Configuration()
+    complaints = _Complaints()
+    logging.getLogger().addHandler(complaints)
     try:
         kubernetes.config.load_kube_config(given, context=chosen, client_configuration=configuration)
-    except Exception as error:  # noqa: BLE001 - an exec plugin that is missing, a key that cannot be read, ...
+    except Exception as error:  # noqa: BLE001 - a key that cannot be read, an unknown auth provider, ...
         raise _no_credentials(chosen, str(error)) from None
+    finally:
+        logging.getLogger().removeHandler(complaints)
+    if complaints.messages:
+        raise _no_credentials(chosen, complaints.messages[0].splitlines()[0])
     configuration.connection_pool_maxsize = _POOL
     configuration.retries = 2
     stream = importlib.import_module("kubernetes.stream").stream
@@ -62,6 +68,18 @@ def open_access(context: str | None, *, cluster_is_gke: bool) -> Access:
     _require_namespaces(access)
     _require_metrics(access)
     return access
+
+
+class _Complaints(logging.Handler):
+    """What the client logs while it reads a kubeconfig: it logs all that a failed exec plugin said, a dozen lines from
+    gke-gcloud-auth-plugin, and goes on without credentials."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
 
 
 def _load_client() -> Any:
