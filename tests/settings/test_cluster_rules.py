@@ -286,7 +286,9 @@ def test_a_cluster_that_google_would_refuse_is_refused_with_a_remedy(cluster, pa
     assert all(part in text for part in parts), text
 
 
-@pytest.mark.parametrize(("version", "rules"), [("1.37", set()), ("1.38", {"K-02"}), ("1.99", {"K-02"})])
+@pytest.mark.parametrize(
+    ("version", "rules"), [("1.24", {"K-02"}), ("1.25", set()), ("1.37", set()), ("1.38", {"K-02"}), ("1.99", {"K-02"})]
+)
 def test_a_version_that_the_rules_do_not_know_is_said(version, rules):
     found = run_rules(CLUSTER_RULES, stack({**STANDARD, "kubernetesVersion": version}))
     assert {finding.rule for finding in found if finding.path == ("cluster", "kubernetesVersion")} == rules

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ebbtide.capacity.hpa.manifest import read_manifest
+from ebbtide.capacity.autoscaler import read_autoscaler
 from ebbtide.capacity.measured import NOTHING, Measured
 from ebbtide.capacity.model import NodeTimes, Scenario, Signal
-from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
 from ebbtide.settings.autoscaling import ExternalMetric, HpaSettings, ObjectMetric, PodsMetric
 from ebbtide.settings.cluster import GkeStandard
 from ebbtide.settings.consumer import ConsumerSettings
@@ -51,7 +50,7 @@ def build_scenario(
     hpa = None
     if isinstance(scaling, HpaSettings):
         _refuse_undrivable(consumer, scaling, signals)
-        hpa = read_manifest(build_autoscaler(stack, consumer, scaling), stack.kubernetes_minor)
+        hpa = read_autoscaler(stack, consumer, scaling)
     worker = consumer.worker
     limit = worker.message_limit if isinstance(worker, SymfonyMessengerWorker) else None
     scenario = Scenario(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ebbtide.capacity.autoscaler import read_autoscaler
 from ebbtide.capacity.hpa import Controller, History, HpaSpec, Metric, Scale
-from ebbtide.capacity.hpa.manifest import read_manifest
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
-from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
 from ebbtide.settings.autoscaling import Behavior, HpaSettings, ScalingRules
 from ebbtide.settings.consumer import ConsumerSettings
 from ebbtide.settings.stack import StackSettings
@@ -40,7 +39,7 @@ def build_scaling_limits(stack: StackSettings, consumer: ConsumerSettings) -> Sc
     window = down.stabilization_window
     if window is None:
         window = DEFAULT_FLAGS.downscale_stabilization_seconds
-    spec = read_manifest(build_autoscaler(stack, consumer, scaling), stack.kubernetes_minor)
+    spec = read_autoscaler(stack, consumer, scaling)
     steps, seconds = _steps_up(spec)
     return ScalingLimits(steps, seconds, window, _shrinks(down))
 

@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from ebbtide.capacity.hpa.manifest import read_manifest
+from ebbtide.capacity.autoscaler import read_autoscaler
 from ebbtide.explain.scaling import ScalingLimits, build_scaling_limits
-from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
 from ebbtide.rehearsal.conduct import Record
 from ebbtide.rehearsal.ledger import Count
 from ebbtide.rehearsal.outcome import (
@@ -84,7 +83,7 @@ def judge(record: Record) -> Result:
     target = next(one.target_utilization or 0 for one in scaling.metrics if isinstance(one, CpuMetric))
     limits = build_scaling_limits(record.stack, record.consumer)
     assert limits is not None  # noqa: S101 - the same
-    spec = read_manifest(build_autoscaler(record.stack, record.consumer, scaling), record.stack.kubernetes_minor)
+    spec = read_autoscaler(record.stack, record.consumer, scaling)
     first = seconds_to_first_scale_up(moments, target)
     against = contradictions(moments, limits, target)
     problems = [*record.problems, *against]

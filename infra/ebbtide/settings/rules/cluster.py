@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 TOLERANCE_MINOR = 35  # V-13: on by default from Kubernetes 1.35
 SCALE_TO_ZERO_MINOR = 37  # V-14: on by default from Kubernetes 1.37
-# The newest version whose autoscaler and fields these rules were held against.
-NEWEST_KNOWN_MINOR = 37
+# The versions whose autoscaler and fields these rules were held against; the simulator's controller knows the same.
+OLDEST_KNOWN_MINOR, NEWEST_KNOWN_MINOR = 25, 37
 SPOT_NOTICE_MINOR = 35  # V-08: control plane 1.35.0-gke.1171000
 SPOT_USER_PODS_MAX_SECONDS = SPOT_MAX_NOTICE_SECONDS - SPOT_CRITICAL_PODS_SECONDS
 # V-07: Google's page for general-purpose Autopilot pods when it was read; it differs by compute class and version.
@@ -112,13 +112,13 @@ def check_spot_capacity(stack: StackSettings) -> Iterator[Finding]:
 
 
 def check_version_is_known(stack: StackSettings) -> Iterator[Finding]:
-    """K-02 (warning). The cluster's version is one that these rules know: a newer one is judged as the newest of
-    those, and a mistyped one is judged wrongly."""
-    if stack.kubernetes_minor > NEWEST_KNOWN_MINOR:
+    """K-02 (warning). The cluster's version is one that these rules know: another is judged as the nearest of those,
+    and a mistyped one is judged wrongly."""
+    if not OLDEST_KNOWN_MINOR <= stack.kubernetes_minor <= NEWEST_KNOWN_MINOR:
         yield Finding(
             ("cluster", "kubernetesVersion"),
-            f"is newer than the rules of this ebbtide (got {stack.cluster.kubernetes_version}, known up to "
-            f"1.{NEWEST_KNOWN_MINOR})",
+            f"is no version that this ebbtide knows (got {stack.cluster.kubernetes_version}, known are "
+            f"1.{OLDEST_KNOWN_MINOR} to 1.{NEWEST_KNOWN_MINOR}), and is judged as the nearest",
             "write the version that the control plane runs; if it is right, look for a newer ebbtide",
             Level.WARNING,
             "K-02",
