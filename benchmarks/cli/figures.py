@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness import fill_readme
+
 HERE = Path(__file__).parent
-_BLOCK = re.compile(r"(<!-- figures: written by run\.py -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 
 
 def write_readme() -> None:
     """Replace what stands between the marks of README.md."""
-    readme = HERE / "README.md"
-    figures = tables(json.loads((HERE / "results.json").read_text()))
-    readme.write_text(_BLOCK.sub(lambda block: f"{block[1]}\n{figures}\n{block[2]}", readme.read_text()))
+    fill_readme(HERE, tables(json.loads((HERE / "results.json").read_text())))
 
 
 def tables(results: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Time the command line as whole processes: medians of runs in turn, and ratios taken in the same run.
 
-    .venv/bin/python benchmarks/cli/run.py [--repeats 5]
-    .venv/bin/python benchmarks/cli/figures.py              only fill README.md in from results.json again
+    .venv/bin/python -m benchmarks.cli.run [--repeats 5]
+    .venv/bin/python -m benchmarks.cli.figures              only fill README.md in from results.json again
 
 Writes results.json beside this file and the table in README.md. The comparisons with cdk8s-plus need Node.js, npm and
 the network once; without them those rows say so.
@@ -12,8 +12,6 @@ from __future__ import annotations
 import argparse
 import compileall
 import json
-import os
-import platform
 import resource
 import shutil
 import statistics
@@ -27,11 +25,10 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from figures import write_readme
+from benchmarks.cli.figures import write_readme
+from benchmarks.harness import EBBTIDE, ROOT, cache, cpu_between, measure, this_machine
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-EBBTIDE = str(Path(sys.executable).with_name("ebbtide"))
 PYDANTIC = [sys.executable, "-c", "import pydantic, yaml"]
 RENDER = [EBBTIDE, "render", "--stack", "production"]
 COUNTS = (1, 10, 100, 500)
@@ -70,7 +67,7 @@ def run(command: list[str]) -> Cost:
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Cost(seconds, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    return Cost(seconds, cpu_between(before, after))
 
 
 def compare(comparison: Comparison, repeats: int) -> dict[str, object]:
@@ -123,30 +120,24 @@ def cdk8s_python() -> list[str] | None:
     """The cdk8s-plus program in Python, installed into a cache; None where there is no Node.js, which jsii runs."""
     if shutil.which("node") is None:
         return None
-    cache = _cache("cdk8s-python")
-    python = cache / "venv" / "bin" / "python"
+    home = cache("cdk8s-python")
+    python = home / "venv" / "bin" / "python"
     if not python.is_file():
-        subprocess.run([sys.executable, "-m", "venv", cache / "venv"], check=True)
+        subprocess.run([sys.executable, "-m", "venv", home / "venv"], check=True)
         requirements = str(HERE / "cdk8s-python" / "requirements.txt")
         subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", requirements], check=True)
-    return [str(python), str(HERE / "cdk8s-python" / "main.py"), str(cache / "dist")]
+    return [str(python), str(HERE / "cdk8s-python" / "main.py"), str(home / "dist")]
 
 
 def cdk8s_node() -> list[str] | None:
     """The cdk8s-plus program in JavaScript, installed into a cache; None where there is no npm."""
     if shutil.which("npm") is None:
         return None
-    cache = _cache("cdk8s-node")
-    shutil.copytree(HERE / "cdk8s-node", cache, dirs_exist_ok=True)
-    if not (cache / "node_modules").is_dir():
-        subprocess.run(["npm", "install", "--silent", "--no-package-lock"], cwd=cache, check=True)
-    return ["node", str(cache / "main.js"), str(cache / "dist")]
-
-
-def _cache(name: str) -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ebbtide" / f"benchmark-{name}"
-    cache.mkdir(parents=True, exist_ok=True)
-    return cache
+    home = cache("cdk8s-node")
+    shutil.copytree(HERE / "cdk8s-node", home, dirs_exist_ok=True)
+    if not (home / "node_modules").is_dir():
+        subprocess.run(["npm", "install", "--silent", "--no-package-lock"], cwd=home, check=True)
+    return ["node", str(home / "main.js"), str(home / "dist")]
 
 
 def many_consumers(directory: Path, count: int) -> None:
@@ -159,17 +150,6 @@ def many_consumers(directory: Path, count: int) -> None:
     (directory / "Pulumi.yaml").write_text(yaml.safe_dump(project))
     text = (ROOT / "stacks" / "Pulumi.dev.yaml").read_text().partition("  ebbtide:consumers:")[0]
     (directory / "stacks" / "Pulumi.many.yaml").write_text(text)
-
-
-def peak_mebibytes(command: list[str]) -> float:
-    """Peak resident memory of one process, in MiB, as the kernel accounts a finished child."""
-    script = (
-        "import resource, subprocess, sys;"
-        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL);"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    )
-    done = subprocess.run([sys.executable, "-c", script, *command], check=True, capture_output=True, text=True)
-    return int(done.stdout) / 1024
 
 
 def by_consumers(repeats: int) -> list[dict[str, object]]:
@@ -189,7 +169,7 @@ def by_consumers(repeats: int) -> list[dict[str, object]]:
                 command = [EBBTIDE, *arguments, "--project", str(Path(temporary) / str(count))]
                 costs = [asdict(run(command)) for _ in range(repeats)]
                 medians = {name: round(statistics.median(cost[name] for cost in costs), 3) for name in costs[0]}
-                steps.append({"consumers": count, **medians, "mebibytes": round(peak_mebibytes(command), 1)})
+                steps.append({"consumers": count, **medians, "mebibytes": round(measure(command).mebibytes, 1)})
             added = (steps[-1]["seconds"] - steps[0]["seconds"]) / (COUNTS[-1] - COUNTS[0]) * 1000
             rows.append({"what": what, "bar_milliseconds": bar, "added_milliseconds": round(added, 2), "steps": steps})
     return rows
@@ -205,9 +185,8 @@ def main() -> None:
     revision = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.strip()
-    system = f"{platform.system()} {platform.release()}"
     results = {
-        "machine": f"{os.cpu_count()} cores, {system}, Python {platform.python_version()}",
+        "machine": this_machine(),
         "revision": revision,
         "repeats": repeats,
         "comparisons": [compare(comparison, repeats) for comparison in comparisons()],

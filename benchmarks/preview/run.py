@@ -1,6 +1,6 @@
 """Time the review of a large plan as whole processes: 500 changed Deployments, one of them dangerous.
 
-    .venv/bin/python benchmarks/preview/run.py [--repeats 5] [--resources 500]
+    .venv/bin/python -m benchmarks.preview.run [--repeats 5] [--resources 500]
 
 The plan is a recorded one of the real engine (tests/engine/plans) with its Deployment repeated under other names.
 Writes results.json beside this file, and the table in README.md.
@@ -11,24 +11,19 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import os
-import platform
-import re
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness import EBBTIDE, ROOT, fill_readme, this_machine
+
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-EBBTIDE = str(Path(sys.executable).with_name("ebbtide"))
 RECORDED = ROOT / "tests" / "engine" / "plans" / "local-new-image.json"
 GITHUB_LIMIT = 65_536
 BAR_SECONDS = 1.0
-FIGURES = re.compile(r"(<!-- figures: [^>]*-->\n).*?(<!-- /figures -->)", re.DOTALL)
 
 
 def renamed(step: dict[str, Any], number: int) -> dict[str, Any]:
@@ -82,9 +77,7 @@ def write_table(results: dict[str, Any], count: int) -> None:
         "|---|--:|--:|",
     ]
     lines += [f"| {figure} | {measured} | {bar} |" for figure, measured, bar in rows]
-    readme = HERE / "README.md"
-    table = "\n".join(lines) + "\n"
-    readme.write_text(FIGURES.sub(lambda found: f"{found[1]}{table}{found[2]}", readme.read_text()))
+    fill_readme(HERE, "\n".join(lines))
 
 
 def main() -> None:
@@ -101,9 +94,8 @@ def main() -> None:
         runs = [(review(many), review(none)) for _ in range(arguments.repeats)]
     comment = runs[0][0][1]
     rows = [line for line in comment.splitlines() if line.startswith("| ") and " danger " in line]
-    system = f"{platform.system()} {platform.release()}"
     results = {
-        "machine": f"{os.cpu_count()} cores, {system}, Python {platform.python_version()}",
+        "machine": this_machine(),
         "repeats": arguments.repeats,
         f"{arguments.resources} changes, seconds": round(statistics.median(run[0][0] for run in runs), 3),
         "no change, seconds": round(statistics.median(run[1][0] for run in runs), 3),

@@ -1,7 +1,7 @@
 """Time the simulation as whole processes: medians of alternating runs, and ratios taken in the same run.
 
-    .venv/bin/python benchmarks/simulator/run.py [--repeats 5] [--messages 10000000]
-    .venv/bin/python benchmarks/simulator/run.py --table
+    .venv/bin/python -m benchmarks.simulator.run [--repeats 5] [--messages 10000000]
+    .venv/bin/python -m benchmarks.simulator.run --table
 
 Writes results.json beside this file and from it the tables of README.md; the latter alone with --table. SimPy goes into
 an environment of its own in the cache.
@@ -14,14 +14,11 @@ import json
 import math
 import os
 import pickle
-import platform
-import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,14 +26,13 @@ from random import Random
 from typing import Any
 
 import yaml
+from benchmarks.harness import EBBTIDE, ROOT, Process, cache, fill_readme, measure, this_machine
 
 from ebbtide.capacity.runs import LoadSource, Run
 from ebbtide.capacity.trace import CHUNK_MESSAGES, write_trace
 from ebbtide.settings.loader import read_stack
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-EBBTIDE = str(Path(sys.executable).with_name("ebbtide"))
 DAY_SECONDS = 86_400
 MEAN_SECONDS, VARIATION = 2.0, 1.3
 """Lognormal durations: their mean, and their deviation over their mean."""
@@ -87,30 +83,7 @@ def drawn(count: int) -> Iterator[tuple[array[int], array[int]]]:
         yield arrivals, durations
 
 
-def measure(command: list[str], **environment: str) -> tuple[float, float, float, str]:
-    """Wall and CPU seconds and peak MiB of one whole process, and what it printed."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    begun = time.perf_counter()
-    script = (
-        "import resource, subprocess, sys;"
-        "done = subprocess.run(sys.argv[1:], check=True, stdout=subprocess.PIPE, text=True);"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024); print(done.stdout, end='')"
-    )
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", script, *command],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    wall = time.perf_counter() - begun
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    peak, _, output = done.stdout.partition("\n")
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, float(peak), output
-
-
-def median_of(runs: list[tuple[float, float, float, str]]) -> dict[str, float]:
+def median_of(runs: list[Process]) -> dict[str, float]:
     """Medians of what was measured."""
     wall, cpu, peak = (statistics.median(run[place] for run in runs) for place in range(3))
     return {"seconds": round(wall, 2), "cpu_seconds": round(cpu, 2), "mebibytes": round(peak)}
@@ -151,10 +124,10 @@ def figures_of(output: str) -> dict[str, float]:
 
 def with_simpy() -> str:
     """The interpreter of an environment that has SimPy beside this one's packages."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ebbtide" / "benchmark-simpy"
-    python = cache / "bin" / "python"
+    home = cache("simpy")
+    python = home / "bin" / "python"
     if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(cache)], check=True)
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
         subprocess.run(
             [str(python), "-m", "pip", "install", "--quiet", "simpy==4.1.1", "pydantic", "PyYAML"], check=True
         )
@@ -180,25 +153,25 @@ def run_all(repeats: int, messages: int) -> dict[str, object]:
             f"{tenth}, Python": (ebbtide[tenth], pure),
             f"{tenth}, C": (ebbtide[tenth], compiled),
         }
-        runs: dict[str, list[tuple[float, float, float, str]]] = {}
+        runs: dict[str, list[Process]] = {}
         for number in range(repeats):
             for name, (command, environment) in cases.items():
                 runs.setdefault(name, []).append(measure(command, **environment))
-                print(f"{number + 1}/{repeats} {name}: {runs[name][-1][0]:.2f} s", file=sys.stderr)
+                print(f"{number + 1}/{repeats} {name}: {runs[name][-1].seconds:.2f} s", file=sys.stderr)
         simpy, path = [with_simpy(), str(HERE / "simpy_model.py")], {"PYTHONPATH": str(ROOT / "infra")}
         for idiom in ("interrupts", "events"):
             command = [*simpy, idiom, str(directory / "scenario"), str(traces[large])]
             runs[f"{large}, SimPy, {idiom}"] = [measure(command, **path)]
-            print(f"{large}, SimPy, {idiom}: {runs[f'{large}, SimPy, {idiom}'][-1][0]:.2f} s", file=sys.stderr)
+            print(f"{large}, SimPy, {idiom}: {runs[f'{large}, SimPy, {idiom}'][-1].seconds:.2f} s", file=sys.stderr)
         sweep = [*ebbtide[tenth], "--sweep", "maxReplicas=1..100", "--goal", "p95 < 60s"]
         sweeps = {"Python": median_of([measure(sweep, **pure)]), "C": median_of([measure(sweep, **compiled)])}
     medians = {name: median_of(found) for name, found in runs.items()}
     cpu = {name: found["cpu_seconds"] for name, found in medians.items()}
     return {
         "whole processes": medians,
-        "interpreter, MiB": round(measure([sys.executable, "-c", "pass"])[2]),
+        "interpreter, MiB": round(measure([sys.executable, "-c", "pass"]).mebibytes),
         "same bytes with Python and with C": len(
-            {run[3] for kernel in ("Python", "C") for run in runs[f"{large}, {kernel}"]}
+            {run.output for kernel in ("Python", "C") for run in runs[f"{large}, {kernel}"]}
         )
         == 1,
         "SimPy's CPU over ours": {
@@ -207,9 +180,9 @@ def run_all(repeats: int, messages: int) -> dict[str, object]:
             for kernel in ("Python", "C")
         },
         "figures": {
-            "ebbtide": figures_of(runs[f"{large}, Python"][0][3]),
+            "ebbtide": figures_of(runs[f"{large}, Python"][0].output),
             **{
-                f"SimPy, {idiom}": json.loads(runs[f"{large}, SimPy, {idiom}"][0][3])
+                f"SimPy, {idiom}": json.loads(runs[f"{large}, SimPy, {idiom}"][0].output)
                 for idiom in ("interrupts", "events")
             },
         },
@@ -220,7 +193,9 @@ def run_all(repeats: int, messages: int) -> dict[str, object]:
 
 def sync_cost(pods: str, repeats: int) -> float:
     """Median microseconds of one decision of the controller."""
-    return round(statistics.median(float(measure([sys.executable, "-c", SYNC, pods])[3]) for _ in range(repeats)), 2)
+    return round(
+        statistics.median(float(measure([sys.executable, "-c", SYNC, pods]).output) for _ in range(repeats)), 2
+    )
 
 
 def tables(results: dict[str, Any]) -> str:
@@ -280,14 +255,6 @@ def tables(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_tables(results: dict[str, Any]) -> None:
-    """Between the marks of README.md."""
-    readme = HERE / "README.md"
-    before, begin, rest = readme.read_text().partition("<!-- results.json -->\n")
-    _, end, after = rest.partition("<!-- end -->\n")
-    readme.write_text(f"{before}{begin}{tables(results)}\n{end}{after}")
-
-
 def main() -> None:
     """Run everything and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -297,15 +264,13 @@ def main() -> None:
     arguments = parser.parse_args()
     file = HERE / "results.json"
     if not arguments.table:
-        machine = (
-            f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
-        )
         before = os.getloadavg()[0]
         found = run_all(arguments.repeats, arguments.messages)
         found["load average before and after"] = [round(load, 1) for load in (before, os.getloadavg()[0])]
-        file.write_text(json.dumps({"machine": machine, "repeats": arguments.repeats, **found}, indent=2) + "\n")
-    write_tables(json.loads(file.read_text()))
-    print(tables(json.loads(file.read_text())))
+        file.write_text(json.dumps({"machine": this_machine(), "repeats": arguments.repeats, **found}, indent=2) + "\n")
+    figures = tables(json.loads(file.read_text()))
+    fill_readme(HERE, figures)
+    print(figures)
 
 
 if __name__ == "__main__":
