@@ -19,12 +19,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.runtime.lab.container import Pod
     from tests.runtime.lab.scene import Scene
 
 pytestmark = pytest.mark.runtime
 
 BUDGET = Budget(longest_message=10)
 WORKERS = 6
+
+
+def assert_handlers_are_not_disturbed(scene: Scene, pod: Pod) -> None:
+    """Deleted with all workers in the middle of a message of two seconds or more, the pod finishes every one."""
+    scene.wait_for_messages_in_hand(WORKERS)
+    time.sleep(0.5)
+
+    deletion = pod.delete(BUDGET.grace)
+
+    assert_nothing_was_lost(scene)
+    assert_a_clean_end(deletion, pod, scene)
+    short = [one for one in scene.account().handlings if (one.ended_at or 0) - one.started_at < 2]
+    assert not short, f"cut short by the signal: {short[:2]}"
 
 
 @pytest.mark.parametrize("how", ["wait", "shell", "database"])
@@ -35,15 +49,7 @@ def test_a_signal_does_not_disturb_handlers_that_loop_shell_out_or_query(
     scene = open_scene("postgresql" if how == "database" else "redis")
     scene.send(messages(seed=14, number=24, least=2, most=3, how=how))
     pod = scene.ours(WORKERS, BUDGET).start()
-    scene.wait_for_messages_in_hand(WORKERS)
-    time.sleep(0.5)
-
-    deletion = pod.delete(BUDGET.grace)
-
-    assert_nothing_was_lost(scene)
-    assert_a_clean_end(deletion, pod, scene)
-    short = [one for one in scene.account().handlings if (one.ended_at or 0) - one.started_at < 2]
-    assert not short, f"cut short by the signal: {short[:2]}"
+    assert_handlers_are_not_disturbed(scene, pod)
 
 
 def test_a_signal_does_not_disturb_a_handler_that_waits_for_a_service(
@@ -56,15 +62,7 @@ def test_a_signal_does_not_disturb_a_handler_that_waits_for_a_service(
     pod = scene.ours(WORKERS, BUDGET, {"SERVICE_URL": slow_service, "PHP_INI_SCAN_DIR": ":/opt/curl"})
     pod.volumes["/opt/curl"] = curl_extension
     pod.start()
-    scene.wait_for_messages_in_hand(WORKERS)
-    time.sleep(0.5)
-
-    deletion = pod.delete(BUDGET.grace)
-
-    assert_nothing_was_lost(scene)
-    assert_a_clean_end(deletion, pod, scene)
-    short = [one for one in scene.account().handlings if (one.ended_at or 0) - one.started_at < 2]
-    assert not short, f"cut short by the signal: {short[:2]}"
+    assert_handlers_are_not_disturbed(scene, pod)
 
 
 @pytest.fixture
