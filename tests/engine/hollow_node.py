@@ -63,7 +63,13 @@ def _running(pod: dict[str, Any]) -> dict[str, Any]:
 def _waiting(pod: dict[str, Any]) -> dict[str, Any]:
     image = pod["spec"]["containers"][0]["image"]
     state = {"waiting": {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}"'}}
-    return {"phase": "Pending", "containerStatuses": [_container(pod, state, ready=False)]}
+    unready = f"containers with unready status: [{pod['spec']['containers'][0]['name']}]"
+    conditions = [{"type": name, "status": "True"} for name in ("PodScheduled", "Initialized")] + [
+        {"type": name, "status": "False", "reason": "ContainersNotReady", "message": unready}
+        for name in ("ContainersReady", "Ready")
+    ]
+    statuses = [_container(pod, state, ready=False)]
+    return {"phase": "Pending", "conditions": conditions, "containerStatuses": statuses}
 
 
 def _container(pod: dict[str, Any], state: dict[str, Any], *, ready: bool) -> dict[str, Any]:

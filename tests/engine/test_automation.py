@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from installation import Installation, install, plugin_directory
+from kubernetes_plugin import kubernetes_plugin
 from pulumi import automation
 from tests.engine.conftest import ProjectFactory
 
@@ -58,3 +59,14 @@ def test_a_plugin_that_is_installed_is_used_instead_of_ours(tmp_path: Path, monk
     assert installed.real_plugins == {"kubernetes"}
     used = Path(installed.environment["PULUMI_HOME"]) / theirs.relative_to(home)
     assert used.read_text() == theirs.read_text()
+
+
+def test_a_plugin_that_cannot_be_built_is_said_and_leaves_nothing_that_looks_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("GOMODCACHE", str(tmp_path / "modules"))
+    monkeypatch.setenv("GOPROXY", "off")
+    assert kubernetes_plugin() is None
+    assert "was not built (" in capsys.readouterr().err, "tests that prove nothing, and nobody knows why"
+    assert not [path for path in (tmp_path / "cache" / "ebbtide").iterdir() if path.is_dir()]

@@ -2,8 +2,8 @@
 
     python tools/pulumi/installation.py DIRECTORY      # prints what to `export`
 
-A plugin of the version that the installed SDK asks for is used where the machine has it. Otherwise the ones beside
-this file stand in, since Pulumi's own are in no package registry.
+A plugin of the version that the installed SDK asks for is used where the machine has it. Otherwise Pulumi's Kubernetes
+plugin is built from its source, and Google Cloud's, whose source is in no package registry, has a stand-in.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+
+from kubernetes_plugin import kubernetes_plugin
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent.parent
@@ -33,7 +35,8 @@ class Installation:
 
 
 def install(directory: Path, state: Path | None = None) -> Installation:
-    """Fill `directory`; states are in `state` or below it. Builds the CLI where that has not been done (minutes)."""
+    """Fill `directory`; states are in `state` or below it. Builds the CLI and the Kubernetes plugin where that has not
+    been done (minutes)."""
     binaries, home = directory / "bin", directory / "home"
     state = state or directory / "state"
     for made in (binaries, home / "plugins", state):
@@ -65,8 +68,12 @@ def _install_plugin(home: Path, package: str, script: str) -> bool:
     name, exact = f"pulumi-resource-{package}", plugin_directory(package)
     plugin = home / "plugins" / exact
     plugin.mkdir(exist_ok=True)
-    own = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins" / exact / name
-    if own.is_file() and own.parent != plugin:
+    installed = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins" / exact / name
+    if installed.is_file() and installed.parent != plugin:
+        own: Path | None = installed
+    else:
+        own = kubernetes_plugin() if package == "kubernetes" else None
+    if own is not None:
         _link(own, plugin / name)
         return False
     _write_launcher(plugin / name, script)

@@ -1,8 +1,9 @@
-"""A `kubernetes` provider where Pulumi's own is not installed: objects go to a real API server by server-side apply.
+"""A `kubernetes` provider where Pulumi's own is not installed and cannot be built.
 
-It does what the program relies on: strict field validation, field ownership, waiting for roll-outs within the stated
-timeouts, refresh, and detailed diffs. Where Pulumi's provider has ways of its own (ignored fields that another manager
-owns, for example), this one follows its source; tests of those ways prove nothing about it.
+Objects go to a real API server by server-side apply. It does what the program relies on: field ownership, waiting for
+roll-outs within the stated timeouts, refresh, and detailed diffs. Unlike Pulumi's own it insists on strict field
+validation. Where Pulumi's provider has ways of its own (ignored fields that another manager owns, for example), this
+one follows its source; tests of those ways prove nothing about it.
 """
 
 from __future__ import annotations

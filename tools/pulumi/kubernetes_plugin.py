@@ -1,0 +1,76 @@
+"""Pulumi's own Kubernetes plugin, built from the module that tools/pulumi-kubernetes/go.sum locks.
+
+Releases of the plugin are in no package registry, but its source is: the commit in go.mod, of January 2026, lies
+between 4.24 and 4.25. It is stamped with the version of the installed SDK, because the engine warns in every run of a
+plugin that is older than the SDK asks for.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+_TOOLS = Path(__file__).resolve().parent.parent
+# Last on the path: its modules have short names.
+sys.path.append(str(_TOOLS / "cluster"))
+
+from cache import build_once, say  # noqa: E402
+
+NAME = "pulumi-resource-kubernetes"
+_PINS = _TOOLS / "pulumi-kubernetes"
+_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+
+
+def kubernetes_plugin() -> Path | None:
+    """The plugin's file; builds it where that has not been done. None, with a line that says why, where it cannot be
+    built: no Go, or a registry that does not serve the module."""
+    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+    if go is None:
+        say("Pulumi's Kubernetes plugin is built with Go, and there is no `go` on PATH: a stand-in takes its place.")
+        return None
+
+    def build(target: Path) -> None:
+        _build(lambda *arguments: _run([go, *arguments], target), target)
+
+    pins = b"".join(path.read_bytes() for path in (_PINS / "go.mod", _PINS / "go.sum", Path(__file__)))
+    pins += version("pulumi-kubernetes").encode()
+    try:
+        return build_once("pulumi-kubernetes", pins, build, "about seven") / NAME
+    except subprocess.CalledProcessError as error:
+        why = (error.stderr or error.stdout).strip()[-300:]
+        say(f"Pulumi's Kubernetes plugin was not built ({why}): a stand-in takes its place.")
+        return None
+
+
+def _build(go: Callable[..., str], target: Path) -> None:
+    """Build in the target itself: what a go.mod replaces may not lie in the read-only module cache."""
+    for file in ("go.mod", "go.sum"):
+        shutil.copy2(_PINS / file, target)
+    source, stated = target / "source", version("pulumi-kubernetes")
+    downloaded = json.loads(go("mod", "download", "-json", _MODULE))["Dir"]
+    shutil.copytree(downloaded, source, copy_function=shutil.copyfile)
+    for directory in (source, *(path for path in source.rglob("*") if path.is_dir())):
+        directory.chmod(0o755)
+    _embed(source / "cmd" / NAME, stated)
+    go("mod", "edit", "-replace", f"{_MODULE}=./source")
+    stamp = f"-s -w -X {_MODULE}/pkg/version.Version={stated}"
+    go("build", "-mod=readonly", "-trimpath", "-ldflags", stamp, "-o", NAME, f"{_MODULE}/cmd/{NAME}")
+    shutil.rmtree(source)
+
+
+def _embed(command: Path, stated: str) -> None:
+    """Write what a release's Makefile generates beside main.go, and main.go embeds."""
+    schema = json.loads((command / "schema.json").read_text())
+    (command / "schema-embed.json").write_text(json.dumps({**schema, "version": stated}))
+    mapping = json.loads((command / "terraform-mapping.json").read_text())
+    (command / "terraform-mapping-embed.json").write_text(json.dumps(mapping))
+
+
+def _run(command: list[str], directory: Path) -> str:
+    nice = ["nice", "-n", "15", *command]
+    return subprocess.run(nice, cwd=directory, capture_output=True, text=True, check=True).stdout
