@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from tests.engine.control_plane import ControlPlane
-from tests.engine.project import ROOT
+from tests.rehearsal.test_command import rehearse
 
 pytestmark = pytest.mark.engine
 
@@ -20,19 +17,9 @@ def refused(control_plane: ControlPlane, tmp_path: Path, token: str | None = Non
     document = yaml.safe_load(control_plane.kubeconfig_text)
     if token is not None:
         document["users"] = [{"name": "tests", "user": {"token": token}}]
-    file = tmp_path / "kubeconfig"
-    file.write_text(yaml.safe_dump(document))
     before = namespaces(control_plane)
-    done = subprocess.run(
-        [sys.executable, "-m", "ebbtide", "rehearse", "--context", "tests"],
-        cwd=ROOT,
-        env={**os.environ, "KUBECONFIG": str(file), "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = rehearse(tmp_path, "--context", "tests", config=yaml.safe_dump(document))
     assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1, done.stderr
     assert not done.stdout
     assert "nothing was made" in done.stderr
     assert namespaces(control_plane) == before, "something was made in a cluster that was refused"

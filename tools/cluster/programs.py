@@ -30,7 +30,7 @@ class GoModule:
     def pins(self) -> bytes:
         """What the build depends on."""
         directory = TOOLS / self.name
-        return b"".join((directory / file).read_bytes() for file in ("go.mod", "go.sum")) + _go_version()
+        return b"".join((directory / file).read_bytes() for file in ("go.mod", "go.sum")) + go_version()
 
     def version(self) -> str:
         """The version that go.mod requires, with its `v`."""
@@ -54,7 +54,7 @@ class GoModule:
             "nice",
             "-n",
             "15",
-            _go(),
+            go_program(),
             "build",
             "-mod=readonly",
             "-trimpath",
@@ -118,15 +118,17 @@ def _is_installed(package: str) -> bool:
     return status.stdout == "installed"
 
 
-def _go() -> str:
+def go_program() -> str:
+    """The path of the Go command. Raises Problem where there is none."""
     go = shutil.which("go", path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/go/bin")
     if go is None:
-        raise Problem("Kubernetes is built with Go, and there is no `go` on PATH: install Go 1.26.4 or later")
+        raise Problem("it is built with Go, and there is no `go` on PATH: install Go 1.26.4 or later")
     return go
 
 
-def _go_version() -> bytes:
-    return subprocess.run([_go(), "env", "GOVERSION"], capture_output=True, check=True).stdout
+def go_version() -> bytes:
+    """What a build depends on beside its modules."""
+    return subprocess.run([go_program(), "env", "GOVERSION"], capture_output=True, check=True).stdout
 
 
 def _required_version(directory: str, module: str) -> str:

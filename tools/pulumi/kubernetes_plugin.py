@@ -20,6 +20,8 @@ _TOOLS = Path(__file__).resolve().parent.parent
 sys.path.append(str(_TOOLS / "cluster"))
 
 from cache import build_once, say  # noqa: E402
+from problem import Problem  # noqa: E402
+from programs import go_program, go_version  # noqa: E402
 
 NAME = "pulumi-resource-kubernetes"
 _PINS = _TOOLS / "pulumi-kubernetes"
@@ -29,22 +31,21 @@ _MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 def kubernetes_plugin() -> Path | None:
     """The plugin's file; builds it where that has not been done. None, with a line that says why, where it cannot be
     built: no Go, or a registry that does not serve the module."""
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-    if go is None:
-        say("Pulumi's Kubernetes plugin is built with Go, and there is no `go` on PATH: a stand-in takes its place.")
-        return None
-
-    def build(target: Path) -> None:
-        _build(lambda *arguments: _run([go, *arguments], target), target)
-
-    pins = b"".join(path.read_bytes() for path in (_PINS / "go.mod", _PINS / "go.sum", Path(__file__)))
-    pins += version("pulumi-kubernetes").encode()
     try:
-        return build_once("pulumi-kubernetes", pins, build, "about seven") / NAME
+        go = go_program()
+
+        def build(target: Path) -> None:
+            _build(lambda *arguments: _run([go, *arguments], target), target)
+
+        pins = b"".join(path.read_bytes() for path in (_PINS / "go.mod", _PINS / "go.sum", Path(__file__)))
+        pins += version("pulumi-kubernetes").encode() + go_version()
+        return build_once("pulumi-kubernetes", pins, build, "about eight") / NAME
+    except Problem as problem:
+        why = str(problem)
     except subprocess.CalledProcessError as error:
         why = (error.stderr or error.stdout).strip()[-300:]
-        say(f"Pulumi's Kubernetes plugin was not built ({why}): a stand-in takes its place.")
-        return None
+    say(f"Pulumi's Kubernetes plugin was not built ({why}): a stand-in takes its place.")
+    return None
 
 
 def _build(go: Callable[..., str], target: Path) -> None:
