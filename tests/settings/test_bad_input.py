@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from tests.settings.conftest import CONSUMER
+
+from ebbtide.settings.findings import SettingsError
+from ebbtide.settings.loader import load_from_engine
 
 HPA = {"kind": "hpa", "maxReplicas": 5, "metrics": [{"kind": "cpu", "targetUtilization": 60}], "replicas": None}
 EXTERNAL = {"kind": "external", "metric": "backlog", "targetAverageValue": 70}
@@ -299,6 +304,12 @@ FILE_CASES = [
     ("a list", "- 1\n", "must hold a mapping"),
     ("config is a list", "config: [1]\n", "must hold a mapping"),
     ("a key twice", "config:\n  ebbtide:consumers:\n    a: {}\n    a: {}\n", "'a' stands here a second time"),
+    (
+        "infinity",
+        "config:\n  a: {b: -.inf}\n",
+        "line 2, column 10: is not YAML: -.inf is no number",
+    ),
+    ("not a number", "config:\n  a: .nan\n", "line 2, column 6: is not YAML: .nan is no number"),
     ("secure", "config:\n  ebbtide:consumers: {a: {environment: {A: {secure: AAAB}}}}\n", "settings hold no secrets"),
     ("environments of the service", "environment: [shared]\nconfig: {}\n", "Pulumi's service only"),
     ("an anchor inside itself", "config: &a {x: *a}\n", "line 1, column 9: is not YAML: this anchor contains itself"),
@@ -314,6 +325,18 @@ def test_a_file_that_cannot_be_used_says_where_and_why(project, text, part):
     assert len(messages) == 1, messages
     assert part in messages[0]
     assert messages[0].startswith("stacks/Pulumi.dev.yaml: ")
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_a_program_that_passes_no_finite_number_is_told_the_place(value):
+    consumer = {**CONSUMER, "network": {"egress": [{"cidr": "10.20.0.0/16", "ports": [6379, value]}]}}
+    config = {"ebbtide:cluster": {"kind": "existing"}, "ebbtide:consumers": {"a": consumer}}
+    with pytest.raises(SettingsError) as refused:
+        load_from_engine("dev", config)
+    (finding,) = refused.value.findings
+    assert str(finding) == (
+        f"consumers.a.network.egress[0].ports[1]: must be a whole number (got {value}); write for example 3"
+    )
 
 
 def test_a_missing_stack_names_the_ones_that_exist(project):

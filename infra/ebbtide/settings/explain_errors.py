@@ -13,7 +13,8 @@ from ebbtide.settings.findings import Finding, Path
 from ebbtide.settings.lookup import examples_at, format_at, keys_of, kinds_at, model_at, value_below, what_at
 
 _PRINTED_LENGTH = 60
-_TYPE_ERRORS = ("_type", "_parsing", "int_from_float")
+# The last is a program's infinity; in a file the YAML reader refuses it.
+_TYPE_ERRORS = ("_type", "_parsing", "int_from_float", "finite_number")
 _LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 _LENGTHS = {"min_length": "at least", "max_length": "at most"}
 _EXAMPLES = {

@@ -66,6 +66,10 @@ class _EngineLoader(_Base):  # type: ignore[misc]
             return sign * int(digits, 8)
         if re.fullmatch(r"[0-9]+", digits):
             return sign * int(digits)
+        if digits.lower() in {".inf", ".nan"}:
+            # The engine cannot hand these on: JSON has no word for them.
+            problem = f"{text} is no number that a setting can be; write a finite one"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         number = float(text)
         if math.isinf(number):
             # Too large a number is no number to the engine.
