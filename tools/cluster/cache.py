@@ -37,6 +37,9 @@ def build_once(name: str, pins: bytes, build: Callable[[Path], None], minutes: s
         fcntl.flock(lock, fcntl.LOCK_EX)
         if target.is_dir():
             return target
+        for left in target.parent.glob(f"{name}-{'[0-9a-f]' * 12}.*"):
+            # By a build that was killed; nobody else builds this now.
+            shutil.rmtree(left, ignore_errors=True)
         say(f"Building {name} into {target} (once, {minutes} minutes on two cores) ...")
         started = time.monotonic()
         scratch = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
