@@ -67,7 +67,7 @@ def test_values_are_given_by_the_names_of_the_profile() -> None:
         (["bootSeconds=soon"], "bootSeconds"),
         (["bootSeconds=-1"], "bootSeconds"),
         (["bootSeconds=true"], "bootSeconds"),
-        (["bootSeconds=.nan"], "'.nan'"),
+        (["bootSeconds=.nan"], ".nan is no number"),
         (["bootSeconds=["], "is not YAML"),
         (["metricLagSeconds=5"], "metricLagSeconds"),
         (["metricLagSeconds.cpu=late"], "metricLagSeconds.cpu"),

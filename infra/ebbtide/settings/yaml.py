@@ -68,7 +68,7 @@ class _EngineLoader(_Base):  # type: ignore[misc]
             return sign * int(digits)
         if digits.lower() in {".inf", ".nan"}:
             # The engine cannot hand these on: JSON has no word for them.
-            problem = f"{text} is no number that a setting can be; write a finite one"
+            problem = f"{text} is no number that a setting can be"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         number = float(text)
         if math.isinf(number):
