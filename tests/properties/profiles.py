@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 
 QUICK_EXAMPLES = 25
-THOROUGH_EXAMPLES = 500
+THOROUGH_EXAMPLES = 250
 
 each_profile = pytest.mark.parametrize(
     "examples",
