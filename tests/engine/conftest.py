@@ -15,13 +15,13 @@ sys.path[:0] = [str(_ROOT / "tools" / "pulumi"), str(_ROOT / "tools" / "pulumi" 
 
 from google_recorder import ENDPOINT_VARIABLE  # noqa: E402
 from installation import Installation, install  # noqa: E402
+from tests.conftest import NOT_PROVEN  # noqa: E402
 from tests.engine.control_plane import ControlPlane, running_control_plane  # noqa: E402
 from tests.engine.kubernetes_build import kubernetes_binaries  # noqa: E402
 from tests.engine.project import ROOT, Project  # noqa: E402
 
 STACKS = ("dev", "local", "production", "staging")
 """Every committed stack; test_stacks.py holds this list against the files."""
-_NOT_PROVEN = "not proven"
 
 
 @pytest.fixture(scope="session")
@@ -95,17 +95,7 @@ def only_with_the_real_plugin(request: pytest.FixtureRequest, installation: Inst
     """For promises about Pulumi's own Kubernetes provider: a pass with ours shows that the program asks for the right
     thing, and is counted as not proven."""
     if "kubernetes" not in installation.real_plugins:
-        request.node.user_properties.append((_NOT_PROVEN, request.node.name))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name what passed only with the stand-in."""
-    reports = terminalreporter.stats.get("passed", [])
-    names = sorted(value for report in reports for key, value in report.user_properties if key == _NOT_PROVEN)
-    if names:
-        terminalreporter.section("NOT PROVEN without Pulumi's own Kubernetes plugin")
-        for name in names:
-            terminalreporter.line(name)
+        request.node.user_properties.append((NOT_PROVEN, request.node.name))
 
 
 __all__ = ["ROOT", "STACKS"]

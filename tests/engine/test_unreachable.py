@@ -6,6 +6,7 @@ registers anything; these tests are about the program and hold with either provi
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -110,3 +111,26 @@ def test_another_cluster_is_announced_as_a_replacement_of_everything_in_it(proje
     moved.edit("ebbtide:cluster", "identifier", value="another")
     planned = moved.preview().summary
     assert planned["replace"] == 8, "the provider and the seven objects of the cluster"
+
+
+@pytest.mark.usefixtures("only_with_the_real_plugin")
+def test_a_login_to_gke_that_fails_is_told_and_no_consumer_counts_as_updated(
+    project: ProjectFactory, tmp_path: Path
+) -> None:
+    """The program cannot ask for a cluster of its own before the engine knows it; the provider speaks up instead."""
+    deployed = project("dev")
+    deployed.up()
+    before = deployed.resources()
+    expired = tmp_path / "gke-gcloud-auth-plugin"
+    expired.write_text("#!/bin/sh\necho 'Reauthentication required.' >&2\nexit 1\n")
+    expired.chmod(0o755)
+    path = deployed.environment["PATH"]
+    deployed.environment["PATH"] = f"{tmp_path}{os.pathsep}{path}"
+    deployed.edit_consumer("image", value=NEW_IMAGE)
+    up = deployed.up(check=False)
+    assert up.status != 0, "the update reports success, and no consumer runs the new image"
+    assert "cluster is unreachable" in "\n".join(up.errors)
+    assert "gke-gcloud-auth-plugin" in "\n".join(up.errors), "the message does not say which login has failed"
+    assert deployed.resources() == before
+    deployed.environment["PATH"] = path
+    assert deployed.up().operations == {"githubevents-deployment": "update"}

@@ -9,12 +9,12 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import build_once, built_path, say
+from cache import build_once, built_path
+from debian import install_packages
 from problem import Problem
 
 TOOLS = Path(__file__).resolve().parent.parent
 _DEBIAN = TOOLS / "apt-cluster.txt"
-_APT_ENVIRONMENT = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +88,7 @@ def build_programs() -> tuple[Path, Path]:
 def install_debian_packages() -> None:
     """Install what tools/apt-cluster.txt names and the machine does not have."""
     wanted = [line.split("#")[0].strip() for line in _DEBIAN.read_text().splitlines()]
-    missing = [name for name in wanted if name and not _is_installed(name)]
-    if not missing:
-        return
-    if not shutil.which("apt-get") or os.geteuid() != 0:
-        raise Problem(f"a cluster of our own needs the Debian packages {', '.join(missing)}: install them as root")
-    say(f"Installing {', '.join(missing)} ...")
-    wait = ["-o", "DPkg::Lock::Timeout=600", "-qq"]
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
-        done = subprocess.run(
-            ["apt-get", *wait, *command], env=_APT_ENVIRONMENT, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise Problem(f"apt-get {command[0]} failed: {done.stderr.strip()[-500:]}")
+    install_packages([name for name in wanted if name])
 
 
 def program(name: str) -> str:
@@ -109,13 +97,6 @@ def program(name: str) -> str:
     if path is None:
         raise Problem(f"there is no `{name}` on this machine; `scripts/cluster build` installs it")
     return path
-
-
-def _is_installed(package: str) -> bool:
-    status = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${db:Status-Status}", package], capture_output=True, text=True, check=False
-    )
-    return status.stdout == "installed"
 
 
 def go_program() -> str:
