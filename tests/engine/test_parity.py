@@ -21,6 +21,15 @@ from ebbtide.settings.loader import load_stack
 pytestmark = pytest.mark.engine
 
 URNS = Path(__file__).parent / "urns"
+# What `_resource_of` reads, and what the SDK says of itself in every request.
+_COMPARED = {
+    *("type", "name", "object", "parent", "provider", "dependencies", "propertyDependencies", "protect"),
+    *("deleteBeforeReplace", "ignoreChanges", "customTimeouts", "aliases", "additionalSecretOutputs"),
+}
+_OF_THE_SDK = {
+    *("custom", "version", "acceptSecrets", "acceptResources", "supportsPartialValues", "supportsResultReporting"),
+    *("aliasSpecs", "deleteBeforeReplaceDefined", "sourcePosition", "stackTrace", "packageRef"),
+}
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -52,6 +61,15 @@ def test_both_ways_of_running_register_the_same_inputs_and_options(
     assert engine.keys() == in_process.keys(), "`ebbtide preview` shows other resources than `pulumi up` makes"
     different = {key: (engine[key], in_process[key]) for key in engine if engine[key] != in_process[key]}
     assert not different, "`ebbtide preview` shows other inputs or options than `pulumi up` uses"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_option_is_used_that_the_comparison_would_not_see(
+    registered: Mapping[str, list[Registration]], stack: str
+) -> None:
+    """`deletedWith`, `retainOnDelete` and the like: whoever begins to use one lets `_resource_of` read it."""
+    used = {field.name for found in registered[stack] for field, _ in found.request.ListFields()}
+    assert used <= _COMPARED | _OF_THE_SDK
 
 
 @pytest.mark.parametrize("stack", STACKS)
