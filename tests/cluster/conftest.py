@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -31,7 +32,8 @@ def kubeconfig() -> Iterator[Path]:
     was_up = run_cluster_script("status").returncode == 0
     up = run_cluster_script("up")
     assert up.returncode == 0, "the node does not come up; its own words are above"
-    yield Path(up.stdout.strip().removeprefix("export KUBECONFIG="))
+    # A cluster of the user's own has a kubeconfig already, and nothing is printed.
+    yield Path(up.stdout.strip().removeprefix("export KUBECONFIG=") or os.environ["KUBECONFIG"])
     if not was_up:
         assert run_cluster_script("down").returncode == 0, "something of the node stays behind on this machine"
 

@@ -9,11 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 VERSION = "/version/"
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-METRICS = "/apis/metrics.k8s.io/v1beta1/nodes"
+METRICS = "/apis/metrics.k8s.io/v1beta1"
 HEALTHY = {
     VERSION: (200, {"gitVersion": "v1.34.4", "major": "1", "minor": "34"}),
     REVIEW: (201, {"spec": {"resourceAttributes": {}}, "status": {"allowed": True}}),
-    METRICS: (200, {"items": []}),
+    METRICS: (200, {"groupVersion": "metrics.k8s.io/v1beta1", "resources": []}),
 }
 # What the client's model of a version insists on.
 HEALTHY[VERSION][1].update(
@@ -23,7 +23,8 @@ HEALTHY[VERSION][1].update(
 
 @contextmanager
 def api_server(**answers):
-    """Yields the address, and the list of requests that it gets."""
+    """Yields the address, and the list of requests that it gets. An answer is for a path, or for a method and a path; a
+    status of 0 hangs up."""
     given = {**HEALTHY, **answers}
     asked = []
 
@@ -32,7 +33,11 @@ def api_server(**answers):
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path = self.path.partition("?")[0]
             asked.append(f"{self.command} {path}")
-            status, body = given.get(path, (404, {"message": "not found"}))
+            found = given.get(f"{self.command} {path}") or given.get(path)
+            status, body = found or (404, {"message": "not found"})
+            if not status:
+                self.close_connection = True
+                return
             data = json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

@@ -37,7 +37,7 @@ def test_a_healthy_cluster_is_let_through(use):
         use(kubeconfig(address))
         access = open_access(None, cluster_is_gke=False)
     assert (access.context, access.version, access.minor_version) == ("kind-test", "v1.34.4", "1.34")
-    assert asked == [f"GET {VERSION}", f"POST {REVIEW}", f"GET {METRICS}"]
+    assert asked == [f"GET {VERSION}", *[f"POST {REVIEW}"] * 3, f"GET {METRICS}"]
 
 
 def test_no_cluster_reachable(use):
@@ -77,10 +77,27 @@ def test_no_metrics(use):
         assert "serves no metrics.k8s.io (404" in refusal()
 
 
-def test_no_permission_to_create_a_namespace(use):
+def test_everything_that_is_not_permitted_is_said_at_once(use):
     with api_server(**{REVIEW: DENIED}) as (address, _):
         use(kubeconfig(address))
-        assert "permission: may not create namespaces in kind-test" in refusal()
+        text = refusal()
+    said = "permission: may not create namespaces, nor delete namespaces, nor list pods.metrics.k8s.io in kind-test"
+    assert said in text
+
+
+@pytest.mark.parametrize("path", [REVIEW, METRICS], ids=["permissions", "metrics"])
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((403, {"message": "forbidden: User system:anonymous"}), "does not let us in (the API server answers 403"),
+        ((0, None), "cannot be reached"),
+    ],
+    ids=["anonymous", "hangs up"],
+)
+def test_a_question_that_is_not_answered_is_no_traceback(use, path, answer, words):
+    with api_server(**{path: answer}) as (address, _):
+        use(kubeconfig(address))
+        assert words in refusal()
 
 
 def test_a_login_that_is_refused(use):

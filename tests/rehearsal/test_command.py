@@ -1,6 +1,7 @@
 """The command line: one line for what is in the way, exit status 1, no traceback."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,15 +9,17 @@ from pathlib import Path
 import pytest
 from tests.rehearsal.api_server import METRICS, api_server, kubeconfig
 
+from ebbtide.rehearsal.interruption import take_as_interrupts, undisturbed
+
 ROOT = Path(__file__).parents[2]
 
 
-def rehearse(tmp_path, *options, config=None):
+def rehearse(tmp_path, *options, config=None, path=os.environ["PATH"]):
     file = tmp_path / "kubeconfig"
     if config is not None:
         file.write_text(config)
     command = [sys.executable, "-m", "ebbtide", "rehearse", *options]
-    environment = {**os.environ, "KUBECONFIG": str(file), "NO_COLOR": "1"}
+    environment = {**os.environ, "KUBECONFIG": str(file), "NO_COLOR": "1", "PATH": path}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
@@ -48,3 +51,44 @@ def test_a_cluster_without_metrics_is_one_line(tmp_path):
 def test_a_stack_on_gke_is_one_line(tmp_path):
     done = rehearse(tmp_path, "--stack", "production", config=kubeconfig("http://127.0.0.1:1"))
     assert (done.returncode, "get-credentials" in done.stderr) == (1, True), done.stderr
+
+
+NAMESPACES = "/api/v1/namespaces"
+MADE = (201, {"metadata": {"name": "made"}})
+QUOTA = (403, {"message": "exceeded quota: small,\nrequested: pods=1"})
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked_for"),
+    [
+        ({f"POST {NAMESPACES}": QUOTA}, NAMESPACES),
+        ({f"POST {NAMESPACES}": MADE, f"POST {NAMESPACES}/rehearsal-broker/pods": QUOTA}, "/pods"),
+    ],
+    ids=["a namespace", "a pod"],
+)
+def test_an_object_that_is_not_admitted_is_one_line_with_what_is_left(tmp_path, answers, asked_for):
+    program = tmp_path / "pulumi"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    with api_server(**answers) as (address, asked):
+        done = rehearse(tmp_path, "--namespace", "rehearsal", config=kubeconfig(address), path=path)
+    assert asked_for in next(one for one in reversed(asked) if one.startswith("POST"))
+    assert "could not go on (403 Forbidden: exceeded quota: small, requested: pods=1)" in done.stderr
+    assert "what was made is taken away again" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_ctrl_c_does_not_stop_the_clean_up(number):
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        take_as_interrupts()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+        with undisturbed():
+            os.kill(os.getpid(), number)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import typer
 
@@ -18,7 +15,8 @@ from ebbtide.explain.text import make_console
 from ebbtide.rehearsal.access import open_access
 from ebbtide.rehearsal.broker import BrokerKind
 from ebbtide.rehearsal.conduct import Rehearsal
-from ebbtide.rehearsal.problem import refusal
+from ebbtide.rehearsal.interruption import take_as_interrupts
+from ebbtide.rehearsal.problem import answer_of, refusal
 from ebbtide.rehearsal.report import build_report, tables
 from ebbtide.rehearsal.result import Result, as_json, judge
 from ebbtide.rehearsal.scenario import Options
@@ -62,7 +60,7 @@ def run(command: Command) -> None:
     access = open_access(options.context, cluster_is_gke=is_gke(stack.cluster))
     from urllib3.exceptions import HTTPError  # comes with the client, which `open_access` has asked for
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    take_as_interrupts()
     began = time.monotonic()
 
     def say(line: str) -> None:
@@ -70,13 +68,15 @@ def run(command: Command) -> None:
             seconds = int(time.monotonic() - began)
             typer.echo(f"{seconds // 60:3d}:{seconds % 60:02d} {line}", err=True)
 
+    rehearsal = Rehearsal(options, access, say)
     try:
-        record = Rehearsal(options, access, say).run()
+        record = rehearsal.run()
     except (RuntimeError, OSError, access.client.ApiException, HTTPError) as error:
-        # A command that fails in a pod, or an API server that goes away in the middle.
-        message = f"could not go on ({type(error).__name__}: {str(error).strip()[:500]})"
-        remedy = f"look at the cluster, then try again: a second run takes over what is left in {options.namespace}"
-        raise refusal("rehearse", message, remedy) from None
+        # A command that fails in a pod, an object that is not admitted, an API server that goes away in the middle.
+        known = isinstance(error, access.client.ApiException)
+        reason = answer_of(error) if known else " ".join(f"{type(error).__name__}: {error}".split())
+        message = f"could not go on ({reason[:500]}); {rehearsal.left_behind()}"
+        raise refusal("rehearse", message, "put that right, then run it again") from None
     except KeyboardInterrupt:
         typer.echo("rehearse: interrupted; what was made has been taken away again", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -86,11 +86,6 @@ def run(command: Command) -> None:
     _show(result, command.format)
     if not result.passed:
         raise typer.Exit(BAD_INPUT)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - as `signal` wants it
-    """An end that is asked for takes the same way as Ctrl-C, which takes everything away."""
-    raise KeyboardInterrupt
 
 
 def _options(command: Command) -> Options:

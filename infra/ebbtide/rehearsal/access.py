@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ebbtide.rehearsal.problem import refusal
+from ebbtide.rehearsal.problem import answer_of, refusal
+from ebbtide.settings.findings import SettingsError
 
 # What the usual tools for a cluster on one's own machine call their contexts.
 _LOCAL_CONTEXTS = ("kind", "minikube", "k3d", "docker-desktop", "rancher-desktop", "colima", "orbstack", "ebbtide")
@@ -17,6 +20,8 @@ _ASK_SECONDS = 10
 _POOL = 64
 """One connection stays open for the log of each pod."""
 _NOTHING = "nothing was made"
+_METRICS = "metrics.k8s.io"
+_PERMISSIONS = (("create", "", "namespaces"), ("delete", "", "namespaces"), ("list", _METRICS, "pods"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ def open_access(context: str | None, *, cluster_is_gke: bool) -> Access:
     configuration.retries = 2
     stream = importlib.import_module("kubernetes.stream").stream
     access = Access(chosen, _version(kubernetes, configuration, chosen), kubernetes.client, stream, configuration)
-    _require_namespaces(access)
+    _require_permissions(access)
     _require_metrics(access)
     return access
 
@@ -127,17 +132,26 @@ def _choose(kubernetes: Any, given: str, context: str | None, *, cluster_is_gke:
 
 
 def _version(kubernetes: Any, configuration: Any, context: str) -> str:
+    with _asking(kubernetes.client, configuration, context) as connection:
+        version = kubernetes.client.VersionApi(connection).get_code(_request_timeout=_ASK_SECONDS)
+    return str(version.git_version)
+
+
+@contextmanager
+def _asking(client: Any, configuration: Any, context: str) -> Iterator[Any]:
+    """A connection for one question. Raises SettingsError where the API server does not answer it."""
     try:
-        with kubernetes.client.ApiClient(configuration) as client:
-            version = kubernetes.client.VersionApi(client).get_code(_request_timeout=_ASK_SECONDS)
-    except kubernetes.client.ApiException as error:
+        with client.ApiClient(configuration) as connection:
+            yield connection
+    except client.ApiException as error:
         if error.status in {401, 403}:
-            raise _no_credentials(context, f"the API server answers {error.status} {error.reason}") from None
-        raise _unreachable(context, configuration.host, f"{error.status} {error.reason}") from None
+            raise _no_credentials(context, f"the API server answers {answer_of(error)}") from None
+        raise _unreachable(context, configuration.host, answer_of(error)) from None
+    except SettingsError:
+        raise
     except Exception as error:  # noqa: BLE001 - refused, no such host, a certificate of another cluster, time out
         reason = str(getattr(error, "reason", error)).rpartition(": ")[2]
         raise _unreachable(context, configuration.host, reason) from None
-    return str(version.git_version)
 
 
 def _unreachable(context: str, host: str, reason: str) -> Exception:
@@ -152,30 +166,39 @@ def _no_credentials(context: str, reason: str) -> Exception:
     )
 
 
-def _require_namespaces(access: Access) -> None:
+def _require_permissions(access: Access) -> None:
     client = access.client
-    asked = client.V1SelfSubjectAccessReview(
-        spec=client.V1SelfSubjectAccessReviewSpec(
-            resource_attributes=client.V1ResourceAttributes(verb="create", resource="namespaces")
+    refused = []
+    for verb, group, resource in _PERMISSIONS:
+        attributes = client.V1ResourceAttributes(verb=verb, group=group, resource=resource)
+        asked = client.V1SelfSubjectAccessReview(
+            spec=client.V1SelfSubjectAccessReviewSpec(resource_attributes=attributes)
         )
-    )
-    with access.connect() as connection:
-        answer = client.AuthorizationV1Api(connection).create_self_subject_access_review(
-            asked, _request_timeout=_ASK_SECONDS
+        with _asking(client, access.configuration, access.context) as connection:
+            answer = client.AuthorizationV1Api(connection).create_self_subject_access_review(
+                asked, _request_timeout=_ASK_SECONDS
+            )
+        if not answer.status.allowed:
+            refused.append(f"{verb} {resource}{f'.{group}' if group else ''}")
+    if refused:
+        message = (
+            f"may not {', nor '.join(refused)} in {access.context}, and a rehearsal makes namespaces of its own, "
+            f"watches them and takes them away; {_NOTHING}"
         )
-    if not answer.status.allowed:
-        message = f"may not create namespaces in {access.context}, and a rehearsal lives in its own; {_NOTHING}"
-        raise refusal("permission", message, "ask for create and delete of namespaces, or use another cluster")
+        raise refusal("permission", message, "ask for that, or use another cluster")
 
 
 def _require_metrics(access: Access) -> None:
-    with access.connect() as connection:
+    """The API itself, which everybody may ask for: pods come later, in a namespace that is not there yet."""
+    with _asking(access.client, access.configuration, access.context) as connection:
         objects = access.client.CustomObjectsApi(connection)
         try:
-            objects.list_cluster_custom_object("metrics.k8s.io", "v1beta1", "nodes", _request_timeout=_ASK_SECONDS)
+            objects.get_api_resources(_METRICS, "v1beta1", _request_timeout=_ASK_SECONDS)
         except access.client.ApiException as error:
+            if error.status in {401, 403}:
+                raise
             message = (
-                f"{access.context} serves no metrics.k8s.io ({error.status} {error.reason}), "
+                f"{access.context} serves no {_METRICS} ({answer_of(error)}), "
                 f"so no autoscaler on CPU can work; {_NOTHING}"
             )
             raise refusal("metrics", message, "install metrics-server") from None

@@ -53,12 +53,21 @@ class Cluster:
                 message = f"{name} exists and was not made by a rehearsal; it was left alone"
                 raise refusal("--namespace", message, "name another one")
             if found.metadata.deletion_timestamp is None:
-                with contextlib.suppress(self._failure):
+                try:
                     self._core.delete_namespace(name, _request_timeout=_CALL_SECONDS)
+                except self._failure as error:
+                    # Gone, or going, in this very moment.
+                    if error.status not in {404, 409}:
+                        raise
             if time.monotonic() > deadline:
                 message = f"{name} is still being deleted after {_GONE_SECONDS} s"
                 raise refusal("--namespace", message, f"see `kubectl get namespace {name} -o yaml`")
             time.sleep(0.5)
+
+    def has_namespace(self, name: str) -> bool:
+        """Whether there is one of this name that a rehearsal made."""
+        found = self._namespace(name)
+        return found is not None and (found.metadata.labels or {}).get(OWNER_LABEL) == OWNER
 
     def _namespace(self, name: str) -> Any:
         try:
@@ -69,9 +78,12 @@ class Cluster:
             raise
 
     def create(self, manifest: Manifest, namespace: str) -> None:
-        """Create an object from its manifest."""
+        """Create an object from its manifest. Raises ApiException if a quota, a webhook or RBAC forbids it."""
         utils = importlib.import_module("kubernetes.utils")
-        utils.create_from_dict(self._client, manifest, namespace=namespace)
+        try:
+            utils.create_from_dict(self._client, manifest, namespace=namespace)
+        except utils.FailToCreateError as error:
+            raise error.api_exceptions[0] from None
 
     def patch_deployment(self, namespace: str, name: str, body: Manifest) -> None:
         """Change a Deployment by a strategic merge."""

@@ -15,6 +15,7 @@ from ebbtide.rehearsal.baseline import baseline_manifests
 from ebbtide.rehearsal.broker import BROKERS, broker_pod, messages_held
 from ebbtide.rehearsal.broker import POD as BROKER_POD
 from ebbtide.rehearsal.cluster import Cluster, Manifest, is_ready, refuse_image
+from ebbtide.rehearsal.interruption import undisturbed
 from ebbtide.rehearsal.ledger import Ledger
 from ebbtide.rehearsal.load import POD as SENDER_POD
 from ebbtide.rehearsal.load import Kind, Load, sender_pod
@@ -87,6 +88,17 @@ class Rehearsal:
                     self._perform(project, record)
             return record
 
+    def left_behind(self) -> str:
+        """Half a sentence about what is in the cluster after `run` has failed."""
+        names = (self._brokers, self._options.namespace)
+        try:
+            left = [name for name in names if self._cluster.has_namespace(name)]
+        except Exception:  # noqa: BLE001 - the API server has failed us once already
+            return f"whether {' and '.join(names)} are left cannot be asked; a second run takes them over"
+        if left:
+            return f"{' and '.join(left)} is left there; a second run takes it over"
+        return "what was made is taken away again"
+
     def _prepare_project(self, directory: Path) -> tuple[Project, ConsumerSettings]:
         options = self._options
         project = Project.copy(options.root, directory, options.stack, self._consumer_name())
@@ -138,9 +150,10 @@ class Rehearsal:
                 self._cluster.make_namespace(name)
             yield
         finally:
-            self._say("Taking the namespaces away ...")
-            for name in names:
-                self._cluster.remove_namespace(name)
+            with undisturbed():
+                self._say("Taking the namespaces away ...")
+                for name in names:
+                    self._cluster.remove_namespace(name)
 
     def _start_broker(self) -> str:
         """Returns the DSN."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from ebbtide.settings.findings import Finding, SettingsError
 
 RULE = "rehearsal"
@@ -10,3 +13,12 @@ RULE = "rehearsal"
 def refusal(where: str, message: str, remedy: str) -> SettingsError:
     """One sentence about what is in the way. `where` is an option, or what was asked."""
     return SettingsError([Finding((where,), message, remedy, rule=RULE)])
+
+
+def answer_of(error: Any) -> str:
+    """What an API server said, in one line: the client's ApiException prints headers and body over several."""
+    try:
+        said = str(json.loads(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        said = ""
+    return " ".join(f"{error.status} {error.reason}{f': {said}' if said else ''}".split())

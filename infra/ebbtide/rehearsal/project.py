@@ -109,29 +109,27 @@ class Project:
                 start_new_session=True,
             )
             try:
-                _wait(process, look)
+                in_time = _wait(process, look)
             finally:
                 _end(process)
             text = log.read_text(encoding="utf-8", errors="replace")
-        if process.returncode:
+        if process.returncode or not in_time:
             what = " ".join(command[:2])
+            how = f"failed (status {process.returncode})" if in_time else f"is not done after {UP_SECONDS} s"
             lines = "\n  ".join(text.strip().splitlines()[-15:])
-            message = (
-                f"`pulumi {what}` failed (status {process.returncode}); what was made is taken away again:\n  {lines}"
-            )
-            raise refusal("pulumi", message, "")
+            raise refusal("pulumi", f"`pulumi {what}` {how}; what was made is taken away again:\n  {lines}", "")
         return text
 
 
-def _wait(process: subprocess.Popen[bytes], look: Callable[[], None]) -> None:
+def _wait(process: subprocess.Popen[bytes], look: Callable[[], None]) -> bool:
+    """Whether it has ended in time."""
     deadline = time.monotonic() + UP_SECONDS
     while process.poll() is None:
         look()
         if time.monotonic() > deadline:
-            raise refusal(
-                "pulumi", f"is not done after {UP_SECONDS} s; what was made is taken away again", "see its log"
-            )
+            return False
         time.sleep(0.5)
+    return True
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
