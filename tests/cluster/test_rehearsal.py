@@ -30,7 +30,7 @@ SMALL = [
         "resources.cpu.request=60m",
         "resources.memory.request=128Mi",
         "autoscaling.maxReplicas=2",
-        "autoscaling.behavior.scaleDown.stabilizationWindow=15s",
+        "autoscaling.behavior.scaleDown.stabilizationWindow=45s",
         "shutdown.longestMessage=8s",
     )
 ]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -45,7 +46,7 @@ def record():
     consumer = stack.consumers["githubevents"]
     record = Record(options, access, stack, consumer, "v3.250.0", ledger, watch)
     record.sent = {"a": 15.0, "b": 3.0}
-    record.marks = [Mark(BEGIN + 1, "load & <more>")]
+    record.marks = [Mark(BEGIN + 1, "load & <more>"), Mark(BEGIN + 40, "eviction", "eviction")]
     record.held_at_the_end = 0
     return record
 
@@ -91,11 +92,30 @@ def test_the_page_stands_alone_and_shows_every_quantity(record):
     assert names == {
         "Pods": ["asked for", "ready", "draining"],
         "Messages": ["backlog", "in hand"],
-        "What the autoscaler saw": ["autoscaler", "metrics API", "target"],
+        "What the autoscaler saw": ["autoscaler", "metrics API", "target", "more pods above"],
         "Drains": ["drain", "longest message left"],
     }
     drains = charts[-1]["series"]
     assert [series["points"] for series in drains] == [[[100, 11]], [[100, 10]]]
+    assert charts[0]["marks"] == [[40, "eviction"]], "a reader asks why a pod went away"
+    assert "above 66 %" in page, "a metric between target and tolerance moves nothing"
+    assert "2026-11-23 18:30 UTC" in page, "evidence without a date"
+
+
+def test_what_a_kill_has_cut_off_is_in_nobodys_hand_when_its_pod_is_gone(record):
+    record.ledger.handlings[0].ended_at = None
+    (in_hand,) = [
+        series for chart in build_report(judge(record)).charts for series in chart.series if series.name == "in hand"
+    ]
+    assert in_hand.points[-1] == (111, 0)
+
+
+@pytest.mark.parametrize(("window", "judged"), [(60, True), (31, True), (30, False), (15, False)])
+def test_a_window_within_two_syncs_is_said_not_to_be_judged(record, window, judged):
+    result = judge(record)
+    shorter = replace(result, limits=replace(result.limits, seconds_before_shrinking=window))
+    rows = {row[0]: row[1] for table in tables(shorter) for row in table.rows}
+    assert ("Not judged" not in rows["what it did against that"]) == judged
 
 
 def test_the_json_form_is_stable_and_needs_nothing_else(record):

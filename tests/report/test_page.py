@@ -52,7 +52,7 @@ def _report(name="a", points=((0.0, 1.0), (15.0, 2.0))):
         f"title {name}",
         f"lead {name}",
         [Table(f"table {name}", ["", f"case {name}"], [[f"row {name}", f"12.5 s {name}"]])],
-        [Chart(f"chart {name}", f"look {name}", "pods", [series])],
+        [Chart(f"chart {name}", f"look {name}", "pods", [series], [(5.0, f"mark {name}")])],
         [Table(f"note {name}", ["", ""], [["a", "b"]])],
     )
 
@@ -85,6 +85,7 @@ def test_the_charts_of_a_page_are_drawn_from_the_points_of_the_run():
             "explanation": "look a",
             "unit": "pods",
             "series": [{"name": "a", "points": [[0.0, 1.0], [15.0, 2.0]], "kind": "step", "notes": ["note a"] * 2}],
+            "marks": [[5.0, "mark a"]],
         }
     ]
 

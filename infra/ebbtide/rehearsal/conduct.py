@@ -40,10 +40,12 @@ _POLL_SECONDS = 0.5
 
 @dataclass(slots=True)
 class Mark:
-    """Something the rehearsal did, for the plots."""
+    """Something the rehearsal did."""
 
     at: float
     what: str
+    short: str = ""
+    """For the chart of the pods; empty where the pods have nothing to do with it."""
 
 
 @dataclass
@@ -219,14 +221,14 @@ class Rehearsal:
         kinds = Kinds.of(record.consumer)
         scaling = record.consumer.autoscaling
         assert isinstance(scaling, HpaSettings)  # noqa: S101 - _consumer_name has refused others
-        self._mark(record, f"round {number}, {one.name}: load")
+        self._mark(record, f"round {number}, {one.name}: load", f"{number}: load")
         load.keep(kinds.longest_busy if one.longest else kinds.busy)
         self._reach(scaling.max_replicas, load, record)
         self._wait(lambda: False, HOLD_SECONDS, record, load)
         for disturbance in one.disturbances:
-            self._mark(record, disturbance)
+            self._mark(record, disturbance, disturbance)
             self._disturb(disturbance, number, load, project, record)
-        self._mark(record, f"round {number}: quiet")
+        self._mark(record, f"round {number}: quiet", "quiet")
         load.keep(kinds.longest_quiet if one.longest else kinds.quiet)
         self._reach(scaling.min_replicas, load, record)
 
@@ -322,8 +324,8 @@ class Rehearsal:
             time.sleep(_POLL_SECONDS)
         return False
 
-    def _mark(self, record: Record, what: str) -> None:
-        record.marks.append(Mark(time.time(), what))
+    def _mark(self, record: Record, what: str, short: str = "") -> None:
+        record.marks.append(Mark(time.time(), what, short))
         self._say(what)
 
 

@@ -121,6 +121,12 @@ def seconds_to_first_scale_up(moments: Sequence[Moment], target: int) -> float |
     return max(0.0, growth - crossing)
 
 
+def is_window_judged(limits: ScalingLimits) -> bool:
+    """Whether `contradictions` can see that the autoscaler shrinks too soon: a window of two syncs or less lies within
+    what is not known of when it looked."""
+    return limits.seconds_before_shrinking > 2 * SYNC_SECONDS
+
+
 def contradictions(moments: Sequence[Moment], limits: ScalingLimits, target: int) -> list[str]:
     """Where the autoscaler did what `explain` says it cannot do; empty when it kept to it."""
     found = []

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from importlib.metadata import version
+
+from ebbtide import __version__
+from ebbtide.rehearsal.outcome import SYNC_SECONDS, TOLERANCE, is_window_judged
 from ebbtide.rehearsal.result import CAUSES, Result, overheads
 from ebbtide.report.model import Chart, Report, Series, Table, thin_out
 
 Points = list[tuple[float, float]]
+_LEAST_AGREEMENT = 0.8
+"""Of the simulator's controller with the real one: evidence runs have 13 of 14 and more."""
 
 
 def tables(result: Result) -> list[Table]:
@@ -78,18 +85,33 @@ def _drains_table(result: Result) -> Table:
 
 def _autoscaler_table(result: Result) -> Table:
     limits, first = result.limits, result.first_scale_up_seconds
+    grew = "none" if first is None else f"{first:.1f} s"
     asked = [str(result.scalings[0].before), *(str(one.after) for one in result.scalings)] if result.scalings else []
     steps = " → ".join(map(str, limits.first_steps))
     allowed = f"{steps}; fewer after {limits.seconds_before_shrinking} s of low load, {limits.shrinks}"
+    against = "; ".join(result.contradictions) or "nothing"
+    if not is_window_judged(limits):
+        against += (
+            f". Not judged: whether it shrank too soon, since {limits.seconds_before_shrinking} s are no more than two "
+            f"syncs of {SYNC_SECONDS} s"
+        )
     agreeing = sum(one.agrees for one in result.compared)
+    agreement = f"{agreeing} of {len(result.compared)} changes"
+    if agreeing < _LEAST_AGREEMENT * len(result.compared):
+        agreement += ": the simulation does not describe this cluster well"
     rows = [
         ["pods it asked for", " → ".join(asked) or "no change"],
-        ["first growth after the metric crossed", "none" if first is None else f"{first:.1f} s"],
+        [f"first growth after the metric crossed {_limit(result):.0f} %", grew],
         ["what `explain` allows", allowed],
-        ["what it did against that", "; ".join(result.contradictions) or "nothing"],
-        ["the simulator's controller decided the same", f"{agreeing} of {len(result.compared)} changes"],
+        ["what it did against that", against],
+        ["the simulator's controller decided the same", agreement],
     ]
     return Table("Autoscaler", ["", ""], rows)
+
+
+def _limit(result: Result) -> float:
+    """Where the autoscaler begins to act, in per cent."""
+    return result.target * (1 + TOLERANCE)
 
 
 def _marks_table(result: Result) -> Table:
@@ -100,9 +122,12 @@ def _marks_table(result: Result) -> Table:
 def _set_up_table(result: Result) -> Table:
     record = result.record
     rows = [
+        ["date", f"{dt.datetime.fromtimestamp(result.began_at, dt.UTC):%Y-%m-%d %H:%M} UTC"],
+        ["ebbtide", __version__],
         ["Kubernetes", f"{record.access.version}, context {record.access.context}"],
-        ["Pulumi", record.pulumi],
+        ["Pulumi", f"{record.pulumi}, SDK of Kubernetes {version('pulumi-kubernetes')}"],
         ["image", record.consumer.image],
+        ["broker", f"{record.options.broker}, image {record.options.broker_image}"],
         ["workers", f"{record.consumer.worker.processes} in each pod"],
         ["longest message", f"{record.consumer.shutdown.longest_message} s"],
         ["duration", f"{result.seconds / 60:.1f} min"],
@@ -121,15 +146,18 @@ def _pods_chart(result: Result) -> Chart:
             Series("ready", [(at, float(one.ready)) for at, one in moments], "step"),
             Series("draining", [(at, float(one.draining)) for at, one in moments], "step"),
         ],
+        [(mark.at - result.began_at, mark.short) for mark in result.record.marks if mark.short],
     )
 
 
 def _load_chart(result: Result) -> Chart:
     moments = [(moment.at - result.began_at, moment) for moment in result.record.watch.moments]
+    # What a kill has cut off is in nobody's hand when its pod is gone.
+    gone = {name: pod.gone_at for name, pod in result.record.watch.pods.items()}
     in_hand = sorted(
         (at - result.began_at, change)
         for one in result.record.ledger.handlings
-        for at, change in ((one.started_at, 1), (one.ended_at, -1))
+        for at, change in ((one.started_at, 1), (one.ended_at or gone.get(one.pod), -1))
         if at is not None
     )
     held, points = 0, []
@@ -152,11 +180,18 @@ def _seen_chart(result: Result) -> Chart:
     seen: Points = [(one.at - began, float(one.utilization)) for one in moments if one.utilization is not None]
     measured: Points = [(one.at - began, one.measured) for one in moments if one.measured is not None]
     target: Points = [(0.0, float(result.target)), (result.seconds, float(result.target))]
+    limit: Points = [(at, _limit(result)) for at, _ in target]
     return Chart(
         "What the autoscaler saw",
-        f"CPU in per cent of the request. Above {result.target} % it asks for more pods.",
+        f"CPU in per cent of the request. The target is {result.target} %; the autoscaler tolerates a tenth beside it "
+        f"and asks for more pods above {_limit(result):.0f} %.",
         "%",
-        [Series("autoscaler", seen, "step"), Series("metrics API", measured, "step"), Series("target", target)],
+        [
+            Series("autoscaler", seen, "step"),
+            Series("metrics API", measured, "step"),
+            Series("target", target),
+            Series("more pods above", limit),
+        ],
     )
 
 
@@ -170,7 +205,8 @@ def _drains_chart(result: Result) -> Chart:
     left: Points = [(at, one.longest_remaining_seconds) for at, one in zip(ends, result.drains, strict=True)]
     return Chart(
         "Drains",
-        "A bar for each pod that ended: how long it took, over how long its longest message still needed.",
+        "A bar for each pod that ended, side by side where many ended at once: how long it took, over how long its "
+        "longest message still needed.",
         "s",
         [Series("drain", drain, "bar", notes), Series("longest message left", left, "bar")],
     )

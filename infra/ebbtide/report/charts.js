@@ -1,7 +1,7 @@
 // Draws the charts of the page. All share one time axis: drag over one to zoom all of them, double-click to go back.
 "use strict";
 const charts = JSON.parse(document.getElementById("charts").textContent);
-const HEIGHT = 222, LEFT = 56, RIGHT = 20, TOP = 20, BOTTOM = 24, PAPER_WIDTH = 680;
+const HEIGHT = 222, LEFT = 56, RIGHT = 20, TOP = 20, BOTTOM = 24, PAPER_WIDTH = 680, BAR = 11;
 let printing = false;
 const every = charts.flatMap(chart => chart.series.flatMap(series => series.points));
 const whole = [0, Math.max(1, ...every.map(point => point[0]))];
@@ -54,6 +54,30 @@ function outline(series, x, y) {
   return path;
 }
 
+// Where bars stand: each at its time, and beside the one before where they would cover each other.
+function sideBySide(places, right) {
+  const wide = [...places];
+  for (let index = 1; index < wide.length; index++) wide[index] = Math.max(wide[index], wide[index - 1] + BAR);
+  for (let index = wide.length - 1, edge = right; index >= 0; index--, edge = wide[index + 1] - BAR)
+    wide[index] = Math.min(wide[index], edge);
+  return wide;
+}
+
+// Thin lines with words, one below the other where they would cover each other.
+function drawMarks(marks, x, right, svg, plot) {
+  const ends = [];
+  for (const [seconds, text] of marks) {
+    if (seconds < range[0] || seconds > range[1]) continue;
+    const place = x(seconds), size = 6 * text.length, before = place + 4 + size > right;
+    const begin = before ? place - 4 - size : place + 4;
+    let row = ends.findIndex(end => end < begin);
+    if (row < 0) row = ends.length;
+    ends[row] = begin + size;
+    element("line", { class: "mark", x1: place, x2: place, y1: TOP, y2: HEIGHT - BOTTOM }, plot);
+    element("text", { class: "axis", x: begin, y: TOP + 8 + 12 * row }, svg, text);
+  }
+}
+
 function draw(chart, host) {
   // With the points just outside: what a line was before the zoom's edge still holds at it.
   const visible = chart.series.flatMap(series => series.points.filter((point, index, all) => point[0] <= range[1]
@@ -83,9 +107,9 @@ function draw(chart, host) {
     if (!series.points.length) return;
     if (series.kind === "bar") {
       // A later series stands inside the first one's bars.
-      for (const [seconds, value] of series.points)
-        if (seconds >= range[0] && seconds <= range[1])
-          element("line", { x1: x(seconds), x2: x(seconds), y1: y(0), y2: y(value), stroke: colour(index), "stroke-width": index || chart.series.length === 1 ? 3 : 9 }, plot);
+      const shown = series.points.filter(point => point[0] >= range[0] && point[0] <= range[1]);
+      sideBySide(shown.map(point => x(point[0])), width - RIGHT - BAR / 2).forEach((place, bar) =>
+        element("line", { x1: place, x2: place, y1: y(0), y2: y(shown[bar][1]), stroke: colour(index), "stroke-width": index || chart.series.length === 1 ? 3 : 9 }, plot));
     } else {
       const path = outline(series, x, y);
       if (path && series.kind === "area")
@@ -97,6 +121,7 @@ function draw(chart, host) {
     name.textContent = series.name;
     legend.append(name);
   });
+  drawMarks(chart.marks, x, width - RIGHT, svg, plot);
   const cross = element("line", { class: "cross", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden" }, svg);
   const chosen = element("rect", { class: "chosen", y: TOP, height: HEIGHT - TOP - BOTTOM, visibility: "hidden" }, svg);
   const reading = document.createElement("div");

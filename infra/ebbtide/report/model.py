@@ -29,6 +29,8 @@ class Chart:
     """What to look for, in a sentence."""
     unit: str
     series: list[Series]
+    marks: list[tuple[float, str]] = field(default_factory=list)
+    """(seconds since the beginning, what happened), by time: a thin line with its words, in a few characters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,9 @@ def _draw(axis: Axes, chart: Chart) -> None:
                 axis.step(hours, values, where="post", color=colour, label=series.name, lw=1)
             case _:
                 axis.plot(hours, values, color=colour, label=series.name, lw=1)
+    for seconds, text in chart.marks:
+        axis.axvline(seconds / 3600, color="grey", lw=0.5, ls=":")
+        axis.annotate(text, (seconds / 3600, 1), xycoords=("data", "axes fraction"), fontsize=6, rotation=90, va="top")
     if all(value == int(value) for series in chart.series for _, value in series.points):
         axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlim(left=0)
