@@ -30,14 +30,16 @@ class Round:
     """With messages at the longest length."""
 
 
+_HARDEST = Round("longest messages", ("deletion", "eviction", "rolling update"), longest=True)
+
 ROUNDS: dict[str, tuple[Round, ...]] = {
     "full": (
         Round("scaling"),
         Round("rolling update", ("rolling update",)),
         Round("eviction and deletion", ("eviction", "deletion")),
-        Round("longest messages", ("deletion", "eviction", "rolling update"), longest=True),
+        _HARDEST,
     ),
-    "short": (Round("longest messages", ("deletion",), longest=True),),
+    "short": (_HARDEST,),
 }
 
 
