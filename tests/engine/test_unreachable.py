@@ -120,7 +120,7 @@ def test_a_login_to_gke_that_fails_is_told_and_no_consumer_counts_as_updated(
     """The program cannot ask for a cluster of its own before the engine knows it; the provider speaks up instead."""
     deployed = project("dev")
     deployed.up()
-    before = deployed.resources()
+    before = deployed.resources()["githubevents-deployment"]
     expired = tmp_path / "gke-gcloud-auth-plugin"
     expired.write_text("#!/bin/sh\necho 'Reauthentication required.' >&2\nexit 1\n")
     expired.chmod(0o755)
@@ -131,6 +131,6 @@ def test_a_login_to_gke_that_fails_is_told_and_no_consumer_counts_as_updated(
     assert up.status != 0, "the update reports success, and no consumer runs the new image"
     assert "cluster is unreachable" in "\n".join(up.errors)
     assert "gke-gcloud-auth-plugin" in "\n".join(up.errors), "the message does not say which login has failed"
-    assert deployed.resources() == before
+    assert deployed.resources()["githubevents-deployment"] == before
     deployed.environment["PATH"] = path
     assert deployed.up().operations == {"githubevents-deployment": "update"}

@@ -21,4 +21,5 @@ def answer_of(error: Any) -> str:
         said = str(json.loads(error.body)["message"])
     except (TypeError, ValueError, KeyError):
         said = ""
-    return " ".join(f"{error.status} {error.reason}{f': {said}' if said else ''}".split())
+    more = f": {said}" if said not in {"", error.reason} else ""
+    return " ".join(f"{error.status} {error.reason}{more}".split())
