@@ -16,6 +16,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write tests/golden/ anew from the present code")
+    parser.addoption(
+        "--release-urns", action="store_true", help="write tests/engine/urns/ anew: what is dropped there, users lose"
+    )
 
 
 @pytest.fixture

@@ -94,21 +94,21 @@ def test_the_options_that_protect_consumers_reach_the_engine(
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_no_released_resource_is_replaced_because_its_name_has_changed(
-    registered: Mapping[str, list[Registration]], stack: str, update_golden: bool
+    registered: Mapping[str, list[Registration]], stack: str, request: pytest.FixtureRequest
 ) -> None:
     """A resource with another URN is another resource: the old one is deleted, its consumers with it."""
     present = {registration.urn for registration in registered[stack]}
     earlier = {urn for registration in registered[stack] for urn in registration.earlier_urns}
     file = URNS / f"{stack}.txt"
-    if update_golden:
+    if request.config.getoption("--release-urns"):
         URNS.mkdir(exist_ok=True)
         file.write_text("".join(f"{urn}\n" for urn in sorted(present)))
     released = set(file.read_text().split())
     assert not released - present - earlier, (
         "a release would delete these of everybody who has deployed: give their successors an alias, "
-        "or refresh the list with --update-golden if the deletion is meant"
+        "or refresh the list with --release-urns if the deletion is meant"
     )
-    assert not present - released - earlier, "new resources: add them to the released list with --update-golden"
+    assert not present - released - earlier, "new resources: add them to the released list with --release-urns"
 
 
 def test_an_alias_covers_a_renamed_resource(offline_project: ProjectFactory, tmp_path: Path) -> None:
