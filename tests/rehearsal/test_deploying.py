@@ -4,9 +4,12 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from ebbtide.rehearsal import conduct
+from ebbtide.rehearsal import project as project_module
 from ebbtide.rehearsal.baseline import baseline_manifests
 from ebbtide.rehearsal.broker import BROKERS, broker_pod
 from ebbtide.rehearsal.cluster import refuse_image
@@ -59,6 +62,35 @@ def test_what_pulumi_says_is_shown_when_it_fails(tmp_path, pulumi):
     project = Project.copy(ROOT, tmp_path / "copy", "local", "githubevents")
     with pytest.raises(SettingsError, match=r"(?s)failed \(status 1\); what was made is taken away.*no luck"):
         project.up()
+
+
+def test_an_update_that_is_not_done_in_time_shows_what_it_waited_for(tmp_path, pulumi, monkeypatch):
+    monkeypatch.setattr(project_module, "UP_SECONDS", 0.5)
+    (tmp_path / "bin" / "pulumi").write_text("#!/bin/sh\necho 'waiting for pods'\nexec sleep 60\n")
+    project = Project.copy(ROOT, tmp_path / "copy", "local", "githubevents")
+    with pytest.raises(SettingsError, match=r"(?s)is not done after .* taken away again.*waiting for pods"):
+        project.up()
+
+
+def test_a_namespace_that_cannot_be_removed_does_not_keep_the_other(monkeypatch):
+    asked = []
+
+    class Cluster:
+        def __init__(self, access):
+            pass
+
+        def make_namespace(self, name):
+            pass
+
+        def remove_namespace(self, name):
+            asked.append(name)
+            raise RuntimeError(name)
+
+    monkeypatch.setattr(conduct, "Cluster", Cluster)
+    rehearsal = conduct.Rehearsal(SimpleNamespace(namespace="n"), SimpleNamespace(context="c"), lambda line: None)
+    with pytest.raises(RuntimeError), rehearsal._namespaces():
+        pass
+    assert asked == ["n-broker", "n"]
 
 
 def test_the_baseline_has_neither_hook_nor_probes_nor_a_grace_period_of_its_own():

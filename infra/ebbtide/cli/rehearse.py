@@ -58,7 +58,9 @@ def run(command: Command) -> None:
         raise refusal("--report", f"{command.report.parent} is no directory; nothing was made", "make it first")
     stack = load_stack(options.stack, options.root)
     access = open_access(options.context, cluster_is_gke=is_gke(stack.cluster))
-    from urllib3.exceptions import HTTPError  # comes with the client, which `open_access` has asked for
+    # These come with the client, which `open_access` has asked for.
+    from urllib3.exceptions import HTTPError
+    from websocket import WebSocketException
 
     take_as_interrupts()
     began = time.monotonic()
@@ -71,7 +73,7 @@ def run(command: Command) -> None:
     rehearsal = Rehearsal(options, access, say)
     try:
         record = rehearsal.run()
-    except (RuntimeError, OSError, access.client.ApiException, HTTPError) as error:
+    except (RuntimeError, OSError, access.client.ApiException, HTTPError, WebSocketException) as error:
         # A command that fails in a pod, an object that is not admitted, an API server that goes away in the middle.
         known = isinstance(error, access.client.ApiException)
         reason = answer_of(error) if known else " ".join(f"{type(error).__name__}: {error}".split())

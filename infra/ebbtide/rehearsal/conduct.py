@@ -152,10 +152,11 @@ class Rehearsal:
                 self._cluster.make_namespace(name)
             yield
         finally:
-            with undisturbed():
+            # One that cannot be removed does not keep the other.
+            with undisturbed(), contextlib.ExitStack() as clean_up:
                 self._say("Taking the namespaces away ...")
-                for name in names:
-                    self._cluster.remove_namespace(name)
+                for name in reversed(names):
+                    clean_up.callback(self._cluster.remove_namespace, name)
 
     def _start_broker(self) -> str:
         """Returns the DSN."""

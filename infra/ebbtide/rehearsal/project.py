@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from ebbtide.rehearsal.interruption import undisturbed
 from ebbtide.rehearsal.problem import refusal
 from ebbtide.settings.findings import parse_path
 from ebbtide.settings.loader import PROJECT_FILE, load_stack, stack_file
@@ -111,7 +112,9 @@ class Project:
             try:
                 in_time = _wait(process, look)
             finally:
-                _end(process)
+                # A second Ctrl-C between its SIGINT and its SIGKILL would leave an engine that goes on making things.
+                with undisturbed():
+                    _end(process)
             text = log.read_text(encoding="utf-8", errors="replace")
         if process.returncode or not in_time:
             what = " ".join(command[:2])
