@@ -37,10 +37,7 @@ ARGUMENTS = {
 
 # On a new machine about 25 minutes of two cores: Pulumi's CLI and Kubernetes plugin, and a Kubernetes node. Their own
 # locks make a test wait for what it needs.
-BUILDS = f"""
-{sys.executable} tools/pulumi/installation.py "$1"
-scripts/cluster build
-"""
+BUILDS = '"$0" tools/pulumi/installation.py "$1"; scripts/cluster build'
 BUILT_FOR = {"engine", "cluster"}
 
 
@@ -66,7 +63,7 @@ def main() -> int:
 def building() -> Iterator[None]:
     """Build beside the tests, at the low priority that builds have. What fails here fails again in its tier."""
     with tempfile.TemporaryDirectory() as directory:
-        command = ["sh", "-c", BUILDS, "builds", directory]
+        command = ["sh", "-c", BUILDS, sys.executable, directory]
         # Not a session of its own: Linux shares processors between sessions, and heeds `nice` only inside one.
         builds = subprocess.Popen(command, stdout=subprocess.DEVNULL, process_group=0)
         try:

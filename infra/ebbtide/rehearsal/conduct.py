@@ -77,6 +77,7 @@ class Rehearsal:
         self._cluster = Cluster(access)
         self._say = say
         self._brokers = f"{options.namespace}-broker"
+        self._own = (self._brokers, options.namespace)
 
     def run(self) -> Record:
         """Rehearse, and leave nothing behind. Raises SettingsError for what makes a rehearsal impossible."""
@@ -92,13 +93,12 @@ class Rehearsal:
 
     def left_behind(self) -> str:
         """Half a sentence about what is in the cluster after `run` has failed."""
-        names = (self._brokers, self._options.namespace)
         try:
-            left = [name for name in names if self._cluster.has_namespace(name)]
+            left = [name for name in self._own if self._cluster.has_namespace(name)]
         except Exception:  # noqa: BLE001 - the API server has failed us once already
-            return f"whether {' and '.join(names)} are left cannot be asked; a second run takes them over"
+            return f"whether {' and '.join(self._own)} are left cannot be asked; a second run takes them over"
         if left:
-            return f"{' and '.join(left)} is left there; a second run takes it over"
+            return f"left there: {' and '.join(left)}, which a second run takes over"
         return "what was made is taken away again"
 
     def _prepare_project(self, directory: Path) -> tuple[Project, ConsumerSettings]:
@@ -145,9 +145,8 @@ class Rehearsal:
     @contextlib.contextmanager
     def _namespaces(self) -> Iterator[None]:
         """Both namespaces; gone when the rehearsal is over, however it ends."""
-        names = (self._brokers, self._options.namespace)
         try:
-            for name in names:
+            for name in self._own:
                 self._say(f"Making namespace {name} in {self._access.context} ...")
                 self._cluster.make_namespace(name)
             yield
@@ -155,7 +154,7 @@ class Rehearsal:
             # One that cannot be removed does not keep the other.
             with undisturbed(), contextlib.ExitStack() as clean_up:
                 self._say("Taking the namespaces away ...")
-                for name in reversed(names):
+                for name in reversed(self._own):
                     clean_up.callback(self._cluster.remove_namespace, name)
 
     def _start_broker(self) -> str:

@@ -110,10 +110,15 @@ def find_scalings(moments: Sequence[Moment]) -> list[Scaling]:
     return found
 
 
+def growth_limit(target: int) -> float:
+    """The utilization above which the autoscaler asks for more pods, in per cent: the target and the tolerance."""
+    return target * (1 + TOLERANCE)
+
+
 def seconds_to_first_scale_up(moments: Sequence[Moment], target: int) -> float | None:
     """From the moment at which the metrics API first says more than the target and its tolerance, until the
     autoscaler asks for more pods; None where it never did. The autoscaler asks the API itself: 0 where it was first."""
-    limit = target * (1 + TOLERANCE)
+    limit = growth_limit(target)
     crossing = next((one.at for one in moments if one.measured is not None and one.measured > limit), None)
     growth = next((one.at for one in find_scalings(moments) if one.after > one.before), None)
     if crossing is None or growth is None:
@@ -151,4 +156,4 @@ def _was_busy(moments: Sequence[Moment], scaling: Scaling, limits: ScalingLimits
     # What it saw is known from its status, which is written at the end of a sync: one sync of slack.
     begin = scaling.at - limits.seconds_before_shrinking + SYNC_SECONDS
     seen = [one.utilization for one in moments if begin <= one.at < scaling.at - SYNC_SECONDS]
-    return any(value > target * (1 + TOLERANCE) for value in seen if value is not None)
+    return any(value > growth_limit(target) for value in seen if value is not None)

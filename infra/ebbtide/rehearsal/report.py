@@ -6,7 +6,7 @@ import datetime as dt
 from importlib.metadata import version
 
 from ebbtide import __version__
-from ebbtide.rehearsal.outcome import SYNC_SECONDS, TOLERANCE, is_window_judged
+from ebbtide.rehearsal.outcome import SYNC_SECONDS, growth_limit, is_window_judged
 from ebbtide.rehearsal.result import CAUSES, Result, overheads
 from ebbtide.report.model import Chart, Report, Series, Table, thin_out
 
@@ -101,17 +101,12 @@ def _autoscaler_table(result: Result) -> Table:
         agreement += ": the simulation does not describe this cluster well"
     rows = [
         ["pods it asked for", " → ".join(asked) or "no change"],
-        [f"first growth after the metric crossed {_limit(result):.0f} %", grew],
+        [f"first growth after the metric crossed {growth_limit(result.target):.0f} %", grew],
         ["what `explain` allows", allowed],
         ["what it did against that", against],
         ["the simulator's controller decided the same", agreement],
     ]
     return Table("Autoscaler", ["", ""], rows)
-
-
-def _limit(result: Result) -> float:
-    """Where the autoscaler begins to act, in per cent."""
-    return result.target * (1 + TOLERANCE)
 
 
 def _marks_table(result: Result) -> Table:
@@ -180,11 +175,11 @@ def _seen_chart(result: Result) -> Chart:
     seen: Points = [(one.at - began, float(one.utilization)) for one in moments if one.utilization is not None]
     measured: Points = [(one.at - began, one.measured) for one in moments if one.measured is not None]
     target: Points = [(0.0, float(result.target)), (result.seconds, float(result.target))]
-    limit: Points = [(at, _limit(result)) for at, _ in target]
+    limit: Points = [(at, growth_limit(result.target)) for at, _ in target]
     return Chart(
         "What the autoscaler saw",
         f"CPU in per cent of the request. The target is {result.target} %; the autoscaler tolerates a tenth beside it "
-        f"and asks for more pods above {_limit(result):.0f} %.",
+        f"and asks for more pods above {growth_limit(result.target):.0f} %.",
         "%",
         [
             Series("autoscaler", seen, "step"),
