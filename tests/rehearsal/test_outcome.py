@@ -1,13 +1,30 @@
 """What a rehearsal concludes from what it saw."""
 
+from dataclasses import replace
+
 import pytest
 
+from ebbtide.capacity.hpa import HpaSpec
+from ebbtide.capacity.hpa.spec import Behavior, ScalingPolicy, ScalingRules
 from ebbtide.explain.scaling import ScalingLimits
 from ebbtide.rehearsal.ledger import Handling, PodEvent
-from ebbtide.rehearsal.outcome import contradictions, find_drains, find_scalings, seconds_to_first_scale_up
+from ebbtide.rehearsal.outcome import (
+    contradictions,
+    find_drains,
+    find_scalings,
+    is_window_judged,
+    seconds_to_first_scale_up,
+)
 from ebbtide.rehearsal.watch import Moment, PodRecord
 
 LIMITS = ScalingLimits((1, 3, 4), 15, 60, "all at once")
+
+
+def up_by(kind, value, period):
+    return HpaSpec(1, 4, behavior=Behavior(ScalingRules((ScalingPolicy(kind, value, period),))))
+
+
+TWO_PODS = up_by("Pods", 2, 15)
 
 
 def moment(at, desired=1, utilization=None, measured=None):
@@ -95,20 +112,47 @@ def test_the_first_scale_up_is_timed_from_the_crossing(moments, seconds):
     assert seconds_to_first_scale_up(moments, 60) == seconds
 
 
+BUSY = [moment(0, 3, 250), moment(20, 3, 250), moment(40, 3, 10), moment(60, 1, 10)]
+
+
 @pytest.mark.parametrize(
-    ("moments", "words"),
+    ("spec", "moments", "words"),
     [
-        ([moment(0, 1), moment(1, 4)], "at once"),
-        ([moment(0, 4), moment(1, 5)], "1 to 4"),
-        ([moment(0, 3, 250), moment(20, 3, 250), moment(40, 3, 10), moment(60, 1, 10)], "shrank"),
+        (TWO_PODS, [moment(0, 1), moment(1, 4)], "allow 3 at most"),
+        (up_by("Percent", 100, 15), [moment(0, 1), moment(1, 3)], "allow 2 at most"),
+        (up_by("Pods", 2, 60), [moment(0, 1), moment(1, 3), moment(16, 4)], "allow 3 at most"),
+        (HpaSpec(1, 9), [moment(0, 1), moment(1, 5)], "allow 4 at most"),
+        (TWO_PODS, [moment(0, 4), moment(1, 5)], "1 to 4"),
+        (TWO_PODS, BUSY, "shrank"),
     ],
-    ids=["faster than it can", "above the maximum", "too soon after a high load"],
+    ids=[
+        "more pods than in a period",
+        "more per cent than in a period",
+        "again within the period",
+        "without policies more than four at once",
+        "above the maximum",
+        "too soon after a high load",
+    ],
 )
-def test_what_explain_excludes_is_a_contradiction(moments, words):
-    (found,) = contradictions(moments, LIMITS, 60)
+def test_what_explain_excludes_is_a_contradiction(spec, moments, words):
+    limits = replace(LIMITS, first_steps=(1, 4, 8, 9)) if spec.behavior is None else LIMITS
+    (found,) = contradictions(moments, limits, 60, spec)
     assert words in found
 
 
-def test_what_explain_allows_is_none():
-    moments = [moment(0, 1, 250), moment(1, 3, 250), moment(16, 4, 100), moment(40, 4, 10), moment(120, 1, 10)]
-    assert contradictions(moments, LIMITS, 60) == []
+@pytest.mark.parametrize(
+    "moments",
+    [
+        [moment(0, 1, 250), moment(1, 3, 250), moment(16, 4, 100), moment(40, 4, 10), moment(120, 1, 10)],
+        [moment(0, 2, 250), moment(1, 4, 250)],
+        [moment(0, 1, 250), moment(1, 3, 250), moment(15.5, 4, 250)],
+    ],
+    ids=["up and down", "from between two steps", "a sync that was seen late"],
+)
+def test_what_explain_allows_is_none(moments):
+    assert contradictions(moments, LIMITS, 60, TWO_PODS) == [], "a rehearsal would fail for a change that is allowed"
+
+
+@pytest.mark.parametrize(("window", "judged"), [(60, True), (31, True), (30, False), (15, False)])
+def test_a_window_within_two_syncs_cannot_be_judged(window, judged):
+    assert is_window_judged(replace(LIMITS, seconds_before_shrinking=window)) == judged

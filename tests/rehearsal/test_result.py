@@ -115,7 +115,9 @@ def test_a_window_within_two_syncs_is_said_not_to_be_judged(record, window, judg
     result = judge(record)
     shorter = replace(result, limits=replace(result.limits, seconds_before_shrinking=window))
     rows = {row[0]: row[1] for table in tables(shorter) for row in table.rows}
-    assert ("Not judged" not in rows["what it did against that"]) == judged
+    said = rows["what it did against that"]
+    assert ("not judged" not in said, said == "nothing") == (judged, judged), "nothing was seen where nobody looked"
+    assert as_json(shorter)["autoscaler"]["downWindowJudged"] == judged
 
 
 def test_the_json_form_is_stable_and_needs_nothing_else(record):

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ebbtide.capacity.hpa import History, HpaSpec
+from ebbtide.capacity.hpa.history import ScaleEvent
+from ebbtide.capacity.hpa.limits import limit, limit_with_behavior
+from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
 from ebbtide.explain.scaling import ScalingLimits
 from ebbtide.rehearsal.ledger import Handling, PodEvent
 from ebbtide.rehearsal.watch import Moment, PodRecord
@@ -13,6 +17,9 @@ SYNC_SECONDS = 15
 """kube-controller-manager's --horizontal-pod-autoscaler-sync-period; GKE keeps the default."""
 TOLERANCE = 0.1
 """Its --horizontal-pod-autoscaler-tolerance: a metric within 10 % of the target changes nothing."""
+_LOOK_SECONDS = 1
+"""How late a change may be seen: two changes a period apart can seem so much closer."""
+_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,23 +139,39 @@ def is_window_judged(limits: ScalingLimits) -> bool:
     return limits.seconds_before_shrinking > 2 * SYNC_SECONDS
 
 
-def contradictions(moments: Sequence[Moment], limits: ScalingLimits, target: int) -> list[str]:
+def contradictions(moments: Sequence[Moment], limits: ScalingLimits, target: int, spec: HpaSpec) -> list[str]:
     """Where the autoscaler did what `explain` says it cannot do; empty when it kept to it."""
     found = []
     lowest, highest = limits.first_steps[0], limits.first_steps[-1]
-    for scaling in find_scalings(moments):
+    scalings = find_scalings(moments)
+    for place, scaling in enumerate(scalings):
         if not lowest <= scaling.after <= highest:
             found.append(f"went to {scaling.after}; `explain` says {lowest} to {highest}")
         elif scaling.after > scaling.before:
-            allowed = next((step for step in limits.first_steps if step > scaling.before), highest)
+            allowed = _most_allowed(spec, scalings[:place], scaling)
             if scaling.after > allowed:
-                found.append(f"grew from {scaling.before} to {scaling.after} at once; `explain` says {allowed} at most")
+                found.append(
+                    f"grew from {scaling.before} to {scaling.after} at once; the policies of `explain` allow {allowed} "
+                    "at most"
+                )
         elif _was_busy(moments, scaling, limits, target):
             found.append(
                 f"shrank from {scaling.before} to {scaling.after} within {limits.seconds_before_shrinking} s of a high "
                 "load, which `explain` excludes"
             )
     return found
+
+
+def _most_allowed(spec: HpaSpec, earlier: Sequence[Scaling], scaling: Scaling) -> int:
+    """The most that the policies let it ask for after what it had changed before."""
+    if spec.behavior is None:
+        return limit(spec, DEFAULT_FLAGS, scaling.before, spec.max_replicas).replicas
+    history = History()
+    for one in earlier:
+        events = history.scale_ups if one.after > one.before else history.scale_downs
+        events.append(ScaleEvent(abs(one.after - one.before), round(one.at * _US)))
+    now_us = round((scaling.at + _LOOK_SECONDS) * _US)
+    return limit_with_behavior(spec, history, scaling.before, spec.max_replicas, now_us).replicas
 
 
 def _was_busy(moments: Sequence[Moment], scaling: Scaling, limits: ScalingLimits, target: int) -> bool:

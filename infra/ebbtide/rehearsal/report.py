@@ -89,11 +89,11 @@ def _autoscaler_table(result: Result) -> Table:
     asked = [str(result.scalings[0].before), *(str(one.after) for one in result.scalings)] if result.scalings else []
     steps = " → ".join(map(str, limits.first_steps))
     allowed = f"{steps}; fewer after {limits.seconds_before_shrinking} s of low load, {limits.shrinks}"
-    against = "; ".join(result.contradictions) or "nothing"
+    against = list(result.contradictions)
     if not is_window_judged(limits):
-        against += (
-            f". Not judged: whether it shrank too soon, since {limits.seconds_before_shrinking} s are no more than two "
-            f"syncs of {SYNC_SECONDS} s"
+        against.append(
+            f"not judged: a down window of {limits.seconds_before_shrinking} s is no longer than two syncs of "
+            f"{SYNC_SECONDS} s"
         )
     agreeing = sum(one.agrees for one in result.compared)
     agreement = f"{agreeing} of {len(result.compared)} changes"
@@ -103,7 +103,7 @@ def _autoscaler_table(result: Result) -> Table:
         ["pods it asked for", " → ".join(asked) or "no change"],
         [f"first growth after the metric crossed {growth_limit(result.target):.0f} %", grew],
         ["what `explain` allows", allowed],
-        ["what it did against that", against],
+        ["what it did against that", "; ".join(against) or "nothing"],
         ["the simulator's controller decided the same", agreement],
     ]
     return Table("Autoscaler", ["", ""], rows)

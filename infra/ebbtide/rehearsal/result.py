@@ -17,6 +17,7 @@ from ebbtide.rehearsal.outcome import (
     contradictions,
     find_drains,
     find_scalings,
+    is_window_judged,
     seconds_to_first_scale_up,
 )
 from ebbtide.rehearsal.replay import Compared, replay
@@ -85,7 +86,7 @@ def judge(record: Record) -> Result:
     assert limits is not None  # noqa: S101 - the same
     spec = read_autoscaler(record.stack, record.consumer, scaling)
     first = seconds_to_first_scale_up(moments, target)
-    against = contradictions(moments, limits, target)
+    against = contradictions(moments, limits, target, spec)
     problems = [*record.problems, *against]
     if first is None or first > 2 * SYNC_SECONDS:
         took = "never" if first is None else f"after {first:.0f} s"
@@ -152,6 +153,7 @@ def as_json(result: Result) -> dict[str, Any]:
             "firstScaleUpSeconds": result.first_scale_up_seconds,
             "explain": asdict(result.limits),
             "contradictions": result.contradictions,
+            "downWindowJudged": is_window_judged(result.limits),
             "scalings": [{**asdict(one), "at": round(one.at - began, 1)} for one in result.scalings],
             "replayed": [
                 {**asdict(one), "at": round(one.at - began, 1), "agrees": one.agrees} for one in result.compared
