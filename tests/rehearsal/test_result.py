@@ -93,13 +93,28 @@ def test_the_page_stands_alone_and_shows_every_quantity(record):
         "Pods": ["asked for", "ready", "draining"],
         "Messages": ["backlog", "in hand"],
         "What the autoscaler saw": ["autoscaler", "metrics API", "target", "more pods above"],
-        "Drains": ["drain", "longest message left"],
     }
-    drains = charts[-1]["series"]
-    assert [series["points"] for series in drains] == [[[100, 11]], [[100, 10]]]
     assert charts[0]["marks"] == [[40, "eviction"]], "a reader asks why a pod went away"
     assert "above 66 %" in page, "a metric between target and tolerance moves nothing"
     assert "2026-11-23 18:30 UTC" in page, "evidence without a date"
+
+
+def test_every_pod_that_ended_has_a_row_of_its_own_against_the_grace_period(record):
+    record.watch.pods |= {
+        f"old-{number}": PodRecord(f"old-{number}", "t", "node", BEGIN, BEGIN + 100, BEGIN + 111, 0)
+        for number in range(29)
+    }
+    (bars,) = build_report(judge(record)).bars
+    assert len(bars.rows) == 30, "bars of pods that ended together hide each other"
+    assert (bars.rows[0].name, bars.rows[0].outer, bars.rows[0].inner) == ("1:40 scale-down", 11, 10)
+    assert bars.limit == ("grace", record.consumer.shutdown_budget.grace_seconds)
+    assert render_page(build_report(judge(record))).count('<rect class="outer"') == 30
+
+
+def test_a_message_that_was_cut_off_is_named_in_its_pod_s_row(record):
+    record.ledger.handlings[0].ended_at = None
+    (bars,) = build_report(judge(record)).bars
+    assert bars.rows[0].name == "1:40 scale-down, 1 cut off"
 
 
 def test_what_a_kill_has_cut_off_is_in_nobodys_hand_when_its_pod_is_gone(record):

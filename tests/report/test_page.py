@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ebbtide.report.model import Chart, Report, Series, Table, thin_out
+from ebbtide.report.model import Bar, Bars, Chart, Report, Series, Table, thin_out
 from ebbtide.report.page import render_page
 
 _HOSTILE = "</script><img src=x onerror=alert(1)>&\"'"
@@ -53,6 +53,7 @@ def _report(name="a", points=((0.0, 1.0), (15.0, 2.0))):
         f"lead {name}",
         [Table(f"table {name}", ["", f"case {name}"], [[f"row {name}", f"12.5 s {name}"]])],
         [Chart(f"chart {name}", f"look {name}", "pods", [series], [(5.0, f"mark {name}")])],
+        [],
         [Table(f"note {name}", ["", ""], [["a", "b"]])],
     )
 
@@ -113,6 +114,23 @@ def test_every_chart_has_the_place_it_is_drawn_in():
     several = Report(report.title, report.lead, [], report.charts * 3)
     text = render_page(several)
     assert [number for number in range(4) if f'<div id="chart-{number}"></div>' in text] == [0, 1, 2]
+
+
+def test_bars_are_one_below_the_other_on_the_scale_of_their_limit():
+    bars = Bars("drains", "look", "s", "drain", "message", ("grace", 40.0), [Bar(_HOSTILE, 20.0, 10.0), Bar("b", 0, 0)])
+    text = render_page(Report("", "", [], [], [bars]))
+    widths = re.findall(r'<rect class="(outer|inner)" width="([\d.]+%)"', text)
+    assert widths == [("outer", "50.00%"), ("inner", "25.00%"), ("outer", "0.00%"), ("inner", "0.00%")]
+    page = _Page(text)
+    assert page.cells[-8:] == [_HOSTILE, "", "20.0", "10.0", "b", "", "0.0", "0.0"], "only a picture has the numbers"
+    assert page.texts["text"] == "grace 40 s"
+    assert "img" not in page.tags
+
+
+def test_a_bar_beyond_the_limit_stays_on_the_page():
+    bars = Bars("drains", "look", "s", "drain", "message", ("grace", 10.0), [Bar("a", 20.0, 40.0)])
+    widths = re.findall(r'<rect [^>]*width="([\d.]+)%"', render_page(Report("", "", [], [], [bars])))
+    assert [float(one) for one in widths] == [50, 100]
 
 
 # Thinning out.

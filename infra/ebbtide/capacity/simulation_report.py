@@ -105,7 +105,7 @@ def build_report(
     missing = Table("What it leaves out", [""], [[text] for text in NOT_MODELLED])
     notes = [_decisions(results), stands_on, missing]
     lead = f"{_verdict(figures)}. Simulated: {lead}{_drawn(figures)}"
-    return Report(title, lead, [figures_table(figures)], charts, notes)
+    return Report(title, lead, [figures_table(figures)], charts, notes=notes)
 
 
 def _verdict(figures: Mapping[str, Mapping[str, Range]]) -> str:

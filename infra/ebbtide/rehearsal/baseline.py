@@ -7,6 +7,7 @@ import copy
 from ebbtide.manifests.kubernetes import Manifest, stack_manifests
 from ebbtide.settings.stack import StackSettings
 
+KUBERNETES_GRACE_SECONDS = 30
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe", "lifecycle", "args")
 
 

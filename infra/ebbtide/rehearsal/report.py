@@ -6,9 +6,10 @@ import datetime as dt
 from importlib.metadata import version
 
 from ebbtide import __version__
+from ebbtide.rehearsal.baseline import KUBERNETES_GRACE_SECONDS
 from ebbtide.rehearsal.outcome import SYNC_SECONDS, growth_limit, is_window_judged
 from ebbtide.rehearsal.result import CAUSES, Result, overheads
-from ebbtide.report.model import Chart, Report, Series, Table, thin_out
+from ebbtide.report.model import Bar, Bars, Chart, Report, Series, Table, thin_out
 
 Points = list[tuple[float, float]]
 _LEAST_AGREEMENT = 0.8
@@ -31,9 +32,9 @@ def build_report(result: Result) -> Report:
     what = "supervisord without hook" if options.baseline else f"stack {options.stack}"
     title = f"Rehearsal of {what} on {options.broker}"
     lead = f"{'Passed' if result.passed else 'Not passed'}. {result.verdict}"
-    charts = [_pods_chart(result), _load_chart(result), _seen_chart(result), _drains_chart(result)]
+    charts = [_pods_chart(result), _load_chart(result), _seen_chart(result)]
     first = [*_problems_table(result), *tables(result)]
-    return Report(title, lead, first, charts, [_marks_table(result), _set_up_table(result)])
+    return Report(title, lead, first, charts, [_drain_bars(result)], [_marks_table(result), _set_up_table(result)])
 
 
 def _messages_table(result: Result) -> Table:
@@ -190,20 +191,26 @@ def _seen_chart(result: Result) -> Chart:
     )
 
 
-def _drains_chart(result: Result) -> Chart:
-    ends = [one.at - result.began_at for one in result.drains]
-    notes = [
-        f"{one.pod}: {one.cause}, {one.in_hand} in hand, {one.overhead_seconds:.2f} s beyond its longest message"
+def _drain_bars(result: Result) -> Bars:
+    rows = [
+        Bar(
+            f"{_clock(one.at - result.began_at)} {one.cause}{f', {one.cut_off} cut off' if one.cut_off else ''}",
+            one.seconds,
+            one.longest_remaining_seconds,
+        )
         for one in result.drains
     ]
-    drain: Points = [(at, one.seconds) for at, one in zip(ends, result.drains, strict=True)]
-    left: Points = [(at, one.longest_remaining_seconds) for at, one in zip(ends, result.drains, strict=True)]
-    return Chart(
+    record = result.record
+    grace = KUBERNETES_GRACE_SECONDS if record.options.baseline else record.consumer.shutdown_budget.grace_seconds
+    return Bars(
         "Drains",
-        "A bar for each pod that ended, side by side where many ended at once: how long it took, over how long its "
-        "longest message still needed.",
+        "A row for each pod that ended, by time: how long it took to end, and within it how long its longest message "
+        "still needed. A message that reaches beyond its pod was cut off.",
         "s",
-        [Series("drain", drain, "bar", notes), Series("longest message left", left, "bar")],
+        "drain",
+        "longest message left",
+        ("grace", float(grace)),
+        rows,
     )
 
 

@@ -34,6 +34,30 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
+class Bar:
+    """One thing, and two quantities of one unit: the inner one explains the outer one."""
+
+    name: str
+    outer: float
+    inner: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A row for each thing, one below the other, on one scale. On the page only."""
+
+    title: str
+    explanation: str
+    """What to look for, in a sentence."""
+    unit: str
+    outer: str
+    inner: str
+    limit: tuple[str, float]
+    """What the outer one may be at most: its name and value."""
+    rows: list[Bar]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """Rows of text; the first column names the row."""
 
@@ -51,8 +75,10 @@ class Report:
     """The result in a sentence."""
     tables: list[Table]
     charts: list[Chart]
+    bars: list[Bars] = field(default_factory=list)
+    """Below the charts."""
     notes: list[Table] = field(default_factory=list)
-    """What the result stands on; below the charts."""
+    """What the result stands on; at the end."""
 
 
 def thin_out(points: list[tuple[float, float]], most: int = 1500) -> list[tuple[float, float]]:

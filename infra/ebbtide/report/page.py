@@ -7,7 +7,7 @@ from dataclasses import asdict
 from html import escape
 from importlib.resources import files
 
-from ebbtide.report.model import Report, Table
+from ebbtide.report.model import Bars, Report, Table
 
 _LONG_ROWS = 25
 """From there on a table gets a scroll bar of its own, but on paper."""
@@ -41,6 +41,7 @@ def render_page(report: Report) -> str:
 {_tables(report.tables)}
 {charts}
 <noscript>The charts need JavaScript; the tables do not.</noscript>
+{_bars(report.bars)}
 {_tables(report.notes)}
 </main>
 <script type="application/json" id="charts">{data}</script>
@@ -49,6 +50,37 @@ def render_page(report: Report) -> str:
 </body>
 </html>
 """
+
+
+def _bars(several: list[Bars]) -> str:
+    return "\n".join(map(_bar_rows, several))
+
+
+def _bar_rows(bars: Bars) -> str:
+    name, most = bars.limit
+    scale = max([most, *(value for row in bars.rows for value in (row.outer, row.inner))]) or 1
+
+    def place(value: float) -> str:
+        return f"{100 * max(0.0, value) / scale:.2f}%"
+
+    line = f'<line class="limit" x1="{place(most)}" x2="{place(most)}" y1="0" y2="100%"/>'
+    rows = "\n".join(
+        f'<tr><th scope="row">{escape(row.name)}</th><td class="track"><svg aria-hidden="true">'
+        f'<rect class="outer" width="{place(row.outer)}" height="12" y="2"/>'
+        f'<rect class="inner" width="{place(row.inner)}" height="4" y="6"/>{line}</svg></td>'
+        f'<td class="outer">{row.outer:.1f}</td><td class="inner">{row.inner:.1f}</td></tr>'
+        for row in bars.rows
+    )
+    limit = f'<text x="{place(most)}" y="12" text-anchor="end">{escape(name)} {most:g} {escape(bars.unit)}</text>'
+    heads = "".join(
+        f'<th scope="col" class="{kind}">{escape(text)}, {escape(bars.unit)}</th>'
+        for kind, text in (("outer", bars.outer), ("inner", bars.inner))
+    )
+    return (
+        f'<section class="bars"><h2>{escape(bars.title)}</h2><p>{escape(bars.explanation)}</p><table>'
+        f'<thead><tr><th></th><th class="track"><svg>{limit}</svg></th>{heads}</tr></thead>\n<tbody>{rows}</tbody>'
+        "</table></section>"
+    )
 
 
 def _tables(tables: list[Table]) -> str:
