@@ -10,6 +10,7 @@ import pytest
 
 from ebbtide.rehearsal.conduct import Mark, Record
 from ebbtide.rehearsal.ledger import Handling, Ledger
+from ebbtide.rehearsal.replay import Compared
 from ebbtide.rehearsal.report import build_report, tables
 from ebbtide.rehearsal.result import as_json, judge
 from ebbtide.rehearsal.scenario import Options
@@ -92,10 +93,11 @@ def test_the_page_stands_alone_and_shows_every_quantity(record):
     assert names == {
         "Pods": ["asked for", "ready", "draining"],
         "Messages": ["backlog", "in hand"],
-        "What the autoscaler saw": ["autoscaler", "metrics API", "target", "more pods above"],
+        "What the autoscaler saw": ["autoscaler", "metrics API", "target 60 %", "grows above 66 %"],
     }
     assert charts[0]["marks"] == [[40, "eviction"]], "a reader asks why a pod went away"
     assert "above 66 %" in page, "a metric between target and tolerance moves nothing"
+    assert "ebbtide rehearse --stack local --namespace n --broker redis" in page
     assert "2026-11-23 18:30 UTC" in page, "evidence without a date"
 
 
@@ -133,6 +135,24 @@ def test_a_window_within_two_syncs_is_said_not_to_be_judged(record, window, judg
     said = rows["what it did against that"]
     assert ("not judged" not in said, said == "nothing") == (judged, judged), "nothing was seen where nobody looked"
     assert as_json(shorter)["autoscaler"]["downWindowJudged"] == judged
+
+
+def test_the_command_repeats_the_rehearsal_and_tells_no_secret(record):
+    values = {"worker.processes": 8, "environment.TOKEN": "hunter2", "secretEnvironment.KEY": "hunter2"}
+    record.options = replace(record.options, root=Path("/home/somebody/project"), values=values, baseline=True)
+    page = render_page(build_report(judge(record)))
+    assert "--set worker.processes=8" in page
+    assert "--set environment.TOKEN=..." in page
+    assert "--baseline" in page
+    assert not re.search("hunter2|/home/somebody", page), "a page is handed around"
+
+
+@pytest.mark.parametrize(("agreeing", "said"), [(4, False), (3, True)])
+def test_a_cluster_that_the_simulation_does_not_describe_is_named(record, agreeing, said):
+    changes = [Compared(BEGIN, 1, 90, 2, 2 if number < agreeing else 1) for number in range(5)]
+    shown = replace(judge(record), compared=changes)
+    rows = {row[0]: row[1] for table in tables(shown) for row in table.rows}
+    assert ("does not describe this cluster well" in rows["the simulator's controller decided the same"]) == said
 
 
 def test_the_json_form_is_stable_and_needs_nothing_else(record):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import shlex
 from importlib.metadata import version
 
 from ebbtide import __version__
 from ebbtide.rehearsal.baseline import KUBERNETES_GRACE_SECONDS
 from ebbtide.rehearsal.outcome import SYNC_SECONDS, growth_limit, is_window_judged
 from ebbtide.rehearsal.result import CAUSES, Result, overheads
+from ebbtide.rehearsal.scenario import Options
 from ebbtide.report.model import Bar, Bars, Chart, Report, Series, Table, thin_out
 
 Points = list[tuple[float, float]]
@@ -126,9 +129,30 @@ def _set_up_table(result: Result) -> Table:
         ["broker", f"{record.options.broker}, image {record.options.broker_image}"],
         ["workers", f"{record.consumer.worker.processes} in each pod"],
         ["longest message", f"{record.consumer.shutdown.longest_message} s"],
+        ["command", _command(record.options)],
         ["duration", f"{result.seconds / 60:.1f} min"],
     ]
     return Table("With", ["", ""], rows)
+
+
+def _command(options: Options) -> str:
+    """What repeats it. A variable's value may be a secret, and the project's directory is another one elsewhere."""
+    given = {
+        "--stack": options.stack,
+        "--consumer": options.consumer,
+        "--context": options.context,
+        "--namespace": options.namespace,
+        "--broker": options.broker,
+        "--image": options.image,
+        "--broker-image": options.broker_image,
+        "--scenario": options.scenario,
+        "--messages": str(options.messages),
+    }
+    words = [word for name, value in given.items() if value is not None for word in (name, value)]
+    for path, value in options.values.items():
+        shown = "..." if "environment" in path.lower() else json.dumps(value)
+        words += ["--set", f"{path}={shown}"]
+    return shlex.join(["ebbtide", "rehearse", *words, *(["--baseline"] if options.baseline else [])])
 
 
 def _pods_chart(result: Result) -> Chart:
@@ -185,8 +209,8 @@ def _seen_chart(result: Result) -> Chart:
         [
             Series("autoscaler", seen, "step"),
             Series("metrics API", measured, "step"),
-            Series("target", target),
-            Series("more pods above", limit),
+            Series(f"target {result.target} %", target),
+            Series(f"grows above {growth_limit(result.target):.0f} %", limit),
         ],
     )
 

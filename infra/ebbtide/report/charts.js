@@ -1,7 +1,7 @@
 // Draws the charts of the page. All share one time axis: drag over one to zoom all of them, double-click to go back.
 "use strict";
 const charts = JSON.parse(document.getElementById("charts").textContent);
-const HEIGHT = 222, LEFT = 56, RIGHT = 20, TOP = 20, BOTTOM = 24, PAPER_WIDTH = 680, BAR = 11;
+const HEIGHT = 222, LEFT = 56, TOP = 20, BOTTOM = 24, PAPER_WIDTH = 680, BAR = 11;
 let printing = false;
 const every = charts.flatMap(chart => chart.series.flatMap(series => series.points));
 const whole = [0, Math.max(1, ...every.map(point => point[0]))];
@@ -70,7 +70,7 @@ function drawMarks(marks, x, right, svg, plot) {
     if (seconds < range[0] || seconds > range[1]) continue;
     const place = x(seconds), size = 6 * text.length, before = place + 4 + size > right;
     const begin = before ? place - 4 - size : place + 4;
-    let row = ends.findIndex(end => end < begin);
+    let row = ends.findIndex(end => end + 8 < begin);
     if (row < 0) row = ends.length;
     ends[row] = begin + size;
     element("line", { class: "mark", x1: place, x2: place, y1: TOP, y2: HEIGHT - BOTTOM }, plot);
@@ -78,11 +78,28 @@ function drawMarks(marks, x, right, svg, plot) {
   }
 }
 
+// The names of lines stand at their ends; in a legend where the longest of them would take too much of the width.
+const nameSize = name => 6.2 * name.length + 14;
+const widest = Math.max(...charts.flatMap(chart => chart.series)
+  .filter(series => series.kind !== "bar" && series.points.length).map(series => nameSize(series.name)), 20);
+
+// Each where its line ends, and below the one before where they would cover each other.
+function drawNames(ends, right, svg) {
+  const lowest = HEIGHT - BOTTOM;
+  ends.sort((a, b) => a.y - b.y);
+  ends.forEach((end, index) => { if (index) end.y = Math.max(end.y, ends[index - 1].y + 12); });
+  for (let index = ends.length - 1, edge = lowest; index >= 0; edge = ends[index--].y - 12)
+    ends[index].y = Math.min(ends[index].y, edge);
+  for (const end of ends)
+    element("text", { class: "name", x: right + 6, y: end.y + 4, style: `fill:${end.colour}` }, svg, end.name);
+}
+
 function draw(chart, host) {
   // With the points just outside: what a line was before the zoom's edge still holds at it.
   const visible = chart.series.flatMap(series => series.points.filter((point, index, all) => point[0] <= range[1]
     && (point[0] >= range[0] || series.kind !== "bar" && index + 1 < all.length && all[index + 1][0] >= range[0])));
   const width = printing ? PAPER_WIDTH : Math.max(260, host.clientWidth);
+  const named = widest <= width / 3, RIGHT = named ? widest : 20;
   const whole = chart.series.every(series => series.points.every(point => Number.isInteger(point[1])));
   const highest = Math.max(...visible.map(point => point[1]), 0);
   const rise = valueStep(highest, whole), top = rise * Math.max(1, Math.ceil(highest / rise));
@@ -103,6 +120,7 @@ function draw(chart, host) {
     element("text", { class: "axis", x: x(tick), y: HEIGHT - 6, "text-anchor": "middle" }, svg, clock(tick));
   const legend = document.createElement("div");
   legend.className = "legend";
+  const ends = [];
   chart.series.forEach((series, index) => {
     if (!series.points.length) return;
     if (series.kind === "bar") {
@@ -116,11 +134,17 @@ function draw(chart, host) {
         element("path", { d: `${path}V${y(0)}H${path.slice(1).split(" ")[0]}Z`, fill: colour(index), opacity: .15 }, plot);
       if (path) element("path", { d: path, class: `line line-${index % 5}`, stroke: colour(index) }, plot);
     }
+    if (named && series.kind !== "bar") {
+      const last = series.points[Math.max(0, at(series.points, range[1]))];
+      ends.push({ name: series.name, y: Math.max(TOP, y(last[1])), colour: colour(index) });
+      return;
+    }
     const name = document.createElement("span");
     name.style.color = colour(index);
     name.textContent = series.name;
     legend.append(name);
   });
+  drawNames(ends, width - RIGHT, svg);
   drawMarks(chart.marks, x, width - RIGHT, svg, plot);
   const cross = element("line", { class: "cross", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden" }, svg);
   const chosen = element("rect", { class: "chosen", y: TOP, height: HEIGHT - TOP - BOTTOM, visibility: "hidden" }, svg);
