@@ -107,6 +107,16 @@ def test_a_line_that_is_not_whole_is_never_passed_over(tmp_path: Path, torn: str
         ledger.read(file, [])
 
 
+@pytest.mark.parametrize("cut", range(1, 40))
+def test_a_line_that_is_still_being_written_is_read_when_it_is_whole(tmp_path: Path, cut: int) -> None:
+    file = written(tmp_path, (1, "started", "a", 1, "x"), (2, "finished", "a", 1, "x"))
+    text = file.read_text()
+    file.write_text(text[:-cut])
+    assert [one.killed for one in ledger.read(file, ["x"]).handlings] == [True]
+    file.write_text(text)
+    assert ledger.read(file, ["x"]).finished == {"x"}
+
+
 def test_an_end_without_a_beginning_is_never_passed_over(tmp_path: Path) -> None:
     file = written(tmp_path, (1, "finished", "a", 1, "x"))
     with pytest.raises(ValueError, match="not a whole ledger line"):

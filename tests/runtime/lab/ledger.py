@@ -95,7 +95,9 @@ class Account:
 
 
 def read(path: Path, sent: Iterable[str]) -> Account:
-    """Reads a ledger.
+    """Reads a ledger, also while it is written: a last line without its end is not there yet.
+
+    A line is one write, but a reader may come in the midst of one that crosses a page of the file.
 
     Raises:
         ValueError: a line is not whole, or an end has no beginning: then nothing that is counted can be believed.
@@ -103,7 +105,8 @@ def read(path: Path, sent: Iterable[str]) -> Account:
     open_handlings: dict[tuple[str, int, str], float] = {}
     handlings: list[Handling] = []
     consuming: list[tuple[str, float]] = []
-    for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], 1):
+    whole_lines, _, _ = (path.read_text() if path.exists() else "").rpartition("\n")
+    for number, line in enumerate(whole_lines.splitlines(), 1):
         try:
             record = json.loads(line)
             moment = record["monotonic_ns"] * NANOSECONDS
