@@ -99,6 +99,7 @@ def test_an_image_that_cannot_be_pulled_is_one_line_and_leaves_nothing(start: St
     status, _, err = finish(start(image="localhost/ebbtide/nowhere:1"), 120)
     assert (status, len(err.splitlines())) == (1, 1), err
     assert "--image: localhost/ebbtide/nowhere:1 cannot be pulled" in err
+    assert "what was made is taken away again" in err
     assert left_over(api) == set()
 
 
@@ -109,7 +110,7 @@ def test_an_interrupted_rehearsal_takes_everything_away(start: Start, api: Kuber
     process.send_signal(signal.SIGINT)
     status, _, err = finish(process, 120)
     assert status == 130
-    assert "interrupted; what was made has been taken away again" in err
+    assert "interrupted; what was made is taken away again" in err
     assert left_over(api) == set()
 
 

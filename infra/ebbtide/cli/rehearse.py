@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
@@ -21,6 +21,7 @@ from ebbtide.rehearsal.report import build_report, tables
 from ebbtide.rehearsal.result import Result, as_json, judge
 from ebbtide.rehearsal.scenario import Options
 from ebbtide.report.page import render_page
+from ebbtide.settings.findings import SettingsError
 from ebbtide.settings.loader import load_stack
 from ebbtide.settings.stack import is_gke
 from ebbtide.settings.yaml import parse_yaml
@@ -73,6 +74,9 @@ def run(command: Command) -> None:
     rehearsal = Rehearsal(options, access, say)
     try:
         record = rehearsal.run()
+    except SettingsError as error:
+        left = rehearsal.left_behind()
+        raise SettingsError([replace(one, message=f"{one.message}; {left}") for one in error.findings]) from None
     except (RuntimeError, OSError, access.client.ApiException, HTTPError, WebSocketException) as error:
         # A command that fails in a pod, an object that is not admitted, an API server that goes away in the middle.
         known = isinstance(error, access.client.ApiException)
@@ -80,7 +84,7 @@ def run(command: Command) -> None:
         message = f"could not go on ({reason[:500]}); {rehearsal.left_behind()}"
         raise refusal("rehearse", message, "put that right, then run it again") from None
     except KeyboardInterrupt:
-        typer.echo("rehearse: interrupted; what was made has been taken away again", err=True)
+        typer.echo(f"rehearse: interrupted; {rehearsal.left_behind()}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     result = judge(record)
     if command.report is not None:

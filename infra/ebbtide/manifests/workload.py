@@ -61,6 +61,12 @@ def build_queue_consumer(
     )
 
 
+def longest_update_seconds(stack: StackSettings) -> int:
+    """How long the engine waits at most for one object of the stack's consumers before it calls an update failed."""
+    built = (build_queue_consumer(stack, consumer) for consumer in stack.consumers.values())
+    return max((one.timeouts.update_seconds or 0 for resources in built for one in resources), default=0)
+
+
 def _in_order(
     consumer: ConsumerSettings, objects: Iterable[Resource], identity: Iterable[Resource], namespace: str
 ) -> Iterator[Resource]:

@@ -193,6 +193,4 @@ def refuse_image(pod: Mapping[str, Any], option: str) -> None:
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") in _PULL_FAILURES:
             message = f"{container['image']} cannot be pulled by the cluster ({waiting['reason']})"
-            raise refusal(
-                option, f"{message}; what was made is taken away again", "push it, or load it into the cluster's node"
-            )
+            raise refusal(option, message, "push it, or load it into the cluster's node")

@@ -78,28 +78,30 @@ class Rehearsal:
         self._say = say
         self._brokers = f"{options.namespace}-broker"
         self._own = (self._brokers, options.namespace)
+        self._made_something = False
 
     def run(self) -> Record:
         """Rehearse, and leave nothing behind. Raises SettingsError for what makes a rehearsal impossible."""
         with tempfile.TemporaryDirectory(prefix="ebbtide-rehearse-") as directory:
             project, consumer = self._prepare_project(Path(directory))
-            with self._namespaces():
+            with self._namespaces() as left:
                 dsn = self._start_broker()
                 self._start_sender(consumer, dsn)
                 with self._watched(project) as record:
                     self._deploy(project, record)
                     self._perform(project, record)
+            record.problems += left
             return record
 
     def left_behind(self) -> str:
-        """Half a sentence about what is in the cluster after `run` has failed."""
+        """Half a sentence about what is in the cluster after `run`."""
         try:
             left = [name for name in self._own if self._cluster.has_namespace(name)]
         except Exception:  # noqa: BLE001 - the API server has failed us once already
             return f"whether {' and '.join(self._own)} are left cannot be asked; a second run takes them over"
         if left:
             return f"left there: {' and '.join(left)}, which a second run takes over"
-        return "what was made is taken away again"
+        return "what was made is taken away again" if self._made_something else "nothing was made"
 
     def _prepare_project(self, directory: Path) -> tuple[Project, ConsumerSettings]:
         options = self._options
@@ -143,19 +145,30 @@ class Rehearsal:
         return name
 
     @contextlib.contextmanager
-    def _namespaces(self) -> Iterator[None]:
-        """Both namespaces; gone when the rehearsal is over, however it ends."""
+    def _namespaces(self) -> Iterator[list[str]]:
+        """Both namespaces; gone when the rehearsal is over, however it ends.
+
+        That they cannot be removed hides neither what ended the rehearsal nor what it has seen: it is said in the list.
+        """
+        left: list[str] = []
         try:
             for name in self._own:
                 self._say(f"Making namespace {name} in {self._access.context} ...")
                 self._cluster.make_namespace(name)
-            yield
+                self._made_something = True
+            yield left
         finally:
-            # One that cannot be removed does not keep the other.
-            with undisturbed(), contextlib.ExitStack() as clean_up:
-                self._say("Taking the namespaces away ...")
-                for name in reversed(self._own):
-                    clean_up.callback(self._cluster.remove_namespace, name)
+            try:
+                self._take_away()
+            except Exception:  # noqa: BLE001 - whatever it was, the namespaces are what a user has to look at
+                left.append(self.left_behind())
+
+    def _take_away(self) -> None:
+        # One that cannot be removed does not keep the other.
+        with undisturbed(), contextlib.ExitStack() as clean_up:
+            self._say("Taking the namespaces away ...")
+            for name in reversed(self._own):
+                clean_up.callback(self._cluster.remove_namespace, name)
 
     def _start_broker(self) -> str:
         """Returns the DSN."""

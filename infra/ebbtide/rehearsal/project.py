@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from ebbtide.manifests.workload import longest_update_seconds
 from ebbtide.rehearsal.interruption import undisturbed
 from ebbtide.rehearsal.problem import refusal
 from ebbtide.settings.findings import parse_path
@@ -21,7 +22,9 @@ from ebbtide.settings.loader import PROJECT_FILE, load_stack, stack_file
 from ebbtide.settings.stack import StackSettings
 from ebbtide.settings.yaml import parse_yaml
 
-UP_SECONDS = 420
+UP_ALLOWANCE_SECONDS = 120
+"""For the engine's start, and for what it makes before and after the objects that it waits longest for."""
+_CALL_SECONDS = 120
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", ".git", ".venv", "venv", "node_modules", "image")
 
 
@@ -39,9 +42,7 @@ class Project:
         """Copy Pulumi.yaml, the stack's file and the program. Raises SettingsError where there is no such stack."""
         pulumi = shutil.which("pulumi")
         if pulumi is None:
-            raise refusal(
-                "pulumi", "is not on PATH, and a rehearsal deploys with it; nothing was made", "install the Pulumi CLI"
-            )
+            raise refusal("pulumi", "is not on PATH, and a rehearsal deploys with it", "install the Pulumi CLI")
         load_stack(stack, root)
         project = parse_yaml((root / PROJECT_FILE).read_text(encoding="utf-8"), root / PROJECT_FILE)
         main = Path(project.get("main", "."))
@@ -78,19 +79,22 @@ class Project:
     def up(self, look: Callable[[], None] = lambda: None) -> float:
         """`pulumi up`, with the state in the private directory; returns how many seconds it took.
 
-        `look` is called twice a second and may raise, which ends the update. Raises SettingsError when it fails.
+        `look` is called twice a second and may raise, which ends the update. Raises SettingsError when it fails, or is
+        not done in the time that the stack gives its objects.
         """
         began = time.monotonic()
+        seconds = longest_update_seconds(self.settings()) + UP_ALLOWANCE_SECONDS
         if not (self.directory.parent / "state" / ".pulumi").exists():
             self._run("stack", "init", self.stack)
-        self._run("up", "--yes", "--skip-preview", "--stack", self.stack, "--color", "never", look=look)
+        command = ("up", "--yes", "--skip-preview", "--stack", self.stack, "--color", "never")
+        self._run(*command, look=look, seconds=seconds)
         return time.monotonic() - began
 
     def version(self) -> str:
         """Of the Pulumi CLI."""
         return self._run("version").strip()
 
-    def _run(self, *command: str, look: Callable[[], None] = lambda: None) -> str:
+    def _run(self, *command: str, look: Callable[[], None] = lambda: None, seconds: float = _CALL_SECONDS) -> str:
         environment = {
             "PULUMI_CONFIG_PASSPHRASE": "rehearsal",
             "PULUMI_SKIP_UPDATE_CHECK": "1",
@@ -110,7 +114,7 @@ class Project:
                 start_new_session=True,
             )
             try:
-                in_time = _wait(process, look)
+                in_time = _wait(process, look, seconds)
             finally:
                 # A second Ctrl-C between its SIGINT and its SIGKILL would leave an engine that goes on making things.
                 with undisturbed():
@@ -118,15 +122,15 @@ class Project:
             text = log.read_text(encoding="utf-8", errors="replace")
         if process.returncode or not in_time:
             what = " ".join(command[:2])
-            how = f"failed (status {process.returncode})" if in_time else f"is not done after {UP_SECONDS} s"
+            how = f"failed (status {process.returncode})" if in_time else f"is not done after {seconds:.0f} s"
             lines = "\n  ".join(text.strip().splitlines()[-15:])
-            raise refusal("pulumi", f"`pulumi {what}` {how}; what was made is taken away again:\n  {lines}", "")
+            raise refusal("pulumi", f"`pulumi {what}` {how}", f"its last lines:\n  {lines}")
         return text
 
 
-def _wait(process: subprocess.Popen[bytes], look: Callable[[], None]) -> bool:
+def _wait(process: subprocess.Popen[bytes], look: Callable[[], None], seconds: float) -> bool:
     """Whether it has ended in time."""
-    deadline = time.monotonic() + UP_SECONDS
+    deadline = time.monotonic() + seconds
     while process.poll() is None:
         look()
         if time.monotonic() > deadline:
