@@ -87,7 +87,7 @@ def stuck(monkeypatch):
 
         def remove_namespace(self, name):
             asked.append(name)
-            raise RuntimeError(name)
+            raise RuntimeError(f"{name} stays")
 
         def has_namespace(self, name):
             return True
@@ -98,17 +98,40 @@ def stuck(monkeypatch):
 
 def test_a_namespace_that_cannot_be_removed_keeps_neither_the_other_nor_the_result(stuck):
     rehearsal, asked = stuck
-    with rehearsal._namespaces() as left:
+    with rehearsal._namespaces():
         pass
-    assert asked == ["n-broker", "n"]
-    assert left == ["left there: n-broker and n, which a second run takes over"], "what was seen is thrown away"
+    assert asked == ["n", "n-broker"]
+    assert rehearsal.left_behind == (
+        "left in the cluster: n-broker and n (RuntimeError: n stays; RuntimeError: n-broker stays), which a second run "
+        "takes over"
+    )
 
 
 def test_what_ended_a_rehearsal_is_not_hidden_by_what_fails_after_it(stuck):
     rehearsal, asked = stuck
     with pytest.raises(ValueError, match="the cause"), rehearsal._namespaces():
         raise ValueError("the cause")
-    assert asked == ["n-broker", "n"]
+    assert asked == ["n", "n-broker"]
+
+
+def test_a_closed_terminal_does_not_keep_the_namespaces(stuck):
+    rehearsal, asked = stuck
+
+    def say(line):
+        raise BrokenPipeError
+
+    rehearsal._say = say
+    with pytest.raises(BrokenPipeError), rehearsal._namespaces():
+        pass
+    assert asked == ["n", "n-broker"]
+
+
+def test_a_failure_is_none_where_the_namespaces_are_gone_all_the_same(stuck):
+    rehearsal, _ = stuck
+    rehearsal._cluster.has_namespace = lambda name: False
+    with rehearsal._namespaces():
+        pass
+    assert (rehearsal.left_behind, rehearsal._left_something) == ("what was made is taken away again", False)
 
 
 def test_the_baseline_has_neither_hook_nor_probes_nor_a_grace_period_of_its_own():

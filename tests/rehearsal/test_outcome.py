@@ -97,19 +97,32 @@ def test_a_change_in_its_very_first_sync_is_seen():
     assert [(one.at, one.before, one.after) for one in find_scalings(moments)] == [(2, 1, 3)]
 
 
+def test_pods_that_are_not_there_yet_are_no_growth():
+    moments = [Moment(0, 0, 0, 0, None, None, None), Moment(1, 0, 0, 0, 1, None, None), moment(2, 1)]
+    assert find_scalings(moments) == [], "a growth that never was takes from what may grow in its period"
+
+
 @pytest.mark.parametrize(
     ("moments", "seconds"),
     [
         ([moment(0, 1, measured=10), moment(5, 1, measured=90), moment(17, 3)], 12),
         ([moment(0, 1, measured=65), moment(5, 1, measured=67), moment(17, 3)], 12),
         ([moment(0, 1, measured=10), moment(5, 3), moment(6, 3, measured=90)], 0),
+        ([moment(0, 1, measured=10), moment(5, 2), moment(9, 2, measured=90), moment(17, 3)], 8),
         ([moment(0, 1, measured=10), moment(5, 3)], None),
         ([moment(0, 1, measured=90)], None),
     ],
-    ids=["over", "within the tolerance is not over", "the autoscaler saw it first", "never over", "never grew"],
+    ids=[
+        "over",
+        "within the tolerance is not over",
+        "the autoscaler saw it first",
+        "to the minimum before any load",
+        "never over",
+        "never grew",
+    ],
 )
 def test_the_first_scale_up_is_timed_from_the_crossing(moments, seconds):
-    assert seconds_to_first_scale_up(moments, 60) == seconds
+    assert seconds_to_first_scale_up(moments, 60, 2) == seconds
 
 
 BUSY = [moment(0, 3, 250), moment(20, 3, 250), moment(40, 3, 10), moment(60, 1, 10)]
@@ -151,6 +164,24 @@ def test_what_explain_excludes_is_a_contradiction(spec, moments, words):
 )
 def test_what_explain_allows_is_none(moments):
     assert contradictions(moments, LIMITS, 60, TWO_PODS) == [], "a rehearsal would fail for a change that is allowed"
+
+
+@pytest.mark.parametrize("behavior", [None, TWO_PODS.behavior, up_by("Percent", 100, 15).behavior])
+def test_from_below_the_minimum_it_goes_there_at_once(behavior):
+    moments = [moment(0, None), moment(1, 6)]
+    spec = HpaSpec(6, 9, behavior=behavior)
+    assert contradictions(moments, replace(LIMITS, first_steps=(6, 9)), 60, spec) == []
+
+
+def test_a_change_that_was_seen_late_is_as_old_as_it_can_be():
+    moments = [moment(0, 1, 250), moment(2.5, 3, 250), moment(15.2, 3, 250), moment(15.6, 4, 250)]
+    assert contradictions(moments, LIMITS, 60, TWO_PODS) == [], "the first one came 15 s before, and was seen late"
+
+
+def test_what_shrank_within_the_period_may_grow_again():
+    spec = up_by("Pods", 1, 16)
+    moments = [moment(0, 4, 10), moment(1, 2, 10), moment(15.9, 2, 10), moment(16.4, 4, 250)]
+    assert contradictions(moments, LIMITS, 60, spec) == [], "the period began with four pods"
 
 
 @pytest.mark.parametrize(("window", "judged"), [(60, True), (31, True), (30, False), (15, False)])

@@ -138,10 +138,19 @@ def test_a_window_within_two_syncs_is_said_not_to_be_judged(record, window, judg
 
 
 def test_the_command_repeats_the_rehearsal_and_tells_no_secret(record):
-    values = {"worker.processes": 8, "environment.TOKEN": "hunter2", "secretEnvironment.KEY": "hunter2"}
+    values = {
+        "worker.processes": 8,
+        "image": "registry/wörker:1",
+        "environment.TOKEN": "hunter2",
+        "secretEnvironment.KEY": "hunter2",
+        "worker.command": ["sh", "-c", "TOKEN=hunter2 work"],
+        "network.egress": [{"cidr": "hunter2"}],
+    }
     record.options = replace(record.options, root=Path("/home/somebody/project"), values=values, baseline=True)
     page = render_page(build_report(judge(record)))
     assert "--set worker.processes=8" in page
+    assert "registry/wörker:1" in page
+    assert "--send-command" in page
     assert "--set environment.TOKEN=..." in page
     assert "--baseline" in page
     assert not re.search("hunter2|/home/somebody", page), "a page is handed around"

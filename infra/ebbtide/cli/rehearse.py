@@ -16,7 +16,7 @@ from ebbtide.rehearsal.access import open_access
 from ebbtide.rehearsal.broker import BrokerKind
 from ebbtide.rehearsal.conduct import Rehearsal
 from ebbtide.rehearsal.interruption import take_as_interrupts
-from ebbtide.rehearsal.problem import answer_of, refusal
+from ebbtide.rehearsal.problem import one_line, refusal
 from ebbtide.rehearsal.report import build_report, tables
 from ebbtide.rehearsal.result import Result, as_json, judge
 from ebbtide.rehearsal.scenario import Options
@@ -75,16 +75,14 @@ def run(command: Command) -> None:
     try:
         record = rehearsal.run()
     except SettingsError as error:
-        left = rehearsal.left_behind()
-        raise SettingsError([replace(one, message=f"{one.message}; {left}") for one in error.findings]) from None
+        findings = [replace(one, message=f"{one.message}; {rehearsal.left_behind}") for one in error.findings]
+        raise SettingsError(findings, error.where) from None
     except (RuntimeError, OSError, access.client.ApiException, HTTPError, WebSocketException) as error:
         # A command that fails in a pod, an object that is not admitted, an API server that goes away in the middle.
-        known = isinstance(error, access.client.ApiException)
-        reason = answer_of(error) if known else " ".join(f"{type(error).__name__}: {error}".split())
-        message = f"could not go on ({reason[:500]}); {rehearsal.left_behind()}"
+        message = f"could not go on ({one_line(error)}); {rehearsal.left_behind}"
         raise refusal("rehearse", message, "put that right, then run it again") from None
     except KeyboardInterrupt:
-        typer.echo(f"rehearse: interrupted; {rehearsal.left_behind()}", err=True)
+        typer.echo(f"rehearse: interrupted; {rehearsal.left_behind}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     result = judge(record)
     if command.report is not None:

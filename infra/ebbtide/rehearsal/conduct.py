@@ -19,7 +19,7 @@ from ebbtide.rehearsal.interruption import undisturbed
 from ebbtide.rehearsal.ledger import Ledger
 from ebbtide.rehearsal.load import POD as SENDER_POD
 from ebbtide.rehearsal.load import Kind, Load, sender_pod
-from ebbtide.rehearsal.problem import refusal
+from ebbtide.rehearsal.problem import one_line, refusal
 from ebbtide.rehearsal.project import Project
 from ebbtide.rehearsal.scenario import ROUNDS, Disturbance, Kinds, Options, Round
 from ebbtide.rehearsal.watch import Watch
@@ -78,30 +78,23 @@ class Rehearsal:
         self._say = say
         self._brokers = f"{options.namespace}-broker"
         self._own = (self._brokers, options.namespace)
-        self._made_something = False
+        self.left_behind = "nothing was made"
+        """Half a sentence about what is in the cluster after `run`."""
+        self._made_something = self._left_something = False
 
     def run(self) -> Record:
         """Rehearse, and leave nothing behind. Raises SettingsError for what makes a rehearsal impossible."""
         with tempfile.TemporaryDirectory(prefix="ebbtide-rehearse-") as directory:
             project, consumer = self._prepare_project(Path(directory))
-            with self._namespaces() as left:
+            with self._namespaces():
                 dsn = self._start_broker()
                 self._start_sender(consumer, dsn)
                 with self._watched(project) as record:
                     self._deploy(project, record)
                     self._perform(project, record)
-            record.problems += left
+            if self._left_something:
+                record.problems.append(self.left_behind)
             return record
-
-    def left_behind(self) -> str:
-        """Half a sentence about what is in the cluster after `run`."""
-        try:
-            left = [name for name in self._own if self._cluster.has_namespace(name)]
-        except Exception:  # noqa: BLE001 - the API server has failed us once already
-            return f"whether {' and '.join(self._own)} are left cannot be asked; a second run takes them over"
-        if left:
-            return f"left there: {' and '.join(left)}, which a second run takes over"
-        return "what was made is taken away again" if self._made_something else "nothing was made"
 
     def _prepare_project(self, directory: Path) -> tuple[Project, ConsumerSettings]:
         options = self._options
@@ -145,30 +138,46 @@ class Rehearsal:
         return name
 
     @contextlib.contextmanager
-    def _namespaces(self) -> Iterator[list[str]]:
-        """Both namespaces; gone when the rehearsal is over, however it ends.
-
-        That they cannot be removed hides neither what ended the rehearsal nor what it has seen: it is said in the list.
-        """
-        left: list[str] = []
+    def _namespaces(self) -> Iterator[None]:
+        """Both namespaces; gone when the rehearsal is over, however it ends."""
         try:
             for name in self._own:
                 self._say(f"Making namespace {name} in {self._access.context} ...")
                 self._cluster.make_namespace(name)
                 self._made_something = True
-            yield left
+            yield
         finally:
-            try:
+            with undisturbed():
                 self._take_away()
-            except Exception:  # noqa: BLE001 - whatever it was, the namespaces are what a user has to look at
-                left.append(self.left_behind())
 
     def _take_away(self) -> None:
-        # One that cannot be removed does not keep the other.
-        with undisturbed(), contextlib.ExitStack() as clean_up:
+        """Remove the namespaces, and put down in `left_behind` what became of them.
+
+        Raises nothing: what ended the rehearsal, or what it has seen, matters more than that they cannot be removed.
+        """
+        with contextlib.suppress(OSError):  # nobody reads the progress any more
             self._say("Taking the namespaces away ...")
-            for name in reversed(self._own):
-                clean_up.callback(self._cluster.remove_namespace, name)
+        reasons, left = [], []
+        for name in reversed(self._own):
+            try:
+                self._cluster.remove_namespace(name)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it does not keep the other one
+                reasons.append(one_line(error))
+        try:
+            left = [name for name in self._own if self._cluster.has_namespace(name)]
+        except Exception as error:  # noqa: BLE001 - an API server that has gone away
+            self._left_something = True
+            self.left_behind = (
+                f"whether {' and '.join(self._own)} are left cannot be asked ({one_line(error)}); a second run takes "
+                "them over"
+            )
+            return
+        if left:
+            self._left_something = True
+            why = f" ({'; '.join(reasons)})" if reasons else ""
+            self.left_behind = f"left in the cluster: {' and '.join(left)}{why}, which a second run takes over"
+        elif self._made_something:
+            self.left_behind = "what was made is taken away again"
 
     def _start_broker(self) -> str:
         """Returns the DSN."""

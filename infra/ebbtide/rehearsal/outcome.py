@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ebbtide.capacity.hpa import History, HpaSpec
 from ebbtide.capacity.hpa.history import ScaleEvent
@@ -17,8 +18,8 @@ SYNC_SECONDS = 15
 """kube-controller-manager's --horizontal-pod-autoscaler-sync-period; GKE keeps the default."""
 TOLERANCE = 0.1
 """Its --horizontal-pod-autoscaler-tolerance: a metric within 10 % of the target changes nothing."""
-_LOOK_SECONDS = 1
-"""How late a change may be seen: two changes a period apart can seem so much closer."""
+_STATUS_SECONDS = 1
+"""How long after a change its status may be written."""
 _US = 1_000_000
 
 
@@ -54,10 +55,13 @@ class Scaling:
     """A change of the number of pods that the autoscaler asks for."""
 
     at: float
+    """When it was seen."""
     before: int
     after: int
     utilization: int | None
     """What it saw, in per cent of the request."""
+    since: float
+    """When it had not happened yet: looks may fail, or take long."""
 
 
 def find_drains(
@@ -106,14 +110,12 @@ def find_drains(
 
 def find_scalings(moments: Sequence[Moment]) -> list[Scaling]:
     """Every change of what the autoscaler asks for. Before its first sync it asks for nothing (0): then the pods that
-    are there count."""
+    are there count, or the one that a Deployment without `replicas` has before it is there."""
     found = []
-    before = moments[0].pods if moments else 0
-    for moment in moments:
-        after = moment.desired or moment.pods
-        if moment.desired and after != before:
-            found.append(Scaling(moment.at, before, after, moment.utilization))
-        before = after
+    for last, moment in pairwise(moments):
+        before = last.desired or last.pods or 1
+        if moment.desired and moment.desired != before:
+            found.append(Scaling(moment.at, before, moment.desired, moment.utilization, last.at))
     return found
 
 
@@ -122,12 +124,13 @@ def growth_limit(target: int) -> float:
     return target * (1 + TOLERANCE)
 
 
-def seconds_to_first_scale_up(moments: Sequence[Moment], target: int) -> float | None:
-    """From the moment at which the metrics API first says more than the target and its tolerance, until the
-    autoscaler asks for more pods; None where it never did. The autoscaler asks the API itself: 0 where it was first."""
+def seconds_to_first_scale_up(moments: Sequence[Moment], target: int, least: int) -> float | None:
+    """From the moment at which the metrics API first says more than the target and its tolerance, until the autoscaler
+    asks for more than the `least` pods, which it does without any load; None where it never did. The autoscaler asks
+    the API itself: 0 where it was first."""
     limit = growth_limit(target)
     crossing = next((one.at for one in moments if one.measured is not None and one.measured > limit), None)
-    growth = next((one.at for one in find_scalings(moments) if one.after > one.before), None)
+    growth = next((one.at for one in find_scalings(moments) if one.after > max(one.before, least)), None)
     if crossing is None or growth is None:
         return None
     return max(0.0, growth - crossing)
@@ -163,15 +166,22 @@ def contradictions(moments: Sequence[Moment], limits: ScalingLimits, target: int
 
 
 def _most_allowed(spec: HpaSpec, earlier: Sequence[Scaling], scaling: Scaling) -> int:
-    """The most that the policies let it ask for after what it had changed before."""
+    """The most that the policies let it ask for after its earlier changes, whenever between two looks those were."""
+    if scaling.before < spec.min_replicas:
+        return spec.min_replicas  # at once, whatever the policies say
     if spec.behavior is None:
         return limit(spec, DEFAULT_FLAGS, scaling.before, spec.max_replicas).replicas
     history = History()
+    # What grew within a period takes from what may grow, what shrank adds to it: the one as old as it can be, the
+    # other as young.
     for one in earlier:
-        events = history.scale_ups if one.after > one.before else history.scale_downs
-        events.append(ScaleEvent(abs(one.after - one.before), round(one.at * _US)))
-    now_us = round((scaling.at + _LOOK_SECONDS) * _US)
-    return limit_with_behavior(spec, history, scaling.before, spec.max_replicas, now_us).replicas
+        if one.after > one.before:
+            at = one.since - _STATUS_SECONDS
+            history.scale_ups.append(ScaleEvent(one.after - one.before, round(at * _US)))
+        else:
+            at = one.at + (scaling.at - scaling.since) + _STATUS_SECONDS
+            history.scale_downs.append(ScaleEvent(one.before - one.after, round(at * _US)))
+    return limit_with_behavior(spec, history, scaling.before, spec.max_replicas, round(scaling.at * _US)).replicas
 
 
 def _was_busy(moments: Sequence[Moment], scaling: Scaling, limits: ScalingLimits, target: int) -> bool:

@@ -15,6 +15,15 @@ def refusal(where: str, message: str, remedy: str) -> SettingsError:
     return SettingsError([Finding((where,), message, remedy, rule=RULE)])
 
 
+def one_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    if isinstance(error, SettingsError):
+        return str(error)
+    if hasattr(error, "status") and hasattr(error, "body"):
+        return answer_of(error)
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+
+
 def answer_of(error: Any) -> str:
     """What an API server said, in one line: the client's ApiException prints headers and body over several."""
     try:

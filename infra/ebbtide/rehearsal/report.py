@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import shlex
 from importlib.metadata import version
 
@@ -136,7 +137,7 @@ def _set_up_table(result: Result) -> Table:
 
 
 def _command(options: Options) -> str:
-    """What repeats it. A variable's value may be a secret, and the project's directory is another one elsewhere."""
+    """What repeats it, without the project's directory, which is another one elsewhere."""
     given = {
         "--stack": options.stack,
         "--consumer": options.consumer,
@@ -147,12 +148,19 @@ def _command(options: Options) -> str:
         "--broker-image": options.broker_image,
         "--scenario": options.scenario,
         "--messages": str(options.messages),
+        "--setup-command": options.setup_command,
+        "--send-command": options.send_command,
     }
     words = [word for name, value in given.items() if value is not None for word in (name, value)]
     for path, value in options.values.items():
-        shown = "..." if "environment" in path.lower() else json.dumps(value)
-        words += ["--set", f"{path}={shown}"]
+        words += ["--set", f"{path}={_shown(path, value)}"]
     return shlex.join(["ebbtide", "rehearse", *words, *(["--baseline"] if options.baseline else [])])
+
+
+def _shown(path: str, value: object) -> str:
+    """A value as it was typed; not of a variable, an annotation or a command line, which may hold a secret."""
+    hidden = re.search("environment|annotation|command|argument", path.lower()) or isinstance(value, list | dict)
+    return "..." if hidden else json.dumps(value, ensure_ascii=False)
 
 
 def _pods_chart(result: Result) -> Chart:
@@ -229,7 +237,7 @@ def _drain_bars(result: Result) -> Bars:
     return Bars(
         "Drains",
         "A row for each pod that ended, by time: how long it took to end, and within it how long its longest message "
-        "still needed. A message that reaches beyond its pod was cut off.",
+        "still needed.",
         "s",
         "drain",
         "longest message left",

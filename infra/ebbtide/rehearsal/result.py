@@ -85,7 +85,7 @@ def judge(record: Record) -> Result:
     limits = build_scaling_limits(record.stack, record.consumer)
     assert limits is not None  # noqa: S101 - the same
     spec = read_autoscaler(record.stack, record.consumer, scaling)
-    first = seconds_to_first_scale_up(moments, target)
+    first = seconds_to_first_scale_up(moments, target, spec.min_replicas)
     against = contradictions(moments, limits, target, spec)
     problems = [*record.problems, *against]
     if first is None or first > 2 * SYNC_SECONDS:

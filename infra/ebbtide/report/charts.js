@@ -99,7 +99,7 @@ function draw(chart, host) {
   const visible = chart.series.flatMap(series => series.points.filter((point, index, all) => point[0] <= range[1]
     && (point[0] >= range[0] || series.kind !== "bar" && index + 1 < all.length && all[index + 1][0] >= range[0])));
   const width = printing ? PAPER_WIDTH : Math.max(260, host.clientWidth);
-  const named = widest <= width / 3, RIGHT = named ? widest : 20;
+  const named = widest <= width / 3 && chart.series.length <= 5, RIGHT = named ? widest : 20;
   const whole = chart.series.every(series => series.points.every(point => Number.isInteger(point[1])));
   const highest = Math.max(...visible.map(point => point[1]), 0);
   const rise = valueStep(highest, whole), top = rise * Math.max(1, Math.ceil(highest / rise));

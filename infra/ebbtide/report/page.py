@@ -77,9 +77,9 @@ def _bar_rows(bars: Bars) -> str:
         for kind, text in (("outer", bars.outer), ("inner", bars.inner))
     )
     return (
-        f'<section class="bars"><h2>{escape(bars.title)}</h2><p>{escape(bars.explanation)}</p><table>'
-        f'<thead><tr><th></th><th class="track"><svg>{limit}</svg></th>{heads}</tr></thead>\n<tbody>{rows}</tbody>'
-        "</table></section>"
+        f'<section class="bars"><h2>{escape(bars.title)}</h2><p>{escape(bars.explanation)}</p><div class="table">'
+        f'<table><thead><tr><th></th><th class="track"><svg>{limit}</svg></th>{heads}</tr></thead>\n'
+        f"<tbody>{rows}</tbody></table></div></section>"
     )
 
 
