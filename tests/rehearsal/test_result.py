@@ -144,13 +144,15 @@ def test_the_command_repeats_the_rehearsal_and_tells_no_secret(record):
         "environment.TOKEN": "hunter2",
         "secretEnvironment.KEY": "hunter2",
         "worker.command": ["sh", "-c", "TOKEN=hunter2 work"],
-        "network.egress": [{"cidr": "hunter2"}],
+        "worker": {"kind": "command", "command": ["hunter2"]},
+        "autoscaling.metrics": [{"kind": "cpu"}],
     }
     record.options = replace(record.options, root=Path("/home/somebody/project"), values=values, baseline=True)
     page = render_page(build_report(judge(record)))
     assert "--set worker.processes=8" in page
     assert "registry/wörker:1" in page
     assert "--send-command" in page
+    assert "autoscaling.metrics=[{&quot;kind&quot;: &quot;cpu&quot;}]" in page
     assert "--set environment.TOKEN=..." in page
     assert "--baseline" in page
     assert not re.search("hunter2|/home/somebody", page), "a page is handed around"

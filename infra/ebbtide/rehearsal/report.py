@@ -159,8 +159,8 @@ def _command(options: Options) -> str:
 
 def _shown(path: str, value: object) -> str:
     """A value as it was typed; not of a variable, an annotation or a command line, which may hold a secret."""
-    hidden = re.search("environment|annotation|command|argument", path.lower()) or isinstance(value, list | dict)
-    return "..." if hidden else json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    return "..." if re.search("environment|annotation|command|argument", f"{path}={text}".lower()) else text
 
 
 def _pods_chart(result: Result) -> Chart:
