@@ -1,8 +1,9 @@
 """The simulator's controller decides on what the real one saw."""
 
 from ebbtide.capacity.hpa import HpaSpec, Metric
+from ebbtide.rehearsal.metrics import cpu_milli, measured_utilization, seen_utilization
 from ebbtide.rehearsal.replay import replay
-from ebbtide.rehearsal.watch import Sync, cpu_milli, measured_utilization, seen_utilization
+from ebbtide.rehearsal.watch import Sync
 
 SPEC = HpaSpec(1, 4, (Metric("Resource", "Utilization", 60, "cpu"),))
 READY_SINCE = "2026-11-23T17:00:00Z"
@@ -54,8 +55,26 @@ def test_usage_is_read_in_every_unit_of_the_metrics_api():
 
 
 def test_the_mean_is_over_pods_that_have_a_sample():
-    assert measured_utilization([pod("a"), pod("b"), pod("c")], [sample("a", "50m"), sample("b", "100m")]) == 75
-    assert measured_utilization([pod("a")], []) is None
+    assert measured_utilization([pod("a"), pod("b"), pod("c")], [sample("a", "50m"), sample("b", "100m")], NOW) == 75
+    assert measured_utilization([pod("a")], [], NOW) is None
+
+
+def test_what_the_autoscaler_does_not_count_is_no_crossing():
+    going = pod("b", deletionTimestamp="2026-11-23T18:31:00Z")
+    fresh = pod("c")
+    fresh["status"] |= {
+        "startTime": "2026-11-23T18:29:30Z",
+        "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-23T18:29:40Z"}],
+    }
+    samples = [sample("a", "10m"), sample("b", "100m"), sample("c", "100m")]
+    counted = measured_utilization([pod("a"), going, fresh], samples, NOW)
+    assert counted == 10, (
+        "its 30 s would begin with a sample that it does not look at: of 15 s, 10 s after it was ready"
+    )
+
+
+def test_an_autoscaler_that_has_not_decided_yet_does_not_differ():
+    assert replay(SPEC, [sync(0, 1, 0, "60m"), sync(15, 1, 0, "146m")]) == []
 
 
 def test_what_the_autoscaler_saw_is_in_its_status():

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ebbtide.capacity.hpa import Controller, History, HpaSpec, Pod, Sample, Scale, group_pods
+from ebbtide.capacity.hpa import Controller, History, HpaSpec, Scale, group_pods
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
 from ebbtide.rehearsal.cluster import Manifest
-from ebbtide.rehearsal.ledger import parse_time
-from ebbtide.rehearsal.watch import Sync, measured_utilization, request_milli, usage_milli
-from ebbtide.settings.units import parse_duration
+from ebbtide.rehearsal.metrics import measured_utilization, read_pods
+from ebbtide.rehearsal.watch import Sync
 
 _US = 1_000_000
 
@@ -40,12 +39,12 @@ def replay(spec: HpaSpec, syncs: Sequence[Sync]) -> list[Compared]:
     compared = []
     for sync in syncs:
         now_us = round(sync.at * _US)
-        seen = _seen_samples(sync)
-        pods = [_pod(pod, seen) for pod in sync.pods]
+        pods = read_pods(sync.pods, _seen_samples(sync))
         samples = [group_pods(pods, metric, now_us, DEFAULT_FLAGS) for metric in spec.metrics]
         scale = Scale(sync.current, sync.current)
         decision = controller.sync(history, now_us, scale, None, samples)
-        if sync.current and (sync.desired != sync.current or decision.desired != sync.current):
+        # Before it has decided anything, its status says 0.
+        if sync.current and sync.desired and {sync.desired, decision.desired} != {sync.current}:
             compared.append(Compared(sync.at, sync.current, sync.utilization, sync.desired, decision.desired))
     return compared
 
@@ -53,34 +52,7 @@ def replay(spec: HpaSpec, syncs: Sequence[Sync]) -> list[Compared]:
 def _seen_samples(sync: Sync) -> list[Manifest]:
     """Those whose mean is what the autoscaler says it saw; the earlier ones if neither is."""
     for samples in sync.samples:
-        measured = measured_utilization(
-            [pod for pod in sync.pods if "deletionTimestamp" not in pod["metadata"]], samples
-        )
+        measured = measured_utilization(sync.pods, samples, sync.at)
         if measured is not None and sync.utilization is not None and int(measured) == sync.utilization:
             return samples
     return sync.samples[0]
-
-
-def _pod(pod: Manifest, samples: Sequence[Manifest]) -> Pod:
-    status = pod["status"]
-    ready = next((one for one in status.get("conditions") or [] if one["type"] == "Ready"), None)
-    name = pod["metadata"]["name"]
-    sample = next((one for one in samples if one["metadata"]["name"] == name), None)
-    return Pod(
-        phase=status["phase"],
-        ready_status=ready["status"] if ready else None,
-        ready_transition_us=_us(ready["lastTransitionTime"]) if ready else 0,
-        start_us=_us(status["startTime"]) if "startTime" in status else None,
-        deleted="deletionTimestamp" in pod["metadata"],
-        request_milli=request_milli(pod),
-        sample=None if sample is None else _sample(sample),
-    )
-
-
-def _sample(sample: Manifest) -> Sample:
-    window = sample["window"].split(".")[0].removesuffix("s") + "s"
-    return Sample(round(usage_milli(sample)), _us(sample["timestamp"]), parse_duration(window) * _US)
-
-
-def _us(text: str) -> int:
-    return round(parse_time(text) * _US)

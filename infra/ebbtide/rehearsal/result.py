@@ -154,7 +154,10 @@ def as_json(result: Result) -> dict[str, Any]:
             "explain": asdict(result.limits),
             "contradictions": result.contradictions,
             "downWindowJudged": is_window_judged(result.limits),
-            "scalings": [{**asdict(one), "at": round(one.at - began, 1)} for one in result.scalings],
+            "scalings": [
+                {**asdict(one), "at": round(one.at - began, 1), "since": round(one.since - began, 1)}
+                for one in result.scalings
+            ],
             "replayed": [
                 {**asdict(one), "at": round(one.at - began, 1), "agrees": one.agrees} for one in result.compared
             ],

@@ -9,7 +9,7 @@ from typing import Any
 
 from ebbtide.rehearsal.cluster import Cluster, Manifest, is_ready
 from ebbtide.rehearsal.ledger import Ledger, parse_time
-from ebbtide.settings.units import parse_cpu
+from ebbtide.rehearsal.metrics import measured_utilization, seen_utilization
 
 POLL_SECONDS = 0.5
 _AGAIN_SECONDS = 0.3
@@ -46,7 +46,7 @@ class Moment:
     utilization: int | None
     """What the autoscaler last saw, in per cent of the request."""
     measured: float | None
-    """The mean of the pods' own samples, in per cent of the request, as the metrics API has it now."""
+    """The mean of the metrics API's samples that the autoscaler would count, in per cent of the request."""
     begun: int = 0
     finished: int = 0
     sent: int = 0
@@ -133,7 +133,7 @@ class Watch:
                 len(pods) - len(staying),
                 desired,
                 utilization,
-                measured_utilization([pod for pod in staying if is_ready(pod)], samples),
+                measured_utilization(staying, samples, now),
                 self.ledger.begun,
                 self.ledger.finished,
                 self.sent,
@@ -190,42 +190,3 @@ class Watch:
             if record.gone_at is not None:
                 return
             self._stop.wait(_AGAIN_SECONDS)
-
-
-def seen_utilization(status: Manifest) -> int | None:
-    """The autoscaler's own reading of its first resource metric, in per cent."""
-    for metric in status.get("currentMetrics") or []:
-        value = (metric.get("resource") or {}).get("current", {}).get("averageUtilization")
-        if value is not None:
-            return int(value)
-    return None
-
-
-def measured_utilization(pods: list[Manifest], samples: list[Manifest]) -> float | None:
-    """Usage of the pods that have a sample, in per cent of their requests."""
-    usage = requests = 0.0
-    by_name = {sample["metadata"]["name"]: sample for sample in samples}
-    for pod in pods:
-        sample = by_name.get(pod["metadata"]["name"])
-        if sample is not None:
-            usage += usage_milli(sample)
-            requests += request_milli(pod)
-    return 100 * usage / requests if requests else None
-
-
-def usage_milli(sample: Manifest) -> float:
-    """The CPU of all containers of a pod, in thousandths of a core."""
-    return sum(cpu_milli(container["usage"]["cpu"]) for container in sample["containers"])
-
-
-def request_milli(pod: Manifest) -> int:
-    """The CPU that a pod's containers request, in thousandths of a core."""
-    return sum(parse_cpu(container["resources"]["requests"]["cpu"]) for container in pod["spec"]["containers"])
-
-
-def cpu_milli(text: str) -> float:
-    """`12345678n`, `12345u`, `12m` or `2` in thousandths of a core."""
-    for suffix, factor in (("n", 1e-6), ("u", 1e-3), ("m", 1.0)):
-        if text.endswith(suffix):
-            return float(text[:-1]) * factor
-    return float(text) * 1000
