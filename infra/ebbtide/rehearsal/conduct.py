@@ -157,7 +157,7 @@ class Rehearsal:
         """
         with contextlib.suppress(OSError):  # nobody reads the progress any more
             self._say("Taking the namespaces away ...")
-        reasons, left = [], []
+        reasons = []
         for name in reversed(self._own):
             try:
                 self._cluster.remove_namespace(name)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ebbtide.capacity.hpa import Metric, Pod, Sample, group_pods
+from ebbtide.capacity.hpa.pods import MICROSECONDS
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
 from ebbtide.rehearsal.cluster import Manifest
 from ebbtide.rehearsal.ledger import parse_time
 from ebbtide.settings.units import parse_cpu, parse_duration
 
-_US = 1_000_000
 _CPU = Metric("Resource", "Utilization", 100, "cpu")
 
 
@@ -26,7 +26,7 @@ def seen_utilization(status: Manifest) -> int | None:
 def measured_utilization(pods: Iterable[Manifest], samples: Sequence[Manifest], now: float) -> float | None:
     """Usage in per cent of the requests, of the pods that the autoscaler would count now: those of which there is a
     sample, and not one from before they were ready. None where there is no such pod."""
-    groups = group_pods(read_pods(pods, samples), _CPU, round(now * _US), DEFAULT_FLAGS)
+    groups = group_pods(read_pods(pods, samples), _CPU, round(now * MICROSECONDS), DEFAULT_FLAGS)
     return 100 * groups.ready_usage_milli / groups.ready_request_milli if groups.ready_request_milli else None
 
 
@@ -53,7 +53,7 @@ def _read_pod(pod: Manifest, sample: Manifest | None) -> Pod:
 def _read_sample(sample: Manifest) -> Sample:
     usage = sum(cpu_milli(container["usage"]["cpu"]) for container in sample["containers"])
     window = sample["window"].split(".")[0].removesuffix("s") + "s"
-    return Sample(round(usage), _us(sample["timestamp"]), parse_duration(window) * _US)
+    return Sample(round(usage), _us(sample["timestamp"]), parse_duration(window) * MICROSECONDS)
 
 
 def cpu_milli(text: str) -> float:
@@ -65,4 +65,4 @@ def cpu_milli(text: str) -> float:
 
 
 def _us(text: str) -> int:
-    return round(parse_time(text) * _US)
+    return round(parse_time(text) * MICROSECONDS)

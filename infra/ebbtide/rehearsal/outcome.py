@@ -9,6 +9,7 @@ from itertools import pairwise
 from ebbtide.capacity.hpa import History, HpaSpec
 from ebbtide.capacity.hpa.history import ScaleEvent
 from ebbtide.capacity.hpa.limits import limit, limit_with_behavior
+from ebbtide.capacity.hpa.pods import MICROSECONDS
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
 from ebbtide.explain.scaling import ScalingLimits
 from ebbtide.rehearsal.ledger import Handling, PodEvent
@@ -20,7 +21,6 @@ TOLERANCE = 0.1
 """Its --horizontal-pod-autoscaler-tolerance: a metric within 10 % of the target changes nothing."""
 _STATUS_SECONDS = 1
 """How long after a change its status may be written."""
-_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +177,12 @@ def _most_allowed(spec: HpaSpec, earlier: Sequence[Scaling], scaling: Scaling) -
     for one in earlier:
         if one.after > one.before:
             at = one.since - _STATUS_SECONDS
-            history.scale_ups.append(ScaleEvent(one.after - one.before, round(at * _US)))
+            history.scale_ups.append(ScaleEvent(one.after - one.before, round(at * MICROSECONDS)))
         else:
             at = one.at + (scaling.at - scaling.since) + _STATUS_SECONDS
-            history.scale_downs.append(ScaleEvent(one.before - one.after, round(at * _US)))
-    return limit_with_behavior(spec, history, scaling.before, spec.max_replicas, round(scaling.at * _US)).replicas
+            history.scale_downs.append(ScaleEvent(one.before - one.after, round(at * MICROSECONDS)))
+    now_us = round(scaling.at * MICROSECONDS)
+    return limit_with_behavior(spec, history, scaling.before, spec.max_replicas, now_us).replicas
 
 
 def _was_busy(moments: Sequence[Moment], scaling: Scaling, limits: ScalingLimits, target: int) -> bool:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ebbtide.capacity.hpa import Controller, History, HpaSpec, Scale, group_pods
+from ebbtide.capacity.hpa.pods import MICROSECONDS
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
 from ebbtide.rehearsal.cluster import Manifest
 from ebbtide.rehearsal.metrics import measured_utilization, read_pods
 from ebbtide.rehearsal.watch import Sync
-
-_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ def replay(spec: HpaSpec, syncs: Sequence[Sync]) -> list[Compared]:
     controller, history = Controller(spec), History()
     compared = []
     for sync in syncs:
-        now_us = round(sync.at * _US)
+        now_us = round(sync.at * MICROSECONDS)
         pods = read_pods(sync.pods, _seen_samples(sync))
         samples = [group_pods(pods, metric, now_us, DEFAULT_FLAGS) for metric in spec.metrics]
         scale = Scale(sync.current, sync.current)
