@@ -12,9 +12,9 @@ import typer.main
 import yaml
 
 from ebbtide.cli.main import app
-from ebbtide.settings.check import check_stack
-from ebbtide.settings.findings import Level
-from ebbtide.settings.loader import load_stack, stack_names
+from ebbtide.judgement.findings import Level
+from ebbtide.settings.loading.loader import load_stack, stack_names
+from ebbtide.settings.rules.check import check_stack
 
 ROOT = Path(__file__).parents[1]
 PLACES = ("*.md", "docs/**/*.md", "examples/**/*.md", "benchmarks/**/*.md")

@@ -16,8 +16,8 @@ from ebbtide.in_process import record, run_in_process
 from ebbtide.manifests.resource import Resource, Secret, to_json, with_text_references
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.program import deploy, run
-from ebbtide.settings.loader import load_stack, stack_names
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.loading.loader import load_stack, stack_names
+from ebbtide.settings.models.stack import StackSettings
 
 ROOT = Path(__file__).parents[1]
 CLUSTER_ONLY = STACKS["standard"].model_copy(update={"consumers": {}})

@@ -30,7 +30,7 @@ from benchmarks.harness import EBBTIDE, ROOT, Process, cache, fill_readme, measu
 
 from ebbtide.capacity.runs import LoadSource, Run
 from ebbtide.capacity.trace import CHUNK_MESSAGES, write_trace
-from ebbtide.settings.loader import read_stack
+from ebbtide.settings.loading.loader import read_stack
 
 HERE = Path(__file__).parent
 DAY_SECONDS = 86_400

@@ -4,7 +4,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from ebbtide.components import ConsumerNamespace, QueueConsumer
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.stack import StackSettings
 
 stack = StackSettings.model_validate(pulumi.Config("shop").require_object("queues"))
 cluster = kubernetes.Provider(

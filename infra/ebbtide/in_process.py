@@ -20,7 +20,7 @@ from pulumi.runtime.stack import run_in_stack
 
 from ebbtide.manifests.resource import Resource, Secret, Timeouts
 from ebbtide.program import deploy
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.stack import StackSettings
 
 PROJECT = "ebbtide"
 _STACK_TYPE = "pulumi:pulumi:Stack"

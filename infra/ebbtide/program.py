@@ -15,15 +15,17 @@ from ebbtide.components import (
     ConsumerNamespace,
     ExistingCluster,
     GkeCluster,
+    GkeClusterArgs,
     ImageRepository,
     QueueConsumer,
     QueueConsumerArgs,
     connect,
 )
 from ebbtide.components.reachability import check_reachable
-from ebbtide.settings.findings import Finding, SettingsError
-from ebbtide.settings.loader import load_from_engine
-from ebbtide.settings.stack import StackSettings, is_gke
+from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.manifests.stack import StackPlan, compose
+from ebbtide.settings.loading.loader import load_from_engine
+from ebbtide.settings.models.stack import StackSettings, is_gke
 
 
 class Wiring(TypedDict):
@@ -55,31 +57,36 @@ class Deployed:
 
 
 def deploy(settings: StackSettings, wiring: Wiring | None = None) -> Deployed:
-    """Register everything the stack consists of."""
+    """Register everything the stack consists of: what `compose` lists, in its order."""
+    plan = compose(settings)
     repository = None
-    if settings.image_repository is not None:
-        repository = ImageRepository(settings.image_repository.name, {"settings": settings})
-    cluster = _cluster(settings, repository)
-    if not settings.consumers:
+    if plan.image_repository is not None:
+        own = plan.image_repository
+        repository = ImageRepository(own.name, {"settings": settings, "plan": own})
+    cluster = _cluster(settings, plan, repository)
+    if plan.namespace is None:
         return Deployed(cluster, repository, None, {})
     in_cluster = pulumi.ResourceOptions(provider=connect(cluster))
-    namespace = ConsumerNamespace(settings.namespace, {"settings": settings}, in_cluster)
+    namespace = ConsumerNamespace(plan.namespace.name, {"settings": settings, "plan": plan.namespace}, in_cluster)
     images = (wiring or {}).get("images", {})
     consumers = {}
-    for name in settings.consumers:
-        args: QueueConsumerArgs = {"settings": settings, "namespace": namespace}
+    for name, consumer in plan.consumers.items():
+        args: QueueConsumerArgs = {"settings": settings, "namespace": namespace, "plan": consumer}
         if name in images:
             args["image"] = images[name]
         consumers[name] = QueueConsumer(name, args, in_cluster)
     return Deployed(cluster, repository, namespace, consumers)
 
 
-def _cluster(settings: StackSettings, repository: ImageRepository | None) -> GkeCluster | ExistingCluster:
+def _cluster(
+    settings: StackSettings, plan: StackPlan, repository: ImageRepository | None
+) -> GkeCluster | ExistingCluster:
     if not is_gke(settings.cluster):
-        return ExistingCluster("cluster", {"settings": settings})
-    if repository is None:
-        return GkeCluster("cluster", {"settings": settings})
-    return GkeCluster("cluster", {"settings": settings, "image_repository": repository})
+        return ExistingCluster(plan.cluster.name, {"settings": settings, "plan": plan.cluster})
+    args: GkeClusterArgs = {"settings": settings, "plan": plan.cluster}
+    if repository is not None:
+        args["image_repository"] = repository
+    return GkeCluster(plan.cluster.name, args)
 
 
 def run(root: Path) -> None:

@@ -14,7 +14,7 @@ from ebbtide.capacity.hpa import HpaSpec, Metric
 from ebbtide.capacity.model import NodeTimes, PodTimes, Scenario
 from ebbtide.capacity.summary import Summary
 from ebbtide.capacity.trace import Chunk
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.stack import StackSettings
 
 MICROSECONDS = 1_000_000
 

@@ -11,8 +11,8 @@ from ebbtide.capacity.from_settings import build_scenario, list_assumptions
 from ebbtide.capacity.hpa.release import NEWEST_MINOR, OLDEST_MINOR, Release
 from ebbtide.capacity.model import NodeTimes, PodTimes, Scenario
 from ebbtide.explain.scaling import build_scaling_limits
-from ebbtide.settings.check import check_stack
-from ebbtide.settings.findings import SettingsError
+from ebbtide.judgement.findings import SettingsError
+from ebbtide.settings.rules.check import check_stack
 
 _BACKLOG = {"mail_backlog": "backlog"}
 _HPA = CONSUMER["autoscaling"]

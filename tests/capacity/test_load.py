@@ -13,7 +13,7 @@ from ebbtide.capacity.patterns import draw_load
 from ebbtide.capacity.profile import Durations, LoadProfile
 from ebbtide.capacity.samples import read_samples
 from ebbtide.capacity.trace import MAGIC, TraceError, read_trace, write_trace
-from ebbtide.settings.findings import SettingsError
+from ebbtide.judgement.findings import SettingsError
 
 _DURATIONS = Durations.model_validate({"p50": "2s", "max": "20s"})
 

@@ -16,7 +16,7 @@ from ebbtide.capacity import trace as trace_module
 from ebbtide.capacity.load import read_load
 from ebbtide.capacity.profile import Durations
 from ebbtide.capacity.trace import MAGIC, write_trace
-from ebbtide.settings.findings import SettingsError
+from ebbtide.judgement.findings import SettingsError
 
 _NUMBERS = [
     "0",

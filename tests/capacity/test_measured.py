@@ -11,7 +11,7 @@ from ebbtide.capacity.measured import Measured
 from ebbtide.capacity.model import NodeTimes, PodTimes, Scenario
 from ebbtide.capacity.runs import LoadSource, Run
 from ebbtide.cli.simulate_inputs import read_measured
-from ebbtide.settings.findings import SettingsError
+from ebbtide.judgement.findings import SettingsError
 
 SCENARIO = Scenario(4, 30, None, 1)
 CPU = {**CONSUMER["autoscaling"], "metrics": [{"kind": "cpu", "targetUtilization": 60}]}

@@ -21,7 +21,7 @@ from ebbtide.capacity.load import read_load
 from ebbtide.capacity.model import Result, Row
 from ebbtide.capacity.runs import LoadSource, Run, choose_kernel, explain_minute, run_all
 from ebbtide.capacity.trace import write_trace
-from ebbtide.settings.findings import SettingsError
+from ebbtide.judgement.findings import SettingsError
 
 STACK = stack_of()
 _PROFILE = """\

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.capacity.conftest import summary_of
 
 from ebbtide.capacity.sweep import Goal, Sweep, Tried, best, cheapest, parse_goal, parse_sweep, what_binds
-from ebbtide.settings.findings import SettingsError
+from ebbtide.judgement.findings import SettingsError
 
 
 def _tried(value, wait=0.0, pod_hours=1.0, **figures):

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from tests.cli.conftest import ROOT
 
-from ebbtide.settings.loader import stack_names
+from ebbtide.settings.loading.loader import stack_names
 
 STACKS = stack_names(ROOT)
 READING = ["render", "explain", "preview"]

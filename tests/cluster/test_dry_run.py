@@ -12,8 +12,8 @@ from tests.cluster.conftest import ROOT, NamespaceFactory
 from tests.strategies import valid_stacks
 
 from ebbtide.manifests.kubernetes import stack_manifests
-from ebbtide.settings.loader import load_stack, stack_names
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.loading.loader import load_stack, stack_names
+from ebbtide.settings.models.stack import StackSettings
 
 pytestmark = pytest.mark.cluster
 

@@ -14,7 +14,7 @@ from tests.manifests.google.cases import CONSUMER, STACKS, stack
 
 from ebbtide import components
 from ebbtide.in_process import InProcessRun, record
-from ebbtide.settings.findings import SettingsError
+from ebbtide.judgement.findings import SettingsError
 
 COMPONENTS = {
     name: value
@@ -26,10 +26,6 @@ HPA = {"kind": "hpa", "maxReplicas": 5, "metrics": [{"kind": "cpu", "targetAvera
 SCALED = stack({"kind": "existing"}, consumers={"githubevents": {**CONSUMER, "autoscaling": HPA}})
 
 
-def scaled_consumer(name: str, opts: pulumi.ResourceOptions) -> Any:
-    return components.QueueConsumer(name, {"settings": SCALED, "consumer": "githubevents"}, opts).autoscaler
-
-
 # How each is made under a name of the caller's. One that is missing here fails the tests below.
 MAKE: dict[str, Callable[[str, pulumi.ResourceOptions], Any]] = {
     "GkeCluster": lambda name, opts: components.GkeCluster(name, {"settings": STANDARD}, opts),
@@ -39,7 +35,6 @@ MAKE: dict[str, Callable[[str, pulumi.ResourceOptions], Any]] = {
     "QueueConsumer": lambda name, opts: components.QueueConsumer(
         name, {"settings": EXISTING, "consumer": "githubevents"}, opts
     ),
-    "ConsumerAutoscaler": scaled_consumer,
 }
 
 
@@ -139,18 +134,6 @@ REFUSED = {
         lambda: components.QueueConsumer("mails", {"settings": EXISTING}),
         ["consumers.mails", "githubevents"],
     ),
-    "ConsumerAutoscaler of a fixed one": (
-        lambda: components.ConsumerAutoscaler(
-            "a", {"workload": components.QueueConsumer("githubevents", {"settings": EXISTING})}
-        ),
-        ["consumers.githubevents", "fixed", "kind: hpa"],
-    ),
-    "ConsumerAutoscaler beside another": (
-        lambda: components.ConsumerAutoscaler(
-            "a", {"workload": components.QueueConsumer("githubevents", {"settings": SCALED})}
-        ),
-        ["consumers.githubevents", "has an autoscaler"],
-    ),
 }
 
 
@@ -159,3 +142,11 @@ def test_a_wrong_use_is_refused_with_what_to_do(make, parts):
     with pytest.raises(SettingsError) as caught:
         record(lambda: {"made": make().urn})
     assert all(part in str(caught.value) for part in parts), str(caught.value)
+
+
+def test_a_consumer_brings_what_owns_the_number_of_its_pods():
+    made_from = {"settings": SCALED, "consumer": "githubevents"}
+    scaled = record(lambda: {"made": components.QueueConsumer("mine", made_from).urn})
+    (hpa,) = [one for one in scaled.resources if one.token.endswith(":HorizontalPodAutoscaler")]
+    assert hpa.parent == "ebbtide:index:ConsumerAutoscaler::mine"
+    assert any(one.key == "ebbtide:index:ConsumerAutoscaler::mine" for one in scaled.resources)

@@ -12,7 +12,7 @@ import pytest
 
 from ebbtide.in_process import InProcessRun, record
 from ebbtide.manifests.resource import Secret
-from ebbtide.settings.yaml import read_yaml
+from ebbtide.settings.loading.yaml import read_yaml
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own-program"
 

@@ -10,10 +10,11 @@ import pytest
 
 from ebbtide.preview.reference import with_rules
 from ebbtide.preview.review_json import review_schema
-from ebbtide.settings.loader import stack_names
-from ebbtide.settings.reference import rules_reference, settings_reference
-from ebbtide.settings.schema import stack_file_schema, stack_file_schema_text
-from ebbtide.settings.yaml import read_yaml
+from ebbtide.rulebook import rules_page
+from ebbtide.settings.loading.loader import stack_names
+from ebbtide.settings.loading.yaml import read_yaml
+from ebbtide.settings.reference.pages import settings_reference
+from ebbtide.settings.reference.schema import stack_file_schema, stack_file_schema_text
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[2]
     ("name", "current"),
     [
         ("docs/settings.md", settings_reference),
-        ("docs/rules.md", rules_reference),
+        ("docs/rules.md", rules_page),
         ("docs/stack.schema.json", stack_file_schema_text),
         ("docs/preview.md", lambda: with_rules((ROOT / "docs/preview.md").read_text())),
         ("docs/preview.schema.json", lambda: json.dumps(review_schema(), indent=2) + "\n"),

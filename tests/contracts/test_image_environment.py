@@ -15,8 +15,8 @@ from tests.strategies import valid_stacks
 
 from ebbtide.manifests.kubernetes import build_consumer
 from ebbtide.manifests.kubernetes.container import DRAIN, HEALTH_CHECK
-from ebbtide.settings import shutdown
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models import shutdown
+from ebbtide.settings.models.stack import StackSettings
 
 ROOT = Path(__file__).parents[2]
 CONSUMER = ROOT / "consumer"

@@ -17,7 +17,7 @@ from tests.engine.requests import LOG_VARIABLE, Registration, registrations
 
 from ebbtide.in_process import _resource_of, run_in_process
 from ebbtide.manifests.resource import Resource, Secret
-from ebbtide.settings.loader import load_stack
+from ebbtide.settings.loading.loader import load_stack
 
 pytestmark = pytest.mark.engine
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.engine.conftest import ProjectFactory
 
-from ebbtide.settings.findings import SettingsError
-from ebbtide.settings.loader import load_stack
+from ebbtide.judgement.findings import SettingsError
+from ebbtide.settings.loading.loader import load_stack
 
 pytestmark = pytest.mark.engine
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.engine.conftest import ProjectFactory
 
-from ebbtide.settings.findings import SettingsError
-from ebbtide.settings.yaml import parse_yaml
+from ebbtide.judgement.findings import SettingsError
+from ebbtide.settings.loading.yaml import parse_yaml
 
 pytestmark = pytest.mark.engine
 

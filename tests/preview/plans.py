@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ebbtide.preview.change import MISSING, diff
-from ebbtide.preview.immutable import replaces
+from ebbtide.preview.sources.immutable import replaces
 
 
 def urn(resource: Mapping[str, Any], stack: str = "production") -> str:

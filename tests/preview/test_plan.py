@@ -17,17 +17,17 @@ from tests.preview.changes import CHANGES, consumer
 from tests.preview.plans import plan_of
 from tests.preview.test_recorded_changes import edited
 
+from ebbtide.judgement.findings import SettingsError
 from ebbtide.manifests.resource import to_json
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.preview.change import Operation, StackChange
-from ebbtide.preview.compare import compare
-from ebbtide.preview.from_plan import read_plan
 from ebbtide.preview.review import Review, review_change
 from ebbtide.preview.review_json import render_review_json, review_json, review_schema
 from ebbtide.preview.review_markdown import COMMENT_LIMIT, render_review_markdown
 from ebbtide.preview.review_text import print_review
-from ebbtide.settings.findings import SettingsError
-from ebbtide.settings.loader import load_stack
+from ebbtide.preview.sources.compare import compare
+from ebbtide.preview.sources.plan import read_plan
+from ebbtide.settings.loading.loader import load_stack
 
 ROOT = Path(__file__).parents[2]
 RECORDED = sorted((ROOT / "tests" / "engine" / "plans").glob("*.json*"))

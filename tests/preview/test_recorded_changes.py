@@ -12,12 +12,12 @@ from tests.preview.changes import CHANGES, Change
 from ebbtide.manifests.resource import to_json
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.preview.change import StackChange
-from ebbtide.preview.compare import compare
-from ebbtide.preview.in_process_source import timelines_of
 from ebbtide.preview.review import Review, review_change
 from ebbtide.preview.review_markdown import render_review_markdown
-from ebbtide.settings.loader import load_stack
-from ebbtide.settings.stack import StackSettings
+from ebbtide.preview.sources.compare import compare
+from ebbtide.preview.timelines import timelines_of
+from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.models.stack import StackSettings
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "preview"

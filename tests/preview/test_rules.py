@@ -15,9 +15,9 @@ from tests.preview.changes import CHANGES
 from ebbtide.manifests.resource import to_json
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.preview.change import StackChange
-from ebbtide.preview.compare import compare
 from ebbtide.preview.review import Review, review_change
-from ebbtide.settings.loader import load_stack
+from ebbtide.preview.sources.compare import compare
+from ebbtide.settings.loading.loader import load_stack
 
 ROOT = Path(__file__).parents[2]
 HEAD = load_stack("production", ROOT)

@@ -12,9 +12,9 @@ from tests.properties.profiles import each_profile, hold
 from tests.strategies import valid_stacks
 
 from ebbtide.manifests.kubernetes import Manifest, stack_manifests
-from ebbtide.settings.autoscaling import HpaSettings
-from ebbtide.settings.stack import StackSettings
-from ebbtide.settings.units import parse_cpu, parse_memory
+from ebbtide.settings.models.autoscaling import HpaSettings
+from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.values.units import parse_cpu, parse_memory
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")

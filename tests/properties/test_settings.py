@@ -9,9 +9,9 @@ from tests.kubernetes_schema import NEWEST_VERSION, check_schema
 from tests.properties.profiles import each_profile, hold
 from tests.strategies import spoiled_stacks
 
+from ebbtide.judgement.findings import SettingsError
 from ebbtide.manifests.kubernetes import stack_manifests
-from ebbtide.settings.findings import SettingsError
-from ebbtide.settings.loader import load_from_engine
+from ebbtide.settings.loading.loader import load_from_engine
 
 PYDANTICS_WORDS = re.compile(r"valid (string|integer|number|dictionary|tuple|boolean)|instance of|[Ii]nput should")
 

@@ -5,8 +5,8 @@ import importlib
 import pytest
 from tests.rehearsal.api_server import METRICS, REVIEW, VERSION, api_server, kubeconfig
 
+from ebbtide.judgement.findings import SettingsError
 from ebbtide.rehearsal.access import open_access
-from ebbtide.settings.findings import SettingsError
 
 DENIED = (201, {"spec": {"resourceAttributes": {}}, "status": {"allowed": False}})
 UNAUTHORIZED = (401, {"message": "Unauthorized"})

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ebbtide.judgement.findings import SettingsError
 from ebbtide.rehearsal import conduct
 from ebbtide.rehearsal import project as project_module
 from ebbtide.rehearsal.baseline import baseline_manifests
@@ -16,8 +17,7 @@ from ebbtide.rehearsal.cluster import refuse_image
 from ebbtide.rehearsal.load import Kind, Load, sender_pod
 from ebbtide.rehearsal.project import Project
 from ebbtide.rehearsal.scenario import Kinds
-from ebbtide.settings.findings import SettingsError
-from ebbtide.settings.loader import load_stack
+from ebbtide.settings.loading.loader import load_stack
 
 ROOT = Path(__file__).parents[2]
 

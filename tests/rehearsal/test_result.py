@@ -16,7 +16,7 @@ from ebbtide.rehearsal.result import as_json, judge
 from ebbtide.rehearsal.scenario import Options
 from ebbtide.rehearsal.watch import Moment, PodRecord, Watch
 from ebbtide.report.page import render_page
-from ebbtide.settings.loader import load_stack
+from ebbtide.settings.loading.loader import load_stack
 
 ROOT = Path(__file__).parents[2]
 BEGIN = 1_795_458_600.0

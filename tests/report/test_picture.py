@@ -8,9 +8,9 @@ import zlib
 
 import pytest
 
+from ebbtide.judgement.findings import SettingsError
 from ebbtide.report.model import Chart, Report, Series, Table
 from ebbtide.report.picture import require_matplotlib, write_picture
-from ebbtide.settings.findings import SettingsError
 
 _KINDS = ("line", "step", "area", "bar")
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ebbtide.settings.findings import SettingsError
-from ebbtide.settings.loader import LoadedStack, read_stack
+from ebbtide.judgement.findings import SettingsError
+from ebbtide.settings.loading.loader import LoadedStack, read_stack
 
 CONSUMER: dict[str, Any] = {
     "image": "registry.example/consumers/githubevents:1.0.0",

@@ -7,8 +7,8 @@ import math
 import pytest
 from tests.settings.conftest import CONSUMER
 
-from ebbtide.settings.findings import SettingsError
-from ebbtide.settings.loader import load_from_engine
+from ebbtide.judgement.findings import SettingsError
+from ebbtide.settings.loading.loader import load_from_engine
 
 HPA = {"kind": "hpa", "maxReplicas": 5, "metrics": [{"kind": "cpu", "targetUtilization": 60}], "replicas": None}
 EXTERNAL = {"kind": "external", "metric": "backlog", "targetAverageValue": 70}

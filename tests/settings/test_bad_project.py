@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ebbtide.settings.findings import SettingsError
-from ebbtide.settings.loader import named_root
+from ebbtide.judgement.findings import SettingsError
+from ebbtide.settings.loading.loader import named_root
 
 DEFAULTS = "name: shop\nconfig: {{ebbtide:defaults: {{value: {}}}}}\n"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.settings.conftest import CONSUMER
 
-from ebbtide.settings.check import check_stack
-from ebbtide.settings.findings import Level
-from ebbtide.settings.stack import StackSettings
+from ebbtide.judgement.findings import Level
+from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.rules.check import check_stack
 
 CPU = {"kind": "hpa", "maxReplicas": 5, "metrics": [{"kind": "cpu", "targetUtilization": 60}]}
 
@@ -36,7 +36,7 @@ def test_workers_that_compute_may_scale_on_cpu():
 
 def test_memory_hardly_ever_falls():
     scaling = {**CPU, "metrics": [{"kind": "memory", "targetAverageValue": "1Gi"}]}
-    assert ("V-16", Level.WARNING, 0) in found(autoscaling=scaling)
+    assert ("V-16a", Level.WARNING, 0) in found(autoscaling=scaling)
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,14 @@ def test_memory_hardly_ever_falls():
 )
 def test_symfonys_defaults_leave_a_killed_message_for_an_hour(transport, level):
     findings = found(transport=transport)
-    assert (("V-34", Level.WARNING, "transport") in findings) == (level is Level.WARNING)
+    assert (("V-34a", Level.WARNING, "transport") in findings) == (level is Level.WARNING)
 
 
 def test_redis_gives_killed_messages_back_one_at_a_time():
     findings = found(transport={"kind": "redis", "redeliverTimeout": "2m"}, shutdown={"longestMessage": "60s"})
-    assert "1h10m" in findings["V-34", Level.INFO, "recover"].message
+    assert "1h10m" in findings["V-34c", Level.INFO, "recover"].message
     claimed = {"kind": "redis", "redeliverTimeout": "2m", "recover": True}
-    assert ("V-34", Level.INFO, "recover") not in found(transport=claimed)
+    assert ("V-34c", Level.INFO, "recover") not in found(transport=claimed)
 
 
 COMMAND = {"kind": "command", "command": ["celery", "-A", "shop", "worker"], "processes": 8}
@@ -65,7 +65,7 @@ REDIS = {"kind": "redis", "redeliverTimeout": "2m"}
 
 
 def test_recovery_of_symfonys_streams_is_not_recommended_to_other_workers():
-    assert ("V-34", Level.INFO, "recover") not in found(transport=REDIS, worker=COMMAND)
+    assert ("V-34c", Level.INFO, "recover") not in found(transport=REDIS, worker=COMMAND)
 
 
 def test_recovery_of_symfonys_streams_is_refused_for_other_workers(refuse):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.settings.conftest import CONSUMER
 
-from ebbtide.settings.consumer import ConsumerSettings
+from ebbtide.settings.models.consumer import ConsumerSettings
 
 
 def consumer(**changes):

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from ebbtide.settings import units
-from ebbtide.settings.units import Count, MemoryBytes, Millicores, PhpMemoryBytes, QuantityMilli, Seconds
+from ebbtide.settings.values import units
+from ebbtide.settings.values.units import Count, MemoryBytes, Millicores, PhpMemoryBytes, QuantityMilli, Seconds
 
 MEANINGS = [
     (Seconds, "200s", 200),

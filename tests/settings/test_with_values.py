@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.settings.conftest import CONSUMER
 
-from ebbtide.settings.findings import SettingsError
-from ebbtide.settings.loader import with_values
+from ebbtide.judgement.findings import SettingsError
+from ebbtide.settings.loading.loader import with_values
 
 _HPA = {
     "kind": "hpa",

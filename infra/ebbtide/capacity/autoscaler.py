@@ -1,18 +1,43 @@
-"""A consumer's autoscaler as the controller of its cluster reads it."""
+"""What the simulator runs for each kind of autoscaling."""
 
 from __future__ import annotations
+
+from functools import singledispatch
 
 from ebbtide.capacity.hpa import HpaSpec
 from ebbtide.capacity.hpa.manifest import read_manifest
 from ebbtide.capacity.hpa.release import NEWEST_MINOR, OLDEST_MINOR
+from ebbtide.judgement.findings import Finding, SettingsError
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
-from ebbtide.settings.autoscaling import HpaSettings
-from ebbtide.settings.consumer import ConsumerSettings
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.autoscaling import AutoscalingSettings, FixedReplicas, HpaSettings
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.stack import StackSettings
 
 
-def read_autoscaler(stack: StackSettings, consumer: ConsumerSettings, scaling: HpaSettings) -> HpaSpec:
+@singledispatch
+def read_autoscaler(
+    scaling: AutoscalingSettings,
+    stack: StackSettings,  # noqa: ARG001
+    consumer: ConsumerSettings,
+) -> HpaSpec | None:
+    """The spec that the cluster's controller reads; None where the number of pods is fixed.
+
+    Raises SettingsError for a kind that has not registered what the simulator should run.
+    """
+    message = f"of kind {scaling.kind} cannot be simulated: nobody has told the simulator what it does"
+    remedy = "simulate with --set autoscaling.kind=fixed and a number of pods, or with an HPA in its place"
+    raise SettingsError([Finding(("consumers", consumer.name, "autoscaling"), message, remedy, rule="load")])
+
+
+@read_autoscaler.register
+def _fixed(scaling: FixedReplicas, stack: StackSettings, consumer: ConsumerSettings) -> None:  # noqa: ARG001
+    return None
+
+
+@read_autoscaler.register
+def _hpa(scaling: HpaSettings, stack: StackSettings, consumer: ConsumerSettings) -> HpaSpec:
     """The spec of the manifest that is applied. A version whose controller nobody has read is taken for the nearest
     one whose controller was; rule K-02 says so."""
     minor = min(max(stack.kubernetes_minor, OLDEST_MINOR), NEWEST_MINOR)
-    return read_manifest(build_autoscaler(stack, consumer, scaling), minor)
+    (manifest,) = build_autoscaler(scaling, stack, consumer)
+    return read_manifest(manifest, minor)

@@ -9,14 +9,13 @@ from typing import Literal
 from ebbtide.capacity.autoscaler import read_autoscaler
 from ebbtide.capacity.measured import NOTHING, Measured
 from ebbtide.capacity.model import NodeTimes, Scenario, Signal
-from ebbtide.settings.autoscaling import ExternalMetric, HpaSettings, ObjectMetric, PodsMetric
-from ebbtide.settings.cluster import GkeStandard
-from ebbtide.settings.consumer import ConsumerSettings
-from ebbtide.settings.findings import Finding, Path, SettingsError
-from ebbtide.settings.node_capacity import allocatable
-from ebbtide.settings.stack import StackSettings
-from ebbtide.settings.units import format_duration
-from ebbtide.settings.worker import SymfonyMessengerWorker
+from ebbtide.judgement.findings import Finding, Path, SettingsError
+from ebbtide.settings.models.autoscaling import ExternalMetric, ObjectMetric, PodsMetric
+from ebbtide.settings.models.cluster import GkeStandard
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.node_capacity import allocatable
+from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.values.units import format_duration
 
 Source = Literal["settings", "load", "measured", "default"]
 
@@ -46,13 +45,9 @@ def build_scenario(
 
     `signals` says what each external metric measures. Raises SettingsError for an autoscaler that no load can drive.
     """
-    scaling = consumer.autoscaling
-    hpa = None
-    if isinstance(scaling, HpaSettings):
-        _refuse_undrivable(consumer, scaling, signals)
-        hpa = read_autoscaler(stack, consumer, scaling)
-    worker = consumer.worker
-    limit = worker.message_limit if isinstance(worker, SymfonyMessengerWorker) else None
+    scaling, worker = consumer.autoscaling, consumer.worker
+    hpa = read_autoscaler(scaling, stack, consumer)
+    _refuse_undrivable(consumer, signals)
     scenario = Scenario(
         processes=worker.processes,
         grace_seconds=consumer.shutdown_budget.grace_seconds,
@@ -61,7 +56,7 @@ def build_scenario(
         cpu_request_millicores=consumer.cpu_request_millicores,
         memory_bytes=consumer.memory_request_bytes,
         signals=tuple(sorted(signals.items())),
-        message_limit=limit or 0,
+        message_limit=worker.message_limit or 0,
         node=_nodes(stack, consumer),
         seed=seed,
     )
@@ -127,9 +122,10 @@ def _autoscaler_assumptions(scenario: Scenario, measured: Measured) -> list[Assu
 _SIGNALS = {"backlog": "waiting messages", "backlogAndInFlight": "messages that wait or are in hand"}
 
 
-def _refuse_undrivable(consumer: ConsumerSettings, scaling: HpaSettings, signals: Mapping[str, Signal]) -> None:
+def _refuse_undrivable(consumer: ConsumerSettings, signals: Mapping[str, Signal]) -> None:
     found = []
-    for place, metric in enumerate(scaling.metrics):
+    metrics = consumer.autoscaling.measured
+    for place, metric in enumerate(metrics):
         path: Path = ("consumers", consumer.name, "autoscaling", "metrics", place)
         if isinstance(metric, PodsMetric):
             message = f"scales on {metric.metric}, which a load says nothing about"
@@ -141,7 +137,7 @@ def _refuse_undrivable(consumer: ConsumerSettings, scaling: HpaSettings, signals
             name = metric.metric
             remedy = f"write `signals: {{{name}: backlog}}` in the load profile, or --signal {name}=backlog"
             found.append(Finding(path, message, remedy, rule="load"))
-    if all(metric.kind in {"memory", "containerMemory"} for metric in scaling.metrics):
+    if metrics and all(metric.kind in {"memory", "containerMemory"} for metric in metrics):
         message = "scales on memory alone, which does not follow the load: workers give none back when they are idle"
         found.append(
             Finding(

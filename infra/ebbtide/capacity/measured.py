@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ebbtide.capacity.model import DeletionCost, Scenario
-from ebbtide.settings.base import SettingsModel
+from ebbtide.settings.models.base import SettingsModel
 
 _Amount = Annotated[float, Field(strict=True, ge=0, le=86_400)]
 _POD = ("schedule_seconds", "pull_seconds", "boot_seconds", "ready_seconds")

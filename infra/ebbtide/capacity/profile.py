@@ -14,11 +14,11 @@ from pydantic import Field, ValidationError, model_validator
 from ebbtide.capacity.histogram import MICROSECONDS
 from ebbtide.capacity.measured import NOTHING, Measured
 from ebbtide.capacity.trace import LONGEST_MESSAGE_DAYS
-from ebbtide.settings.base import SettingsModel
-from ebbtide.settings.explain_errors import findings_of
-from ebbtide.settings.findings import SettingsError
-from ebbtide.settings.units import Count, Seconds
-from ebbtide.settings.yaml import read_yaml
+from ebbtide.judgement.findings import SettingsError
+from ebbtide.settings.loading.errors import findings_of
+from ebbtide.settings.loading.yaml import read_yaml
+from ebbtide.settings.models.base import SettingsModel
+from ebbtide.settings.values.units import Count, Seconds
 
 Pattern = Literal["steady", "diurnal", "weekly", "bursts", "webhooks"]
 

@@ -18,8 +18,8 @@ from ebbtide.capacity.model import Result, Scenario, Signal
 from ebbtide.capacity.profile import DurationSource
 from ebbtide.capacity.simulation import simulate
 from ebbtide.capacity.summary import Summary, summarize
-from ebbtide.settings.findings import Finding, SettingsError
-from ebbtide.settings.stack import StackSettings
+from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.settings.models.stack import StackSettings
 
 _Key = TypeVar("_Key")
 # A million messages of a binary trace: a second in Python.

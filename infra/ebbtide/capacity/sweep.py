@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ebbtide.capacity.summary import Summary
-from ebbtide.settings.findings import Finding, SettingsError
-from ebbtide.settings.units import parse_duration
+from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.settings.values.units import parse_duration
 
 _MOST_VALUES = 1000
 # What a goal may be about: the name on the command line and the figure.

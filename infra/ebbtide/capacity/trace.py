@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from ebbtide.settings.findings import Finding, SettingsError
+from ebbtide.judgement.findings import Finding, SettingsError
 
 MAGIC = b"EBBTIDE-LOAD\x00\x00\x00\x01"
 _PAIR_BYTES = 16

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ebbtide.capacity.runs import LoadSource, Run
 from ebbtide.capacity.summary import in_words
-from ebbtide.settings.findings import SettingsError
-from ebbtide.settings.stack import StackSettings
+from ebbtide.judgement.findings import SettingsError
+from ebbtide.settings.models.stack import StackSettings
 
 
 def load_profile(root: Path, consumer: str) -> Path:

@@ -9,10 +9,10 @@ from pathlib import Path
 import typer
 
 from ebbtide.cli.output import BAD_INPUT, print_findings, project_root
-from ebbtide.settings.check import check_stack
-from ebbtide.settings.findings import Finding, Level, SettingsError, as_json
-from ebbtide.settings.loader import read_stack, stack_file, stack_names
-from ebbtide.settings.merge import source_of
+from ebbtide.judgement.findings import Finding, Level, SettingsError, as_json
+from ebbtide.settings.loading.loader import read_stack, stack_file, stack_names
+from ebbtide.settings.loading.merge import source_of
+from ebbtide.settings.rules.check import check_stack
 
 
 def run(stack: str | None, project: Path | None, format: str, *, strict: bool) -> None:  # noqa: A002

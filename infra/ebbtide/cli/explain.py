@@ -10,8 +10,8 @@ import typer
 
 from ebbtide.cli.output import project_root
 from ebbtide.explain.model import StackExplanation, explain_stack
-from ebbtide.settings.findings import as_json
-from ebbtide.settings.loader import read_stack
+from ebbtide.judgement.findings import as_json
+from ebbtide.settings.loading.loader import read_stack
 
 
 def run(stack: str, project: Path | None, format: str) -> None:  # noqa: A002

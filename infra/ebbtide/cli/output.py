@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from ebbtide.settings.findings import Finding
+    from ebbtide.judgement.findings import Finding
 
 BAD_INPUT = 1
 RISK = 3
@@ -59,6 +59,6 @@ def fail(message: str) -> NoReturn:
 
 def project_root(project: Path | None) -> Path:
     """The directory of the project that was named, or of the one around this directory. Raises SettingsError."""
-    from ebbtide.settings.loader import find_root, named_root
+    from ebbtide.settings.loading.loader import find_root, named_root
 
     return find_root(Path.cwd()) if project is None else named_root(project)

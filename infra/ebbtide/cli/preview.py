@@ -13,8 +13,8 @@ import typer
 
 from ebbtide.cli.output import BAD_INPUT, RISK, fail, project_root
 from ebbtide.explain.model import explain_stack
-from ebbtide.settings.findings import SettingsError
-from ebbtide.settings.loader import LoadedStack, read_stack
+from ebbtide.judgement.findings import SettingsError
+from ebbtide.settings.loading.loader import LoadedStack, read_stack
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,12 +70,12 @@ def _review(loaded: LoadedStack, root: Path, *, base: str | None, plan: Path | N
     settings = loaded.settings
     findings = explain_stack(loaded).findings
     if base is not None:
-        from ebbtide.preview.in_process_source import change_since_base
+        from ebbtide.preview.timelines import change_since_base
 
         change, timelines = change_since_base(base, settings, root)
         return review_change(change, settings, timelines, findings, _what_if(loaded, root, base))
-    from ebbtide.preview.from_plan import read_plan
-    from ebbtide.settings.loader import project_name
+    from ebbtide.preview.sources.plan import read_plan
+    from ebbtide.settings.loading.loader import project_name
 
     text, name = (_run_engine(settings.name, root), "the preview") if plan is None else _read_plan(plan)
     change = read_plan(text, settings.name, name, project_name(root))
@@ -94,7 +94,7 @@ def _read_plan(plan: Path) -> tuple[str, str]:
 
 
 def _run_engine(stack: str, root: Path) -> str:
-    from ebbtide.preview.engine import EngineError, preview_with_engine
+    from ebbtide.preview.sources.engine import EngineError, preview_with_engine
 
     try:
         return preview_with_engine(stack, root)
@@ -116,7 +116,7 @@ def _what_if(loaded: LoadedStack, root: Path, base: str | None = None) -> tuple[
         return ()
     before = None
     if base is not None:
-        from ebbtide.preview.from_base import checked_out
+        from ebbtide.preview.sources.base import checked_out
 
         with suppress(SettingsError), checked_out(base, root) as tree:
             before = read_stack(loaded.settings.name, tree).settings
@@ -155,7 +155,7 @@ def _show_review(review: Review, format: str, out: Path | None) -> None:  # noqa
 def _write_refusal(refusal: SettingsError, stack: str, root: Path, out: Path) -> None:
     """In place of the comment on an earlier commit, which would go on saying that all is well."""
     from ebbtide.preview.review_markdown import render_refusal_markdown
-    from ebbtide.settings.loader import project_name
+    from ebbtide.settings.loading.loader import project_name
 
     with suppress(SettingsError):  # Pulumi.yaml itself: then nobody knows whose comment it is.
         _write(render_refusal_markdown(project_name(root), stack, refusal), out)

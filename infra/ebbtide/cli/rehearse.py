@@ -12,6 +12,7 @@ import typer
 
 from ebbtide.cli.output import BAD_INPUT, project_root
 from ebbtide.explain.text import make_console
+from ebbtide.judgement.findings import SettingsError
 from ebbtide.rehearsal.access import open_access
 from ebbtide.rehearsal.broker import BrokerKind
 from ebbtide.rehearsal.conduct import Rehearsal
@@ -21,10 +22,9 @@ from ebbtide.rehearsal.report import build_report, tables
 from ebbtide.rehearsal.result import Result, as_json, judge
 from ebbtide.rehearsal.scenario import Options
 from ebbtide.report.page import render_page
-from ebbtide.settings.findings import SettingsError
-from ebbtide.settings.loader import load_stack
-from ebbtide.settings.stack import is_gke
-from ebbtide.settings.yaml import parse_yaml
+from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.loading.yaml import parse_yaml
+from ebbtide.settings.models.stack import is_gke
 
 INTERRUPTED = 130
 

@@ -30,7 +30,7 @@ from ebbtide.cli.simulate_inputs import (
     read_signals,
     refusal,
 )
-from ebbtide.settings.loader import LoadedStack, read_stack
+from ebbtide.settings.loading.loader import LoadedStack, read_stack
 
 if TYPE_CHECKING:
     from ebbtide.report.model import Report

@@ -14,11 +14,11 @@ from ebbtide.capacity.model import Signal
 from ebbtide.capacity.profile import Durations, DurationSource
 from ebbtide.capacity.samples import read_samples
 from ebbtide.capacity.what_if import load_profile
-from ebbtide.settings.explain_errors import findings_of
-from ebbtide.settings.findings import Finding, SettingsError, parse_path
-from ebbtide.settings.findings import Path as SettingsPath
-from ebbtide.settings.loader import LoadedStack, read_stack, with_values
-from ebbtide.settings.yaml import parse_yaml
+from ebbtide.judgement.findings import Finding, SettingsError, parse_path
+from ebbtide.judgement.findings import Path as SettingsPath
+from ebbtide.settings.loading.errors import findings_of
+from ebbtide.settings.loading.loader import LoadedStack, read_stack, with_values
+from ebbtide.settings.loading.yaml import parse_yaml
 
 _LABEL_CHARACTERS = 40
 _SHORT_PATHS = {
@@ -150,7 +150,7 @@ def read_cases(options: Options, loaded: LoadedStack, consumer: str, root: Path)
     """One column of the result each: before a change, and after it."""
     cases = {}
     if options.base:
-        from ebbtide.preview.from_base import checked_out
+        from ebbtide.preview.sources.base import checked_out
 
         with checked_out(options.base, root) as tree:
             base = cases[options.base] = _read_base(options.stack, tree, options.base)

@@ -21,7 +21,7 @@ from ebbtide.cli.simulate_inputs import Options, refusal, setting_path, with_cha
 from ebbtide.cli.simulate_output import as_rich_table, print_assumptions
 from ebbtide.explain.text import make_console
 from ebbtide.report.model import Table
-from ebbtide.settings.loader import LoadedStack, with_values
+from ebbtide.settings.loading.loader import LoadedStack, with_values
 
 
 def run_sweep(options: Options, loaded: LoadedStack, consumer: str, load: LoadSource) -> None:

@@ -5,16 +5,9 @@ from __future__ import annotations
 from ebbtide.components.cluster import ExistingCluster, ExistingClusterArgs, GkeCluster, GkeClusterArgs, connect
 from ebbtide.components.consumer_namespace import ConsumerNamespace, ConsumerNamespaceArgs
 from ebbtide.components.image_repository import ImageRepository, ImageRepositoryArgs
-from ebbtide.components.queue_consumer import (
-    ConsumerAutoscaler,
-    ConsumerAutoscalerArgs,
-    QueueConsumer,
-    QueueConsumerArgs,
-)
+from ebbtide.components.queue_consumer import QueueConsumer, QueueConsumerArgs
 
 __all__ = [
-    "ConsumerAutoscaler",
-    "ConsumerAutoscalerArgs",
     "ConsumerNamespace",
     "ConsumerNamespaceArgs",
     "ExistingCluster",

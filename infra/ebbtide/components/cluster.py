@@ -8,13 +8,13 @@ import pulumi
 
 from ebbtide.components.image_repository import ImageRepository
 from ebbtide.components.register import Registered, register, resolve
+from ebbtide.judgement.findings import Finding, SettingsError
 from ebbtide.manifests.google import names
 from ebbtide.manifests.google.cluster import build_gke_cluster, gke_cluster_key
 from ebbtide.manifests.provider import EXISTING_CLUSTER, build_existing_cluster, build_kubeconfig, build_provider
-from ebbtide.manifests.resource import Resource
-from ebbtide.settings.cluster import ExistingCluster as ExistingClusterSettings
-from ebbtide.settings.findings import Finding, SettingsError
-from ebbtide.settings.stack import StackSettings
+from ebbtide.manifests.resource import Component
+from ebbtide.settings.models.cluster import ExistingCluster as ExistingClusterSettings
+from ebbtide.settings.models.stack import StackSettings
 
 
 class GkeClusterArgs(TypedDict):
@@ -24,6 +24,8 @@ class GkeClusterArgs(TypedDict):
     """The stack; its cluster must be `gkeStandard` or `gkeAutopilot`."""
     image_repository: NotRequired[ImageRepository]
     """The stack's repository, where it makes one: nodes then may read it and no other."""
+    plan: NotRequired[Component]
+    """Its part of a stack that was composed already (`compose`); by default it is built from the settings."""
 
 
 class GkeCluster(pulumi.ComponentResource):
@@ -31,6 +33,8 @@ class GkeCluster(pulumi.ComponentResource):
 
     settings: StackSettings
     """What it was made from."""
+    plan: Component
+    """The data it registers."""
     resources: Registered
     """What it consists of."""
     cluster_name: pulumi.Output[str]
@@ -42,10 +46,10 @@ class GkeCluster(pulumi.ComponentResource):
         """Make the cluster. Raises SettingsError where the settings name an existing one."""
         self.settings = args["settings"]
         # Before anything is registered: a wrong kind is an error of the caller.
-        self.plan: tuple[Resource, ...] = build_gke_cluster(self.settings, name)
+        self.plan = args.get("plan") or build_gke_cluster(self.settings, name)
         super().__init__(names.GKE_CLUSTER, name, None, opts)
         repository = args.get("image_repository")
-        self.resources = register(self.plan[1:], self, repository.resources if repository else {})
+        self.resources = register(self.plan.parts, self, repository.resources if repository else {})
         cluster = self.resources[gke_cluster_key(name)]
         self.cluster_name = getattr(cluster, "name")  # noqa: B009 - an output, made by registering
         self.kubeconfig = resolve(build_kubeconfig(self.settings, name), self.resources)
@@ -57,6 +61,8 @@ class ExistingClusterArgs(TypedDict):
 
     settings: StackSettings
     """The stack; its cluster must be `existing`."""
+    plan: NotRequired[Component]
+    """Its part of a stack that was composed already (`compose`)."""
 
 
 class ExistingCluster(pulumi.ComponentResource):
@@ -64,6 +70,8 @@ class ExistingCluster(pulumi.ComponentResource):
 
     settings: StackSettings
     """What it was made from."""
+    plan: Component
+    """The data it registers."""
     resources: Registered
     """Nothing."""
 
@@ -75,7 +83,7 @@ class ExistingCluster(pulumi.ComponentResource):
             raise SettingsError(
                 [Finding(("cluster", "kind"), message, "use GkeCluster, or kind: existing", rule="wiring")]
             )
-        self.plan: tuple[Resource, ...] = build_existing_cluster(self.settings, name)
+        self.plan = args.get("plan") or build_existing_cluster(name)
         super().__init__(EXISTING_CLUSTER, name, None, opts)
         self.resources = {}
         self.register_outputs({})
@@ -86,8 +94,7 @@ def connect(cluster: GkeCluster | ExistingCluster) -> pulumi.ProviderResource:
 
     It is pinned to the cluster: a changed kubeconfig updates it, and only another cluster replaces what it manages.
     """
-    name = cluster.plan[0].name
-    provider = build_provider(cluster.settings, cluster.plan, name)
+    provider = build_provider(cluster.settings, cluster.plan)
     registered = register((provider,), None, cluster.resources)[provider.key]
     assert isinstance(registered, pulumi.ProviderResource)  # noqa: S101 - a provider's data makes a provider
     return registered

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 
 from ebbtide.components.register import Registered, register
+from ebbtide.manifests.resource import Component
 from ebbtide.manifests.workload import CONSUMER_NAMESPACE, build_consumer_namespace
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.stack import StackSettings
 
 
 class ConsumerNamespaceArgs(TypedDict):
@@ -16,6 +17,8 @@ class ConsumerNamespaceArgs(TypedDict):
 
     settings: StackSettings
     """The stack."""
+    plan: NotRequired[Component]
+    """Its part of a stack that was composed already (`compose`)."""
 
 
 class ConsumerNamespace(pulumi.ComponentResource):
@@ -27,5 +30,6 @@ class ConsumerNamespace(pulumi.ComponentResource):
     def __init__(self, name: str, args: ConsumerNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Make the namespace."""
         super().__init__(CONSUMER_NAMESPACE, name, None, opts)
-        self.resources = register(build_consumer_namespace(args["settings"], name)[1:], self)
+        plan = args.get("plan") or build_consumer_namespace(args["settings"], name)
+        self.resources = register(plan.parts, self)
         self.register_outputs({})

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 
 from ebbtide.components.register import Registered, register
 from ebbtide.manifests.google import names
 from ebbtide.manifests.google.image_repository import build_image_repository
-from ebbtide.settings.findings import Finding, SettingsError
-from ebbtide.settings.stack import StackSettings
+from ebbtide.manifests.resource import Component
+from ebbtide.settings.models.stack import StackSettings
 
 
 class ImageRepositoryArgs(TypedDict):
@@ -18,6 +18,8 @@ class ImageRepositoryArgs(TypedDict):
 
     settings: StackSettings
     """The stack; it must have an `imageRepository`."""
+    plan: NotRequired[Component]
+    """Its part of a stack that was composed already (`compose`)."""
 
 
 class ImageRepository(pulumi.ComponentResource):
@@ -30,11 +32,9 @@ class ImageRepository(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ImageRepositoryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Make the repository. Raises SettingsError where the settings name none."""
-        plan = build_image_repository(args["settings"], name)
-        if not plan:
-            message = f"is not given for stack {args['settings'].name}"
-            raise SettingsError([Finding(("imageRepository",), message, "write imageRepository: {}", rule="wiring")])
+        plan = args.get("plan") or build_image_repository(args["settings"], name)
         super().__init__(names.IMAGE_REPOSITORY, name, None, opts)
-        self.resources = register(plan[1:], self)
-        self.address = getattr(self.resources[plan[1].key], "registryUri")  # noqa: B009 - made by registering
+        self.resources = register(plan.parts, self)
+        (repository,) = self.resources.values()
+        self.address = getattr(repository, "registryUri")  # noqa: B009 - made by registering
         self.register_outputs({"address": self.address})

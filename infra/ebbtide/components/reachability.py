@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ebbtide.settings.cluster import ExistingCluster
-from ebbtide.settings.findings import Finding, SettingsError
-from ebbtide.settings.yaml import parse_yaml
+from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.settings.loading.yaml import parse_yaml
+from ebbtide.settings.models.cluster import ExistingCluster
 
 CONNECT_SECONDS = 5.0
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")

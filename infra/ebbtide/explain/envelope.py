@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ebbtide.settings.consumer import ConsumerSettings
+from ebbtide.settings.models.consumer import ConsumerSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ebbtide.explain.envelope import EnvelopePoint, build_envelope
-from ebbtide.explain.scaling import ScalingLimits, build_scaling_limits
+from ebbtide.explain.scaling import ScalingLimits, build_scaling_limits, scaling_words
 from ebbtide.explain.timeline import Moment, build_timeline
-from ebbtide.settings.check import check_stack
-from ebbtide.settings.consumer import ConsumerSettings
-from ebbtide.settings.findings import Finding, Path, format_path
-from ebbtide.settings.loader import LoadedStack
-from ebbtide.settings.merge import Sources, source_of
-from ebbtide.settings.units import format_cpu, format_duration, format_memory
+from ebbtide.judgement.findings import Finding, Path, format_path
+from ebbtide.settings.loading.loader import LoadedStack
+from ebbtide.settings.loading.merge import Sources, source_of
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.rules.check import check_stack
+from ebbtide.settings.values.units import format_cpu, format_duration, format_memory
 
 DEFAULT = "default"
 
@@ -37,6 +37,9 @@ class ConsumerExplanation:
     timeline: tuple[Moment, ...]
     envelope: tuple[EnvelopePoint, ...]
     scaling: ScalingLimits | None
+    """None where no HPA decides the number of pods."""
+    scaling_words: str
+    """How fast the number of pods can follow, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +57,22 @@ def explain_stack(loaded: LoadedStack) -> StackExplanation:
     """Resolve a stack that was read from its files."""
     stack = loaded.settings
     findings = [replace(found, source=source_of(found.path, loaded.sources)) for found in check_stack(stack)]
-    consumers = (
-        ConsumerExplanation(
-            name,
-            (*_given_values(name, consumer, loaded.sources), *_derived_values(consumer)),
-            build_timeline(stack, consumer),
-            build_envelope(consumer),
-            build_scaling_limits(stack, consumer),
-        )
-        for name, consumer in stack.consumers.items()
-    )
+    consumers = (_explain_consumer(loaded, consumer) for consumer in stack.consumers.values())
     where = f" in {stack.google.project}, {stack.google.region}" if stack.google else ""
     title = f"{stack.cluster.kind} (Kubernetes {stack.cluster.kubernetes_version}){where}"
     return StackExplanation(stack.name, title, stack.namespace, tuple(consumers), tuple(findings))
+
+
+def _explain_consumer(loaded: LoadedStack, consumer: ConsumerSettings) -> ConsumerExplanation:
+    limits = build_scaling_limits(loaded.settings, consumer)
+    return ConsumerExplanation(
+        consumer.name,
+        (*_given_values(consumer.name, consumer, loaded.sources), *_derived_values(consumer)),
+        build_timeline(loaded.settings, consumer),
+        build_envelope(consumer),
+        limits,
+        scaling_words(consumer.autoscaling, limits),
+    )
 
 
 def _given_values(name: str, consumer: ConsumerSettings, sources: Sources) -> Iterator[Value]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import singledispatch
 
 from ebbtide.capacity.autoscaler import read_autoscaler
 from ebbtide.capacity.hpa import Controller, History, HpaSpec, Metric, Scale
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
-from ebbtide.settings.autoscaling import Behavior, HpaSettings, ScalingRules
-from ebbtide.settings.consumer import ConsumerSettings
-from ebbtide.settings.stack import StackSettings
-from ebbtide.settings.units import format_duration
+from ebbtide.settings.models.autoscaling import AutoscalingSettings, FixedReplicas, HpaSettings, ScalingRules
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.values.units import format_duration
 
 # Beyond this many syncs without reaching the maximum, a policy forbids it.
 _MAX_SYNCS = 1000
@@ -31,15 +32,17 @@ class ScalingLimits:
 
 
 def build_scaling_limits(stack: StackSettings, consumer: ConsumerSettings) -> ScalingLimits | None:
-    """The limits of an HPA, from the controller's own rules; None where the number of pods is fixed."""
+    """The limits of what an HPA decides, from the controller's own rules; None where none decides."""
     scaling = consumer.autoscaling
-    if not isinstance(scaling, HpaSettings):
+    if not scaling.measured:
         return None
-    down = (scaling.behavior or Behavior()).scale_down or ScalingRules()
+    spec = read_autoscaler(scaling, stack, consumer)
+    if spec is None:
+        return None
+    down = scaling.directions.get("scaleDown", ScalingRules())
     window = down.stabilization_window
     if window is None:
         window = DEFAULT_FLAGS.downscale_stabilization_seconds
-    spec = read_autoscaler(stack, consumer, scaling)
     steps, seconds = _steps_up(spec)
     return ScalingLimits(steps, seconds, window, _shrinks(down))
 
@@ -75,3 +78,28 @@ def _shrinks(rules: ScalingRules) -> str:
     ]
     joined = (" or " if rules.select_policy == "Max" else " and ").join(words)
     return f"at most {joined}"
+
+
+@singledispatch
+def scaling_words(scaling: AutoscalingSettings, limits: ScalingLimits | None) -> str:  # noqa: ARG001
+    """How fast the number of pods can follow, in a sentence. What no kind has said of itself is not made up."""
+    least, most = scaling.min_replicas, scaling.max_replicas
+    return f"{scaling.kind} decides the number of pods, {least} to {most}; how fast is not judged."
+
+
+@scaling_words.register
+def _fixed(scaling: FixedReplicas, limits: ScalingLimits | None) -> str:  # noqa: ARG001
+    return "The number of pods is fixed: only a change of the settings changes it."
+
+
+@scaling_words.register
+def _hpa(scaling: HpaSettings, limits: ScalingLimits) -> str:  # noqa: ARG001
+    steps = " → ".join(map(str, limits.first_steps))
+    if len(limits.first_steps) == 1:
+        grows = f"stays at {steps}"
+    else:
+        grows = f"grows {steps} in {format_duration(limits.seconds_to_max)} from the sync that first sees the load"
+    if limits.shrinks == "never":
+        return f"The HPA {grows}, and never shrinks."
+    window = format_duration(limits.seconds_before_shrinking)
+    return f"The HPA {grows}; it shrinks after {window} of low load, {limits.shrinks}."

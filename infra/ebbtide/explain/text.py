@@ -11,10 +11,9 @@ from rich.text import Text
 
 from ebbtide.explain.envelope import EnvelopePoint
 from ebbtide.explain.model import ConsumerExplanation, StackExplanation
-from ebbtide.explain.scaling import ScalingLimits
 from ebbtide.explain.timeline import Moment
-from ebbtide.settings.findings import Finding, Level
-from ebbtide.settings.units import format_cpu, format_duration, format_memory
+from ebbtide.judgement.findings import Finding, Level
+from ebbtide.settings.values.units import format_cpu, format_duration, format_memory
 
 _BAR_CELLS = 40
 _PADDING = re.compile(r" +(?=\n)")
@@ -67,7 +66,7 @@ def consumer_summary(consumer: ConsumerExplanation) -> Group:
         Text(),
         Text("How far it scales", "bold"),
         envelope_table(consumer.envelope),
-        scaling_sentence(consumer.scaling),
+        Text(consumer.scaling_words),
     ]
     return Group(*parts)
 
@@ -128,21 +127,6 @@ def envelope_table(envelope: tuple[EnvelopePoint, ...]) -> Table:
             format_memory(point.memory_limit_bytes),
         )
     return table
-
-
-def scaling_sentence(scaling: ScalingLimits | None) -> Text:
-    """How fast the autoscaler can go."""
-    if scaling is None:
-        return Text("The number of pods is fixed: only a change of the settings changes it.")
-    steps = " → ".join(map(str, scaling.first_steps))
-    if len(scaling.first_steps) == 1:
-        grows = f"stays at {steps}"
-    else:
-        grows = f"grows {steps} in {format_duration(scaling.seconds_to_max)} from the sync that first sees the load"
-    if scaling.shrinks == "never":
-        return Text(f"The HPA {grows}, and never shrinks.")
-    window = format_duration(scaling.seconds_before_shrinking)
-    return Text(f"The HPA {grows}; it shrinks after {window} of low load, {scaling.shrinks}.")
 
 
 def findings_list(findings: tuple[Finding, ...]) -> RenderableType:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ebbtide.settings.consumer import ConsumerSettings
-from ebbtide.settings.disruption import disruption_caps
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.disruption import disruption_caps
+from ebbtide.settings.models.stack import StackSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def build_timeline(stack: StackSettings, consumer: ConsumerSettings) -> tuple[Mo
         Moment(budget.grace_seconds, "the kubelet kills what is left (terminationGracePeriodSeconds)"),
     )
     caps = tuple(
-        Moment(cap.seconds, f"{cap.cause} waits no longer ({cap.source})", "cap")
+        Moment(cap.seconds, f"{cap.cause} waits no longer ({cap.rule})", "cap")
         for cap in disruption_caps(stack, consumer)
     )
     return moments + tuple(sorted(caps, key=lambda moment: moment.seconds))

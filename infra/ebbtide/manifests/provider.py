@@ -7,9 +7,9 @@ from typing import Any
 
 from ebbtide.manifests.google.cluster import DNS_ENDPOINT, gke_cluster_key
 from ebbtide.manifests.google.names import NODE_POOL
-from ebbtide.manifests.resource import Join, Ref, Resource, Secret
-from ebbtide.settings.cluster import ExistingCluster
-from ebbtide.settings.stack import StackSettings
+from ebbtide.manifests.resource import Component, Join, Ref, Resource, Secret
+from ebbtide.settings.models.cluster import ExistingCluster
+from ebbtide.settings.models.stack import StackSettings
 
 KUBERNETES_PROVIDER = "pulumi:providers:kubernetes"
 EXISTING_CLUSTER = "ebbtide:index:ExistingCluster"
@@ -22,17 +22,18 @@ def provider_key(name: str = "cluster") -> str:
     return f"{KUBERNETES_PROVIDER}::{name}-kubernetes"
 
 
-def build_existing_cluster(stack: StackSettings, name: str = "cluster") -> tuple[Resource, ...]:
+def build_existing_cluster(name: str = "cluster") -> Component:
     """Only the component: the cluster is somebody else's."""
-    return (Resource(token=EXISTING_CLUSTER, name=name),) if isinstance(stack.cluster, ExistingCluster) else ()
+    return Component(Resource(token=EXISTING_CLUSTER, name=name))
 
 
-def build_provider(stack: StackSettings, cluster: tuple[Resource, ...], name: str = "cluster") -> Resource:
-    """The provider for the cluster, whose resources are given.
+def build_provider(stack: StackSettings, cluster: Component) -> Resource:
+    """The provider for the cluster.
 
     `clusterIdentifier` keeps it the same provider whatever happens to the kubeconfig; without it a changed kubeconfig
     can replace the provider, and a replaced provider takes every object with it.
     """
+    name = cluster.name
     properties: dict[str, Any] = {"clusterIdentifier": cluster_identifier(stack, name)}
     kubeconfig = build_kubeconfig(stack, name)
     if kubeconfig is not None:
@@ -40,7 +41,7 @@ def build_provider(stack: StackSettings, cluster: tuple[Resource, ...], name: st
     elif isinstance(stack.cluster, ExistingCluster) and stack.cluster.context is not None:
         properties["context"] = stack.cluster.context
     # Consumers go before the nodes they run on, and come after them.
-    nodes = (resource.key for resource in cluster if resource.token == NODE_POOL)
+    nodes = (resource.key for resource in cluster.parts if resource.token == NODE_POOL)
     token, _, logical = provider_key(name).rpartition("::")
     return Resource(token=token, name=logical, properties=properties).after(*nodes)
 

@@ -142,6 +142,35 @@ class Resource:
         return Ref(self.key, output)
 
 
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A component of the program: its own registration, and what it groups."""
+
+    resource: Resource
+    """The component itself."""
+    parts: tuple[Resource, ...] = ()
+    """What it registers, in this order."""
+    components: tuple[Component, ...] = ()
+    """Components inside of it, made after its parts."""
+
+    @property
+    def name(self) -> str:
+        """Its logical name."""
+        return self.resource.name
+
+    @property
+    def key(self) -> str:
+        """The key of its own registration."""
+        return self.resource.key
+
+    def __iter__(self) -> Iterator[Resource]:
+        """Every registration, in the order in which the program makes them."""
+        yield self.resource
+        yield from self.parts
+        for component in self.components:
+            yield from component
+
+
 def references(value: Value) -> Iterator[Ref]:
     """Every reference inside a value."""
     if isinstance(value, Ref):

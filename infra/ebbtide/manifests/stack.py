@@ -1,28 +1,56 @@
-"""Everything a stack deploys, in the order of registration."""
+"""Everything a stack deploys, composed once: the program walks it, and so does whoever shows or compares it."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from ebbtide.manifests.google.cluster import build_gke_cluster
 from ebbtide.manifests.google.image_repository import build_image_repository
 from ebbtide.manifests.provider import build_existing_cluster, build_provider
-from ebbtide.manifests.resource import Resource
+from ebbtide.manifests.resource import Component, Resource
 from ebbtide.manifests.workload import build_consumer_namespace, build_queue_consumer
-from ebbtide.settings.stack import StackSettings, is_gke
+from ebbtide.settings.models.stack import StackSettings, is_gke
+
+
+@dataclass(frozen=True, slots=True)
+class StackPlan:
+    """The components of a stack, and the connection between its cluster and what runs in it."""
+
+    cluster: Component
+    image_repository: Component | None = None
+    provider: Resource | None = None
+    """None in a stack that makes only a cluster: nothing in it needs the Kubernetes API."""
+    namespace: Component | None = None
+    consumers: Mapping[str, Component] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Resource]:
+        """Every registration, in the order in which the program makes them."""
+        yield from self.image_repository or ()
+        yield from self.cluster
+        if self.provider is not None:
+            yield self.provider
+        yield from self.namespace or ()
+        for consumer in self.consumers.values():
+            yield from consumer
+
+
+def compose(stack: StackSettings) -> StackPlan:
+    """What the stack's program registers, GKE and components included. A contract test holds it equal to what arrives
+    at the engine, inputs and options."""
+    repository = build_image_repository(stack) if stack.image_repository else None
+    cluster = build_gke_cluster(stack) if is_gke(stack.cluster) else build_existing_cluster()
+    if not stack.consumers:
+        return StackPlan(cluster, repository)
+    return StackPlan(
+        cluster,
+        repository,
+        build_provider(stack, cluster),
+        build_consumer_namespace(stack),
+        {name: build_queue_consumer(stack, consumer) for name, consumer in stack.consumers.items()},
+    )
 
 
 def stack_resources(stack: StackSettings) -> tuple[Resource, ...]:
-    """Every resource of the program, GKE and components included. A contract test holds it equal to what the program
-    registers, inputs and options."""
-    repository = build_image_repository(stack)
-    cluster = build_gke_cluster(stack) if is_gke(stack.cluster) else build_existing_cluster(stack)
-    if not stack.consumers:
-        # A stack of its own for the cluster: nothing in it needs the Kubernetes API.
-        return (*repository, *cluster)
-    consumers = (build_queue_consumer(stack, consumer) for consumer in stack.consumers.values())
-    return (
-        *repository,
-        *cluster,
-        build_provider(stack, cluster),
-        *build_consumer_namespace(stack),
-        *(resource for resources in consumers for resource in resources),
-    )
+    """The same as a list."""
+    return tuple(compose(stack))

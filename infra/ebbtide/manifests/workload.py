@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ebbtide.manifests.google.identity import build_consumer_identity
-from ebbtide.manifests.kubernetes import Manifest, build_consumer, build_namespace
+from ebbtide.manifests.kubernetes import Manifest, build_autoscaler, build_namespace, build_workload
 from ebbtide.manifests.provider import provider_key
-from ebbtide.manifests.resource import Resource, Timeouts
-from ebbtide.settings.autoscaling import HpaSettings
-from ebbtide.settings.consumer import START_DEADLINE_SECONDS, ConsumerSettings
-from ebbtide.settings.stack import StackSettings
+from ebbtide.manifests.resource import Component, Resource, Timeouts
+from ebbtide.settings.models.consumer import START_DEADLINE_SECONDS, ConsumerSettings
+from ebbtide.settings.models.stack import StackSettings
 
 NAMESPACE = "kubernetes:core/v1:Namespace"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -30,53 +28,57 @@ DELETE_ALLOWANCE_SECONDS = 120
 _SUFFIXES = {"HorizontalPodAutoscaler": "hpa", "PodDisruptionBudget": "pdb"}
 
 
-def build_consumer_namespace(stack: StackSettings, name: str | None = None) -> tuple[Resource, ...]:
-    """The component, the Namespace, and what holds for everything in it."""
+def build_consumer_namespace(stack: StackSettings, name: str | None = None) -> Component:
+    """The component with the Namespace, and what holds for everything in it."""
     component = Resource(token=CONSUMER_NAMESPACE, name=name or stack.namespace)
-    namespace, *others = (_resource(manifest, component, stack.namespace) for manifest in build_namespace(stack))
+    objects = build_namespace(stack)
     longest = max((consumer.shutdown_budget.grace_seconds for consumer in stack.consumers.values()), default=0)
     deletion = Timeouts(delete_seconds=longest + 2 * DELETE_ALLOWANCE_SECONDS)
-    return (component, namespace.with_timeouts(deletion), *(other.after(namespace.key) for other in others))
+    namespace = _resource(objects.namespace, component, stack.namespace).with_timeouts(deletion)
+    default_deny = _resource(objects.default_deny, component, stack.namespace).after(namespace.key)
+    return Component(component, (namespace, default_deny))
 
 
 def build_queue_consumer(
     stack: StackSettings, consumer: ConsumerSettings, name: str | None = None, namespace_name: str | None = None
-) -> tuple[Resource, ...]:
-    """The component, its identity in Google Cloud and its objects; the autoscaler, if there is one, is last."""
+) -> Component:
+    """The component with its identity in Google Cloud and its objects; what owns the number of pods is a component
+    inside of it."""
     component = Resource(token=QUEUE_CONSUMER, name=name or consumer.name)
-    identity = build_consumer_identity(stack, consumer, component.name, component.key)
     namespace = namespace_key(namespace_name or stack.namespace)
-    objects = [_resource(manifest, component, consumer.name) for manifest in build_consumer(stack, consumer)]
-    if not isinstance(consumer.autoscaling, HpaSettings):
-        return (component, *identity, *_in_order(consumer, objects, identity, namespace))
-    *workload, hpa = objects
-    autoscaler = Resource(token=CONSUMER_AUTOSCALER, name=component.name, parent=component.key)
-    deployment = next(resource.key for resource in workload if resource.token == DEPLOYMENT)
-    return (
-        component,
+    identity = build_consumer_identity(stack, consumer, component.name, component.key)
+
+    def resource(manifest: Manifest) -> Resource:
+        return _resource(manifest, component, consumer.name).after(namespace)
+
+    objects = build_workload(stack, consumer)
+    # Pods that start before their role is granted would fail at their first message.
+    deployment = _deployment(consumer, resource(objects.deployment)).after(*(member.key for member in identity))
+    parts = (
         *identity,
-        *_in_order(consumer, workload, identity, namespace),
-        autoscaler,
-        hpa.below(autoscaler.key).after(deployment),
+        resource(objects.service_account),
+        resource(objects.network_policy),
+        deployment,
+        resource(objects.disruption_budget),
     )
+    return Component(component, parts, _autoscaler(stack, consumer, component, deployment))
+
+
+def _autoscaler(
+    stack: StackSettings, consumer: ConsumerSettings, owner: Resource, deployment: Resource
+) -> tuple[Component, ...]:
+    manifests = build_autoscaler(consumer.autoscaling, stack, consumer)
+    if not manifests:
+        return ()
+    component = Resource(token=CONSUMER_AUTOSCALER, name=owner.name, parent=owner.key)
+    parts = (_resource(manifest, component, consumer.name).after(deployment.key) for manifest in manifests)
+    return (Component(component, tuple(parts)),)
 
 
 def longest_update_seconds(stack: StackSettings) -> int:
     """How long the engine waits at most for one object of the stack's consumers before it calls an update failed."""
     built = (build_queue_consumer(stack, consumer) for consumer in stack.consumers.values())
-    return max((one.timeouts.update_seconds or 0 for resources in built for one in resources), default=0)
-
-
-def _in_order(
-    consumer: ConsumerSettings, objects: Iterable[Resource], identity: Iterable[Resource], namespace: str
-) -> Iterator[Resource]:
-    granted = [member.key for member in identity]
-    for resource in objects:
-        if resource.token == DEPLOYMENT:
-            # Pods that start before their role is granted would fail at their first message.
-            yield _deployment(consumer, resource).after(namespace, *granted)
-        else:
-            yield resource.after(namespace)
+    return max((resource.timeouts.update_seconds or 0 for consumer in built for resource in consumer), default=0)
 
 
 def namespace_key(name: str) -> str:
@@ -106,7 +108,7 @@ def _deployment(consumer: ConsumerSettings, resource: Resource) -> Resource:
         delete_seconds=consumer.shutdown_budget.grace_seconds + DELETE_ALLOWANCE_SECONDS,
     )
     resource = resource.with_timeouts(timeouts)
-    if isinstance(consumer.autoscaling, HpaSettings):
+    if consumer.autoscaling.stated_replicas is None:
         # Omitting `replicas` is not enough: going from fixed 5 to an HPA reset it to 1 and drained four pods, because
         # the engine gave up a field that it owned. Ignored, it stays 5 and follows the HPA (both measured).
         resource = resource.ignoring("spec.replicas")

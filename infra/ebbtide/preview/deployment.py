@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ebbtide.explain.model import StackExplanation
+from ebbtide.judgement.findings import Level
 from ebbtide.manifests.resource import Resource
-from ebbtide.settings.findings import Level
 
 
 @dataclass(frozen=True, slots=True)

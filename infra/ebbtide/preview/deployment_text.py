@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ebbtide.explain.text import consumer_summary, findings_list
+from ebbtide.judgement.findings import as_json
 from ebbtide.manifests.resource import to_json
 from ebbtide.preview.deployment import DeploymentPreview, kind_of, notes_of, title_of
-from ebbtide.settings.findings import as_json
-from ebbtide.settings.units import format_cpu, format_duration, format_memory
+from ebbtide.settings.values.units import format_cpu, format_duration, format_memory
 
 
 def print_deployment(preview: DeploymentPreview, console: Console) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ebbtide.preview.change import ResourceChange, entries, mapping
-from ebbtide.settings.consumer import ConsumerSettings
-from ebbtide.settings.units import format_duration
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.values.units import format_duration
 
 _DEFAULT_GRACE_SECONDS = 30
 

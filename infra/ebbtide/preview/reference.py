@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from ebbtide.preview.rules import PREVIEW_RULES
+from textwrap import wrap
+from typing import Any
+
+import ebbtide.preview.rules  # noqa: F401 - declares them
+from ebbtide.judgement.rule import RuleText, known_rules
 
 BEGIN = "<!-- rules: written by scripts/generate-docs -->"
 END = "<!-- /rules -->"
@@ -14,10 +18,13 @@ def with_rules(text: str) -> str:
     _, end, tail = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"docs/preview.md needs {BEGIN} and {END}")
-    entries = "\n".join(sorted(map(_entry, PREVIEW_RULES)))
+    entries = "\n".join(_entry(text) for text in known_rules().values() if text.judges == "change")
     return f"{head}{begin}\n{entries}\n{end}{tail}"
 
 
-def _entry(rule: object) -> str:
-    heading, _, text = " ".join((rule.__doc__ or "").split()).partition(". ")
-    return f"- **{heading}.** {text}"
+def _entry(text: RuleText) -> str:
+    """One line of the list; docs/rules.md has the rest."""
+    return "\n".join(wrap(f"- **{text.id} ({' or '.join(text.levels)}).** {text.title} {text.why}", 118, **_INDENTED))
+
+
+_INDENTED: dict[str, Any] = {"subsequent_indent": "  ", "break_long_words": False, "break_on_hyphens": False}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ebbtide.explain.timeline import Moment
+from ebbtide.judgement.findings import Finding
 from ebbtide.preview.change import Operation, ResourceChange, StackChange
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules import judge
-from ebbtide.settings.findings import Finding
-from ebbtide.settings.stack import StackSettings
-from ebbtide.settings.units import format_duration
+from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.values.units import format_duration
 
 _LEVELS = list(RiskLevel)
 

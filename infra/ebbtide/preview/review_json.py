@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ebbtide.judgement.findings import as_json
 from ebbtide.preview.change import Operation
 from ebbtide.preview.review import Review
 from ebbtide.preview.risk import RiskLevel
 from ebbtide.preview.show import show_option, show_path, show_value
-from ebbtide.settings.findings import as_json
 
 
 def review_json(review: Review) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
+from ebbtide.judgement.findings import SettingsError
 from ebbtide.preview.change import ResourceChange
 from ebbtide.preview.review import Review, TimelineChange
 from ebbtide.preview.risk import RiskLevel
 from ebbtide.preview.show import SYMBOLS, show_change, show_option, show_path
-from ebbtide.settings.findings import SettingsError
 
 # GitHub refuses a comment of more than 65,536 characters; the rest is for the marker and a line of the workflow's.
 COMMENT_LIMIT = 65_536 - 1_024

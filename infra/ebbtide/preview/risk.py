@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from ebbtide.preview.change import KNOWN_PACKAGES, Operation, ResourceChange, StackChange
-from ebbtide.settings.consumer import ConsumerSettings
+from ebbtide.settings.models.consumer import ConsumerSettings
 
 
 class RiskLevel(StrEnum):
@@ -27,8 +27,6 @@ class RiskLevel(StrEnum):
 class Risk:
     """One thing a reviewer must know."""
 
-    rule: str
-    level: RiskLevel
     subject: str
     """The consumer or resource it is about."""
     sentence: str
@@ -36,6 +34,10 @@ class Risk:
     """What to do about it, or how to make sure."""
     resource: str = ""
     """The key of the resource that changes."""
+    level: RiskLevel = RiskLevel.DANGER
+    """Of a rule with one level, that one."""
+    rule: str = ""
+    """The id of the rule that found it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,3 @@ class Context:
                 and (not operations or found.operation in operations)
             ):
                 yield found
-
-
-PreviewRule = Callable[[Context], Iterator[Risk]]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ebbtide.judgement.findings import SettingsError
 from ebbtide.rehearsal.problem import answer_of, refusal
-from ebbtide.settings.findings import SettingsError
 
 # What the usual tools for a cluster on one's own machine call their contexts.
 _LOCAL_CONTEXTS = ("kind", "minikube", "k3d", "docker-desktop", "rancher-desktop", "colima", "orbstack", "ebbtide")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 from ebbtide.manifests.kubernetes import Manifest, stack_manifests
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.stack import StackSettings
 
 KUBERNETES_GRACE_SECONDS = 30
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe", "lifecycle", "args")

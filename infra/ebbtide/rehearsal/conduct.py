@@ -21,11 +21,10 @@ from ebbtide.rehearsal.load import POD as SENDER_POD
 from ebbtide.rehearsal.load import Kind, Load, sender_pod
 from ebbtide.rehearsal.problem import one_line, refusal
 from ebbtide.rehearsal.project import Project
-from ebbtide.rehearsal.scenario import ROUNDS, Disturbance, Kinds, Options, Round
+from ebbtide.rehearsal.scenario import ROUNDS, Disturbance, Kinds, Options, Round, cpu_target
 from ebbtide.rehearsal.watch import Watch
-from ebbtide.settings.autoscaling import CpuMetric, HpaSettings
-from ebbtide.settings.consumer import ConsumerSettings
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.stack import StackSettings
 
 DSN = "MESSENGER_TRANSPORT_DSN"
 SECRET, SECRET_KEY = "rehearsal-broker", "dsn"
@@ -123,16 +122,14 @@ class Rehearsal:
         return project, project.settings().consumers[project.consumer]
 
     def _consumer_name(self) -> str:
-        from ebbtide.settings.loader import load_stack  # noqa: PLC0415 - only here
+        from ebbtide.settings.loading.loader import load_stack  # noqa: PLC0415 - only here
 
         consumers = load_stack(self._options.stack, self._options.root).consumers
         name = self._options.consumer or next(iter(consumers), "")
         if name not in consumers:
             known = ", ".join(consumers) or "none"
             raise refusal("--consumer", f"is not in stack {self._options.stack} (got {name!r})", f"use one of: {known}")
-        scaling = consumers[name].autoscaling
-        metrics = scaling.metrics if isinstance(scaling, HpaSettings) else ()
-        if not any(isinstance(one, CpuMetric) and one.target_utilization for one in metrics):
+        if not cpu_target(consumers[name].autoscaling):
             message = f"{name} does not scale on the CPU's utilization, which is what the load of a rehearsal drives"
             raise refusal("--stack", message, "rehearse with --set autoscaling.kind=hpa and a cpu metric")
         return name
@@ -242,7 +239,6 @@ class Rehearsal:
     def _round(self, number: int, one: Round, load: Load, project: Project, record: Record) -> None:
         kinds = Kinds.of(record.consumer)
         scaling = record.consumer.autoscaling
-        assert isinstance(scaling, HpaSettings)  # noqa: S101 - _consumer_name has refused others
         self._mark(record, f"round {number}, {one.name}: load", f"{number}: load")
         load.keep(kinds.longest_busy if one.longest else kinds.busy)
         self._reach(scaling.max_replicas, load, record)

@@ -9,7 +9,7 @@ from ebbtide.capacity.hpa.pods import MICROSECONDS
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
 from ebbtide.rehearsal.cluster import Manifest
 from ebbtide.rehearsal.ledger import parse_time
-from ebbtide.settings.units import parse_cpu, parse_duration
+from ebbtide.settings.values.units import parse_cpu, parse_duration
 
 _CPU = Metric("Resource", "Utilization", 100, "cpu")
 

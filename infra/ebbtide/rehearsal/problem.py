@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ebbtide.settings.findings import Finding, SettingsError
+from ebbtide.judgement.findings import Finding, SettingsError
 
 RULE = "rehearsal"
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import yaml
 
+from ebbtide.judgement.findings import parse_path
 from ebbtide.manifests.workload import longest_update_seconds
 from ebbtide.rehearsal.interruption import undisturbed
 from ebbtide.rehearsal.problem import refusal
-from ebbtide.settings.findings import parse_path
-from ebbtide.settings.loader import PROJECT_FILE, load_stack, stack_file
-from ebbtide.settings.stack import StackSettings
-from ebbtide.settings.yaml import parse_yaml
+from ebbtide.settings.loading.loader import PROJECT_FILE, load_stack, stack_file
+from ebbtide.settings.loading.yaml import parse_yaml
+from ebbtide.settings.models.stack import StackSettings
 
 UP_ALLOWANCE_SECONDS = 120
 """For the engine's start, and for what it makes before and after the objects that it waits longest for."""

@@ -21,7 +21,7 @@ from ebbtide.rehearsal.outcome import (
     seconds_to_first_scale_up,
 )
 from ebbtide.rehearsal.replay import Compared, replay
-from ebbtide.settings.autoscaling import CpuMetric, HpaSettings
+from ebbtide.rehearsal.scenario import cpu_target
 
 FORMAT_VERSION = 1
 
@@ -79,12 +79,10 @@ CAUSES = ("scale-down", "rolling update", "eviction", "deletion")
 def judge(record: Record) -> Result:
     """Everything that follows from what was seen."""
     watch, moments = record.watch, record.watch.moments
-    scaling = record.consumer.autoscaling
-    assert isinstance(scaling, HpaSettings)  # noqa: S101 - a rehearsal without one does not begin
-    target = next(one.target_utilization or 0 for one in scaling.metrics if isinstance(one, CpuMetric))
+    target = cpu_target(record.consumer.autoscaling)
     limits = build_scaling_limits(record.stack, record.consumer)
-    assert limits is not None  # noqa: S101 - the same
-    spec = read_autoscaler(record.stack, record.consumer, scaling)
+    spec = read_autoscaler(record.consumer.autoscaling, record.stack, record.consumer)
+    assert limits is not None and spec is not None  # noqa: S101, PT018 - a rehearsal without an HPA does not begin
     first = seconds_to_first_scale_up(moments, target, spec.min_replicas)
     against = contradictions(moments, limits, target, spec)
     problems = [*record.problems, *against]

@@ -8,8 +8,8 @@ from typing import Literal
 
 from ebbtide.rehearsal.broker import BrokerKind
 from ebbtide.rehearsal.load import Kind
-from ebbtide.settings.autoscaling import CpuMetric, HpaSettings
-from ebbtide.settings.consumer import ConsumerSettings
+from ebbtide.settings.models.autoscaling import AutoscalingSettings, CpuMetric
+from ebbtide.settings.models.consumer import ConsumerSettings
 
 Disturbance = Literal["rolling update", "eviction", "deletion"]
 
@@ -67,6 +67,12 @@ class Options:
     send_command: str
 
 
+def cpu_target(scaling: AutoscalingSettings) -> int:
+    """The CPU's utilization that is aimed at, in per cent; 0 where nothing aims at one."""
+    targets = (one.target_utilization or 0 for one in scaling.measured if isinstance(one, CpuMetric))
+    return next(targets, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Kinds:
     """The messages of a stack's rehearsal."""
@@ -80,8 +86,7 @@ class Kinds:
     def of(consumer: ConsumerSettings) -> Kinds:
         """Derived from the stack: how many workers at most, what they request, how long a message may take."""
         scaling = consumer.autoscaling
-        assert isinstance(scaling, HpaSettings)  # noqa: S101 - the caller has refused others
-        target = next(one.target_utilization or 0 for one in scaling.metrics if isinstance(one, CpuMetric))
+        target = cpu_target(scaling)
         processes = consumer.worker.processes
         workers = processes * scaling.max_replicas
         cores = consumer.cpu_request_millicores / 1000 * target / 100 * _OVER_TARGET

@@ -6,8 +6,8 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from ebbtide.judgement.findings import Finding, SettingsError
 from ebbtide.report.model import Chart, Report
-from ebbtide.settings.findings import Finding, SettingsError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.stack import StackSettings
 
 CONSUMER: dict[str, Any] = {
     "image": "europe-west1-docker.pkg.dev/acme-shop/consumers/githubevents:1.0.0",

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from tests.manifests.google.cases import STACKS, stack
 
 from ebbtide.manifests.stack import stack_resources
-from ebbtide.settings.network_ranges import ClusterNetworkSettings, pod_prefix_length
+from ebbtide.settings.models.network_ranges import ClusterNetworkSettings, pod_prefix_length
 
 
 @pytest.mark.parametrize(("pods", "prefix"), [(8, 28), (9, 27), (16, 27), (32, 26), (64, 25), (110, 24), (256, 23)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ebbtide.manifests.kubernetes import Manifest, build_consumer, stack_manifests
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.stack import StackSettings
 
 DIGEST = "sha256:" + "a" * 64
 

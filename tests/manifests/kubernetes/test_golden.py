@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ebbtide.manifests.kubernetes import stack_manifests
-from ebbtide.settings.loader import load_stack, stack_names
+from ebbtide.settings.loading.loader import load_stack, stack_names
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests" / "golden" / "manifests"

@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 
 from ebbtide.manifests.kubernetes import Manifest, stack_manifests
-from ebbtide.settings.loader import load_stack, stack_names
+from ebbtide.settings.loading.loader import load_stack, stack_names
 
 ROOT = Path(__file__).parents[3]
 # The oldest version we support, and the newest the validator knows.

@@ -7,29 +7,27 @@ from typing import Any
 
 from ebbtide.manifests.google import names
 from ebbtide.manifests.google.identity import build_node_identity, workload_pool
-from ebbtide.manifests.google.network import PODS_RANGE, SERVICES_RANGE, build_network
+from ebbtide.manifests.google.network import PODS_RANGE, SERVICES_RANGE, Network, build_network
 from ebbtide.manifests.google.node_pool import build_node_pools
-from ebbtide.manifests.resource import Ref, Resource
-from ebbtide.settings.cluster import GkeAutopilot, GkeStandard, MaintenanceSettings
-from ebbtide.settings.stack import StackSettings
+from ebbtide.manifests.resource import Component, Ref, Resource
+from ebbtide.settings.models.cluster import GkeAutopilot, GkeStandard, MaintenanceSettings
+from ebbtide.settings.models.stack import StackSettings
 
 # Any past day: the window recurs from then on. A Monday, so that weekly rules start with a full week.
 MAINTENANCE_EPOCH = datetime(2026, 1, 5, tzinfo=UTC)
 DNS_ENDPOINT = "controlPlaneEndpointsConfig.dnsEndpointConfig.endpoint"
 
 
-def build_gke_cluster(stack: StackSettings, name: str = "cluster") -> tuple[Resource, ...]:
-    """The component, then network, identity, cluster and node pools."""
+def build_gke_cluster(stack: StackSettings, name: str = "cluster") -> Component:
+    """The component with network, identity, cluster and node pools. Raises SettingsError for an existing cluster."""
     component = Resource(token=names.GKE_CLUSTER, name=name)
     network = build_network(stack, name, component.key)
     identity = build_node_identity(stack, name, component.key)
-    account = identity[0]
-    cluster = _cluster(stack, name, component.key, network, account)
     # Nodes pull images through NAT with the account's roles: both must be there before the first node.
-    ready = tuple(resource.key for resource in (*network[3:], *identity[1:]))
-    cluster = cluster.after(*ready)
-    pools = build_node_pools(stack, name, cluster, account)
-    return (component, *network, *identity, cluster, *(pool.after(*ready) for pool in pools))
+    ready = tuple(resource.key for resource in (network.nat, identity.node_role, identity.image_reader))
+    cluster = _cluster(stack, name, component.key, network, identity.account).after(*ready)
+    pools = build_node_pools(stack, name, cluster, identity.account)
+    return Component(component, (*network, *identity, cluster, *(pool.after(*ready) for pool in pools)))
 
 
 def gke_cluster_key(name: str = "cluster") -> str:
@@ -37,9 +35,7 @@ def gke_cluster_key(name: str = "cluster") -> str:
     return f"{names.CLUSTER}::{name}-gke"
 
 
-def _cluster(
-    stack: StackSettings, name: str, parent: str, network: tuple[Resource, ...], account: Resource
-) -> Resource:
+def _cluster(stack: StackSettings, name: str, parent: str, network: Network, account: Resource) -> Resource:
     settings = names.gke_cluster(stack)
     google = names.google(stack)
     properties = {
@@ -51,7 +47,7 @@ def _cluster(
         "minMasterVersion": settings.kubernetes_version,
         "releaseChannel": {"channel": settings.release_channel},
         "resourceLabels": {"managed-by": "ebbtide", "stack": stack.name, **settings.labels},
-        **_networking(settings, *network[:2]),
+        **_networking(settings, network),
         **_access(settings),
         **_operations(settings),
     }
@@ -72,10 +68,10 @@ def _cluster(
     )
 
 
-def _networking(settings: GkeStandard | GkeAutopilot, network: Resource, subnetwork: Resource) -> dict[str, Any]:
+def _networking(settings: GkeStandard | GkeAutopilot, network: Network) -> dict[str, Any]:
     return {
-        "network": network.ref("selfLink"),
-        "subnetwork": subnetwork.ref("selfLink"),
+        "network": network.network.ref("selfLink"),
+        "subnetwork": network.subnetwork.ref("selfLink"),
         "networkingMode": "VPC_NATIVE",
         "ipAllocationPolicy": {
             "clusterSecondaryRangeName": PODS_RANGE,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ebbtide.manifests.google import names
 from ebbtide.manifests.resource import Join, Lookup, Resource
-from ebbtide.settings.consumer import ConsumerSettings
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.stack import StackSettings
 
 # What Google lists as the least a node needs: logs, metrics, and its own metadata.
 NODE_ROLE = "roles/container.defaultNodeServiceAccount"
@@ -18,8 +20,16 @@ def workload_pool(stack: StackSettings) -> str:
     return f"{names.google(stack).project}.svc.id.goog"
 
 
-def build_node_identity(stack: StackSettings, name: str, parent: str) -> tuple[Resource, ...]:
-    """The nodes' service account and its roles. The account is the first."""
+class NodeIdentity(NamedTuple):
+    """Who the nodes are, in the order of making."""
+
+    account: Resource
+    node_role: Resource
+    image_reader: Resource
+
+
+def build_node_identity(stack: StackSettings, name: str, parent: str) -> NodeIdentity:
+    """The nodes' service account and its roles."""
     project = names.google(stack).project
     account = Resource(
         token=names.SERVICE_ACCOUNT,
@@ -61,7 +71,7 @@ def build_node_identity(stack: StackSettings, name: str, parent: str) -> tuple[R
                 "member": member,
             },
         )
-    return (account, node_role, reader)
+    return NodeIdentity(account, node_role, reader)
 
 
 def build_consumer_identity(

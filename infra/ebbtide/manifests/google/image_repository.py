@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from ebbtide.judgement.findings import Finding, SettingsError
 from ebbtide.manifests.google import names
-from ebbtide.manifests.resource import Resource
-from ebbtide.settings.stack import StackSettings
+from ebbtide.manifests.resource import Component, Resource
+from ebbtide.settings.models.stack import StackSettings
 
 
-def build_image_repository(stack: StackSettings, name: str | None = None) -> tuple[Resource, ...]:
-    """The component and its repository; nothing where the stack makes none."""
+def build_image_repository(stack: StackSettings, name: str | None = None) -> Component:
+    """The component with its repository. Raises SettingsError where the stack makes none."""
     settings = stack.image_repository
     if settings is None:
-        return ()
+        message = f"is not given for stack {stack.name}"
+        raise SettingsError([Finding(("imageRepository",), message, "write imageRepository: {}", rule="wiring")])
     component = Resource(token=names.IMAGE_REPOSITORY, name=name or settings.name)
     repository = Resource(
         token=names.REPOSITORY,
@@ -45,4 +47,4 @@ def build_image_repository(stack: StackSettings, name: str | None = None) -> tup
             ],
         },
     )
-    return (component, repository)
+    return Component(component, (repository,))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ebbtide.settings.cluster import CLUSTER_NAME_MAX_LENGTH, GkeAutopilot, GkeStandard
-from ebbtide.settings.findings import Finding, SettingsError
-from ebbtide.settings.names import SERVICE_ACCOUNT_ID_MAX_LENGTH, shorten
-from ebbtide.settings.stack import GoogleSettings, StackSettings, is_gke
+from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.settings.models.cluster import CLUSTER_NAME_MAX_LENGTH, GkeAutopilot, GkeStandard
+from ebbtide.settings.models.stack import GoogleSettings, StackSettings, is_gke
+from ebbtide.settings.values.names import SERVICE_ACCOUNT_ID_MAX_LENGTH, shorten
 
 NETWORK = "gcp:compute/network:Network"
 SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"

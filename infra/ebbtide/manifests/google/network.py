@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ebbtide.manifests.google import names
 from ebbtide.manifests.resource import Resource
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.stack import StackSettings
 
 PODS_RANGE = "pods"
 SERVICES_RANGE = "services"
 
 
-def build_network(stack: StackSettings, name: str, parent: str) -> tuple[Resource, ...]:
-    """Network, subnet with ranges for pods and Services, router and Cloud NAT, in this order."""
+class Network(NamedTuple):
+    """What a cluster's network consists of, in the order of making."""
+
+    network: Resource
+    subnetwork: Resource
+    """With ranges for pods and Services."""
+    router: Resource
+    nat: Resource
+
+
+def build_network(stack: StackSettings, name: str, parent: str) -> Network:
+    """The cluster's own network."""
     physical = names.cluster_name(stack)
     project, region = names.google(stack).project, names.google(stack).region
     network = Resource(
@@ -34,7 +46,7 @@ def build_network(stack: StackSettings, name: str, parent: str) -> tuple[Resourc
         delete_before_replace=True,
         properties={"name": physical, "project": project, "region": region, "network": network.ref("selfLink")},
     )
-    return (network, _subnetwork(stack, name, parent, network), router, _nat(stack, name, parent, router))
+    return Network(network, _subnetwork(stack, name, parent, network), router, _nat(stack, name, parent, router))
 
 
 def _subnetwork(stack: StackSettings, name: str, parent: str, network: Resource) -> Resource:

@@ -6,10 +6,10 @@ from typing import Any
 
 from ebbtide.manifests.google import names
 from ebbtide.manifests.resource import Ref, Resource, Timeouts
-from ebbtide.settings.cluster import GkeStandard
-from ebbtide.settings.names import shorten
-from ebbtide.settings.node_pool import SPOT_CRITICAL_PODS_SECONDS, SPOT_DEFAULT_NOTICE_SECONDS, NodePoolSettings
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.cluster import GkeStandard
+from ebbtide.settings.models.node_pool import SPOT_CRITICAL_PODS_SECONDS, SPOT_DEFAULT_NOTICE_SECONDS, NodePoolSettings
+from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.values.names import shorten
 
 # Pulumi adds a hyphen and seven characters to a name of its own; GKE allows 40.
 NAME_MAX_LENGTH = 32

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
 from ebbtide.manifests.kubernetes.deployment import build_deployment
 from ebbtide.manifests.kubernetes.disruption_budget import build_disruption_budget
@@ -9,29 +11,46 @@ from ebbtide.manifests.kubernetes.labels import Manifest
 from ebbtide.manifests.kubernetes.namespace import build_namespace_object
 from ebbtide.manifests.kubernetes.network_policy import build_default_deny, build_network_policy
 from ebbtide.manifests.kubernetes.service_account import build_service_account
-from ebbtide.settings.autoscaling import HpaSettings
-from ebbtide.settings.consumer import ConsumerSettings
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.stack import StackSettings
 
-__all__ = ["Manifest", "build_consumer", "build_namespace", "stack_manifests"]
-
-
-def build_namespace(stack: StackSettings) -> tuple[Manifest, ...]:
-    """The Namespace, then what belongs to it as a whole: the NetworkPolicy `default-deny`."""
-    return (build_namespace_object(stack), build_default_deny(stack))
+__all__ = ["Manifest", "build_autoscaler", "build_consumer", "build_namespace", "build_workload", "stack_manifests"]
 
 
-def build_consumer(stack: StackSettings, consumer: ConsumerSettings) -> tuple[Manifest, ...]:
-    """Every object of one consumer in the order of applying; the autoscaler, if there is one, is last."""
-    objects = (
+class NamespaceObjects(NamedTuple):
+    """The Namespace, and what holds for everything in it, in the order of applying."""
+
+    namespace: Manifest
+    default_deny: Manifest
+
+
+class ConsumerObjects(NamedTuple):
+    """The objects of one consumer, in the order of applying."""
+
+    service_account: Manifest
+    network_policy: Manifest
+    deployment: Manifest
+    disruption_budget: Manifest
+
+
+def build_namespace(stack: StackSettings) -> NamespaceObjects:
+    """The namespace of a stack's consumers."""
+    return NamespaceObjects(build_namespace_object(stack), build_default_deny(stack))
+
+
+def build_workload(stack: StackSettings, consumer: ConsumerSettings) -> ConsumerObjects:
+    """What one consumer is, without what owns the number of its pods."""
+    return ConsumerObjects(
         build_service_account(stack, consumer),
         build_network_policy(stack, consumer),
         build_deployment(stack, consumer),
         build_disruption_budget(stack, consumer),
     )
-    if isinstance(consumer.autoscaling, HpaSettings):
-        return (*objects, build_autoscaler(stack, consumer, consumer.autoscaling))
-    return objects
+
+
+def build_consumer(stack: StackSettings, consumer: ConsumerSettings) -> tuple[Manifest, ...]:
+    """Every object of one consumer in the order of applying, its autoscaler included."""
+    return (*build_workload(stack, consumer), *build_autoscaler(consumer.autoscaling, stack, consumer))
 
 
 def stack_manifests(stack: StackSettings) -> tuple[Manifest, ...]:

@@ -1,14 +1,17 @@
-"""The HorizontalPodAutoscaler: settings to `autoscaling/v2`, field by field."""
+"""What owns the number of pods, as manifests: one function a kind of autoscaling."""
 
 from __future__ import annotations
 
+from functools import singledispatch
+
 from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata
-from ebbtide.settings.autoscaling import (
-    Behavior,
+from ebbtide.settings.models.autoscaling import (
+    AutoscalingSettings,
     ContainerCpuMetric,
     ContainerMemoryMetric,
     CpuMetric,
     ExternalMetric,
+    FixedReplicas,
     HpaSettings,
     MemoryMetric,
     Metric,
@@ -16,15 +19,33 @@ from ebbtide.settings.autoscaling import (
     PodsMetric,
     ScalingRules,
 )
-from ebbtide.settings.consumer import ConsumerSettings
-from ebbtide.settings.stack import StackSettings
-from ebbtide.settings.units import format_cpu, format_memory, format_quantity
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.values.units import format_cpu, format_memory, format_quantity
 
 _POLICY_TYPES = {"pods": "Pods", "percent": "Percent"}
 
 
-def build_autoscaler(stack: StackSettings, consumer: ConsumerSettings, scaling: HpaSettings) -> Manifest:
-    """The HorizontalPodAutoscaler that owns the number of this consumer's pods."""
+@singledispatch
+def build_autoscaler(
+    scaling: AutoscalingSettings, stack: StackSettings, consumer: ConsumerSettings
+) -> tuple[Manifest, ...]:
+    """The objects that own the number of this consumer's pods, in the order of applying.
+
+    Raises NotImplementedError for a kind that has not registered its own: nothing would own the number.
+    """
+    raise NotImplementedError(f"autoscaling of kind {scaling.kind} has no manifests")
+
+
+@build_autoscaler.register
+def _fixed(scaling: FixedReplicas, stack: StackSettings, consumer: ConsumerSettings) -> tuple[Manifest, ...]:  # noqa: ARG001
+    """Nothing: the Deployment states the number."""
+    return ()
+
+
+@build_autoscaler.register
+def _hpa(scaling: HpaSettings, stack: StackSettings, consumer: ConsumerSettings) -> tuple[Manifest, ...]:
+    """The HorizontalPodAutoscaler: settings to `autoscaling/v2`, field by field."""
     spec: Manifest = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": consumer.name},
         "minReplicas": scaling.min_replicas,
@@ -33,13 +54,15 @@ def build_autoscaler(stack: StackSettings, consumer: ConsumerSettings, scaling: 
     }
     # Not by truth: an empty behavior selects the controller's newer algorithm, none the older one.
     if scaling.behavior is not None:
-        spec["behavior"] = _behavior(scaling.behavior)
-    return {
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": consumer_metadata(stack, consumer),
-        "spec": spec,
-    }
+        spec["behavior"] = {name: _rules(rules) for name, rules in scaling.directions.items()}
+    return (
+        {
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": consumer_metadata(stack, consumer),
+            "spec": spec,
+        },
+    )
 
 
 def _metric(metric: Metric) -> Manifest:
@@ -82,11 +105,6 @@ def _value_target(metric: ObjectMetric | ExternalMetric) -> Manifest:
     if metric.target_average_value is not None:
         return {"type": "AverageValue", "averageValue": format_quantity(metric.target_average_value)}
     return {"type": "Value", "value": format_quantity(metric.target_value or 0)}
-
-
-def _behavior(behavior: Behavior) -> Manifest:
-    directions = {"scaleUp": behavior.scale_up, "scaleDown": behavior.scale_down}
-    return {name: _rules(rules) for name, rules in directions.items() if rules is not None}
 
 
 def _rules(rules: ScalingRules) -> Manifest:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ebbtide.manifests.kubernetes.labels import Manifest
 from ebbtide.manifests.kubernetes.volumes import build_volume_mounts
-from ebbtide.settings.consumer import START_DEADLINE_SECONDS, ConsumerSettings
-from ebbtide.settings.image import split_image
-from ebbtide.settings.units import format_cpu, format_memory
+from ebbtide.settings.models.consumer import START_DEADLINE_SECONDS, ConsumerSettings
+from ebbtide.settings.values.image import split_image
+from ebbtide.settings.values.units import format_cpu, format_memory
 
 CONTAINER_NAME = "consumer"
 DRAIN = "/opt/ebbtide/drain"

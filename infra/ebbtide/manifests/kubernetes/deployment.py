@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata, selector_labels
 from ebbtide.manifests.kubernetes.pod import build_pod_template
-from ebbtide.settings.autoscaling import FixedReplicas
-from ebbtide.settings.consumer import ConsumerSettings
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.stack import StackSettings
 
 # One pod of up to ten above the wanted number (docs/decisions/rolling-updates.md).
 MAX_SURGE = "10%"
@@ -27,8 +26,9 @@ def build_deployment(stack: StackSettings, consumer: ConsumerSettings) -> Manife
     """
     metadata = consumer_metadata(stack, consumer)
     replicas: Manifest = {}
-    if isinstance(consumer.autoscaling, FixedReplicas):
-        replicas["replicas"] = consumer.autoscaling.replicas
+    stated = consumer.autoscaling.stated_replicas
+    if stated is not None:
+        replicas["replicas"] = stated
         # An HPA that was here before still owns the field, and only force takes it back (measured).
         metadata["annotations"] = {"pulumi.com/patchForce": "true"}
     return {

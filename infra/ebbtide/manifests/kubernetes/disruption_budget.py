@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata, selector_labels
-from ebbtide.settings.consumer import ConsumerSettings
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.stack import StackSettings
 
 DEFAULT_MAX_UNAVAILABLE = 1
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from ebbtide.settings.consumer import ConsumerSettings
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.stack import StackSettings
 
 Manifest: TypeAlias = dict[str, Any]
 """One Kubernetes object, or a part of one, as it is sent to the API server."""

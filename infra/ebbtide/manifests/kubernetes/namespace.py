@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ebbtide.manifests.kubernetes.labels import Manifest, namespace_labels
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.stack import StackSettings
 
 
 def build_namespace_object(stack: StackSettings) -> Manifest:

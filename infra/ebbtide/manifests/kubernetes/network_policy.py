@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata, namespace_labels, selector_labels
-from ebbtide.settings.consumer import ConsumerSettings
-from ebbtide.settings.pod import EgressRule
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.pod import EgressRule
+from ebbtide.settings.models.stack import StackSettings
 
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 # NodeLocal DNSCache answers on this link-local address on the node itself, so no pod selector matches it.

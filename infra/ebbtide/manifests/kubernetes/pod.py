@@ -5,9 +5,9 @@ from __future__ import annotations
 from ebbtide.manifests.kubernetes.container import build_container
 from ebbtide.manifests.kubernetes.labels import Manifest, consumer_labels, selector_labels
 from ebbtide.manifests.kubernetes.volumes import build_volumes
-from ebbtide.settings.consumer import ConsumerSettings
-from ebbtide.settings.pod import Toleration
-from ebbtide.settings.stack import StackSettings
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.pod import Toleration
+from ebbtide.settings.models.stack import StackSettings
 
 # GKE puts this key on Spot nodes as a label, and as a taint where the node pool asks for it.
 SPOT_KEY = "cloud.google.com/gke-spot"

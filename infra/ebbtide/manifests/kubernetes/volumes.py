@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebbtide.manifests.kubernetes.labels import Manifest
-from ebbtide.settings.consumer import STATE_MEMORY_BYTES, ConsumerSettings
-from ebbtide.settings.units import format_memory
+from ebbtide.settings.models.consumer import STATE_MEMORY_BYTES, ConsumerSettings
+from ebbtide.settings.values.units import format_memory
 
 STATE_DIRECTORY = "/run/ebbtide"
 

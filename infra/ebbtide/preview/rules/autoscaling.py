@@ -7,15 +7,22 @@ from typing import Any
 
 from ebbtide.preview.change import MISSING, Operation, ResourceChange, entries, mapping
 from ebbtide.preview.fleet import bounds, plural
-from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
+from ebbtide.preview.risk import Context, Risk, RiskLevel
+from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.show import show_value
 
 _HPA = "HorizontalPodAutoscaler"
 _NEVER = {"scaleUp": "up", "scaleDown": "down"}
 
 
+@change_rule(
+    "P-20",
+    RiskLevel.DANGER,
+    remedy="Watch the first minutes; compare with `kubectl get deployment`.",
+    source="fixed 5 to an HPA gave one pod where the engine gave up the field (measured).",
+)
 def check_owner(context: Context) -> Iterator[Risk]:
-    """P-20 (danger). Another owner decides the number of pods. From a fixed number to an HPA the number stays only if
+    """Another owner decides the number of pods. From a fixed number to an HPA the number stays only if
     the Deployment stops stating it and Pulumi ignores the field in the same update; back again, the update must take
     the field by force."""
     for change in context.of("Deployment", Operation.UPDATE):
@@ -37,15 +44,22 @@ def check_owner(context: Context) -> Iterator[Risk]:
                 f"the number of pods of {change.title} becomes a fixed {new}, whatever the autoscaler had reached"
             )
             advice = "pods above it drain at once; below it the queue waits. Compare with `kubectl get deployment`"
-        yield Risk("P-20", RiskLevel.DANGER, change.title, sentence, advice, change.key)
+        yield Risk(change.title, sentence, advice, change.key)
 
 
 def _replicas(deployment: Mapping[str, Any]) -> Any:
     return mapping(deployment.get("spec")).get("replicas")
 
 
+@change_rule(
+    "P-21",
+    RiskLevel.DISRUPTIVE,
+    RiskLevel.SCALING,
+    remedy="Compare with what the queue needs.",
+    source="The Deployment's spec.replicas.",
+)
 def check_fixed_number(context: Context) -> Iterator[Risk]:
-    """P-21 (scaling; disruptive when it shrinks). A fixed number of pods changes."""
+    """A fixed number of pods changes."""
     for change in context.of("Deployment", Operation.UPDATE):
         old, new = _replicas(change.old), _replicas(change.new)
         if isinstance(old, int) and isinstance(new, int) and old != new:
@@ -53,11 +67,18 @@ def check_fixed_number(context: Context) -> Iterator[Risk]:
             fewer = old - new
             what = f": {plural(fewer, 'pod')} {'drains' if fewer == 1 else 'drain at once'}" if fewer > 0 else ""
             sentence = f"{change.title} runs {plural(new, 'pod')} instead of {old}{what}"
-            yield Risk("P-21", level, change.title, sentence, resource=change.key)
+            yield Risk(change.title, sentence, resource=change.key, level=level)
 
 
+@change_rule(
+    "P-22",
+    RiskLevel.DISRUPTIVE,
+    RiskLevel.SCALING,
+    remedy="Make sure that broker and database take the connections at the new maximum.",
+    source="The HPA corrects a number outside of its bounds at the next sync (upstream's controller).",
+)
 def check_envelope(context: Context) -> Iterator[Risk]:
-    """P-22 (scaling; disruptive when the maximum falls). The bounds of an HPA change. A number outside of the new
+    """The bounds of an HPA change. A number outside of the new
     bounds is corrected at the next sync, past every window and policy."""
     for change in _updated(context):
         old, new = bounds(change.old), bounds(change.new)
@@ -77,11 +98,17 @@ def check_envelope(context: Context) -> Iterator[Risk]:
                 f": up to {new[1] * worker.processes * worker.connections.broker} broker and "
                 f"{new[1] * worker.processes * worker.connections.database} database connections"
             )
-        yield Risk("P-22", level, change.title, sentence, resource=change.key)
+        yield Risk(change.title, sentence, resource=change.key, level=level)
 
 
+@change_rule(
+    "P-23",
+    RiskLevel.SCALING,
+    remedy="Make sure that the new metric is served: `kubectl describe hpa`.",
+    source="Without its metric an HPA leaves the number where it is.",
+)
 def check_metrics(context: Context) -> Iterator[Risk]:
-    """P-23 (scaling). What an HPA measures, or its target, changes."""
+    """What an HPA measures, or its target, changes."""
     for change in _updated(context):
         old, new = _metrics(change.old), _metrics(change.new)
         if old == new:
@@ -99,11 +126,17 @@ def check_metrics(context: Context) -> Iterator[Risk]:
             if same
             else "make sure the new metric is served (`kubectl describe hpa`): without it the number does not move"
         )
-        yield Risk("P-23", RiskLevel.SCALING, change.title, sentence, advice, change.key)
+        yield Risk(change.title, sentence, advice, change.key)
 
 
+@change_rule(
+    "P-24",
+    RiskLevel.SCALING,
+    remedy="Compare before and after with `ebbtide simulate --base`.",
+    source="normalizeDesiredReplicas and convertDesiredReplicasWithBehaviorRate in upstream's controller.",
+)
 def check_behavior(context: Context) -> Iterator[Risk]:
-    """P-24 (scaling). `behavior` is added, removed or changed. Adding it, even empty, selects another algorithm: from
+    """`behavior` is added, removed or changed. Adding it, even empty, selects another algorithm: from
     one pod the first step is to 5 instead of 4."""
     for change in _updated(context):
         touched = [found for found in change.properties if found.path[:2] == ("spec", "behavior")]
@@ -128,7 +161,7 @@ def check_behavior(context: Context) -> Iterator[Risk]:
             sentence = f"{change.title} changes how fast it scales: {words}"
         never = [words for key, words in _NEVER.items() if _is_disabled(new, key) and not _is_disabled(old, key)]
         sentence += "".join(f"; it never scales {words}" for words in never)
-        yield Risk("P-24", RiskLevel.SCALING, change.title, sentence, resource=change.key)
+        yield Risk(change.title, sentence, resource=change.key)
 
 
 def _is_disabled(behavior: Any, direction: str) -> bool:
@@ -149,8 +182,14 @@ def _in_words(value: Any) -> str:
     return show_value(value)
 
 
+@change_rule(
+    "P-25",
+    RiskLevel.DANGER,
+    remedy="State a fixed number in the same change.",
+    source="A Deployment keeps the number of pods that it was left with.",
+)
 def check_autoscaler_gone(context: Context) -> Iterator[Risk]:
-    """P-25 (danger). An HPA is deleted while its Deployment stays: nothing moves the number of pods any more."""
+    """An HPA is deleted while its Deployment stays: nothing moves the number of pods any more."""
     deleted = {change.title for change in context.of("Deployment", Operation.DELETE)}
     restated = {
         change.title for change in context.of("Deployment", Operation.UPDATE) if _replicas(change.new) is not None
@@ -158,7 +197,7 @@ def check_autoscaler_gone(context: Context) -> Iterator[Risk]:
     for change in context.of(_HPA, Operation.DELETE):
         if change.title not in deleted | restated:
             sentence = f"the autoscaler of {change.title} is deleted: the number of pods stays where it happens to be"
-            yield Risk("P-25", RiskLevel.DANGER, change.title, sentence, "state a fixed number", change.key)
+            yield Risk(change.title, sentence, "state a fixed number", change.key)
 
 
 def _updated(context: Context) -> Iterator[ResourceChange]:
@@ -188,13 +227,3 @@ def _metrics(hpa: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _listed(metrics: list[tuple[str, str]]) -> str:
     return " and ".join(f"{name} ({target})" for name, target in metrics) or "nothing"
-
-
-AUTOSCALING_RULES: tuple[PreviewRule, ...] = (
-    check_owner,
-    check_fixed_number,
-    check_envelope,
-    check_metrics,
-    check_behavior,
-    check_autoscaler_gone,
-)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from ebbtide.preview.change import KNOWN_PACKAGES, Operation, mapping
 from ebbtide.preview.fleet import Pods
-from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
-from ebbtide.settings.units import format_duration
+from ebbtide.preview.risk import Context, Risk, RiskLevel
+from ebbtide.preview.rules.declare import change_rule
+from ebbtide.settings.values.units import format_duration
 
 # Kinds whose deletion takes others or data along, and what that means.
 _HOLDS = {
@@ -25,8 +26,14 @@ _HOLDS = {
 _GONE = (Operation.DELETE, Operation.REPLACE)
 
 
+@change_rule(
+    "P-01",
+    RiskLevel.DANGER,
+    remedy="Protect it, keep the old value, or move the consumers first.",
+    source="What Google Cloud and Kubernetes delete with what holds it.",
+)
 def check_holder_gone(context: Context) -> Iterator[Risk]:
-    """P-01 (danger). A cluster, node pool, namespace, network, image repository or broker is deleted or replaced."""
+    """A cluster, node pool, namespace, network, image repository or broker is deleted or replaced."""
     for change in context.change.changes:
         # The data of an instance is lost, whoever runs it; what else is called a cluster or a network may be anything.
         known = change.package in KNOWN_PACKAGES or change.kind == "Instance"
@@ -35,8 +42,6 @@ def check_holder_gone(context: Context) -> Iterator[Risk]:
             verb = "replaced" if change.operation is Operation.REPLACE else "deleted"
             reason = f" because of {because}" if because else ""
             yield Risk(
-                "P-01",
-                RiskLevel.DANGER,
                 change.title,
                 f"{change.kind} {change.title} is {verb}{reason}: {_HOLDS[change.kind]}",
                 "protect it, keep the old value, or move consumers first",
@@ -44,8 +49,14 @@ def check_holder_gone(context: Context) -> Iterator[Risk]:
             )
 
 
+@change_rule(
+    "P-02",
+    RiskLevel.DANGER,
+    remedy="Give the new one another name, and remove the old one in a second step.",
+    source="spec.selector of a Deployment cannot be changed (apps/v1).",
+)
 def check_consumer_gone(context: Context) -> Iterator[Risk]:
-    """P-02 (danger). A consumer's Deployment is deleted, or replaced because a field cannot change in place: all its
+    """A consumer's Deployment is deleted, or replaced because a field cannot change in place: all its
     pods drain at once, and nothing consumes meanwhile."""
     for change in context.of("Deployment", *_GONE):
         pods = Pods.of(change.old)
@@ -63,20 +74,22 @@ def check_consumer_gone(context: Context) -> Iterator[Risk]:
             verb = "consumes" if pods.is_consumer else "runs"
             what = f"is deleted and made anew, because {reason}: no pod {verb} meanwhile"
             advice = "give the new one another name, and remove the old one in a second step"
-        yield Risk(
-            "P-02", RiskLevel.DANGER, change.title, f"{change.title} {what}; its pods have {grace}", advice, change.key
-        )
+        yield Risk(change.title, f"{change.title} {what}; its pods have {grace}", advice, change.key)
 
 
+@change_rule(
+    "P-03",
+    RiskLevel.DANGER,
+    remedy="Make sure that no message takes longer any more: its measured maximum, not its average.",
+    source="Pods that run keep their old grace; those of the update have the new one.",
+)
 def check_budget_weakened(context: Context) -> Iterator[Risk]:
-    """P-03 (danger). Pods get less time to finish than before, or lose the hook or the process that drains them."""
+    """Pods get less time to finish than before, or lose the hook or the process that drains them."""
     for change in context.of("Deployment", Operation.UPDATE):
         before, after = Pods.of(change.old), Pods.of(change.new)
         if after.grace_seconds < before.grace_seconds:
             longest = before.longest_message_seconds or before.grace_seconds
             yield Risk(
-                "P-03",
-                RiskLevel.DANGER,
                 change.title,
                 f"pods of {change.title} get {format_duration(after.grace_seconds)} instead of "
                 f"{format_duration(before.grace_seconds)} to finish: a message that still takes "
@@ -86,8 +99,6 @@ def check_budget_weakened(context: Context) -> Iterator[Risk]:
             )
         if before.has_hook and not after.has_hook:
             yield Risk(
-                "P-03",
-                RiskLevel.DANGER,
                 change.title,
                 f"{change.title} loses its drain hook",
                 "keep lifecycle.preStop",
@@ -95,8 +106,14 @@ def check_budget_weakened(context: Context) -> Iterator[Risk]:
             )
 
 
+@change_rule(
+    "P-04",
+    RiskLevel.DANGER,
+    remedy="Keep ebbtide:protect; say who owns the field now.",
+    source="Pulumi, the options protect and ignoreChanges.",
+)
 def check_protection_lost(context: Context) -> Iterator[Risk]:
-    """P-04 (danger). `protect` or `ignoreChanges` is taken away: the next change may delete it, or take the number of
+    """`protect` or `ignoreChanges` is taken away: the next change may delete it, or take the number of
     pods away from its autoscaler."""
     for change in context.change.changes:
         for option in change.options if change.operation is Operation.UPDATE else ():
@@ -109,13 +126,17 @@ def check_protection_lost(context: Context) -> Iterator[Risk]:
                 sentence, advice = f"no longer leaves {lost} alone", "check who owns it now"
             else:
                 continue
-            yield Risk(
-                "P-04", RiskLevel.DANGER, change.title, f"{change.kind} {change.title} {sentence}", advice, change.key
-            )
+            yield Risk(change.title, f"{change.kind} {change.title} {sentence}", advice, change.key)
 
 
+@change_rule(
+    "P-05",
+    RiskLevel.DANGER,
+    remedy="Make sure that no handler reads it, and keep secrets in a Secret.",
+    source="A worker that lacks a variable ends at its start.",
+)
 def check_secret_removed(context: Context) -> Iterator[Risk]:
-    """P-05 (danger). A variable that came from a Secret is gone: workers that need it do not start."""
+    """A variable that came from a Secret is gone: workers that need it do not start."""
     for change in context.of("Deployment", Operation.UPDATE):
         for found in change.properties:
             if not _is_variable(found.path):
@@ -124,12 +145,10 @@ def check_secret_removed(context: Context) -> Iterator[Risk]:
             if was and not found.new:
                 name = found.path[-1]
                 sentence = f"{change.title} no longer gets {name} from Secret {was}"
-                yield Risk(
-                    "P-05", RiskLevel.DANGER, change.title, sentence, "make sure that no handler reads it", change.key
-                )
+                yield Risk(change.title, sentence, "make sure that no handler reads it", change.key)
             elif was and not now and found.new:
                 sentence = f"{change.title} gets {found.path[-1]} as plain text instead of from Secret {was}"
-                yield Risk("P-05", RiskLevel.DANGER, change.title, sentence, "keep it in a Secret", change.key)
+                yield Risk(change.title, sentence, "keep it in a Secret", change.key)
 
 
 def _is_variable(path: tuple[str | int, ...]) -> bool:
@@ -141,8 +160,14 @@ def _secret_of(variable: object) -> str:
     return str(reference.get("name", ""))
 
 
+@change_rule(
+    "P-06",
+    RiskLevel.DANGER,
+    remedy="Write maxUnavailable: 1: draining loses no message.",
+    source="Kubernetes, disruption budgets.",
+)
 def check_blocking_budget(context: Context) -> Iterator[Risk]:
-    """P-06 (danger). The disruption budget lets no pod go, so no node can be drained or upgraded."""
+    """The disruption budget lets no pod go, so no node can be drained or upgraded."""
     for change in context.of("PodDisruptionBudget", Operation.CREATE, Operation.UPDATE, Operation.REPLACE):
         spec = mapping(change.new.get("spec"))
         consumer = context.consumers.get(change.title)
@@ -151,14 +176,4 @@ def check_blocking_budget(context: Context) -> Iterator[Risk]:
         all_kept = keeps == "100%" or (isinstance(keeps, int) and least is not None and keeps >= least)
         if spec.get("maxUnavailable") in (0, "0%") or all_kept:
             sentence = f"the disruption budget of {change.title} lets no pod go"
-            yield Risk("P-06", RiskLevel.DANGER, change.title, sentence, "write maxUnavailable: 1", change.key)
-
-
-LOSS_RULES: tuple[PreviewRule, ...] = (
-    check_holder_gone,
-    check_consumer_gone,
-    check_budget_weakened,
-    check_protection_lost,
-    check_secret_removed,
-    check_blocking_budget,
-)
+            yield Risk(change.title, sentence, "write maxUnavailable: 1", change.key)

@@ -7,8 +7,9 @@ from typing import Any
 
 from ebbtide.preview.change import Operation, ResourceChange
 from ebbtide.preview.fleet import Pods, drain_sentence, plural, rolls_pods
-from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
-from ebbtide.settings.image import split_image
+from ebbtide.preview.risk import Context, Risk, RiskLevel
+from ebbtide.preview.rules.declare import change_rule
+from ebbtide.settings.values.image import split_image
 
 _SPOT_LABEL = "cloud.google.com/gke-spot"
 # The settings behind our own variables.
@@ -25,8 +26,14 @@ _OWN_VARIABLES = {
 }
 
 
+@change_rule(
+    "P-10",
+    RiskLevel.DISRUPTIVE,
+    remedy="Make sure that broker and database take the connections of both fleets.",
+    source="Kubernetes counts no pod that is ending, so that old and new run side by side.",
+)
 def check_restart(context: Context) -> Iterator[Risk]:
-    """P-10 (disruptive). The pod template changes: every pod is replaced by a rolling update. Says how many drain, how
+    """The pod template changes: every pod is replaced by a rolling update. Says how many drain, how
     long the slowest may take, and how many pods and connections there are while old and new overlap."""
     for change in context.of("Deployment", Operation.UPDATE):
         if rolls_pods(change):
@@ -34,7 +41,7 @@ def check_restart(context: Context) -> Iterator[Risk]:
             consumer = context.consumers.get(change.title)
             sentence = f"{change.title} restarts ({_reasons(change)}): {drain_sentence(change, consumer, hpa)}"
             advice = "make sure that broker and database take that many connections" if consumer else ""
-            yield Risk("P-10", RiskLevel.DISRUPTIVE, change.title, sentence, advice, change.key)
+            yield Risk(change.title, sentence, advice, change.key)
 
 
 def _reasons(change: ResourceChange) -> str:
@@ -61,19 +68,25 @@ def _reason(path: tuple[str | int, ...]) -> str:
     return words[0] if words else "pod template"
 
 
+@change_rule(
+    "P-11",
+    RiskLevel.INFO,
+    remedy="Name digests: a tag can change without a word.",
+    source="OCI: a tag is a name, a digest is the content.",
+)
 def check_image(context: Context) -> Iterator[Risk]:
-    """P-11 (info). The image changes: says which versions, whether it comes from another repository, and whether a
+    """The image changes: says which versions, whether it comes from another repository, and whether a
     digest gives way to a tag, which can change without a word."""
     for change in context.of("Deployment", Operation.UPDATE):
         old, new = Pods.of(change.old).image, Pods.of(change.new).image
         if old == new or not old or not new:
             continue
-        level, words = RiskLevel.INFO, f"{change.title} changes its image from {_version(old)} to {_version(new)}"
+        words = f"{change.title} changes its image from {_version(old)} to {_version(new)}"
         advice = ""
         try:
             (old_repository, old_tag, old_digest), (repository, tag, digest) = split_image(old), split_image(new)
         except ValueError:
-            yield Risk("P-11", level, change.title, words, advice, change.key)
+            yield Risk(change.title, words, advice, change.key)
             continue
         if old_repository != repository:
             words += f", from {old_repository} to {repository}"
@@ -81,7 +94,7 @@ def check_image(context: Context) -> Iterator[Risk]:
             words += f" under the same tag {tag}"
         if old_digest and not digest:
             advice = "a tag can change without a word; name the digest"
-        yield Risk("P-11", level, change.title, words, advice, change.key)
+        yield Risk(change.title, words, advice, change.key)
 
 
 def _version(image: str) -> str:
@@ -92,30 +105,48 @@ def _version(image: str) -> str:
     return digest[: len("sha256:") + 12] if digest else str(tag)
 
 
+@change_rule(
+    "P-12",
+    RiskLevel.DISRUPTIVE,
+    remedy="Choose the time; every pod drains once.",
+    source="GKE, node upgrades: surge upgrades evict pod by pod.",
+)
 def check_nodes(context: Context) -> Iterator[Risk]:
-    """P-12 (disruptive). Nodes are made anew or upgraded: pods are evicted one by one and drain."""
+    """Nodes are made anew or upgraded: pods are evicted one by one and drain."""
     for change in context.of("NodePool", Operation.UPDATE):
         if change.touches("nodeConfig") or change.touches("version"):
             sentence = (
                 f"nodes of {change.title} are replaced one after the other: pods on them are evicted, drain and start "
                 "elsewhere"
             )
-            yield Risk("P-12", RiskLevel.DISRUPTIVE, change.title, sentence, resource=change.key)
+            yield Risk(change.title, sentence, resource=change.key)
 
 
+@change_rule(
+    "P-13",
+    RiskLevel.INFO,
+    remedy="Expect updates and scale-downs to take longer.",
+    source="terminationGracePeriodSeconds.",
+)
 def check_drains_longer(context: Context) -> Iterator[Risk]:
-    """P-13 (info). Pods get more time to finish: updates, drains and scale-downs take longer."""
+    """Pods get more time to finish: updates, drains and scale-downs take longer."""
     for change in context.of("Deployment", Operation.UPDATE):
         before, after = Pods.of(change.old), Pods.of(change.new)
         if after.grace_seconds > before.grace_seconds:
             sentence = (
                 f"pods of {change.title} may take {after.grace_seconds}s to end instead of {before.grace_seconds}s"
             )
-            yield Risk("P-13", RiskLevel.INFO, change.title, sentence, resource=change.key)
+            yield Risk(change.title, sentence, resource=change.key)
 
 
+@change_rule(
+    "P-14",
+    RiskLevel.INFO,
+    remedy="Make sure that its queue is meant to be consumed.",
+    source="The Deployment is new.",
+)
 def check_new_consumer(context: Context) -> Iterator[Risk]:
-    """P-14 (info). A consumer is new."""
+    """A consumer is new."""
     for change in context.of("Deployment", Operation.CREATE):
         consumer = context.consumers.get(change.title)
         size = ""
@@ -126,16 +157,22 @@ def check_new_consumer(context: Context) -> Iterator[Risk]:
                 if most != least
                 else f" with {plural(least, 'pod')}"
             )
-        yield Risk("P-14", RiskLevel.INFO, change.title, f"{change.title} is new{size}", resource=change.key)
+        yield Risk(change.title, f"{change.title} is new{size}", resource=change.key)
 
 
+@change_rule(
+    "P-16",
+    RiskLevel.DISRUPTIVE,
+    remedy="Keep messages shorter than the notice.",
+    source="GKE, Spot VMs: 30 s of notice, 15 of them for user pods; up to 120 s by the kubelet's configuration.",
+)
 def check_spot(context: Context) -> Iterator[Risk]:
-    """P-16 (disruptive). A consumer moves onto Spot capacity, where a pod gets 15 s to finish, best effort (V-08)."""
+    """A consumer moves onto Spot capacity, where a pod gets 15 s to finish, best effort (V-08)."""
     for change in context.of("Deployment", Operation.CREATE, Operation.UPDATE):
         selector = ("spec", "template", "spec", "nodeSelector")
         if _at(change.new, *selector).get(_SPOT_LABEL) and not _at(change.old, *selector).get(_SPOT_LABEL):
             sentence = f"{change.title} runs on Spot capacity: a pod may be ended at any time with 15s to finish"
-            yield Risk("P-16", RiskLevel.DISRUPTIVE, change.title, sentence, resource=change.key)
+            yield Risk(change.title, sentence, resource=change.key)
 
 
 def _at(document: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
@@ -146,8 +183,14 @@ def _at(document: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
     return here if isinstance(here, Mapping) else {}
 
 
+@change_rule(
+    "P-15",
+    RiskLevel.INFO,
+    remedy="Nothing.",
+    source="metadata of an object is not in its pod template.",
+)
 def check_labels_only(context: Context) -> Iterator[Risk]:
-    """P-15 (info). Only labels or annotations of objects change; no pod restarts."""
+    """Only labels or annotations of objects change; no pod restarts."""
     relabelled: dict[str, list[ResourceChange]] = {}
     for change in context.change.changes:
         only = change.operation is Operation.UPDATE and change.properties and not change.options
@@ -158,15 +201,4 @@ def check_labels_only(context: Context) -> Iterator[Risk]:
             relabelled.setdefault(change.title, []).append(change)
     for title, changes in relabelled.items():
         sentence = f"only labels or annotations of {', '.join(change.kind for change in changes)} {title} change"
-        yield Risk("P-15", RiskLevel.INFO, title, sentence, resource=changes[0].key)
-
-
-RESTART_RULES: tuple[PreviewRule, ...] = (
-    check_restart,
-    check_image,
-    check_nodes,
-    check_drains_longer,
-    check_new_consumer,
-    check_spot,
-    check_labels_only,
-)
+        yield Risk(title, sentence, resource=changes[0].key)

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ebbtide.preview.change import MISSING, Operation, PropertyChange, ResourceChange, entries, mapping
-from ebbtide.preview.risk import Context, PreviewRule, Risk, RiskLevel
+from ebbtide.preview.risk import Context, Risk, RiskLevel
+from ebbtide.preview.rules.declare import change_rule
 
 _EVERYWHERE = {"0.0.0.0/0", "::/0"}
 _WIDE = _EVERYWHERE | {"everywhere", "ingress from everywhere"} | {f"ingress from {cidr}" for cidr in _EVERYWHERE}
@@ -32,8 +33,15 @@ _ISOLATION = {
 }
 
 
+@change_rule(
+    "P-30",
+    RiskLevel.DANGER,
+    RiskLevel.INFO,
+    remedy="Name the network and the port that are needed.",
+    source="Kubernetes, network policies: what none allows is refused once one selects the pod.",
+)
 def check_network(context: Context) -> Iterator[Risk]:
-    """P-30 (danger when it opens to everywhere or goes away, otherwise info). A network policy lets more through:
+    """A network policy lets more through:
     another network, or another port of one."""
     # With what it guarded, or with its namespace, a policy goes without leaving anything open.
     gone = {change.title for kind in ("Deployment", "Namespace") for change in context.of(kind, Operation.DELETE)}
@@ -42,7 +50,7 @@ def check_network(context: Context) -> Iterator[Risk]:
             if change.title in gone or _namespace(change.old) in gone:
                 continue
             sentence = f"network policy {change.title} is deleted: what it kept out may come in"
-            yield Risk("P-30", RiskLevel.DANGER, change.title, sentence, "keep it", change.key)
+            yield Risk(change.title, sentence, "keep it", change.key)
             continue
         if change.operation is Operation.CREATE:
             continue
@@ -52,7 +60,8 @@ def check_network(context: Context) -> Iterator[Risk]:
         wide = any(peer in _WIDE for peer, _ in opened)
         level = RiskLevel.DANGER if wide else RiskLevel.INFO
         sentence = f"{change.title} may reach more: {_in_words(opened)}"
-        yield Risk("P-30", level, change.title, sentence, "name the network it needs" if wide else "", change.key)
+        advice = "name the network it needs" if wide else ""
+        yield Risk(change.title, sentence, advice, change.key, level)
 
 
 def _namespace(policy: Mapping[str, Any]) -> str:
@@ -129,21 +138,32 @@ def _peer(peer: Mapping[str, Any]) -> str:
     return "pods " + (", ".join(labels) or "everywhere")
 
 
+@change_rule(
+    "P-34",
+    RiskLevel.DANGER,
+    remedy="Make sure that nothing the consumer needs is there.",
+    source="Kubernetes, network policies: what none allows is refused.",
+)
 def check_network_closed(context: Context) -> Iterator[Risk]:
-    """P-34 (danger). A network policy no longer lets through what it did: a consumer that needs it reaches neither its
+    """A network policy no longer lets through what it did: a consumer that needs it reaches neither its
     broker nor its database."""
     for change in context.of("NetworkPolicy", Operation.UPDATE, Operation.REPLACE):
         closed = _beyond(_flows(change.old), _flows(change.new))
         if not closed:
             continue
         sentence = f"{change.title} may no longer reach {_in_words(closed)}"
-        yield Risk(
-            "P-34", RiskLevel.DANGER, change.title, sentence, "make sure that nothing it needs is there", change.key
-        )
+        yield Risk(change.title, sentence, "make sure that nothing it needs is there", change.key)
 
 
+@change_rule(
+    "P-31",
+    RiskLevel.DANGER,
+    RiskLevel.INFO,
+    remedy="Grant the narrowest role that works.",
+    source="Google Cloud, IAM roles.",
+)
 def check_roles(context: Context) -> Iterator[Risk]:
-    """P-31 (danger for a broad role or for everybody, otherwise info). An identity is granted another role: by a
+    """An identity is granted another role: by a
     member, a binding of several members, or a whole policy."""
     for change in context.change.changes:
         if change.package != "gcp" or change.operation is Operation.DELETE:
@@ -153,7 +173,7 @@ def check_roles(context: Context) -> Iterator[Risk]:
             sentence = f"{_who(member)} is granted {role}"
             advice = "grant the narrowest role that works" if broad else ""
             level = RiskLevel.DANGER if broad else RiskLevel.INFO
-            yield Risk("P-31", level, change.title, sentence, advice, change.key)
+            yield Risk(change.title, sentence, advice, change.key, level)
 
 
 def _grants(inputs: Mapping[str, Any], unnamed: str) -> set[tuple[str, str]]:
@@ -185,8 +205,15 @@ def _who(member: str) -> str:
     return f"service account {found['name']} in namespace {found['namespace']}" if found else member
 
 
+@change_rule(
+    "P-35",
+    RiskLevel.DANGER,
+    RiskLevel.INFO,
+    remedy="Grant the narrowest rule that works.",
+    source="Kubernetes, RBAC good practices: wildcards, escalate, bind, impersonate, secrets.",
+)
 def check_rbac(context: Context) -> Iterator[Risk]:
-    """P-35 (danger when it is everything, or hands on rights; otherwise info). A Kubernetes role allows more, or is
+    """A Kubernetes role allows more, or is
     bound to somebody else. ebbtide makes none of these: they come from a program of one's own."""
     for kind in ("Role", "ClusterRole"):
         for change in context.of(kind, Operation.CREATE, Operation.UPDATE, Operation.REPLACE):
@@ -208,7 +235,7 @@ def check_rbac(context: Context) -> Iterator[Risk]:
 
 def _rbac_risk(change: ResourceChange, sentence: str, *, broad: bool) -> Risk:
     advice = "grant the narrowest rule that works" if broad else ""
-    return Risk("P-35", RiskLevel.DANGER if broad else RiskLevel.INFO, change.title, sentence, advice, change.key)
+    return Risk(change.title, sentence, advice, change.key, RiskLevel.DANGER if broad else RiskLevel.INFO)
 
 
 def _is_broad(rule: Mapping[str, Any]) -> bool:
@@ -226,15 +253,21 @@ def _words(rule: Mapping[str, Any], key: str) -> list[str]:
     return [str(word) for word in value] if isinstance(value, list) else []
 
 
+@change_rule(
+    "P-32",
+    RiskLevel.DANGER,
+    remedy="Keep it as it was.",
+    source="Kubernetes, Pod Security Standards: restricted.",
+)
 def check_isolation(context: Context) -> Iterator[Risk]:
-    """P-32 (danger). A pod may do what it might not before: run as root, write to its root, use the host's network,
+    """A pod may do what it might not before: run as root, write to its root, use the host's network,
     gain a capability."""
     for change in context.of("Deployment", Operation.UPDATE):
         for found in change.properties:
             if _weakens(found):
                 words = f"{'.'.join(map(str, found.path[-2:]))} {_show(found.old)} → {_show(found.new)}"
                 sentence = f"pods of {change.title} are isolated less: {words}"
-                yield Risk("P-32", RiskLevel.DANGER, change.title, sentence, "keep it as it was", change.key)
+                yield Risk(change.title, sentence, "keep it as it was", change.key)
 
 
 def _weakens(change: PropertyChange) -> bool:
@@ -252,20 +285,16 @@ def _show(value: object) -> str:
     return "none" if value is MISSING else str(value).lower() if isinstance(value, bool) else str(value)
 
 
+@change_rule(
+    "P-33",
+    RiskLevel.DANGER,
+    remedy="Keep the label.",
+    source="Kubernetes, Pod Security admission.",
+)
 def check_namespace_enforcement(context: Context) -> Iterator[Risk]:
-    """P-33 (danger). The namespace no longer enforces Pod Security "restricted"."""
+    """The namespace no longer enforces Pod Security "restricted"."""
     for change in context.of("Namespace", Operation.UPDATE):
         for found in change.properties:
             if found.path[-1] == "pod-security.kubernetes.io/enforce" and found.new != "restricted":
                 sentence = f"namespace {change.title} no longer enforces Pod Security restricted"
-                yield Risk("P-33", RiskLevel.DANGER, change.title, sentence, "keep it", change.key)
-
-
-SECURITY_RULES: tuple[PreviewRule, ...] = (
-    check_network,
-    check_network_closed,
-    check_roles,
-    check_rbac,
-    check_isolation,
-    check_namespace_enforcement,
-)
+                yield Risk(change.title, sentence, "keep it", change.key)

@@ -1,29 +1,12 @@
-"""What the settings must hold beyond their types.
+"""What the settings must hold beyond their types. One module a topic; importing this room declares every rule.
 
-A rule is a function from settings to findings. Errors are raised by the models themselves, so that nobody can
-build settings that lose messages; warnings are shown by `check`, `explain` and `preview`. Ids `V-nn` are stable.
+A rule is a function from settings to findings (`declare.py`). Ids are stable.
 """
 
-from __future__ import annotations
+# In the order in which findings of one level are shown: first what is wrong with the stack, then with a consumer.
+# isort: off
+from ebbtide.settings.rules import stack, disruption, cluster, consumer, secrets, autoscaling, transport
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+# isort: on
 
-from pydantic_core import PydanticCustomError
-
-from ebbtide.settings.findings import Finding, errors_of
-
-T = TypeVar("T")
-Rule = Callable[[T], Iterator[Finding]]
-
-
-def run_rules(rules: Iterable[Rule[T]], settings: T) -> list[Finding]:
-    """Every finding of every rule."""
-    return [finding for rule in rules for finding in rule(settings)]
-
-
-def refuse_errors(rules: Iterable[Rule[T]], settings: T) -> None:
-    """Raise one validation error that carries every finding of level error."""
-    errors = errors_of(run_rules(rules, settings))
-    if errors:
-        raise PydanticCustomError("findings", "{summary}", {"summary": "; ".join(map(str, errors)), "findings": errors})
+__all__ = ["autoscaling", "cluster", "consumer", "disruption", "secrets", "stack", "transport"]

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from ebbtide.settings.autoscaling import (
+from ebbtide.judgement.findings import Finding, Level, Path
+from ebbtide.settings.models.autoscaling import (
     ContainerCpuMetric,
     ContainerMemoryMetric,
     CpuMetric,
     ExternalMetric,
-    HpaSettings,
     MemoryMetric,
     ObjectMetric,
 )
-from ebbtide.settings.findings import Finding, Level, Path
-from ebbtide.settings.units import format_cpu
-
-if TYPE_CHECKING:
-    from ebbtide.settings.consumer import ConsumerSettings
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.rules.declare import consumer_rule
+from ebbtide.settings.values.units import format_cpu
 
 # 70 idle Symfony workers used 22.5 millicores, 0.32 each (measured). Thousandths of a millicore.
 IDLE_WORKER_MICROCORES = 321
@@ -29,9 +26,8 @@ IO_BOUND_MILLICORES_PER_PROCESS = 50
 
 
 def _metrics(consumer: ConsumerSettings) -> Iterator[tuple[Path, object]]:
-    if isinstance(consumer.autoscaling, HpaSettings):
-        for index, metric in enumerate(consumer.autoscaling.metrics):
-            yield ("autoscaling", "metrics", index), metric
+    for index, metric in enumerate(consumer.autoscaling.measured):
+        yield ("autoscaling", "metrics", index), metric
 
 
 def _cpu_targets(consumer: ConsumerSettings) -> Iterator[tuple[Path, int]]:
@@ -44,29 +40,50 @@ def _cpu_targets(consumer: ConsumerSettings) -> Iterator[tuple[Path, int]]:
                 yield path, metric.target_utilization * consumer.cpu_request_millicores // 100
 
 
+@consumer_rule(
+    "H-01",
+    Level.ERROR,
+    remedy="Write at most maxReplicas, or raise maxReplicas.",
+    source="ValidateHorizontalPodAutoscaler in the API server.",
+)
 def check_replica_bounds(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """H-01 (error). `minReplicas` is not above `maxReplicas`; zero needs a metric that exists without pods."""
+    """`minReplicas` is not above `maxReplicas`."""
     scaling = consumer.autoscaling
-    if not isinstance(scaling, HpaSettings):
-        return
     if scaling.min_replicas > scaling.max_replicas:
         yield Finding(
             ("autoscaling", "minReplicas"),
             f"is above maxReplicas (got {scaling.min_replicas} and {scaling.max_replicas})",
             f"write at most {scaling.max_replicas}, or raise maxReplicas",
-            rule="H-01",
         )
-    if scaling.min_replicas == 0 and not any(isinstance(m, ObjectMetric | ExternalMetric) for m in scaling.metrics):
+
+
+@consumer_rule(
+    "V-14",
+    Level.ERROR,
+    remedy="Write 1, or add an external metric, for example the queue's backlog.",
+    source="Kubernetes, HPA scale to zero: it needs an object or external metric.",
+)
+def check_zero_has_a_metric(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """Zero replicas need a metric that exists without pods."""
+    scaling = consumer.autoscaling
+    if not scaling.measured or scaling.min_replicas > 0:
+        return
+    if not any(isinstance(metric, ObjectMetric | ExternalMetric) for metric in scaling.measured):
         yield Finding(
             ("autoscaling", "minReplicas"),
-            "is 0, and without pods there is nothing that these metrics could measure (V-14)",
+            "is 0, and without pods there is nothing that these metrics could measure",
             "write 1, or add an external metric, for example the queue's backlog",
-            rule="V-14",
         )
 
 
+@consumer_rule(
+    "V-15",
+    Level.ERROR,
+    remedy="Write the request, or use targetAverageValue.",
+    source="The HPA divides use by the request; without one it has no utilisation.",
+)
 def check_utilization_needs_request(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """V-15 (error). A utilisation target is a percentage of a request that somebody chose."""
+    """A utilisation target is a percentage of a request that somebody chose."""
     for path, metric in _metrics(consumer):
         if not isinstance(metric, CpuMetric | ContainerCpuMetric | MemoryMetric | ContainerMemoryMetric):
             continue
@@ -79,12 +96,17 @@ def check_utilization_needs_request(consumer: ConsumerSettings) -> Iterator[Find
                 (*path, "targetUtilization"),
                 f"is a percentage of the {name} request, and none is given",
                 f"write resources: {{{name}: {{request: {example}}}}}, or use targetAverageValue",
-                rule="V-15",
             )
 
 
+@consumer_rule(
+    "V-15a",
+    Level.ERROR,
+    remedy="Write a target between what idle workers use and what busy ones can use.",
+    source="70 idle Symfony workers used 22.5m (measured); the API server rounds `0.490m` up to 1m.",
+)
 def check_metric_can_move(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """V-15 (error). A CPU target lies between what idle workers use and what busy ones can use. Outside of it the
+    """A CPU target lies between what idle workers use and what busy ones can use. Outside of it the
     autoscaler is stuck at one end, as with a request of `0.490m`: 22.5 idle millicores were 2249 % of it."""
     processes = consumer.worker.processes
     limit = consumer.resources.cpu.limit
@@ -96,7 +118,6 @@ def check_metric_can_move(consumer: ConsumerSettings) -> Iterator[Finding]:
                 path,
                 f"asks for {format_cpu(target)} a pod, which can use at most {format_cpu(most)}: it never scales up",
                 "lower the target or the request" + (", or raise the CPU limit" if limit else ""),
-                rule="V-15",
             )
         elif target <= idle:
             yield Finding(
@@ -104,12 +125,17 @@ def check_metric_can_move(consumer: ConsumerSettings) -> Iterator[Finding]:
                 f"asks for {format_cpu(target)} a pod, and {processes} idle workers use about {format_cpu(idle)}: "
                 "it always runs maxReplicas",
                 f"raise the target above {format_cpu(idle)} a pod",
-                rule="V-15",
             )
 
 
+@consumer_rule(
+    "V-16",
+    Level.WARNING,
+    remedy="Scale on the backlog: messages waiting and in flight, one for each process.",
+    source="70 idle workers used 22.5m, 70 busy ones 7 to 10m (measured).",
+)
 def check_io_bound_on_cpu(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """V-16 (warning). CPU measures the load of workers that compute. Where they wait, it has no signal or the wrong
+    """CPU measures the load of workers that compute. Where they wait, it has no signal or the wrong
     sign: 70 idle consumers used 22.5 millicores, 70 fully busy ones 7 to 10 (measured)."""
     share = consumer.cpu_request_millicores / consumer.worker.processes
     if share >= IO_BOUND_MILLICORES_PER_PROCESS:
@@ -121,28 +147,21 @@ def check_io_bound_on_cpu(consumer: ConsumerSettings) -> Iterator[Finding]:
             "70 busy ones 7 to 10m, so a full queue may not scale it up",
             "scale on the backlog: {kind: external, metric: <messages waiting or in hand>, targetAverageValue: "
             f"{consumer.worker.processes}}}; `ebbtide simulate` shows the difference",
-            Level.WARNING,
-            "V-16",
         )
 
 
+@consumer_rule(
+    "V-16a",
+    Level.WARNING,
+    remedy="Scale on the backlog or on CPU.",
+    source="PHP frees a process's memory when it ends.",
+)
 def check_memory_metric(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """V-16 (warning). PHP gives memory back only when a process ends, so memory does not fall with the load."""
+    """PHP gives memory back only when a process ends, so memory does not fall with the load."""
     for path, metric in _metrics(consumer):
         if isinstance(metric, MemoryMetric | ContainerMemoryMetric):
             yield Finding(
                 path,
                 "scales on memory, which a worker gives back only when it ends: it scales up and hardly ever down",
                 "scale on the backlog or on CPU",
-                Level.WARNING,
-                "V-16",
             )
-
-
-AUTOSCALING_RULES = (
-    check_replica_bounds,
-    check_utilization_needs_request,
-    check_metric_can_move,
-    check_io_bound_on_cpu,
-    check_memory_metric,
-)

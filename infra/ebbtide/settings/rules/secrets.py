@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
-from ebbtide.settings.findings import Finding, Path
-from ebbtide.settings.worker import CommandWorker
-
-if TYPE_CHECKING:
-    from ebbtide.settings.consumer import ConsumerSettings
+from ebbtide.judgement.findings import Finding, Level, Path
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.rules.declare import consumer_rule
 
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL|ACCESS_?KEY", re.IGNORECASE)
 _SECRET_VALUE = re.compile(
@@ -25,8 +22,14 @@ _EXPANSION = re.compile(r"\$\([A-Za-z_][A-Za-z0-9_]*\)")
 _HARMLESS = re.compile(r"(/[^\s]*|%env\(.*\)%|true|false|[0-9]+|)", re.IGNORECASE)
 
 
+@consumer_rule(
+    "S-01",
+    Level.ERROR,
+    remedy="Put the value into a Secret, and name its key under secretEnvironment.",
+    source="The Deployment, the repository and every preview show what the settings hold.",
+)
 def check_plain_secrets(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """S-01 (error). No secret stands in the settings: it would be in git, in the Deployment and in every preview.
+    """No secret stands in the settings: it would be in git, in the Deployment and in every preview.
     The value is never printed."""
     for name, given in consumer.environment.items():
         value = _EXPANSION.sub("", given)
@@ -38,8 +41,7 @@ def check_plain_secrets(consumer: ConsumerSettings) -> Iterator[Finding]:
 
 
 def _arguments(consumer: ConsumerSettings) -> Iterable[tuple[Path, str]]:
-    name = "command" if isinstance(consumer.worker, CommandWorker) else "arguments"
-    values = consumer.worker.command if isinstance(consumer.worker, CommandWorker) else consumer.worker.arguments
+    name, values = consumer.worker.texts
     return [(("worker", name, index), value) for index, value in enumerate(values)]
 
 
@@ -48,5 +50,4 @@ def _finding(path: Path, example: str) -> Finding:
         path,
         "looks like a secret in plain text (not shown)",
         f"put it into a Secret and write under secretEnvironment {example}",
-        rule="S-01",
     )

@@ -1,0 +1,141 @@
+"""The in-process source: base and head rendered from two commits and compared as plain data.
+
+Where the repository holds ebbtide itself, each commit is rendered by its own code. Elsewhere ebbtide is installed, and
+the installed one renders both: what another version of it would change is not seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.preview.change import StackChange
+from ebbtide.preview.sources.compare import compare
+from ebbtide.settings.loading.loader import IMAGES_VARIABLE
+
+# What says which dependencies are installed, by any of the usual tools.
+_LOCKS = ("requirements.lock", "requirements.txt", "pyproject.toml", "uv.lock", "poetry.lock")
+_RENDER_TIMEOUT_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What the base deploys, and what a reader must know about it."""
+
+    resources: list[dict[str, Any]]
+    notes: tuple[str, ...] = ()
+
+
+def change_since(ref: str, stack: str, root: Path, head: list[dict[str, Any]], project: str) -> StackChange:
+    """Compare `head` (JSON resources of the work tree) with the project at `ref`.
+
+    Raises SettingsError when `ref` is no commit here. A base that has no such stack, no ebbtide or is invalid is no
+    error: then everything is new, and a note says why.
+    """
+    commit = _resolve(ref, root)
+    base = _render_base(commit, ref, stack, root)
+    changes, unchanged = compare(base.resources, head)
+    return StackChange(
+        stack=stack,
+        project=project,
+        changes=changes,
+        unchanged=unchanged,
+        source=f"the work tree compared with {ref} ({commit[:10]}), in process",
+        notes=base.notes,
+    )
+
+
+@contextmanager
+def checked_out(ref: str, root: Path) -> Iterator[Path]:
+    """The project's directory as it is at `ref`. Raises SettingsError when `ref` is no commit here."""
+    with _checkout(_resolve(ref, root), root) as tree:
+        yield tree
+
+
+def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
+
+
+def _resolve(ref: str, root: Path) -> str:
+    done = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    if done.returncode != 0:
+        inside = _git(root, "rev-parse", "--show-toplevel").returncode == 0
+        message = f"is no commit here (got {ref!r})" if inside else "needs a git repository, and this is none"
+        remedy = f"fetch it first (git fetch origin {ref.removeprefix('origin/')}), or name another"
+        if _git(root, "rev-parse", "--is-shallow-repository").stdout.strip() == "true":
+            remedy = "this clone is shallow: fetch more of it (git fetch --unshallow; in a workflow fetch-depth: 0)"
+        raise SettingsError(
+            [Finding(("--base",), message, remedy if inside else "run git init, or leave --base out", rule="base")]
+        )
+    return done.stdout.strip()
+
+
+@contextmanager
+def _checkout(commit: str, root: Path) -> Iterator[Path]:
+    """The project's directory at `commit`, in a temporary worktree. The caller's own tree is not touched."""
+    prefix = _git(root, "rev-parse", "--show-prefix").stdout.strip()
+    with tempfile.TemporaryDirectory(prefix="ebbtide-base-") as temporary:
+        tree = Path(temporary) / "tree"
+        done = _git(root, "worktree", "add", "--detach", "--quiet", str(tree), commit)
+        if done.returncode != 0:
+            raise SettingsError(
+                [Finding(("--base",), f"cannot be checked out: {done.stderr.strip()}", "", rule="base")]
+            )
+        try:
+            yield tree / prefix
+        finally:
+            _git(root, "worktree", "remove", "--force", str(tree))
+
+
+def _render_base(commit: str, ref: str, stack: str, root: Path) -> Base:
+    with _checkout(commit, root) as tree:
+        if not (tree / "Pulumi.yaml").is_file() or (_holds_ebbtide(root) and not _holds_ebbtide(tree)):
+            return Base([], (f"{ref} has no ebbtide yet: everything is new",))
+        notes = []
+        if any(_bytes(tree / lock) != _bytes(root / lock) for lock in _LOCKS):
+            notes.append(f"{ref} locks other dependencies: it was rendered with the ones installed here")
+        done = _render(tree, stack)
+        if done.returncode == 0:
+            return Base(json.loads(done.stdout), tuple(notes))
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        if "there is no stack" in done.stderr:
+            return Base([], (*notes, f"{ref} has no stack {stack}: everything is new"))
+        note = f"stack {stack} is not valid at {ref}, so what runs now is not known and all is shown as new: {reason}"
+        return Base([], (*notes, note))
+
+
+def _render(tree: Path, stack: str) -> subprocess.CompletedProcess[str]:
+    """The base's own settings, by its own code if it has any. Images that CI passes belong to the head."""
+    environment = {name: value for name, value in os.environ.items() if name != IMAGES_VARIABLE}
+    if _holds_ebbtide(tree):
+        environment["PYTHONPATH"] = str(tree / "infra")
+    command = [sys.executable, "-m", "ebbtide", "render", "--resources", "--format", "json", "--stack", stack]
+    try:
+        return subprocess.run(
+            [*command, "--project", str(tree)],
+            env=environment,
+            cwd=tree,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_RENDER_TIMEOUT_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        return subprocess.CompletedProcess(error.cmd, 1, "", f"it took longer than {_RENDER_TIMEOUT_SECONDS} s")
+
+
+def _holds_ebbtide(tree: Path) -> bool:
+    return (tree / "infra" / "ebbtide" / "__init__.py").is_file()
+
+
+def _bytes(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None

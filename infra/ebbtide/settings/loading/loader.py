@@ -1,0 +1,356 @@
+"""From a stack's files, or the engine's configuration, to validated settings.
+
+`load_stack` reads the files in process; `load_from_engine` takes what Pulumi has read. Both end in the same
+merge and the same model.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.findings import Path as SettingsPath
+from ebbtide.settings.loading.merge import Sources, merge, record_sources, source_of
+from ebbtide.settings.loading.yaml import read_yaml
+from ebbtide.settings.models.stack import StackSettings
+
+PROJECT_FILE = "Pulumi.yaml"
+IMAGES_VARIABLE = "EBBTIDE_IMAGES"
+"""`consumer=reference,...`: how CI passes the images it has just built, without editing a file.
+`pulumi config set --path` would rewrite other values of the file (`012` becomes 10: measured)."""
+
+_NAMESPACE = "ebbtide:"
+_STACK_KEYS = ("cluster", "consumers", "namespace", "imageRepository", "protect")
+_DEFAULTS = "defaults"
+_TEMPLATE = "consumer"
+# What Pulumi knows of a typed key in Pulumi.yaml.
+_PROJECT_KEYS = {"type", "description", "items", "secret", "default", "value"}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedStack:
+    """A stack's settings, and where each value came from."""
+
+    settings: StackSettings
+    sources: Sources
+    """By path, as written in the file: `("consumers", "githubevents", "image")`."""
+    raw: Mapping[str, Any]
+    """The merged values before validation; what is not in it is a default of the model."""
+
+
+def load_stack(name: str, root: Path) -> StackSettings:
+    """The settings of stack `name` of the project in `root`. Raises SettingsError with every problem at once."""
+    return read_stack(name, root).settings
+
+
+def read_stack(name: str, root: Path) -> LoadedStack:
+    """Like `load_stack`, with the source of every value."""
+    project = _read_project(root)
+    shared = _project_config(project)
+    file = _stack_directory(root, project) / _stack_file_name(name)
+    shown_as = _shown(file, root)
+    # A directory or a broken file of this name says itself why it cannot be read.
+    if not file.exists():
+        message = f"there is no stack {name!r} ({shown_as} does not exist)"
+        raise _refusal(message, _which_stack(name, file, root))
+    stack = _read_mapping(file, shown_as)
+    _refuse_what_cannot_work(stack, shown_as)
+    own = {_qualified(key): value for key, value in _mapping(stack.get("config"), shown_as, "config").items()}
+    # As the engine does it: a stack's value replaces the project's whole value of the same key.
+    config = {**shared, **own}
+    labels = {key: shown_as if key in own else PROJECT_FILE for key in config}
+    return _build(name, config, labels, shown_as)
+
+
+def load_from_engine(name: str, config: Mapping[str, Any], root: Path | None = None) -> StackSettings:
+    """The settings of the stack that the engine is running.
+
+    `config` holds the values by qualified key (`ebbtide:consumers`, `gcp:project`), objects already parsed. With
+    `root` the stack's file is also checked for what only the file shows. Raises SettingsError.
+    """
+    shown_as = f"stack {name}"
+    if root is not None:
+        file = stack_file(name, root)
+        shown_as = _shown(file, root)
+        if file.is_file():
+            _refuse_what_cannot_work(_read_mapping(file, shown_as), shown_as)
+    labels = {key: PROJECT_FILE if key == _NAMESPACE + _DEFAULTS else shown_as for key in config}
+    return _build(name, config, labels, shown_as).settings
+
+
+def with_values(loaded: LoadedStack, values: Mapping[SettingsPath, Any], source: str) -> LoadedStack:
+    """The same stack with other values, validated anew: `{("consumers", "mail", "autoscaling", "maxReplicas"): 9}`.
+
+    `source` is where they came from, for messages. Raises SettingsError as a stack file with these values would.
+    """
+    merged: dict[str, Any] = copy.deepcopy(dict(loaded.raw))
+    sources = dict(loaded.sources)
+    for path, value in values.items():
+        _put(merged, path, value, source)
+        record_sources(value, source, sources, path)
+    settings, problems = _validated(merged)
+    if settings is None:
+        raise SettingsError([_located(finding, sources) for finding in problems], "")
+    return LoadedStack(settings, sources, merged)
+
+
+def _put(merged: dict[str, Any], path: SettingsPath, value: object, source: str) -> None:
+    container: Any = merged
+    for place, part in enumerate(path):
+        if isinstance(container, dict) and isinstance(part, str):
+            container.setdefault(part, {})
+        elif not (isinstance(container, list) and isinstance(part, int) and part < len(container)):
+            message = "is no place in these settings"
+            raise SettingsError([Finding(path[: place + 1], message, "`ebbtide explain` lists them", source=source)])
+        if place == len(path) - 1:
+            container[part] = value
+        container = container[part]
+
+
+def project_name(root: Path) -> str:
+    """What Pulumi.yaml calls the project in `root`. Raises SettingsError when it cannot be read."""
+    return str(_read_project(root).get("name", ""))
+
+
+def stack_names(root: Path) -> list[str]:
+    """The stacks of the project, by their files."""
+    files = _stack_directory(root, _read_project(root)).glob(_stack_file_name("*"))
+    return sorted(path.name[len("Pulumi.") : -len(".yaml")] for path in files)
+
+
+def stack_file(name: str, root: Path) -> Path:
+    """Where stack `name` is written down; it need not exist."""
+    return _stack_directory(root, _read_project(root)) / _stack_file_name(name)
+
+
+def find_root(start: Path) -> Path:
+    """The nearest directory at or above `start` that holds Pulumi.yaml. Raises SettingsError if there is none."""
+    for directory in (start, *start.parents):
+        if (directory / PROJECT_FILE).is_file():
+            return directory
+    remedy = f"run this inside a project, or name one with --project; a project has a {PROJECT_FILE} with main: infra/"
+    raise _refusal(f"no {PROJECT_FILE} in {start} or in a directory above", remedy)
+
+
+def named_root(project: Path) -> Path:
+    """The project in the directory that somebody named, or whose Pulumi.yaml. Raises SettingsError if it is none."""
+    directory = project.parent if project.name == PROJECT_FILE else project
+    if not (directory / PROJECT_FILE).is_file():
+        there = "holds no" if directory.is_dir() else "does not exist, and so holds no"
+        raise _refusal(f"{there} {PROJECT_FILE} (got '{project}')", "name the directory that holds it", ("--project",))
+    return directory.resolve()
+
+
+def _refusal(message: str, remedy: str, path: SettingsPath = (), file: str = "") -> SettingsError:
+    return SettingsError([Finding(path, message, remedy, rule="project")], file)
+
+
+def _shown(file: Path, root: Path) -> str:
+    return str(file.relative_to(root) if file.is_relative_to(root) else file)
+
+
+def _read_project(root: Path) -> Mapping[str, Any]:
+    example = "name: <project>, main: infra/, runtime: python and stackConfigDir: stacks, a line each"
+    return _mapping(read_yaml(root / PROJECT_FILE, Path(PROJECT_FILE), example), PROJECT_FILE)
+
+
+def _stack_directory(root: Path, project: Mapping[str, Any]) -> Path:
+    named = project.get("stackConfigDir", ".")
+    if not isinstance(named, str):
+        message = f"must be text (got a {type(named).__name__})"
+        raise _refusal(message, "write for example stackConfigDir: stacks", ("stackConfigDir",), PROJECT_FILE)
+    return root / named
+
+
+def _stack_file_name(name: str) -> str:
+    return f"Pulumi.{name}.yaml"
+
+
+def _which_stack(name: str, file: Path, root: Path) -> str:
+    if file.with_suffix(".yml").exists():
+        return f"rename {_shown(file.with_suffix('.yml'), root)}: Pulumi reads only .yaml"
+    # People also name the file instead of the stack.
+    meant = Path(name).name.removeprefix("Pulumi.").removesuffix(".yaml").lower()
+    names = [other for other in stack_names(root) if other != name]
+    close = difflib.get_close_matches(meant, names, n=1)
+    return f"did you mean {close[0]}?" if close else f"use one of {', '.join(names) or '(none yet)'}"
+
+
+def _read_mapping(file: Path, shown_as: str) -> Mapping[str, Any]:
+    return _mapping(read_yaml(file, Path(shown_as)), shown_as)
+
+
+def _mapping(value: object, file: str, *path: str) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        got = "list" if isinstance(value, list) else type(value).__name__
+        example = f"`{path[-1]}:` and keys below it" if path else "`config:` and keys below it"
+        raise _refusal(f"must hold a mapping (got a {got})", f"write {example}", path, file)
+    return value
+
+
+def _qualified(key: str) -> str:
+    return key if ":" in key else _NAMESPACE + key
+
+
+def _project_config(project: Mapping[str, Any]) -> dict[str, Any]:
+    """What Pulumi.yaml gives for each key: a plain value, its `value:`, or the `default:` of a typed one."""
+    config = {}
+    for key, entry in _mapping(project.get("config"), PROJECT_FILE, "config").items():
+        value = entry
+        if isinstance(entry, Mapping):
+            if _qualified(key).startswith(_NAMESPACE) and not _PROJECT_KEYS.issuperset(entry):
+                message = "is an object without `value:`, which the engine refuses"
+                raise _refusal(message, "write `value:` and the object below it", ("config", key), PROJECT_FILE)
+            value = entry.get("value", entry.get("default"))
+        if value is not None:
+            config[_qualified(key)] = value
+    return config
+
+
+def _refuse_what_cannot_work(stack: Mapping[str, Any], file: str) -> None:
+    """What one of the two ways of running would read differently, or not at all."""
+    config = _mapping(stack.get("config"), file, "config")
+    found = []
+    if "environment" in stack:
+        found.append(
+            Finding(
+                ("environment",),
+                "is resolved by Pulumi's service only, so a preview without credentials would show other settings",
+                "write the values under config:",
+                rule="project",
+            )
+        )
+    for key, value in config.items():
+        path = (_qualified(key),)
+        if _qualified(key) == _NAMESPACE + _DEFAULTS:
+            found.append(
+                Finding(
+                    path,
+                    "in a stack file would replace the shared defaults as a whole",
+                    f"change them in {PROJECT_FILE}",
+                    rule="project",
+                )
+            )
+        elif _qualified(key).startswith(_NAMESPACE) and _holds_secure(value):
+            found.append(
+                Finding(
+                    path,
+                    "holds a `secure:` value, and settings hold no secrets",
+                    "name a key of a Secret under secretEnvironment",
+                    rule="project",
+                )
+            )
+    if found:
+        raise SettingsError([replace(finding, source=file) for finding in found], file)
+
+
+def _holds_secure(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return set(value) == {"secure"} or any(map(_holds_secure, value.values()))
+    return isinstance(value, list) and any(map(_holds_secure, value))
+
+
+def _build(name: str, config: Mapping[str, Any], labels: Mapping[str, str], shown_as: str) -> LoadedStack:
+    given = {key[len(_NAMESPACE) :]: value for key, value in config.items() if key.startswith(_NAMESPACE)}
+    defaults = dict(_mapping(given.pop(_DEFAULTS, None), PROJECT_FILE, _NAMESPACE + _DEFAULTS))
+    template = _mapping(defaults.pop(_TEMPLATE, None), PROJECT_FILE, _NAMESPACE + _DEFAULTS, _TEMPLATE)
+    problems = [
+        *_unknown_keys(defaults, (*_STACK_KEYS, _TEMPLATE), f"{_NAMESPACE}{_DEFAULTS}.", labels),
+        *_unknown_keys(given, _STACK_KEYS, _NAMESPACE, labels),
+        *_blank_consumers(given, defaults, shown_as),
+    ]
+    base, own = ({key: value for key, value in part.items() if key in _STACK_KEYS} for part in (defaults, given))
+    sources: Sources = {}
+    base = _over_template(template, base, own)
+    record_sources(base, PROJECT_FILE, sources)
+    for key, value in own.items():
+        record_sources(value, labels[_NAMESPACE + key], sources, (key,))
+    merged = merge(base, own)
+    _take_images(merged, sources)
+    google = {key: config[f"gcp:{key}"] for key in ("project", "region") if config.get(f"gcp:{key}") is not None}
+    if google:
+        merged["google"] = google
+        sources |= {("google", key): labels[f"gcp:{key}"] for key in google}
+    merged["name"] = name
+    settings, found = _validated(merged)
+    problems += found
+    if problems or settings is None:
+        raise SettingsError([_located(finding, sources) for finding in problems], shown_as)
+    return LoadedStack(settings, sources, merged)
+
+
+def _validated(merged: Mapping[str, Any]) -> tuple[StackSettings | None, list[Finding]]:
+    try:
+        # Files are written in camelCase: two spellings of one key would merge into both of them.
+        return StackSettings.model_validate(merged, by_alias=True, by_name=False), []
+    except ValidationError as error:
+        # 15 ms that only a mistake pays for.
+        from ebbtide.settings.loading.errors import findings_of  # noqa: PLC0415
+
+        return None, findings_of(error, StackSettings, merged)
+
+
+def _unknown_keys(
+    values: Mapping[str, Any], known: Sequence[str], prefix: str, labels: Mapping[str, str]
+) -> Iterator[Finding]:
+    for key in sorted(set(values) - set(known)):
+        close = difflib.get_close_matches(key, known, n=1)
+        remedy = f"did you mean {prefix}{close[0]}?" if close else f"use one of {', '.join(known)}"
+        yield Finding((prefix + key,), "is not a setting", remedy, source=labels.get(prefix + key, PROJECT_FILE))
+
+
+def _blank_consumers(given: Mapping[str, Any], defaults: Mapping[str, Any], file: str) -> Iterator[Finding]:
+    """A consumer without a word is one that somebody forgot to describe; null removes only what is shared."""
+    own, shared = (part.get("consumers") for part in (given, defaults))
+    if own is None and "consumers" in given:
+        message = "is empty, and that would remove every consumer of the shared defaults"
+        yield Finding(("consumers",), message, "write <name>: null for each to remove, or remove the line", source=file)
+    for name, consumer in own.items() if isinstance(own, Mapping) else ():
+        if consumer is None and not (isinstance(shared, Mapping) and name in shared):
+            message = "is empty, and the shared defaults have no consumer of this name to remove"
+            yield Finding(("consumers", name), message, "write its settings below it, or remove the line", source=file)
+
+
+def _over_template(template: Mapping[str, Any], base: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The shared base, in which every consumer of the stack is laid over `defaults.consumer`."""
+    shared, stated = base.get("consumers") or {}, own.get("consumers") or {}
+    if not template or not isinstance(shared, Mapping) or not isinstance(stated, Mapping):
+        return base
+    return {**base, "consumers": {name: merge(template, shared.get(name, {})) for name in {**shared, **stated}}}
+
+
+def _take_images(merged: dict[str, Any], sources: Sources) -> None:
+    given = os.environ.get(IMAGES_VARIABLE, "")
+    for entry in filter(None, given.split(",")):
+        name, separator, image = entry.partition("=")
+        consumers = merged.get("consumers")
+        if not separator or not isinstance(consumers, Mapping) or not isinstance(consumers.get(name), Mapping):
+            known = ", ".join(consumers) if isinstance(consumers, Mapping) else "none"
+            message = f"names no consumer of this stack (got {entry!r})"
+            raise SettingsError([Finding((IMAGES_VARIABLE,), message, f"write <consumer>=<image>; consumers: {known}")])
+        merged["consumers"] = {**consumers, name: {**consumers[name], "image": image}}
+        sources[("consumers", name, "image")] = f"environment {IMAGES_VARIABLE}"
+
+
+def _located(finding: Finding, sources: Sources) -> Finding:
+    """The finding with its file, and under the key that stands there."""
+    source = finding.source or source_of(finding.path, sources)
+    match finding.path:
+        case ("google", str(key)):
+            return replace(finding, source=source, path=(f"gcp:{key}",))
+        case ("google",):
+            return replace(finding, source=source, path=("gcp:project",))
+        case ("name",):
+            remedy = "rename the stack and its file"
+            return replace(finding, path=(), message=f"the stack's name {finding.message}", remedy=remedy)
+    return replace(finding, source=source)

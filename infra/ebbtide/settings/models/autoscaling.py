@@ -1,0 +1,275 @@
+"""Who owns the number of pods: exactly one kind of autoscaling.
+
+A kind answers for itself: here its bounds and who owns `replicas`; for its manifests, its simulation and its words it
+registers with the functions of the same name in `manifests/kubernetes/autoscaler`, `capacity/autoscaler` and
+`explain/scaling` (`functools.singledispatch`). Nobody else asks which kind it is.
+
+The models follow `autoscaling/v2`; what the API server refuses is refused here, earlier and with a remedy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from ebbtide.settings.models.base import SettingsModel
+from ebbtide.settings.values.names import DnsLabel, LabelValue, QualifiedName
+from ebbtide.settings.values.units import Count, MemoryBytes, Millicores, QuantityMilli, Seconds
+
+MAX_REPLICAS = 10_000
+# validateHPAScalingRules in the API server: windows up to an hour, policy periods up to half an hour.
+MAX_STABILIZATION_WINDOW_SECONDS = 3600
+MAX_POLICY_PERIOD_SECONDS = 1800
+
+
+def _exactly_one(model: SettingsModel, *names: str) -> None:
+    given = [name for name in names if getattr(model, name) is not None]
+    if len(given) != 1:
+        fields = [type(model).model_fields[name].alias or name for name in names]
+        got = ", ".join(type(model).model_fields[name].alias or name for name in given) or "none"
+        raise PydanticCustomError(
+            "exactly_one",
+            "needs exactly one of {fields} (got {got})",
+            {"fields": " and ".join(fields), "got": got, "remedy": f"keep one, for example {fields[0]}"},
+        )
+
+
+class _UtilizationMetric(SettingsModel):
+    target_utilization: Count | None = Field(default=None, ge=1, le=1000)
+    """Average use of all pods, in per cent of the request."""
+
+    @model_validator(mode="after")
+    def _one_target(self) -> _UtilizationMetric:
+        _exactly_one(self, "target_utilization", "target_average_value")
+        return self
+
+
+class CpuMetric(_UtilizationMetric):
+    """CPU of the pod. It does not measure load where workers wait for something else: see V-16."""
+
+    kind: Literal["cpu"]
+    """CPU of the pod."""
+    target_average_value: Millicores | None = None
+    """Average use of all pods."""
+
+
+class MemoryMetric(_UtilizationMetric):
+    """Memory of the pod."""
+
+    kind: Literal["memory"]
+    """Memory of the pod."""
+    target_average_value: MemoryBytes | None = None
+    """Average use of all pods."""
+
+
+class ContainerCpuMetric(_UtilizationMetric):
+    """CPU of one container, without sidecars (ContainerResource)."""
+
+    kind: Literal["containerCpu"]
+    """CPU of one container."""
+    container: DnsLabel = "consumer"
+    """The container's name."""
+    target_average_value: Millicores | None = None
+    """Average use of all pods."""
+
+
+class ContainerMemoryMetric(_UtilizationMetric):
+    """Memory of one container, without sidecars (ContainerResource)."""
+
+    kind: Literal["containerMemory"]
+    """Memory of one container."""
+    container: DnsLabel = "consumer"
+    """The container's name."""
+    target_average_value: MemoryBytes | None = None
+    """Average use of all pods."""
+
+
+class _NamedMetric(SettingsModel):
+    metric: str = Field(min_length=1, max_length=253)
+    """The metric's name, as the adapter serves it."""
+    selector: dict[QualifiedName, LabelValue] = {}
+    """Labels that select the series."""
+
+
+class PodsMetric(_NamedMetric):
+    """A custom metric that every pod reports, averaged."""
+
+    kind: Literal["pods"]
+    """A custom metric of the pods."""
+    target_average_value: QuantityMilli
+    """Average of all pods."""
+
+
+class ObjectReference(SettingsModel):
+    """The object a metric describes."""
+
+    api_version: str = Field(min_length=1)
+    """For example `networking.k8s.io/v1`."""
+    kind: str = Field(min_length=1)
+    """For example `Ingress`."""
+    name: str = Field(min_length=1, max_length=253)
+    """Its name, in the consumers' namespace."""
+
+
+class ObjectMetric(_NamedMetric):
+    """A custom metric of one object in the same namespace."""
+
+    kind: Literal["object"]
+    """A custom metric of one object."""
+    described_object: ObjectReference
+    """The object."""
+    target_value: QuantityMilli | None = None
+    """Target for the metric itself."""
+    target_average_value: QuantityMilli | None = None
+    """Target for the metric divided by the number of pods."""
+
+    @model_validator(mode="after")
+    def _one_target(self) -> ObjectMetric:
+        _exactly_one(self, "target_value", "target_average_value")
+        return self
+
+
+class ExternalMetric(_NamedMetric):
+    """A metric from outside the cluster: the backlog of a queue."""
+
+    kind: Literal["external"]
+    """A metric from outside the cluster."""
+    target_value: QuantityMilli | None = None
+    """Target for the metric itself."""
+    target_average_value: QuantityMilli | None = None
+    """Target for the metric divided by the number of pods: messages a pod may have waiting."""
+
+    @model_validator(mode="after")
+    def _one_target(self) -> ExternalMetric:
+        _exactly_one(self, "target_value", "target_average_value")
+        return self
+
+
+Metric = Annotated[
+    CpuMetric | MemoryMetric | ContainerCpuMetric | ContainerMemoryMetric | PodsMetric | ObjectMetric | ExternalMetric,
+    Field(discriminator="kind"),
+]
+
+
+class ScalingPolicy(SettingsModel):
+    """One limit on how far a scaling may go within a period."""
+
+    kind: Literal["pods", "percent"]
+    """Count in pods, or in per cent of the pods at the start of the period."""
+    value: Count = Field(ge=1)
+    """How many."""
+    period: Seconds = Field(ge=1, le=MAX_POLICY_PERIOD_SECONDS)
+    """The period, at most 30m."""
+
+
+class ScalingRules(SettingsModel):
+    """Limits for one direction."""
+
+    stabilization_window: Seconds | None = Field(default=None, ge=0, le=MAX_STABILIZATION_WINDOW_SECONDS)
+    """How long recommendations are remembered, so that a short dip does not count. At most 1h."""
+    select_policy: Literal["Max", "Min", "Disabled"] = "Max"
+    """Which policy wins when several are given; `Disabled` forbids this direction."""
+    policies: tuple[ScalingPolicy, ...] | None = Field(default=None, min_length=1)
+    """The policies. They replace Kubernetes' defaults as a whole."""
+    tolerance: QuantityMilli | None = None
+    """How far the metric may be off its target before this direction scales, for example 0.05. From Kubernetes 1.35;
+    on 1.34 the API server drops it without a word (measured)."""
+
+
+class Behavior(SettingsModel):
+    """How fast and how eagerly the HPA scales. Giving it at all, even empty, selects another algorithm in the
+    controller: from one pod the first step is to 5 instead of 4."""
+
+    scale_up: ScalingRules | None = None
+    """Growing."""
+    scale_down: ScalingRules | None = None
+    """Shrinking. Every pod that goes drains first."""
+
+
+class AutoscalingSettings(SettingsModel):
+    """What every kind answers."""
+
+    if TYPE_CHECKING:
+        # Fields in one kind and derived in another.
+        @property
+        def kind(self) -> str:
+            """The kind's name in a stack file."""
+
+        @property
+        def min_replicas(self) -> int:
+            """The smallest number of pods."""
+
+        @property
+        def max_replicas(self) -> int:
+            """The largest number of pods."""
+
+    @property
+    def stated_replicas(self) -> int | None:
+        """What the Deployment states; None where an autoscaler owns the number, and a stated one would fight it."""
+        return None
+
+    @property
+    def measured(self) -> tuple[Metric, ...]:
+        """The metrics of `autoscaling/v2` that it scales on; none where it scales on something else, or not at all."""
+        return ()
+
+    @property
+    def directions(self) -> dict[str, ScalingRules]:
+        """The limits that are given, by `scaleUp` and `scaleDown`."""
+        return {}
+
+
+class FixedReplicas(AutoscalingSettings):
+    """A number of pods that only a change of the settings changes."""
+
+    kind: Literal["fixed"]
+    """A fixed number of pods."""
+    replicas: Count = Field(ge=0, le=MAX_REPLICAS)
+    """How many pods."""
+
+    @property
+    def stated_replicas(self) -> int:
+        """The Deployment owns it."""
+        return self.replicas
+
+    @property
+    def min_replicas(self) -> int:
+        """The smallest number of pods."""
+        return self.replicas
+
+    @property
+    def max_replicas(self) -> int:
+        """The largest number of pods."""
+        return self.replicas
+
+
+class HpaSettings(AutoscalingSettings):
+    """A HorizontalPodAutoscaler owns the number of pods; the Deployment then states none."""
+
+    kind: Literal["hpa"]
+    """A HorizontalPodAutoscaler."""
+    min_replicas: Count = Field(default=1, ge=0, le=MAX_REPLICAS)
+    """The smallest number of pods. 0 needs an object or external metric and Kubernetes 1.37."""
+    max_replicas: Count = Field(ge=1, le=MAX_REPLICAS)
+    """The largest number of pods."""
+    metrics: Annotated[tuple[Metric, ...], Field(min_length=1)]
+    """What is measured. With several, the one that asks for most pods wins."""
+    behavior: Behavior | None = None
+    """How fast it scales. Without it Kubernetes' older algorithm applies."""
+
+    @property
+    def measured(self) -> tuple[Metric, ...]:
+        """All of them."""
+        return self.metrics
+
+    @property
+    def directions(self) -> dict[str, ScalingRules]:
+        """Those of `behavior`."""
+        behavior = self.behavior or Behavior()
+        directions = {"scaleUp": behavior.scale_up, "scaleDown": behavior.scale_down}
+        return {name: rules for name, rules in directions.items() if rules is not None}
+
+
+Autoscaling = Annotated[FixedReplicas | HpaSettings, Field(discriminator="kind")]

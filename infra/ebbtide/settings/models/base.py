@@ -1,0 +1,45 @@
+"""The base of every settings model: frozen, closed to unknown keys, camelCase in YAML."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from ebbtide.judgement.findings import errors_of
+from ebbtide.judgement.rule import rules_on, run_rules
+
+
+class SettingsModel(BaseModel):
+    """Plain data only. What exists only at deploy time (an Output) is wiring and never enters a model.
+
+    A string literal under a field is its description in the JSON Schema and in docs/settings.md. It is
+    read from the source when those are generated, not at import: `check` would pay for it at every start.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        serialize_by_alias=True,
+        # A value may be a secret that somebody pasted: messages show it only where a rule decided to.
+        hide_input_in_errors=True,
+        # One validator is built, for the root, at its first use: building each of the models by itself at import
+        # took a third of the time of `ebbtide check`.
+        defer_build=True,
+    )
+
+
+class JudgedModel(SettingsModel):
+    """A model that refuses what a rule calls an error (ebbtide.settings.rules): nobody can build one that is wrong."""
+
+    @model_validator(mode="after")
+    def _refuse_errors(self) -> Self:
+        errors = errors_of(run_rules(rules_on(type(self)), self))
+        if errors:
+            summary = "; ".join(map(str, errors))
+            raise PydanticCustomError("findings", "{summary}", {"summary": summary, "findings": errors})
+        return self

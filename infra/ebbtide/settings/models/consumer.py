@@ -1,0 +1,194 @@
+"""One consumer: its image, its worker, how it scales and how it stops, with everything that follows from them."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from ebbtide.settings.models.autoscaling import Autoscaling
+from ebbtide.settings.models.base import JudgedModel, SettingsModel
+from ebbtide.settings.models.pod import (
+    Environment,
+    NetworkSettings,
+    PlacementSettings,
+    ResourcesSettings,
+    SecretEnvironment,
+    ServiceAccountSettings,
+)
+from ebbtide.settings.models.shutdown import ShutdownBudget, ShutdownSettings
+from ebbtide.settings.models.transport import Transport
+from ebbtide.settings.models.worker import Worker
+from ebbtide.settings.values.image import ImageReference
+from ebbtide.settings.values.names import ConsumerName, LabelValue, QualifiedName, shorten
+from ebbtide.settings.values.units import Count
+
+_MEBIBYTE = 1024**2
+# supervisord, its plugin and a drain hook: 26 MiB PSS measured with 70 processes, and a third again.
+SUPERVISOR_MEMORY_BYTES = 36 * _MEBIBYTE
+# State directory and /tmp of the pod are counted against its memory when they are memory volumes.
+STATE_MEMORY_BYTES = 64 * _MEBIBYTE
+# The share of the 490m that the measured set-up meant to request for its 70 processes. A starting point: measure
+# yours, because a CPU target is a percentage of it.
+CPU_PER_PROCESS_MILLICORES = 7
+MIN_CPU_REQUEST_MILLICORES = 100
+# A PHP process is up after 0.1 s alone and 70 are after 4.2 s on two cores (measured); a slow node, a cold image
+# and a broker that is away at first must not look like a program that cannot start.
+START_DEADLINE_SECONDS = 120
+
+
+_DIRECTORY = re.compile(r"(/[A-Za-z0-9._-]+)+/?")
+
+
+class DisruptionBudgetSettings(SettingsModel):
+    """How many pods may be away at once when nodes are drained."""
+
+    max_unavailable: Count | None = Field(default=None, ge=0)
+    """Pods that may be away. Default: 1."""
+    min_available: Count | None = Field(default=None, ge=1)
+    """Pods that must stay. Below the smallest number of replicas, or no node can be drained."""
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> DisruptionBudgetSettings:
+        if self.max_unavailable is not None and self.min_available is not None:
+            context = {"remedy": "keep maxUnavailable: 1"}
+            raise PydanticCustomError("budget", "takes one of maxUnavailable and minAvailable (got both)", context)
+        return self
+
+
+class ConsumerSettings(JudgedModel):
+    """A queue consumer. The model refuses what could lose a message; see docs/rules.md for each rule."""
+
+    name: ConsumerName = Field(json_schema_extra={"x-injected": True})
+    """The consumer's key under `ebbtide:consumers`, and the name of its Kubernetes objects."""
+    image: ImageReference
+    """The consumer image, built from the application's image by ebbtide's Dockerfile."""
+    worker: Worker
+    """What each process runs."""
+    autoscaling: Autoscaling
+    """Who owns the number of pods."""
+    shutdown: ShutdownSettings = ShutdownSettings.model_construct()
+    """How long it may need to stop."""
+    transport: Transport | None = None
+    """The broker's redelivery, checked against the shutdown budget."""
+    resources: ResourcesSettings = ResourcesSettings.model_construct()
+    """CPU and memory of one pod."""
+    environment: Environment = {}
+    """Variables of the worker. A secret's value does not belong here: see `secretEnvironment`."""
+    secret_environment: SecretEnvironment = {}
+    """Variables whose values are keys of Secrets."""
+    placement: PlacementSettings = PlacementSettings.model_construct()
+    """Where pods run."""
+    network: NetworkSettings = NetworkSettings.model_construct()
+    """What the workers may reach."""
+    service_account: ServiceAccountSettings = ServiceAccountSettings.model_construct()
+    """The identity of the pods."""
+    disruption_budget: DisruptionBudgetSettings = DisruptionBudgetSettings.model_construct()
+    """What a node drain may take at once."""
+    writable_directories: tuple[str, ...] = ()
+    """Directories of the application that must be writable; each becomes an empty volume. The root is read-only."""
+    user_id: Count = Field(default=10001, ge=1, le=2**31 - 1)
+    """User and group of every process; never root."""
+    labels: dict[QualifiedName, LabelValue] = {}
+    """Further labels of all objects."""
+    annotations: dict[QualifiedName, str] = {}
+    """Further annotations of the pods."""
+
+    @field_validator("writable_directories")
+    @classmethod
+    def _absolute(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [path for path in value if not _DIRECTORY.fullmatch(path) or ".." in path.split("/")]
+        if wrong:
+            context = {"got": ", ".join(map(repr, wrong)), "remedy": "write for example /app/var"}
+            raise PydanticCustomError("directory", "must be plain absolute paths (got {got})", context)
+        return tuple(path.rstrip("/") for path in value)
+
+    @cached_property
+    def shutdown_budget(self) -> ShutdownBudget:
+        """The ladder of numbers from the longest message to the grace period."""
+        return ShutdownBudget.of(self.shutdown, self.finish_seconds)
+
+    @property
+    def finish_seconds(self) -> int:
+        """How long after the deletion the last message may still be handled, in seconds.
+
+        A worker that is not told to stop (`drain: stopFile`) takes messages until its time limit, and then has the
+        last one in hand.
+        """
+        untold = self.worker.time_limit or 0 if self.worker.drain == "stopFile" else 0
+        return self.shutdown.longest_message + untold
+
+    @property
+    def cpu_request_millicores(self) -> int:
+        """CPU that the scheduler sets aside for one pod."""
+        derived = max(MIN_CPU_REQUEST_MILLICORES, self.worker.processes * CPU_PER_PROCESS_MILLICORES)
+        return self.resources.cpu.request or min(derived, self.resources.cpu.limit or derived)
+
+    @property
+    def derived_memory_limit_bytes(self) -> int:
+        """Every process at its own limit, the supervisor and the memory volumes, in whole MiB.
+
+        A pod that may use more than its limit loses all its messages at once: on cgroup v2 one process over
+        the limit has the whole container killed (since Kubernetes 1.28).
+        """
+        processes = self.worker.processes * self.worker.process_memory_bytes
+        total = processes + SUPERVISOR_MEMORY_BYTES + STATE_MEMORY_BYTES
+        return -(-total // _MEBIBYTE) * _MEBIBYTE
+
+    @property
+    def memory_limit_bytes(self) -> int:
+        """Where the kernel kills the container."""
+        return self.resources.memory.limit or max(self.derived_memory_limit_bytes, self.resources.memory.request or 0)
+
+    @property
+    def memory_request_bytes(self) -> int:
+        """Memory that the scheduler sets aside for one pod."""
+        return self.resources.memory.request or self.memory_limit_bytes
+
+    @property
+    def service_account_name(self) -> str:
+        """The Kubernetes service account of the pods."""
+        return self.name
+
+    @property
+    def image_environment(self) -> dict[str, str]:
+        """What the image reads (see docs/draining.md): every number of the shutdown, from the one budget."""
+        budget, worker = self.shutdown_budget, self.worker
+        recover = self.transport is not None and self.transport.recovers
+        values: dict[str, str | int] = {
+            "EBBTIDE_WORKER_KIND": worker.kind,
+            "EBBTIDE_PROCESSES": worker.processes,
+            "EBBTIDE_STOP_SIGNAL": worker.stop_signal,
+            "EBBTIDE_DRAIN": worker.drain,
+            "EBBTIDE_LONGEST_MESSAGE_SECONDS": budget.longest_message_seconds,
+            "EBBTIDE_STOP_WAIT_SECONDS": budget.stop_wait_seconds,
+            "EBBTIDE_DRAIN_DEADLINE_SECONDS": budget.drain_deadline_seconds,
+            "EBBTIDE_GRACE_SECONDS": budget.grace_seconds,
+            "EBBTIDE_START_DEADLINE_SECONDS": START_DEADLINE_SECONDS,
+            "EBBTIDE_TIME_LIMIT_SECONDS": worker.time_limit or 0,
+            "EBBTIDE_STATE_DIRECTORY": "/run/ebbtide",
+            "EBBTIDE_RECOVER_AFTER_SECONDS": budget.stop_wait_seconds if recover else 0,
+        }
+        return {name: str(value) for name, value in values.items()} | worker.image_variables
+
+    @property
+    def google_service_account_id(self) -> str:
+        """The id of a Google service account made for this consumer, within Google's 30 characters."""
+        return shorten(f"ebbtide-{self.name}", 30)
+
+
+def inject_names(consumers: Any) -> Any:
+    """Give each entry of `consumers` its key as its name, before validation.
+
+    An entry that states a name itself is left alone where it is the same (a model that was dumped) and gets an
+    unknown-key error where it is not.
+    """
+    if not isinstance(consumers, dict):
+        return consumers
+    return {
+        key: {**value, "name": key} if isinstance(value, dict) and value.get("name", key) == key else value
+        for key, value in consumers.items()
+    }

@@ -1,0 +1,109 @@
+"""A pool of nodes of a GKE Standard cluster."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from ebbtide.settings.models.base import SettingsModel
+from ebbtide.settings.values.names import LabelValue, QualifiedName
+from ebbtide.settings.values.units import Count, Seconds
+
+SPOT_LABEL = "cloud.google.com/gke-spot"
+"""GKE labels Spot nodes with it; the taint of the same key keeps others off them."""
+# A node is told 30 s before it goes: 15 for user pods, 15 for system pods (V-08).
+SPOT_CRITICAL_PODS_SECONDS = 15
+SPOT_DEFAULT_NOTICE_SECONDS = 30
+# The kubelet's configuration can raise it on Standard pools from control plane 1.35.0-gke.1171000 (V-08).
+SPOT_MAX_NOTICE_SECONDS = 120
+KmsKey = Annotated[
+    str,
+    Field(
+        pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/",
+        examples=["projects/acme/locations/europe-west1/keyRings/gke/cryptoKeys/gke"],
+    ),
+]
+
+
+class Taint(SettingsModel):
+    """A mark on nodes that keeps away pods which do not tolerate it."""
+
+    key: QualifiedName
+    """The taint's key."""
+    value: LabelValue
+    """The taint's value."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
+    """What happens to pods that do not tolerate it."""
+
+
+class NodeUpgradeSettings(SettingsModel):
+    """How nodes are replaced in upgrades, and how long their pods may take to leave."""
+
+    max_surge: Count = Field(default=1, ge=0, le=20)
+    """Nodes made before old ones go. With 1 and maxUnavailable 0 no capacity is lost."""
+    max_unavailable: Count = Field(default=0, ge=0, le=20)
+    """Nodes that may be missing."""
+    pod_grace: Seconds = Field(default=3600, ge=0, le=24 * 3600)
+    """How long a pod may take to stop when its node is drained. Google's default is an hour."""
+    disruption_budget_timeout: Seconds = Field(default=3600, ge=0, le=24 * 3600)
+    """How long a PodDisruptionBudget may hold up the drain of a node."""
+
+    @model_validator(mode="after")
+    def _moves(self) -> NodeUpgradeSettings:
+        if self.max_surge == 0 and self.max_unavailable == 0:
+            context = {"remedy": "write maxSurge: 1"}
+            raise PydanticCustomError("upgrade", "has neither surge nor unavailable nodes, so no node moves", context)
+        return self
+
+
+class NodePoolSettings(SettingsModel):
+    """Nodes of one kind, as many as the pods need."""
+
+    machine_type: str = Field(default="e2-standard-4", pattern=r"^[a-z0-9]+-[a-z0-9-]+$", examples=["e2-standard-4"])
+    """The machine type. Its memory must hold a pod's request: 70 workers at PHP's limit of 200 MiB need 14 GiB."""
+    min_nodes: Count = Field(default=1, ge=0, le=15_000)
+    """The smallest number of nodes, over all zones."""
+    max_nodes: Count = Field(default=6, ge=1, le=15_000)
+    """The largest number of nodes, over all zones."""
+    spot: bool = False
+    """Spot machines: cheaper, and gone at short notice. GKE's taint keeps other pods off; consumers with
+    `placement.spot` tolerate it."""
+    spot_notice: Seconds = Field(
+        default=SPOT_DEFAULT_NOTICE_SECONDS, ge=SPOT_DEFAULT_NOTICE_SECONDS, le=SPOT_MAX_NOTICE_SECONDS
+    )
+    """Spot only: seconds from the notice to the end, of which 15 are for system pods. Above 30s needs Kubernetes
+    1.35 (V-08)."""
+    disk_size_gigabytes: Count = Field(default=50, ge=10, le=65536)
+    """The boot disk; it holds images and logs."""
+    disk_type: Literal["pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced"] = "pd-balanced"
+    """The boot disk's type."""
+    disk_encryption_key: KmsKey | None = None
+    """A Cloud KMS key for the boot disks, `projects/.../cryptoKeys/...`; Google's own key if none is given."""
+    pod_process_limit: Count = Field(default=4096, ge=1024, le=4_194_304)
+    """Processes and threads of one pod. GKE's default of 1,024 is near for 400 workers that run commands."""
+    kill_single_process: bool = True
+    """At the memory limit the kernel kills one process. Otherwise, since Kubernetes 1.28 on cgroup v2, one leaking
+    worker has the whole container killed, with every message in hand."""
+    labels: dict[QualifiedName, LabelValue] = {}
+    """Further labels of the nodes."""
+    taints: tuple[Taint, ...] = ()
+    """Further taints of the nodes."""
+    upgrade: NodeUpgradeSettings = NodeUpgradeSettings.model_construct()
+    """How nodes are replaced in upgrades."""
+
+    @property
+    def spot_user_pods_seconds(self) -> int:
+        """What is left for consumers of a Spot machine's notice, in seconds."""
+        return self.spot_notice - SPOT_CRITICAL_PODS_SECONDS
+
+    @model_validator(mode="after")
+    def _possible(self) -> NodePoolSettings:
+        if self.min_nodes > self.max_nodes:
+            context = {"got": f"{self.min_nodes} and {self.max_nodes}", "remedy": f"write at most {self.max_nodes}"}
+            raise PydanticCustomError("nodes", "minNodes is above maxNodes (got {got})", context)
+        if not self.spot and self.spot_notice != SPOT_DEFAULT_NOTICE_SECONDS:
+            context = {"remedy": "write spot: true, or remove spotNotice"}
+            raise PydanticCustomError("spot", "spotNotice is given for machines that are not Spot", context)
+        return self

@@ -1,0 +1,66 @@
+"""One stack: a cluster and the consumers in it. The root of every setting."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+from typing_extensions import TypeIs
+
+from ebbtide.settings.models.base import JudgedModel, SettingsModel
+from ebbtide.settings.models.cluster import Cluster, ExistingCluster, GkeAutopilot, GkeStandard
+from ebbtide.settings.models.consumer import ConsumerSettings, inject_names
+from ebbtide.settings.values.names import DnsLabel
+from ebbtide.settings.values.units import Count
+
+
+class GoogleSettings(SettingsModel):
+    """Where in Google Cloud the stack lives."""
+
+    project: str = Field(pattern=r"^[a-z][-a-z0-9]{4,28}[a-z0-9]$", examples=["acme-production"])
+    """The project's id (`gcp:project`)."""
+    region: str = Field(pattern=r"^[a-z]+-[a-z]+[0-9]$", examples=["europe-west1"])
+    """The region (`gcp:region`)."""
+
+
+class ImageRepositorySettings(SettingsModel):
+    """An Artifact Registry repository for consumer images, with a clean-up policy."""
+
+    name: DnsLabel = "consumers"
+    """The repository's id."""
+    keep_versions: Count = Field(default=20, ge=1, le=1000)
+    """How many recent versions of each image are kept, whatever their age."""
+    delete_untagged_after_days: Count = Field(default=14, ge=1, le=3650)
+    """Untagged versions older than this are deleted."""
+
+
+class StackSettings(JudgedModel):
+    """Everything one stack deploys, validated as a whole."""
+
+    name: DnsLabel = Field(json_schema_extra={"x-injected": True})
+    """The stack's name."""
+    google: GoogleSettings | None = Field(default=None, json_schema_extra={"x-injected": True})
+    """Google Cloud project and region; needed by every GKE cluster."""
+    cluster: Cluster
+    """The cluster."""
+    image_repository: ImageRepositorySettings | None = None
+    """A repository to make for the images."""
+    namespace: DnsLabel = "consumers"
+    """The Kubernetes namespace of all consumers of the stack."""
+    protect: bool = False
+    """Refuse to delete or replace what holds data or capacity: cluster, node pools, network, repository."""
+    consumers: dict[str, ConsumerSettings] = {}
+    """The consumers by name. None: this stack makes the cluster for other stacks."""
+
+    @field_validator("consumers", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        return inject_names(value)
+
+    @property
+    def kubernetes_minor(self) -> int:
+        """34 for Kubernetes 1.34."""
+        return int(self.cluster.kubernetes_version.split(".")[1])
+
+
+def is_gke(cluster: GkeStandard | GkeAutopilot | ExistingCluster) -> TypeIs[GkeStandard | GkeAutopilot]:
+    """Whether this stack makes the cluster itself."""
+    return not isinstance(cluster, ExistingCluster)

@@ -1,0 +1,150 @@
+"""What one process of a consumer runs: Symfony Messenger, or any command that stops on a signal."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ebbtide.settings.models.base import SettingsModel
+from ebbtide.settings.values.units import Count, PhpMemoryBytes, Seconds, format_php_memory
+
+# 400 processes of supervisord need 1,208 file descriptors and a pod's default PID limit is 1,024 (GKE);
+# past this a second pod is the better answer.
+MAX_PROCESSES = 400
+
+
+class ConnectionsSettings(SettingsModel):
+    """How many connections one worker process holds open. They add up to the peak that a broker must accept."""
+
+    broker: Count = Field(default=1, ge=0, le=100)
+    """Connections of one process to the broker."""
+    database: Count = Field(default=1, ge=0, le=100)
+    """Connections of one process to the application's database."""
+
+
+class _WorkerSettings(SettingsModel):
+    processes: Count = Field(default=1, ge=1, le=MAX_PROCESSES)
+    """Worker processes in one pod. Each handles one message at a time."""
+    drain: Literal["signal", "stopFile"] = "signal"
+    """How a busy worker is asked to finish: by its stop signal, or only by the stop file, for handlers that a
+    signal hurts (a shell command run by the handler, a long poll). With `stopFile` a worker is not told: it ends at
+    its next limit, so a limit must be shorter than the shutdown budget."""
+    connections: ConnectionsSettings = ConnectionsSettings.model_construct()
+    """Connections held by each process."""
+    working_directory: str = Field(default="/app", pattern=r"^/[^\s]*$", examples=["/app"])
+    """The directory in the image in which the worker starts."""
+
+
+class SymfonyMessengerWorker(_WorkerSettings):
+    """`php bin/console messenger:consume`. Needs ext-pcntl in the image; the image's self-check refuses one without."""
+
+    kind: Literal["symfonyMessenger"] = "symfonyMessenger"
+    """Symfony Messenger."""
+    receivers: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Names of the transports to consume, by priority."""
+    message_limit: Count | None = Field(default=None, ge=1)
+    """A process ends, and is started anew, after this many messages (`--limit`)."""
+    time_limit: Seconds | None = Field(default=3600, ge=1, le=7 * 24 * 3600)
+    """A process ends after this long (`--time-limit`), checked between messages. The image spreads it over the
+    processes of a pod, because 70 workers that boot in the same second stop consuming in the same second."""
+    memory_limit: PhpMemoryBytes = 128 * 1024**2
+    """A process ends when it uses more than this after a message (`--memory-limit`)."""
+    php_memory_limit: PhpMemoryBytes | None = None
+    """PHP's own `memory_limit`, at which a message fails. Default: a third above
+    `memoryLimit`, room for one message."""
+    failure_limit: Count | None = Field(default=None, ge=1)
+    """A process ends after this many failed messages (`--failure-limit`)."""
+    sleep: Seconds = 1
+    """Pause of an idle process between two looks at the queue (`--sleep`)."""
+    console: str = "bin/console"
+    """Path of Symfony's console, from the working directory."""
+    arguments: tuple[str, ...] = ()
+    """Further arguments of messenger:consume, for example `--queues=high`."""
+
+    @property
+    def stop_signal(self) -> str:
+        """Messenger finishes its message on SIGTERM (with ext-pcntl)."""
+        return "TERM"
+
+    @property
+    def php_memory_limit_bytes(self) -> int:
+        """What one PHP process can use at most, in bytes."""
+        if self.php_memory_limit is not None:
+            return self.php_memory_limit
+        mebibytes = -(-self.memory_limit * 4 // 3 // 1024**2)
+        return mebibytes * 1024**2
+
+    @property
+    def process_memory_bytes(self) -> int:
+        """What one process may use at most, in bytes: the share of the pod's memory limit."""
+        return self.php_memory_limit_bytes
+
+    @property
+    def image_variables(self) -> dict[str, str]:
+        """What the image reads of this kind alone."""
+        return {"EBBTIDE_MEMORY_LIMIT_MEBIBYTES": str(self.process_memory_bytes // 1024**2)}
+
+    @property
+    def texts(self) -> tuple[str, tuple[str, ...]]:
+        """The setting that holds free text of the command, and its values."""
+        return "arguments", self.arguments
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command of one process, without the time limit, which the image spreads over the processes."""
+        argv = ["php", self.console, "messenger:consume", *self.receivers]
+        if self.message_limit is not None:
+            argv.append(f"--limit={self.message_limit}")
+        if self.failure_limit is not None:
+            argv.append(f"--failure-limit={self.failure_limit}")
+        # Written out: `-m` is the memory limit and not, as the name suggests, the number of messages (V-44).
+        argv.append(f"--memory-limit={format_php_memory(self.memory_limit)}")
+        argv.append(f"--sleep={self.sleep}")
+        return (*argv, "--no-interaction", *self.arguments)
+
+
+class CommandWorker(_WorkerSettings):
+    """Any command that finishes its message and exits when it gets its stop signal (Laravel, Celery, your own)."""
+
+    kind: Literal["command"]
+    """Any command."""
+    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The command and its arguments, one string each; it is executed without a shell."""
+    stop_signal: Literal["TERM", "INT", "QUIT", "HUP", "USR1", "USR2"] = "TERM"
+    """The signal after which the command finishes its message and exits."""
+    memory_limit: PhpMemoryBytes = 128 * 1024**2
+    """What one process uses at most. It is not enforced here: it sizes the pod's memory."""
+
+    @property
+    def time_limit(self) -> int | None:
+        """A command has no limit that ebbtide could set."""
+        return None
+
+    @property
+    def message_limit(self) -> int | None:
+        """The same."""
+        return None
+
+    @property
+    def image_variables(self) -> dict[str, str]:
+        """Nothing but what every worker has."""
+        return {}
+
+    @property
+    def texts(self) -> tuple[str, tuple[str, ...]]:
+        """The command itself."""
+        return "command", self.command
+
+    @property
+    def process_memory_bytes(self) -> int:
+        """What one process may use at most, in bytes."""
+        return self.memory_limit
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command of one process."""
+        return self.command
+
+
+Worker = Annotated[SymfonyMessengerWorker | CommandWorker, Field(discriminator="kind")]

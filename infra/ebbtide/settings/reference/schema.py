@@ -1,0 +1,111 @@
+"""The JSON Schema of a stack file, and the reference in docs/settings.md: both from the models and their docstrings."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+from pydantic import BaseModel
+
+from ebbtide.settings.models.base import SettingsModel
+from ebbtide.settings.models.lookup import keys_of
+from ebbtide.settings.models.stack import GoogleSettings, StackSettings
+
+_TEMPLATE = "#/$defs/{model}"
+
+
+def stack_file_schema() -> dict[str, Any]:
+    """The schema of `stacks/Pulumi.<stack>.yaml`, for editors.
+
+    Nothing is required and any value may be null, because a stack states only its differences: whether the whole
+    is complete is for `ebbtide check` to say.
+    """
+    full = StackSettings.model_json_schema(by_alias=True)
+    definitions = full.pop("$defs")
+    for model in _models(SettingsModel):
+        if model.__name__ in definitions:
+            _describe(definitions[model.__name__], model)
+    _describe(full, StackSettings)
+    google = definitions.pop(GoogleSettings.__name__)["properties"]
+    own = {f"ebbtide:{name}": full["properties"][name] for name in keys_of(StackSettings)}
+    definitions["ConsumerSettings"]["properties"].pop("name")
+    config = {**{f"gcp:{name}": value for name, value in google.items()}, **own}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A stack of ebbtide: stacks/Pulumi.<stack>.yaml",
+        "type": "object",
+        "properties": {
+            "config": {"type": "object", "properties": config, "patternProperties": {"^(?!ebbtide:|gcp:)": {}}},
+            "secretsprovider": {"type": "string"},
+            "encryptedkey": {"type": "string"},
+            "encryptionsalt": {"type": "string"},
+        },
+        "$defs": definitions,
+    }
+    relaxed: dict[str, Any] = _relaxed(schema)
+    return relaxed
+
+
+def stack_file_schema_text() -> str:
+    """The schema as it is printed and committed."""
+    return json.dumps(stack_file_schema(), indent=2) + "\n"
+
+
+def _relaxed(schema: Any) -> Any:
+    """The schema without `required`, with null allowed, and unions that need no `kind`."""
+    if isinstance(schema, list):
+        return [_relaxed(entry) for entry in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    relaxed = {key: _relaxed(value) for key, value in schema.items() if key not in {"required", "discriminator"}}
+    if "oneOf" in relaxed:
+        relaxed["anyOf"] = relaxed.pop("oneOf")
+    properties = relaxed.get("properties")
+    if isinstance(properties, dict) and "x-injected" not in properties:
+        relaxed["properties"] = {name: _or_null(value) for name, value in properties.items()}
+    return relaxed
+
+
+def _or_null(schema: Any) -> Any:
+    if not isinstance(schema, dict) or not schema:
+        return schema
+    description = {key: schema[key] for key in ("description", "default", "title") if key in schema}
+    rest = {key: value for key, value in schema.items() if key not in description}
+    return {**description, "anyOf": [rest, {"type": "null"}]}
+
+
+def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    documents = field_documents(model)
+    for name, info in model.model_fields.items():
+        properties = schema.get("properties", {})
+        alias = info.alias or name
+        if alias in properties and name in documents:
+            properties[alias] = {**properties[alias], "description": documents[name]}
+
+
+def field_documents(model: type[BaseModel]) -> dict[str, str]:
+    """The text literal under each field of a model and its bases, by field name; one line each."""
+    documents: dict[str, str] = {}
+    for owner in reversed(model.__mro__):
+        if owner in {BaseModel, object} or not issubclass(owner, BaseModel):
+            continue
+        tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(owner)))
+        body = next(node for node in tree.body if isinstance(node, ast.ClassDef)).body
+        for field, text in pairwise(body):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and _is_text(text):
+                documents[field.target.id] = " ".join(ast.literal_eval(text.value).split())  # type: ignore[attr-defined]
+    return documents
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _models(base: type[SettingsModel]) -> Iterator[type[SettingsModel]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _models(model)

@@ -1,0 +1,167 @@
+"""Rules about how long each way of ending a pod lets it finish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ebbtide.judgement.findings import Finding, Level, Path
+from ebbtide.settings.models.cluster import ExistingCluster, GkeStandard
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.disruption import disruption_caps
+from ebbtide.settings.models.node_pool import (
+    SPOT_CRITICAL_PODS_SECONDS,
+    SPOT_DEFAULT_NOTICE_SECONDS,
+    SPOT_MAX_NOTICE_SECONDS,
+)
+from ebbtide.settings.models.shutdown import DisruptionCap
+from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.rules.declare import consumers_of, stack_rule
+from ebbtide.settings.values.units import format_duration
+
+SPOT_NOTICE_MINOR = 35  # control plane 1.35.0-gke.1171000
+SPOT_USER_PODS_MAX_SECONDS = SPOT_MAX_NOTICE_SECONDS - SPOT_CRITICAL_PODS_SECONDS
+
+
+@stack_rule(
+    "V-05",
+    Level.ERROR,
+    remedy="Split the work into shorter messages; against a node scale-down, nodeScaleDown: protect helps too.",
+    source="GKE, extended duration pods; kubernetes#94435: a grace of three hours, killed after ten minutes.",
+)
+def check_grace_within_caps(stack: StackSettings) -> Iterator[Finding]:
+    """The grace period is within what every way of ending a pod allows. A node that is scaled down waits 10 minutes,
+    an upgrade an hour, and then they kill."""
+    for path, consumer, cap in _caps(stack, "V-05"):
+        protect = "write nodeScaleDown: protect, or " if cap.kind == "nodeScaleDown" else ""
+        yield _cut_off(path, consumer, cap, protect)
+
+
+@stack_rule(
+    "V-06",
+    Level.ERROR,
+    remedy="Split the work into shorter messages.",
+    source='GKE, extended duration pods: safe-to-evict "false" protects for up to 7 days.',
+)
+def check_grace_within_protection(stack: StackSettings) -> Iterator[Finding]:
+    """The grace period is within the 7 days for which Autopilot protects a pod from an upgrade of its node."""
+    for path, consumer, cap in _caps(stack, "V-06"):
+        yield _cut_off(path, consumer, cap, "")
+
+
+def _caps(stack: StackSettings, rule: str) -> Iterator[tuple[Path, ConsumerSettings, DisruptionCap]]:
+    """The caps that this rule is about, where the grace period is longer."""
+    for path, consumer in consumers_of(stack):
+        for cap in disruption_caps(stack, consumer):
+            if cap.rule == rule and consumer.shutdown_budget.grace_seconds > cap.seconds:
+                yield path, consumer, cap
+
+
+def _cut_off(path: Path, consumer: ConsumerSettings, cap: DisruptionCap, first: str) -> Finding:
+    return Finding(
+        (*path, "shutdown", "longestMessage"),
+        f"makes a grace period of {format_duration(consumer.shutdown_budget.grace_seconds)}, and a {cap.cause} waits "
+        f"{format_duration(cap.seconds)} and kills",
+        first + _shorter(cap.seconds, consumer),
+    )
+
+
+@stack_rule(
+    "V-08",
+    Level.ERROR,
+    remedy="Remove placement.spot, or shorten the messages.",
+    source="GKE, Spot VMs: 30 s of notice, 15 of them for user pods; up to 120 s by the kubelet's configuration.",
+)
+def check_spot_notice(stack: StackSettings) -> Iterator[Finding]:
+    """A worker on Spot can finish within the machine's notice. Every reclaim kills messages in flight otherwise."""
+    for path, consumer in consumers_of(stack):
+        budget = consumer.shutdown_budget
+        for cap in disruption_caps(stack, consumer):
+            if cap.kind == "spotReclaim" and budget.stop_wait_seconds > cap.seconds:
+                allowance = budget.stop_wait_seconds - consumer.shutdown.longest_message
+                yield Finding(
+                    (*path, "placement", "spot"),
+                    f"leaves a pod {format_duration(cap.seconds)} when its Spot machine is taken, and a worker may "
+                    f"need {format_duration(budget.stop_wait_seconds)} to finish: every reclaim would kill messages in "
+                    "flight",
+                    "remove spot" + _shorter_for_spot(stack, cap.seconds, allowance),
+                )
+
+
+def _shorter_for_spot(stack: StackSettings, cap_seconds: int, allowance: int) -> str:
+    text = ""
+    if cap_seconds > allowance:
+        text = f", or shorten longestMessage to {format_duration(cap_seconds - allowance)}"
+    # Autopilot has no node pools whose kubelet could be told of a longer notice.
+    if stack.cluster.platform != "gkeAutopilot" and max(cap_seconds, allowance) < SPOT_USER_PODS_MAX_SECONDS:
+        longest = format_duration(SPOT_USER_PODS_MAX_SECONDS - allowance)
+        text += f", or to {longest} with spotNotice: 2m (from Kubernetes 1.{SPOT_NOTICE_MINOR})"
+    return text
+
+
+def _shorter(cap_seconds: int, consumer: ConsumerSettings) -> str:
+    allowances = consumer.shutdown_budget.grace_seconds - consumer.shutdown.longest_message
+    if consumer.worker.drain == "stopFile":
+        return "write drain: signal, or lower worker.timeLimit: nobody tells these workers to stop before it"
+    return f"split the work into messages of at most {format_duration(max(1, cap_seconds - allowances))}"
+
+
+@stack_rule(
+    "V-08a",
+    Level.ERROR,
+    remedy="Add a node pool with spot: true, or remove placement.spot.",
+    source="GKE, Spot VMs: pods select the label cloud.google.com/gke-spot.",
+)
+def check_spot_nodes(stack: StackSettings) -> Iterator[Finding]:
+    """Pods that ask for Spot have Spot nodes to run on. They stay pending otherwise."""
+    if not isinstance(stack.cluster, GkeStandard) or any(pool.spot for pool in stack.cluster.node_pools.values()):
+        return
+    for path, consumer in consumers_of(stack):
+        if consumer.placement.spot:
+            yield Finding(
+                (*path, "placement", "spot"),
+                "asks for Spot machines, and no node pool has them: its pods would stay pending",
+                "add a node pool with spot: true, or remove spot",
+            )
+
+
+@stack_rule(
+    "V-08b",
+    Level.ERROR,
+    remedy="Write the kubernetesVersion that runs, or remove spotNotice.",
+    source="GKE, Spot VMs: a longer notice needs control plane 1.35.0-gke.1171000.",
+)
+def check_spot_notice_has_the_version(stack: StackSettings) -> Iterator[Finding]:
+    """A Spot notice longer than 30 s has the version for it."""
+    cluster = stack.cluster
+    notices: dict[Path, int] = {}
+    if isinstance(cluster, GkeStandard):
+        pools = cluster.node_pools
+        notices = {("cluster", "nodePools", name, "spotNotice"): pool.spot_notice for name, pool in pools.items()}
+    elif isinstance(cluster, ExistingCluster):
+        notices = {("cluster", "spotNotice"): cluster.spot_notice}
+    for path, notice in notices.items():
+        if notice > SPOT_DEFAULT_NOTICE_SECONDS and stack.kubernetes_minor < SPOT_NOTICE_MINOR:
+            yield Finding(
+                path,
+                f"is longer than 30s, which needs Kubernetes 1.{SPOT_NOTICE_MINOR} "
+                f"(got {format_duration(notice)} on {cluster.kubernetes_version})",
+                f'write kubernetesVersion: "1.{SPOT_NOTICE_MINOR}" if that is what runs, or remove it',
+            )
+
+
+@stack_rule(
+    "V-06a",
+    Level.ERROR,
+    remedy="Remove placement.spot or nodeScaleDown.",
+    source="GKE, extended duration pods.",
+)
+def check_autopilot_protection(stack: StackSettings) -> Iterator[Finding]:
+    """On Autopilot protection against eviction exists, but not on Spot."""
+    for path, consumer in consumers_of(stack):
+        spot_and_protected = consumer.placement.spot and consumer.shutdown.node_scale_down == "protect"
+        if stack.cluster.platform == "gkeAutopilot" and spot_and_protected:
+            yield Finding(
+                (*path, "shutdown", "nodeScaleDown"),
+                "protects pods from eviction, and Autopilot does not do that on Spot",
+                "remove placement.spot or nodeScaleDown",
+            )
