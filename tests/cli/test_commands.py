@@ -16,7 +16,9 @@ STACKS = stack_names(ROOT)
 READING = ["render", "explain", "preview"]
 
 
-@pytest.mark.parametrize("command", ["render", "check", "explain", "preview", "schema", "simulate", "rehearse"])
+@pytest.mark.parametrize(
+    "command", ["render", "check", "explain", "preview", "rules", "schema", "simulate", "rehearse"]
+)
 def test_every_command_explains_itself_with_an_example(ebbtide, command):
     done = ebbtide(command, "--help")
     assert done.returncode == 0, done.stderr
@@ -31,18 +33,48 @@ def test_the_stacks_of_this_repository_have_no_errors(ebbtide, stack):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_check_names_every_stack_and_fails_on_warnings_only_when_asked(ebbtide):
-    assert ebbtide("check").returncode == 0
-    done = ebbtide("check", "--strict")
+def test_check_names_every_stack_and_fails_on_warnings_only_when_asked(ebbtide, tmp_path):
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nstackConfigDir: stacks\n")
+    consumer = "{image: 'x:1', worker: {kind: command, command: [a]}, autoscaling: {kind: fixed, replicas: 1}}"
+    for stack in ("one", "two"):
+        (tmp_path / "stacks" / f"Pulumi.{stack}.yaml").write_text(
+            f"config: {{ebbtide:cluster: {{kind: existing}}, ebbtide:consumers: {{a: {consumer}}}}}"
+        )
+    assert ebbtide("check", "--project", str(tmp_path)).returncode == 0
+    done = ebbtide("check", "--strict", "--project", str(tmp_path))
     assert done.returncode == 1
+    assert [stack for stack in ("one", "two") if f"{stack}: 1 warning" not in done.stdout] == []
+
+
+def test_the_stacks_of_this_repository_pass_a_strict_check(ebbtide):
+    done = ebbtide("check", "--strict")
+    assert done.returncode == 0, done.stdout + done.stderr
     assert [stack for stack in STACKS if stack not in done.stdout] == []
+
+
+def test_one_rule_is_explained_with_what_to_do(ebbtide):
+    done = ebbtide("rules", "v-21")
+    assert done.returncode == 0
+    assert [part for part in ("V-21  error", "`exec`", "What to do:", "Source:") if part not in done.stdout] == []
+
+
+def test_an_unknown_rule_is_met_with_the_nearest(ebbtide):
+    done = ebbtide("rules", "V-99")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "did you mean V-44?" in done.stderr
+
+
+def test_rules_as_json_are_all_of_them(ebbtide):
+    report = json.loads(ebbtide("rules", "--format", "json").stdout)
+    assert {"V-21", "P-01", "schema"} <= {rule["id"] for rule in report["rules"]}
 
 
 def test_check_as_json_is_one_document(ebbtide):
     report = json.loads(ebbtide("check", "--format", "json").stdout)
     assert sorted(report["stacks"]) == STACKS
     finding = report["stacks"]["production"][0]
-    assert sorted(finding) == ["level", "message", "path", "remedy", "rule", "source"]
+    assert sorted(finding) == ["accepted", "level", "message", "path", "remedy", "rule", "source"]
 
 
 @pytest.mark.parametrize("command", READING)

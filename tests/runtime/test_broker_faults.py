@@ -19,7 +19,7 @@ pytestmark = pytest.mark.runtime
 
 BUDGET = Budget(longest_message=10)
 WORKERS = 70
-# The article's set-up: 27.8 a second and both cores (V-23).
+# The article's set-up: 27.8 a second and both cores.
 MOST_STARTS_PER_SECOND = 0.5
 # The bar is 10 s, measured in benchmarks/draining/; rows of this tier share two cores with each other.
 SECONDS_TO_CONSUME_AGAIN = 40

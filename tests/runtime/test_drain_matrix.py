@@ -42,7 +42,7 @@ def without_hook(pod: Pod) -> Deletion:
 
 
 def hook_twice(pod: Pod) -> Deletion:
-    """Hooks are delivered at least once (V-02)."""
+    """Hooks are delivered at least once."""
     other = threading.Thread(target=pod.execute, args=("/opt/ebbtide/drain",))
     other.start()
     deletion = pod.delete(BUDGET.grace)

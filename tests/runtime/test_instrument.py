@@ -55,7 +55,7 @@ def test_the_simplest_correct_set_up_loses_nothing(open_scene: Callable[..., Sce
 
 def test_a_pod_that_ignores_sigterm_is_killed_when_the_grace_period_ends(open_scene: Callable[..., Scene]) -> None:
     scene = open_scene()
-    # PID 1 without a handler: the kernel drops the signal (V-20).
+    # PID 1 without a handler: the kernel drops the signal.
     pod = scene.pod(scene.application.image(("sleep", "60"))).start()
 
     deletion = pod.delete(2.5)

@@ -29,7 +29,7 @@ def run(stack: str | None, project: Path | None, format: str, *, strict: bool) -
         )
     else:
         _print(results)
-    levels = {finding.level for found in results.values() for finding in found}
+    levels = {finding.level for found in results.values() for finding in found if not finding.accepted}
     if Level.ERROR in levels or (strict and Level.WARNING in levels):
         raise typer.Exit(BAD_INPUT)
 
@@ -45,11 +45,13 @@ def _findings(name: str, root: Path) -> list[Finding]:
 
 def _print(results: dict[str, list[Finding]]) -> None:
     for name, found in results.items():
-        counts = {level: sum(finding.level is level for finding in found) for level in Level}
+        counts = {level: sum(finding.level is level and not finding.accepted for finding in found) for level in Level}
         words = [
             f"{count} {level}{'s' if count > 1 and level is not Level.INFO else ''}"
             for level, count in counts.items()
             if count
         ]
+        accepted = sum(bool(finding.accepted) for finding in found)
+        words += [f"{accepted} accepted"] if accepted else []
         typer.echo(f"{typer.style(name, bold=True)}: {', '.join(words) or 'no findings'}")
         print_findings(found)

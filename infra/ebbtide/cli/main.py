@@ -321,6 +321,17 @@ def rehearse(
     )
 
 
+@app.command(epilog="Examples: ebbtide rules; ebbtide rules V-21")
+def rules(
+    id: Annotated[Optional[str], typer.Argument(metavar="[ID]", help="Only this one, with its reason.")] = None,  # noqa: A002, UP045
+    format: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",  # noqa: A002
+) -> None:
+    """List what ebbtide judges, or explain one rule: why it is there, what to do, and where it is known from."""
+    from ebbtide.cli.rules import run
+
+    run(id, format)
+
+
 @app.command(epilog="Example: ebbtide schema > stack.schema.json")
 def schema() -> None:
     """Print the JSON Schema of a stack file, for editors."""

@@ -44,9 +44,10 @@ def exit_cleanly() -> Iterator[None]:
 def print_findings(findings: list[Finding], *, err: bool = False) -> None:
     """One finding a line: level, rule, file, path, sentence, remedy."""
     for finding in findings:
-        level = typer.style(f"{finding.level}", fg=_COLOURS[finding.level], bold=True)
         source = f"{finding.source}: " if finding.source else ""
         rule = typer.style(f" [{finding.rule}]", dim=True)
+        colour = None if finding.accepted else _COLOURS[finding.level]
+        level = typer.style("accepted" if finding.accepted else str(finding.level), fg=colour, bold=True)
         typer.echo(f"{level}: {source}{finding}{rule}", err=err)
 
 

@@ -27,7 +27,7 @@ def build_envelope(consumer: ConsumerSettings) -> tuple[EnvelopePoint, ...]:
     """The consumer at its minimum, at its maximum, and at the peak of a rolling update that starts at the maximum.
 
     In an update the old pods drain while the new ones already work, and Kubernetes does not count pods that are
-    ending (V-17): with a grace period longer than a pod's start, both fleets run side by side.
+    ending (KEP-3973): with a grace period longer than a pod's start, both fleets run side by side.
     """
     scaling = consumer.autoscaling
     return (

@@ -138,5 +138,6 @@ def findings_list(findings: tuple[Finding, ...]) -> RenderableType:
     table.add_column(no_wrap=True, style="dim")
     table.add_column(overflow="fold")
     for finding in findings:
-        table.add_row(Text(finding.level.value, _COLOURS[finding.level]), finding.rule, Text(str(finding)))
+        level = Text("accepted", "dim") if finding.accepted else Text(finding.level.value, _COLOURS[finding.level])
+        table.add_row(level, finding.rule, Text(str(finding)))
     return table

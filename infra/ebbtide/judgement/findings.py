@@ -50,14 +50,22 @@ class Finding:
     """The stable id of the rule, `V-24`; `schema` for what the model's types already refuse."""
     source: str = ""
     """The file that the value came from, relative to the project."""
+    accepted: str = ""
+    """The reason with which the settings accept it; empty where they do not. Never of an error."""
 
     def below(self, prefix: Path) -> Finding:
         """The same finding, seen from a parent of the model it was found in."""
         return replace(self, path=prefix + self.path)
 
+    @property
+    def sentence(self) -> str:
+        """Where and what, without what to do."""
+        return f"{format_path(self.path)}: {self.message}" if self.path else self.message
+
     def __str__(self) -> str:
-        text = f"{format_path(self.path)}: {self.message}" if self.path else self.message
-        return f"{text}; {self.remedy}" if self.remedy else text
+        if self.accepted:
+            return f"{self.sentence} (accepted: {self.accepted})"
+        return f"{self.sentence}; {self.remedy}" if self.remedy else self.sentence
 
 
 @dataclass
@@ -80,7 +88,7 @@ class SettingsError(ValueError):
 
 
 def as_json(finding: Finding) -> dict[str, str]:
-    """The stable form in JSON: level, rule, source, path, message, remedy."""
+    """The stable form in JSON: level, rule, source, path, message, remedy, accepted."""
     return {
         "level": finding.level.value,
         "rule": finding.rule,
@@ -88,6 +96,7 @@ def as_json(finding: Finding) -> dict[str, str]:
         "path": format_path(finding.path),
         "message": finding.message,
         "remedy": finding.remedy,
+        "accepted": finding.accepted,
     }
 
 

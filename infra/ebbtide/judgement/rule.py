@@ -123,7 +123,11 @@ def _order(id: str) -> tuple[str, int, str]:  # noqa: A002
 
 
 def nearest(id: str) -> str:  # noqa: A002
-    """The known id that somebody most likely meant; empty if none is near."""
+    """The known id that somebody most likely meant: of a known family the nearest number; empty if none is near."""
+    family, number, _ = _order(id.upper())
+    others = [(abs(known[1] - number), known[2], other) for other in _texts if (known := _order(other))[0] == family]
+    if others or family != id.upper():
+        return min(others)[2] if others else ""
     close = difflib.get_close_matches(id.upper(), _texts, n=1, cutoff=0.5)
     return close[0] if close else ""
 

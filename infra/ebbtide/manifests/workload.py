@@ -22,7 +22,7 @@ CONSUMER_AUTOSCALER = "ebbtide:index:ConsumerAutoscaler"
 # A node of a pool is up after 1 to 3 minutes; a big image takes about as long on a new node.
 NODE_START_SECONDS = 240
 IMAGE_PULL_SECONDS = 240
-# A deletion waits for the pods: the whole grace, the kubelet's two seconds more (V-01), and the API.
+# A deletion waits for the pods: the whole grace, the kubelet's two seconds more (kubernetes#74160), and the API.
 DELETE_ALLOWANCE_SECONDS = 120
 
 _SUFFIXES = {"HorizontalPodAutoscaler": "hpa", "PodDisruptionBudget": "pdb"}

@@ -28,7 +28,8 @@ class DeploymentPreview:
     def verdict(self) -> str:
         """The first line of every format."""
         consumers = len(self.explanation.consumers)
-        counts = {level: sum(found.level is level for found in self.explanation.findings) for level in Level}
+        open_findings = [found for found in self.explanation.findings if not found.accepted]
+        counts = {level: sum(found.level is level for found in open_findings) for level in Level}
         words = [f"{_plural(consumers, 'consumer')} in {_plural(len(self.deployed), 'resource')}"]
         words += [_plural(counts[level], str(level)) for level in (Level.WARNING,) if counts[level]]
         return f"Stack {self.explanation.name} deploys {', with '.join(words)}."

@@ -68,7 +68,10 @@ def render_deployment_json(preview: DeploymentPreview) -> str:
 def render_deployment_markdown(preview: DeploymentPreview) -> str:
     """GitHub-flavoured Markdown: the verdict first, the resources folded."""
     lines = [f"### {preview.verdict}", "", preview.explanation.cluster, ""]
-    lines += [f"- **{found.level}** `{found.rule}` {_cell(str(found))}" for found in preview.explanation.findings]
+    lines += [
+        f"- **{'accepted' if found.accepted else found.level}** `{found.rule}` {_cell(str(found))}"
+        for found in preview.explanation.findings
+    ]
     for consumer in preview.explanation.consumers:
         lines += ["", f"#### {consumer.name}", "", "| after deletion | |", "|--:|---|"]
         lines += [f"| {format_duration(moment.seconds)} | {_cell(moment.what)} |" for moment in consumer.timeline]

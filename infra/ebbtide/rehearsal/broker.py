@@ -26,7 +26,7 @@ class BrokerPlan:
     """A shell command that prints how many messages the broker holds, handed out or not."""
 
 
-# Nothing is evicted and an orderly restart forgets nothing (V-36).
+# Nothing is evicted and an orderly restart forgets nothing.
 _REDIS = "exec redis-server --dir /data --appendonly yes --save '' --maxmemory-policy noeviction --protected-mode no"
 _RABBITMQ_BIN = "/usr/lib/rabbitmq/bin"
 _RABBITMQ = (

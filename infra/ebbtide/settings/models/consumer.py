@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from ebbtide.judgement.accept import Accepted
 from ebbtide.settings.models.autoscaling import Autoscaling
 from ebbtide.settings.models.base import JudgedModel, SettingsModel
 from ebbtide.settings.models.pod import (
@@ -96,6 +97,8 @@ class ConsumerSettings(JudgedModel):
     """Further labels of all objects."""
     annotations: dict[QualifiedName, str] = {}
     """Further annotations of the pods."""
+    accept: Accepted = {}
+    """Findings that somebody lives with, each with the reason: `V-16: kept to show what it does`. Never an error."""
 
     @field_validator("writable_directories")
     @classmethod

@@ -21,7 +21,7 @@ FINISH_ALLOWANCE_SECONDS = 10
 # The hook reports after the last worker has ended or was killed; the supervisor looks at once, not each second.
 REPORT_ALLOWANCE_SECONDS = 5
 # The kubelet sends SIGTERM only after the hook; PID 1 then ends in well under a second. The rest is for a node
-# under pressure. At expiry the kubelet adds 2 s and kills (V-01).
+# under pressure. At expiry the kubelet adds 2 s and kills (kubernetes#74160).
 EXIT_ALLOWANCE_SECONDS = 15
 
 
@@ -38,7 +38,7 @@ class ShutdownSettings(SettingsModel):
 @dataclass(frozen=True, slots=True)
 class ShutdownBudget:
     """The ladder in seconds, each rung above the one before. The grace period counts from the moment of deletion
-    and includes the hook (V-01): the rungs are points on one clock, not durations that add up."""
+    and includes the hook (Kubernetes, pod lifecycle): the rungs are points on one clock, not durations that add up."""
 
     longest_message_seconds: int
     stop_wait_seconds: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 from typing_extensions import TypeIs
 
+from ebbtide.judgement.accept import Accepted
 from ebbtide.settings.models.base import JudgedModel, SettingsModel
 from ebbtide.settings.models.cluster import Cluster, ExistingCluster, GkeAutopilot, GkeStandard
 from ebbtide.settings.models.consumer import ConsumerSettings, inject_names
@@ -47,6 +48,8 @@ class StackSettings(JudgedModel):
     """The Kubernetes namespace of all consumers of the stack."""
     protect: bool = False
     """Refuse to delete or replace what holds data or capacity: cluster, node pools, network, repository."""
+    accept: Accepted = {}
+    """Findings that somebody lives with in the whole stack, each with the reason. Never an error."""
     consumers: dict[str, ConsumerSettings] = {}
     """The consumers by name. None: this stack makes the cluster for other stacks."""
 

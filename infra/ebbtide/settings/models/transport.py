@@ -68,7 +68,7 @@ class DoctrineTransport(TransportSettings):
     kind: Literal["doctrine"]
     """A database table."""
     redeliver_timeout: Seconds = 3600
-    """`redeliver_timeout` of the transport (Symfony's default is an hour: V-35)."""
+    """`redeliver_timeout` of the transport (Symfony's default is an hour)."""
 
     @property
     def redelivery_seconds(self) -> int:
@@ -84,7 +84,7 @@ class RabbitmqTransport(TransportSettings):
     kind: Literal["rabbitmq"]
     """RabbitMQ."""
     consumer_timeout: Seconds = 1800
-    """The broker's `consumer_timeout`: a message not acknowledged by then closes the channel (V-35)."""
+    """The broker's `consumer_timeout`: a message not acknowledged by then closes the channel."""
 
     @property
     def redelivery_seconds(self) -> int:
@@ -100,7 +100,7 @@ class SqsTransport(TransportSettings):
     kind: Literal["sqs"]
     """Amazon SQS."""
     visibility_timeout: Seconds = 30
-    """The queue's visibility timeout (AWS's default is 30 s: V-35)."""
+    """The queue's visibility timeout (AWS's default is 30 s)."""
 
     @property
     def redelivery_seconds(self) -> int:

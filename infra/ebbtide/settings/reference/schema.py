@@ -15,8 +15,6 @@ from ebbtide.settings.models.base import SettingsModel
 from ebbtide.settings.models.lookup import keys_of
 from ebbtide.settings.models.stack import GoogleSettings, StackSettings
 
-_TEMPLATE = "#/$defs/{model}"
-
 
 def stack_file_schema() -> dict[str, Any]:
     """The schema of `stacks/Pulumi.<stack>.yaml`, for editors.
@@ -64,9 +62,10 @@ def _relaxed(schema: Any) -> Any:
     relaxed = {key: _relaxed(value) for key, value in schema.items() if key not in {"required", "discriminator"}}
     if "oneOf" in relaxed:
         relaxed["anyOf"] = relaxed.pop("oneOf")
-    properties = relaxed.get("properties")
-    if isinstance(properties, dict) and "x-injected" not in properties:
-        relaxed["properties"] = {name: _or_null(value) for name, value in properties.items()}
+    if isinstance(relaxed.get("properties"), dict):
+        relaxed["properties"] = {name: _or_null(value) for name, value in relaxed["properties"].items()}
+    if isinstance(relaxed.get("additionalProperties"), dict):
+        relaxed["additionalProperties"] = _or_null(relaxed["additionalProperties"])
     return relaxed
 
 

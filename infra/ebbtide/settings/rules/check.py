@@ -1,9 +1,13 @@
-"""Every rule over a whole stack."""
+"""Every rule over a whole stack, and what the settings say they live with."""
 
 from __future__ import annotations
 
-from ebbtide.judgement.findings import Finding, Level
-from ebbtide.judgement.rule import rules_on, run_rules
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ebbtide.judgement.accept import accept
+from ebbtide.judgement.findings import Finding, Level, Path
+from ebbtide.judgement.rule import rule, rules_on, run_rules
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.declare import consumers_of
@@ -11,12 +15,51 @@ from ebbtide.settings.rules.declare import consumers_of
 _ORDER = list(Level)
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A stack, and what the other rules found in it."""
+
+    stack: StackSettings
+    findings: tuple[Finding, ...]
+
+    def found(self, rule: str, below: Path = ()) -> bool:
+        """Whether a rule found something at this path or below."""
+        return any(one.rule == rule and one.path[: len(below)] == below for one in self.findings)
+
+
+@rule(
+    "A-01",
+    Level.WARNING,
+    subject=Checked,
+    judges="settings",
+    remedy="Remove it: what it accepted is gone, and the next finding of this rule would pass unread.",
+    source="ebbtide: an acceptance stands for one thing that somebody looked at.",
+)
+def check_acceptances(checked: Checked) -> Iterator[Finding]:
+    """What is accepted still occurs."""
+    places: list[tuple[Path, Path, list[str]]] = [((), (), list(checked.stack.accept))]
+    places += [(path, path, list(consumer.accept)) for path, consumer in consumers_of(checked.stack)]
+    for at, below, accepted in places:
+        for id in accepted:  # noqa: A001
+            if not checked.found(id, below):
+                yield Finding((*at, "accept", id), f"accepts {id}, which finds nothing here any more", "remove it")
+
+
 def check_stack(stack: StackSettings) -> list[Finding]:
-    """What the rules say about settings that are valid: warnings and information, worst first.
+    """What the rules say about settings that are valid, worst first: warnings and information, and last what the
+    settings accept, with the reason.
 
     Errors cannot be among them: the model has refused those.
     """
     found = run_rules(rules_on(StackSettings), stack)
     for path, consumer in consumers_of(stack):
         found += [finding.below(path) for finding in run_rules(rules_on(ConsumerSettings), consumer)]
-    return sorted(found, key=lambda finding: _ORDER.index(finding.level))
+    found += run_rules(rules_on(Checked), Checked(stack, tuple(found)))
+    judged = [accept(finding, _accepted_at(finding.path, stack)) for finding in found]
+    return sorted(judged, key=lambda finding: (bool(finding.accepted), _ORDER.index(finding.level)))
+
+
+def _accepted_at(path: Path, stack: StackSettings) -> dict[str, str]:
+    """What the stack lives with at this place: of a consumer its own as well."""
+    owner = next((consumer for at, consumer in consumers_of(stack) if path[: len(at)] == at), None)
+    return {**stack.accept, **(owner.accept if owner else {})}

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 DNS_LABEL_MAX_LENGTH = 63
 # A Deployment's pod is `<name>-<10 characters>-<5 characters>`, and HOSTNAME is that name cut to 63. Workers
 # name themselves after HOSTNAME: two pods cut to one hostname would share a Redis consumer name, which
-# measured as a livelock (facts: 1,234 duplicate handlings of 1,500 messages).
+# measured as a livelock (1,234 duplicate handlings of 1,500 messages).
 CONSUMER_NAME_MAX_LENGTH = DNS_LABEL_MAX_LENGTH - 16
 # Google Cloud service account ids: 6 to 30 characters.
 SERVICE_ACCOUNT_ID_MAX_LENGTH = 30
