@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ebbtide.program import run
+from ebbtide import run
 
 # The engine runs this in infra/, the Automation API wherever it was started: the project is where this file is.
 run(Path(__file__).resolve().parent.parent)

@@ -3,8 +3,7 @@
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from ebbtide.components import ConsumerNamespace, QueueConsumer
-from ebbtide.settings.models.stack import StackSettings
+from ebbtide import ConsumerNamespace, QueueConsumer, StackSettings
 
 stack = StackSettings.model_validate(pulumi.Config("shop").require_object("queues"))
 cluster = kubernetes.Provider(

@@ -2,6 +2,6 @@
 
 from pathlib import Path
 
-from ebbtide.program import run
+from ebbtide import run
 
 run(Path(__file__).resolve().parent.parent)

@@ -193,3 +193,15 @@ def explain_minute(result: Result, seconds: int) -> Sequence[str]:
             state = f"{pods}, {row.waiting} messages waiting, {row.in_flight} in hand"
             lines.append(f"{clock}  {state}: {row.reason}")
     return lines
+
+
+def simulate_consumer(stack: StackSettings, consumer: str, load: Path, seed: int = 1) -> Summary:
+    """The figures of one consumer under one load: a profile, a trace, a .csv or a .jsonl file.
+
+    Raises SettingsError for an autoscaler, a load or a consumer that cannot be simulated.
+    """
+    if consumer not in stack.consumers:
+        message, remedy = f"is not a consumer of stack {stack.name}", f"use one of {', '.join(stack.consumers)}"
+        raise SettingsError([Finding(("consumers", consumer), message, remedy, rule="simulate")])
+    run = Run(stack, consumer, LoadSource(load), seed)
+    return run.summarize(run.result())
