@@ -7,15 +7,13 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from supervisor.process import Subprocess
 from supervisor.states import ProcessStates, SupervisorStates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-CLOCK_TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 
 
 class Process(Subprocess):  # type: ignore[misc]

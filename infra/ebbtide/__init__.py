@@ -7,7 +7,7 @@ internal and may change without notice (CONTRIBUTING.md).
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ebbtide.version import __version__
 
 if TYPE_CHECKING:
     from ebbtide.capacity.runs import simulate_consumer as simulate

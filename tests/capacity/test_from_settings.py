@@ -8,10 +8,11 @@ from tests.capacity.conftest import CONSUMER, stack_of
 from tests.strategies import valid_stacks
 
 from ebbtide.capacity.from_settings import build_scenario, list_assumptions
-from ebbtide.capacity.hpa.release import NEWEST_MINOR, OLDEST_MINOR, Release
+from ebbtide.capacity.hpa.release import Release
 from ebbtide.capacity.model import NodeTimes, PodTimes, Scenario
 from ebbtide.explain.scaling import build_scaling_limits
 from ebbtide.judgement.findings import SettingsError
+from ebbtide.kubernetes.versions import NEWEST_KNOWN_MINOR, OLDEST_KNOWN_MINOR
 from ebbtide.settings.rules.check import check_stack
 
 _BACKLOG = {"mail_backlog": "backlog"}
@@ -70,7 +71,7 @@ def test_the_controller_is_the_clusters_own(version, minor):
 @pytest.mark.parametrize("minor", [0, 24, 25, 37, 38, 99])
 def test_a_version_that_nobody_has_read_is_simulated_as_the_nearest_and_said(minor):
     stack = stack_of({"kind": "gkeStandard", "kubernetesVersion": f"1.{minor}"})
-    known = min(max(minor, OLDEST_MINOR), NEWEST_MINOR)
+    known = min(max(minor, OLDEST_KNOWN_MINOR), NEWEST_KNOWN_MINOR)
     assert _scenario(stack).hpa.release == Release.of(known)
     assert build_scaling_limits(stack, stack.consumers["mail"]) is not None, "explain and preview show these"
     said = any(finding.rule == "K-02" for finding in check_stack(stack))

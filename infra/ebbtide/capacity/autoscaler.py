@@ -6,8 +6,8 @@ from functools import singledispatch
 
 from ebbtide.capacity.hpa import HpaSpec
 from ebbtide.capacity.hpa.manifest import read_manifest
-from ebbtide.capacity.hpa.release import NEWEST_MINOR, OLDEST_MINOR
 from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.kubernetes.versions import NEWEST_KNOWN_MINOR, OLDEST_KNOWN_MINOR
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
 from ebbtide.settings.models.autoscaling import AutoscalingSettings, FixedReplicas, HpaSettings
 from ebbtide.settings.models.consumer import ConsumerSettings
@@ -38,6 +38,6 @@ def _fixed(scaling: FixedReplicas, stack: StackSettings, consumer: ConsumerSetti
 def _hpa(scaling: HpaSettings, stack: StackSettings, consumer: ConsumerSettings) -> HpaSpec:
     """The spec of the manifest that is applied. A version whose controller nobody has read is taken for the nearest
     one whose controller was; rule K-02 says so."""
-    minor = min(max(stack.kubernetes_minor, OLDEST_MINOR), NEWEST_MINOR)
+    minor = min(max(stack.kubernetes_minor, OLDEST_KNOWN_MINOR), NEWEST_KNOWN_MINOR)
     (manifest,) = build_autoscaler(scaling, stack, consumer)
     return read_manifest(manifest, minor)

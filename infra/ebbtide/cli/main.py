@@ -35,7 +35,7 @@ def root(
 ) -> None:
     """Autoscaled queue consumers on GKE that never lose a message when they scale down."""
     if version:
-        from ebbtide import __version__
+        from ebbtide.version import __version__
 
         typer.echo(f"ebbtide {__version__}")
         raise typer.Exit

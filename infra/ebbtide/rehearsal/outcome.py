@@ -15,10 +15,8 @@ from ebbtide.explain.scaling import ScalingLimits
 from ebbtide.rehearsal.ledger import Handling, PodEvent
 from ebbtide.rehearsal.watch import Moment, PodRecord
 
-SYNC_SECONDS = 15
-"""kube-controller-manager's --horizontal-pod-autoscaler-sync-period; GKE keeps the default."""
-TOLERANCE = 0.1
-"""Its --horizontal-pod-autoscaler-tolerance: a metric within 10 % of the target changes nothing."""
+# GKE keeps the controller manager's own flags.
+SYNC_SECONDS = DEFAULT_FLAGS.sync_period_seconds
 _STATUS_SECONDS = 1
 """How long after a change its status may be written."""
 
@@ -121,7 +119,7 @@ def find_scalings(moments: Sequence[Moment]) -> list[Scaling]:
 
 def growth_limit(target: int) -> float:
     """The utilization above which the autoscaler asks for more pods, in per cent: the target and the tolerance."""
-    return target * (1 + TOLERANCE)
+    return target * (1 + DEFAULT_FLAGS.tolerance)
 
 
 def seconds_to_first_scale_up(moments: Sequence[Moment], target: int, least: int) -> float | None:

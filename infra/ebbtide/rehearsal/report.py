@@ -8,12 +8,12 @@ import re
 import shlex
 from importlib.metadata import version
 
-from ebbtide import __version__
 from ebbtide.rehearsal.baseline import KUBERNETES_GRACE_SECONDS
 from ebbtide.rehearsal.outcome import SYNC_SECONDS, growth_limit, is_window_judged
 from ebbtide.rehearsal.result import CAUSES, Result, overheads
 from ebbtide.rehearsal.scenario import Options
 from ebbtide.report.model import Bar, Bars, Chart, Report, Series, Table, thin_out
+from ebbtide.version import __version__
 
 Points = list[tuple[float, float]]
 _LEAST_AGREEMENT = 0.8

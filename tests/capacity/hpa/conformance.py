@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def installed(name: str) -> ModuleType:
     """A module of the package as it is; "" is the package."""
-    return importlib.import_module("ebbtide.capacity.hpa" + (f".{name}" if name else ""))
+    room = "ebbtide.kubernetes" if name == "quantity" else "ebbtide.capacity.hpa"
+    return importlib.import_module(room + (f".{name}" if name else ""))
 
 
 def cases(load: Callable[[str], ModuleType] = installed) -> Iterator[tuple[str, Callable[[], None]]]:

@@ -16,6 +16,7 @@ from tests.capacity.hpa.mutator import mutants
 from tests.capacity.hpa.survivors import EQUIVALENT
 
 import ebbtide.capacity.hpa as installed_package
+from ebbtide.kubernetes import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,26 +29,37 @@ ORDER = (
     "controller", "manifest", "requests", "__init__",
 )  # fmt: skip
 DIRECTORY = Path(installed_package.__file__).parent
-SOURCES = {name: (DIRECTORY / f"{name}.py").read_text() for name in ORDER}
+# Shared with the settings, and so in a room of its own.
+ELSEWHERE = {"quantity": "ebbtide.kubernetes.quantity"}
+FILES = {name: DIRECTORY / f"{name}.py" for name in ORDER} | {"quantity": Path(quantity.__file__)}
+SOURCES = {name: file.read_text() for name, file in FILES.items()}
 CODES = {name: compile(source, f"{name}.py", "exec") for name, source in SOURCES.items()}
+
+
+def _module(name: str) -> str:
+    return ELSEWHERE.get(name, f"{PREFIX}.{name}" if name else PREFIX)
+
+
+def _is_ours(module: str) -> bool:
+    return module.startswith(PREFIX) or module in ELSEWHERE.values()
 
 
 @contextmanager
 def imported(codes: dict[str, CodeType]) -> Iterator[dict[str, ModuleType]]:
     """The package made of these codes, in place of the installed one."""
-    kept = {name: module for name, module in sys.modules.items() if name.startswith(PREFIX)}
+    kept = {name: module for name, module in sys.modules.items() if _is_ours(name)}
     package = ModuleType(PREFIX)
     package.__path__ = [str(DIRECTORY)]
-    modules = {name: ModuleType(f"{PREFIX}.{name}") for name in ORDER[:-1]} | {"": package}
+    modules = {name: ModuleType(_module(name)) for name in ORDER[:-1]} | {"": package}
     for name in kept:
         del sys.modules[name]
     try:
-        sys.modules.update({f"{PREFIX}.{name}" if name else PREFIX: each for name, each in modules.items()})
+        sys.modules.update({_module(name): each for name, each in modules.items()})
         for name in ORDER:
             exec(codes[name], modules["" if name == "__init__" else name].__dict__)
         yield modules
     finally:
-        for name in [name for name in sys.modules if name.startswith(PREFIX)]:
+        for name in [name for name in sys.modules if _is_ours(name)]:
             del sys.modules[name]
         sys.modules.update(kept)
 

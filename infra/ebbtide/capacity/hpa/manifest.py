@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from ebbtide.capacity.hpa.quantity import milli_value, parse_quantity
-from ebbtide.capacity.hpa.release import NEWEST_MINOR, Release
+from ebbtide.capacity.hpa.release import Release
 from ebbtide.capacity.hpa.spec import (
     DEFAULT_METRIC,
     DEFAULT_SCALE_DOWN,
@@ -21,6 +20,8 @@ from ebbtide.capacity.hpa.spec import (
     ScalingPolicy,
     ScalingRules,
 )
+from ebbtide.kubernetes.quantity import milli_value, parse_quantity
+from ebbtide.kubernetes.versions import NEWEST_KNOWN_MINOR
 
 if TYPE_CHECKING:
     from ebbtide.capacity.hpa.spec import TargetType
@@ -83,7 +84,7 @@ class _Reader:
         return milli
 
 
-def read_manifest(manifest: Mapping[str, Any], version: int | Release = NEWEST_MINOR) -> HpaSpec:
+def read_manifest(manifest: Mapping[str, Any], version: int | Release = NEWEST_KNOWN_MINOR) -> HpaSpec:
     """The spec of a manifest as Kubernetes would read it; `version` is the minor release, for example 34.
 
     Raises ManifestError, whose `problems` name every field that is wrong, and ValueError for an unknown release.

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-OLDEST_MINOR = 25
-NEWEST_MINOR = 37
+from ebbtide.kubernetes.versions import (
+    NEWEST_KNOWN_MINOR,
+    OLDEST_KNOWN_MINOR,
+    SCALE_TO_ZERO_MINOR,
+    TOLERANCE_MINOR,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +51,19 @@ class Release:
 
         Raises ValueError outside 1.25 to 1.37.
         """
-        if not OLDEST_MINOR <= minor <= NEWEST_MINOR:
+        if not OLDEST_KNOWN_MINOR <= minor <= NEWEST_KNOWN_MINOR:
             raise ValueError(
-                f"no rules for Kubernetes 1.{minor}: the controller was read from 1.{OLDEST_MINOR} to "
-                f"1.{NEWEST_MINOR}; use the nearest of them"
+                f"no rules for Kubernetes 1.{minor}: the controller was read from 1.{OLDEST_KNOWN_MINOR} to "
+                f"1.{NEWEST_KNOWN_MINOR}; use the nearest of them"
             )
-        tolerance = minor >= 35 if configurable_tolerance is None else configurable_tolerance and minor >= 33
+        tolerance = (
+            minor >= TOLERANCE_MINOR if configurable_tolerance is None else configurable_tolerance and minor >= 33
+        )
         return cls(
             minor=minor,
             inclusive_tolerance=minor >= 33,
             configurable_tolerance=tolerance,
-            scale_to_zero=minor >= 37 if scale_to_zero is None else scale_to_zero,
+            scale_to_zero=minor >= SCALE_TO_ZERO_MINOR if scale_to_zero is None else scale_to_zero,
             needs_scaled_to_zero_condition=minor >= 36,
             pod_level_requests=minor >= 34,
             fills_missing_at_target=minor >= 26,

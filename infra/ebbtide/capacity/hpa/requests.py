@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ebbtide.capacity.hpa.quantity import milli_value
+from ebbtide.kubernetes.quantity import milli_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

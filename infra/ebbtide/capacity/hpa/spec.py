@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ebbtide.capacity.hpa.release import NEWEST_MINOR, Release
+from ebbtide.capacity.hpa.release import Release
+from ebbtide.kubernetes.versions import NEWEST_KNOWN_MINOR
 
 MetricSource = Literal["Resource", "ContainerResource", "Pods", "Object", "External"]
 TargetType = Literal["Utilization", "AverageValue", "Value"]
@@ -104,7 +105,7 @@ class HpaSpec:
     max_replicas: int
     metrics: tuple[Metric, ...] = (DEFAULT_METRIC,)
     behavior: Behavior | None = None
-    release: Release = field(default_factory=lambda: Release.of(NEWEST_MINOR))
+    release: Release = field(default_factory=lambda: Release.of(NEWEST_KNOWN_MINOR))
 
 
 @dataclass(frozen=True, slots=True)

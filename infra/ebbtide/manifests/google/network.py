@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ebbtide.manifests.google import names
 from ebbtide.manifests.resource import Resource
+from ebbtide.settings.models.network_ranges import MAX_NAT_PORTS
 from ebbtide.settings.models.stack import StackSettings
 
 PODS_RANGE = "pods"
@@ -98,7 +99,7 @@ def _nat(stack: StackSettings, name: str, parent: str, router: Resource) -> Reso
             "enableDynamicPortAllocation": True,
             "enableEndpointIndependentMapping": False,
             "minPortsPerVm": names.gke_cluster(stack).network.nat_min_ports,
-            "maxPortsPerVm": 65536,
+            "maxPortsPerVm": MAX_NAT_PORTS,
             "logConfig": {"enable": True, "filter": "ERRORS_ONLY"},
         },
     )

@@ -7,7 +7,12 @@ from typing import Any
 from ebbtide.manifests.google import names
 from ebbtide.manifests.resource import Ref, Resource, Timeouts
 from ebbtide.settings.models.cluster import GkeStandard
-from ebbtide.settings.models.node_pool import SPOT_CRITICAL_PODS_SECONDS, SPOT_DEFAULT_NOTICE_SECONDS, NodePoolSettings
+from ebbtide.settings.models.node_pool import (
+    SPOT_CRITICAL_PODS_SECONDS,
+    SPOT_DEFAULT_NOTICE_SECONDS,
+    SPOT_KEY,
+    NodePoolSettings,
+)
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.values.names import shorten
 
@@ -99,7 +104,7 @@ def _node_config(pool: NodePoolSettings, pool_name: str, service_account: Ref) -
     }
     if pool.spot:
         # GKE labels Spot nodes itself, but taints them only where it makes the pool.
-        config["taints"].insert(0, {"key": "cloud.google.com/gke-spot", "value": "true", "effect": "NO_SCHEDULE"})
+        config["taints"].insert(0, {"key": SPOT_KEY, "value": "true", "effect": "NO_SCHEDULE"})
     if pool.disk_encryption_key:
         config["bootDiskKmsKey"] = pool.disk_encryption_key
     return config

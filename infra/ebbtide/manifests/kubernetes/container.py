@@ -6,11 +6,10 @@ from ebbtide.manifests.kubernetes.labels import Manifest
 from ebbtide.manifests.kubernetes.volumes import build_volume_mounts
 from ebbtide.settings.models.consumer import START_DEADLINE_SECONDS, ConsumerSettings
 from ebbtide.settings.values.image import split_image
+from ebbtide.settings.values.image_contract import DRAIN, HEALTH_CHECK
 from ebbtide.settings.values.units import format_cpu, format_memory
 
 CONTAINER_NAME = "consumer"
-DRAIN = "/opt/ebbtide/drain"
-HEALTH_CHECK = "/opt/ebbtide/healthcheck"
 
 # The check takes milliseconds; on a node under pressure the runtime alone needs seconds to start it.
 PROBE_TIMEOUT_SECONDS = 10

@@ -6,11 +6,10 @@ from ebbtide.manifests.kubernetes.container import build_container
 from ebbtide.manifests.kubernetes.labels import Manifest, consumer_labels, selector_labels
 from ebbtide.manifests.kubernetes.volumes import build_volumes
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.node_pool import SPOT_KEY
 from ebbtide.settings.models.pod import Toleration
 from ebbtide.settings.models.stack import StackSettings
 
-# GKE puts this key on Spot nodes as a label, and as a taint where the node pool asks for it.
-SPOT_KEY = "cloud.google.com/gke-spot"
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 _UNSATISFIABLE = {"prefer": "ScheduleAnyway", "require": "DoNotSchedule"}
 

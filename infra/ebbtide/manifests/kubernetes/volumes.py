@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from ebbtide.manifests.kubernetes.labels import Manifest
 from ebbtide.settings.models.consumer import STATE_MEMORY_BYTES, ConsumerSettings
+from ebbtide.settings.values.image_contract import STATE_DIRECTORY
 from ebbtide.settings.values.units import format_memory
-
-STATE_DIRECTORY = "/run/ebbtide"
 
 
 def build_volumes(consumer: ConsumerSettings) -> list[Manifest]:

@@ -23,8 +23,9 @@ from ebbtide.settings.models.pod import (
 from ebbtide.settings.models.shutdown import ShutdownBudget, ShutdownSettings
 from ebbtide.settings.models.transport import Transport
 from ebbtide.settings.models.worker import Worker
+from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.image import ImageReference
-from ebbtide.settings.values.names import ConsumerName, LabelValue, QualifiedName, shorten
+from ebbtide.settings.values.names import ConsumerName, LabelValue, QualifiedName
 from ebbtide.settings.values.units import Count
 
 _MEBIBYTE = 1024**2
@@ -162,25 +163,20 @@ class ConsumerSettings(JudgedModel):
         budget, worker = self.shutdown_budget, self.worker
         recover = self.transport is not None and self.transport.recovers
         values: dict[str, str | int] = {
-            "EBBTIDE_WORKER_KIND": worker.kind,
-            "EBBTIDE_PROCESSES": worker.processes,
-            "EBBTIDE_STOP_SIGNAL": worker.stop_signal,
-            "EBBTIDE_DRAIN": worker.drain,
-            "EBBTIDE_LONGEST_MESSAGE_SECONDS": budget.longest_message_seconds,
-            "EBBTIDE_STOP_WAIT_SECONDS": budget.stop_wait_seconds,
-            "EBBTIDE_DRAIN_DEADLINE_SECONDS": budget.drain_deadline_seconds,
-            "EBBTIDE_GRACE_SECONDS": budget.grace_seconds,
-            "EBBTIDE_START_DEADLINE_SECONDS": START_DEADLINE_SECONDS,
-            "EBBTIDE_TIME_LIMIT_SECONDS": worker.time_limit or 0,
-            "EBBTIDE_STATE_DIRECTORY": "/run/ebbtide",
-            "EBBTIDE_RECOVER_AFTER_SECONDS": budget.stop_wait_seconds if recover else 0,
+            image_contract.WORKER_KIND: worker.kind,
+            image_contract.PROCESSES: worker.processes,
+            image_contract.STOP_SIGNAL: worker.stop_signal,
+            image_contract.DRAIN_BY: worker.drain,
+            image_contract.LONGEST_MESSAGE_SECONDS: budget.longest_message_seconds,
+            image_contract.STOP_WAIT_SECONDS: budget.stop_wait_seconds,
+            image_contract.DRAIN_DEADLINE_SECONDS: budget.drain_deadline_seconds,
+            image_contract.GRACE_SECONDS: budget.grace_seconds,
+            image_contract.START_DEADLINE_SECONDS: START_DEADLINE_SECONDS,
+            image_contract.TIME_LIMIT_SECONDS: worker.time_limit or 0,
+            image_contract.STATE_DIRECTORY_VARIABLE: image_contract.STATE_DIRECTORY,
+            image_contract.RECOVER_AFTER_SECONDS: budget.stop_wait_seconds if recover else 0,
         }
         return {name: str(value) for name, value in values.items()} | worker.image_variables
-
-    @property
-    def google_service_account_id(self) -> str:
-        """The id of a Google service account made for this consumer, within Google's 30 characters."""
-        return shorten(f"ebbtide-{self.name}", 30)
 
 
 def inject_names(consumers: Any) -> Any:

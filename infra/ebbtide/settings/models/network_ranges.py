@@ -15,6 +15,8 @@ from ebbtide.settings.values.units import Count
 
 # Google Cloud keeps four addresses of a subnet's primary range; GKE's control plane takes a few more.
 RESERVED_NODE_ADDRESSES = 12
+# What a node may have at once of one address of Cloud NAT.
+MAX_NAT_PORTS = 65536
 # GKE's own default for the Services of a cluster: 4,096 of them.
 SERVICES_PREFIX_LENGTH = 20
 
@@ -47,7 +49,7 @@ class ClusterNetworkSettings(SettingsModel):
     """Pods on one node, GKE's own included (12 to 18). Fewer pods need fewer addresses."""
     flow_logs: bool = True
     """Log a tenth of the network's flows, every 10 minutes (CIS 5.6.1)."""
-    nat_min_ports: Count = Field(default=256, ge=32, le=65536)
+    nat_min_ports: Count = Field(default=256, ge=32, le=MAX_NAT_PORTS)
     """Source ports that Cloud NAT sets aside for each node at first, a power of two: connections to one destination at
     the same time. It gives more when they are used up."""
 

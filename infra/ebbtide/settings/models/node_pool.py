@@ -11,7 +11,7 @@ from ebbtide.settings.models.base import SettingsModel
 from ebbtide.settings.values.names import LabelValue, QualifiedName
 from ebbtide.settings.values.units import Count, Seconds
 
-SPOT_LABEL = "cloud.google.com/gke-spot"
+SPOT_KEY = "cloud.google.com/gke-spot"
 """GKE labels Spot nodes with it; the taint of the same key keeps others off them."""
 # A node is told 30 s before it goes: 15 for user pods, 15 for system pods (V-08).
 SPOT_CRITICAL_PODS_SECONDS = 15

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ebbtide.settings.models.base import SettingsModel
+from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.units import Count, PhpMemoryBytes, Seconds, format_php_memory
 
 # 400 processes of supervisord need 1,208 file descriptors and a pod's default PID limit is 1,024 (GKE);
@@ -83,7 +84,7 @@ class SymfonyMessengerWorker(_WorkerSettings):
     @property
     def image_variables(self) -> dict[str, str]:
         """What the image reads of this kind alone."""
-        return {"EBBTIDE_MEMORY_LIMIT_MEBIBYTES": str(self.process_memory_bytes // 1024**2)}
+        return {image_contract.MEMORY_LIMIT_MEBIBYTES: str(self.process_memory_bytes // 1024**2)}
 
     @property
     def texts(self) -> tuple[str, tuple[str, ...]]:

@@ -6,16 +6,18 @@ import re
 from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level, Path
+from ebbtide.kubernetes.versions import (
+    NEWEST_KNOWN_MINOR,
+    OLDEST_KNOWN_MINOR,
+    SCALE_TO_ZERO_MINOR,
+    TOLERANCE_MINOR,
+)
 from ebbtide.settings.models.cluster import GkeStandard
 from ebbtide.settings.models.node_capacity import allocatable
 from ebbtide.settings.models.stack import StackSettings, is_gke
 from ebbtide.settings.rules.declare import consumers_of, stack_rule
 from ebbtide.settings.values.units import format_cpu, format_memory
 
-TOLERANCE_MINOR = 35  # V-13: on by default from Kubernetes 1.35
-SCALE_TO_ZERO_MINOR = 37  # V-14: on by default from Kubernetes 1.37
-# The versions whose autoscaler and fields these rules were held against; the simulator's controller knows the same.
-OLDEST_KNOWN_MINOR, NEWEST_KNOWN_MINOR = 25, 37
 # V-07: Google's page for general-purpose Autopilot pods when it was read; it differs by compute class and version.
 AUTOPILOT_MAX_GIB_PER_CPU = 6.5
 AUTOPILOT_MIN_GIB_PER_CPU = 1

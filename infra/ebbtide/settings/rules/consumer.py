@@ -9,6 +9,7 @@ from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.worker import CommandWorker, SymfonyMessengerWorker
 from ebbtide.settings.rules.declare import consumer_rule
+from ebbtide.settings.values.image_contract import PROGRAMS_DIRECTORY, STATE_DIRECTORY
 from ebbtide.settings.values.units import format_cpu, format_duration, format_memory, format_php_memory
 
 # Names of objects that a namespace holds anyway.
@@ -258,8 +259,8 @@ def check_labels(consumer: ConsumerSettings) -> Iterator[Finding]:
 def check_writable_directories(consumer: ConsumerSettings) -> Iterator[Finding]:
     """A writable directory hides nothing that the pod needs, and is mounted once; /tmp and the state
     directory always are."""
-    seen = {"/tmp", "/run/ebbtide"}  # noqa: S108 - paths in the container
-    hidden = ("/opt/ebbtide", consumer.worker.working_directory)
+    seen = {"/tmp", STATE_DIRECTORY}  # noqa: S108 - paths in the container
+    hidden = (PROGRAMS_DIRECTORY, consumer.worker.working_directory)
     for index, path in enumerate(consumer.writable_directories):
         if any(found == path or found.startswith(f"{path}/") for found in hidden):
             yield Finding(

@@ -9,6 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
+from ebbtide.settings.values.image_contract import CONSUMER_NAME, VARIABLE_PREFIX
+
 # RFC 1123 label: the limit of namespaces, label values and a pod's hostname.
 DNS_LABEL_MAX_LENGTH = 63
 # A Deployment's pod is `<name>-<10 characters>-<5 characters>`, and HOSTNAME is that name cut to 63. Workers
@@ -72,7 +74,7 @@ def _check_qualified_name(value: str) -> str:
 def _check_environment_name(value: str) -> str:
     if not _ENVIRONMENT_NAME.fullmatch(value):
         raise name_error("is not an environment variable's name", value, "write for example MESSENGER_TRANSPORT_DSN")
-    if value.startswith("EBBTIDE_") or value == "MESSENGER_CONSUMER_NAME":
+    if value.startswith(VARIABLE_PREFIX) or value == CONSUMER_NAME:
         raise name_error(
             "is set by ebbtide from the settings, and two places would disagree",
             value,

@@ -7,17 +7,19 @@ refused where it could be read in two ways.
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from ebbtide.kubernetes.quantity import BINARY, DECIMAL
+
 _DURATION = re.compile(r"(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?|\.\d+)([a-zA-Z]*)")
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?|\.\d+)([a-zA-Z]*)")
 _MEBIBYTE = 1024**2
-_BINARY_SUFFIXES = {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4}
-_DECIMAL_SUFFIXES = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
+# `m` is a legal suffix of memory for the API server: 128m is an eighth of a byte.
+_MEMORY_SUFFIXES = BINARY | {suffix: factor for suffix, factor in DECIMAL.items() if factor >= 1}
 _PHP_MINIMUM_BYTES = 16 * _MEBIBYTE
 # PHP reads its shorthand in powers of 1024 and knows no `Mi`.
 _PHP_SUFFIXES = {"K": 1024, "M": 1024**2, "G": 1024**3}
@@ -58,27 +60,27 @@ def format_duration(seconds: int) -> str:
     return text or "0s"
 
 
-def _number_and_suffix(value: object, what: str, remedy: str) -> tuple[Decimal, str]:
+def _number_and_suffix(value: object, what: str, remedy: str) -> tuple[Fraction, str]:
     text = str(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else ""
-    match = _QUANTITY.fullmatch(text)
+    match = _NUMBER.fullmatch(text)
     if match is None:
         raise _refuse(what, value, remedy)
-    return Decimal(match.group(1)), match.group(2)
+    return Fraction(match.group(1)), match.group(2)
 
 
 def parse_cpu(value: object) -> int:
     """`"490m"`, `0.49` -> 490 millicores.
 
     Raises a validation error for anything finer than 1m: the API server rounds it up to 1m
-    (V-15; SetDefaults_ResourceList), so `0.490m` would make 5m of use look like 500 % of the request.
+    (SetDefaults_ResourceList), so `0.490m` would make 5m of use look like 500 % of the request.
     """
     what, remedy = "is not a CPU quantity", "write millicores (490m) or cores (0.5, 2)"
     number, suffix = _number_and_suffix(value, what, remedy)
     if suffix not in {"", "m"}:
         raise _refuse(what, value, remedy)
-    millicores = number if suffix == "m" else number * 1000
-    if millicores != millicores.to_integral_value():
-        likely = f"{(millicores * 1000).normalize():f}m" if suffix == "m" else f"{max(1, round(millicores))}m"
+    millicores = number * DECIMAL[suffix] * 1000
+    if millicores.denominator != 1:
+        likely = f"{float(millicores * 1000):g}m" if suffix == "m" else f"{max(1, round(millicores))}m"
         raise _refuse(
             "is finer than 1m, and Kubernetes rounds it up to a whole millicore, so that a CPU target means nothing",
             value,
@@ -91,12 +93,11 @@ def parse_memory(value: object) -> int:
     """`"512Mi"`, `"1G"` -> bytes, as Kubernetes reads them (`M` is 10^6, `Mi` is 2^20)."""
     what, remedy = "is not a memory quantity", "write it with a unit, for example 512Mi or 2Gi"
     number, suffix = _number_and_suffix(value, what, remedy)
-    factor = _BINARY_SUFFIXES.get(suffix) or _DECIMAL_SUFFIXES.get(suffix)
+    factor = _MEMORY_SUFFIXES.get(suffix)
     if factor is None or (suffix == "" and number < _MEBIBYTE):
-        # `m` is a legal suffix for the API server: 128m of memory is an eighth of a byte.
         raise _refuse(what, value, remedy)
     size = number * factor
-    if size != size.to_integral_value():
+    if size.denominator != 1:
         raise _refuse("is not a whole number of bytes", value, remedy)
     return int(size)
 
@@ -113,7 +114,7 @@ def parse_php_memory(value: object) -> int:
     )
     number, suffix = _number_and_suffix(value, what, remedy)
     factor = _PHP_SUFFIXES.get(suffix.upper())
-    if factor is None or number != number.to_integral_value():
+    if factor is None or number.denominator != 1:
         raise _refuse(what, value, remedy)
     size = int(number) * factor
     if size < _PHP_MINIMUM_BYTES:
@@ -127,11 +128,10 @@ def parse_quantity_milli(value: object) -> int:
     """Any Kubernetes quantity in thousandths, as the HPA counts metrics: `"30"` -> 30000, `"500m"` -> 500."""
     what, remedy = "is not a quantity", "write a number, for example 30, 500m or 1k"
     number, suffix = _number_and_suffix(value, what, remedy)
-    factor = 1 if suffix == "m" else 1000 * (_BINARY_SUFFIXES.get(suffix) or _DECIMAL_SUFFIXES.get(suffix) or 0)
-    milli = number * factor
-    if factor == 0 or milli != milli.to_integral_value():
+    factor = (BINARY | DECIMAL).get(suffix)
+    if factor is None or (number * factor * 1000).denominator != 1:
         raise _refuse(what, value, remedy)
-    return int(milli)
+    return int(number * factor * 1000)
 
 
 def format_cpu(millicores: int) -> str:
@@ -141,7 +141,7 @@ def format_cpu(millicores: int) -> str:
 
 def format_memory(size_bytes: int) -> str:
     """The largest binary unit that loses nothing: 6815744000 -> `6500Mi`."""
-    for suffix, factor in reversed(_BINARY_SUFFIXES.items()):
+    for suffix, factor in reversed(BINARY.items()):
         if size_bytes % factor == 0:
             return f"{size_bytes // factor}{suffix}"
     return str(size_bytes)
@@ -187,7 +187,7 @@ MemoryBytes = Annotated[
     BeforeValidator(parse_memory),
     Field(gt=0),
     PlainSerializer(format_memory),
-    _text_schema(r"^\d+(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$", "512Mi", "2Gi", numbers=True),
+    _text_schema(r"^\d+(\.\d+)?([KMGTPE]i|[kMGTPE])?$", "512Mi", "2Gi", numbers=True),
 ]
 """Memory in bytes; a Kubernetes quantity in YAML, where `M` is 10^6 and `Mi` is 2^20."""
 
@@ -204,6 +204,6 @@ QuantityMilli = Annotated[
     BeforeValidator(parse_quantity_milli),
     Field(gt=0),
     PlainSerializer(format_quantity),
-    _text_schema(r"^\d*\.?\d+(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", "30", "500m", numbers=True),
+    _text_schema(r"^\d*\.?\d+([KMGTPE]i|[numkMGTPE])?$", "30", "500m", numbers=True),
 ]
 """A metric's quantity in thousandths, which is how the HPA computes; any Kubernetes quantity in YAML."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_BINARY = {suffix: Fraction(1024**power) for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)}
-_DECIMAL = {
+BINARY = {suffix: Fraction(1024**power) for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)}
+DECIMAL = {
     suffix: Fraction(10) ** power
     for suffix, power in {
         "n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18,
     }.items()
 }  # fmt: skip
-_SCALE = _BINARY | _DECIMAL
+_SCALE = BINARY | DECIMAL
 _FORM = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[eE]([+-]?[0-9]{1,3})|([numkMGTPE]|[KMGTPE]i)?)\Z")
 
 
