@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterator
+from textwrap import wrap
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -23,6 +24,8 @@ _UNITS: dict[Any, tuple[str, Callable[[int], str]]] = {
     units.parse_php_memory: ("PHP memory", units.format_php_memory),
     units.parse_quantity_milli: ("quantity", units.format_quantity),
 }
+
+_WIDTH = 118
 
 _SETTINGS_HEAD = """\
 # Settings
@@ -65,20 +68,23 @@ def settings_reference() -> str:
 
 def _section(title: str, model: type[BaseModel]) -> str:
     documents = field_documents(model)
-    lines = [
-        f"## {title}",
-        "",
-        inspect.cleandoc(model.__doc__ or ""),
-        "",
-        "| key | type | default | |",
-        "|---|---|---|---|",
-    ]
+    lines = [f"## {title}", "", inspect.cleandoc(model.__doc__ or ""), ""]
     for name, info in model.model_fields.items():
-        if (info.alias or name) not in keys_of(model):
-            continue
-        text = documents.get(name, "").replace("|", "\\|")
-        lines.append(f"| `{info.alias or name}` | {_type(info)} | {_default(info)} | {text} |")
+        if (info.alias or name) in keys_of(model):
+            lines += _entry(info.alias or name, info, documents.get(name, ""))
     return "\n".join(lines) + "\n"
+
+
+def _entry(key: str, info: FieldInfo, text: str) -> list[str]:
+    """One setting as an item of a list: a table's rows would be lines of 300 letters."""
+    facts = ", ".join(filter(None, [_type(info), _default(info)]))
+    return wrap(
+        f"- **`{key}`** ({facts}): {text}",
+        _WIDTH,
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _type(info: FieldInfo) -> str:
@@ -86,7 +92,7 @@ def _type(info: FieldInfo) -> str:
         unit = _UNITS.get(getattr(item, "func", None))
         if unit:
             return unit[0]
-    return _words(info.annotation).replace("|", "\\|")
+    return _words(info.annotation)
 
 
 def _words(annotation: Any) -> str:  # noqa: PLR0911 - one line for each kind of type
@@ -119,14 +125,15 @@ def _default(info: FieldInfo) -> str:
     if value is None or value == ():
         return ""
     if isinstance(value, BaseModel | dict):
-        return ", ".join(f"`{key}` with its defaults" for key in value) if isinstance(value, dict) else "its defaults"
+        return f"default {', '.join(f'`{key}`' for key in value)}" if isinstance(value, dict) and value else ""
     for item in metadata_of(info):
         unit = _UNITS.get(getattr(item, "func", None))
         if unit:
-            return f"`{unit[1](value)}`"
+            return f"default `{unit[1](value)}`"
     if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    return f"`{', '.join(map(str, value)) if isinstance(value, tuple) else value}`"
+        return f"default `{str(value).lower()}`"
+    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return f"default `{text}`" if text else ""
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
