@@ -15,13 +15,14 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ebbtide.settings.models.base import SettingsModel
-from ebbtide.settings.values.names import DnsLabel, LabelValue, QualifiedName
+from ebbtide.settings.values.names import DnsLabel, LabelValue, PathSegment, QualifiedName
 from ebbtide.settings.values.units import Count, MemoryBytes, Millicores, QuantityMilli, Seconds
 
 MAX_REPLICAS = 10_000
 # validateHPAScalingRules in the API server: windows up to an hour, policy periods up to half an hour.
 MAX_STABILIZATION_WINDOW_SECONDS = 3600
 MAX_POLICY_PERIOD_SECONDS = 1800
+MAX_POLICY_VALUE = 2**31 - 1
 
 
 def _exactly_one(model: SettingsModel, *names: str) -> None:
@@ -87,7 +88,7 @@ class ContainerMemoryMetric(_UtilizationMetric):
 
 
 class _NamedMetric(SettingsModel):
-    metric: str = Field(min_length=1, max_length=253)
+    metric: PathSegment = Field(min_length=1, max_length=253)
     """The metric's name, as the adapter serves it."""
     selector: dict[QualifiedName, LabelValue] = {}
     """Labels that select the series."""
@@ -107,9 +108,9 @@ class ObjectReference(SettingsModel):
 
     api_version: str = Field(min_length=1)
     """For example `networking.k8s.io/v1`."""
-    kind: str = Field(min_length=1)
+    kind: PathSegment = Field(min_length=1)
     """For example `Ingress`."""
-    name: str = Field(min_length=1, max_length=253)
+    name: PathSegment = Field(min_length=1, max_length=253)
     """Its name, in the consumers' namespace."""
 
 
@@ -158,7 +159,7 @@ class ScalingPolicy(SettingsModel):
 
     kind: Literal["pods", "percent"]
     """Count in pods, or in per cent of the pods at the start of the period."""
-    value: Count = Field(ge=1)
+    value: Count = Field(ge=1, le=MAX_POLICY_VALUE)
     """How many."""
     period: Seconds = Field(ge=1, le=MAX_POLICY_PERIOD_SECONDS)
     """The period, at most 30m."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -31,6 +33,11 @@ class SettingsModel(BaseModel):
         # took a third of the time of `ebbtide check`.
         defer_build=True,
     )
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """The names that stand there more than once, each once, in their order."""
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 class JudgedModel(SettingsModel):

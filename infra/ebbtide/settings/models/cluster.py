@@ -12,20 +12,20 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from ebbtide.settings.models.base import SettingsModel
+from ebbtide.settings.models.base import SettingsModel, repeated
 from ebbtide.settings.models.network_ranges import ClusterNetworkSettings
 from ebbtide.settings.models.node_pool import (
     SPOT_DEFAULT_NOTICE_SECONDS,
-    SPOT_MAX_NOTICE_SECONDS,
     KmsKey,
     NodePoolSettings,
+    SpotNotice,
 )
 from ebbtide.settings.models.pod import Cidr
 from ebbtide.settings.values.names import DnsLabel
 from ebbtide.settings.values.units import Seconds
 
 Platform = Literal["gkeStandard", "gkeAutopilot", "other"]
-KubernetesVersion = Annotated[str, Field(pattern=r"^1\.\d+$", examples=["1.34"])]
+KubernetesVersion = Annotated[str, Field(pattern=r"^1\.[0-9]+$", examples=["1.34"])]
 
 Day = Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
 # GKE refuses a maintenance policy that leaves less than this in 32 days, or windows shorter than four hours.
@@ -59,7 +59,7 @@ class ControlPlaneSettings(SettingsModel):
 
     dns_endpoint: Literal["everywhere", "insideGoogleCloud"] = "everywhere"
     """Where the DNS name is answered; in both cases a caller needs IAM's `container.clusters.connect`."""
-    authorized_networks: tuple[AuthorizedNetwork, ...] = ()
+    authorized_networks: Annotated[tuple[AuthorizedNetwork, ...], Field(max_length=50)] = ()
     """Networks that may use the IP address as well. None by default: the IP address is then switched off."""
 
     @field_validator("authorized_networks")
@@ -113,6 +113,15 @@ class MaintenanceSettings(SettingsModel):
     """On which days. Not before a weekend by default."""
     exclusions: Annotated[tuple[MaintenanceExclusion, ...], Field(max_length=20)] = ()
     """Times without upgrades."""
+
+    @field_validator("exclusions")
+    @classmethod
+    def _named_once(cls, value: tuple[MaintenanceExclusion, ...]) -> tuple[MaintenanceExclusion, ...]:
+        twice = repeated(exclusion.name for exclusion in value)
+        if twice:
+            context = {"got": ", ".join(twice), "remedy": "give each a name of its own; GKE keeps one of a name"}
+            raise PydanticCustomError("exclusion", "name two exclusions alike (got {got})", context)
+        return value
 
     @model_validator(mode="after")
     def _often_enough(self) -> MaintenanceSettings:
@@ -191,6 +200,15 @@ class GkeStandard(_GkeCluster):
     node_scale_down: Literal["BALANCED", "OPTIMIZE_UTILIZATION"] = "BALANCED"
     """How eagerly nodes are removed; every removal drains consumers."""
 
+    @field_validator("zones")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        twice = repeated(value)
+        if twice:
+            context = {"got": ", ".join(twice), "remedy": "name each zone once"}
+            raise PydanticCustomError("zones", "name a zone twice (got {got})", context)
+        return value
+
     @property
     def platform(self) -> Platform:
         """What the rules about ending pods depend on."""
@@ -246,9 +264,7 @@ class ExistingCluster(SettingsModel):
     identifier: DnsLabel | None = None
     """What makes it this cluster for Pulumi. Another value means that everything is made anew somewhere else.
     Default: `dnsEndpoint`, or the stack's name."""
-    spot_notice: Seconds = Field(
-        default=SPOT_DEFAULT_NOTICE_SECONDS, ge=SPOT_DEFAULT_NOTICE_SECONDS, le=SPOT_MAX_NOTICE_SECONDS
-    )
+    spot_notice: SpotNotice = SPOT_DEFAULT_NOTICE_SECONDS
     """Its Spot nodes' notice, of which 15s are for system pods (V-08)."""
 
     @model_validator(mode="after")

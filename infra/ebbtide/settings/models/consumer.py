@@ -40,8 +40,19 @@ MIN_CPU_REQUEST_MILLICORES = 100
 # A PHP process is up after 0.1 s alone and 70 are after 4.2 s on two cores (measured); a slow node, a cold image
 # and a broker that is away at first must not look like a program that cannot start.
 START_DEADLINE_SECONDS = 120
+# TotalAnnotationSizeLimitB of the API server.
+MAX_ANNOTATIONS_BYTES = 256 * 1024
 
 
+# An empty volume over one of these, or over what holds them, leaves a container without a shell, PHP or certificates.
+_SYSTEM_DIRECTORIES = tuple(
+    f"/{directory}"
+    for directory in (
+        "bin", "boot", "dev", "etc/alternatives", "etc/php", "etc/ssl", "lib", "lib64", "proc", "sbin", "sys",
+        "usr/bin", "usr/lib", "usr/lib64", "usr/local/bin", "usr/local/etc", "usr/local/lib", "usr/local/sbin",
+        "usr/sbin", "usr/share",
+    )
+)  # fmt: skip
 _DIRECTORY = re.compile(r"(/[A-Za-z0-9._-]+)+/?")
 
 
@@ -108,7 +119,22 @@ class ConsumerSettings(JudgedModel):
         if wrong:
             context = {"got": ", ".join(map(repr, wrong)), "remedy": "write for example /app/var"}
             raise PydanticCustomError("directory", "must be plain absolute paths (got {got})", context)
+        system = [path for path in value if any(_overlap(path.rstrip("/"), one) for one in _SYSTEM_DIRECTORIES)]
+        if system:
+            context = {"got": ", ".join(map(repr, system)), "remedy": "name the application's own, such as /app/var"}
+            raise PydanticCustomError("directory", "would hide programs of the system (got {got})", context)
         return tuple(path.rstrip("/") for path in value)
+
+    @field_validator("annotations")
+    @classmethod
+    def _small_enough(cls, value: dict[str, str]) -> dict[str, str]:
+        size = sum(len(key.encode()) + len(text.encode()) for key, text in value.items())
+        if size > MAX_ANNOTATIONS_BYTES:
+            context = {"got": f"{size:,} bytes", "remedy": "put it into a ConfigMap"}
+            raise PydanticCustomError(
+                "annotations", "are more than the 256 KiB that Kubernetes takes (got {got})", context
+            )
+        return value
 
     @cached_property
     def shutdown_budget(self) -> ShutdownBudget:
@@ -177,6 +203,11 @@ class ConsumerSettings(JudgedModel):
             image_contract.RECOVER_AFTER_SECONDS: budget.stop_wait_seconds if recover else 0,
         }
         return {name: str(value) for name, value in values.items()} | worker.image_variables
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether one of two directories is, or holds, the other."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
 def inject_names(consumers: Any) -> Any:

@@ -17,6 +17,8 @@ from ebbtide.settings.values.units import Count
 RESERVED_NODE_ADDRESSES = 12
 # What a node may have at once of one address of Cloud NAT.
 MAX_NAT_PORTS = 65536
+# VPC subnets, prohibited ranges: this host, loopback, link-local, Google's own, multicast, reserved, broadcast.
+_UNUSABLE = ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "199.36.153.4/30", "224.0.0.0/4")
 # GKE's own default for the Services of a cluster: 4,096 of them.
 SERVICES_PREFIX_LENGTH = 20
 
@@ -49,7 +51,7 @@ class ClusterNetworkSettings(SettingsModel):
     """Pods on one node, GKE's own included (12 to 18). Fewer pods need fewer addresses."""
     flow_logs: bool = True
     """Log a tenth of the network's flows, every 10 minutes (CIS 5.6.1)."""
-    nat_min_ports: Count = Field(default=256, ge=32, le=MAX_NAT_PORTS)
+    nat_min_ports: Count = Field(default=256, ge=32, le=MAX_NAT_PORTS // 2)
     """Source ports that Cloud NAT sets aside for each node at first, a power of two: connections to one destination at
     the same time. It gives more when they are used up."""
 
@@ -72,6 +74,21 @@ class ClusterNetworkSettings(SettingsModel):
             needed = 32 - (start - int(block.network_address) - 1).bit_length()
             raise ValueError(f"/{needed}")
         return NetworkRanges(**carved)
+
+    @field_validator("addresses")
+    @classmethod
+    def _usable(cls, value: str) -> str:
+        try:
+            block = IPv4Network(value)
+        except AddressValueError:
+            return value  # said by `_room_enough`
+        useless = next((one for one in _UNUSABLE if block.overlaps(IPv4Network(one))), None)
+        if useless is not None:
+            context = {"got": value, "useless": useless, "remedy": "write a private block, for example 10.64.0.0/12"}
+            raise PydanticCustomError(
+                "addresses", "overlaps with {useless}, which no subnet of Google Cloud may have (got {got})", context
+            )
+        return value
 
     @field_validator("nat_min_ports")
     @classmethod

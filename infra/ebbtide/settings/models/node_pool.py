@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ebbtide.settings.models.base import SettingsModel
 from ebbtide.settings.values.names import LabelValue, QualifiedName
-from ebbtide.settings.values.units import Count, Seconds
+from ebbtide.settings.values.units import Count, Seconds, format_duration
 
 SPOT_KEY = "cloud.google.com/gke-spot"
 """GKE labels Spot nodes with it; the taint of the same key keeps others off them."""
@@ -18,13 +19,29 @@ SPOT_CRITICAL_PODS_SECONDS = 15
 SPOT_DEFAULT_NOTICE_SECONDS = 30
 # The kubelet's configuration can raise it on Standard pools from control plane 1.35.0-gke.1171000 (V-08).
 SPOT_MAX_NOTICE_SECONDS = 120
+# GKE's images do not fit on less: 10 GB is refused when the pool is made.
+MIN_BOOT_DISK_GIGABYTES = 12
+# The fourth generation of machines boots from Hyperdisk only, and the first and second from Persistent Disk only.
+_HYPERDISK_ONLY = re.compile(r"(n4|n4d|c4|c4a|c4d|h4d|x4|m4|a4|g4)-")
+_PERSISTENT_DISK_ONLY = re.compile(r"(e2|n1|n2|n2d|t2a|t2d|c2|c2d|g2|a2|m1|m2)-")
 KmsKey = Annotated[
     str,
     Field(
-        pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/",
+        pattern=r"^projects/[^/\s]+/locations/(?P<location>[a-z0-9-]+)/keyRings/[^/\s]+/cryptoKeys/[^/\s]+$",
         examples=["projects/acme/locations/europe-west1/keyRings/gke/cryptoKeys/gke"],
     ),
 ]
+
+
+def _check_notice(seconds: int) -> int:
+    # GKE's shutdownGracePeriodSeconds takes 0, 30 and 120.
+    if seconds not in {SPOT_DEFAULT_NOTICE_SECONDS, SPOT_MAX_NOTICE_SECONDS}:
+        context = {"got": format_duration(seconds), "remedy": "write 30s or 2m"}
+        raise PydanticCustomError("notice", "is no notice that GKE gives (got {got})", context)
+    return seconds
+
+
+SpotNotice = Annotated[Seconds, AfterValidator(_check_notice)]
 
 
 class Taint(SettingsModel):
@@ -70,12 +87,10 @@ class NodePoolSettings(SettingsModel):
     spot: bool = False
     """Spot machines: cheaper, and gone at short notice. GKE's taint keeps other pods off; consumers with
     `placement.spot` tolerate it."""
-    spot_notice: Seconds = Field(
-        default=SPOT_DEFAULT_NOTICE_SECONDS, ge=SPOT_DEFAULT_NOTICE_SECONDS, le=SPOT_MAX_NOTICE_SECONDS
-    )
-    """Spot only: seconds from the notice to the end, of which 15 are for system pods. Above 30s needs Kubernetes
-    1.35 (V-08)."""
-    disk_size_gigabytes: Count = Field(default=50, ge=10, le=65536)
+    spot_notice: SpotNotice = SPOT_DEFAULT_NOTICE_SECONDS
+    """Spot only: from the notice to the end, 30s or 2m; 15 seconds of it are for system pods. 2m needs Kubernetes 1.35
+    (V-08)."""
+    disk_size_gigabytes: Count = Field(default=50, ge=MIN_BOOT_DISK_GIGABYTES, le=65536)
     """The boot disk; it holds images and logs."""
     disk_type: Literal["pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced"] = "pd-balanced"
     """The boot disk's type."""
@@ -103,6 +118,16 @@ class NodePoolSettings(SettingsModel):
         if self.min_nodes > self.max_nodes:
             context = {"got": f"{self.min_nodes} and {self.max_nodes}", "remedy": f"write at most {self.max_nodes}"}
             raise PydanticCustomError("nodes", "minNodes is above maxNodes (got {got})", context)
+        hyperdisk = self.disk_type.startswith("hyperdisk")
+        if _HYPERDISK_ONLY.match(self.machine_type) and not hyperdisk:
+            context = {
+                "got": f"{self.disk_type} and {self.machine_type}",
+                "remedy": "write diskType: hyperdisk-balanced",
+            }
+            raise PydanticCustomError("disk", "diskType is none that the machine boots from (got {got})", context)
+        if _PERSISTENT_DISK_ONLY.match(self.machine_type) and hyperdisk:
+            context = {"got": f"{self.disk_type} and {self.machine_type}", "remedy": "write diskType: pd-balanced"}
+            raise PydanticCustomError("disk", "diskType is none that the machine boots from (got {got})", context)
         if not self.spot and self.spot_notice != SPOT_DEFAULT_NOTICE_SECONDS:
             context = {"remedy": "write spot: true, or remove spotNotice"}
             raise PydanticCustomError("spot", "spotNotice is given for machines that are not Spot", context)

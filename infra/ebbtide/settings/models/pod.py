@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ebbtide.settings.models.base import SettingsModel
-from ebbtide.settings.values.names import DnsLabel, EnvironmentName, LabelValue, QualifiedName, SecretKey
+from ebbtide.settings.values.names import DnsLabel, EnvironmentName, LabelValue, QualifiedName, SecretKey, SecretName
 from ebbtide.settings.values.units import MemoryBytes, Millicores
 
 
@@ -44,7 +44,7 @@ class ResourcesSettings(SettingsModel):
 class SecretReference(SettingsModel):
     """A key of a Secret that exists in the namespace. Its value is never seen by ebbtide."""
 
-    secret: DnsLabel
+    secret: SecretName
     """The Secret's name. Put a version into it (`broker-v2`): a new name is what rolls the pods."""
     key: SecretKey
     """The key in the Secret."""

@@ -15,6 +15,10 @@ from ebbtide.settings.values.units import Count, PhpMemoryBytes, Seconds, format
 MAX_PROCESSES = 400
 
 
+Word = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+"""A word of a command line, which ends at a NUL."""
+
+
 class ConnectionsSettings(SettingsModel):
     """How many connections one worker process holds open. They add up to the peak that a broker must accept."""
 
@@ -42,7 +46,7 @@ class SymfonyMessengerWorker(_WorkerSettings):
 
     kind: Literal["symfonyMessenger"] = "symfonyMessenger"
     """Symfony Messenger."""
-    receivers: Annotated[tuple[str, ...], Field(min_length=1)]
+    receivers: Annotated[tuple[Word, ...], Field(min_length=1)]
     """Names of the transports to consume, by priority."""
     message_limit: Count | None = Field(default=None, ge=1)
     """A process ends, and is started anew, after this many messages (`--limit`)."""
@@ -60,7 +64,7 @@ class SymfonyMessengerWorker(_WorkerSettings):
     """Pause of an idle process between two looks at the queue (`--sleep`)."""
     console: str = "bin/console"
     """Path of Symfony's console, from the working directory."""
-    arguments: tuple[str, ...] = ()
+    arguments: tuple[Word, ...] = ()
     """Further arguments of messenger:consume, for example `--queues=high`."""
 
     @property
@@ -110,7 +114,7 @@ class CommandWorker(_WorkerSettings):
 
     kind: Literal["command"]
     """Any command."""
-    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    command: Annotated[tuple[Word, ...], Field(min_length=1)]
     """The command and its arguments, one string each; it is executed without a shell."""
     stop_signal: Literal["TERM", "INT", "QUIT", "HUP", "USR1", "USR2"] = "TERM"
     """The signal after which the command finishes its message and exits."""

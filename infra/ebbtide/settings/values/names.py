@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from ebbtide.settings.values.image_contract import CONSUMER_NAME, VARIABLE_PREFIX
+from ebbtide.settings.values.image_contract import CONSUMER_NAME, HOSTNAME, VARIABLE_PREFIX
 
 # RFC 1123 label: the limit of namespaces, label values and a pod's hostname.
 DNS_LABEL_MAX_LENGTH = 63
@@ -17,10 +17,13 @@ DNS_LABEL_MAX_LENGTH = 63
 # name themselves after HOSTNAME: two pods cut to one hostname would share a Redis consumer name, which
 # measured as a livelock (1,234 duplicate handlings of 1,500 messages).
 CONSUMER_NAME_MAX_LENGTH = DNS_LABEL_MAX_LENGTH - 16
+# RFC 1123 subdomain: the names of Secrets.
+SUBDOMAIN_MAX_LENGTH = 253
 # Google Cloud service account ids: 6 to 30 characters.
 SERVICE_ACCOUNT_ID_MAX_LENGTH = 30
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN = re.compile(rf"{_DNS_LABEL.pattern}(\.{_DNS_LABEL.pattern})*")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 # A key's optional prefix is a DNS subdomain of at most 253 characters.
 _QUALIFIED_NAME = re.compile(
@@ -74,6 +77,13 @@ def _check_qualified_name(value: str) -> str:
 def _check_environment_name(value: str) -> str:
     if not _ENVIRONMENT_NAME.fullmatch(value):
         raise name_error("is not an environment variable's name", value, "write for example MESSENGER_TRANSPORT_DSN")
+    if value == HOSTNAME:
+        # Workers name themselves at the broker after it: a real Redis gave one message to two pods of one name.
+        raise name_error(
+            "is the pod's own name, and one for all pods would make all workers one consumer of the broker",
+            value,
+            "remove it, or give your variable another name",
+        )
     if value.startswith(VARIABLE_PREFIX) or value == CONSUMER_NAME:
         raise name_error(
             "is set by ebbtide from the settings, and two places would disagree",
@@ -84,8 +94,26 @@ def _check_environment_name(value: str) -> str:
 
 
 def _check_secret_key(value: str) -> str:
-    if not _SECRET_KEY.fullmatch(value):
-        raise name_error("is not a key of a Secret", value, "use letters, digits, '-', '_' and '.'")
+    # IsConfigMapKey in the API server.
+    if not _SECRET_KEY.fullmatch(value) or value == "." or value.startswith(".."):
+        raise name_error("is not a key of a Secret", value, "use letters, digits, '-', '_' and '.', not '..' in front")
+    return value
+
+
+def _check_subdomain(value: str) -> str:
+    if not _SUBDOMAIN.fullmatch(value) or len(value) > SUBDOMAIN_MAX_LENGTH:
+        raise name_error(
+            "is not a Kubernetes name (lowercase letters, digits, '-' and '.', at most 253 characters)",
+            value,
+            "write for example githubevents-broker-v1",
+        )
+    return value
+
+
+def _check_path_segment(value: str) -> str:
+    # IsValidPathSegmentName in the API server: the HPA's controller puts the name into a URL.
+    if value in {".", ".."} or "/" in value or "%" in value:
+        raise name_error("cannot be part of a URL's path", value, "write it without '/' and '%'")
     return value
 
 
@@ -95,6 +123,8 @@ LabelValue = Annotated[str, AfterValidator(_check_label_value)]
 QualifiedName = Annotated[str, AfterValidator(_check_qualified_name)]
 EnvironmentName = Annotated[str, AfterValidator(_check_environment_name)]
 SecretKey = Annotated[str, AfterValidator(_check_secret_key)]
+SecretName = Annotated[str, AfterValidator(_check_subdomain)]
+PathSegment = Annotated[str, AfterValidator(_check_path_segment)]
 
 
 def shorten(name: str, max_length: int) -> str:
