@@ -174,6 +174,7 @@ def _resource_of(request: resource_pb2.RegisterResourceRequest) -> Resource:
         depends_on=tuple(sorted(_key_of_urn(urn) for urn in set(request.dependencies) - by_reference)),
         protect=request.protect,
         delete_before_replace=request.deleteBeforeReplace,
+        retain_on_delete=request.retainOnDelete,
         ignore_changes=tuple(request.ignoreChanges),
         timeouts=Timeouts(
             create_seconds=_seconds(request.customTimeouts.create),

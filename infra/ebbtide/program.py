@@ -42,7 +42,7 @@ class Deployed:
     cluster: GkeCluster | ExistingCluster
     image_repository: ImageRepository | None
     namespace: ConsumerNamespace | None
-    """None in a stack that makes only a cluster."""
+    """None in a stack that makes only a cluster, or whose namespace somebody else makes."""
     consumers: Mapping[str, QueueConsumer]
 
     @property
@@ -64,14 +64,18 @@ def deploy(settings: StackSettings, wiring: Wiring | None = None) -> Deployed:
         own = plan.image_repository
         repository = ImageRepository(own.name, {"settings": settings, "plan": own})
     cluster = _cluster(settings, plan, repository)
-    if plan.namespace is None:
+    if plan.provider is None:
         return Deployed(cluster, repository, None, {})
     in_cluster = pulumi.ResourceOptions(provider=connect(cluster))
-    namespace = ConsumerNamespace(plan.namespace.name, {"settings": settings, "plan": plan.namespace}, in_cluster)
+    namespace = None
+    if plan.namespace is not None:
+        namespace = ConsumerNamespace(plan.namespace.name, {"settings": settings, "plan": plan.namespace}, in_cluster)
     images = (wiring or {}).get("images", {})
     consumers = {}
     for name, consumer in plan.consumers.items():
-        args: QueueConsumerArgs = {"settings": settings, "namespace": namespace, "plan": consumer}
+        args: QueueConsumerArgs = {"settings": settings, "plan": consumer}
+        if namespace is not None:
+            args["namespace"] = namespace
         if name in images:
             args["image"] = images[name]
         consumers[name] = QueueConsumer(name, args, in_cluster)

@@ -38,7 +38,7 @@ def test_the_project_is_a_copy_that_can_be_changed(tmp_path, pulumi):
     project.set({"ebbtide:namespace": "elsewhere", "worker.processes": 7, "environment.LEDGER_FILE": "php://stdout"})
     settings = project.settings()
     consumer = settings.consumers["githubevents"]
-    assert (settings.namespace, consumer.worker.processes) == ("elsewhere", 7)
+    assert (settings.namespace.name, consumer.worker.processes) == ("elsewhere", 7)
     assert consumer.environment == {"APP_ENV": "prod", "LEDGER_FILE": "php://stdout"}, "the defaults still hold"
     assert (ROOT / "stacks" / "Pulumi.local.yaml").read_bytes() == before, "a rehearsal wrote into the user's stack"
     assert (project.directory / "infra" / "__main__.py").read_text() == (ROOT / "infra" / "__main__.py").read_text()

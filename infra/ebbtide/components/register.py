@@ -122,6 +122,7 @@ def _options(
         # None is inherited from the component: whoever protects it protects what is in it.
         protect=resource.protect or None,
         delete_before_replace=resource.delete_before_replace or None,
+        retain_on_delete=resource.retain_on_delete or None,
         ignore_changes=list(resource.ignore_changes) or None,
         custom_timeouts=_custom_timeouts(resource.timeouts),
         aliases=[pulumi.Alias(name=name) for name in resource.aliases] or None,

@@ -60,7 +60,7 @@ def explain_stack(loaded: LoadedStack) -> StackExplanation:
     consumers = (_explain_consumer(loaded, consumer) for consumer in stack.consumers.values())
     where = f" in {stack.google.project}, {stack.google.region}" if stack.google else ""
     title = f"{stack.cluster.kind} (Kubernetes {stack.cluster.kubernetes_version}){where}"
-    return StackExplanation(stack.name, title, stack.namespace, tuple(consumers), tuple(findings))
+    return StackExplanation(stack.name, title, stack.namespace.name, tuple(consumers), tuple(findings))
 
 
 def _explain_consumer(loaded: LoadedStack, consumer: ConsumerSettings) -> ConsumerExplanation:

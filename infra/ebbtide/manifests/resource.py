@@ -92,6 +92,8 @@ class Resource:
     """Refuse to delete or replace it."""
     delete_before_replace: bool = False
     """Its name is fixed, so a replacement can only be made once the old one is gone."""
+    retain_on_delete: bool = False
+    """Leave it where it is when the stack no longer has it."""
     ignore_changes: tuple[str, ...] = ()
     """Paths of properties that something else owns."""
     timeouts: Timeouts = Timeouts()
@@ -215,6 +217,7 @@ def to_json(resource: Resource) -> dict[str, Any]:
         "dependsOn": list(resource.depends_on),
         "protect": resource.protect,
         "deleteBeforeReplace": resource.delete_before_replace,
+        "retainOnDelete": resource.retain_on_delete,
         "ignoreChanges": list(resource.ignore_changes),
         "customTimeouts": {
             operation: f"{seconds}s"

@@ -22,6 +22,7 @@ class StackPlan:
     provider: Resource | None = None
     """None in a stack that makes only a cluster: nothing in it needs the Kubernetes API."""
     namespace: Component | None = None
+    """None where somebody else makes it."""
     consumers: Mapping[str, Component] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Resource]:
@@ -46,7 +47,7 @@ def compose(stack: StackSettings) -> StackPlan:
         cluster,
         repository,
         build_provider(stack, cluster),
-        build_consumer_namespace(stack),
+        build_consumer_namespace(stack) if stack.namespace.create else None,
         {name: build_queue_consumer(stack, consumer) for name, consumer in stack.consumers.items()},
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from ebbtide.manifests.google.identity import build_consumer_identity
@@ -29,13 +30,15 @@ _SUFFIXES = {"HorizontalPodAutoscaler": "hpa", "PodDisruptionBudget": "pdb"}
 
 
 def build_consumer_namespace(stack: StackSettings, name: str | None = None) -> Component:
-    """The component with the Namespace, and what holds for everything in it."""
-    component = Resource(token=CONSUMER_NAMESPACE, name=name or stack.namespace)
+    """The component with the Namespace, and what holds for every consumer in it."""
+    component = Resource(token=CONSUMER_NAMESPACE, name=name or stack.namespace.name)
     objects = build_namespace(stack)
     longest = max((consumer.shutdown_budget.grace_seconds for consumer in stack.consumers.values()), default=0)
     deletion = Timeouts(delete_seconds=longest + 2 * DELETE_ALLOWANCE_SECONDS)
-    namespace = _resource(objects.namespace, component, stack.namespace).with_timeouts(deletion)
-    default_deny = _resource(objects.default_deny, component, stack.namespace).after(namespace.key)
+    namespace = _resource(objects.namespace, component, stack.namespace.name).with_timeouts(deletion)
+    # What others put there since would go with it.
+    namespace = replace(namespace, retain_on_delete=True)
+    default_deny = _resource(objects.default_deny, component, stack.namespace.name).after(namespace.key)
     return Component(component, (namespace, default_deny))
 
 
@@ -45,11 +48,12 @@ def build_queue_consumer(
     """The component with its identity in Google Cloud and its objects; what owns the number of pods is a component
     inside of it."""
     component = Resource(token=QUEUE_CONSUMER, name=name or consumer.name)
-    namespace = namespace_key(namespace_name or stack.namespace)
+    name_of_namespace = namespace_name or (stack.namespace.name if stack.namespace.create else None)
+    namespace = (namespace_key(name_of_namespace),) if name_of_namespace else ()
     identity = build_consumer_identity(stack, consumer, component.name, component.key)
 
     def resource(manifest: Manifest) -> Resource:
-        return _resource(manifest, component, consumer.name).after(namespace)
+        return _resource(manifest, component, consumer.name).after(*namespace)
 
     objects = build_workload(stack, consumer)
     # Pods that start before their role is granted would fail at their first message.

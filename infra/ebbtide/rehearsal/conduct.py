@@ -206,7 +206,7 @@ class Rehearsal:
         consumer = stack.consumers[project.consumer]
         selector = ",".join(f"{key}={value}" for key, value in selector_labels(stack, consumer).items())
         ledger = Ledger()
-        watch = Watch(self._cluster, stack.namespace, selector, CONTAINER, ledger)
+        watch = Watch(self._cluster, stack.namespace.name, selector, CONTAINER, ledger)
         watch.start()
         try:
             yield Record(self._options, self._access, stack, consumer, project.version(), ledger, watch)
@@ -217,7 +217,7 @@ class Rehearsal:
         if self._options.baseline:
             self._say("Deploying supervisord without hook and with its defaults ...")
             for manifest in baseline_manifests(record.stack):
-                self._cluster.create(manifest, record.stack.namespace)
+                self._cluster.create(manifest, record.stack.namespace.name)
             self._wait(lambda: any(map(is_ready, record.watch.last_pods)), SCALE_SECONDS, record)
             return
         self._say("pulumi up ...")
@@ -270,7 +270,7 @@ class Rehearsal:
             self._say(f"  {record.problems[-1]}")
 
     def _disturb(self, what: Disturbance, number: int, load: Load, project: Project, record: Record) -> None:
-        namespace = record.stack.namespace
+        namespace = record.stack.namespace.name
         if what == "rolling update":
             self._roll(number, load, project, record)
             return
@@ -293,7 +293,7 @@ class Rehearsal:
             variable = {"name": "REHEARSAL_ROUND", "value": str(number)}
             template = {"spec": {"containers": [{"name": CONTAINER, "env": [variable]}]}}
             self._cluster.patch_deployment(
-                record.stack.namespace, record.consumer.name, {"spec": {"template": template}}
+                record.stack.namespace.name, record.consumer.name, {"spec": {"template": template}}
             )
             self._wait(lambda: _is_rolled(record), SCALE_SECONDS, record, load)
             return

@@ -79,7 +79,7 @@ def build_consumer_identity(
 ) -> tuple[Resource, ...]:
     """What lets a consumer's pods use its Google roles, or act as its Google service account, without a key."""
     account = consumer.service_account
-    subject = (stack.namespace, consumer.service_account_name)
+    subject = (stack.namespace.name, consumer.service_account_name)
     members = [
         Resource(
             token=names.PROJECT_MEMBER,

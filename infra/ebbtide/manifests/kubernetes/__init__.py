@@ -56,4 +56,5 @@ def build_consumer(stack: StackSettings, consumer: ConsumerSettings) -> tuple[Ma
 def stack_manifests(stack: StackSettings) -> tuple[Manifest, ...]:
     """Every Kubernetes object of a stack, in the order of applying."""
     consumers = (build_consumer(stack, consumer) for consumer in stack.consumers.values())
-    return (*build_namespace(stack), *(manifest for objects in consumers for manifest in objects))
+    namespace = build_namespace(stack) if stack.namespace.create else ()
+    return (*namespace, *(manifest for objects in consumers for manifest in objects))

@@ -31,7 +31,7 @@ def consumer_labels(stack: StackSettings, consumer: ConsumerSettings) -> dict[st
 def namespace_labels(stack: StackSettings) -> dict[str, str]:
     """Labels of what belongs to the namespace as a whole."""
     return {
-        NAME: stack.namespace,
+        NAME: stack.namespace.name,
         INSTANCE: stack.name,
         **_shared_labels(stack),
         "app.kubernetes.io/component": "namespace",
@@ -40,12 +40,17 @@ def namespace_labels(stack: StackSettings) -> dict[str, str]:
 
 def consumer_metadata(stack: StackSettings, consumer: ConsumerSettings) -> Manifest:
     """`metadata` of an object that carries the consumer's name."""
-    return {"name": consumer.name, "namespace": stack.namespace, "labels": consumer_labels(stack, consumer)}
+    return {"name": consumer.name, "namespace": stack.namespace.name, "labels": consumer_labels(stack, consumer)}
+
+
+def own_pods() -> dict[str, str]:
+    """What tells every consumer's pods from those of others in a namespace."""
+    return {"app.kubernetes.io/component": "queue-consumer", "app.kubernetes.io/managed-by": "ebbtide"}
 
 
 def _shared_labels(stack: StackSettings) -> dict[str, str]:
     return {
         "app.kubernetes.io/component": "queue-consumer",
-        "app.kubernetes.io/part-of": stack.namespace,
+        "app.kubernetes.io/part-of": stack.namespace.name,
         "app.kubernetes.io/managed-by": "ebbtide",
     }

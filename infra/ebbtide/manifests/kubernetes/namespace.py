@@ -21,5 +21,5 @@ def build_namespace_object(stack: StackSettings) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": {"name": stack.namespace, "labels": {**namespace_labels(stack), **pod_security}},
+        "metadata": {"name": stack.namespace.name, "labels": {**namespace_labels(stack), **pod_security}},
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata, namespace_labels, selector_labels
+from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata, namespace_labels, own_pods, selector_labels
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.pod import EgressRule
 from ebbtide.settings.models.stack import StackSettings
@@ -17,12 +17,13 @@ METADATA_SERVER_REDIRECTED = "169.254.169.252/32"
 
 
 def build_default_deny(stack: StackSettings) -> Manifest:
-    """The NetworkPolicy that closes the namespace: what no other policy allows is refused, both ways."""
+    """The NetworkPolicy for every consumer: what no other policy allows is refused, both ways. It selects ebbtide's
+    own pods: what others run in the namespace is theirs."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": "default-deny", "namespace": stack.namespace, "labels": namespace_labels(stack)},
-        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [], "egress": []},
+        "metadata": {"name": "default-deny", "namespace": stack.namespace.name, "labels": namespace_labels(stack)},
+        "spec": {"podSelector": {"matchLabels": own_pods()}, "policyTypes": ["Ingress", "Egress"]},
     }
 
 
@@ -37,7 +38,6 @@ def build_network_policy(stack: StackSettings, consumer: ConsumerSettings) -> Ma
         "spec": {
             "podSelector": {"matchLabels": selector_labels(stack, consumer)},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [],
             "egress": [
                 _dns(),
                 *(_metadata_server() if uses_workload_identity else ()),

@@ -14,7 +14,7 @@ def build_service_account(stack: StackSettings, consumer: ConsumerSettings) -> M
     """
     metadata: Manifest = {
         "name": consumer.service_account_name,
-        "namespace": stack.namespace,
+        "namespace": stack.namespace.name,
         "labels": consumer_labels(stack, consumer),
     }
     email = consumer.service_account.google_service_account

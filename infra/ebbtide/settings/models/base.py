@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from ebbtide.judgement.findings import errors_of
 from ebbtide.judgement.rule import rules_on, run_rules
@@ -33,6 +34,16 @@ class SettingsModel(BaseModel):
         # took a third of the time of `ebbtide check`.
         defer_build=True,
     )
+
+
+class _OrText:
+    """Marks a mapping that may also be written as one text: in the JSON Schema, which does not see validators."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+
+OrText = _OrText()
 
 
 def repeated(names: Iterable[str]) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, field_validator
 from typing_extensions import TypeIs
 
 from ebbtide.judgement.accept import Accepted
-from ebbtide.settings.models.base import JudgedModel, SettingsModel
+from ebbtide.settings.models.base import JudgedModel, OrText, SettingsModel
 from ebbtide.settings.models.cluster import Cluster, ExistingCluster, GkeAutopilot, GkeStandard
 from ebbtide.settings.models.consumer import ConsumerSettings, inject_names
 from ebbtide.settings.values.names import DnsLabel
@@ -33,6 +35,23 @@ class ImageRepositorySettings(SettingsModel):
     """Untagged versions older than this are deleted."""
 
 
+class NamespaceSettings(SettingsModel):
+    """The Kubernetes namespace of all consumers of a stack; a name alone means one that the stack makes."""
+
+    name: DnsLabel = "consumers"
+    """Its name."""
+    create: bool = True
+    """Make it, with Pod Security `restricted`. False where somebody else does: then nothing of it is touched. It is
+    never deleted, because others may have put something there."""
+
+
+def _named_namespace(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Namespace = Annotated[NamespaceSettings, BeforeValidator(_named_namespace), OrText]
+
+
 class StackSettings(JudgedModel):
     """Everything one stack deploys, validated as a whole."""
 
@@ -44,8 +63,8 @@ class StackSettings(JudgedModel):
     """The cluster."""
     image_repository: ImageRepositorySettings | None = None
     """A repository to make for the images."""
-    namespace: DnsLabel = "consumers"
-    """The Kubernetes namespace of all consumers of the stack."""
+    namespace: Namespace = NamespaceSettings.model_construct()
+    """The Kubernetes namespace of all consumers of the stack: its name, or `{name: shop, create: false}`."""
     protect: bool = False
     """Refuse to delete or replace what holds data or capacity: cluster, node pools, network, repository."""
     accept: Accepted = {}
