@@ -28,6 +28,7 @@ from typing import Any
 import yaml
 from benchmarks.harness import EBBTIDE, ROOT, Process, cache, fill_readme, measure, this_machine
 
+from ebbtide.capacity.measured import Measured
 from ebbtide.capacity.runs import LoadSource, Run
 from ebbtide.capacity.trace import CHUNK_MESSAGES, write_trace
 from ebbtide.settings.loading.loader import read_stack
@@ -38,6 +39,8 @@ MEAN_SECONDS, VARIATION = 2.0, 1.3
 """Lognormal durations: their mean, and their deviation over their mean."""
 PEAK_OVER_TROUGH = 3.0
 PROCESSES, MOST_PODS, WAITING_PER_POD = 4, 200, 20
+COLD = Measured(warm_up_seconds=0)
+"""SimPy's model knows no warm-up."""
 FIGURES = {
     "wait_mean_seconds": "mean wait, s",
     "wait_p50_seconds": "half of the messages wait at most, s",
@@ -92,7 +95,7 @@ def median_of(runs: list[Process]) -> dict[str, float]:
 def simulation(trace: Path, project: Path) -> list[str]:
     """The command that is timed."""
     options = ["--load", str(trace), "--signal", "queue=backlog", "--format", "json", "--project", str(project)]
-    return [EBBTIDE, "simulate", "-s", "production", *options]
+    return [EBBTIDE, "simulate", "-s", "production", *options, "--measured", "warmUpSeconds=0"]
 
 
 def write_project(directory: Path) -> None:
@@ -112,8 +115,8 @@ def write_project(directory: Path) -> None:
 def scenario_of(trace: Path, project: Path) -> bytes:
     """What the simulation makes of the project, for SimPy."""
     stack = read_stack("production", project).settings
-    run = Run(stack, next(iter(stack.consumers)), LoadSource(trace, signals=(("queue", "backlog"),)))
-    return pickle.dumps(run.scenario())
+    run = Run(stack, next(iter(stack.consumers)), LoadSource(trace, None, (("queue", "backlog"),), COLD))
+    return pickle.dumps(run.scenario)
 
 
 def figures_of(output: str) -> dict[str, float]:

@@ -68,7 +68,8 @@ class Pod:
                         return
                     told_to_go = True
                 arrival, duration = request.value
-                consumer.note_wait(environment.now - arrival)
+                begun = environment.now
+                consumer.note_wait(begun - arrival)
                 handling = environment.timeout(duration)
                 if not told_to_go:
                     try:
@@ -81,7 +82,7 @@ class Pod:
                     yield handling
                     consumer.done += 1
                 except simpy.Interrupt:
-                    environment.process(consumer.redeliver(duration))
+                    environment.process(consumer.redeliver(arrival, duration, begun))
                 return
             boot = renewal
 
@@ -101,6 +102,7 @@ class Pod:
                 worker.interrupt()
                 consumer.cut_off += 1
         consumer.draining -= 1
+        consumer.pods_us += environment.now - self.pod.created_us
         consumer.fleet.release(self.pod, environment.now)
 
 
@@ -127,11 +129,12 @@ class PodWithEvent(Pod):
                     request.cancel()
                     return
                 arrival, duration = request.value
-                consumer.note_wait(environment.now - arrival)
+                begun = environment.now
+                consumer.note_wait(begun - arrival)
                 try:
                     yield environment.timeout(duration)
                 except simpy.Interrupt:
-                    environment.process(consumer.redeliver(duration))
+                    environment.process(consumer.redeliver(arrival, duration, begun))
                     return
                 consumer.done += 1
             boot = renewal
@@ -152,7 +155,7 @@ class Consumer:
         self.waits: Counter[int] = Counter()
         self.waits_total = self.waits_longest = 0
         self.arrived = self.started = self.done = self.cut_off = self.draining = 0
-        self.pod_seconds = self.peak_replicas = self.peak_waiting = 0
+        self.pods_us = self.peak_replicas = self.peak_waiting = 0
         self.fleet = Fleet(scenario, Random(scenario.seed))
         self.pods: dict[int, Pod] = {}
         for _ in range(scenario.start_replicas):
@@ -170,10 +173,13 @@ class Consumer:
         self.waits_longest = max(self.waits_longest, wait)
         self.started += 1
 
-    def redeliver(self, duration: int):
-        """Give a killed message back, later."""
+    def redeliver(self, arrival: int, duration: int, begun: int):
+        """Give a killed message back, later: it has waited since it arrived."""
+        self.waits[(begun - arrival) // STEP] -= 1
+        self.waits_total -= begun - arrival
+        self.started -= 1
         yield self.environment.timeout(round(self.scenario.redelivery_seconds * SECOND))
-        self.queue.put((self.environment.now, duration))
+        self.queue.put((arrival, duration))
 
     def arrive(self, trace: Path):
         """Put messages into the queue when they arrive."""
@@ -194,7 +200,6 @@ class Consumer:
             yield environment.timeout(scenario.sync_seconds * SECOND)
             now, replicas = environment.now, len(fleet.pods)
             fleet.remove_empty_nodes(now)
-            self.pod_seconds += (replicas + self.draining) * scenario.sync_seconds
             seen.append((now, len(self.queue.items)))
             self.peak_waiting = max(self.peak_waiting, len(self.queue.items))
             while len(seen) > 1 and seen[1][0] <= now - scenario.metric_lag_seconds * SECOND:
@@ -211,6 +216,7 @@ class Consumer:
 
     def figures(self) -> dict[str, float]:
         """As `Summary` has them."""
+        living = sum(self.environment.now - pod.created_us for pod in self.fleet.pods)
         return {
             "wait_p50_seconds": self.quantile(0.5),
             "wait_p95_seconds": self.quantile(0.95),
@@ -220,7 +226,7 @@ class Consumer:
             "peak_waiting": self.peak_waiting,
             "peak_replicas": self.peak_replicas,
             "cut_off": self.cut_off,
-            "pod_hours": self.pod_seconds / 3600,
+            "pod_hours": (self.pods_us + living) / SECOND / 3600,
         }
 
     def quantile(self, share: float) -> float:
@@ -234,7 +240,7 @@ class Consumer:
 
 
 def main() -> None:
-    """Run a day, and on until every message is done."""
+    """Run a day, and on until every message is done and the last pod has gone back to the minimum."""
     kind = {"interrupts": Pod, "events": PodWithEvent}[sys.argv[1]]
     # The scenario of the very settings that ebbtide runs, from run.py.
     scenario, trace = pickle.loads(Path(sys.argv[2]).read_bytes()), Path(sys.argv[3])
@@ -243,7 +249,8 @@ def main() -> None:
     arrivals = environment.process(consumer.arrive(trace))
     environment.process(consumer.scale())
     environment.run(until=arrivals)
-    while consumer.done < consumer.arrived:
+    least = scenario.hpa.min_replicas
+    while consumer.done < consumer.arrived or consumer.draining or len(consumer.fleet.pods) > least:
         environment.run(until=environment.now + scenario.sync_seconds * SECOND)
     print(json.dumps(consumer.figures()))
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from tests.capacity.conftest import CONSUMER, stack_of
+from tests.capacity.conftest import CONSUMER, even_load, stack_of
 from tests.strategies import valid_stacks
 
 from ebbtide.capacity.from_settings import build_scenario, list_assumptions
 from ebbtide.capacity.hpa.release import Release
+from ebbtide.capacity.measured import Measured
 from ebbtide.capacity.model import NodeTimes, PodTimes, Scenario
+from ebbtide.capacity.simulation import simulate
 from ebbtide.explain.scaling import build_scaling_limits
 from ebbtide.judgement.findings import SettingsError
 from ebbtide.kubernetes.versions import NEWEST_KNOWN_MINOR, OLDEST_KNOWN_MINOR
@@ -38,7 +40,7 @@ def test_a_scenario_is_what_the_settings_say():
     assert scenario.grace_seconds == 50
     assert scenario.start_replicas == 1
     assert scenario.cpu_request_millicores == 490
-    assert scenario.memory_bytes == 6500 * 1024**2
+    assert scenario.memory_request_bytes == 6500 * 1024**2
     assert scenario.message_limit == 100
     assert scenario.redelivery_seconds == 135
     assert scenario.signals == (("mail_backlog", "backlog"),)
@@ -120,10 +122,14 @@ _MEMORY = {"kind": "memory", "targetAverageValue": "500Mi"}
         ([_PODS], ["metrics[0]: scales on busy, which a load says nothing about"]),
         ([_EXTERNAL], ["metrics[0]: scales on orders, and the load does not say what it measures"]),
         ([_OBJECT], ["metrics[0]: scales on depth, and the load does not say what it measures"]),
-        ([_MEMORY], ["metrics: scales on memory alone, which does not follow the load"]),
+        (
+            [_MEMORY],
+            ["metrics[0]: scales on memory, which does not follow from a load", "metrics: scales on memory alone"],
+        ),
+        ([_MEMORY, _HPA["metrics"][0]], ["metrics[0]: scales on memory, which does not follow from a load"]),
         ([_HPA["metrics"][0], _PODS, _EXTERNAL], ["metrics[1]: scales on busy", "metrics[2]: scales on orders"]),
     ],
-    ids=["pods", "external", "object", "memory", "all at once"],
+    ids=["pods", "external", "object", "memory alone", "memory beside another", "all at once"],
 )
 def test_an_autoscaler_that_the_load_cannot_drive_is_refused_with_every_reason(metrics, said):
     with pytest.raises(SettingsError) as error:
@@ -140,15 +146,34 @@ def test_an_autoscaler_that_the_load_cannot_drive_is_refused_with_every_reason(m
     [
         ([_EXTERNAL], {"orders": "backlog"}),
         ([_OBJECT], {"depth": "backlogAndInFlight"}),
-        ([_MEMORY, _HPA["metrics"][0]], _BACKLOG),
         ([{"kind": "cpu", "targetAverageValue": "100m"}], {}),
     ],
-    ids=["external", "object", "memory beside another", "cpu"],
+    ids=["external", "object", "cpu"],
 )
 def test_an_autoscaler_that_the_load_drives_is_simulated(metrics, signals):
     scenario = _scenario(stack_of(**_metrics(*metrics)), signals)
     assert scenario.hpa is not None
     assert len(scenario.hpa.metrics) == len(metrics)
+
+
+def test_memory_is_simulated_as_what_was_measured_of_a_pod_and_said():
+    stack = stack_of(**_metrics(_MEMORY, _HPA["metrics"][0]))
+    measured = Measured(memory_mebibytes=450)
+    scenario = build_scenario(stack, stack.consumers["mail"], _BACKLOG, measured=measured)
+    rows = {row.what: row for row in list_assumptions(stack, stack.consumers["mail"], scenario, measured)}
+    assert rows["memory of one pod"].value == "450Mi, whatever its load"
+    assert rows["memory of one pod"].source == "measured"
+    # 450 of 500 MiB on every pod: within the tolerance, and no reason for more pods.
+    result = simulate(scenario, even_load(1, 1, 300))
+    assert {row.replicas for row in result.rows} == {1}
+    assert "memory is at 0.90 of its target of 524288000 and asks for 1" in result.rows[-1].reason
+
+
+@pytest.mark.parametrize(("least", "start"), [(0, 1), (1, 1), (3, 3)])
+def test_a_consumer_that_may_have_no_pods_begins_with_one(least, start):
+    """At zero the controller is paused unless it went there itself, and a Deployment begins with one."""
+    stack = stack_of({"kind": "gkeStandard", "kubernetesVersion": "1.37"}, autoscaling={**_HPA, "minReplicas": least})
+    assert _scenario(stack).start_replicas == start
 
 
 # Assumptions.

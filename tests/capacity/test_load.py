@@ -102,6 +102,44 @@ def test_a_date_without_a_time_zone_means_the_same_on_every_machine(tmp_path, mo
     assert arrivals == [0, 3_600_000_000, 7_200_000_000]
 
 
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000], ids=["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_times_since_1970_are_read_in_the_unit_that_they_are_written_in(tmp_path, unit, suffix):
+    """A log in milliseconds, read as seconds, would be a load of years."""
+    begin = 1_793_000_000 * unit
+    moments = [begin, begin + unit // 4, begin + 61 * unit]
+    rows = [f"{at},1" if suffix == ".csv" else f'{{"arrival": {at}, "duration": 1}}' for at in moments]
+    (tmp_path / f"a{suffix}").write_text("\n".join(["arrival,duration", *rows] if suffix == ".csv" else rows))
+    arrivals = [at for at, _ in _messages(read_load(tmp_path / f"a{suffix}"))]
+    assert arrivals == [0, 250_000 if unit > 1 else 0, 61_000_000]
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        # Berlin on 25 October 2026: 02:59 is followed by 02:00.
+        (
+            ["2026-10-25T02:59:59", "2026-10-25T02:00:00"],
+            "sorting would mix two: write times in UTC or with their offset",
+        ),
+        (["2026-10-25T02:59:59", "2026-10-25T01:00:00"], "sort the file by arrival"),
+        (["7", "5"], "sort the file by arrival"),
+    ],
+)
+def test_an_hour_that_comes_twice_is_not_to_be_sorted(tmp_path, times, said):
+    (tmp_path / "a.csv").write_text("arrival,duration\n" + "".join(f"{time},1\n" for time in times))
+    with pytest.raises(TraceError, match="line 3: arrives before the line above it") as error:
+        _messages(read_load(tmp_path / "a.csv"))
+    assert said in str(error.value)
+    assert ("UTC" in str(error.value)) == ("UTC" in said)
+
+
+def test_an_hour_that_comes_twice_is_read_with_its_offsets(tmp_path):
+    rows = ["2026-10-25T02:59:59+02:00,1\n", "2026-10-25T02:00:00+01:00,1\n"]
+    (tmp_path / "a.csv").write_text("arrival,duration\n" + "".join(rows))
+    assert [at for at, _ in _messages(read_load(tmp_path / "a.csv"))] == [0, 1_000_000]
+
+
 def test_time_begins_with_the_first_minute_that_is_listed(tmp_path):
     (tmp_path / "a.csv").write_text("minute,count\n10,0\n11,0\n12,3\n")
     arrivals = [at for at, _ in _messages(read_load(tmp_path / "a.csv", _DURATIONS))]

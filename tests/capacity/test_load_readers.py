@@ -117,6 +117,7 @@ def test_anything_like_a_load_is_one_or_is_refused(directory, almost, durations)
     _assert_sound(messages)
 
 
+@settings(deadline=None)
 @given(
     content=st.binary(max_size=200) | st.binary(max_size=100).map(MAGIC.__add__),
     suffix=st.sampled_from([".csv", ".jsonl", ".yaml", ".yml", ".trace", ".txt", ""]),
@@ -127,6 +128,7 @@ def test_any_bytes_under_any_name_are_a_load_or_are_refused(directory, content, 
     _assert_sound(_read_or_refuse(file, _DURATIONS)[0])
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 45 * 86_400_000), st.integers(0, 86_400_000)), min_size=1, max_size=20).map(
         sorted

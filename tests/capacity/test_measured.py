@@ -23,6 +23,7 @@ def test_every_measured_value_takes_the_place_of_a_default() -> None:
     found = all_of_them.apply(SCENARIO)
     assert found.pod == PodTimes(7, 7, 7, 7)
     assert found.node == NodeTimes(7, 7, 7, 7)
+    assert (found.memory_bytes, found.warm_up_seconds) == (7 * 2**20, 7)
     own = (found.worker_boot_seconds, found.crashes_per_worker_hour, found.cpu_idle_millicores)
     assert (*own, found.cpu_busy_millicores, found.cpu_window_seconds) == (7, 7, 7, 7, 7)
     assert (found.metric_lags, found.deletion_cost) == ((("cpu", 9.0),), "messagesInHand")
@@ -51,7 +52,7 @@ def test_a_result_says_what_was_measured_and_what_was_not(tmp_path: Path) -> Non
     assert rows["what the autoscaler sees of cpu is old by"] == ("45s", "measured")
     assert rows["a worker dies"] == ("1 times an hour", "measured")
     assert rows["from there to Ready"] == ("10s", "default")
-    assert rows["a new pod has a CPU sample after"] == ("15s", "default")
+    assert rows["CPU is a rate over the last"] == ("15s; a new pod has none before", "default")
 
 
 def test_values_are_given_by_the_names_of_the_profile() -> None:
@@ -72,6 +73,7 @@ def test_values_are_given_by_the_names_of_the_profile() -> None:
         (["metricLagSeconds=5"], "metricLagSeconds"),
         (["metricLagSeconds.cpu=late"], "metricLagSeconds.cpu"),
         (["deletionCost=all"], "deletionCost"),
+        (["cpuWindowSeconds=0"], "cpuWindowSeconds"),
         (["podsPerNode=0", "readySeconds=x"], "readySeconds"),
     ],
 )

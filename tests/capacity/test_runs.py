@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.process
 import os
+import pickle
 import signal
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import active_children
@@ -15,6 +17,8 @@ import pytest
 from tests.capacity.conftest import CONSUMER, stack_of
 
 from ebbtide.capacity import accelerator
+from ebbtide.capacity import load as load_module
+from ebbtide.capacity import runs as runs_module
 from ebbtide.capacity.accelerator import AcceleratedKernel
 from ebbtide.capacity.kernel import PureKernel
 from ebbtide.capacity.load import read_load
@@ -51,7 +55,7 @@ def test_the_same_seed_gives_the_same_rows_and_another_seed_others(profile):
     first, again, other = (Run(STACK, "mail", profile, seed).result() for seed in (1, 1, 2))
     assert first.rows == again.rows
     assert first.rows != other.rows
-    assert Run(STACK, "mail", profile, 7).scenario().seed == 7, "crashes and victims are drawn by the same seed"
+    assert Run(STACK, "mail", profile, 7).scenario.seed == 7, "crashes and victims are drawn by the same seed"
 
 
 def test_a_trace_is_the_same_load_for_every_seed(profile, tmp_path):
@@ -64,8 +68,37 @@ def test_a_trace_is_the_same_load_for_every_seed(profile, tmp_path):
 
 def test_a_signal_that_is_given_stands_over_the_one_in_the_profile(profile):
     given = replace(profile, signals=(("mail_backlog", "backlogAndInFlight"), ("other", "backlog")))
-    assert profile.signals_of() == {"mail_backlog": "backlog"}
-    assert given.signals_of() == {"mail_backlog": "backlogAndInFlight", "other": "backlog"}
+    assert profile.all_signals == {"mail_backlog": "backlog"}
+    assert given.all_signals == {"mail_backlog": "backlogAndInFlight", "other": "backlog"}
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often a profile is read and a scenario is built."""
+    found = Counter()
+    for module, name in ((load_module, "read_profile"), (runs_module, "build_scenario")):
+        whole = getattr(module, name)
+
+        def count(*arguments, name=name, whole=whole, **named):
+            found[name] += 1
+            return whole(*arguments, **named)
+
+        monkeypatch.setattr(module, name, count)
+    return found
+
+
+def test_a_run_reads_its_profile_and_builds_its_scenario_once(profile, counted):
+    run = Run(STACK, "mail", profile)
+    run.assumptions()
+    run.summarize(run.result())
+    assert counted == {"read_profile": 1, "build_scenario": 1}
+
+
+def test_another_process_is_told_what_the_profile_said(profile, counted):
+    assert profile.profile is not None
+    other = pickle.loads(pickle.dumps(Run(STACK, "mail", profile, 2)))
+    other.summarize(other.result())
+    assert counted == {"read_profile": 1, "build_scenario": 1}
 
 
 def test_broker_connections_are_counted_as_the_settings_say(profile):

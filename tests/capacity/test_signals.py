@@ -20,9 +20,9 @@ CPU = Metric("Resource", "Utilization", 60, "cpu")
 
 def metrics_of(scenario: Scenario, *waiting: int) -> Metrics:
     """The states at 15 s, 30 s, ... with so many messages waiting."""
-    metrics = Metrics(scenario, ControllerFlags(), ("queue",))
+    metrics = Metrics(scenario, ControllerFlags())
     for place, count in enumerate(waiting, 1):
-        metrics.record(State(15 * place * SECOND, [count], [3], consuming=1))
+        metrics.record(State(15 * place * SECOND, count, 3, consuming=1))
     return metrics
 
 
@@ -34,29 +34,19 @@ def test_each_metric_is_as_old_as_its_source() -> None:
     assert metrics.read(cloud, fleet, 75 * SECOND) == 1_000, "60 s old"
 
 
-def test_a_metric_may_watch_one_queue_of_several() -> None:
-    scenario = Scenario(4, 30, None, 1, metric_lag_seconds=0, watched_queues=(("urgent_only", "urgent"),))
-    metrics = Metrics(scenario, ControllerFlags(), ("urgent", "other"))
-    metrics.record(State(15 * SECOND, [2, 40], [1, 1], consuming=1))
-    both, urgent = (Metric("External", "AverageValue", 1_000, name) for name in ("all", "urgent_only"))
-    fleet = Fleet(scenario, Random(1))
-    assert metrics.read(both, fleet, 15 * SECOND) == 42_000
-    assert metrics.read(urgent, fleet, 15 * SECOND) == 2_000
-
-
 def test_a_new_pod_has_no_cpu_sample_before_its_window_has_passed() -> None:
     """So the autoscaler takes it for idle while it scales up, instead of for a pod that works."""
     scenario = Scenario(4, 30, None, 1, metric_lag_seconds=0, cpu_window_seconds=15.0)
     fleet = Fleet(scenario, Random(1))
     fleet.start_pod(0, warm=True)
     made = fleet.start_pod(0)
-    metrics = Metrics(scenario, ControllerFlags(), ("queue",))
+    metrics = Metrics(scenario, ControllerFlags())
     # On a pod that is Ready only CPU initialization (5 min) and its sample's window decide.
     counted = {}
     for seconds in (15, 30, 45, 60, 330, 345):
         now = seconds * SECOND
-        metrics.record(State(now, [0], [4], consuming=fleet.count(now)[0]))
-        fleet.settle(now, metrics.settling_us)
+        metrics.record(State(now, 0, 4, consuming=fleet.count(now)[0]))
+        fleet.settle(now, metrics.kept_us)
         found = metrics.read(CPU, fleet, now)
         counted[seconds] = (found.ready, found.unready + found.missing)
     assert counted[15] == (1, 1), f"ready at {made.ready_us / SECOND} s"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from tests.capacity.conftest import even_load, poisson_load, summary_of
@@ -11,7 +11,7 @@ from ebbtide.capacity.histogram import Histogram
 from ebbtide.capacity.kernel import PureKernel
 from ebbtide.capacity.model import Drain, Result, Row
 from ebbtide.capacity.simulation import simulate
-from ebbtide.capacity.summary import Range, ranges, summarize
+from ebbtide.capacity.summary import Range, in_words, ranges, summarize
 
 
 def _row(seconds, replicas, waiting):
@@ -99,3 +99,28 @@ def test_several_seeds_are_a_range_around_a_value_that_occurred(values, expected
 def test_no_run_is_no_range():
     with pytest.raises(ValueError, match="no run"):
         ranges([])
+
+
+_HANDLED = {"wait_p95_seconds": 12.0, "wait_max_seconds": 30.0, "peak_replicas": 2, "pod_hours": 24.0}
+_PAUSED = {"wait_p95_seconds": 80_000.0, "wait_max_seconds": 86_400.0, "left": 100}
+_PODS = ", most pods 2, pod-hours 24.0"
+_WAITS = "95 % of the messages wait at most 12.0 s, the longest 30.0 s"
+_SO_FAR = "95 % of the messages wait at most 12.0 s and more, the longest 30.0 s and more"
+_NO_LONGER = "95 % of the messages wait at most 12.0 s → no end, the longest 30.0 s → no end"
+_STOPPED = "0 of 100 messages left undone → none of 100 messages is handled, "
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "words"),
+    [
+        (_HANDLED, None, _WAITS + _PODS),
+        (_PAUSED, None, "none of 100 messages is handled, most pods 0, pod-hours 0.0"),
+        ({**_HANDLED, "left": 40}, None, f"40 of 100 messages left undone, {_SO_FAR}{_PODS}"),
+        (_PAUSED, _HANDLED, f"{_STOPPED}{_NO_LONGER}, most pods 2 → 0, pod-hours 24.0 → 0.0"),
+        ({**_HANDLED, "cut_off": 7}, _HANDLED, f"{_WAITS}{_PODS}, 7 messages cut off by the grace period"),
+    ],
+    ids=["handled", "nothing handled", "some left", "a change that stops all", "cut off"],
+)
+def test_a_sentence_never_praises_what_was_not_done(after, before, words):
+    of = [None if figures is None else asdict(summary_of(**figures)) for figures in (after, before)]
+    assert in_words(*of) == words

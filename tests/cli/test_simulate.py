@@ -85,6 +85,16 @@ def test_why_tells_what_the_autoscaler_saw_at_every_sync_of_a_minute(shop, simul
     )
 
 
+def test_work_that_is_left_is_no_success(shop, simulate):
+    """A worker that dies two or three times in each message."""
+    shop.write_load([(0, 200)] * 20)
+    asked = ("--load", "mail.csv", *BACKLOG, *ONE_WORKER, "--measured", "crashesPerWorkerHour=9000")
+    done = simulate(*asked)
+    assert done.returncode == 1, "a pipeline would take it for a setting that works"
+    assert "Not done: with another autoscaling, processes: 20 of 20 messages; their waits count" in done.stdout
+    assert json.loads(simulate(*asked, "--format", "json").stdout)["cases"][1]["figures"]["left"]["middle"] == 20
+
+
 def test_why_answers_for_each_of_two_settings(shop, simulate):
     shop.write_load([(second, 60) for second in range(100)])
     done = simulate("--load", "mail.csv", *BACKLOG, "--set", "maxReplicas=2", "--why", "00:02")

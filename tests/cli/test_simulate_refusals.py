@@ -34,6 +34,28 @@ _BAD_LOADS = [
 ]
 
 
+@pytest.mark.parametrize("sweep", [(), ("--sweep", "maxReplicas=1..2")], ids=["one", "sweep"])
+def test_a_signal_for_a_metric_that_does_not_exist_is_refused(shop, simulate, sweep):
+    shop.write("a.csv", _GOOD)
+    said = "--signal: is no metric of this autoscaler (got 'zzz'); name mail_backlog"
+    assert said in _refused(simulate("--load", "a.csv", *BACKLOG, "--signal", "zzz=backlog", *sweep))
+
+
+def test_a_signal_where_nothing_scales_on_a_count_is_refused(shop, simulate):
+    shop.write("a.csv", _GOOD)
+    shop.write(
+        "stacks/Pulumi.dev.yaml", STACK.split("metrics: [")[0] + "metrics: [{kind: cpu, targetAverageValue: 60m}]\n"
+    )
+    said = "--signal: is no metric of this autoscaler (got 'mail_backlog'); leave it out: nothing scales on a count"
+    assert said in _refused(simulate("--load", "a.csv", *BACKLOG))
+
+
+def test_a_signal_of_one_of_two_settings_is_right(shop, simulate):
+    shop.write("a.csv", _GOOD)
+    fixed = ("--set", "autoscaling={kind: fixed, replicas: 1}")
+    assert simulate("--load", "a.csv", *BACKLOG, *fixed).returncode == 0
+
+
 @pytest.mark.parametrize(("name", "text", "said"), _BAD_LOADS)
 def test_a_load_that_cannot_be_used_is_refused_with_its_line(shop, simulate, name, text, said):
     shop.write(name, text)
@@ -80,6 +102,10 @@ def test_a_trace_that_cannot_be_written_is_refused(shop, simulate, target, said)
         (
             "{kind: memory, targetAverageValue: 500Mi}",
             "metrics: scales on memory alone, which does not follow the load",
+        ),
+        (
+            "{kind: cpu, targetAverageValue: 100m}, {kind: memory, targetAverageValue: 500Mi}",
+            "metrics[1]: scales on memory, which does not follow from a load, and nothing says how much a pod uses",
         ),
     ],
 )

@@ -45,7 +45,7 @@ class AcceleratedKernel:
     def __init__(self) -> None:
         self._library = _load()
         self._beyond = array("q", bytes(8 * _BEYOND_STEPS))
-        self._sums = array("q", [0, 0])
+        self._sums = array("q", [0, 0, 0])
 
     def run(self, cursor: Cursor, workers: Workers, end_us: int) -> bool:
         """As `run_pure`, which it leaves short intervals to."""
@@ -53,7 +53,7 @@ class AcceleratedKernel:
         arrived = bisect_left(cursor.arrivals, end_us, first, cursor.limit)
         if not len(workers) or arrived - first < _LEAST_MESSAGES:
             return run_pure(cursor, workers, end_us)
-        sums[0], sums[1] = 0, waits.longest_us
+        sums[0], sums[1], sums[2] = 0, waits.longest_us, 0
         keys = _keys_of(workers)
         index: int = self._library.start_messages(
             _address(cursor.arrivals),
@@ -64,6 +64,7 @@ class AcceleratedKernel:
             _address(keys),
             len(keys),
             _address(workers.durations),
+            _address(workers.arrivals),
             workers.noted_above_us,
             _address(_linear_of(waits)),
             _address(self._beyond),
@@ -73,6 +74,7 @@ class AcceleratedKernel:
         waits.total_us += sums[0]
         waits.longest_us = sums[1]
         cursor.started += index - first
+        cursor.work_us += sums[2]
         cursor.index = index
         return index == cursor.limit
 
@@ -81,6 +83,12 @@ class AcceleratedKernel:
         keys = _keys_of(workers)
         unfree: int = self._library.count_from(_address(keys), len(keys), (now + 1) << SLOT_BITS)
         return unfree
+
+    def unfree_us(self, workers: Workers, now: int) -> int:
+        """All at once."""
+        keys = _keys_of(workers)
+        time: int = self._library.time_from(_address(keys), len(keys), (now + 1) << SLOT_BITS, now)
+        return time
 
     def is_sound(self, arrivals: array[int], durations: array[int]) -> bool:
         """One by one, at 1 ns."""
@@ -129,10 +137,14 @@ def _load() -> ctypes.CDLL:
     except (OSError, RuntimeError) as error:  # the latter from a user without a home, as in many containers
         raise NoCompilerError(f"the compiled kernel cannot be kept: {error}") from None
     pointer, number = ctypes.c_void_p, ctypes.c_int64
-    library.start_messages.argtypes = [pointer] * 2 + [number] * 3 + [pointer, number] * 2 + [pointer] * 3
+    library.start_messages.argtypes = (
+        [pointer] * 2 + [number] * 3 + [pointer, number] + [pointer] * 2 + [number] + [pointer] * 3
+    )
     library.count_from.argtypes = [pointer, number, number]
+    library.time_from.argtypes = [pointer, number, number, number]
     library.is_sound.argtypes = [pointer, pointer, number]
-    library.start_messages.restype = library.count_from.restype = library.is_sound.restype = number
+    for function in (library.start_messages, library.count_from, library.time_from, library.is_sound):
+        function.restype = number
     return library
 
 

@@ -34,12 +34,16 @@ NOT_MODELLED = (
     "what a worker needs beside its own time (a database that slows down under load)",
     "messages that fail and are tried again, delayed messages, and several receivers (theirs are one queue here)",
     "node failures, Spot reclaims, rolling updates and other consumers on the same nodes",
-    "CPU that a busy node does not give",
+    "CPU that a busy node does not give, that pods need to boot, and that one pod uses more of than another",
 )
 
 
 def build_scenario(
-    stack: StackSettings, consumer: ConsumerSettings, signals: Mapping[str, Signal], seed: int = 1
+    stack: StackSettings,
+    consumer: ConsumerSettings,
+    signals: Mapping[str, Signal],
+    seed: int = 1,
+    measured: Measured = NOTHING,
 ) -> Scenario:
     """One consumer of a stack as the simulation sees it.
 
@@ -47,22 +51,23 @@ def build_scenario(
     """
     scaling, worker = consumer.autoscaling, consumer.worker
     hpa = read_autoscaler(scaling, stack, consumer)
-    _refuse_undrivable(consumer, signals)
+    _refuse_undrivable(consumer, signals, measured)
     scenario = Scenario(
         processes=worker.processes,
         grace_seconds=consumer.shutdown_budget.grace_seconds,
         hpa=hpa,
-        start_replicas=scaling.min_replicas,
+        # At zero the controller is paused unless it went there itself; a Deployment begins with one pod.
+        start_replicas=max(1, hpa.min_replicas) if hpa else scaling.min_replicas,
         cpu_request_millicores=consumer.cpu_request_millicores,
-        memory_bytes=consumer.memory_request_bytes,
+        memory_request_bytes=consumer.memory_request_bytes,
         signals=tuple(sorted(signals.items())),
         message_limit=worker.message_limit or 0,
         node=_nodes(stack, consumer),
         seed=seed,
     )
-    if consumer.transport is None:
-        return scenario
-    return replace(scenario, redelivery_seconds=float(consumer.transport.redelivery_seconds))
+    if consumer.transport is not None:
+        scenario = replace(scenario, redelivery_seconds=float(consumer.transport.redelivery_seconds))
+    return measured.apply(scenario)
 
 
 def list_assumptions(
@@ -93,6 +98,7 @@ def list_assumptions(
     add("pods on a node", str(node.pods_per_node), "pods_per_node", otherwise=machine)
     add("a new node takes", stays, "node_start_seconds", "node_unneeded_seconds")
     add("a worker is made anew in", f"{scenario.worker_boot_seconds:g}s", "worker_boot_seconds")
+    add("the run begins with", _beginning(scenario), "warm_up_seconds")
     if scenario.crashes_per_worker_hour:
         add("a worker dies", f"{scenario.crashes_per_worker_hour:g} times an hour", "crashes_per_worker_hour")
     if scenario.hpa:
@@ -113,16 +119,28 @@ def _autoscaler_assumptions(scenario: Scenario, measured: Measured) -> list[Assu
         value = f"{idle:g}m idle, {busy:g}m with a message (it waits for others)"
         rows.append(Assumption("CPU of one worker", value, "measured" if known else "default"))
         source = "measured" if measured.has("cpu_window_seconds") else "default"
-        rows.append(Assumption("a new pod has a CPU sample after", f"{scenario.cpu_window_seconds:g}s", source))
+        window = f"{scenario.cpu_window_seconds:g}s; a new pod has none before"
+        rows.append(Assumption("CPU is a rate over the last", window, source))
+    if any(metric.name == "memory" and metric.of_pods for metric in scenario.hpa.metrics):
+        value = f"{scenario.memory_bytes / 2**20:g}Mi, whatever its load"
+        rows.append(Assumption("memory of one pod", value, "measured"))
     if scenario.deletion_cost != "none":
         rows.append(Assumption("pods that go first", "those with the fewest messages in hand", "measured"))
     return rows + [Assumption(f"metric {name} measures", _SIGNALS[of], "load") for name, of in scenario.signals]
 
 
+def _beginning(scenario: Scenario) -> str:
+    pods = f"{scenario.start_replicas} pod{'' if scenario.start_replicas == 1 else 's'}"
+    if not scenario.warm_up_seconds:
+        return pods
+    warm_up, least = (format_duration(round(times * scenario.warm_up_seconds)) for times in (1, 4))
+    return f"{pods}; from {least} of load on, what a warm-up of {warm_up} leaves"
+
+
 _SIGNALS = {"backlog": "waiting messages", "backlogAndInFlight": "messages that wait or are in hand"}
 
 
-def _refuse_undrivable(consumer: ConsumerSettings, signals: Mapping[str, Signal]) -> None:
+def _refuse_undrivable(consumer: ConsumerSettings, signals: Mapping[str, Signal], measured: Measured) -> None:
     found = []
     metrics = consumer.autoscaling.measured
     for place, metric in enumerate(metrics):
@@ -136,6 +154,10 @@ def _refuse_undrivable(consumer: ConsumerSettings, signals: Mapping[str, Signal]
             message = f"scales on {metric.metric}, and the load does not say what it measures"
             name = metric.metric
             remedy = f"write `signals: {{{name}: backlog}}` in the load profile, or --signal {name}=backlog"
+            found.append(Finding(path, message, remedy, rule="load"))
+        elif metric.kind in {"memory", "containerMemory"} and not measured.has("memory_mebibytes"):
+            message = "scales on memory, which does not follow from a load, and nothing says how much a pod uses"
+            remedy = "measure a busy pod and add --measured memoryMebibytes=900, or leave the metric out (--set)"
             found.append(Finding(path, message, remedy, rule="load"))
     if metrics and all(metric.kind in {"memory", "containerMemory"} for metric in metrics):
         message = "scales on memory alone, which does not follow the load: workers give none back when they are idle"

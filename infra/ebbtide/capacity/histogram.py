@@ -14,7 +14,7 @@ LOG_STEPS = 128
 
 
 class Histogram:
-    """Counts of waits. The kernel writes `linear` itself; the rest comes through `add`."""
+    """Counts of waits. The kernel writes `linear` itself; what one message does comes through `add` and `remove`."""
 
     __slots__ = ("beyond", "count", "linear", "longest_us", "total_us")
 
@@ -26,21 +26,28 @@ class Histogram:
         self.total_us = 0
         self.longest_us = 0
 
-    def add_beyond(self, wait_us: int) -> None:
+    def add(self, wait_us: int) -> None:
+        """Count the wait of one message."""
+        self.longest_us = max(self.longest_us, wait_us)
+        self._count(wait_us, 1)
+
+    def remove(self, wait_us: int) -> None:
+        """Take back a wait that was not the message's last. `longest_us` stays: the message waits longer yet."""
+        self._count(wait_us, -1)
+
+    def _count(self, wait_us: int, times: int) -> None:
+        self.count += times
+        self.total_us += times * wait_us
+        self.linear[min(wait_us // LINEAR_STEP_US, LINEAR_STEPS)] += times  # type: ignore[index]
+        if wait_us >= LINEAR_END_US:
+            self.add_beyond(wait_us, times)
+
+    def add_beyond(self, wait_us: int, times: int = 1) -> None:
         """Count a wait of more than ten thousand seconds."""
         exponent = (wait_us // LINEAR_END_US).bit_length() - 1
         step = (wait_us * LOG_STEPS // (LINEAR_END_US << exponent)) - LOG_STEPS
         key = exponent * LOG_STEPS + step
-        self.beyond[key] = self.beyond.get(key, 0) + 1
-
-    def merge(self, other: Histogram) -> None:
-        """Add what another one has counted."""
-        self.linear = [mine + more for mine, more in zip(self.linear, other.linear, strict=True)]
-        for key, count in other.beyond.items():
-            self.beyond[key] = self.beyond.get(key, 0) + count
-        self.count += other.count
-        self.total_us += other.total_us
-        self.longest_us = max(self.longest_us, other.longest_us)
+        self.beyond[key] = self.beyond.get(key, 0) + times
 
     @property
     def mean_seconds(self) -> float:

@@ -41,9 +41,9 @@ static void count_beyond(i64 wait, i64 *beyond)
 }
 
 /* Starts messages from `index` up to `arrived`, or until nobody is free before `end_us`. Returns the first that stays;
- * `sums` gets what was waited in all, and the longest wait if it is longer than what is there. */
+ * `sums` gets what was waited in all, the longest wait if it is longer than what is there, and how long all take. */
 i64 start_messages(const i64 *arrivals, const i64 *durations, i64 index, i64 arrived, i64 end_us, i64 *keys, i64 count,
-                   i64 *noted, i64 noted_above, i64 *linear, i64 *beyond, i64 *sums)
+                   i64 *noted, i64 *noted_arrivals, i64 noted_above, i64 *linear, i64 *beyond, i64 *sums)
 {
     for (; index < arrived; index++) {
         i64 key = keys[0], wait = (key >> SLOT_BITS) - arrivals[index], duration = durations[index];
@@ -64,8 +64,11 @@ i64 start_messages(const i64 *arrivals, const i64 *durations, i64 index, i64 arr
             linear[0]++;
             replace_smallest(keys, count, key + ((duration - wait) << SLOT_BITS));
         }
-        if (duration > noted_above)
+        sums[2] += duration;
+        if (duration > noted_above) {
             noted[key & SLOT_MASK] = duration;
+            noted_arrivals[key & SLOT_MASK] = arrivals[index];
+        }
     }
     return index;
 }
@@ -77,6 +80,15 @@ i64 count_from(const i64 *keys, i64 count, i64 edge)
     for (i64 place = 0; place < count; place++)
         found += keys[place] >= edge;
     return found;
+}
+
+/* How far the keys at `edge` or above are from `now_us`, all together. */
+i64 time_from(const i64 *keys, i64 count, i64 edge, i64 now_us)
+{
+    i64 time = 0;
+    for (i64 place = 0; place < count; place++)
+        time += keys[place] >= edge ? (keys[place] >> SLOT_BITS) - now_us : 0;
+    return time;
 }
 
 /* See IsSound in trace.py. */

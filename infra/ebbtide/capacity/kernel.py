@@ -31,6 +31,8 @@ class Cursor:
     limit: int = 0
     """Messages of the chunk from here on stay, whoever is free."""
     started: int = 0
+    work_us: int = 0
+    """What the started messages take, all together."""
     histogram: Histogram = field(default_factory=Histogram)
 
 
@@ -44,6 +46,10 @@ class Kernel(Protocol):
 
     def count_unfree(self, workers: Workers, now: int) -> int:
         """How many workers are free only after `now`."""
+        ...
+
+    def unfree_us(self, workers: Workers, now: int) -> int:
+        """How long after `now` they are free, all together."""
         ...
 
     def is_sound(self, arrivals: array[int], durations: array[int]) -> bool:
@@ -67,6 +73,11 @@ class PureKernel:
         edge = (now + 1) << SLOT_BITS
         return len([key for key in workers.heap if key >= edge])
 
+    def unfree_us(self, workers: Workers, now: int) -> int:
+        """One by one."""
+        edge = (now + 1) << SLOT_BITS
+        return sum([(key >> SLOT_BITS) - now for key in workers.heap if key >= edge])
+
     def is_sound(self, arrivals: array[int], durations: array[int]) -> bool:
         """See `is_sound_by_bytes`."""
         return is_sound_by_bytes(arrivals, durations)
@@ -77,7 +88,12 @@ class PureKernel:
 
 def run_pure(cursor: Cursor, workers: Workers, end_us: int) -> bool:
     """The kernel in pure Python: 0.3 to 0.4 us a message. Returns whether the cursor's limit is reached."""
-    heap, noted, noted_above = workers.heap, workers.durations, workers.noted_above_us
+    heap, noted, noted_arrivals, noted_above = (
+        workers.heap,
+        workers.durations,
+        workers.arrivals,
+        workers.noted_above_us,
+    )
     first = index = cursor.index
     if not heap:
         return first == cursor.limit
@@ -86,11 +102,11 @@ def run_pure(cursor: Cursor, workers: Workers, end_us: int) -> bool:
     arrived = bisect_left(arrivals, end_us, first, cursor.limit)
     histogram, end = cursor.histogram, end_us << SLOT_BITS
     linear = histogram.linear
-    idle, total, longest = 0, 0, histogram.longest_us
+    idle, total, work, longest = 0, 0, 0, histogram.longest_us
     while index < arrived:
         edge = min(index + _WINDOW, arrived)
-        unread = iter(arrivals[index:edge].tolist())
-        for arrival, duration in zip(unread, durations[index:edge].tolist(), strict=True):
+        unread, lengths = iter(arrivals[index:edge].tolist()), durations[index:edge].tolist()
+        for arrival, duration in zip(unread, lengths, strict=True):
             key = heap[0]
             wait = (key >> SLOT_BITS) - arrival
             if wait > 0:
@@ -110,10 +126,14 @@ def run_pure(cursor: Cursor, workers: Workers, end_us: int) -> bool:
                 heapreplace(heap, key + ((duration - wait) << SLOT_BITS))
             if duration > noted_above:
                 noted[key & SLOT_MASK] = duration
+                noted_arrivals[key & SLOT_MASK] = arrival
         else:
             index = edge
+            work += sum(lengths)
             continue
-        index = edge - length_hint(unread) - 1
+        stays = length_hint(unread) + 1
+        index = edge - stays
+        work += sum(lengths[:-stays])
         break
     count = index - first
     linear[0] += idle  # type: ignore[index]
@@ -121,24 +141,17 @@ def run_pure(cursor: Cursor, workers: Workers, end_us: int) -> bool:
     histogram.total_us += total
     histogram.longest_us = longest
     cursor.started += count
+    cursor.work_us += work
     cursor.index = index
     return index == cursor.limit
 
 
-def start_one(cursor: Cursor, workers: Workers, arrival: int, duration: int) -> int:
-    """Start a single message (one that was given back). Returns when it starts."""
+def start_one(workers: Workers, ready_us: int, arrival: int, duration: int) -> int:
+    """Start a single message, one that was given back and can be taken from `ready_us` on. Returns when it starts."""
     key = workers.heap[0]
-    start = max(arrival, key >> SLOT_BITS)
+    start = max(ready_us, key >> SLOT_BITS)
     slot = key & SLOT_MASK
     heapreplace(workers.heap, ((start + duration) << SLOT_BITS) | slot)
     workers.durations[slot] = duration
-    wait = start - arrival
-    histogram = cursor.histogram
-    histogram.count += 1
-    histogram.total_us += wait
-    histogram.longest_us = max(histogram.longest_us, wait)
-    histogram.linear[min(wait // LINEAR_STEP_US, LINEAR_STEPS)] += 1  # type: ignore[index]
-    if wait >= LINEAR_END_US:
-        histogram.add_beyond(wait)
-    cursor.started += 1
+    workers.arrivals[slot] = arrival
     return start

@@ -19,6 +19,9 @@ from ebbtide.capacity.trace import CHUNK_MESSAGES, Chunk, IsSound, TraceError, i
 
 _ARRIVAL_NAMES = ("arrival", "arrival_seconds", "time", "timestamp")
 _DURATION_NAMES = ("duration", "duration_seconds", "seconds")
+_HOUR_US = 3600 * MICROSECONDS
+_CALENDAR_US = 100_000_000 * MICROSECONDS
+"""Arrivals above that, three years, are dates or seconds since 1970."""
 _MOST_A_MINUTE = 1_000_000
 """They are held in memory to be sorted: 100 MB."""
 
@@ -61,7 +64,8 @@ def read_table(file: Path, durations: DurationSource | None, seed: int) -> Itera
     """The rows of a CSV or JSON lines file: an arrival each, in seconds or as a date, and perhaps a duration in
     seconds; or minutes with a count. Without a duration it is drawn from `durations`.
 
-    The first arrival, or the first minute, is time zero. Raises TraceError with the line of what cannot be used.
+    The first arrival, or the first minute, is time zero. It also tells whether numbers count seconds, or thousandths
+    and less since 1970. Raises TraceError with the line of what cannot be used.
     """
     random = Random(seed)  # noqa: S311 - repeatable chance, no secret
     draw = durations.sampler(random) if durations else None
@@ -91,7 +95,7 @@ def _rows(file: Path, random: Random) -> Iterator[tuple[int, int, int | None]]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
             if file.suffix == ".jsonl":
-                yield from _since_first(_json_rows(file, opened))
+                yield from _since_first(file, _json_rows(file, opened))
                 return
             lines = csv_lines(file, opened)
             first, header = next(lines, (0, [""]))
@@ -99,16 +103,31 @@ def _rows(file: Path, random: Random) -> Iterator[tuple[int, int, int | None]]:
             if names[:2] == ["minute", "count"]:
                 yield from _minutes(file, lines, random)
             elif first:
-                yield from _since_first(_csv_rows(file, first, names, lines))
+                yield from _since_first(file, _csv_rows(file, first, names, lines))
     except UnicodeDecodeError:
         raise TraceError(f"{file}: is not UTF-8; save it as UTF-8") from None
 
 
-def _since_first(rows: Iterable[tuple[int, int, int | None]]) -> Iterator[tuple[int, int, int | None]]:
-    first: int | None = None
+def _since_first(file: Path, rows: Iterable[tuple[int, int, int | None]]) -> Iterator[tuple[int, int, int | None]]:
+    first, unit, last = 0, 0, 0
     for line, arrival, duration in rows:
-        first = arrival if first is None else first
-        yield line, arrival - first, duration
+        if not unit:
+            first, unit = arrival, _units_per_second(arrival)
+        at = (arrival - first + unit // 2) // unit
+        if 0 < last - at <= _HOUR_US and first > _CALENDAR_US:
+            raise TraceError(
+                f"{file}: line {line}: arrives before the line above it; sort the file by arrival. Where clocks were"
+                " set back in that hour, sorting would mix two: write times in UTC or with their offset (+01:00)"
+            )
+        last = at
+        yield line, at, duration
+
+
+def _units_per_second(first: int) -> int:
+    """What the numbers of a file count, by the first: seconds since 1970 have ten digits, thousandths thirteen,
+    millionths sixteen, billionths nineteen, and no load lies so far in the future."""
+    digits = len(str(first // MICROSECONDS))
+    return 1 if digits < 12 else 1_000 if digits < 15 else 1_000_000 if digits < 18 else 1_000_000_000
 
 
 def _json_rows(file: Path, lines: Iterable[str]) -> Iterator[tuple[int, int, int | None]]:

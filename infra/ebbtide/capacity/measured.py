@@ -11,6 +11,8 @@ from ebbtide.capacity.model import DeletionCost, Scenario
 from ebbtide.settings.models.base import SettingsModel
 
 _Amount = Annotated[float, Field(strict=True, ge=0, le=86_400)]
+_Window = Annotated[float, Field(strict=True, ge=1, le=600)]
+_BYTES_PER_MEBIBYTE = 1 << 20
 _POD = ("schedule_seconds", "pull_seconds", "boot_seconds", "ready_seconds")
 _NODE = {
     "pods_per_node": "pods_per_node",
@@ -22,6 +24,7 @@ _OWN = (
     "cpu_idle_millicores",
     "cpu_busy_millicores",
     "cpu_window_seconds",
+    "warm_up_seconds",
     "worker_boot_seconds",
     "crashes_per_worker_hour",
     "deletion_cost",
@@ -55,8 +58,13 @@ class Measured(SettingsModel):
     """CPU of a worker that waits for a message."""
     cpu_busy_millicores: _Amount | None = None
     """CPU of a worker that handles one."""
-    cpu_window_seconds: _Amount | None = None
-    """What a CPU rate is taken over; a new pod has none before."""
+    cpu_window_seconds: _Window | None = None
+    """What a CPU rate is taken over, metrics-server's resolution: 15 to 60 as clusters are set up. A new pod has no
+    rate before."""
+    memory_mebibytes: _Amount | None = None
+    """What a pod uses, whatever its load: PHP workers give none back. Needed where the autoscaler looks at memory."""
+    warm_up_seconds: _Amount | None = None
+    """So much of the load's beginning is played once before time zero; 0 begins with the fewest pods."""
     metric_lag_seconds: dict[str, _Amount] = {}
     """How old the autoscaler's view is, by metric: `cpu`, `memory`, or the name of an external one."""
     deletion_cost: DeletionCost | None = None
@@ -79,6 +87,7 @@ class Measured(SettingsModel):
             pod=replace(scenario.pod, **{name: given[name] for name in _POD if name in given}),
             node=replace(scenario.node, **{field: given[name] for name, field in _NODE.items() if name in given}),
             metric_lags=tuple(sorted(self.metric_lag_seconds.items())),
+            memory_bytes=round((self.memory_mebibytes or 0) * _BYTES_PER_MEBIBYTE),
             **{name: given[name] for name in _OWN if name in given},
         )
 

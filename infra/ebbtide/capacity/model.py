@@ -51,19 +51,20 @@ class Scenario:
     """Of one idle worker: 70 of them used 22.5 (measured)."""
     cpu_busy_millicores: float = 0.11
     """Of one worker that handles a message; 70 that waited for something else used 7 to 10 (measured)."""
+    memory_request_bytes: int = 0
     memory_bytes: int = 0
-    """Of one pod, whatever its load."""
+    """What one pod uses, whatever its load. It counts only where the autoscaler looks at memory."""
     signals: tuple[tuple[str, Signal], ...] = ()
     """What each external metric measures, by its name."""
-    watched_queues: tuple[tuple[str, str], ...] = ()
-    """Which queue an external metric looks at, by its name; all of them where it is not stated."""
     metric_lag_seconds: float = 15.0
     """Age of what the autoscaler sees: metrics-server 15 to 75 s, a broker that is asked 1 s, Cloud Monitoring 60 to
     180 s."""
     metric_lags: tuple[tuple[str, float], ...] = ()
     """The same for one source, by the metric's name (`cpu`, `memory` or that of an external one), in seconds."""
     cpu_window_seconds: float = 15.0
-    """What the kubelet's rate is taken over; metrics-server asks every 15 s. A new pod has no sample before."""
+    """CPU is a rate: what a pod used between metrics-server's last two looks at its kubelet, over the time between
+    them. Its manifest asks every 15 s (`--metric-resolution`); clusters set up to 60. A new pod has no sample before
+    that has passed."""
     deletion_cost: DeletionCost = "none"
     """Whether something writes `controller.kubernetes.io/pod-deletion-cost`, and what: at each sync, so that the
     ReplicaSet sees what was true at the one before."""
@@ -75,6 +76,9 @@ class Scenario:
     crashes_per_worker_hour: float = 0.0
     pod: PodTimes = PodTimes()
     node: NodeTimes = NodeTimes()
+    warm_up_seconds: float = 1800.0
+    """The load's beginning, so much of it, is played once before time zero, so that pods and autoscaler are as such a
+    load keeps them; no figure has it. A load that is not four times as long begins with the fewest pods."""
     seed: int = 1
     sync_seconds: int = 15
 
@@ -95,7 +99,7 @@ class Row:
     reason: str
     """Why the number is what it is."""
     done: int = 0
-    """Messages that were handled to their end so far."""
+    """Messages that were handled to their end so far, those included that the warm-up left in hand."""
     returning: int = 0
     """Messages of killed workers that cannot be taken again yet."""
 
@@ -121,10 +125,12 @@ class Result:
     cut_off: int = 0
     crashed: int = 0
     left: int = 0
-    """Neither started nor done at the end."""
+    """Not done at the end."""
+    carried: int = 0
+    """Messages in hand, or on their way back, that the warm-up left at time zero. No figure counts them."""
     horizon_seconds: int = 0
     pod_seconds: float = 0.0
-    """Until the end of each drain: it is paid for."""
+    """From each pod's creation to the end of its drain: it is paid for."""
     node_seconds: float = 0.0
     peak_pods: int = 0
     """With those that drain."""
@@ -133,8 +139,7 @@ class Result:
     peak_waiting: int = 0
     oldest_seconds: float = 0.0
     waits: Histogram = field(default_factory=Histogram)
-    """From a message's arrival to its start; for one that came back, also from there to its next start."""
-    queues: dict[str, Histogram] = field(default_factory=dict)
-    """The waits of each queue, where there are several."""
+    """One of each message, from its arrival to the start of the try that was not cut off; for what is left at the end,
+    until then."""
     rows: list[Row] = field(default_factory=list)
     drains: list[Drain] = field(default_factory=list)

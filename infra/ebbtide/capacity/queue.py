@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 
 from ebbtide.capacity.histogram import MICROSECONDS
-from ebbtide.capacity.kernel import Cursor
+from ebbtide.capacity.kernel import Cursor, start_one
 from ebbtide.capacity.trace import Chunk
+from ebbtide.capacity.workers import Workers
 
 NEVER_US = 1 << 62
 
@@ -17,8 +19,7 @@ NEVER_US = 1 << 62
 class Queue:
     """One queue, filled from a load chunk by chunk. Its cursor says how far workers are."""
 
-    def __init__(self, name: str, load: Iterable[Chunk], redelivery_seconds: float) -> None:
-        self.name = name
+    def __init__(self, load: Iterable[Chunk], redelivery_seconds: float) -> None:
         self.cursor = Cursor()
         self.arrived = 0
         """Messages of all chunks that were read."""
@@ -27,14 +28,24 @@ class Queue:
         self._load: Iterator[Chunk] = iter(load)
         self._ahead: deque[Chunk] = deque()
         """Chunks that have arrived in part and wait for a worker: 16 bytes a waiting message."""
-        self._returned: list[tuple[int, int]] = []
-        """When each message of a killed worker can be taken again, and how long it takes."""
+        self.returned: list[tuple[int, int, int]] = []
+        """When each message of a killed worker can be taken again, when it arrived, and how long it takes."""
         self._redelivery_us = round(redelivery_seconds * MICROSECONDS)
 
     def read_until(self, now: int) -> None:
         """Have every message at hand that arrives before `now`."""
         while not self.exhausted and self.last_arrival_us < now:
             self._read_chunk()
+
+    def beginning(self, end_us: int) -> Chunk:
+        """The first messages, those that arrive before `end_us`. Nothing may have been started yet."""
+        self.read_until(end_us)
+        arrivals, durations = array("q"), array("q")
+        for chunk in self._ahead:
+            count = bisect_left(chunk[0], end_us)
+            arrivals.extend(chunk[0][:count])
+            durations.extend(chunk[1][:count])
+        return arrivals, durations
 
     def _read_chunk(self) -> bool:
         chunk = next(self._load, None)
@@ -54,17 +65,26 @@ class Queue:
         self.cursor.index = 0
         return True
 
-    def give_back(self, killed_us: int, duration: int) -> None:
-        """A worker was killed with a message in hand: all of it is to be done again."""
-        heappush(self._returned, (killed_us + self._redelivery_us, duration))
+    def give_back(self, killed_us: int, arrival: int, duration: int, end_us: int) -> None:
+        """A worker was killed with a message in hand that it would have ended at `end_us`: all of it is to be done
+        again, and its wait goes on until then."""
+        heappush(self.returned, (killed_us + self._redelivery_us, arrival, duration))
+        if arrival >= 0:
+            self.cursor.histogram.remove(end_us - duration - arrival)
 
     def next_return_us(self) -> int:
         """When the first message that came back can be taken."""
-        return self._returned[0][0] if self._returned else NEVER_US
+        return self.returned[0][0] if self.returned else NEVER_US
 
-    def take_returned(self) -> tuple[int, int]:
-        """The first message that came back: when it could be taken, and its duration."""
-        return heappop(self._returned)
+    def start_returned(self, workers: Workers) -> None:
+        """Start the first message that came back."""
+        ready, arrival, duration = heappop(self.returned)
+        start = start_one(workers, ready, arrival, duration)
+        self.cursor.started += 1
+        self.cursor.work_us += duration
+        # One that arrived before the beginning is of the warm-up, which no figure has.
+        if arrival >= 0:
+            self.cursor.histogram.add(start - arrival)
 
     def limit_to(self, returned_us: int) -> None:
         """Let the kernel stop where a message that came back is next."""
@@ -72,44 +92,32 @@ class Queue:
         end = len(cursor.arrivals)
         cursor.limit = end if returned_us == NEVER_US else bisect_right(cursor.arrivals, returned_us, cursor.index)
 
-    def head_us(self) -> int:
-        """When the next message can be taken, whichever it is; `NEVER_US` when the load is at its end."""
-        cursor = self.cursor
-        while cursor.index == len(cursor.arrivals):
-            if not self.next_chunk():
-                return self.next_return_us()
-        return min(cursor.arrivals[cursor.index], self.next_return_us())
-
-    def take(self) -> tuple[int, int]:
-        """The message that `head_us` is about: when it could be taken, and its duration."""
-        cursor = self.cursor
-        if cursor.index == len(cursor.arrivals) or self.next_return_us() < cursor.arrivals[cursor.index]:
-            return heappop(self._returned)
-        cursor.index += 1
-        return cursor.arrivals[cursor.index - 1], cursor.durations[cursor.index - 1]
-
     def waiting(self, now: int) -> int:
         """Messages that have come, or come back, before `now` and were not started."""
         cursor = self.cursor
         count = bisect_left(cursor.arrivals, now) - cursor.index
         for arrivals, _ in self._ahead:
             count += len(arrivals) if arrivals[-1] < now else bisect_left(arrivals, now)
-        return count + sum(at < now for at, _ in self._returned)
+        return count + sum(ready < now for ready, _, _ in self.returned)
 
     def returning(self, now: int) -> int:
         """Messages whose worker was killed and which cannot be taken yet."""
-        return sum(at >= now and at - self._redelivery_us <= now for at, _ in self._returned)
-
-    def unfinished(self) -> bool:
-        """Whether a killed message is still to be done again."""
-        return bool(self._returned)
+        return sum(ready >= now and ready - self._redelivery_us <= now for ready, _, _ in self.returned)
 
     def oldest_us(self, now: int) -> int:
-        """Since when the next message could be taken; `now` if nothing waits."""
+        """When the message that has waited longest arrived; `now` if nothing waits."""
         cursor = self.cursor
         first = now
         if cursor.index < len(cursor.arrivals):
             first = cursor.arrivals[cursor.index]
         elif self._ahead:
             first = self._ahead[0][0][0]
-        return min(now, first, self.next_return_us())
+        return min([now, first, *(arrival for ready, arrival, _ in self.returned if ready < now)])
+
+    def unstarted(self) -> Iterator[tuple[int, int]]:
+        """(arrival, duration) of every message at hand that is still to be started, those that come back included."""
+        cursor = self.cursor
+        yield from zip(cursor.arrivals[cursor.index :], cursor.durations[cursor.index :], strict=True)
+        for arrivals, durations in self._ahead:
+            yield from zip(arrivals, durations, strict=True)
+        yield from ((arrival, duration) for _, arrival, duration in self.returned)

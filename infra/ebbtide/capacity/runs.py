@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,9 +16,11 @@ from ebbtide.capacity.kernel import Kernel, PureKernel
 from ebbtide.capacity.load import read_load
 from ebbtide.capacity.measured import NOTHING, Measured
 from ebbtide.capacity.model import Result, Scenario, Signal
-from ebbtide.capacity.profile import DurationSource
+from ebbtide.capacity.patterns import draw_load
+from ebbtide.capacity.profile import DurationSource, LoadProfile
 from ebbtide.capacity.simulation import simulate
 from ebbtide.capacity.summary import Summary, summarize
+from ebbtide.capacity.trace import Chunk, IsSound
 from ebbtide.judgement.findings import Finding, SettingsError
 from ebbtide.settings.models.stack import StackSettings
 
@@ -26,27 +29,38 @@ _Key = TypeVar("_Key")
 _ACCELERATED_FROM_BYTES = 16_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LoadSource:
-    """Where a load comes from: small enough to hand to another process, which reads it again."""
+    """Where a load comes from: small enough to hand to another process, with the profile if that was read already."""
 
     file: Path
     durations: DurationSource | None = None
     signals: tuple[tuple[str, Signal], ...] = ()
     measured: Measured = NOTHING
 
-    def measured_of(self) -> Measured:
+    @cached_property
+    def profile(self) -> LoadProfile | None:
+        """What the file says where it is a profile. Raises SettingsError where it is no load at all."""
+        return read_load(self.file, self.durations).profile
+
+    @property
+    def all_measured(self) -> Measured:
         """What was measured: by the profile, and over that by what was given."""
-        profile = read_load(self.file, self.durations).profile
-        return self.measured.over(profile.measured) if profile else self.measured
+        return self.measured.over(self.profile.measured) if self.profile else self.measured
 
-    def signals_of(self) -> Mapping[str, Signal]:
+    @property
+    def all_signals(self) -> Mapping[str, Signal]:
         """What each external metric measures: by the profile, and over that by what was given."""
-        profile = read_load(self.file, self.durations).profile
-        return {**(profile.signals if profile else {}), **dict(self.signals)}
+        return {**(self.profile.signals if self.profile else {}), **dict(self.signals)}
+
+    def open(self, seed: int, is_sound: IsSound) -> Iterable[Chunk]:
+        """The messages. Raises SettingsError, also later, for a load that cannot be used."""
+        if self.profile is not None:
+            return draw_load(self.profile, seed, self.durations)
+        return read_load(self.file, self.durations, is_sound).open(seed)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
     """One consumer under one load with one seed."""
 
@@ -55,24 +69,31 @@ class Run:
     load: LoadSource
     seed: int = 1
 
+    @cached_property
     def scenario(self) -> Scenario:
         """Raises SettingsError for an autoscaler that the load cannot drive."""
-        consumer = self.stack.consumers[self.consumer]
-        scenario = build_scenario(self.stack, consumer, self.load.signals_of(), self.seed)
-        return self.load.measured_of().apply(scenario)
+        load = self.load
+        return build_scenario(
+            self.stack, self.stack.consumers[self.consumer], load.all_signals, self.seed, load.all_measured
+        )
+
+    @property
+    def counted_metrics(self) -> frozenset[str]:
+        """The autoscaler's metrics that a load says something about: those that count messages."""
+        hpa = self.scenario.hpa
+        return frozenset(metric.name for metric in hpa.metrics if not metric.of_pods) if hpa else frozenset()
 
     def assumptions(self) -> tuple[Assumption, ...]:
         """What a result of this run stands on. Raises SettingsError as `scenario` does."""
         consumer = self.stack.consumers[self.consumer]
-        return list_assumptions(self.stack, consumer, self.scenario(), self.load.measured_of())
+        return list_assumptions(self.stack, consumer, self.scenario, self.load.all_measured)
 
     def result(self, progress: Callable[[int], None] | None = None) -> Result:
         """Run it. Raises SettingsError for an autoscaler, a load or a consumer that cannot be simulated."""
         kernel = choose_kernel(self.load.file)
-        load = read_load(self.load.file, self.load.durations, kernel.is_sound)
-        scenario = self.scenario()
+        load, scenario = self.load.open(self.seed, kernel.is_sound), self.scenario
         try:
-            return simulate(scenario, load.open(self.seed), kernel, progress)
+            return simulate(scenario, load, kernel, progress)
         except SettingsError:
             raise
         except ValueError as error:
@@ -81,7 +102,7 @@ class Run:
     def summarize(self, result: Result) -> Summary:
         """The figures of a result of this run."""
         connections = self.stack.consumers[self.consumer].worker.connections.broker
-        return summarize(result, self.scenario(), connections)
+        return summarize(result, self.scenario, connections)
 
 
 def choose_kernel(load: Path) -> Kernel:

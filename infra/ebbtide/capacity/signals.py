@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ebbtide.capacity.histogram import MICROSECONDS
 from ebbtide.capacity.hpa import Metric, PodSamples
@@ -14,20 +14,27 @@ from ebbtide.capacity.hpa.spec import ControllerFlags
 from ebbtide.capacity.model import Scenario
 from ebbtide.capacity.pods import Fleet, SimulatedPod
 
+_NANOCORES = 1_000_000
+"""In a millicore."""
+
 
 @dataclass(frozen=True, slots=True)
 class State:
     """The consumer at one instant."""
 
     at_us: int
-    waiting: Sequence[int]
-    """Messages by queue."""
-    in_hand: Sequence[int]
-    """Messages by queue."""
+    waiting: int
+    """Messages."""
+    in_hand: int
+    """Messages, those of draining pods included: a broker counts them as well."""
     consuming: int
     """Pods that take messages."""
     returning: int = 0
     """Messages of killed workers that cannot be taken again yet."""
+    busy_us: int = 0
+    """How long workers have handled messages so far, all together, without pods that drain."""
+    worker_us: int = 0
+    """How long workers have been there to do so."""
 
 
 @dataclass(slots=True)
@@ -36,22 +43,19 @@ class Metrics:
 
     scenario: Scenario
     flags: ControllerFlags
-    queues: tuple[str, ...]
     states: deque[State] = field(default_factory=deque)
-    settling_us: int = field(init=False)
-    """How long after it is Ready a pod may still count otherwise than an old one."""
-    _kept_us: int = field(init=False)
+    kept_us: int = field(init=False)
+    """How far back a metric may look, and so how long after it is Ready a pod may count otherwise than an old one."""
 
     def __post_init__(self) -> None:
         scenario = self.scenario
         longest = max([scenario.metric_lag_seconds, *(lag for _, lag in scenario.metric_lags)])
-        self.settling_us = round((longest + scenario.cpu_window_seconds + scenario.sync_seconds) * MICROSECONDS)
-        self._kept_us = round(longest * MICROSECONDS)
+        self.kept_us = round((longest + scenario.cpu_window_seconds + scenario.sync_seconds) * MICROSECONDS)
 
     def record(self, state: State) -> None:
         """Keep a state for as long as any source lags."""
         self.states.append(state)
-        edge = state.at_us - self._kept_us
+        edge = state.at_us - self.kept_us
         while len(self.states) > 1 and self.states[1].at_us <= edge:
             self.states.popleft()
 
@@ -62,21 +66,13 @@ class Metrics:
         # The newest measurement that is old enough to be visible.
         state = next((state for state in reversed(self.states) if state.at_us <= edge), self.states[0])
         if metric.source in {"External", "Object"}:
-            return 1000 * self._messages(metric.name, state)
+            counts_in_hand = dict(self.scenario.signals).get(metric.name, "backlog") == "backlogAndInFlight"
+            return 1000 * (state.waiting + (state.in_hand if counts_in_hand else 0))
         return self._of_pods(metric, fleet, state, now)
-
-    def _messages(self, name: str, state: State) -> int:
-        watched = dict(self.scenario.watched_queues).get(name)
-        places = range(len(self.queues)) if watched is None else (self.queues.index(watched),)
-        count = sum(state.waiting[place] for place in places)
-        if dict(self.scenario.signals).get(name, "backlog") == "backlogAndInFlight":
-            count += sum(state.in_hand[place] for place in places)
-        return count
 
     def _of_pods(self, metric: Metric, fleet: Fleet, state: State, now: int) -> PodSamples:
         """All workers share the load, so all pods use the same; those that settle are sorted one by one."""
-        usage = self._usage_milli(metric, state)
-        request = self.scenario.memory_bytes * 1000 if metric.name == "memory" else self.scenario.cpu_request_millicores
+        usage, request = self._memory_milli() if metric.name == "memory" else self._cpu_milli(state)
         settling = [self._pod(pod, usage, request, state.at_us, now) for pod in fleet.settling]
         samples = group_pods(settling, metric, now, self.flags)
         settled = len(fleet.pods) - len(settling)
@@ -85,15 +81,33 @@ class Metrics:
         samples.ready_request_milli += settled * request
         return samples
 
-    def _usage_milli(self, metric: Metric, state: State) -> int:
-        """Of one pod."""
-        scenario = self.scenario
-        if metric.name == "memory":
-            return scenario.memory_bytes * 1000
-        workers = max(1, state.consuming * scenario.processes)
-        busy = min(sum(state.in_hand), workers)
-        used = busy * scenario.cpu_busy_millicores + (workers - busy) * scenario.cpu_idle_millicores
-        return round(scenario.processes * used / workers)
+    def _memory_milli(self) -> tuple[int, int]:
+        """What a pod uses, and its request."""
+        return self.scenario.memory_bytes * 1000, self.scenario.memory_request_bytes * 1000
+
+    def _cpu_milli(self, state: State) -> tuple[int, int]:
+        """What a pod uses, and its request. metrics-server counts in billionths of a core, and the controller rounds
+        up to thousandths (metrics/client.go, `MilliValue`)."""
+        scenario, busy = self.scenario, self._busy_share(state)
+        of_worker = busy * scenario.cpu_busy_millicores + (1 - busy) * scenario.cpu_idle_millicores
+        return -(-round(scenario.processes * of_worker * _NANOCORES) // _NANOCORES), scenario.cpu_request_millicores
+
+    def _busy_share(self, state: State) -> float:
+        """Which part of their time workers have handled messages, in the window before a sample."""
+        busy_us, worker_us = self._worked_until(state.at_us - round(self.scenario.cpu_window_seconds * MICROSECONDS))
+        there = state.worker_us - worker_us
+        return (state.busy_us - busy_us) / there if there else 0.0
+
+    def _worked_until(self, at: int) -> tuple[int, int]:
+        """How long workers had been busy, and there, at an instant; evenly between two states."""
+        for before, after in pairwise(self.states):
+            if before.at_us <= at < after.at_us:
+                passed, all_of_it = at - before.at_us, after.at_us - before.at_us
+                return (
+                    before.busy_us + (after.busy_us - before.busy_us) * passed // all_of_it,
+                    before.worker_us + (after.worker_us - before.worker_us) * passed // all_of_it,
+                )
+        return self.states[0].busy_us, self.states[0].worker_us
 
     def _pod(self, pod: SimulatedPod, usage: int, request: int, sampled_us: int, now: int) -> Pod:
         window = round(self.scenario.cpu_window_seconds * MICROSECONDS)

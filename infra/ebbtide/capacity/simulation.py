@@ -1,4 +1,4 @@
-"""A consumer under a load: queues, workers, pods, metrics and the autoscaler, sync by sync.
+"""A consumer under a load: queue, workers, pods, metrics and the autoscaler, sync by sync.
 
 Between two syncs nothing changes but the queue, so the kernel runs alone; everything else happens at a sync.
 """
@@ -6,20 +6,21 @@ Between two syncs nothing changes but the queue, so the kernel runs alone; every
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
 from random import Random
 
 from ebbtide.capacity.histogram import MICROSECONDS
 from ebbtide.capacity.hpa import Controller, Decision, History, Metric, PodCounts, Scale
-from ebbtide.capacity.kernel import Kernel, PureKernel, start_one
+from ebbtide.capacity.kernel import Kernel, PureKernel
 from ebbtide.capacity.model import Drain, Result, Row, Scenario
 from ebbtide.capacity.pods import Fleet, SimulatedPod
 from ebbtide.capacity.queue import NEVER_US, Queue
 from ebbtide.capacity.signals import Metrics, State
-from ebbtide.capacity.trace import Chunk, TraceError
-from ebbtide.capacity.workers import SLOT_BITS, SLOT_MASK, Workers
+from ebbtide.capacity.trace import LONGEST_RUN_US, Chunk, TraceError
+from ebbtide.capacity.workers import SLOT_BITS, Workers
 
 Progress = Callable[[int], None]
 """Called with the simulated seconds at every sync."""
@@ -27,22 +28,19 @@ Progress = Callable[[int], None]
 
 def simulate(
     scenario: Scenario,
-    load: Iterable[Chunk] | Mapping[str, Iterable[Chunk]],
+    load: Iterable[Chunk],
     kernel: Kernel | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Run a load to its end, and on until the queue is empty, at most as long again.
+    """Run a load to its end, and on until all of it is done and the last pod has gone back to the minimum.
 
-    Several loads by name are several queues: a free worker takes from the first that has a message, as
-    `messenger:consume first second` does. The kernel is for one queue; several take 2 us a message.
-
-    Raises TraceError for a load without messages and ValueError for a consumer without a worker.
+    What cannot be done is left: without pods, or where workers are killed so often that twice the time it takes is not
+    enough. Raises TraceError for a load without messages and ValueError for a consumer without a worker.
     """
     if scenario.processes < 1 or (scenario.hpa is None and scenario.start_replicas < 1):
         raise ValueError("has no worker: a backlog would only grow; give it at least one pod and one process")
-    loads = load if isinstance(load, Mapping) else {"queue": load}
     with _uncollected():
-        return _Run(scenario, loads, kernel or PureKernel()).run(progress)
+        return _Run(scenario, load, kernel or PureKernel()).run(progress)
 
 
 @contextmanager
@@ -59,7 +57,7 @@ def _uncollected() -> Iterator[None]:
 
 
 class _Run:
-    def __init__(self, scenario: Scenario, loads: Mapping[str, Iterable[Chunk]], kernel: Kernel) -> None:
+    def __init__(self, scenario: Scenario, load: Iterable[Chunk], kernel: Kernel) -> None:
         self.scenario = scenario
         self.kernel = kernel
         self.random = Random(scenario.seed)  # noqa: S311 - repeatable chance, no secret
@@ -67,67 +65,139 @@ class _Run:
         # Who drains kills what is longer than the grace period; a crash kills whatever is in hand.
         never_killed = -1 if scenario.crashes_per_worker_hour else scenario.grace_seconds * MICROSECONDS
         self.workers = Workers(noted_above_us=never_killed)
-        self.queues = [Queue(name, load, scenario.redelivery_seconds) for name, load in loads.items()]
+        self.queue = Queue(load, scenario.redelivery_seconds)
         self.result = Result()
+        self.pods_us = 0
+        """Of the pods that are gone."""
         self.starting: list[tuple[int, int, SimulatedPod]] = []
         self.draining: list[tuple[int, int, SimulatedPod]] = []
-        self.last_words: list[tuple[int, int, bool]] = []
-        """Messages in hand of draining pods: when each ends, its queue, and whether it is killed then."""
+        self.last_words: list[tuple[int, bool]] = []
+        """Messages in hand of draining pods: when each ends, and whether it is killed then."""
         self.killed = 0
+        self.unworked_us = 0
+        """Of the started messages, what no worker did or will do that counts as the consumer's: it was killed, or it
+        is a draining pod's."""
+        self.worker_us = 0
         self.controller = Controller(scenario.hpa) if scenario.hpa else None
-        self.metrics = None
-        if self.controller is not None:
-            self.metrics = Metrics(scenario, self.controller.flags, tuple(queue.name for queue in self.queues))
+        self.metrics = Metrics(scenario, self.controller.flags) if self.controller else None
+        self.rates = scenario.hpa is not None and any(metric.is_cpu for metric in scenario.hpa.metrics)
         self.history = History()
         self.wanted = scenario.start_replicas
+        self.moved_us = 0
+        """When there was last something to do, or another number of pods."""
+        self.paused = False
+        """Whether the controller does nothing until somebody scales by hand."""
+        self.longest_us = 0
         self.rotations = 0
 
     # The loop.
 
     def run(self, progress: Progress | None) -> Result:
-        for queue in self.queues:
-            queue.read_until(1)
-        if not any(queue.arrived for queue in self.queues):
+        self.queue.read_until(1)
+        if not self.queue.arrived:
             raise TraceError("the load has no message; give at least one arrival")
-        for _ in range(self.scenario.start_replicas):
-            self._begin(self.fleet.start_pod(0, warm=True), 0)
         step = self.scenario.sync_seconds * MICROSECONDS
-        now = 0
+        beginning, now = self._find_beginning(step)
+        for _ in range(self.scenario.start_replicas):
+            self._begin(self.fleet.start_pod(now, warm=True), now)
         if self.metrics is not None:
+            # Before that, nobody had anything to do.
+            before = self.metrics.kept_us
+            worker_us = self.scenario.start_replicas * self.scenario.processes * before
+            self.metrics.record(State(now - before, 0, 0, self.scenario.start_replicas, worker_us=-worker_us))
             self.metrics.record(self._state(now))
+        if now < 0:
+            load, self.queue = self.queue, Queue([beginning], self.scenario.redelivery_seconds)
+            while now < 0:
+                now += step
+                self._step(now, step)
+            self._begin_anew(load)
+        self._note_peaks()
         while True:
             now += step
-            self._advance(now)
-            self._finish_drains(now)
-            self._account(step)
-            state = self._sync(now)
-            self._interrupt_workers(now, step)
-            self._take_on(now)
+            state = self._step(now, step)
             if progress is not None:
                 progress(now // MICROSECONDS)
-            if self._over(now, state):
-                break
-        return self._close(now)
+            if self._is_over(now, state):
+                return self._close(now)
 
-    def _over(self, now: int, state: State) -> bool:
-        last_arrival = max(queue.last_arrival_us for queue in self.queues)
-        if now < last_arrival or not all(queue.exhausted for queue in self.queues):
+    def _step(self, now: int, step: int) -> State:
+        self._take_on(now)
+        self._advance(now)
+        self._account(now, step)
+        self._finish_drains(now)
+        state = self._sync(now)
+        self._interrupt_workers(now, step)
+        return state
+
+    def _find_beginning(self, step: int) -> tuple[Chunk, int]:
+        """The load's beginning as the warm-up plays it, before time zero, and when that begins."""
+        begin = -(round(self.scenario.warm_up_seconds * MICROSECONDS) // step * step)
+        self.queue.read_until(-4 * begin)
+        if self.queue.last_arrival_us < -4 * begin:
+            begin = 0
+        arrivals, durations = self.queue.beginning(-begin)
+        return (array("q", (arrival + begin for arrival in arrivals)), durations), begin
+
+    def _begin_anew(self, load: Queue) -> None:
+        """Time zero after a warm-up: pods, what workers hold and what the autoscaler remembers stay; what still waits
+        is gone, since the load brings it again."""
+        warm, self.queue = self.queue, load
+        self.kernel.finish(warm.cursor.histogram)
+        self.workers.forget_booted(0)
+        unfree = self.kernel.count_unfree(self.workers, 0)
+        load.returned = warm.returned
+        load.cursor.started = self.workers.in_hand(0, unfree) + len(self.last_words)
+        load.cursor.work_us = warm.cursor.work_us
+        # Who is to be killed is in hand, and known to come back.
+        killed = sum(killed for _, killed in self.last_words)
+        self.result = Result(carried=load.cursor.started + len(load.returned) - killed)
+        self.pods_us = self.killed = self.rotations = 0
+
+    def _is_over(self, now: int, state: State) -> bool:
+        queue = self.queue
+        if now <= queue.last_arrival_us or not queue.exhausted:
             return False
-        idle = not sum(state.waiting) and not sum(state.in_hand) and not any(q.unfinished() for q in self.queues)
-        return idle or now >= 2 * last_arrival + 3600 * MICROSECONDS
+        if state.waiting or state.in_hand or queue.returned:
+            self.moved_us = now
+            return (self.paused and not self.draining) or now >= self._longest_us()
+        least = self.scenario.hpa.min_replicas if self.scenario.hpa else self.wanted
+        at_rest = self.wanted <= least or now - self.moved_us > self._memory_us()
+        return (at_rest and not self.draining) or now >= LONGEST_RUN_US
+
+    def _longest_us(self) -> int:
+        """When to give up: twice the load, and twice the time that one pod needs for what is left of it now."""
+        if not self.longest_us:
+            left = sum(duration for _, duration in self.queue.unstarted())
+            twice = 2 * (self.queue.last_arrival_us + left // self.scenario.processes) + 3600 * MICROSECONDS
+            self.longest_us = min(twice, LONGEST_RUN_US)
+        return self.longest_us
+
+    def _memory_us(self) -> int:
+        """After how long with nothing to do and no change the autoscaler will never change anything again."""
+        assert self.controller is not None  # noqa: S101 - without one there is nothing to wait for
+        assert self.metrics is not None  # noqa: S101
+        flags, behavior = self.controller.flags, self.controller.spec.behavior
+        rules = (behavior.scale_up, behavior.scale_down) if behavior else ()
+        windows = [rule.stabilization_window_seconds or 0 for rule in rules]
+        periods = [policy.period_seconds for rule in rules for policy in rule.policies]
+        seconds = max([flags.downscale_stabilization_seconds, *windows]) + max([0, *periods])
+        return (seconds + flags.cpu_initialization_period_seconds) * MICROSECONDS + self.metrics.kept_us
 
     def _close(self, now: int) -> Result:
-        result = self.result
-        if len(self.queues) == 1:
-            result.waits = self.queues[0].cursor.histogram
-            self.kernel.finish(result.waits)
-        else:
-            result.queues = {queue.name: queue.cursor.histogram for queue in self.queues}
-            for histogram in result.queues.values():
-                result.waits.merge(histogram)
-        result.messages = sum(queue.arrived for queue in self.queues)
-        result.done = result.rows[-1].done
-        result.left = result.messages - result.done
+        result, queue = self.result, self.queue
+        result.waits = queue.cursor.histogram
+        self.kernel.finish(result.waits)
+        result.messages = queue.arrived
+        result.left = queue.arrived + result.carried - result.rows[-1].done
+        result.done = queue.arrived - result.left
+        if result.left:
+            for arrival, _ in queue.unstarted():
+                if 0 <= arrival < now:
+                    result.waits.add(now - arrival)
+        living = sum(now - max(pod.created_us, 0) for pod in self.fleet.pods)
+        going = sum(ended - max(pod.created_us, 0) for ended, _, pod in self.draining)
+        result.pod_seconds = (self.pods_us + living + going) / MICROSECONDS
         result.horizon_seconds = now // MICROSECONDS
         return result
 
@@ -135,61 +205,36 @@ class _Run:
 
     def _advance(self, now: int) -> None:
         """Start everything that starts before `now`, in order, returned messages included."""
-        for queue in self.queues:
-            queue.read_until(now)
-        if len(self.queues) > 1:
-            self._advance_several(now)
-        else:
-            self._advance_one(self.queues[0], now)
-        self.workers.forget_booted(now)
-
-    def _advance_one(self, queue: Queue, now: int) -> None:
-        workers, cursor = self.workers, queue.cursor
+        queue, workers, cursor = self.queue, self.workers, self.queue.cursor
+        queue.read_until(now)
         while True:
             returned = queue.next_return_us()
             if returned >= now:
                 returned = NEVER_US
             queue.limit_to(returned)
             if not self.kernel.run(cursor, workers, now):
-                return
+                break
             # Arrivals before a returned message may go on in the next chunk.
             if cursor.limit == len(cursor.arrivals) and queue.next_chunk():
                 continue
             if returned == NEVER_US or not workers.heap or workers.heap[0] >> SLOT_BITS >= now:
-                return
-            start_one(cursor, workers, *queue.take_returned())
-
-    def _advance_several(self, now: int) -> None:
-        workers = self.workers
-        while workers.heap and (free := workers.heap[0] >> SLOT_BITS) < now:
-            place, head = 0, now
-            for candidate, queue in enumerate(self.queues):
-                at = queue.head_us()
-                if at <= free:
-                    place, head = candidate, at
-                    break
-                if at < head:
-                    place, head = candidate, at
-            if head >= now:
-                return
-            workers.queues[workers.heap[0] & SLOT_MASK] = place
-            queue = self.queues[place]
-            start_one(queue.cursor, workers, *queue.take())
+                break
+            queue.start_returned(workers)
+        workers.forget_booted(now)
 
     def _state(self, now: int) -> State:
-        waiting = [queue.waiting(now) for queue in self.queues]
-        last_words = [place for end, place, _ in self.last_words if end > now]
-        if len(self.queues) == 1:
-            unfree = self.kernel.count_unfree(self.workers, now)
-            in_hand = [self.workers.in_hand(now, unfree) + len(last_words)]
-        else:
-            held = [self.workers.queues[slot] for slot in self.workers.busy(now)] + last_words
-            in_hand = [held.count(place) for place in range(len(self.queues))]
-        returning = sum(queue.returning(now) for queue in self.queues)
-        return State(now, waiting, in_hand, self.fleet.count(now)[0], returning)
+        workers, queue = self.workers, self.queue
+        in_hand = workers.in_hand(now, self.kernel.count_unfree(workers, now))
+        in_hand += sum(end > now for end, _ in self.last_words)
+        busy_us = 0
+        if self.rates:
+            left_us = workers.in_hand_us(now, self.kernel.unfree_us(workers, now))
+            busy_us = queue.cursor.work_us - left_us - self.unworked_us
+        consuming, returning = self.fleet.count(now)[0], queue.returning(now)
+        return State(now, queue.waiting(now), in_hand, consuming, returning, busy_us, self.worker_us)
 
-    def _give_back(self, at: int, slot: int) -> None:
-        self.queues[self.workers.queues[slot]].give_back(at, self.workers.durations[slot])
+    def _give_back(self, at: int, slot: int, end: int) -> None:
+        self.queue.give_back(at, self.workers.arrivals[slot], self.workers.durations[slot], end)
 
     # Pods.
 
@@ -202,9 +247,8 @@ class _Run:
             heappush(self.starting, (pod.consuming_us, pod.number, pod))
 
     def _take_on(self, now: int) -> None:
-        """Pods that begin to consume before the next sync: their workers are free from then on."""
-        edge = now + self.scenario.sync_seconds * MICROSECONDS
-        while self.starting and self.starting[0][0] < edge:
+        """Pods that begin to consume before `now`: their workers are free from then on."""
+        while self.starting and self.starting[0][0] < now:
             self.workers.add(heappop(self.starting)[2])
 
     def _stop(self, victims: list[SimulatedPod], now: int) -> None:
@@ -217,11 +261,12 @@ class _Run:
         for pod, slot, end in self.workers.remove(victims, now):
             number, killed = pod.number, end > deadline
             drains[number].messages += 1
+            self.unworked_us += end - now
             if killed:
                 drains[number].cut_off += 1
-                self._give_back(deadline, slot)
+                self._give_back(deadline, slot, end)
             last = min(end, deadline)
-            self.last_words.append((last, self.workers.queues[slot], killed))
+            self.last_words.append((last, killed))
             ends[number] = max(ends[number], last)
         for pod in victims:
             drain = drains[pod.number]
@@ -234,25 +279,33 @@ class _Run:
         while self.draining and self.draining[0][0] <= now:
             ended, _, pod = heappop(self.draining)
             self.fleet.release(pod, ended)
+            self.pods_us += ended - max(pod.created_us, 0)
         if self.last_words:
-            self.killed += sum(killed for end, _, killed in self.last_words if end <= now)
+            self.killed += sum(killed for end, killed in self.last_words if end <= now)
             self.last_words = [entry for entry in self.last_words if entry[0] > now]
         self.fleet.remove_empty_nodes(now)
 
-    def _account(self, step: int) -> None:
-        """Time of pods and nodes, by what there was at the end of the interval."""
-        result, seconds = self.result, step / MICROSECONDS
-        pods = len(self.fleet.pods) + len(self.draining)
-        result.pod_seconds += pods * seconds
-        result.node_seconds += len(self.fleet.nodes) * seconds
-        result.peak_pods = max(result.peak_pods, pods)
+    def _account(self, now: int, step: int) -> None:
+        """Time of nodes and workers since the last sync, which changed what there is of them."""
+        self.result.node_seconds += len(self.fleet.nodes) * step / MICROSECONDS
+        if self.rates:
+            settling = self.fleet.settling
+            there = (len(self.fleet.pods) - len(settling)) * step
+            there += sum(now - max(pod.consuming_us, now - step) for pod in settling if pod.consuming_us < now)
+            self.worker_us += self.scenario.processes * there
+
+    def _note_peaks(self) -> None:
+        """Pods are made at a sync, so there are never more than right after one."""
+        result = self.result
+        result.peak_replicas = max(result.peak_replicas, self.wanted)
+        result.peak_pods = max(result.peak_pods, len(self.fleet.pods) + len(self.draining))
 
     def _interrupt_workers(self, now: int, step: int) -> None:
         """Workers that are made anew (message limit) or crash, charged at the end of the interval."""
         scenario, workers = self.scenario, self.workers
         boot = round(scenario.worker_boot_seconds * MICROSECONDS)
         if scenario.message_limit and len(workers):
-            due = sum(queue.cursor.started for queue in self.queues) // scenario.message_limit
+            due = self.queue.cursor.started // scenario.message_limit
             for _ in range(due - self.rotations):
                 workers.renew(int(self.random.random() * len(workers)), boot, now)
             if due > self.rotations:
@@ -266,9 +319,11 @@ class _Run:
         expected = self.scenario.crashes_per_worker_hour * len(workers) * step / MICROSECONDS / 3600
         count = int(expected) + (self.random.random() < expected % 1)
         for _ in range(count):
-            slot = workers.crash(int(self.random.random() * len(workers)), boot, now)
-            if slot is not None:
-                self._give_back(now, slot)
+            held = workers.crash(int(self.random.random() * len(workers)), boot, now)
+            if held is not None:
+                slot, end = held
+                self._give_back(now, slot, end)
+                self.unworked_us += end - now
                 self.killed += 1
                 self.result.crashed += 1
         workers.sort()
@@ -280,34 +335,33 @@ class _Run:
         reason = "the number of pods is fixed"
         if self.controller is not None and self.metrics is not None:
             self.metrics.record(state)
-            self.fleet.settle(now, self.metrics.settling_us)
+            self.fleet.settle(now, self.metrics.kept_us)
             decision = self._decide(self.controller, self.metrics, now)
             reason = explain_decision(decision, self.controller.spec.metrics)
+            self.paused = is_paused(decision)
             self._scale(decision.desired, now)
             if self.scenario.deletion_cost == "messagesInHand":
                 self.fleet.write_costs(self.workers.busy(now))
+        self._note_peaks()
         self._report(state, reason)
         return state
 
     def _report(self, state: State, reason: str) -> None:
         result, now = self.result, state.at_us
-        waiting, in_hand = sum(state.waiting), sum(state.in_hand)
-        oldest = (now - min(queue.oldest_us(now) for queue in self.queues)) / MICROSECONDS if waiting else 0.0
-        result.peak_waiting = max(result.peak_waiting, waiting)
+        oldest = (now - self.queue.oldest_us(now)) / MICROSECONDS if state.waiting else 0.0
+        result.peak_waiting = max(result.peak_waiting, state.waiting)
         result.oldest_seconds = max(result.oldest_seconds, oldest)
-        result.peak_replicas = max(result.peak_replicas, self.wanted)
-        done = sum(queue.cursor.started for queue in self.queues) - in_hand - self.killed
         result.rows.append(
             Row(
                 now // MICROSECONDS,
                 self.wanted,
                 state.consuming,
                 len(self.draining),
-                waiting,
-                in_hand,
+                state.waiting,
+                state.in_hand,
                 oldest,
                 reason,
-                done,
+                self.queue.cursor.started - state.in_hand - self.killed,
                 state.returning,
             )
         )
@@ -319,13 +373,22 @@ class _Run:
         return controller.sync(self.history, now, Scale(self.wanted, replicas), counts, inputs)
 
     def _scale(self, desired: int, now: int) -> None:
-        if desired != self.wanted:
-            self.result.changes += 1
+        if desired == self.wanted:
+            return
+        self.result.changes += 1
+        self.moved_us = now
         for _ in range(desired - self.wanted):
             self._begin(self.fleet.start_pod(now), now)
         if desired < self.wanted:
             self._stop(self.fleet.choose_victims(self.wanted - desired, now), now)
+            # Who holds nothing is gone at once.
+            self._finish_drains(now)
         self.wanted = desired
+
+
+def is_paused(decision: Decision) -> bool:
+    """Whether the controller leaves its target alone (`ScalingDisabled`)."""
+    return decision.current == 0 and decision.metric is None and not decision.error
 
 
 _LIMITS = {
@@ -342,9 +405,14 @@ def explain_decision(decision: Decision, metrics: tuple[Metric, ...]) -> str:
     if decision.metric is None:
         if decision.error:
             return f"no metric ({decision.error}): the number stays at {decision.current}"
+        if is_paused(decision):
+            return (
+                "the autoscaler is paused (ScalingDisabled): it wakes from no zero but one that it made itself, so"
+                " somebody has to scale by hand; stays at 0"
+            )
         return decision.reason or f"stays at {decision.current}"
     metric, ratio = metrics[decision.metric], decision.metrics[decision.metric].ratio
-    target = f"{metric.target} %" if metric.target_type == "Utilization" else f"{metric.target / 1000:g}"
+    target = f"{metric.target} %" if metric.target_type == "Utilization" else f"{metric.target / 1000:.12g}"
     words = [f"{metric.name} is at {ratio:.2f} of its target of {target} and asks for {decision.proposal}"]
     for place, (other, found) in enumerate(zip(metrics, decision.metrics, strict=True)):
         if place != decision.metric:

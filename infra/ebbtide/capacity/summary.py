@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from statistics import median_low
 
@@ -25,7 +25,7 @@ class Summary:
     """Messages killed at the end of a grace period; each is handled again."""
     crashed: int
     left: int
-    """Messages that were not done when the run ended: more than that arrives than is handled."""
+    """Messages that were not done when the run ended: nothing would ever handle them. Their waits count until then."""
     pod_hours: float
     node_hours: float
     peak_replicas: int
@@ -91,15 +91,39 @@ def ranges(summaries: Sequence[Summary]) -> dict[str, Range]:
 def in_words(after: Mapping[str, float], before: Mapping[str, float] | None = None) -> str:
     """The figures that decide, in a sentence; with those of `before` where they are others."""
     parts = []
-    for words, name, form in (
-        ("95 % of the messages wait at most", "wait_p95_seconds", "{:,.1f} s"),
-        ("the longest", "wait_max_seconds", "{:,.1f} s"),
-        ("most pods", "peak_replicas", "{}"),
-        ("pod-hours", "pod_hours", "{:,.1f}"),
-    ):
-        new = form.format(after[name])
-        old = form.format(before[name]) if before else new
-        parts.append(f"{words} {new}" if old == new else f"{words} {old} → {new}")
+    for words, name, show in _IN_WORDS:
+        new = show(after, name)
+        old = show(before, name) if before else new
+        if not new == old == _NEVER:
+            parts.append(f"{words} {new}" if old == new else f"{words} {old} → {new}")
+    if after["left"] or (before and before["left"]):
+        new = _left(after)
+        old = _left(before) if before else new
+        parts.insert(0, new if old == new else f"{old} → {new}")
     if after["cut_off"]:
-        parts.append(f"{after['cut_off']} messages cut off by the grace period")
+        parts.append(f"{after['cut_off']:,} messages cut off by the grace period")
     return ", ".join(parts)
+
+
+_NEVER = "no end"
+
+
+def _left(figures: Mapping[str, float]) -> str:
+    if figures["left"] >= figures["messages"]:
+        return f"none of {figures['messages']:,} messages is handled"
+    return f"{figures['left']:,} of {figures['messages']:,} messages left undone"
+
+
+def _wait(figures: Mapping[str, float], name: str) -> str:
+    """In seconds; where messages are left, those have waited longer yet."""
+    if figures["left"] >= figures["messages"]:
+        return _NEVER
+    return f"{figures[name]:,.1f} s{' and more' if figures['left'] else ''}"
+
+
+_IN_WORDS: tuple[tuple[str, str, Callable[[Mapping[str, float], str], str]], ...] = (
+    ("95 % of the messages wait at most", "wait_p95_seconds", _wait),
+    ("the longest", "wait_max_seconds", _wait),
+    ("most pods", "peak_replicas", lambda figures, name: f"{figures[name]}"),
+    ("pod-hours", "pod_hours", lambda figures, name: f"{figures[name]:,.1f}"),
+)

@@ -124,7 +124,7 @@ def what_binds(entry: Tried, goal: Goal) -> str:
     summary = entry.summary
     missed = f"{goal.name} is {goal.show(goal.value_of(summary))}"
     if summary.left:
-        return f"{summary.left} messages are left undone: more arrives than so many workers handle"
+        return f"{summary.left} messages are left undone, however long the run goes on"
     if goal.name not in _SECONDS and goal.name != "backlog":
         return missed
     if summary.share_at_maximum >= 0.5:

@@ -26,9 +26,10 @@ def what_if(root: Path, after: StackSettings, before: StackSettings | None = Non
             continue
         subject = f"{consumer} under {file.relative_to(root)} (simulated): "
         try:
-            new = Run(after, consumer, LoadSource(file))
-            old = Run(before, consumer, LoadSource(file)) if before and consumer in before.consumers else None
-            if old is not None and old.scenario() == new.scenario():
+            load = LoadSource(file)
+            new = Run(after, consumer, load)
+            old = Run(before, consumer, load) if before and consumer in before.consumers else None
+            if old is not None and old.scenario == new.scenario:
                 old = None
             before_it = asdict(old.summarize(old.result())) if old else None
             yield subject + in_words(asdict(new.summarize(new.result())), before_it)

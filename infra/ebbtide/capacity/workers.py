@@ -25,8 +25,8 @@ class Workers:
         """A message of at most so long is never killed, so its duration is not noted: a tenth of the kernel's time."""
         self.durations = array("q")
         """How long the last noted message of each worker takes, in microseconds."""
-        self.queues: list[int] = []
-        """Which queue it came from."""
+        self.arrivals = array("q")
+        """When that message arrived, in microseconds."""
         self._owners: list[SimulatedPod | None] = []
         self._booting: dict[int, tuple[int, int]] = {}
         """Workers that are made anew: when their message ends, and when they are free after that."""
@@ -58,7 +58,7 @@ class Workers:
         missing = count - len(self.durations)
         if missing > 0:
             self.durations.extend(array("q", bytes(8 * missing)))
-            self.queues.extend([0] * missing)
+            self.arrivals.extend(array("q", bytes(8 * missing)))
             self._owners.extend([None] * missing)
 
     def add(self, pod: SimulatedPod) -> None:
@@ -98,6 +98,10 @@ class Workers:
         """Messages that workers hold at `now`, of which so many are not free. A worker that boots holds none."""
         return unfree - sum(end <= now for end, _ in self._booting.values())
 
+    def in_hand_us(self, now: int, unfree_us: int) -> int:
+        """How much of the messages in hand is left at `now`, where so much passes until all workers are free."""
+        return unfree_us - sum(free - max(end, now) for end, free in self._booting.values() if free > now)
+
     def busy(self, now: int) -> list[int]:
         """The numbers of the workers that hold a message at `now`."""
         edge = (now + 1) << SLOT_BITS
@@ -111,13 +115,14 @@ class Workers:
         if free > now:
             self._booting[key & SLOT_MASK] = (end, free)
 
-    def crash(self, place: int, boot_us: int, now: int) -> int | None:
-        """A worker dies and is made anew. Returns its number if it held a message. Sort the heap afterwards."""
+    def crash(self, place: int, boot_us: int, now: int) -> tuple[int, int] | None:
+        """A worker dies and is made anew. Returns its number, and when its message would have ended, if it held one.
+        Sort the heap afterwards."""
         key = self.heap[place]
         slot, end = key & SLOT_MASK, self._message_end(key)
         self.heap[place] = ((now + boot_us) << SLOT_BITS) | slot
         self._booting[slot] = (min(end, now), now + boot_us)
-        return slot if end > now else None
+        return (slot, end) if end > now else None
 
     def sort(self) -> None:
         """Make the heap one again."""

@@ -16,11 +16,12 @@ from ebbtide.capacity.model import Result
 from ebbtide.capacity.runs import LoadSource, Run, explain_minute, run_all
 from ebbtide.capacity.summary import Range, ranges
 from ebbtide.capacity.trace import write_trace
-from ebbtide.cli.output import project_root
+from ebbtide.cli.output import BAD_INPUT, project_root
 from ebbtide.cli.progress_bar import Advance, progress_bar
 from ebbtide.cli.simulate_inputs import (
     Options,
     check_report,
+    check_signals,
     choose_consumer,
     find_load,
     read_cases,
@@ -30,7 +31,7 @@ from ebbtide.cli.simulate_inputs import (
     read_signals,
     refusal,
 )
-from ebbtide.settings.loading.loader import LoadedStack, read_stack
+from ebbtide.settings.loading.loader import read_stack
 
 if TYPE_CHECKING:
     from ebbtide.report.model import Report
@@ -39,7 +40,7 @@ _DAY_SECONDS = 86_400
 
 
 def run(options: Options) -> None:
-    """Simulate a consumer and print what comes of it."""
+    """Simulate a consumer and print what comes of it. Exit status 1 if it leaves messages undone."""
     root = project_root(options.project)
     moment = read_moment(options.why)
     check_report(options.report)
@@ -57,8 +58,12 @@ def run(options: Options) -> None:
         run_sweep(options, loaded, consumer, load)
         return
     cases = read_cases(options, loaded, consumer, root)
-    outcome = {label: _run_case(case, consumer, load, options.seeds, label) for label, case in cases.items()}
+    firsts = {label: Run(case.settings, consumer, load) for label, case in cases.items()}
+    check_signals(load.signals, firsts.values())
+    outcome = {label: _run_case(first, options.seeds, label) for label, first in firsts.items()}
     _show(options, consumer, load, outcome, _why(moment, outcome))
+    if list(outcome.values())[-1].figures["left"].high:
+        raise typer.Exit(BAD_INPUT)
 
 
 def convert(source: Path, target: Path, durations: str | None, seed: int) -> None:
@@ -81,9 +86,8 @@ class _Outcome:
     assumptions: tuple[Assumption, ...]
 
 
-def _run_case(case: LoadedStack, consumer: str, load: LoadSource, seeds: int, label: str) -> _Outcome:
-    runs = {seed: Run(case.settings, consumer, load, seed) for seed in range(1, seeds + 1)}
-    first = runs.pop(1)
+def _run_case(first: Run, seeds: int, label: str) -> _Outcome:
+    runs = {seed: Run(first.stack, first.consumer, first.load, seed) for seed in range(2, seeds + 1)}
     assumptions = first.assumptions()
     with progress_bar(f"{label}, seed 1") as advance:
         result = first.result(lambda seconds: _tick(advance, seconds))

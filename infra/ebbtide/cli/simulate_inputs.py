@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from ebbtide.capacity.measured import Measured
 from ebbtide.capacity.model import Signal
 from ebbtide.capacity.profile import Durations, DurationSource
+from ebbtide.capacity.runs import Run
 from ebbtide.capacity.samples import read_samples
 from ebbtide.capacity.what_if import load_profile
 from ebbtide.judgement.findings import Finding, SettingsError, parse_path
@@ -101,6 +103,15 @@ def read_signals(given: list[str]) -> tuple[tuple[str, Signal], ...]:
             )
         found[name] = signal  # type: ignore[assignment]
     return tuple(found.items())
+
+
+def check_signals(given: tuple[tuple[str, Signal], ...], runs: Iterable[Run]) -> None:
+    """Refuse a signal for a metric that none of these has: it would change nothing. Raises SettingsError."""
+    known = sorted(frozenset[str]().union(*(run.counted_metrics for run in runs)))
+    for name, _ in given:
+        if name not in known:
+            remedy = f"name {' or '.join(known)}" if known else "leave it out: nothing scales on a count of messages"
+            raise refusal("--signal", f"is no metric of this autoscaler (got {name!r})", remedy)
 
 
 def read_measured(given: list[str]) -> Measured:

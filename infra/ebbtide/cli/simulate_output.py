@@ -35,6 +35,13 @@ def print_assumptions(console: Console, assumptions: Sequence[Assumption]) -> No
     console.print(f"[bold]and leaves out[/] {'; '.join(NOT_MODELLED)}.")
 
 
+def undone(left: Range, messages: Range, label: str) -> str:
+    """That a run left messages, which no other figure tells."""
+    counts = f"{left.middle:,}" if left.low == left.high else f"{left.low:,} to {left.high:,}"
+    which = f" {escape(label)}:" if label else ""
+    return f"[bold red]Not done:[/]{which} {counts} of {messages.middle:,} messages; their waits count up to the end."
+
+
 def print_result(
     title: str,
     lead: str,
@@ -47,6 +54,10 @@ def print_result(
     console.print(f"[bold]{escape(title)}[/]: {escape(lead)}")
     console.print()
     console.print(as_rich_table(figures_table(figures)))
+    for label, case in figures.items():
+        if case["left"].high:
+            console.print()
+            console.print(undone(case["left"], case["messages"], label if len(figures) > 1 else ""), soft_wrap=True)
     for line in why:
         console.print(line, soft_wrap=True, markup=False)
     print_assumptions(console, assumptions)

@@ -17,7 +17,7 @@ from ebbtide.capacity.summary import Summary, ranges
 from ebbtide.capacity.sweep import Goal, Sweep, Tried, best, cheapest, parse_goal, parse_sweep, what_binds
 from ebbtide.cli.output import BAD_INPUT
 from ebbtide.cli.progress_bar import progress_bar
-from ebbtide.cli.simulate_inputs import Options, refusal, setting_path, with_changes
+from ebbtide.cli.simulate_inputs import Options, check_signals, refusal, setting_path, with_changes
 from ebbtide.cli.simulate_output import as_rich_table, print_assumptions
 from ebbtide.explain.text import make_console
 from ebbtide.report.model import Table
@@ -39,7 +39,9 @@ def run_sweep(options: Options, loaded: LoadedStack, consumer: str, load: LoadSo
     for value in sweep.values:
         settings = with_values(base, {path: value}, "--sweep").settings
         runs |= {(value, seed): Run(settings, consumer, load, seed) for seed in range(1, options.seeds + 1)}
-    assumptions = _common_assumptions([runs[value, 1] for value in (sweep.values[0], sweep.values[-1])])
+    ends = [runs[value, 1] for value in (sweep.values[0], sweep.values[-1])]
+    check_signals(load.signals, ends)
+    assumptions = _common_assumptions(ends)
     tried, interrupted = _try_all(runs, options.seeds, goal)
     _show_sweep(options, sweep, goal, tried, assumptions, interrupted=interrupted)
     if interrupted:

@@ -1,0 +1,45 @@
+"""The line of simulation under a review: what a change does, and never a good word for work that is not done."""
+
+from __future__ import annotations
+
+import pytest
+from tests.capacity.conftest import CONSUMER, stack_of
+
+from ebbtide.capacity.what_if import what_if
+
+_PROFILE = "messagesPerDay: 30\ndurations: {p50: 5s, max: 20s}\nsignals: {mail_backlog: backlog}\n"
+_FIXED = {"autoscaling": {"kind": "fixed", "replicas": 1}, "worker": {**CONSUMER["worker"], "processes": 1}}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project with a load of the consumer `mail`."""
+    (tmp_path / "loads").mkdir()
+    (tmp_path / "loads" / "mail.yaml").write_text(_PROFILE)
+    return tmp_path
+
+
+def test_a_review_is_told_what_the_load_meets(project):
+    (line,) = what_if(project, stack_of())
+    assert line.startswith("mail under loads/mail.yaml (simulated): 95 % of the messages wait at most ")
+    assert "left undone" not in line
+
+
+@pytest.fixture
+def dying(project):
+    """The same with messages of a minute or more, and workers that die a few times in each."""
+    text = _PROFILE.replace("p50: 5s, max: 20s", "p50: 4m, max: 20m") + "measured: {crashesPerWorkerHour: 9000}\n"
+    (project / "loads" / "mail.yaml").write_text(text)
+    return project
+
+
+def test_work_that_is_left_is_the_first_thing_that_is_said(dying):
+    (line,) = what_if(dying, stack_of(**_FIXED))
+    assert "(simulated): none of " in line
+    assert " messages is handled, most pods 1" in line
+    assert "wait" not in line, "nobody has waited 0.0 s for what never began"
+
+
+def test_a_change_is_not_praised_for_waits_that_never_end(dying):
+    (line,) = what_if(dying, stack_of(**_FIXED), stack_of(autoscaling={"kind": "fixed", "replicas": 2}))
+    assert " messages is handled, most pods 2 → 1" in line
