@@ -166,15 +166,18 @@ def _run_in(root: Path, command: Sequence[str], shared: Sequence[Path]) -> int:
     for directory in shared:
         directory.mkdir(parents=True, exist_ok=True)
     mounts = [
+        (root, root),
         *((Path(name), root / name.lstrip("/")) for name in ("/proc", "/dev", "/sys")),
         *_lent(root, variables),
         *((directory.resolve(), root / directory.resolve().relative_to("/")) for directory in shared),
     ]
     script = [_mount_line(source, target) for source, target in mounts if source.exists()]
+    # A root of its own, not chroot's: in that one the tests could make no namespaces.
+    script += [f"cd {shlex.quote(str(root))} && pivot_root . mnt && umount --lazy /mnt || exit"]
     # The shell stays: it is the namespace's first process, and takes in those that their parents left.
-    script += ['chroot "$@"', "exit $?"]
+    script += [f'cd {_CLONE} && "$@"', "exit $?"]
     process = subprocess.Popen(
-        [*_CONTAINED, "sh", "-c", "\n".join(script), "sh", str(root), "env", "-C", _CLONE, *command],
+        [*_CONTAINED, "sh", "-c", "\n".join(script), "sh", *command],
         env={**variables, "PATH": _PATH, "HOME": _HOME},
     )
     return _ended(process)

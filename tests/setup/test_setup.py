@@ -104,10 +104,10 @@ def test_another_lock_is_installed_into_what_is_there(checkout, name):
 def test_what_broke_is_begun_anew_by_the_next_run(checkout, step):
     status, lines = checkout.run(broken=step, says="ERROR: Could not install: [Errno 28] No space left on device")
     assert status == 1
-    assert lines == [
-        "scripts/setup: ERROR: Could not install: [Errno 28] No space left on device; once that is put right, the same "
-        "command again makes .venv anew"
-    ]
+    (line,) = lines
+    assert (
+        "ERROR: Could not install: [Errno 28] No space left on device; once that is put right, the same command" in line
+    )
     checkout.steps()
     assert checkout.run() == (0, [])
     assert checkout.steps() == WHOLE
@@ -171,8 +171,8 @@ def test_two_at_once_make_it_once(checkout):
 
 def test_no_answer_from_the_index_is_said_beside_what_pip_makes_of_it(checkout):
     said = (
-        "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(': Failed to establish a new "
-        "connection: [Errno -3] Temporary failure in name resolution')': /simple/rich/\n"
+        "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(': Failed to establish a "
+        "new connection: [Errno -3] Temporary failure in name resolution')': /simple/rich/\n"
         "ERROR: Could not find a version that satisfies the requirement rich==14 (from versions: none)\n"
         "ERROR: No matching distribution found for rich==14"
     )
