@@ -19,7 +19,7 @@ _TOOLS = Path(__file__).resolve().parent.parent
 # Last on the path: its modules have short names.
 sys.path.append(str(_TOOLS / "cluster"))
 
-from cache import build_once, say  # noqa: E402
+from cache import build_once  # noqa: E402
 from problem import Problem  # noqa: E402
 from programs import go_program, go_version  # noqa: E402
 
@@ -28,9 +28,9 @@ _PINS = _TOOLS / "pulumi-kubernetes"
 _MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 
 
-def kubernetes_plugin() -> Path | None:
-    """The plugin's file; builds it where that has not been done. None, with a line that says why, where it cannot be
-    built: no Go, or a registry that does not serve the module."""
+def kubernetes_plugin() -> Path:
+    """The plugin's file; builds it where that has not been done. Raises Problem where it cannot be built: no Go, or a
+    registry that does not serve the module."""
     try:
         go = go_program()
 
@@ -40,12 +40,9 @@ def kubernetes_plugin() -> Path | None:
         pins = b"".join(path.read_bytes() for path in (_PINS / "go.mod", _PINS / "go.sum", Path(__file__)))
         pins += version("pulumi-kubernetes").encode() + go_version()
         return build_once("pulumi-kubernetes", pins, build, "about eight") / NAME
-    except Problem as problem:
-        why = str(problem)
     except subprocess.CalledProcessError as error:
         why = (error.stderr or error.stdout).strip()[-300:]
-    say(f"Pulumi's Kubernetes plugin was not built ({why}): a stand-in takes its place.")
-    return None
+        raise Problem(f"Pulumi's Kubernetes plugin could not be built: {why}") from None
 
 
 def _build(go: Callable[..., str], target: Path) -> None:
