@@ -12,7 +12,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cache import say
 from foreign import foreign_cluster
 from images import IMAGES, build_image
 from layout import Layout
@@ -20,6 +19,7 @@ from node import bring_up, import_image, kubectl
 from problem import Problem
 from processes import is_running, recorded
 from programs import KUBERNETES, METRICS_SERVER, build_programs, install_debian_packages
+from progress import say
 from teardown import remains, take_down
 
 

@@ -9,9 +9,10 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cache import build_once, cache_root, say
+from cache import build_once, cache_root
 from problem import Problem
 from programs import TOOLS, program
+from progress import Note
 
 ROOT = TOOLS.parent
 SUITE = "bookworm"
@@ -71,13 +72,15 @@ def build_image(image: Image) -> Path:
     if image.base:
         build_image(image.base)
 
-    def build(target: Path) -> None:
+    def build(target: Path, note: Note) -> None:
         if image is BASE:
+            note("debootstrap")
             _debootstrap(target / "debian.tar")
+        note("buildah")
         _build(image, target)
         (target / "debian.tar").unlink(missing_ok=True)
 
-    return build_once(f"image-{image.name}", image.pins().encode(), build, "one or two") / "image.tar"
+    return build_once(f"image-{image.name}", image.pins().encode(), build, 1) / "image.tar"
 
 
 def _build(image: Image, target: Path) -> None:
@@ -163,12 +166,3 @@ def _files(path: Path) -> list[Path]:
         return [path]
     found = (file for file in path.rglob("*") if file.is_file() and not _UNTRACKED.intersection(file.parts))
     return sorted(found)
-
-
-def build_all() -> dict[str, Path]:
-    """Every image's archive by name."""
-    archives = {}
-    for image in IMAGES.values():
-        archives[image.name] = build_image(image)
-        say(f"{image.reference}: {archives[image.name]}")
-    return archives

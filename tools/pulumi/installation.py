@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -20,9 +19,9 @@ from pathlib import Path
 
 from kubernetes_plugin import kubernetes_plugin
 from problem import Problem
+from pulumi_cli import pulumi_cli_directory
 
 _HERE = Path(__file__).resolve().parent
-_ROOT = _HERE.parent.parent
 
 
 def install(directory: Path, state: Path | None = None) -> dict[str, str]:
@@ -32,11 +31,7 @@ def install(directory: Path, state: Path | None = None) -> dict[str, str]:
     state = state or directory / "state"
     for made in (binaries, home / "plugins", state):
         made.mkdir(parents=True, exist_ok=True)
-    # Stopped early, a build leaves nothing; its own message says what it does.
-    built = subprocess.run([_ROOT / "scripts" / "pulumi-engine"], stdout=subprocess.PIPE, text=True, check=False)
-    if built.returncode:
-        raise Problem("the Pulumi CLI could not be built; the message of scripts/pulumi-engine is above")
-    _link(Path(built.stdout.strip()) / "pulumi", binaries / "pulumi")
+    _link(pulumi_cli_directory() / "pulumi", binaries / "pulumi")
     # Beside the CLI, where Pulumi's installer puts it: anywhere else on PATH the engine warns about it.
     _write_launcher(binaries / "pulumi-language-python", "language_host.py")
     _install_plugin(home, "kubernetes", lambda path: _link(kubernetes_plugin(), path))

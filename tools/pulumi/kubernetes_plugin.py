@@ -11,7 +11,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,7 +20,8 @@ sys.path.append(str(_TOOLS / "cluster"))
 
 from cache import build_once  # noqa: E402
 from problem import Problem  # noqa: E402
-from programs import go_program, go_version  # noqa: E402
+from programs import go_build, go_program, go_version  # noqa: E402
+from progress import Note  # noqa: E402
 
 NAME = "pulumi-resource-kubernetes"
 _PINS = _TOOLS / "pulumi-kubernetes"
@@ -31,33 +31,28 @@ _MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 def kubernetes_plugin() -> Path:
     """The plugin's file; builds it where that has not been done. Raises Problem where it cannot be built: no Go, or a
     registry that does not serve the module."""
+    pins = b"".join(path.read_bytes() for path in (_PINS / "go.mod", _PINS / "go.sum", Path(__file__)))
+    pins += version("pulumi-kubernetes").encode() + go_version()
     try:
-        go = go_program()
-
-        def build(target: Path) -> None:
-            _build(lambda *arguments: _run([go, *arguments], target), target)
-
-        pins = b"".join(path.read_bytes() for path in (_PINS / "go.mod", _PINS / "go.sum", Path(__file__)))
-        pins += version("pulumi-kubernetes").encode() + go_version()
-        return build_once("pulumi-kubernetes", pins, build, "about eight") / NAME
-    except subprocess.CalledProcessError as error:
-        why = (error.stderr or error.stdout).strip()[-300:]
-        raise Problem(f"Pulumi's Kubernetes plugin could not be built: {why}") from None
+        return build_once("pulumi-kubernetes", pins, _build, 12) / NAME
+    except Problem as problem:
+        raise Problem(f"Pulumi's Kubernetes plugin could not be built:\n{problem}") from None
 
 
-def _build(go: Callable[..., str], target: Path) -> None:
+def _build(target: Path, note: Note) -> None:
     """Build in the target itself: what a go.mod replaces may not lie in the read-only module cache."""
     for file in ("go.mod", "go.sum"):
         shutil.copy2(_PINS / file, target)
     source, stated = target / "source", version("pulumi-kubernetes")
-    downloaded = json.loads(go("mod", "download", "-json", _MODULE))["Dir"]
+    note(f"downloading {_MODULE}")
+    downloaded = json.loads(_go(target, "mod", "download", "-json", _MODULE))["Dir"]
     shutil.copytree(downloaded, source, copy_function=shutil.copyfile)
     for directory in (source, *(path for path in source.rglob("*") if path.is_dir())):
         directory.chmod(0o755)
     _embed(source / "cmd" / NAME, stated)
-    go("mod", "edit", "-replace", f"{_MODULE}=./source")
+    _go(target, "mod", "edit", "-replace", f"{_MODULE}=./source")
     stamp = f"-s -w -X {_MODULE}/pkg/version.Version={stated}"
-    go("build", "-mod=readonly", "-trimpath", "-ldflags", stamp, "-o", NAME, f"{_MODULE}/cmd/{NAME}")
+    go_build(["-ldflags", stamp, "-o", NAME, f"{_MODULE}/cmd/{NAME}"], target, note)
     shutil.rmtree(source)
 
 
@@ -69,6 +64,9 @@ def _embed(command: Path, stated: str) -> None:
     (command / "terraform-mapping-embed.json").write_text(json.dumps(mapping))
 
 
-def _run(command: list[str], directory: Path) -> str:
-    nice = ["nice", "-n", "15", *command]
-    return subprocess.run(nice, cwd=directory, capture_output=True, text=True, check=True).stdout
+def _go(directory: Path, *arguments: str) -> str:
+    done = subprocess.run([go_program(), *arguments], cwd=directory, capture_output=True, text=True, check=False)
+    if done.returncode:
+        # `-json` has its error there.
+        raise Problem((done.stderr or done.stdout).strip()[-300:])
+    return done.stdout
