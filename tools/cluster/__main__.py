@@ -7,15 +7,16 @@ import fcntl
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from archives import archive_of, names_in
 from foreign import foreign_cluster
 from images import IMAGES, build_image
 from layout import Layout
-from node import bring_up, import_image, kubectl
+from node import bring_up, import_images, kubectl
 from problem import Problem
 from processes import is_running, recorded
 from programs import KUBERNETES, METRICS_SERVER, build_programs, install_debian_packages
@@ -33,11 +34,14 @@ def main() -> int:
     except Problem as problem:
         say(f"scripts/cluster: {problem}")
         return 1
+    except KeyboardInterrupt:
+        say("scripts/cluster: stopped; nothing half built is left, and what Go has compiled is not compiled again")
+        return 130
 
 
 def up(layout: Layout, arguments: argparse.Namespace) -> None:
     """Start the node; does nothing if it runs. Prints what to export."""
-    foreign = foreign_cluster(arguments.context)
+    foreign = foreign_cluster(arguments.context, layout.kubeconfig)
     if foreign is not None:
         say(f"Using the {foreign.tool} cluster of context {foreign.context}; nothing was started.")
         return
@@ -58,7 +62,7 @@ def up(layout: Layout, arguments: argparse.Namespace) -> None:
 
 def down(layout: Layout, arguments: argparse.Namespace) -> int:
     """Take the node away."""
-    if foreign_cluster(arguments.context) is not None:
+    if foreign_cluster(arguments.context, layout.kubeconfig) is not None:
         say("That cluster is not ours; it is left alone.")
         return 0
     _refuse_without_root("down")
@@ -71,7 +75,7 @@ def down(layout: Layout, arguments: argparse.Namespace) -> int:
 
 def status(layout: Layout, arguments: argparse.Namespace) -> int:
     """Say what is built, what runs, and what the node says of itself."""
-    foreign = foreign_cluster(arguments.context)
+    foreign = foreign_cluster(arguments.context, layout.kubeconfig)
     if foreign is not None:
         sys.stdout.write(f"context {foreign.context}, a {foreign.tool} cluster\n")
         return 0
@@ -101,19 +105,19 @@ def build(layout: Layout, arguments: argparse.Namespace) -> None:  # noqa: ARG00
 
 
 def load_image(layout: Layout, arguments: argparse.Namespace) -> None:
-    """Build images of this project, give them to the cluster, and print their names there."""
+    """Give images to the cluster, and print their names there."""
     install_debian_packages()
-    foreign = foreign_cluster(arguments.context)
+    foreign = foreign_cluster(arguments.context, layout.kubeconfig)
     if foreign is None and not _all_running(layout):
         raise Problem("there is no cluster to load an image into: `scripts/cluster up` starts one")
-    for name in arguments.image or list(IMAGES):
-        image = IMAGES[name]
-        archive = build_image(image)
-        if foreign is not None:
-            foreign.load(archive, image.reference)
-        else:
-            import_image(layout, archive)
-        sys.stdout.write(f"{image.reference}\n")
+    for image in arguments.image or list(IMAGES):
+        with nullcontext(build_image(IMAGES[image])) if image in IMAGES else archive_of(image) as archive:
+            if foreign is None:
+                names = import_images(layout, archive)
+            else:
+                foreign.load(archive, image)
+                names = names_in(archive)
+        sys.stdout.writelines(f"{name}\n" for name in names)
 
 
 def _all_running(layout: Layout) -> bool:
@@ -146,7 +150,12 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=(run.__doc__ or "").rstrip("."))
         command.set_defaults(run=run)
         if run is load_image:
-            command.add_argument("image", nargs="*", choices=[*IMAGES, []], help="default: all of them")
+            command.add_argument(
+                "image",
+                nargs="*",
+                help=f"one of this project's ({', '.join(IMAGES)}), a tar archive of `docker save` or in OCI layout, "
+                "or a name that docker or podman has; default: all of this project's",
+            )
     return parser
 
 

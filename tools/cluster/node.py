@@ -9,11 +9,13 @@ import subprocess
 import time
 from pathlib import Path
 
+from archives import name_on_the_node, names_in
 from certificates import make_certificates
 from images import PAUSE, build_image
 from layout import (
     API_PORT,
     BRIDGE,
+    BRIDGE_ADDRESS,
     CGROUP,
     METRICS_PORT,
     NODE,
@@ -22,6 +24,7 @@ from layout import (
     SERVICE_RANGE,
     Layout,
 )
+from problem import Problem
 from processes import start, wait_for
 from programs import build_programs, install_debian_packages, program
 
@@ -48,9 +51,14 @@ def bring_up(layout: Layout) -> float:
     return time.monotonic() - begun
 
 
-def import_image(layout: Layout, archive: Path) -> None:
-    """Give an image archive to the node."""
+def import_images(layout: Layout, archive: Path) -> list[str]:
+    """Give the images of an archive to the node, and return their names there. Raises Problem."""
+    names = names_in(archive)
     _ctr(layout, "images", "import", str(archive))
+    for name in names:
+        if name_on_the_node(name) != name:
+            _ctr(layout, "images", "tag", "--force", name, name_on_the_node(name))
+    return [name_on_the_node(name) for name in names]
 
 
 def kubectl(
@@ -64,7 +72,7 @@ def kubectl(
 def _make_bridge() -> None:
     ip = program("ip")
     if subprocess.run([ip, "link", "show", BRIDGE], capture_output=True, check=False).returncode:
-        subprocess.run([ip, "link", "add", BRIDGE, "type", "bridge"], check=True)
+        subprocess.run([ip, "link", "add", BRIDGE, "address", BRIDGE_ADDRESS, "type", "bridge"], check=True)
     subprocess.run([ip, "address", "replace", f"{NODE_ADDRESS}/24", "dev", BRIDGE], check=True)
     subprocess.run([ip, "link", "set", BRIDGE, "up"], check=True)
 
@@ -189,7 +197,7 @@ path = {json.dumps(str(layout.directory / "opt"))}
     (cni / "10-ebbtide.conflist").write_text(json.dumps(network, indent=1))
     start(layout, "containerd", [program("containerd"), "--config", configuration])
     wait_for("the container runtime", layout, "containerd", lambda: layout.socket.is_socket() and _answers(layout))
-    import_image(layout, build_image(PAUSE))
+    import_images(layout, build_image(PAUSE))
 
 
 def _answers(layout: Layout) -> bool:
@@ -199,7 +207,9 @@ def _answers(layout: Layout) -> bool:
 
 def _ctr(layout: Layout, *arguments: str) -> None:
     command = [program("ctr"), "--address", str(layout.socket), "--namespace", "k8s.io", *arguments]
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Problem(f"ctr {' '.join(arguments)}: {done.stderr.strip()}")
 
 
 def _start_kubelet(layout: Layout, kubernetes: Path) -> None:

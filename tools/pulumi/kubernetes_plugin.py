@@ -64,9 +64,23 @@ def _embed(command: Path, stated: str) -> None:
     (command / "terraform-mapping-embed.json").write_text(json.dumps(mapping))
 
 
+def main() -> int:
+    """Build it where that has not been done, and print where it is."""
+    try:
+        sys.stdout.write(f"{kubernetes_plugin()}\n")
+    except Problem as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    return 0
+
+
 def _go(directory: Path, *arguments: str) -> str:
     done = subprocess.run([go_program(), *arguments], cwd=directory, capture_output=True, text=True, check=False)
     if done.returncode:
         # `-json` has its error there.
         raise Problem((done.stderr or done.stdout).strip()[-300:])
     return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
