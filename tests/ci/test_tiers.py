@@ -114,6 +114,23 @@ def test_a_long_test_is_one_of_the_runtime_tier() -> None:
     assert ["::" in text for text in collected] == [True, False], collected
 
 
+def test_one_report_is_of_one_tier(tmp_path: Path) -> None:
+    command = [sys.executable, "scripts/tiers.py", "--all", f"--junit-xml={tmp_path / 'report.xml'}"]
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "--junit-xml is of one tier; name one with --tier" in refused.stderr
+
+
+def test_the_report_of_a_tier_is_left_where_it_was_asked_for(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    chosen = ["tests/ci/test_tiers.py", "-k", "without_a_budget", "-n", "0"]
+    command = [sys.executable, "scripts/tiers.py", "--junit-xml", str(report), *chosen]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1].split()[:3] == ["default", "1", "0"]
+    assert counted(report.read_text(), 0, 0.0) == Ran(1, 0, 0, 0.0)
+
+
 def _part(command: str, *tiers: str, after_setup: bool = False) -> Part:
     return Part(command, ("sh", "-c", command), frozenset(tiers), after_setup)
 

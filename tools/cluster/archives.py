@@ -42,7 +42,9 @@ def names_in(archive: Path) -> list[str]:
             members = {member.name.removeprefix("./"): member for member in tar}
             docker, oci = (_json(tar, members.get(name)) for name in ("manifest.json", "index.json"))
     except (tarfile.TarError, OSError, ValueError) as error:
-        raise Problem(f"{archive}: is no image archive ({error}); make one with `docker save NAME:TAG`") from None
+        # tarfile adds a line for each compression that it is not.
+        why = str(error).splitlines()[0].rstrip(":")
+        raise Problem(f"{archive}: is no image archive ({why}); make one with `docker save NAME:TAG`") from None
     if docker is None and oci is None:
         raise Problem(
             f"{archive}: has neither a manifest.json (docker save) nor an index.json (OCI): it is no image archive"

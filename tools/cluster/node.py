@@ -54,7 +54,10 @@ def bring_up(layout: Layout) -> float:
 def import_images(layout: Layout, archive: Path) -> list[str]:
     """Give the images of an archive to the node, and return their names there. Raises Problem."""
     names = names_in(archive)
-    _ctr(layout, "images", "import", str(archive))
+    try:
+        _ctr(layout, "images", "import", str(archive))
+    except Problem as problem:
+        raise Problem(f"{archive}: containerd does not take it: {problem}") from None
     for name in names:
         if name_on_the_node(name) != name:
             _ctr(layout, "images", "tag", "--force", name, name_on_the_node(name))
@@ -209,7 +212,7 @@ def _ctr(layout: Layout, *arguments: str) -> None:
     command = [program("ctr"), "--address", str(layout.socket), "--namespace", "k8s.io", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Problem(f"ctr {' '.join(arguments)}: {done.stderr.strip()}")
+        raise Problem(done.stderr.strip().removeprefix("ctr: "))
 
 
 def _start_kubelet(layout: Layout, kubernetes: Path) -> None:

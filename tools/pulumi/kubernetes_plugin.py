@@ -45,7 +45,8 @@ def _build(target: Path, note: Note) -> None:
         shutil.copy2(_PINS / file, target)
     source, stated = target / "source", version("pulumi-kubernetes")
     note(f"downloading {_MODULE}")
-    downloaded = json.loads(_go(target, "mod", "download", "-json", _MODULE))["Dir"]
+    _go(target, "mod", "download", _MODULE)
+    downloaded = _go(target, "list", "-m", "-f", "{{.Dir}}", _MODULE).strip()
     shutil.copytree(downloaded, source, copy_function=shutil.copyfile)
     for directory in (source, *(path for path in source.rglob("*") if path.is_dir())):
         directory.chmod(0o755)
@@ -77,8 +78,7 @@ def main() -> int:
 def _go(directory: Path, *arguments: str) -> str:
     done = subprocess.run([go_program(), *arguments], cwd=directory, capture_output=True, text=True, check=False)
     if done.returncode:
-        # `-json` has its error there.
-        raise Problem((done.stderr or done.stdout).strip()[-300:])
+        raise Problem(done.stderr.strip()[-300:])
     return done.stdout
 
 
