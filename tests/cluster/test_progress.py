@@ -40,7 +40,7 @@ def test_in_a_pipe_a_build_says_plain_lines(tmp_path: Path) -> None:
     printed, said = start(tmp_path, 0.5, subprocess.PIPE).communicate()
     assert Path(printed.strip(), "program").exists()
     first, *between, last = said.splitlines()
-    assert first.startswith(f"Building kubernetes into {printed.strip()}, once: about 12 minutes of processor time")
+    assert first.startswith(f"Building kubernetes into {printed.strip()}, once: about 12 min of processor time")
     assert set(between) <= {f"kubernetes: {seconds} s, 12 packages compiled, k8s.io/api" for seconds in range(60)}
     assert between, "half an hour goes by without a word"
     assert re.fullmatch(r"Built kubernetes in .*, with .* of processor time\.", last)

@@ -44,7 +44,7 @@ def build_once(name: str, pins: bytes, build: Callable[[Path, Note], None], proc
         for left in target.parent.glob(f"{name}-{'[0-9a-f]' * 12}.*"):
             # By a build that was killed; nobody else builds this now.
             shutil.rmtree(left, ignore_errors=True)
-        say(f"Building {name} into {target}, once: about {processor_minutes:g} minutes of processor time ...")
+        say(f"Building {name} into {target}, once: about {processor_minutes:g} min of processor time ...")
         began, used = time.monotonic(), _processor_seconds()
         scratch = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
         try:

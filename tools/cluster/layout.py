@@ -8,6 +8,8 @@ from pathlib import Path
 
 BRIDGE = "ebbtide0"
 NODE = "ebbtide"
+NETWORK = "ebbtide"
+"""The name of the pods' network, in the files that are kept for each pod of it."""
 NODE_ADDRESS = "10.251.0.1"
 """On a bridge of our own: a kubelet refuses a loopback address, and nothing outside this machine is reached."""
 BRIDGE_ADDRESS = "0a:58:0a:fb:00:01"

@@ -18,6 +18,7 @@ from layout import (
     BRIDGE_ADDRESS,
     CGROUP,
     METRICS_PORT,
+    NETWORK,
     NODE,
     NODE_ADDRESS,
     POD_RANGE,
@@ -112,6 +113,7 @@ def _start_control_plane(layout: Layout, kubernetes: Path) -> None:
             f"--kubeconfig={layout.kubeconfig_of('controller-manager')}",
             f"--service-account-private-key-file={layout.key('service-accounts')}",
             f"--root-ca-file={layout.certificate('ca')}",
+            f"--flex-volume-plugin-dir={layout.directory / 'volume-plugins'}",
             "--leader-elect=false",
             "--secure-port=0",
         ],
@@ -167,6 +169,7 @@ def _start_runtime(layout: Layout) -> None:
             "root": layout.directory / "containerd",
             "state": layout.directory / "run",
             "socket": layout.socket,
+            "runc": layout.directory / "runc",
             "cni": cni,
             "pause": PAUSE.reference,
         }.items()
@@ -182,6 +185,10 @@ sandbox_image = {quoted["pause"]}
 restrict_oom_score_adj = true
 disable_tcp_service = true
 stream_server_address = "127.0.0.1"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+Root = {quoted["runc"]}
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "/usr/lib/cni"
 conf_dir = {quoted["cni"]}
@@ -196,7 +203,7 @@ path = {json.dumps(str(layout.directory / "opt"))}
         "routes": [{"dst": "0.0.0.0/0"}],
     }
     bridge = {"type": "bridge", "bridge": BRIDGE, "isGateway": False, "ipMasq": False, "ipam": addresses}
-    network = {"cniVersion": "0.4.0", "name": "ebbtide", "plugins": [bridge]}
+    network = {"cniVersion": "0.4.0", "name": NETWORK, "plugins": [bridge]}
     (cni / "10-ebbtide.conflist").write_text(json.dumps(network, indent=1))
     start(layout, "containerd", [program("containerd"), "--config", configuration])
     wait_for("the container runtime", layout, "containerd", lambda: layout.socket.is_socket() and _answers(layout))
@@ -245,6 +252,7 @@ def _start_kubelet(layout: Layout, kubernetes: Path) -> None:
         "resolvConf": "",
         "localStorageCapacityIsolation": False,
         "evictionHard": {"memory.available": "50Mi"},
+        "volumePluginDir": str(layout.directory / "volume-plugins"),
         "podLogsDir": str(layout.directory / "pod-logs"),
         "containerLogMaxSize": "100Mi",
         "imageGCHighThresholdPercent": 100,
