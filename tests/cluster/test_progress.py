@@ -19,14 +19,14 @@ from problem import Problem  # noqa: E402
 from progress import duration, follow, progress_line  # noqa: E402
 
 BUILD = """
-import sys, time, pathlib, progress
+import sys, time, progress
 from cache import build_once
 progress._TERMINAL_SECONDS = progress._PIPE_SECONDS = 0.05
-def build(target, note):
-    note("12 packages compiled, k8s.io/api")
+def build(target):
+    progress.note("12 packages compiled, k8s.io/api")
     (target / "program").touch()
     time.sleep(float(sys.argv[1]))
-print(build_once("kubernetes", b"pins", build, 12))
+print(build_once("kubernetes", b"pins", build, "about twelve"))
 """
 
 
@@ -40,7 +40,7 @@ def test_in_a_pipe_a_build_says_plain_lines(tmp_path: Path) -> None:
     printed, said = start(tmp_path, 0.5, subprocess.PIPE).communicate()
     assert Path(printed.strip(), "program").exists()
     first, *between, last = said.splitlines()
-    assert first.startswith(f"Building kubernetes into {printed.strip()}, once: about 12 min of processor time")
+    assert first.startswith(f"Building kubernetes into {printed.strip()}, once: about twelve minutes of processor time")
     assert set(between) <= {f"kubernetes: {seconds} s, 12 packages compiled, k8s.io/api" for seconds in range(60)}
     assert between, "half an hour goes by without a word"
     assert re.fullmatch(r"Built kubernetes in .*, with .* of processor time\.", last)

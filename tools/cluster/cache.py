@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from progress import Note, duration, say, showing
+from progress import duration, say, showing
 
 
 def cache_root() -> Path:
@@ -26,12 +26,12 @@ def built_path(name: str, pins: bytes) -> Path:
     return cache_root() / f"{name}-{hashlib.sha256(pins).hexdigest()[:12]}"
 
 
-def build_once(name: str, pins: bytes, build: Callable[[Path, Note], None], processor_minutes: float) -> Path:
+def build_once(name: str, pins: bytes, build: Callable[[Path], None], minutes: str) -> Path:
     """Return the directory of `name`, filled by `build` unless an earlier run with the same pins has filled it.
 
     Two runs at once: the second waits for the first. A build that breaks off leaves nothing behind that looks whole.
-    `processor_minutes` is what a cold build was measured to take: how long that is depends on what else the machine
-    does.
+    `minutes` of processor time is what a cold build was measured to take: how long that is depends on what else the
+    machine does.
     """
     target = built_path(name, pins)
     if target.is_dir():
@@ -44,12 +44,12 @@ def build_once(name: str, pins: bytes, build: Callable[[Path, Note], None], proc
         for left in target.parent.glob(f"{name}-{'[0-9a-f]' * 12}.*"):
             # By a build that was killed; nobody else builds this now.
             shutil.rmtree(left, ignore_errors=True)
-        say(f"Building {name} into {target}, once: about {processor_minutes:g} min of processor time ...")
+        say(f"Building {name} into {target}, once: {minutes} minutes of processor time ...")
         began, used = time.monotonic(), _processor_seconds()
         scratch = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
         try:
-            with showing(name) as note:
-                build(scratch, note)
+            with showing(name):
+                build(scratch)
             scratch.chmod(0o755)
             scratch.rename(target)
         except BaseException:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from problem import Problem
-from progress import say, showing
+from progress import note, say, showing
 
 _LOCK = Path("/run/lock/ebbtide-packages")
 # Without it a package starts its server; whoever uses one of these starts it, on ports of its own.
@@ -32,7 +32,7 @@ def install_packages(wanted: Collection[str]) -> None:
         missing = _missing(wanted)
         if missing:
             say(f"Installing {', '.join(missing)} ...")
-            with _no_servers(), showing("Debian's packages") as note:
+            with _no_servers(), showing("Debian's packages"):
                 note("apt-get update")
                 _apt("update")
                 note("apt-get install")

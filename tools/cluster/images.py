@@ -12,7 +12,7 @@ from pathlib import Path
 from cache import build_once, cache_root
 from problem import Problem
 from programs import TOOLS, program
-from progress import Note
+from progress import note
 
 ROOT = TOOLS.parent
 SUITE = "bookworm"
@@ -72,7 +72,7 @@ def build_image(image: Image) -> Path:
     if image.base:
         build_image(image.base)
 
-    def build(target: Path, note: Note) -> None:
+    def build(target: Path) -> None:
         if image is BASE:
             note("debootstrap")
             _debootstrap(target / "debian.tar")
@@ -80,7 +80,7 @@ def build_image(image: Image) -> Path:
         _build(image, target)
         (target / "debian.tar").unlink(missing_ok=True)
 
-    return build_once(f"image-{image.name}", image.pins().encode(), build, 1) / "image.tar"
+    return build_once(f"image-{image.name}", image.pins().encode(), build, "one or two") / "image.tar"
 
 
 def _build(image: Image, target: Path) -> None:

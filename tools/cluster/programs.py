@@ -13,7 +13,7 @@ from pathlib import Path
 from cache import build_once, built_path
 from debian import install_packages
 from problem import Problem
-from progress import Note, follow
+from progress import follow, note
 
 TOOLS = Path(__file__).resolve().parent.parent
 _DEBIAN = TOOLS / "apt-cluster.txt"
@@ -27,7 +27,7 @@ class GoModule:
     module: str
     stamps: tuple[str, ...]
     """Linker variables that hold the version, which a build outside a checkout does not know."""
-    processor_minutes: float
+    minutes: str
 
     def pins(self) -> bytes:
         """What the build depends on."""
@@ -44,16 +44,16 @@ class GoModule:
 
     def build(self) -> Path:
         """Return the directory of the programs; builds them where that has not been done."""
-        return build_once(self.name, self.pins(), self._build, self.processor_minutes)
+        return build_once(self.name, self.pins(), self._build, self.minutes)
 
-    def _build(self, target: Path, note: Note) -> None:
+    def _build(self, target: Path) -> None:
         source = TOOLS / self.name
         programs = re.findall(
             rf"^\s*(?:tool )?({re.escape(self.module)}/cmd/\S+)$", (source / "go.mod").read_text(), re.MULTILINE
         )
         flags = " ".join(["-s -w", *(f"-X {stamp}" for stamp in self._stamped())])
         try:
-            go_build(["-ldflags", flags, "-o", f"{target}/", *programs], source, note)
+            go_build(["-ldflags", flags, "-o", f"{target}/", *programs], source)
         except Problem as problem:
             raise Problem(f"tools/{self.name}: `go build` failed:\n{problem}") from None
 
@@ -68,8 +68,8 @@ _VERSIONED = (
     "k8s.io/component-base/version.gitMajor={major}",
     "k8s.io/component-base/version.gitMinor={minor}",
 )
-KUBERNETES = GoModule("kubernetes", "k8s.io/kubernetes", _VERSIONED, 12)
-METRICS_SERVER = GoModule("metrics-server", "sigs.k8s.io/metrics-server", (), 4)
+KUBERNETES = GoModule("kubernetes", "k8s.io/kubernetes", _VERSIONED, "about eleven")
+METRICS_SERVER = GoModule("metrics-server", "sigs.k8s.io/metrics-server", (), "about five")
 
 
 def build_programs() -> tuple[Path, Path]:
@@ -99,7 +99,7 @@ def go_program() -> str:
     return go
 
 
-def go_build(arguments: Sequence[str], directory: Path, note: Note) -> None:
+def go_build(arguments: Sequence[str], directory: Path) -> None:
     """`go build` at low priority; what it downloads and how far it has come is noted. Raises Problem."""
     compiled = 0
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from problem import Problem
 
-Note = Callable[[str], None]
-"""Takes what is being done now, in a few words."""
-
 _TERMINAL_SECONDS, _PIPE_SECONDS = 1.0, 60.0
 _KEPT_LINES = 40
+
+_doing = ""
+"""What the build that is shown does now: a process has one at a time."""
 
 
 def say(line: str) -> None:
@@ -27,16 +27,22 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
+def note(doing: str) -> None:
+    """Say in a few words what is being done now; shown while `showing` is."""
+    global _doing  # noqa: PLW0603 - what is shown is on one terminal
+    _doing = doing
+
+
 @contextmanager
-def showing(what: str) -> Iterator[Note]:
+def showing(what: str) -> Iterator[None]:
     """Show `what`, how long it has taken so far, and the last note, until the block ends."""
+    note("")
     began, ended = time.monotonic(), threading.Event()
-    notes = deque([""], maxlen=1)
     terminal = sys.stderr.isatty()
 
     def show() -> None:
         while not ended.wait(_TERMINAL_SECONDS if terminal else _PIPE_SECONDS):
-            line = progress_line(what, time.monotonic() - began, notes[0])
+            line = progress_line(what, time.monotonic() - began, _doing)
             if terminal:
                 columns = shutil.get_terminal_size().columns
                 sys.stderr.write(f"\r\033[K{line[: columns - 1]}")
@@ -47,7 +53,7 @@ def showing(what: str) -> Iterator[Note]:
     thread = threading.Thread(target=show, daemon=True)
     thread.start()
     try:
-        yield notes.append
+        yield
     finally:
         ended.set()
         thread.join()
@@ -55,9 +61,9 @@ def showing(what: str) -> Iterator[Note]:
             sys.stderr.write("\r\033[K")
 
 
-def progress_line(what: str, seconds: float, note: str) -> str:
+def progress_line(what: str, seconds: float, doing: str) -> str:
     """`kubernetes: 4 min 10 s, 812 packages, k8s.io/kubernetes/pkg/kubelet`."""
-    return f"{what}: {duration(seconds)}{f', {note}' if note else ''}"
+    return f"{what}: {duration(seconds)}{f', {doing}' if doing else ''}"
 
 
 def duration(seconds: float) -> str:
@@ -66,8 +72,8 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def follow(command: Sequence[str], note: Note, directory: Path) -> None:
-    """Run a program and note each line it writes. Raises Problem with the last lines where it fails."""
+def follow(command: Sequence[str], each: Callable[[str], None], directory: Path) -> None:
+    """Run a program and tell `each` line it writes. Raises Problem with the last lines where it fails."""
     last: deque[str] = deque(maxlen=_KEPT_LINES)
     with subprocess.Popen(
         command,
@@ -81,6 +87,6 @@ def follow(command: Sequence[str], note: Note, directory: Path) -> None:
         assert process.stdout is not None  # noqa: S101 - it was asked for
         for line in process.stdout:
             last.append(line)
-            note(line.strip())
+            each(line.strip())
     if process.returncode:
         raise Problem("".join(last).strip() or f"ended with status {process.returncode}")

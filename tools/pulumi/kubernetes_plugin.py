@@ -21,7 +21,7 @@ sys.path.append(str(_TOOLS / "cluster"))
 from cache import build_once  # noqa: E402
 from problem import Problem  # noqa: E402
 from programs import go_build, go_program, go_version  # noqa: E402
-from progress import Note  # noqa: E402
+from progress import note  # noqa: E402
 
 NAME = "pulumi-resource-kubernetes"
 _PINS = _TOOLS / "pulumi-kubernetes"
@@ -34,12 +34,12 @@ def kubernetes_plugin() -> Path:
     pins = b"".join(path.read_bytes() for path in (_PINS / "go.mod", _PINS / "go.sum", Path(__file__)))
     pins += version("pulumi-kubernetes").encode() + go_version()
     try:
-        return build_once("pulumi-kubernetes", pins, _build, 12) / NAME
+        return build_once("pulumi-kubernetes", pins, _build, "about eight") / NAME
     except Problem as problem:
         raise Problem(f"Pulumi's Kubernetes plugin could not be built:\n{problem}") from None
 
 
-def _build(target: Path, note: Note) -> None:
+def _build(target: Path) -> None:
     """Build in the target itself: what a go.mod replaces may not lie in the read-only module cache."""
     for file in ("go.mod", "go.sum"):
         shutil.copy2(_PINS / file, target)
@@ -53,7 +53,7 @@ def _build(target: Path, note: Note) -> None:
     _embed(source / "cmd" / NAME, stated)
     _go(target, "mod", "edit", "-replace", f"{_MODULE}=./source")
     stamp = f"-s -w -X {_MODULE}/pkg/version.Version={stated}"
-    go_build(["-ldflags", stamp, "-o", NAME, f"{_MODULE}/cmd/{NAME}"], target, note)
+    go_build(["-ldflags", stamp, "-o", NAME, f"{_MODULE}/cmd/{NAME}"], target)
     shutil.rmtree(source)
 
 

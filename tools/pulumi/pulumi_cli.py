@@ -15,7 +15,7 @@ from programs import GoModule
 
 # The version is stamped as the release does it: without it the engine calls itself 0.0.0 and warns about the SDK.
 _STAMP = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={number}"
-_CLI = GoModule("pulumi", "github.com/pulumi/pulumi/pkg/v3", (_STAMP,), 8)
+_CLI = GoModule("pulumi", "github.com/pulumi/pulumi/pkg/v3", (_STAMP,), "about seven")
 
 
 def pulumi_cli_directory() -> Path:
