@@ -46,7 +46,7 @@ BARE_ROOT = Part("the bare Debian root", ("scripts/bare-root", "run", "--", "tru
 
 
 class Builds:
-    """Builds that run, at the low priority that each of them has, until they are left."""
+    """Builds that run, at the low priority that each of them has, until they are left, also by SIGTERM."""
 
     def __init__(self, parts: Iterable[Part], tiers: Collection[str]) -> None:
         self._parts = [part for part in parts if part.tiers & set(tiers)]
@@ -54,6 +54,8 @@ class Builds:
         self._logs = tempfile.TemporaryDirectory(prefix="ebbtide-builds-")
 
     def __enter__(self) -> Self:
+        # As CI ends what takes too long; without it nobody would leave the block.
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         return self
 
     def start(self, *, after_setup: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -175,14 +176,27 @@ def test_a_build_that_fails_excuses_nothing(capfd: pytest.CaptureFixture[str]) -
     assert "no compiler" in capfd.readouterr().out
 
 
-def test_a_build_that_is_left_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+LEFT = """
+import sys, time
+sys.path.append("scripts")
+from builds import Builds, Part
+command = f"sh -c 'echo $$ > {sys.argv[1]}; exec sleep 60' & wait"
+with Builds([Part("a part", ("sh", "-c", command), frozenset({"engine"}))], ["engine"]) as builds:
+    builds.start(after_setup=False)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_ended_ends_its_builds_with_all_that_they_started(tmp_path: Path, number: signal.Signals) -> None:
     child = tmp_path / "child"
-    with Builds([_part(f"sh -c 'echo $$ > {child}; exec sleep 60' & wait", "engine")], ["engine"]) as builds:
-        builds.start(after_setup=False)
-        while not child.exists() or not child.read_text().strip():
-            time.sleep(0.05)
+    run = subprocess.Popen([sys.executable, "-c", LEFT, child], cwd=ROOT, stderr=subprocess.DEVNULL)
+    while not child.exists() or not child.read_text().strip():
+        time.sleep(0.05)
+    run.send_signal(number)
+    assert run.wait(60) != 0
     stat = Path(f"/proc/{int(child.read_text())}/stat")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
         assert time.monotonic() < deadline, "a build goes on after the run has ended"
         time.sleep(0.05)
