@@ -34,7 +34,7 @@ def kubernetes_plugin() -> Path:
     pins = b"".join(path.read_bytes() for path in (_PINS / "go.mod", _PINS / "go.sum", Path(__file__)))
     pins += version("pulumi-kubernetes").encode() + go_version()
     try:
-        return build_once("pulumi-kubernetes", pins, _build, "about eight") / NAME
+        return build_once("pulumi-kubernetes", pins, _build, "about eighteen") / NAME
     except Problem as problem:
         raise Problem(f"Pulumi's Kubernetes plugin could not be built:\n{problem}") from None
 
