@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
@@ -9,6 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from tools.compilers import c_compiler
 
 from ebbtide.capacity.hpa import HpaSpec, Metric
 from ebbtide.capacity.model import NodeTimes, PodTimes, Scenario
@@ -17,6 +19,12 @@ from ebbtide.capacity.trace import Chunk
 from ebbtide.settings.models.stack import StackSettings
 
 MICROSECONDS = 1_000_000
+
+
+@pytest.fixture(scope="session")
+def compiler() -> None:
+    """A C compiler for the kernel, also on a machine that has none."""
+    os.environ["CC"] = str(c_compiler())
 
 
 def poisson_load(seed: int, rate_per_second: float, mean_seconds: float, count: int) -> Iterator[Chunk]:

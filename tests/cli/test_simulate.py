@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from dataclasses import fields
 
 import pytest
 from tests.cli.simulated import BACKLOG, ONE_WORKER, PROFILE, STACK
 
+from ebbtide.capacity import accelerator, runs
 from ebbtide.capacity.from_settings import NOT_MODELLED
 from ebbtide.capacity.load import read_load
 from ebbtide.capacity.simulation_report import FIGURES
@@ -170,3 +172,25 @@ def test_a_drawn_load_is_converted_as_its_seed_draws_it(shop, simulate):
         for chunks in (read_load(file).open(3), read_load(shop.root / "mail.trace").open(1))
     )
     assert kept == drawn
+
+
+def test_a_large_trace_that_no_compiler_helps_with_says_so_in_a_line(shop, simulate, monkeypatch, tmp_path):
+    shop.write_load(_THREE)
+    asked = ("--load", "mail.csv", *BACKLOG)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    assert simulate(*asked).stderr == "", "Python is fast enough for a small one"
+    monkeypatch.setattr(runs, "_ACCELERATED_FROM_BYTES", 1)
+    accelerator._load.cache_clear()
+    done = simulate(*asked)
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert "runs without the compiled kernel" in line
+    assert line.endswith("there is no C compiler (cc, gcc or clang)")
+
+
+def test_help_says_that_a_compiler_is_used():
+    command = [sys.executable, "-m", "ebbtide", "simulate", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "C compiler" in shown

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.kubernetes_api import KubernetesApi, Manifest, wait_until_gone
 
 ROOT = Path(__file__).parents[2]
-# The client that the provider of tests/engine uses.
-sys.path.append(str(ROOT / "tools" / "pulumi" / "plugins"))
-
-from kubernetes_api import KubernetesApi, Manifest  # noqa: E402
-from rollout import wait_until_gone  # noqa: E402
-
 GONE_SECONDS = 60
 
 
@@ -41,7 +35,7 @@ def kubeconfig() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def api(kubeconfig: Path) -> KubernetesApi:
     """The API server, as its administrator. For a module: a node that was made again has other certificates."""
-    return KubernetesApi(str(kubeconfig))
+    return KubernetesApi(kubeconfig)
 
 
 @pytest.fixture(scope="session")

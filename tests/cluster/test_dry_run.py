@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from kubernetes_api import ApiError, KubernetesApi, Manifest
 from tests.cluster.conftest import ROOT, NamespaceFactory
+from tests.kubernetes_api import ApiError, KubernetesApi, Manifest
 from tests.strategies import valid_stacks
 
 from ebbtide.manifests.kubernetes import stack_manifests

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 TOOLS = Path(__file__).parents[2] / "tools" / "cluster"
-LOAD = "import sys, pathlib, foreign; foreign.foreign_cluster(sys.argv[1]).load(pathlib.Path('a.tar'), 'app:1')"
+LOAD = """
+import sys, pathlib, foreign
+foreign.foreign_cluster(sys.argv[1], pathlib.Path("ours")).load(pathlib.Path("a.tar"), "app:1")
+"""
 
 
 def load(tmp_path: Path, context: str, tool: str, status: int = 0) -> subprocess.CompletedProcess[str]:

@@ -41,7 +41,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 @pytest.fixture(scope="module")
 def start(kubeconfig: Path, images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Starts `ebbtide rehearse` on the node; ends what still runs."""
-    pulumi = install(tmp_path_factory.mktemp("pulumi")).environment
+    pulumi = install(tmp_path_factory.mktemp("pulumi"))
     environment = {**os.environ, **pulumi, "KUBECONFIG": str(kubeconfig)}
     started: list[subprocess.Popen[str]] = []
 

@@ -14,8 +14,7 @@ _ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(_ROOT / "tools" / "pulumi"), str(_ROOT / "tools" / "pulumi" / "plugins")]
 
 from google_recorder import ENDPOINT_VARIABLE  # noqa: E402
-from installation import Installation, install  # noqa: E402
-from tests.conftest import NOT_PROVEN  # noqa: E402
+from installation import install  # noqa: E402
 from tests.engine.control_plane import ControlPlane, running_control_plane  # noqa: E402
 from tests.engine.kubernetes_build import kubernetes_binaries  # noqa: E402
 from tests.engine.project import ROOT, Project  # noqa: E402
@@ -25,8 +24,8 @@ STACKS = ("dev", "local", "production", "staging")
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """The CLI, the language host and the plugins; builds the CLI where that has not been done."""
+def installation(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of the CLI, the language host and the plugins; builds what has not been built."""
     return install(tmp_path_factory.mktemp("pulumi"))
 
 
@@ -58,11 +57,11 @@ ProjectFactory = Callable[[str], Project]
 
 
 @pytest.fixture
-def offline_project(tmp_path: Path, installation: Installation) -> ProjectFactory:
+def offline_project(tmp_path: Path, installation: dict[str, str]) -> ProjectFactory:
     """Copies of the project that reach no cluster: enough for previews."""
 
     def make(stack: str) -> Project:
-        environment = {**installation.environment, "KUBECONFIG": str(tmp_path / "none")}
+        environment = {**installation, "KUBECONFIG": str(tmp_path / "none")}
         return Project(tmp_path / stack, environment, stack)
 
     return make
@@ -70,7 +69,7 @@ def offline_project(tmp_path: Path, installation: Installation) -> ProjectFactor
 
 @pytest.fixture(scope="module")
 def module_projects(
-    tmp_path_factory: pytest.TempPathFactory, installation: Installation, login: dict[str, str]
+    tmp_path_factory: pytest.TempPathFactory, installation: dict[str, str], login: dict[str, str]
 ) -> ProjectFactory:
     """Copies of the project whose clusters are the control plane; the caller destroys what it deploys."""
     return lambda stack: _project(tmp_path_factory.mktemp(stack) / stack, installation, login, stack)
@@ -78,24 +77,16 @@ def module_projects(
 
 @pytest.fixture
 def project(
-    tmp_path: Path, installation: Installation, login: dict[str, str], control_plane: ControlPlane
+    tmp_path: Path, installation: dict[str, str], login: dict[str, str], control_plane: ControlPlane
 ) -> Iterator[ProjectFactory]:
     """Copies of the project whose clusters are the control plane, which is empty again after the test."""
     yield lambda stack: _project(tmp_path / stack, installation, login, stack)
     control_plane.remove_namespace("consumers")
 
 
-def _project(directory: Path, installation: Installation, login: dict[str, str], stack: str) -> Project:
-    environment = {**installation.environment, **login, "PATH": login["PATH"] + installation.environment["PATH"]}
+def _project(directory: Path, installation: dict[str, str], login: dict[str, str], stack: str) -> Project:
+    environment = {**installation, **login, "PATH": login["PATH"] + installation["PATH"]}
     return Project(directory, environment, stack)
-
-
-@pytest.fixture
-def only_with_the_real_plugin(request: pytest.FixtureRequest, installation: Installation) -> None:
-    """For promises about Pulumi's own Kubernetes provider: a pass with ours shows that the program asks for the right
-    thing, and is counted as not proven."""
-    if "kubernetes" not in installation.real_plugins:
-        request.node.user_properties.append((NOT_PROVEN, request.node.name))
 
 
 __all__ = ["ROOT", "STACKS"]

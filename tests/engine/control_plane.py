@@ -14,8 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import yaml
-from kubernetes_api import ApiError, KubernetesApi, Manifest
-from rollout import wait_until_gone
+from tests.kubernetes_api import ApiError, KubernetesApi, Manifest, wait_until_gone
 
 START_SECONDS = 60
 TOKEN = "engine-tests"
@@ -34,7 +33,7 @@ class ControlPlane:
         self.address = f"127.0.0.1:{port}"
         self.kubeconfig = directory / "kubeconfig"
         self.kubeconfig_text = self._write_kubeconfig()
-        self.api = KubernetesApi(self.kubeconfig_text)
+        self.api = KubernetesApi(self.kubeconfig)
 
     def remove_namespace(self, name: str) -> None:
         """Delete a namespace with everything in it, and wait until it is gone."""
@@ -137,13 +136,12 @@ def running_control_plane(directory: Path, binaries: Path) -> Iterator[ControlPl
 
 @contextmanager
 def _process(command: list[object], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    path = [str(Path(__file__).parents[2] / "tools" / "pulumi" / "plugins")]
     with log.open("wb") as output:
         process = subprocess.Popen(
             list(map(str, command)),
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         )
     try:
         yield process

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kubernetes_api import ApiError, KubernetesApi
+from tests.kubernetes_api import ApiError, KubernetesApi
 
 NODE = "hollow"
 UNPULLABLE = "cannot-be-pulled"
@@ -86,4 +86,4 @@ def _container(pod: dict[str, Any], state: dict[str, Any], *, ready: bool) -> di
 
 
 if __name__ == "__main__":
-    serve(KubernetesApi(Path(sys.argv[1]).read_text()))
+    serve(KubernetesApi(Path(sys.argv[1])))

@@ -24,7 +24,6 @@ def _wait_only_seconds(project: Project) -> int:
     return 5
 
 
-@pytest.mark.usefixtures("only_with_the_real_plugin")
 def test_an_image_that_cannot_be_pulled_fails_in_the_stated_time_and_is_named(project: ProjectFactory) -> None:
     failing = project("local")
     seconds = _wait_only_seconds(failing)

@@ -96,7 +96,6 @@ def test_an_edit_of_the_bounds_touches_the_hpa_and_nothing_else(life: Life) -> N
     assert life.new_bounds_live["spec"]["maxReplicas"] == 9
 
 
-@pytest.mark.usefixtures("only_with_the_real_plugin")
 def test_after_the_hpa_has_scaled_nothing_differs_and_an_update_keeps_its_replicas(life: Life) -> None:
     assert not life.after_scaling_preview.operations, "the preview announces to undo what the HPA did"
     assert not life.after_scaling_refresh.changed_paths

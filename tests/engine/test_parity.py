@@ -37,13 +37,15 @@ _REFERENCE = re.compile(r"\$\{([^}]*)\}")
 
 
 @pytest.fixture(scope="module")
-def registered(tmp_path_factory: pytest.TempPathFactory, installation: Any) -> Mapping[str, list[Registration]]:
+def registered(
+    tmp_path_factory: pytest.TempPathFactory, installation: dict[str, str]
+) -> Mapping[str, list[Registration]]:
     """What the program registers under the engine, by stack."""
     return {stack: _registered(tmp_path_factory.mktemp(stack) / stack, installation, stack) for stack in STACKS}
 
 
-def _registered(directory: Path, installation: Any, stack: str) -> list[Registration]:
-    project = Project(directory, installation.environment, stack)
+def _registered(directory: Path, installation: dict[str, str], stack: str) -> list[Registration]:
+    project = Project(directory, installation, stack)
     log = directory / "requests.jsonl"
     project.environment[LOG_VARIABLE] = str(log)
     project.preview()

@@ -8,8 +8,7 @@ from tests.engine.control_plane import ControlPlane
 from tests.engine.project import Project
 from tests.engine.test_lifecycle import DEPLOYMENT, HPA
 
-# The ways of Pulumi's own provider with fields that another manager owns are what these are about.
-pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("only_with_the_real_plugin")]
+pytestmark = pytest.mark.engine
 
 FIXED = {"kind": "fixed", "replicas": 4}
 

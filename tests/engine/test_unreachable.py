@@ -95,7 +95,6 @@ def test_a_kubeconfig_that_does_not_help_is_named_before_anything_is_touched(
     assert not wrong.resources().keys() - {"ebbtide-local"}
 
 
-@pytest.mark.usefixtures("only_with_the_real_plugin")
 def test_another_way_to_the_same_cluster_touches_no_object(project: ProjectFactory, two_contexts: Path) -> None:
     moved = project("local")
     moved.environment["KUBECONFIG"] = str(two_contexts)
@@ -104,7 +103,6 @@ def test_another_way_to_the_same_cluster_touches_no_object(project: ProjectFacto
     assert moved.up().operations == {"cluster-kubernetes": "update"}
 
 
-@pytest.mark.usefixtures("only_with_the_real_plugin")
 def test_another_cluster_is_announced_as_a_replacement_of_everything_in_it(project: ProjectFactory) -> None:
     moved = project("local")
     moved.up()
@@ -113,7 +111,6 @@ def test_another_cluster_is_announced_as_a_replacement_of_everything_in_it(proje
     assert planned["replace"] == 8, "the provider and the seven objects of the cluster"
 
 
-@pytest.mark.usefixtures("only_with_the_real_plugin")
 def test_a_login_to_gke_that_fails_is_told_and_no_consumer_counts_as_updated(
     project: ProjectFactory, tmp_path: Path
 ) -> None:

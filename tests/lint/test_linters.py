@@ -35,7 +35,8 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return files
 
 
-@pytest.fixture(scope="module", params=["kube-score", "checkov"])
+# kube-score is built with half of Kubernetes: more than a minute on a machine that has built nothing yet.
+@pytest.fixture(scope="module", params=[pytest.param("kube-score", marks=pytest.mark.slow), "checkov"])
 def findings(request: pytest.FixtureRequest, manifests: dict[str, Path]) -> tuple[str, Found]:
     """One linter's name and what it finds in all stacks, nothing skipped."""
     run = {"kube-score": run_kube_score, "checkov": run_checkov}[request.param]

@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tools.compilers import go
+
 _HERE = Path(__file__).parent
 
 
@@ -63,12 +65,9 @@ def _install_python(directory: Path, lock: Path) -> None:
 
 
 def _build_go(program: Path, module: Path, package: str) -> None:
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
-    if go is None:
-        raise RuntimeError(f"{program.name} is built with Go, and there is no `go` on PATH; install Go 1.24 or later")
     with tempfile.TemporaryDirectory() as scratch:
         built = Path(scratch) / program.name
-        _run([go, "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(built), package], module)
+        _run([str(go()), "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(built), package], module)
         shutil.move(built, program)
 
 

@@ -25,7 +25,12 @@ MOST_STARTS_PER_SECOND = 0.5
 SECONDS_TO_CONSUME_AGAIN = 40
 
 
-@pytest.mark.parametrize(("broker", "seconds"), [("redis", 60), ("rabbitmq", 30), ("postgresql", 30)])
+@pytest.mark.parametrize(
+    ("broker", "seconds"),
+    # How the pod holds its starts back does not depend on the broker; that workers of a third one come back is seen
+    # under load, below.
+    [("redis", 60), ("rabbitmq", 30), pytest.param("postgresql", 30, marks=pytest.mark.long)],
+)
 def test_an_outage_is_waited_out_by_one_probe_and_all_workers_consume_soon_after(
     open_scene: Callable[..., Scene],
     broker: str,

@@ -46,8 +46,18 @@ def test_the_suite_brings_the_line_of_symfony_it_stands_for(
     assert f"Symfony {debian.SYMFONY_LINES[suite]}" in printed
 
 
-@pytest.mark.parametrize("hook", [None, ()], ids=["with hook", "without hook"])
-@pytest.mark.parametrize("broker", ["redis", "rabbitmq", "postgresql"])
+@pytest.mark.parametrize(
+    ("broker", "hook"),
+    # As in test_drain_matrix.py: every broker with the hook, and without it on one.
+    [
+        pytest.param("redis", None, id="redis-with hook"),
+        pytest.param("rabbitmq", None, id="rabbitmq-with hook"),
+        pytest.param("postgresql", None, id="postgresql-with hook"),
+        pytest.param("redis", (), id="redis-without hook"),
+        pytest.param("rabbitmq", (), id="rabbitmq-without hook", marks=pytest.mark.long),
+        pytest.param("postgresql", (), id="postgresql-without hook", marks=pytest.mark.long),
+    ],
+)
 def test_a_drain_loses_nothing_on_every_line_of_symfony(
     other_application: Application,
     brokers: Callable[[str], Broker],

@@ -7,19 +7,20 @@ import fcntl
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cache import say
+from archives import archive_of, names_in
 from foreign import foreign_cluster
 from images import IMAGES, build_image
 from layout import Layout
-from node import bring_up, import_image, kubectl
+from node import bring_up, import_images, kubectl
 from problem import Problem
 from processes import is_running, recorded
 from programs import KUBERNETES, METRICS_SERVER, build_programs, install_debian_packages
+from progress import say
 from teardown import remains, take_down
 
 
@@ -28,16 +29,20 @@ def main() -> int:
     arguments = _parser().parse_args()
     layout = Layout.of_this_machine()
     try:
-        with _alone(layout):
+        # What is built has locks of its own, for half an hour at times; looking takes nothing from anybody.
+        with nullcontext() if arguments.run in (build, status) else _alone(layout):
             return int(arguments.run(layout, arguments) or 0)
     except Problem as problem:
         say(f"scripts/cluster: {problem}")
         return 1
+    except KeyboardInterrupt:
+        say("scripts/cluster: stopped; nothing half built is left, and what Go has compiled is not compiled again")
+        return 130
 
 
 def up(layout: Layout, arguments: argparse.Namespace) -> None:
     """Start the node; does nothing if it runs. Prints what to export."""
-    foreign = foreign_cluster(arguments.context)
+    foreign = foreign_cluster(arguments.context, layout.kubeconfig)
     if foreign is not None:
         say(f"Using the {foreign.tool} cluster of context {foreign.context}; nothing was started.")
         return
@@ -58,7 +63,7 @@ def up(layout: Layout, arguments: argparse.Namespace) -> None:
 
 def down(layout: Layout, arguments: argparse.Namespace) -> int:
     """Take the node away."""
-    if foreign_cluster(arguments.context) is not None:
+    if foreign_cluster(arguments.context, layout.kubeconfig) is not None:
         say("That cluster is not ours; it is left alone.")
         return 0
     _refuse_without_root("down")
@@ -71,7 +76,7 @@ def down(layout: Layout, arguments: argparse.Namespace) -> int:
 
 def status(layout: Layout, arguments: argparse.Namespace) -> int:
     """Say what is built, what runs, and what the node says of itself."""
-    foreign = foreign_cluster(arguments.context)
+    foreign = foreign_cluster(arguments.context, layout.kubeconfig)
     if foreign is not None:
         sys.stdout.write(f"context {foreign.context}, a {foreign.tool} cluster\n")
         return 0
@@ -101,19 +106,19 @@ def build(layout: Layout, arguments: argparse.Namespace) -> None:  # noqa: ARG00
 
 
 def load_image(layout: Layout, arguments: argparse.Namespace) -> None:
-    """Build images of this project, give them to the cluster, and print their names there."""
+    """Give images to the cluster, and print their names there."""
     install_debian_packages()
-    foreign = foreign_cluster(arguments.context)
+    foreign = foreign_cluster(arguments.context, layout.kubeconfig)
     if foreign is None and not _all_running(layout):
         raise Problem("there is no cluster to load an image into: `scripts/cluster up` starts one")
-    for name in arguments.image or list(IMAGES):
-        image = IMAGES[name]
-        archive = build_image(image)
-        if foreign is not None:
-            foreign.load(archive, image.reference)
-        else:
-            import_image(layout, archive)
-        sys.stdout.write(f"{image.reference}\n")
+    for image in arguments.image or list(IMAGES):
+        with nullcontext(build_image(IMAGES[image])) if image in IMAGES else archive_of(image) as archive:
+            if foreign is None:
+                names = import_images(layout, archive)
+            else:
+                foreign.load(archive, image)
+                names = names_in(archive)
+        sys.stdout.writelines(f"{name}\n" for name in names)
 
 
 def _all_running(layout: Layout) -> bool:
@@ -134,7 +139,11 @@ def _alone(layout: Layout) -> Iterator[None]:
     layout.directory.parent.mkdir(parents=True, exist_ok=True)
     path = layout.directory.with_suffix(".lock")
     with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another `scripts/cluster` is at work; waiting for it ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -146,7 +155,12 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=(run.__doc__ or "").rstrip("."))
         command.set_defaults(run=run)
         if run is load_image:
-            command.add_argument("image", nargs="*", choices=[*IMAGES, []], help="default: all of them")
+            command.add_argument(
+                "image",
+                nargs="*",
+                help=f"one of this project's ({', '.join(IMAGES)}), a tar archive of `docker save` or in OCI layout, "
+                "or a name that docker or podman has; default: all of this project's",
+            )
     return parser
 
 

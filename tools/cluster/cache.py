@@ -5,12 +5,15 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import resource
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
+
+from progress import duration, say, showing
 
 
 def cache_root() -> Path:
@@ -27,34 +30,46 @@ def build_once(name: str, pins: bytes, build: Callable[[Path], None], minutes: s
     """Return the directory of `name`, filled by `build` unless an earlier run with the same pins has filled it.
 
     Two runs at once: the second waits for the first. A build that breaks off leaves nothing behind that looks whole.
-    `minutes` is what a cold build takes on two cores, for the line that says why nothing seems to happen.
+    `minutes` of processor time is what a cold build was measured to take: how long that is depends on what else the
+    machine does.
     """
     target = built_path(name, pins)
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _take(lock, name)
         if target.is_dir():
             return target
         for left in target.parent.glob(f"{name}-{'[0-9a-f]' * 12}.*"):
             # By a build that was killed; nobody else builds this now.
             shutil.rmtree(left, ignore_errors=True)
-        say(f"Building {name} into {target} (once, {minutes} minutes on two cores) ...")
-        started = time.monotonic()
+        say(f"Building {name} into {target}, once: {minutes} minutes of processor time ...")
+        began, used = time.monotonic(), _processor_seconds()
         scratch = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
         try:
-            build(scratch)
+            with showing(name):
+                build(scratch)
             scratch.chmod(0o755)
             scratch.rename(target)
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
-        say(f"Built {name} in {time.monotonic() - started:.0f} s.")
+        took, spent = duration(time.monotonic() - began), duration(_processor_seconds() - used)
+        say(f"Built {name} in {took}, with {spent} of processor time.")
     return target
 
 
-def say(line: str) -> None:
-    """Progress, on stderr: stdout is for what a script reads."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+def _take(lock: IO[str], name: str) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say(f"Another command builds {name}; waiting for it ...")
+        with showing(f"waiting for {name}"):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def _processor_seconds() -> float:
+    """Of every program that has run and ended below this process."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cache import say
 from problem import Problem
+from progress import note, say, showing
 
 _LOCK = Path("/run/lock/ebbtide-packages")
 # Without it a package starts its server; whoever uses one of these starts it, on ports of its own.
@@ -32,8 +32,10 @@ def install_packages(wanted: Collection[str]) -> None:
         missing = _missing(wanted)
         if missing:
             say(f"Installing {', '.join(missing)} ...")
-            with _no_servers():
+            with _no_servers(), showing("Debian's packages"):
+                note("apt-get update")
                 _apt("update")
+                note("apt-get install")
                 _apt("install", "--yes", "--no-install-recommends", *missing)
 
 

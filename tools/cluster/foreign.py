@@ -33,9 +33,11 @@ class ForeignCluster:
             raise Problem(f"{reference} could not be given to {self.context}; the message of {self.tool} is above")
 
 
-def foreign_cluster(context: str | None) -> ForeignCluster | None:
+def foreign_cluster(context: str | None, own_kubeconfig: Path) -> ForeignCluster | None:
     """The cluster that `--context` or KUBECONFIG's current context names, if kind, minikube or k3d made it."""
-    if context is None and not os.environ.get("KUBECONFIG"):
+    named = os.environ.get("KUBECONFIG")
+    # A shell that has exported ours keeps it after `down`, when there is nothing to read any more.
+    if context is None and (not named or Path(named) == own_kubeconfig):
         return None
     name = context or _current_context()
     for tool in ("kind", "minikube", "k3d"):

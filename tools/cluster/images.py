@@ -9,9 +9,10 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cache import build_once, cache_root, say
+from cache import build_once, cache_root
 from problem import Problem
 from programs import TOOLS, program
+from progress import note
 
 ROOT = TOOLS.parent
 SUITE = "bookworm"
@@ -73,7 +74,9 @@ def build_image(image: Image) -> Path:
 
     def build(target: Path) -> None:
         if image is BASE:
+            note("debootstrap")
             _debootstrap(target / "debian.tar")
+        note("buildah")
         _build(image, target)
         (target / "debian.tar").unlink(missing_ok=True)
 
@@ -163,12 +166,3 @@ def _files(path: Path) -> list[Path]:
         return [path]
     found = (file for file in path.rglob("*") if file.is_file() and not _UNTRACKED.intersection(file.parts))
     return sorted(found)
-
-
-def build_all() -> dict[str, Path]:
-    """Every image's archive by name."""
-    archives = {}
-    for image in IMAGES.values():
-        archives[image.name] = build_image(image)
-        say(f"{image.reference}: {archives[image.name]}")
-    return archives

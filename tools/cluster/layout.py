@@ -8,8 +8,13 @@ from pathlib import Path
 
 BRIDGE = "ebbtide0"
 NODE = "ebbtide"
+NETWORK = "ebbtide"
+"""The name of the pods' network, in the files that are kept for each pod of it."""
 NODE_ADDRESS = "10.251.0.1"
 """On a bridge of our own: a kubelet refuses a loopback address, and nothing outside this machine is reached."""
+BRIDGE_ADDRESS = "0a:58:0a:fb:00:01"
+"""Locally administered. Without one of its own a bridge takes the lowest of its pods' addresses, another one as pods
+come and go, and for up to 25 s pods send to the node's old one."""
 POD_RANGE = "10.251.0.0/24"
 SERVICE_RANGE = "10.252.0.0/24"
 API_PORT = 6443

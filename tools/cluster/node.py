@@ -9,19 +9,23 @@ import subprocess
 import time
 from pathlib import Path
 
+from archives import name_on_the_node, names_in
 from certificates import make_certificates
 from images import PAUSE, build_image
 from layout import (
     API_PORT,
     BRIDGE,
+    BRIDGE_ADDRESS,
     CGROUP,
     METRICS_PORT,
+    NETWORK,
     NODE,
     NODE_ADDRESS,
     POD_RANGE,
     SERVICE_RANGE,
     Layout,
 )
+from problem import Problem
 from processes import start, wait_for
 from programs import build_programs, install_debian_packages, program
 
@@ -48,9 +52,17 @@ def bring_up(layout: Layout) -> float:
     return time.monotonic() - begun
 
 
-def import_image(layout: Layout, archive: Path) -> None:
-    """Give an image archive to the node."""
-    _ctr(layout, "images", "import", str(archive))
+def import_images(layout: Layout, archive: Path) -> list[str]:
+    """Give the images of an archive to the node, and return their names there. Raises Problem."""
+    names = names_in(archive)
+    try:
+        _ctr(layout, "images", "import", str(archive))
+    except Problem as problem:
+        raise Problem(f"{archive}: containerd does not take it: {problem}") from None
+    for name in names:
+        if name_on_the_node(name) != name:
+            _ctr(layout, "images", "tag", "--force", name, name_on_the_node(name))
+    return [name_on_the_node(name) for name in names]
 
 
 def kubectl(
@@ -64,7 +76,7 @@ def kubectl(
 def _make_bridge() -> None:
     ip = program("ip")
     if subprocess.run([ip, "link", "show", BRIDGE], capture_output=True, check=False).returncode:
-        subprocess.run([ip, "link", "add", BRIDGE, "type", "bridge"], check=True)
+        subprocess.run([ip, "link", "add", BRIDGE, "address", BRIDGE_ADDRESS, "type", "bridge"], check=True)
     subprocess.run([ip, "address", "replace", f"{NODE_ADDRESS}/24", "dev", BRIDGE], check=True)
     subprocess.run([ip, "link", "set", BRIDGE, "up"], check=True)
 
@@ -101,6 +113,7 @@ def _start_control_plane(layout: Layout, kubernetes: Path) -> None:
             f"--kubeconfig={layout.kubeconfig_of('controller-manager')}",
             f"--service-account-private-key-file={layout.key('service-accounts')}",
             f"--root-ca-file={layout.certificate('ca')}",
+            f"--flex-volume-plugin-dir={layout.directory / 'volume-plugins'}",
             "--leader-elect=false",
             "--secure-port=0",
         ],
@@ -156,6 +169,7 @@ def _start_runtime(layout: Layout) -> None:
             "root": layout.directory / "containerd",
             "state": layout.directory / "run",
             "socket": layout.socket,
+            "runc": layout.directory / "runc",
             "cni": cni,
             "pause": PAUSE.reference,
         }.items()
@@ -171,6 +185,10 @@ sandbox_image = {quoted["pause"]}
 restrict_oom_score_adj = true
 disable_tcp_service = true
 stream_server_address = "127.0.0.1"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+Root = {quoted["runc"]}
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "/usr/lib/cni"
 conf_dir = {quoted["cni"]}
@@ -185,11 +203,11 @@ path = {json.dumps(str(layout.directory / "opt"))}
         "routes": [{"dst": "0.0.0.0/0"}],
     }
     bridge = {"type": "bridge", "bridge": BRIDGE, "isGateway": False, "ipMasq": False, "ipam": addresses}
-    network = {"cniVersion": "0.4.0", "name": "ebbtide", "plugins": [bridge]}
+    network = {"cniVersion": "0.4.0", "name": NETWORK, "plugins": [bridge]}
     (cni / "10-ebbtide.conflist").write_text(json.dumps(network, indent=1))
     start(layout, "containerd", [program("containerd"), "--config", configuration])
     wait_for("the container runtime", layout, "containerd", lambda: layout.socket.is_socket() and _answers(layout))
-    import_image(layout, build_image(PAUSE))
+    import_images(layout, build_image(PAUSE))
 
 
 def _answers(layout: Layout) -> bool:
@@ -199,7 +217,9 @@ def _answers(layout: Layout) -> bool:
 
 def _ctr(layout: Layout, *arguments: str) -> None:
     command = [program("ctr"), "--address", str(layout.socket), "--namespace", "k8s.io", *arguments]
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Problem(done.stderr.strip().removeprefix("ctr: "))
 
 
 def _start_kubelet(layout: Layout, kubernetes: Path) -> None:
@@ -232,6 +252,7 @@ def _start_kubelet(layout: Layout, kubernetes: Path) -> None:
         "resolvConf": "",
         "localStorageCapacityIsolation": False,
         "evictionHard": {"memory.available": "50Mi"},
+        "volumePluginDir": str(layout.directory / "volume-plugins"),
         "podLogsDir": str(layout.directory / "pod-logs"),
         "containerLogMaxSize": "100Mi",
         "imageGCHighThresholdPercent": 100,

@@ -31,7 +31,10 @@ def start(layout: Layout, name: str, command: Sequence[str | Path]) -> None:
         )
     known = recorded(layout)
     known[name] = {"pid": process.pid, "started": _started(process.pid)}
-    layout.processes.write_text(json.dumps(known, indent=1))
+    new = layout.processes.with_suffix(".new")
+    new.write_text(json.dumps(known, indent=1))
+    # At once: `status` waits for nobody.
+    new.replace(layout.processes)
 
 
 def recorded(layout: Layout) -> dict[str, dict[str, int | None]]:

@@ -6,12 +6,14 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cache import build_once, built_path
 from debian import install_packages
 from problem import Problem
+from progress import follow, note
 
 TOOLS = Path(__file__).resolve().parent.parent
 _DEBIAN = TOOLS / "apt-cluster.txt"
@@ -50,25 +52,15 @@ class GoModule:
             rf"^\s*(?:tool )?({re.escape(self.module)}/cmd/\S+)$", (source / "go.mod").read_text(), re.MULTILINE
         )
         flags = " ".join(["-s -w", *(f"-X {stamp}" for stamp in self._stamped())])
-        command = [
-            "nice",
-            "-n",
-            "15",
-            go_program(),
-            "build",
-            "-mod=readonly",
-            "-trimpath",
-            "-ldflags",
-            flags,
-            "-o",
-            f"{target}/",
-        ]
-        if subprocess.run([*command, *programs], cwd=source, check=False).returncode:
-            raise Problem(f"tools/{self.name}: `go build` failed; its messages are above")
+        try:
+            go_build(["-ldflags", flags, "-o", f"{target}/", *programs], source)
+        except Problem as problem:
+            raise Problem(f"tools/{self.name}: `go build` failed:\n{problem}") from None
 
     def _stamped(self) -> list[str]:
         major, minor = self.version().removeprefix("v").split(".")[:2]
-        return [stamp.format(version=self.version(), major=major, minor=minor) for stamp in self.stamps]
+        known = {"version": self.version(), "number": self.version()[1:], "major": major, "minor": minor}
+        return [stamp.format(**known) for stamp in self.stamps]
 
 
 _VERSIONED = (
@@ -76,8 +68,8 @@ _VERSIONED = (
     "k8s.io/component-base/version.gitMajor={major}",
     "k8s.io/component-base/version.gitMinor={minor}",
 )
-KUBERNETES = GoModule("kubernetes", "k8s.io/kubernetes", _VERSIONED, "about seven")
-METRICS_SERVER = GoModule("metrics-server", "sigs.k8s.io/metrics-server", (), "two to six")
+KUBERNETES = GoModule("kubernetes", "k8s.io/kubernetes", _VERSIONED, "about eleven")
+METRICS_SERVER = GoModule("metrics-server", "sigs.k8s.io/metrics-server", (), "about five")
 
 
 def build_programs() -> tuple[Path, Path]:
@@ -105,6 +97,23 @@ def go_program() -> str:
     if go is None:
         raise Problem("it is built with Go, and there is no `go` on PATH: install Go 1.26.4 or later")
     return go
+
+
+def go_build(arguments: Sequence[str], directory: Path) -> None:
+    """`go build` at low priority; what it downloads and how far it has come is noted. Raises Problem."""
+    compiled = 0
+
+    def note_step(line: str) -> None:
+        nonlocal compiled
+        if line.startswith("go: "):
+            note(line.removeprefix("go: "))
+        else:
+            compiled += 1
+            note(f"{compiled} packages compiled, {line}")
+
+    # `-v` names each package as it is compiled; none that an earlier build has left in Go's own cache.
+    command = [go_program(), "build", "-v", "-mod=readonly", "-trimpath", *arguments]
+    follow(["nice", "-n", "15", *command], note_step, directory)
 
 
 def go_version() -> bytes:

@@ -14,11 +14,21 @@ import subprocess
 import time
 from pathlib import Path
 
-from layout import BRIDGE, CGROUP, Layout
+from layout import BRIDGE, CGROUP, NETWORK, Layout
 from processes import end, recorded
 from programs import program
 
 _CGROUPS = Path("/sys/fs/cgroup")
+# Where these write whatever they are told: the kubelet (1.34), containerd's network library and its shims (1.6).
+_LOG_LINKS = Path("/var/log/containers")
+_KUBELET_SOCKET = Path("/var/lib/kubelet/device-plugins/kubelet.sock")
+_NETWORK_RESULTS = Path("/var/lib/cni/results")
+_EMPTY_AFTERWARDS = (
+    _LOG_LINKS,
+    *(_KUBELET_SOCKET.parent, _KUBELET_SOCKET.parent.parent),
+    *(_NETWORK_RESULTS, _NETWORK_RESULTS.parent),
+    *(Path("/run/containerd/s"), Path("/run/containerd"), Path("/run/netns")),
+)
 # What starts containers goes first, what holds the state last.
 _ORDER = (
     "kubelet",
@@ -35,13 +45,19 @@ def take_down(layout: Layout) -> None:
     names = [*_ORDER, *(name for name in recorded(layout) if name not in (*_ORDER, "containerd")), "containerd"]
     for name in names[:-1]:
         end(layout, name)
-    namespaces = _network_namespaces(layout)
+    namespaces, sockets = _network_namespaces(layout), _shim_sockets(layout)
     _end_containers(layout)
     end(layout, "containerd")
     _unmount(str(layout.directory))
     for namespace in namespaces:
         _unmount(namespace)
         Path(namespace).unlink(missing_ok=True)
+    for path in (*sockets, *_outside(layout)):
+        path.unlink(missing_ok=True)
+    for directory in _EMPTY_AFTERWARDS:
+        # Unless somebody else has something there.
+        with contextlib.suppress(OSError):
+            directory.rmdir()
     subprocess.run([program("ip"), "link", "delete", BRIDGE], capture_output=True, check=False)
     _remove_cgroups()
     shutil.rmtree(layout.directory, ignore_errors=True)
@@ -53,6 +69,7 @@ def remains(layout: Layout) -> list[str]:
     found += [f"mount {path}" for path in _mounts(str(layout.directory))]
     found += [f"process {pid}" for pid in _shims(layout)]
     found += [f"cgroup {path}" for path in _our_cgroups()]
+    found += [f"file {path}" for path in _outside(layout)]
     link = subprocess.run([program("ip"), "link", "show", BRIDGE], capture_output=True, check=False)
     return found + ([f"bridge {BRIDGE}"] if link.returncode == 0 else [])
 
@@ -64,6 +81,24 @@ def _network_namespaces(layout: Layout) -> list[str]:
         spaces = json.loads(file.read_text()).get("linux", {}).get("namespaces", [])
         found |= {space["path"] for space in spaces if space["type"] == "network" and "path" in space}
     return sorted(path for path in found if path.startswith(("/run/netns/", "/var/run/netns/")))
+
+
+def _shim_sockets(layout: Layout) -> list[Path]:
+    """The sockets of containerd's shims, as each has written it down."""
+    addresses = (layout.directory / "run").glob("io.containerd.runtime.v2.task/k8s.io/*/address")
+    return [Path(address.read_text().removeprefix("unix://")) for address in addresses]
+
+
+def _outside(layout: Layout) -> list[Path]:
+    """Files outside our directory that stand for something in it."""
+    links = (path for path in _LOG_LINKS.glob("*.log") if path.is_symlink())
+    found = [path for path in links if path.readlink().is_relative_to(layout.directory)]
+    for path in _NETWORK_RESULTS.glob(f"{NETWORK}-*-eth0"):
+        container = path.name.removeprefix(f"{NETWORK}-").removesuffix("-eth0")
+        found += [path, *_NETWORK_RESULTS.glob(f"cni-loopback-{container}-lo")]
+    # A kubelet takes this one over as it starts: it is ours if ours has started.
+    ours = _KUBELET_SOCKET.is_socket() and (layout.directory / "kubelet").is_dir()
+    return found + ([_KUBELET_SOCKET] if ours else [])
 
 
 def _end_containers(layout: Layout) -> None:

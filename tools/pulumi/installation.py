@@ -3,7 +3,8 @@
     python tools/pulumi/installation.py DIRECTORY      # prints what to `export`
 
 A plugin of the version that the installed SDK asks for is used where the machine has it. Otherwise Pulumi's Kubernetes
-plugin is built from its source, and Google Cloud's, whose source is in no package registry, has a stand-in.
+plugin is built from its source. Google Cloud's is in no package registry, neither built nor as source: a recorder takes
+its place, which calls nothing.
 """
 
 from __future__ import annotations
@@ -11,43 +12,31 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 from kubernetes_plugin import kubernetes_plugin
+from problem import Problem
+from pulumi_cli import pulumi_cli_directory
 
 _HERE = Path(__file__).resolve().parent
-_ROOT = _HERE.parent.parent
-_STAND_INS = {"kubernetes": "kubernetes_provider.py", "gcp": "google_recorder.py"}
 
 
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """Where everything is."""
-
-    environment: dict[str, str]
-    """What a command needs beside the environment it has."""
-    real_plugins: frozenset[str]
-    """The packages whose plugin is Pulumi's own."""
-
-
-def install(directory: Path, state: Path | None = None) -> Installation:
+def install(directory: Path, state: Path | None = None) -> dict[str, str]:
     """Fill `directory`; states are in `state` or below it. Builds the CLI and the Kubernetes plugin where that has not
-    been done (minutes)."""
+    been done (minutes). Returns what a command needs beside the environment it has. Raises Problem."""
     binaries, home = directory / "bin", directory / "home"
     state = state or directory / "state"
     for made in (binaries, home / "plugins", state):
         made.mkdir(parents=True, exist_ok=True)
-    # Stopped early, a build leaves nothing; its own message says what it does.
-    built = subprocess.run([_ROOT / "scripts" / "pulumi-engine"], stdout=subprocess.PIPE, text=True, check=True)
-    _link(Path(built.stdout.strip()) / "pulumi", binaries / "pulumi")
+    _link(pulumi_cli_directory() / "pulumi", binaries / "pulumi")
     # Beside the CLI, where Pulumi's installer puts it: anywhere else on PATH the engine warns about it.
     _write_launcher(binaries / "pulumi-language-python", "language_host.py")
-    real = {package for package, script in _STAND_INS.items() if not _install_plugin(home, package, script)}
-    environment = {
+    _install_plugin(home, "kubernetes", lambda path: _link(kubernetes_plugin(), path))
+    _install_plugin(home, "gcp", lambda path: _write_launcher(path, "google_recorder.py"))
+    return {
         "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PULUMI_HOME": str(home),
         "PULUMI_BACKEND_URL": state.as_uri(),
@@ -55,7 +44,6 @@ def install(directory: Path, state: Path | None = None) -> Installation:
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }
-    return Installation(environment, frozenset(real))
 
 
 def plugin_directory(package: str) -> str:
@@ -63,21 +51,16 @@ def plugin_directory(package: str) -> str:
     return f"resource-{package}-v{version(f'pulumi-{package}')}"
 
 
-def _install_plugin(home: Path, package: str, script: str) -> bool:
-    """Whether a stand-in had to be taken."""
+def _install_plugin(home: Path, package: str, provide: Callable[[Path], None]) -> None:
+    """Take the machine's own plugin where it has one, and `provide` it otherwise."""
     name, exact = f"pulumi-resource-{package}", plugin_directory(package)
     plugin = home / "plugins" / exact
     plugin.mkdir(exist_ok=True)
     installed = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins" / exact / name
     if installed.is_file() and installed.parent != plugin:
-        own: Path | None = installed
+        _link(installed, plugin / name)
     else:
-        own = kubernetes_plugin() if package == "kubernetes" else None
-    if own is not None:
-        _link(own, plugin / name)
-        return False
-    _write_launcher(plugin / name, script)
-    return True
+        provide(plugin / name)
 
 
 def _write_launcher(path: Path, script: str) -> None:
@@ -100,7 +83,12 @@ def main() -> int:
     if len(sys.argv) != 2:
         sys.stderr.write("usage: installation.py DIRECTORY\n")
         return 2
-    for name, value in install(Path(sys.argv[1]).resolve()).environment.items():
+    try:
+        environment = install(Path(sys.argv[1]).resolve())
+    except Problem as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    for name, value in environment.items():
         sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
     return 0
 

@@ -11,7 +11,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,48 +18,42 @@ _TOOLS = Path(__file__).resolve().parent.parent
 # Last on the path: its modules have short names.
 sys.path.append(str(_TOOLS / "cluster"))
 
-from cache import build_once, say  # noqa: E402
+from cache import build_once  # noqa: E402
 from problem import Problem  # noqa: E402
-from programs import go_program, go_version  # noqa: E402
+from programs import go_build, go_program, go_version  # noqa: E402
+from progress import note  # noqa: E402
 
 NAME = "pulumi-resource-kubernetes"
 _PINS = _TOOLS / "pulumi-kubernetes"
 _MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 
 
-def kubernetes_plugin() -> Path | None:
-    """The plugin's file; builds it where that has not been done. None, with a line that says why, where it cannot be
-    built: no Go, or a registry that does not serve the module."""
+def kubernetes_plugin() -> Path:
+    """The plugin's file; builds it where that has not been done. Raises Problem where it cannot be built: no Go, or a
+    registry that does not serve the module."""
+    pins = b"".join(path.read_bytes() for path in (_PINS / "go.mod", _PINS / "go.sum", Path(__file__)))
+    pins += version("pulumi-kubernetes").encode() + go_version()
     try:
-        go = go_program()
-
-        def build(target: Path) -> None:
-            _build(lambda *arguments: _run([go, *arguments], target), target)
-
-        pins = b"".join(path.read_bytes() for path in (_PINS / "go.mod", _PINS / "go.sum", Path(__file__)))
-        pins += version("pulumi-kubernetes").encode() + go_version()
-        return build_once("pulumi-kubernetes", pins, build, "about eight") / NAME
+        return build_once("pulumi-kubernetes", pins, _build, "about eighteen") / NAME
     except Problem as problem:
-        why = str(problem)
-    except subprocess.CalledProcessError as error:
-        why = (error.stderr or error.stdout).strip()[-300:]
-    say(f"Pulumi's Kubernetes plugin was not built ({why}): a stand-in takes its place.")
-    return None
+        raise Problem(f"Pulumi's Kubernetes plugin could not be built:\n{problem}") from None
 
 
-def _build(go: Callable[..., str], target: Path) -> None:
+def _build(target: Path) -> None:
     """Build in the target itself: what a go.mod replaces may not lie in the read-only module cache."""
     for file in ("go.mod", "go.sum"):
         shutil.copy2(_PINS / file, target)
     source, stated = target / "source", version("pulumi-kubernetes")
-    downloaded = json.loads(go("mod", "download", "-json", _MODULE))["Dir"]
+    note(f"downloading {_MODULE}")
+    _go(target, "mod", "download", _MODULE)
+    downloaded = _go(target, "list", "-m", "-f", "{{.Dir}}", _MODULE).strip()
     shutil.copytree(downloaded, source, copy_function=shutil.copyfile)
     for directory in (source, *(path for path in source.rglob("*") if path.is_dir())):
         directory.chmod(0o755)
     _embed(source / "cmd" / NAME, stated)
-    go("mod", "edit", "-replace", f"{_MODULE}=./source")
+    _go(target, "mod", "edit", "-replace", f"{_MODULE}=./source")
     stamp = f"-s -w -X {_MODULE}/pkg/version.Version={stated}"
-    go("build", "-mod=readonly", "-trimpath", "-ldflags", stamp, "-o", NAME, f"{_MODULE}/cmd/{NAME}")
+    go_build(["-ldflags", stamp, "-o", NAME, f"{_MODULE}/cmd/{NAME}"], target)
     shutil.rmtree(source)
 
 
@@ -72,6 +65,22 @@ def _embed(command: Path, stated: str) -> None:
     (command / "terraform-mapping-embed.json").write_text(json.dumps(mapping))
 
 
-def _run(command: list[str], directory: Path) -> str:
-    nice = ["nice", "-n", "15", *command]
-    return subprocess.run(nice, cwd=directory, capture_output=True, text=True, check=True).stdout
+def main() -> int:
+    """Build it where that has not been done, and print where it is."""
+    try:
+        sys.stdout.write(f"{kubernetes_plugin()}\n")
+    except Problem as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    return 0
+
+
+def _go(directory: Path, *arguments: str) -> str:
+    done = subprocess.run([go_program(), *arguments], cwd=directory, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Problem(done.stderr.strip()[-300:])
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())

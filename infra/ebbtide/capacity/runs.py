@@ -110,20 +110,32 @@ def choose_kernel(load: Path) -> Kernel:
 
     `EBBTIDE_KERNEL=pure` or `accelerated` decides otherwise. Raises SettingsError where what it asks for is impossible.
     """
+    return _choose_kernel(load)[0]
+
+
+def why_not_compiled(load: Path) -> str:
+    """Why Python runs a load that the compiled kernel would run; empty where it does, or where Python is fast enough.
+
+    Raises SettingsError as `choose_kernel` does.
+    """
+    return _choose_kernel(load)[1]
+
+
+def _choose_kernel(load: Path) -> tuple[Kernel, str]:
     wish = os.environ.get("EBBTIDE_KERNEL", "")
     if wish not in {"", "pure", "accelerated"}:
         raise _refuse_kernel(f"is no kernel (got {wish!r})", "write pure or accelerated, or leave it out")
     large = load.is_file() and load.stat().st_size >= _ACCELERATED_FROM_BYTES
     if wish == "pure" or not (wish or large):
-        return PureKernel()
+        return PureKernel(), ""
     from ebbtide.capacity.accelerator import AcceleratedKernel, NoCompilerError  # noqa: PLC0415 - few runs need it
 
     try:
-        return AcceleratedKernel()
+        return AcceleratedKernel(), ""
     except NoCompilerError as error:
         if wish:
             raise _refuse_kernel(f"is not possible: {error}", "install one, or leave it out") from None
-        return PureKernel()
+        return PureKernel(), str(error)
 
 
 def _refuse_kernel(message: str, remedy: str) -> SettingsError:

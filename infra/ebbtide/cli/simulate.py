@@ -13,7 +13,7 @@ import typer
 from ebbtide.capacity.from_settings import NOT_MODELLED, Assumption
 from ebbtide.capacity.load import read_load
 from ebbtide.capacity.model import Result
-from ebbtide.capacity.runs import LoadSource, Run, explain_minute, run_all
+from ebbtide.capacity.runs import LoadSource, Run, explain_minute, run_all, why_not_compiled
 from ebbtide.capacity.summary import Range, ranges
 from ebbtide.capacity.trace import write_trace
 from ebbtide.cli.output import BAD_INPUT, project_root
@@ -52,6 +52,8 @@ def run(options: Options) -> None:
         read_signals(options.signals),
         read_measured(options.measured),
     )
+    if reason := why_not_compiled(load.file):
+        typer.echo(f"runs without the compiled kernel, slower and with the same result: {reason}", err=True)
     if options.sweep or options.goal:
         from ebbtide.cli.simulate_sweep import run_sweep
 

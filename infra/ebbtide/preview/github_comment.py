@@ -77,10 +77,16 @@ class PullRequest:
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
             raise CommentError(f"--repository: is not owner/name (got {repository!r})")
         self._api = api.rstrip("/")
+        self._pull = f"{self._api}/repos/{repository}/pulls/{number}"
         self._issue = f"{self._api}/repos/{repository}/issues/{number}/comments"
         self._comment = f"{self._api}/repos/{repository}/issues/comments"
         self._token = token
         self._sleep = sleep
+
+    def head(self) -> str:
+        """The commit that the pull request is at. Raises CommentError."""
+        content, _ = self._request("GET", self._pull)
+        return str(content["head"]["sha"])
 
     def post(self, body: str) -> str:
         """Update the comment with the marker of `body`, or make it. Returns `created`, `updated` or `unchanged`.

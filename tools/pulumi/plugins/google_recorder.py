@@ -32,7 +32,7 @@ class Recorder(Provider):
     def same_object(self, old: Properties, new: Properties) -> bool:
         return all(old.get(part) == new.get(part) for part in ("name", "accountId", "repositoryId"))
 
-    def create(self, subject: Subject, inputs: Properties, timeout_seconds: float) -> tuple[str, Properties]:  # noqa: ARG002
+    def create(self, subject: Subject, inputs: Properties) -> tuple[str, Properties]:
         identifier = _identifier(subject, inputs)
         return identifier, {**inputs, **_made_up(subject, identifier, inputs)}
 
@@ -41,13 +41,10 @@ class Recorder(Provider):
             return {**inputs, **_made_up(subject, subject.identifier, inputs)}
         return {**inputs, **dict.fromkeys(_made_up(subject, "", inputs), UNKNOWN)}
 
-    def update(self, subject: Subject, inputs: Properties, timeout_seconds: float, ignored: list[str]) -> Properties:  # noqa: ARG002
+    def update(self, subject: Subject, inputs: Properties) -> Properties:
         return {**inputs, **_made_up(subject, subject.identifier, inputs)}
 
-    def read(self, subject: Subject, inputs: Properties, outputs: Properties) -> tuple[Properties, Properties]:  # noqa: ARG002
-        return inputs, outputs
-
-    def delete(self, subject: Subject, outputs: Properties, timeout_seconds: float) -> None:  # noqa: ARG002
+    def delete(self, subject: Subject, outputs: Properties) -> None:
         """Nothing to delete. As Google's provider does, refuse what is under deletion protection."""
         if outputs.get("deletionProtection"):
             raise RefusedError(f"cannot destroy {subject.name} without setting deletion_protection=false")

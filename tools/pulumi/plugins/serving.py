@@ -1,7 +1,7 @@
 """Serve a provider to the engine, on the engine's own protocol.
 
-Not the SDK's experimental provider server (3.272): it cannot send back a value that is not known yet, prints its own
-traceback under every refusal, and has no way to say "it is there, but not ready".
+Not the SDK's experimental provider server (3.272): it cannot send back a value that is not known yet, and prints its
+own traceback under every refusal.
 """
 
 # The methods have the names and the parameters of the remote procedures.
@@ -19,24 +19,13 @@ from typing import Any
 import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from properties import Properties, difference, plain, replacing_paths, to_struct
 
 
 class RefusedError(Exception):
     """An operation that did nothing; the text is for whoever runs the engine."""
-
-
-class NotReadyError(Exception):
-    """A resource that was made but did not become ready: it is in the state, and the next update tries again."""
-
-    def __init__(self, identifier: str, outputs: Properties, inputs: Properties, reasons: list[str]) -> None:
-        super().__init__("; ".join(reasons))
-        self.identifier = identifier
-        self.outputs = outputs
-        self.inputs = inputs
-        self.reasons = reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +49,15 @@ class Provider:
     def __init__(self, version: str) -> None:
         self.version = version
 
-    def configure(self, settings: Properties) -> None:
-        """Take the provider's own inputs."""
-
-    def check(self, subject: Subject, old: Properties, new: Properties, seed: bytes) -> Properties:
-        """The inputs, completed."""
-        return new
-
     def replacing(self, subject: Subject) -> tuple[str, ...]:
         """Paths whose change makes another object."""
         raise NotImplementedError
-
-    def replacing_configuration(self) -> tuple[str, ...]:
-        """Paths of the provider's inputs whose change means that everything is elsewhere."""
-        return ()
 
     def same_object(self, old: Properties, new: Properties) -> bool:
         """Whether both cannot be there at once."""
         raise NotImplementedError
 
-    def create(self, subject: Subject, inputs: Properties, timeout_seconds: float) -> tuple[str, Properties]:
+    def create(self, subject: Subject, inputs: Properties) -> tuple[str, Properties]:
         """Make it. Returns its identifier and its outputs."""
         raise NotImplementedError
 
@@ -87,16 +65,12 @@ class Provider:
         """The outputs as far as they are known before it is made."""
         return inputs
 
-    def update(self, subject: Subject, inputs: Properties, timeout_seconds: float, ignored: list[str]) -> Properties:
+    def update(self, subject: Subject, inputs: Properties) -> Properties:
         """Change it. Returns its outputs."""
         raise NotImplementedError
 
-    def read(self, subject: Subject, inputs: Properties, outputs: Properties) -> tuple[Properties, Properties] | None:
-        """Its inputs and outputs as they are now; None if it is gone."""
-        raise NotImplementedError
-
-    def delete(self, subject: Subject, outputs: Properties, timeout_seconds: float) -> None:
-        """Delete it, and wait until it is gone."""
+    def delete(self, subject: Subject, outputs: Properties) -> None:
+        """Delete it."""
         raise NotImplementedError
 
     def invoke(self, function: str, arguments: Properties) -> Properties:
@@ -118,17 +92,15 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news)
 
     def DiffConfig(self, request: Any, context: Any) -> Any:
-        found = difference(plain(request.olds), plain(request.news), self._provider.replacing_configuration())
+        found = difference(plain(request.olds), plain(request.news))
         return _diff_response(found, delete_first=False)
 
     def Configure(self, request: Any, context: Any) -> Any:
-        self._provider.configure(plain(request.args))
         # Without acceptSecrets the engine sends plain values, and encrypts in the state what it knows to be secret.
         return provider_pb2.ConfigureResponse(supportsPreview=True, acceptOutputs=True)
 
     def Check(self, request: Any, context: Any) -> Any:
-        new = self._provider.check(Subject.of(request), plain(request.olds), plain(request.news), request.randomSeed)
-        return provider_pb2.CheckResponse(inputs=to_struct(new))
+        return provider_pb2.CheckResponse(inputs=request.news)
 
     def Diff(self, request: Any, context: Any) -> Any:
         # Outputs are no measure of what was asked for.
@@ -140,28 +112,23 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
         subject, inputs = Subject.of(request), plain(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=to_struct(self._provider.plan(subject, inputs)))
-        made = _answer(context, lambda: self._provider.create(subject, inputs, request.timeout))
+        made = _answer(context, lambda: self._provider.create(subject, inputs))
         return provider_pb2.CreateResponse(id=made[0], properties=to_struct(made[1]))
 
     def Read(self, request: Any, context: Any) -> Any:
-        inputs, outputs = plain(request.inputs), plain(request.properties)
-        found = _answer(context, lambda: self._provider.read(Subject.of(request), inputs, outputs))
-        if found is None:
-            return provider_pb2.ReadResponse()
-        return provider_pb2.ReadResponse(id=request.id, inputs=to_struct(found[0]), properties=to_struct(found[1]))
+        return provider_pb2.ReadResponse(id=request.id, inputs=request.inputs, properties=request.properties)
 
     def Update(self, request: Any, context: Any) -> Any:
         subject, inputs = Subject.of(request), plain(request.news)
         if request.preview:
             planned = {**plain(request.olds), **self._provider.plan(subject, inputs)}
             return provider_pb2.UpdateResponse(properties=to_struct(planned))
-        ignored = list(request.ignoreChanges)
-        outputs = _answer(context, lambda: self._provider.update(subject, inputs, request.timeout, ignored))
+        outputs = _answer(context, lambda: self._provider.update(subject, inputs))
         return provider_pb2.UpdateResponse(properties=to_struct(outputs))
 
     def Delete(self, request: Any, context: Any) -> Any:
         outputs = plain(request.properties)
-        _answer(context, lambda: self._provider.delete(Subject.of(request), outputs, request.timeout))
+        _answer(context, lambda: self._provider.delete(Subject.of(request), outputs))
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: Any) -> Any:
@@ -185,23 +152,6 @@ def _answer(context: Any, operation: Callable[[], Any]) -> Any:
         return operation()
     except RefusedError as error:
         context.abort(grpc.StatusCode.UNKNOWN, str(error))
-    except NotReadyError as error:
-        # The engine finds what it needs to keep the resource in the details of the refusal.
-        context.set_trailing_metadata((("grpc-status-details-bin", _details(error)),))
-        context.abort(grpc.StatusCode.UNKNOWN, str(error))
-
-
-def _details(failure: NotReadyError) -> bytes:
-    failed = provider_pb2.ErrorResourceInitFailed(
-        id=failure.identifier,
-        properties=to_struct(failure.outputs),
-        inputs=to_struct(failure.inputs),
-        reasons=failure.reasons,
-    )
-    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(failure))
-    status.details.add().Pack(failed)
-    packed: bytes = status.SerializeToString()
-    return packed
 
 
 def serve(provider: Provider) -> None:

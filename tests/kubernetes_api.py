@@ -1,15 +1,13 @@
-"""A small client of the Kubernetes API: what a kubeconfig says, and requests with the server's own words on errors."""
+"""A small client of the Kubernetes API, for the tests of the engine and the cluster; errors are the server's words."""
 
 from __future__ import annotations
 
 import base64
 import http.client
 import json
-import os
 import ssl
-import subprocess
 import tempfile
-import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import yaml
 
 Manifest = dict[str, Any]
 CONNECT_SECONDS = 30
+POLL_SECONDS = 0.3
 
 
 class ApiError(Exception):
@@ -31,21 +30,17 @@ class ApiError(Exception):
 
 
 class KubernetesApi:
-    """Connections to one cluster as one user; may be used from several threads."""
+    """Connections to one cluster, as the user of the kubeconfig's current context."""
 
-    def __init__(self, kubeconfig: str | None = None, context: str | None = None) -> None:
-        """`kubeconfig` is a path or the text itself; without it, the machine's own. Raises ApiError."""
-        config = _load(kubeconfig)
-        chosen = _named(config, "contexts", context or config.get("current-context"))["context"]
-        cluster = _named(config, "clusters", chosen.get("cluster"))["cluster"]
-        user = _named(config, "users", chosen.get("user")).get("user") or {}
+    def __init__(self, kubeconfig: Path) -> None:
+        config = yaml.safe_load(kubeconfig.read_text())
+        chosen = _named(config, "contexts", config["current-context"])["context"]
+        cluster = _named(config, "clusters", chosen["cluster"])["cluster"]
+        user = _named(config, "users", chosen["user"])["user"]
         self.server = urlsplit(cluster["server"])
-        self.namespace: str = chosen.get("namespace", "default")
-        self._tls = _tls(cluster, user) if self.server.scheme == "https" else None
-        self._user = user
-        self._headers: dict[str, str] | None = None
+        self._tls = _tls(cluster, user)
+        self._authorization = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
         self._kinds: dict[str, dict[str, Manifest]] = {}
-        self._lock = threading.Lock()
 
     def get(self, manifest: Manifest) -> Manifest | None:
         """The live object, or None."""
@@ -75,7 +70,7 @@ class KubernetesApi:
         """Where the object lives."""
         kind = self._kind(manifest["apiVersion"], manifest["kind"])
         metadata = manifest["metadata"]
-        place = f"/namespaces/{metadata.get('namespace', self.namespace)}" if kind["namespaced"] else ""
+        place = f"/namespaces/{metadata.get('namespace', 'default')}" if kind["namespaced"] else ""
         return f"{_root(manifest['apiVersion'])}{place}/{kind['name']}/{metadata['name']}"
 
     def request(
@@ -88,7 +83,7 @@ class KubernetesApi:
     ) -> Manifest:
         """One request. Raises ApiError with the server's message."""
         address = f"{path}?{urlencode(query)}" if query else path
-        headers = {"Accept": "application/json", "Content-Type": content_type, **self._authorization()}
+        headers = {"Accept": "application/json", "Content-Type": content_type, **self._authorization}
         connection = self._connection()
         try:
             # An applied patch is read as YAML, which knows no surrogate pairs: characters go as they are.
@@ -106,65 +101,44 @@ class KubernetesApi:
         return answer
 
     def _connection(self) -> http.client.HTTPConnection:
-        host = self.server.hostname or ""
-        if self._tls is None:
-            return http.client.HTTPConnection(host, self.server.port or 80, timeout=CONNECT_SECONDS)
-        return http.client.HTTPSConnection(host, self.server.port or 443, timeout=CONNECT_SECONDS, context=self._tls)
-
-    def _authorization(self) -> dict[str, str]:
-        with self._lock:
-            if self._headers is None:
-                token = _token(self._user)
-                self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-            return self._headers
+        host, port = self.server.hostname or "", self.server.port or 443
+        return http.client.HTTPSConnection(host, port, timeout=CONNECT_SECONDS, context=self._tls)
 
     def _kind(self, api_version: str, kind: str) -> Manifest:
-        with self._lock:
-            known = self._kinds.get(api_version)
+        known = self._kinds.get(api_version)
         if known is None:
             listed = self.request("GET", _root(api_version))["resources"]
             known = {entry["kind"]: entry for entry in listed if "/" not in entry["name"]}
-            with self._lock:
-                self._kinds[api_version] = known
+            self._kinds[api_version] = known
         if kind not in known:
             raise ApiError(404, "NotFound", f"the cluster has no {kind} in {api_version}")
         return known[kind]
+
+
+def wait_until_gone(api: KubernetesApi, manifest: Manifest, deadline: float) -> bool:
+    """Whether the object went away before `deadline` (monotonic seconds)."""
+    while api.get(manifest) is not None:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
 
 
 def _root(api_version: str) -> str:
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
-def _load(kubeconfig: str | None) -> Manifest:
-    if kubeconfig and ("\n" in kubeconfig or kubeconfig.lstrip().startswith("{")):
-        return _mapping(kubeconfig)
-    path = Path(kubeconfig or os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
-    if not path.is_file():
-        raise ApiError(0, "NoKubeconfig", f"there is no kubeconfig at {path}; name one with KUBECONFIG")
-    return _mapping(path.read_text())
-
-
-def _mapping(text: str) -> Manifest:
-    loaded = yaml.safe_load(text)
-    return loaded if isinstance(loaded, dict) else {}
-
-
-def _named(config: Manifest, kind: str, name: str | None) -> Manifest:
-    for entry in config.get(kind) or []:
-        if entry["name"] == name:
-            found: Manifest = entry
-            return found
-    raise ApiError(0, "NoKubeconfig", f"the kubeconfig has no entry {name!r} under {kind}")
+def _named(config: Manifest, kind: str, name: str) -> Manifest:
+    found: Manifest = next(entry for entry in config[kind] if entry["name"] == name)
+    return found
 
 
 def _tls(cluster: Manifest, user: Manifest) -> ssl.SSLContext:
     if "certificate-authority-data" in cluster:
         tls = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
     else:
-        # Without one, the authorities that the machine trusts.
-        tls = ssl.create_default_context(cafile=cluster.get("certificate-authority"))
-    if cluster.get("insecure-skip-tls-verify"):
-        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        # minikube's kubeconfig names files.
+        tls = ssl.create_default_context(cafile=cluster["certificate-authority"])
     if "client-certificate-data" in user:
         with tempfile.TemporaryDirectory() as directory:
             certificate, key = Path(directory, "certificate"), Path(directory, "key")
@@ -174,32 +148,6 @@ def _tls(cluster: Manifest, user: Manifest) -> ssl.SSLContext:
     elif "client-certificate" in user:
         tls.load_cert_chain(user["client-certificate"], user["client-key"])
     return tls
-
-
-def _token(user: Manifest) -> str | None:
-    if "token" in user:
-        return str(user["token"])
-    if "tokenFile" in user:
-        return Path(user["tokenFile"]).read_text().strip()
-    if "exec" not in user:
-        return None
-    plugin = user["exec"]
-    environment = {entry["name"]: entry["value"] for entry in plugin.get("env") or []}
-    asked = {"apiVersion": plugin["apiVersion"], "kind": "ExecCredential", "spec": {"interactive": False}}
-    command = [plugin["command"], *(plugin.get("args") or [])]
-    try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, **environment, "KUBERNETES_EXEC_INFO": json.dumps(asked)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except FileNotFoundError:
-        raise ApiError(0, "NoLogin", f"{plugin['command']} is not installed; {plugin.get('installHint', '')}") from None
-    except subprocess.CalledProcessError as error:
-        raise ApiError(0, "NoLogin", f"{plugin['command']} failed: {error.stderr.strip()}") from None
-    return str(json.loads(done.stdout)["status"]["token"])
 
 
 def _refusal(status: int, text: bytes) -> ApiError:

@@ -1,0 +1,95 @@
+"""What tiers of tests need that is built from source, beside everything else.
+
+On a new machine that is about 40 minutes of processor time. Each of these keeps what it has built in the cache, and
+its own lock makes whoever needs it meanwhile wait for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something that is built once."""
+
+    name: str
+    command: tuple[str, ...]
+    tiers: frozenset[str]
+    """Which tiers cannot begin without it."""
+    after_setup: bool = False
+    """Whether its command is one of `.venv`."""
+
+
+_CLUSTERS = frozenset({"engine", "cluster"})
+PARTS = (
+    Part("the programs of a Kubernetes node", ("scripts/cluster", "build"), _CLUSTERS),
+    Part("Pulumi's CLI", ("scripts/pulumi-engine",), _CLUSTERS),
+    Part(
+        "Pulumi's Kubernetes plugin",
+        (".venv/bin/python", "tools/pulumi/kubernetes_plugin.py"),
+        _CLUSTERS,
+        after_setup=True,
+    ),
+)
+BARE_ROOT = Part("the bare Debian root", ("scripts/bare-root", "run", "--", "true"), frozenset({"default"}))
+
+
+class Builds:
+    """Builds that run, at the low priority that each of them has, until they are left, also by SIGTERM."""
+
+    def __init__(self, parts: Iterable[Part], tiers: Collection[str]) -> None:
+        self._parts = [part for part in parts if part.tiers & set(tiers)]
+        self._running: dict[Part, subprocess.Popen[bytes]] = {}
+        self._logs = tempfile.TemporaryDirectory(prefix="ebbtide-builds-")
+
+    def __enter__(self) -> Self:
+        # As CI ends what takes too long; without it nobody would leave the block.
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+        return self
+
+    def start(self, *, after_setup: bool) -> None:
+        """Start what needs no `.venv`, or what does."""
+        for number, part in enumerate(self._parts):
+            if part.after_setup == after_setup:
+                with Path(self._logs.name, f"{number}.log").open("wb") as log:
+                    # No session of its own: Linux shares processors between sessions, and heeds `nice` inside one.
+                    self._running[part] = subprocess.Popen(
+                        part.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+                    )
+
+    def missing(self, tier: str) -> list[str]:
+        """What the tier needs and is still being built; what could not be built is not: the tier will say so."""
+        return [part.name for part in self._parts if tier in part.tiers and self._is_building(part)]
+
+    def say_failures(self, tier: str) -> None:
+        """Show the last lines of what the tier needs and could not be built."""
+        for number, part in enumerate(self._parts):
+            process = self._running.get(part)
+            if tier in part.tiers and process is not None and process.poll():
+                log = Path(self._logs.name, f"{number}.log").read_text(errors="replace")
+                sys.stdout.write(f"{part.name} could not be built (status {process.returncode}):\n{log[-2000:]}\n")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for process in self._running.values():
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
+                process.wait()
+        self._logs.cleanup()
+
+    def _is_building(self, part: Part) -> bool:
+        process = self._running.get(part)
+        return process is None or process.poll() is None

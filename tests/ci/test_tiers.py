@@ -1,0 +1,217 @@
+"""What a run of several tiers begins, waits for, leaves out, and says at the end."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# Programs, not a package.
+sys.path.append(str(ROOT / "scripts"))
+
+from builds import PARTS, Builds, Part  # noqa: E402
+from tiers import (  # noqa: E402
+    NOT_IN_ALL,
+    TIERS,
+    NotRun,
+    Ran,
+    Schedule,
+    all_tiers,
+    closing,
+    counted,
+    exit_status,
+    too_late,
+)
+
+GOOD, BAD, IDLE = Ran(3, 0, 1, 60.0), Ran(2, 1, 0, 60.0), Ran(0, 0, 4, 1.0)
+LATE = NotRun("Pulumi's CLI was still being built after 75 min")
+BUDGET = 75 * 60.0
+
+
+@pytest.mark.parametrize(
+    ("missing", "minutes", "waited", "reason"),
+    [
+        ([], 10, 0, None),
+        (["the CLI"], 74, 30, None),
+        (["the CLI"], 76, 30, "the CLI was still being built after 75 min"),
+        (["the CLI", "the node"], 76, 0, "the CLI and the node were still being built after 75 min"),
+        # Nothing was waited for: a slow test is no excuse for one that does not run.
+        ([], 80, 0, None),
+        ([], 80, 4, None),
+        ([], 80, 6, "earlier tiers had waited 6 min for what is built, and 75 min were over"),
+    ],
+)
+def test_only_what_is_still_being_built_keeps_a_tier_from_beginning(
+    missing: list[str], minutes: int, waited: int, reason: str | None
+) -> None:
+    assert too_late(missing, minutes * 60, waited * 60, BUDGET) == reason
+
+
+def test_without_a_budget_a_tier_waits_for_as_long_as_it_takes() -> None:
+    assert too_late(["the CLI"], 1e9, 0, float("inf")) is None
+
+
+@pytest.mark.parametrize(
+    ("results", "status"),
+    [
+        ({"default": GOOD, "engine": GOOD}, 0),
+        ({"default": GOOD, "engine": LATE}, 0),
+        ({"default": GOOD, "engine": BAD}, 1),
+        ({"default": BAD, "engine": LATE}, 1),
+        ({"default": GOOD, "engine": IDLE}, 1),
+        ({"default": LATE, "engine": LATE}, 1),
+        ({}, 1),
+    ],
+    ids=["all pass", "one late", "one fails", "one fails and one late", "one skips all", "all late", "none"],
+)
+def test_a_run_succeeds_if_something_ran_and_all_that_ran_passed(results: dict[str, Ran | NotRun], status: int) -> None:
+    assert exit_status(results) == status
+
+
+def test_the_last_lines_name_what_did_not_run_and_why() -> None:
+    lines = closing({"default": GOOD, "slow": IDLE, "engine": LATE})
+    assert lines[0].split() == ["tier", "passed", "failed", "skipped", "seconds"]
+    assert lines[1].split() == ["default", "3", "0", "1", "60"]
+    assert lines[-2] == "no test passed in: slow"
+    assert lines[-1] == f"NOT RUN: engine: {LATE.reason}"
+
+
+@pytest.mark.parametrize(
+    ("suite", "status", "expected"),
+    [
+        ('tests="9" skipped="2" failures="1" errors="1"', 1, (5, 2, 2)),
+        ('tests="9" skipped="2" failures="0" errors="0"', 0, (7, 0, 2)),
+        ('tests="0" skipped="0" failures="0" errors="0"', 5, (0, 0, 0)),
+        # Interrupted: what ran has passed, and the rest is not known.
+        ('tests="9" skipped="0" failures="0" errors="0"', 2, (9, 1, 0)),
+    ],
+)
+def test_a_tier_is_counted_by_its_report_and_by_its_exit_status(
+    suite: str, status: int, expected: tuple[int, int, int]
+) -> None:
+    result = counted(f"<testsuites><testsuite {suite}/></testsuites>", status, 1.0)
+    assert (result.passed, result.failed, result.skipped) == expected
+
+
+def test_every_tier_but_the_long_one_is_in_all() -> None:
+    assert {*all_tiers(), *NOT_IN_ALL} == set(TIERS)
+    assert {"long"} == NOT_IN_ALL
+
+
+def test_a_long_test_is_one_of_the_runtime_tier() -> None:
+    """Otherwise the default tier would run it: its expression does not know `long`."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests/runtime"]
+    collected = [
+        subprocess.run([*command, "-m", expression], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+        for expression in ("long and runtime", "long and not runtime")
+    ]
+    assert ["::" in text for text in collected] == [True, False], collected
+
+
+def test_one_report_is_of_one_tier(tmp_path: Path) -> None:
+    command = [sys.executable, "scripts/tiers.py", "--all", f"--junit-xml={tmp_path / 'report.xml'}"]
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "--junit-xml is of one tier; name one with --tier" in refused.stderr
+
+
+def test_the_report_of_a_tier_is_left_where_it_was_asked_for(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    chosen = ["tests/ci/test_tiers.py", "-k", "without_a_budget", "-n", "0"]
+    command = [sys.executable, "scripts/tiers.py", "--junit-xml", str(report), *chosen]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1].split()[:3] == ["default", "1", "0"]
+    assert counted(report.read_text(), 0, 0.0) == Ran(1, 0, 0, 0.0)
+
+
+def _part(command: str, *tiers: str, after_setup: bool = False) -> Part:
+    return Part(command, ("sh", "-c", command), frozenset(tiers), after_setup)
+
+
+class Recorded:
+    """Plays pytest: notes the order in which tiers begin."""
+
+    def __init__(self) -> None:
+        self.began: list[str] = []
+
+    def __call__(self, tier: str, prefix: Sequence[str], output: IO[str] | None) -> Ran:
+        self.began.append(tier)
+        return GOOD
+
+
+def test_a_tier_begins_when_what_it_needs_is_built_and_not_before(tmp_path: Path) -> None:
+    built, run = tmp_path / "built", Recorded()
+    with Builds([_part(f"sleep 2; touch {built}", "engine")], ["engine"]) as builds:
+        builds.start(after_setup=False)
+        assert builds.missing("engine")
+        Schedule(builds, run, time.monotonic()).run_all(["engine"])
+        assert built.exists()
+    assert run.began == ["engine"]
+
+
+def test_a_tier_whose_parts_take_too_long_is_left_out_and_the_others_run() -> None:
+    run = Recorded()
+    with Builds([_part("sleep 60", "engine")], TIERS) as builds:
+        builds.start(after_setup=False)
+        results = Schedule(builds, run, time.monotonic() - 10, budget=12).run_all(["default", "engine", "cluster"])
+    assert run.began == ["default", "cluster"], "what is built waits for what is not"
+    assert isinstance(results["engine"], NotRun)
+    assert "sleep 60 was still being built" in results["engine"].reason
+
+
+def test_a_build_that_fails_excuses_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    run = Recorded()
+    with Builds([_part("echo no compiler; exit 3", "engine")], ["engine"]) as builds:
+        builds.start(after_setup=False)
+        results = Schedule(builds, run, time.monotonic(), budget=60).run_all(["engine"])
+    assert results == {"engine": GOOD}, "what cannot be built has to fail where it is needed"
+    assert "no compiler" in capfd.readouterr().out
+
+
+LEFT = """
+import sys, time
+sys.path.append("scripts")
+from builds import Builds, Part
+command = f"sh -c 'echo $$ > {sys.argv[1]}; exec sleep 60' & wait"
+with Builds([Part("a part", ("sh", "-c", command), frozenset({"engine"}))], ["engine"]) as builds:
+    builds.start(after_setup=False)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_ended_ends_its_builds_with_all_that_they_started(tmp_path: Path, number: signal.Signals) -> None:
+    child = tmp_path / "child"
+    run = subprocess.Popen([sys.executable, "-c", LEFT, child], cwd=ROOT, stderr=subprocess.DEVNULL)
+    while not child.exists() or not child.read_text().strip():
+        time.sleep(0.05)
+    run.send_signal(number)
+    assert run.wait(60) != 0
+    stat = Path(f"/proc/{int(child.read_text())}/stat")
+    deadline = time.monotonic() + 60
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline, "a build goes on after the run has ended"
+        time.sleep(0.05)
+
+
+def test_what_only_computes_runs_beside_what_waits() -> None:
+    run = Recorded()
+    with Builds([], TIERS) as builds:
+        results = Schedule(builds, run, time.monotonic()).run_all(all_tiers())
+    assert list(results) == all_tiers(), "the table has another order than the documentation"
+    assert sorted(run.began) == sorted(all_tiers())
+    assert run.began[0] == "default"
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+def test_every_part_is_for_tiers_that_exist_and_its_program_is_there(part: Part) -> None:
+    assert part.tiers <= set(TIERS)
+    assert (ROOT / part.command[-1 if part.after_setup else 0]).is_file()
