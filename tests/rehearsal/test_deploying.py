@@ -8,11 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from ebbtide.brokers import BROKERS
 from ebbtide.judgement.findings import SettingsError
 from ebbtide.rehearsal import conduct
 from ebbtide.rehearsal import project as project_module
 from ebbtide.rehearsal.baseline import baseline_manifests
-from ebbtide.rehearsal.broker import BROKERS, broker_pod
+from ebbtide.rehearsal.broker import broker_pod
 from ebbtide.rehearsal.cluster import refuse_image
 from ebbtide.rehearsal.load import Kind, Load, sender_pod
 from ebbtide.rehearsal.project import Project
@@ -156,7 +157,9 @@ def test_a_container_that_is_being_made_is_waited_for():
     refuse_image({"status": status}, "--image")
 
 
-@pytest.mark.parametrize("pod", [*(broker_pod(kind, "i") for kind in BROKERS), sender_pod("i", [], "/app")])
+@pytest.mark.parametrize(
+    "pod", [*(broker_pod(broker, "i") for broker in BROKERS.values()), sender_pod("i", [], "/app")]
+)
 def test_pods_of_the_rehearsal_fit_into_a_restricted_namespace(pod):
     spec = pod["spec"]
     assert spec["securityContext"]["runAsNonRoot"]

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ebbtide.brokers import BROKERS
 from ebbtide.rehearsal.conduct import Mark, Record
 from ebbtide.rehearsal.ledger import Handling, Ledger
 from ebbtide.rehearsal.replay import Compared
@@ -42,7 +43,9 @@ def record():
         "new": PodRecord("new", "t", "node", BEGIN + 20),
     }
     watch.moments = [moment(0, 1, 10, 10.0), moment(20, 1, 10, 150.0), moment(30, 4, 150, 150.0), moment(99, 1, 9, 9.0)]
-    options = Options(ROOT, "local", None, None, "n", "redis", None, "b", "full", 0, False, {}, "setup", "send")
+    options = Options(
+        ROOT, "local", None, None, "n", BROKERS["redis"], None, "b", "full", 0, False, {}, "setup", "send"
+    )
     access = SimpleNamespace(context="kind-test", version="v1.34.4")
     consumer = stack.consumers["githubevents"]
     record = Record(options, access, stack, consumer, "v3.250.0", ledger, watch)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from programs import TOOLS, program
 from progress import note
 
 ROOT = TOOLS.parent
+sys.path.append(str(ROOT / "infra"))
+from ebbtide.brokers import BROKERS  # noqa: E402 - from the tree, which need not be installed
+
 SUITE = "bookworm"
 _AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -52,7 +56,13 @@ class Image:
 
 PAUSE = Image("pause", TOOLS / "images/pause/Dockerfile", TOOLS / "images/pause", prepare=("/usr/bin/catatonit",))
 BASE = Image("debian", TOOLS / "images/base/Dockerfile", TOOLS / "images/base")
-BROKER = Image("broker", TOOLS / "images/broker/Dockerfile", TOOLS / "images/broker", BASE)
+BROKER = Image(
+    "broker",
+    TOOLS / "images/broker/Dockerfile",
+    TOOLS / "images/broker",
+    BASE,
+    arguments={"PACKAGES": " ".join(package for broker in BROKERS.values() for package in broker.packages)},
+)
 APPLICATION = Image("github-events", ROOT / "examples/github-events/Dockerfile", ROOT / "examples/github-events", BASE)
 CONSUMER = Image(
     "githubevents",

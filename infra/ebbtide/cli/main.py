@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Optional
 
 import typer
 
+from ebbtide.brokers import BROKERS
+
 app = typer.Typer(
     name="ebbtide",
     help="Autoscaled queue consumers on GKE that never lose a message when they scale down.",
@@ -244,9 +246,15 @@ def simulate_convert(
     convert(source, target, durations, seed)
 
 
+def _known_broker(name: str) -> str:
+    if name not in BROKERS:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, BROKERS))}.")
+    return name
+
+
 @app.command(
     epilog="Example: ebbtide rehearse --stack staging --context staging --image registry/app@sha256:... "
-    "--broker rabbitmq --broker-image rabbitmq:4 --report rehearsal.html"
+    "--broker rabbitmq --broker-image registry/broker:1 --report rehearsal.html"
 )
 def rehearse(
     stack: Annotated[str, typer.Option("--stack", "-s", help="Stack name.")] = "local",
@@ -262,13 +270,19 @@ def rehearse(
     namespace: Annotated[
         str, typer.Option("--namespace", help="Namespace to make; the broker's is called so too, with -broker.")
     ] = "ebbtide-rehearsal",
-    broker: Annotated[Literal["redis", "rabbitmq"], typer.Option("--broker", help="Which broker to start.")] = "redis",
+    broker: Annotated[
+        str,
+        typer.Option(
+            "--broker", metavar=f"<{'|'.join(BROKERS)}>", callback=_known_broker, help="Which broker to start."
+        ),
+    ] = "redis",
     image: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option("--image", help="Image of the consumer. Default: the stack's."),
     ] = None,
     broker_image: Annotated[
-        str, typer.Option("--broker-image", help="Image with redis-server or rabbitmq-server that runs as any user.")
+        str,
+        typer.Option("--broker-image", help="Image with the broker's server (for PostgreSQL: that knows user 10001)."),
     ] = "localhost/ebbtide/broker",
     scenario: Annotated[
         Literal["full", "short"], typer.Option("--scenario", help="full: four rounds; short: one, of longest messages.")

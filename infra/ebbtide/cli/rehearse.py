@@ -10,11 +10,11 @@ from pathlib import Path
 
 import typer
 
+from ebbtide.brokers import BROKERS
 from ebbtide.cli.output import BAD_INPUT, project_root
 from ebbtide.explain.text import make_console
 from ebbtide.judgement.findings import SettingsError
 from ebbtide.rehearsal.access import open_access
-from ebbtide.rehearsal.broker import BrokerKind
 from ebbtide.rehearsal.conduct import Rehearsal
 from ebbtide.rehearsal.interruption import take_as_interrupts
 from ebbtide.rehearsal.problem import one_line, refusal
@@ -38,7 +38,7 @@ class Command:
     consumer: str | None
     context: str | None
     namespace: str
-    broker: BrokerKind
+    broker: str
     image: str | None
     broker_image: str
     scenario: str
@@ -106,7 +106,7 @@ def _options(command: Command) -> Options:
         consumer=command.consumer,
         context=command.context,
         namespace=command.namespace,
-        broker=command.broker,
+        broker=BROKERS[command.broker],
         image=command.image,
         broker_image=command.broker_image,
         scenario=command.scenario,

@@ -12,8 +12,8 @@ from pathlib import Path
 from ebbtide.manifests.kubernetes.labels import selector_labels
 from ebbtide.rehearsal.access import Access
 from ebbtide.rehearsal.baseline import baseline_manifests
-from ebbtide.rehearsal.broker import BROKERS, broker_pod, messages_held
 from ebbtide.rehearsal.broker import POD as BROKER_POD
+from ebbtide.rehearsal.broker import broker_pod, messages_held
 from ebbtide.rehearsal.cluster import Cluster, Manifest, is_ready, refuse_image
 from ebbtide.rehearsal.interruption import undisturbed
 from ebbtide.rehearsal.ledger import Ledger
@@ -26,8 +26,8 @@ from ebbtide.rehearsal.watch import Watch
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
 
-DSN = "MESSENGER_TRANSPORT_DSN"
-SECRET, SECRET_KEY = "rehearsal-broker", "dsn"
+SECRET = "rehearsal-broker"  # noqa: S105 - its name
+"""How the broker is reached: a key for each variable."""
 CONTAINER = "consumer"
 _LEDGER = "php://stdout"
 SCALE_SECONDS = 240
@@ -86,8 +86,7 @@ class Rehearsal:
         with tempfile.TemporaryDirectory(prefix="ebbtide-rehearse-") as directory:
             project, consumer = self._prepare_project(Path(directory))
             with self._namespaces():
-                dsn = self._start_broker()
-                self._start_sender(consumer, dsn)
+                self._start_sender(consumer, self._start_broker())
                 with self._watched(project) as record:
                     self._deploy(project, record)
                     self._perform(project, record)
@@ -106,14 +105,12 @@ class Rehearsal:
                 "context": self._access.context,
             },
         }
-        transport: dict[str, object] = {"kind": options.broker}
-        if options.broker == "redis":
-            transport |= {"redeliverTimeout": "60s", "claimInterval": "15s"}
+        secrets = {f"secretEnvironment.{name}": {"secret": SECRET, "key": name} for name in options.broker.variables}
         consumer_values: dict[str, object] = {
             "environment.LEDGER_FILE": _LEDGER,
-            f"secretEnvironment.{DSN}": {"secret": SECRET, "key": SECRET_KEY},
-            "transport": transport,
-            "network.egress": [{"namespace": self._brokers, "ports": [BROKERS[options.broker].port]}],
+            **secrets,
+            "transport": dict(options.broker.transport),
+            "network.egress": [{"namespace": self._brokers, "ports": [options.broker.port]}],
             **options.values,
         }
         if options.image is not None:
@@ -176,24 +173,24 @@ class Rehearsal:
         elif self._made_something:
             self.left_behind = "what was made is taken away again"
 
-    def _start_broker(self) -> str:
-        """Returns the DSN."""
-        options = self._options
-        self._say(f"Starting {options.broker} ...")
-        self._cluster.create(broker_pod(options.broker, options.broker_image), self._brokers)
+    def _start_broker(self) -> dict[str, str]:
+        """Returns the variables by which it is reached."""
+        broker = self._options.broker
+        self._say(f"Starting {broker.name} ...")
+        self._cluster.create(broker_pod(broker, self._options.broker_image), self._brokers)
         pod = self._cluster.wait_until_ready(self._brokers, BROKER_POD, "--broker-image")
-        dsn = BROKERS[options.broker].dsn.format(host=pod["status"]["podIP"])
+        variables = broker.environment(pod["status"]["podIP"], broker.port)
         secret: Manifest = {
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {"name": SECRET},
-            "stringData": {SECRET_KEY: dsn},
+            "stringData": variables,
         }
-        self._cluster.create(secret, options.namespace)
-        return dsn
+        self._cluster.create(secret, self._options.namespace)
+        return variables
 
-    def _start_sender(self, consumer: ConsumerSettings, dsn: str) -> None:
-        environment = dict(consumer.environment) | {DSN: dsn, "LEDGER_FILE": ""}
+    def _start_sender(self, consumer: ConsumerSettings, variables: dict[str, str]) -> None:
+        environment = dict(consumer.environment) | variables | {"LEDGER_FILE": ""}
         listed = [{"name": name, "value": value} for name, value in environment.items()]
         pod = sender_pod(consumer.image, listed, consumer.worker.working_directory)
         self._cluster.create(pod, self._brokers)

@@ -34,7 +34,7 @@ def build_report(result: Result) -> Report:
     """The page."""
     options = result.record.options
     what = "supervisord without hook" if options.baseline else f"stack {options.stack}"
-    title = f"Rehearsal of {what} on {options.broker}"
+    title = f"Rehearsal of {what} on {options.broker.name}"
     lead = f"{'Passed' if result.passed else 'Not passed'}. {result.verdict}"
     charts = [_pods_chart(result), _load_chart(result), _seen_chart(result)]
     first = [*_problems_table(result), *tables(result)]
@@ -127,7 +127,7 @@ def _set_up_table(result: Result) -> Table:
         ["Kubernetes", f"{record.access.version}, context {record.access.context}"],
         ["Pulumi", f"{record.pulumi}, SDK of Kubernetes {version('pulumi-kubernetes')}"],
         ["image", record.consumer.image],
-        ["broker", f"{record.options.broker}, image {record.options.broker_image}"],
+        ["broker", f"{record.options.broker.name}, image {record.options.broker_image}"],
         ["workers", f"{record.consumer.worker.processes} in each pod"],
         ["longest message", f"{record.consumer.shutdown.longest_message} s"],
         ["command", _command(record.options)],
@@ -143,7 +143,7 @@ def _command(options: Options) -> str:
         "--consumer": options.consumer,
         "--context": options.context,
         "--namespace": options.namespace,
-        "--broker": options.broker,
+        "--broker": options.broker.name,
         "--image": options.image,
         "--broker-image": options.broker_image,
         "--scenario": options.scenario,

@@ -131,7 +131,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "set-up": {
             "stack": options.stack,
             "consumer": record.consumer.name,
-            "broker": options.broker,
+            "broker": options.broker.name,
             "image": record.consumer.image,
             "baseline": options.baseline,
             "scenario": options.scenario,

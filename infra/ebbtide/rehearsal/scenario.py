@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ebbtide.rehearsal.broker import BrokerKind
+from ebbtide.brokers import Broker
 from ebbtide.rehearsal.load import Kind
 from ebbtide.settings.models.autoscaling import AutoscalingSettings, CpuMetric
 from ebbtide.settings.models.consumer import ConsumerSettings
@@ -52,7 +52,7 @@ class Options:
     consumer: str | None
     context: str | None
     namespace: str
-    broker: BrokerKind
+    broker: Broker
     image: str | None
     """None: the stack's own."""
     broker_image: str

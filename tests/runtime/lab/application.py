@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from tests.runtime.lab.container import Image, Pod
 
+from ebbtide.brokers import BROKERS, DSN
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -58,8 +60,8 @@ class Application:
 
     def build(self) -> Application:
         cache = {CACHE: writable(self.directory / "cache")}
-        for scheme in ("redis", "amqp", "doctrine"):
-            dsn = {"MESSENGER_TRANSPORT_DSN": f"{scheme}://build"}
+        for broker in BROKERS.values():
+            dsn = {DSN: f"{broker.variables[DSN].partition(':')[0]}://build"}
             self.run(("php", "bin/console", "cache:warmup", "--no-interaction"), cache, dsn)
         return self
 

@@ -1,4 +1,7 @@
-"""Real brokers on free ports of loopback, each in a directory of its own; nothing is left when they stop."""
+"""Real brokers on free ports of loopback, each in a directory of its own; nothing is left when they stop.
+
+How each is started and asked is the package's own (`ebbtide.brokers`): a rehearsal starts the same.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,16 @@ import socket
 import subprocess
 import tempfile
 import time
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+
+from ebbtide import brokers
+from ebbtide.brokers import Depth, Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 QUEUE = "githubevents"
-
-
-@dataclass(frozen=True)
-class Depth:
-    """What the broker holds: messages nobody has, and messages some worker took and has not acknowledged."""
-
-    ready: int
-    taken: int
 
 
 def free_port() -> int:
@@ -43,38 +39,52 @@ def free_port() -> int:
             return port
 
 
-class Broker(ABC):
+class Broker:
     """One server; `stop` and `start` again keep its data and its port, as an outage does."""
 
     name: str
+    user: str | None = None
+    """Whom it runs as; None: root."""
 
     def __init__(self) -> None:
+        self.kind = brokers.BROKERS[self.name]
         self.directory = Path(tempfile.mkdtemp(prefix=f"ebbtide-{self.name}-"))
+        if self.user:
+            account = pwd.getpwnam(self.user)
+            os.chown(self.directory, account.pw_uid, account.pw_gid)
         self.port = free_port()
+        self.place = Place(str(self.directory), self.port, QUEUE, "127.0.0.1")
         self.processes: list[subprocess.Popen[bytes]] = []
         self._log: IO[bytes] = (self.directory / "log").open("ab")
 
-    @abstractmethod
     def start(self) -> None:
         """Starts the server and returns when it answers."""
+        self._spawn(self.kind.command(self.kind.server))
+        deadline = time.monotonic() + 60
+        while self._run(self.kind.answers, check=False).returncode:
+            ended = self.processes[-1].poll()
+            if ended is not None or time.monotonic() > deadline:
+                log = (self.directory / "log").read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"{self.name} did not start (status {ended}): {log}")
+            time.sleep(0.05)
 
-    @abstractmethod
     def environment(self) -> Mapping[str, str]:
         """What the application needs to reach it."""
+        return self.kind.environment("127.0.0.1", self.port)
 
-    @abstractmethod
-    def depth(self) -> Depth: ...
+    def depth(self) -> Depth:
+        return Depth.read(self.ask(self.kind.depth))
 
-    @abstractmethod
     def clear(self) -> None:
         """Throws all messages away."""
+        raise NotImplementedError
 
     def stop(self) -> None:
         """Ends the server in an orderly way; its data stay."""
         for process in reversed(self.processes):
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(self.kind.stop_signal)
             try:
-                process.wait(20)
+                process.wait(30)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(10)
@@ -85,7 +95,18 @@ class Broker(ABC):
         self._log.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _spawn(self, command: Sequence[str], *, user: str | None = None, **variables: str) -> None:
+    def ask(self, words: str) -> str:
+        """What a shell command with the server's own client prints."""
+        return self._run(words, check=True).stdout.strip()
+
+    def _variables(self) -> dict[str, str]:
+        return {**os.environ, **self.place.environment}
+
+    def _run(self, words: str, *, check: bool) -> subprocess.CompletedProcess[str]:
+        command = self.kind.command(words)
+        return subprocess.run(command, check=check, capture_output=True, text=True, env=self._variables())
+
+    def _spawn(self, command: Sequence[str]) -> None:
         self.processes.append(
             subprocess.Popen(
                 command,
@@ -94,221 +115,51 @@ class Broker(ABC):
                 stderr=self._log,
                 cwd=self.directory,
                 start_new_session=True,
-                user=user,
-                group=user,
-                extra_groups=[] if user else None,
-                env={**os.environ, "HOME": str(self.directory), **variables},
+                user=self.user,
+                group=self.user,
+                extra_groups=[] if self.user else None,
+                env=self._variables(),
             )
         )
-
-    def _wait_until_it_answers(self, command: Sequence[str], **variables: str) -> None:
-        deadline = time.monotonic() + 60
-        while subprocess.run(
-            command,
-            check=False,
-            capture_output=True,
-            env={**os.environ, "HOME": str(self.directory), **variables},
-        ).returncode:
-            ended = self.processes[-1].poll()
-            if ended is not None or time.monotonic() > deadline:
-                log = (self.directory / "log").read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"{self.name} did not start (status {ended}): {log}")
-            time.sleep(0.05)
 
 
 class Redis(Broker):
     name = "redis"
 
-    def start(self) -> None:
-        # As a queue wants it: nothing is evicted, and an orderly restart forgets nothing (V-36).
-        self._spawn(
-            [
-                "redis-server",
-                "--bind",
-                "127.0.0.1",
-                "--port",
-                str(self.port),
-                "--dir",
-                str(self.directory),
-                "--appendonly",
-                "yes",
-                "--save",
-                "",
-                "--maxmemory-policy",
-                "noeviction",
-            ]
-        )
-        # "PING" answers an error, and redis-cli status 0, while the file is still being loaded.
-        self._wait_until_it_answers(["sh", "-c", f"redis-cli -p {self.port} ping | grep -q PONG"])
-
-    def environment(self) -> Mapping[str, str]:
-        return {"MESSENGER_TRANSPORT_DSN": f"redis://127.0.0.1:{self.port}"}
-
-    def depth(self) -> Depth:
-        total = int(self.command("XLEN", QUEUE))
-        # The first line of the short form of XPENDING is the count; without the group there is no such line.
-        pending = self.command("XPENDING", QUEUE, QUEUE).split("\n")[0]
-        taken = int(pending) if pending.isdigit() else 0
-        return Depth(total - taken, taken)
-
     def clear(self) -> None:
-        self.command("FLUSHALL")
-
-    def command(self, *words: str) -> str:
-        result = subprocess.run(
-            ["redis-cli", "-p", str(self.port), *words],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return result.stdout.strip()
+        self.ask("redis-cli -p $PORT flushall")
 
 
 class RabbitMQ(Broker):
     name = "rabbitmq"
-    BIN = Path("/usr/lib/rabbitmq/bin")
 
     def __init__(self) -> None:
         super().__init__()
-        self.epmd_port = free_port()
-        self.distribution_port = free_port()
-        (self.directory / "rabbitmq.conf").write_text("loopback_users = none\ntcp_listen_options.keepalive = true\n")
-        (self.directory / "plugins").write_text("[].")
+        self._epmd_port, self._distribution_port = free_port(), free_port()
 
     def _variables(self) -> dict[str, str]:
         return {
-            "RABBITMQ_NODENAME": f"ebbtide{self.port}@localhost",
-            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODE_PORT": str(self.port),
-            "RABBITMQ_DIST_PORT": str(self.distribution_port),
-            "RABBITMQ_MNESIA_BASE": str(self.directory / "data"),
-            "RABBITMQ_LOG_BASE": str(self.directory),
-            "RABBITMQ_CONFIG_FILE": str(self.directory / "rabbitmq.conf"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.directory / "plugins"),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            **super()._variables(),
+            "RABBITMQ_DIST_PORT": str(self._distribution_port),
             # An epmd of our own: Erlang would otherwise leave one behind that outlives us all.
-            "ERL_EPMD_PORT": str(self.epmd_port),
+            "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "HOME": str(self.directory),
         }
 
     def start(self) -> None:
-        self._spawn(["epmd"], **self._variables())
-        self._spawn([str(self.BIN / "rabbitmq-server")], **self._variables())
-        self._wait_until_it_answers(
-            [str(self.BIN / "rabbitmqctl"), "-q", "await_startup", "--timeout", "60"], **self._variables()
-        )
-
-    def environment(self) -> Mapping[str, str]:
-        return {"MESSENGER_TRANSPORT_DSN": f"amqp://guest:guest@127.0.0.1:{self.port}/%2f"}
-
-    def depth(self) -> Depth:
-        listed = self.control("--no-table-headers", "list_queues", "name", "messages_ready", "messages_unacknowledged")
-        for line in listed.splitlines():
-            name, *counts = line.split("\t")
-            if name == QUEUE:
-                return Depth(int(counts[0]), int(counts[1]))
-        return Depth(0, 0)
+        self._spawn(["epmd"])
+        super().start()
 
     def clear(self) -> None:
-        if QUEUE in self.control("--no-table-headers", "list_queues", "name").split():
-            self.control("delete_queue", QUEUE)
-
-    def control(self, *words: str) -> str:
-        result = subprocess.run(
-            [str(self.BIN / "rabbitmqctl"), "-q", *words],
-            check=True,
-            capture_output=True,
-            text=True,
-            env={**os.environ, **self._variables()},
-        )
-        return result.stdout.strip()
+        self.ask("rabbitmqctl -q list_queues name | grep -qx $QUEUE && rabbitmqctl -q delete_queue $QUEUE || true")
 
 
 class PostgreSQL(Broker):
     name = "postgresql"
-
-    def __init__(self) -> None:
-        super().__init__()
-        found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-        self.bin = found[-1] if found else Path("/nonexistent")
-        account = pwd.getpwnam("postgres")  # the server refuses to run as root
-        os.chown(self.directory, account.pw_uid, account.pw_gid)
-
-    def start(self) -> None:
-        data = self.directory / "data"
-        if not data.exists():
-            subprocess.run(
-                [str(self.bin / "initdb"), "-D", str(data), "-A", "trust", "-U", "ebbtide", "--no-sync"],
-                check=True,
-                capture_output=True,
-                user="postgres",
-                group="postgres",
-                extra_groups=[],
-                cwd=self.directory,
-            )
-        self._spawn(
-            [
-                str(self.bin / "postgres"),
-                "-D",
-                str(data),
-                "-p",
-                str(self.port),
-                "-k",
-                str(self.directory),
-                "-c",
-                "listen_addresses=127.0.0.1",
-                "-c",
-                "max_connections=500",
-                "-c",
-                "fsync=off",
-            ],
-            user="postgres",
-        )
-        self._wait_until_it_answers([str(self.bin / "pg_isready"), "-h", "127.0.0.1", "-p", str(self.port)])
-
-    def stop(self) -> None:
-        for process in self.processes:
-            process.send_signal(signal.SIGINT)  # "fast": closes the sessions instead of waiting for them
-            process.wait(30)
-        self.processes = []
-
-    def environment(self) -> Mapping[str, str]:
-        return {
-            "MESSENGER_TRANSPORT_DSN": "doctrine://default",
-            "DATABASE_URL": f"postgresql://ebbtide@127.0.0.1:{self.port}/postgres",
-        }
-
-    def depth(self) -> Depth:
-        ready, taken = self.query(
-            f"SELECT count(*) FILTER (WHERE delivered_at IS NULL), count(delivered_at) FROM {QUEUE}"
-        ).split("|")
-        return Depth(int(ready), int(taken))
+    user = "postgres"  # the server refuses to run as root
 
     def clear(self) -> None:
-        self.query(f"DROP TABLE IF EXISTS {QUEUE}")
-
-    def query(self, sql: str) -> str:
-        result = subprocess.run(
-            [
-                str(self.bin / "psql"),
-                "-qAtX",
-                "-h",
-                "127.0.0.1",
-                "-p",
-                str(self.port),
-                "-U",
-                "ebbtide",
-                "-d",
-                "postgres",
-                "-c",
-                sql,
-            ],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return result.stdout.strip()
+        self.ask('psql -qX -h 127.0.0.1 -p $PORT -U ebbtide -d postgres -c "DROP TABLE IF EXISTS $QUEUE"')
 
 
 BROKERS: dict[str, type[Broker]] = {kind.name: kind for kind in (Redis, RabbitMQ, PostgreSQL)}

@@ -8,14 +8,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ebbtide.brokers import BROKERS
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "github-events"
 # Beside the application's own packages: the containers' runtime, PID 1 of the two set-ups we compare with, Redis.
-FAST = ("python3", "redis-server", "runc", "supervisor")
-ALL = (*FAST, "postgresql", "rabbitmq-server")
+FAST = ("python3", "runc", "supervisor", *BROKERS["redis"].packages)
+ALL = (*FAST, *(package for broker in BROKERS.values() for package in broker.packages))
 
 
 class UnavailableError(Exception):
