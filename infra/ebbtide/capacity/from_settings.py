@@ -11,7 +11,6 @@ from ebbtide.capacity.measured import NOTHING, Measured
 from ebbtide.capacity.model import NodeTimes, Scenario, Signal
 from ebbtide.judgement.findings import Finding, Path, SettingsError
 from ebbtide.settings.models.autoscaling import ExternalMetric, ObjectMetric, PodsMetric
-from ebbtide.settings.models.cluster import GkeStandard
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.node_capacity import allocatable
 from ebbtide.settings.models.stack import StackSettings
@@ -180,9 +179,8 @@ def _nodes(stack: StackSettings, consumer: ConsumerSettings) -> NodeTimes:
 
 def _pods_per_node(stack: StackSettings, consumer: ConsumerSettings) -> int | None:
     """How many pods of this consumer a node of the first pool has room for; None where no machine is known."""
-    if not isinstance(stack.cluster, GkeStandard):
-        return None
-    room = allocatable(next(iter(stack.cluster.node_pools.values())).machine_type)
+    first = next(iter(stack.cluster.pools.values()), None)
+    room = allocatable(first.machine_type) if first else None
     if room is None:
         return None
     millicores, size_bytes = room

@@ -11,7 +11,7 @@ from ebbtide.components.register import Registered, register, resolve
 from ebbtide.judgement.findings import Finding, SettingsError
 from ebbtide.manifests.google import names
 from ebbtide.manifests.google.cluster import build_gke_cluster, gke_cluster_key
-from ebbtide.manifests.provider import EXISTING_CLUSTER, build_existing_cluster, build_kubeconfig, build_provider
+from ebbtide.manifests.provider import EXISTING_CLUSTER, build_existing_cluster, build_provider, connection
 from ebbtide.manifests.resource import Component
 from ebbtide.settings.models.cluster import ExistingCluster as ExistingClusterSettings
 from ebbtide.settings.models.stack import StackSettings
@@ -52,7 +52,7 @@ class GkeCluster(pulumi.ComponentResource):
         self.resources = register(self.plan.parts, self, repository.resources if repository else {})
         cluster = self.resources[gke_cluster_key(name)]
         self.cluster_name = getattr(cluster, "name")  # noqa: B009 - an output, made by registering
-        self.kubeconfig = resolve(build_kubeconfig(self.settings, name), self.resources)
+        self.kubeconfig = resolve(connection(self.settings.cluster, self.settings, name).kubeconfig, self.resources)
         self.register_outputs({"clusterName": self.cluster_name, "kubeconfig": self.kubeconfig})
 
 

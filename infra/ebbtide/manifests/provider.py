@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import dataclass
+from functools import singledispatch
 
 from ebbtide.manifests.google.cluster import DNS_ENDPOINT, gke_cluster_key
 from ebbtide.manifests.google.names import NODE_POOL
 from ebbtide.manifests.resource import Component, Join, Ref, Resource, Secret
-from ebbtide.settings.models.cluster import ExistingCluster
+from ebbtide.settings.models.cluster import ClusterSettings, ExistingCluster, GkeAutopilot, GkeStandard
 from ebbtide.settings.models.stack import StackSettings
 
 KUBERNETES_PROVIDER = "pulumi:providers:kubernetes"
@@ -27,43 +28,55 @@ def build_existing_cluster(name: str = "cluster") -> Component:
     return Component(Resource(token=EXISTING_CLUSTER, name=name))
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How a cluster's API is reached."""
+
+    identifier: str | Ref
+    """What makes it this cluster. A cluster that is replaced has another one, and its objects are made anew."""
+    kubeconfig: Secret | None = None
+    """Over the control plane's DNS name, with a login by plugin: it holds no credential of its own. A secret
+    nevertheless: it lies in the state, and others add tokens to theirs. None: the machine's own is used."""
+    context: str | None = None
+    """Which of the machine's own; None: the current one."""
+
+
+@singledispatch
+def connection(cluster: ClusterSettings, stack: StackSettings, name: str) -> Connection:
+    """How this kind of cluster is reached, for the cluster component of this name.
+
+    Raises NotImplementedError for a kind that has not registered its own.
+    """
+    raise NotImplementedError(f"a cluster of kind {cluster.kind} cannot be reached")
+
+
+@connection.register(GkeStandard)
+@connection.register(GkeAutopilot)
+def _gke(cluster: GkeStandard | GkeAutopilot, stack: StackSettings, name: str) -> Connection:  # noqa: ARG001
+    key = gke_cluster_key(name)
+    return Connection(Ref(key, "id"), Secret(_kubeconfig(Ref(key, DNS_ENDPOINT))))
+
+
+@connection.register
+def _existing(cluster: ExistingCluster, stack: StackSettings, name: str) -> Connection:  # noqa: ARG001
+    identifier = cluster.identifier or cluster.dns_endpoint or f"ebbtide-{stack.name}"
+    kubeconfig = Secret(str(_kubeconfig(cluster.dns_endpoint))) if cluster.dns_endpoint else None
+    return Connection(identifier, kubeconfig, cluster.context)
+
+
 def build_provider(stack: StackSettings, cluster: Component) -> Resource:
     """The provider for the cluster.
 
     `clusterIdentifier` keeps it the same provider whatever happens to the kubeconfig; without it a changed kubeconfig
     can replace the provider, and a replaced provider takes every object with it.
     """
-    name = cluster.name
-    properties: dict[str, Any] = {"clusterIdentifier": cluster_identifier(stack, name)}
-    kubeconfig = build_kubeconfig(stack, name)
-    if kubeconfig is not None:
-        properties["kubeconfig"] = kubeconfig
-    elif isinstance(stack.cluster, ExistingCluster) and stack.cluster.context is not None:
-        properties["context"] = stack.cluster.context
+    reached = connection(stack.cluster, stack, cluster.name)
+    stated = {"kubeconfig": reached.kubeconfig, "context": reached.context}
+    properties = {"clusterIdentifier": reached.identifier, **{key: it for key, it in stated.items() if it is not None}}
     # Consumers go before the nodes they run on, and come after them.
     nodes = (resource.key for resource in cluster.parts if resource.token == NODE_POOL)
-    token, _, logical = provider_key(name).rpartition("::")
+    token, _, logical = provider_key(cluster.name).rpartition("::")
     return Resource(token=token, name=logical, properties=properties).after(*nodes)
-
-
-def cluster_identifier(stack: StackSettings, name: str = "cluster") -> str | Ref:
-    """What makes it this cluster. A cluster that is replaced has another one, and its objects are made anew."""
-    cluster = stack.cluster
-    if isinstance(cluster, ExistingCluster):
-        return cluster.identifier or cluster.dns_endpoint or f"ebbtide-{stack.name}"
-    return Ref(gke_cluster_key(name), "id")
-
-
-def build_kubeconfig(stack: StackSettings, name: str = "cluster") -> Secret | None:
-    """A kubeconfig over the control plane's DNS name, with a login by plugin: it holds no credential of its own.
-
-    A secret nevertheless: it lies in the state, and others add tokens to theirs. None where the machine's own
-    kubeconfig is used.
-    """
-    cluster = stack.cluster
-    if not isinstance(cluster, ExistingCluster):
-        return Secret(_kubeconfig(Ref(gke_cluster_key(name), DNS_ENDPOINT)))
-    return Secret(str(_kubeconfig(cluster.dns_endpoint))) if cluster.dns_endpoint else None
 
 
 def _kubeconfig(endpoint: str | Ref) -> Join:

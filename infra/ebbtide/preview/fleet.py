@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ebbtide.preview.change import ResourceChange, entries, mapping
+from ebbtide.manifests.kubernetes.autoscaler import BOUNDS
+from ebbtide.preview.change import Operation, ResourceChange, entries, mapping
+from ebbtide.preview.risk import Context
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.values.units import format_duration
 
@@ -67,10 +69,17 @@ def rolls_pods(change: ResourceChange) -> bool:
     return any(found.path[:2] == ("spec", "template") for found in change.properties)
 
 
-def bounds(hpa: Mapping[str, Any]) -> tuple[int, int]:
-    """The smallest and the largest number of pods that an HPA's manifest allows."""
-    spec = mapping(hpa.get("spec"))
-    return _number(spec.get("minReplicas"), 1), _number(spec.get("maxReplicas"), 1)
+def autoscalers(context: Context, *operations: Operation) -> Iterator[ResourceChange]:
+    """The changes of whatever owns a number of pods."""
+    for kind in BOUNDS:
+        yield from context.of(kind, *operations)
+
+
+def bounds(kind: str, autoscaler: Mapping[str, Any]) -> tuple[int, int]:
+    """The smallest and the largest number of pods that an autoscaler's manifest allows."""
+    spec = mapping(autoscaler.get("spec"))
+    least, most = (_number(spec.get(name), 1) for name in BOUNDS[kind])
+    return least, most
 
 
 def plural(count: int, noun: str) -> str:
@@ -78,10 +87,10 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def drain_sentence(change: ResourceChange, consumer: ConsumerSettings | None, hpa: ResourceChange | None) -> str:
+def drain_sentence(change: ResourceChange, consumer: ConsumerSettings | None, autoscaler: ResourceChange | None) -> str:
     """How many pods drain, for how long at most, and what runs side by side meanwhile.
 
-    `hpa` is the change of the autoscaler in the same update: its old bounds are those of the pods that drain.
+    `autoscaler` is its change in the same update: the old bounds are those of the pods that drain.
     """
     before, after = Pods.of(change.old), Pods.of(change.new)
     took = f"each within {format_duration(before.grace_seconds)}"
@@ -93,8 +102,8 @@ def drain_sentence(change: ResourceChange, consumer: ConsumerSettings | None, hp
     least, most = consumer.autoscaling.min_replicas, next_most
     if before.replicas is not None:
         least = most = before.replicas
-    elif hpa is not None and hpa.old:
-        least, most = bounds(hpa.old)
+    elif autoscaler is not None and autoscaler.old:
+        least, most = bounds(autoscaler.kind, autoscaler.old)
     count = f"{least}" if least == most else f"{least} to {most}"
     pods = f"{count} pod{'' if most == 1 else 's'} drain{'s' if most == 1 else ''}, {took}"
     connections = consumer.worker.connections

@@ -23,6 +23,9 @@ from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.values.units import format_cpu, format_memory, format_quantity
 
+BOUNDS = {"HorizontalPodAutoscaler": ("minReplicas", "maxReplicas")}
+"""Where an object that owns a number of pods states its bounds, in its `spec`; by kind of object. What reads manifests
+without settings (a preview) knows autoscalers by it."""
 _POLICY_TYPES = {"pods": "Pods", "percent": "Percent"}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ebbtide.preview.change import MISSING, Operation, ResourceChange, entries, mapping
-from ebbtide.preview.fleet import bounds, plural
+from ebbtide.preview.fleet import autoscalers, bounds, plural
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.show import show_value
@@ -78,10 +78,10 @@ def check_fixed_number(context: Context) -> Iterator[Risk]:
     source="The HPA corrects a number outside of its bounds at the next sync (upstream's controller).",
 )
 def check_envelope(context: Context) -> Iterator[Risk]:
-    """The bounds of an HPA change. A number outside of the new
+    """The bounds of an autoscaler change. A number outside of the new
     bounds is corrected at the next sync, past every window and policy."""
-    for change in _updated(context):
-        old, new = bounds(change.old), bounds(change.new)
+    for change in autoscalers(context, Operation.UPDATE, Operation.REPLACE):
+        old, new = bounds(change.kind, change.old), bounds(change.kind, change.new)
         if old == new:
             continue
         sentence = f"{change.title} scales between {new[0]} and {new[1]} pods instead of {old[0]} and {old[1]}"
@@ -189,12 +189,12 @@ def _in_words(value: Any) -> str:
     source="A Deployment keeps the number of pods that it was left with.",
 )
 def check_autoscaler_gone(context: Context) -> Iterator[Risk]:
-    """An HPA is deleted while its Deployment stays: nothing moves the number of pods any more."""
+    """An autoscaler is deleted while its Deployment stays: nothing moves the number of pods any more."""
     deleted = {change.title for change in context.of("Deployment", Operation.DELETE)}
     restated = {
         change.title for change in context.of("Deployment", Operation.UPDATE) if _replicas(change.new) is not None
     }
-    for change in context.of(_HPA, Operation.DELETE):
+    for change in autoscalers(context, Operation.DELETE):
         if change.title not in deleted | restated:
             sentence = f"the autoscaler of {change.title} is deleted: the number of pods stays where it happens to be"
             yield Risk(change.title, sentence, "state a fixed number", change.key)

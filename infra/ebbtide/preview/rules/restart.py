@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ebbtide.preview.change import Operation, ResourceChange
-from ebbtide.preview.fleet import Pods, drain_sentence, plural, rolls_pods
+from ebbtide.preview.fleet import Pods, autoscalers, drain_sentence, plural, rolls_pods
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.settings.values.image import split_image
@@ -37,9 +37,9 @@ def check_restart(context: Context) -> Iterator[Risk]:
     long the slowest may take, and how many pods and connections there are while old and new overlap."""
     for change in context.of("Deployment", Operation.UPDATE):
         if rolls_pods(change):
-            hpa = next((found for found in context.of("HorizontalPodAutoscaler") if found.title == change.title), None)
+            autoscaler = next((found for found in autoscalers(context) if found.title == change.title), None)
             consumer = context.consumers.get(change.title)
-            sentence = f"{change.title} restarts ({_reasons(change)}): {drain_sentence(change, consumer, hpa)}"
+            sentence = f"{change.title} restarts ({_reasons(change)}): {drain_sentence(change, consumer, autoscaler)}"
             advice = "make sure that broker and database take that many connections" if consumer else ""
             yield Risk(change.title, sentence, advice, change.key)
 

@@ -6,15 +6,18 @@ choice in manifests/google/cluster.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from ebbtide.judgement.findings import Path
 from ebbtide.settings.models.base import SettingsModel, repeated
 from ebbtide.settings.models.network_ranges import ClusterNetworkSettings
 from ebbtide.settings.models.node_pool import (
+    SPOT_CRITICAL_PODS_SECONDS,
     SPOT_DEFAULT_NOTICE_SECONDS,
     KmsKey,
     NodePoolSettings,
@@ -147,7 +150,40 @@ class ObservabilitySettings(SettingsModel):
     """Metrics of Dataplane V2 (dropped packets per policy); they cost by volume."""
 
 
-class _GkeCluster(SettingsModel):
+class ClusterSettings(SettingsModel):
+    """What every kind of cluster answers."""
+
+    if TYPE_CHECKING:
+        # Fields in one kind and derived in another.
+        @property
+        def kind(self) -> str:
+            """The kind's name in a stack file."""
+
+        @property
+        def kubernetes_version(self) -> str:
+            """Its minor version, `1.34`."""
+
+        @property
+        def platform(self) -> Platform:
+            """What the rules about ending pods depend on."""
+
+    @property
+    def pools(self) -> Mapping[str, NodePoolSettings]:
+        """The node pools that the stack makes, by name; none where somebody else makes the nodes."""
+        return {}
+
+    @property
+    def spot_notices(self) -> Mapping[Path, int]:
+        """How long before its end a Spot node is told, in seconds, by where in the stack that is said."""
+        return {}
+
+    @property
+    def spot_user_pods_seconds(self) -> int:
+        """What is left for consumers of the shortest such notice, in seconds."""
+        return SPOT_DEFAULT_NOTICE_SECONDS - SPOT_CRITICAL_PODS_SECONDS
+
+
+class _GkeCluster(ClusterSettings):
     kubernetes_version: KubernetesVersion = "1.34"
     """The minor version that the settings are checked against, and the lowest that the control plane is made with;
     the release channel decides the rest."""
@@ -214,6 +250,22 @@ class GkeStandard(_GkeCluster):
         """What the rules about ending pods depend on."""
         return "gkeStandard"
 
+    @property
+    def pools(self) -> Mapping[str, NodePoolSettings]:
+        """All of them."""
+        return self.node_pools
+
+    @property
+    def spot_notices(self) -> Mapping[Path, int]:
+        """A pool's own."""
+        return {("cluster", "nodePools", name, "spotNotice"): pool.spot_notice for name, pool in self.pools.items()}
+
+    @property
+    def spot_user_pods_seconds(self) -> int:
+        """That of the pool with the shortest."""
+        pools = (pool.spot_user_pods_seconds for pool in self.pools.values() if pool.spot)
+        return min(pools, default=super().spot_user_pods_seconds)
+
     @model_validator(mode="after")
     def _fits(self) -> GkeStandard:
         nodes = sum(pool.max_nodes + pool.upgrade.max_surge for pool in self.node_pools.values())
@@ -245,7 +297,7 @@ class GkeAutopilot(_GkeCluster):
         return "gkeAutopilot"
 
 
-class ExistingCluster(SettingsModel):
+class ExistingCluster(ClusterSettings):
     """A cluster that something else manages: the recommended form for production consumers, because then no change
     to consumers can touch the cluster."""
 
@@ -266,6 +318,16 @@ class ExistingCluster(SettingsModel):
     Default: `dnsEndpoint`, or the stack's name."""
     spot_notice: SpotNotice = SPOT_DEFAULT_NOTICE_SECONDS
     """Its Spot nodes' notice, of which 15s are for system pods (V-08)."""
+
+    @property
+    def spot_notices(self) -> Mapping[Path, int]:
+        """One for all nodes."""
+        return {("cluster", "spotNotice"): self.spot_notice}
+
+    @property
+    def spot_user_pods_seconds(self) -> int:
+        """Of that one."""
+        return self.spot_notice - SPOT_CRITICAL_PODS_SECONDS
 
     @model_validator(mode="after")
     def _one_way_in(self) -> ExistingCluster:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ebbtide.settings.models.cluster import ExistingCluster, GkeStandard
-from ebbtide.settings.models.node_pool import SPOT_CRITICAL_PODS_SECONDS
 from ebbtide.settings.models.shutdown import (
     AUTOPILOT_PROTECTED,
     NODE_SCALE_DOWN,
@@ -22,7 +20,8 @@ if TYPE_CHECKING:
 
 def disruption_caps(stack: StackSettings, consumer: ConsumerSettings) -> tuple[DisruptionCap, ...]:
     """The caps that bind this consumer here, shortest first. A grace period above one of them is cut off by it."""
-    caps = [_spot(stack)] if consumer.placement.spot else []
+    spot = replace(SPOT_RECLAIM, seconds=stack.cluster.spot_user_pods_seconds)
+    caps = [spot] if consumer.placement.spot else []
     protected = consumer.shutdown.node_scale_down == "protect"
     if not protected:
         caps.append(NODE_SCALE_DOWN)
@@ -34,19 +33,7 @@ def disruption_caps(stack: StackSettings, consumer: ConsumerSettings) -> tuple[D
     return tuple(sorted(caps, key=lambda cap: cap.seconds))
 
 
-def _spot(stack: StackSettings) -> DisruptionCap:
-    cluster = stack.cluster
-    if isinstance(cluster, ExistingCluster):
-        return replace(SPOT_RECLAIM, seconds=cluster.spot_notice - SPOT_CRITICAL_PODS_SECONDS)
-    if isinstance(cluster, GkeStandard):
-        pools = [pool.spot_user_pods_seconds for pool in cluster.node_pools.values() if pool.spot]
-        return replace(SPOT_RECLAIM, seconds=min(pools, default=SPOT_RECLAIM.seconds))
-    return SPOT_RECLAIM
-
-
 def _node_upgrade(stack: StackSettings, consumer: ConsumerSettings) -> DisruptionCap:
     """The shortest among the pools that the consumer may run on."""
-    if not isinstance(stack.cluster, GkeStandard):
-        return NODE_UPGRADE
-    pools = [pool for pool in stack.cluster.node_pools.values() if consumer.placement.spot or not pool.spot]
-    return replace(NODE_UPGRADE, seconds=min(pool.upgrade.pod_grace for pool in pools))
+    pools = [pool for pool in stack.cluster.pools.values() if consumer.placement.spot or not pool.spot]
+    return replace(NODE_UPGRADE, seconds=min((pool.upgrade.pod_grace for pool in pools), default=NODE_UPGRADE.seconds))

@@ -33,14 +33,14 @@ def keys_of(model: type[BaseModel]) -> list[str]:
 def kinds_at(path: Path, model: type[BaseModel], raw: object) -> list[str]:
     """Every `kind` that the union at `path` knows; none if there is no union."""
     annotation, _, _ = _walk(path, model, raw)
-    members = [kinds for member in _members(annotation) if (kinds := _kind_names(member))]
-    return [kind for kinds in members for kind in kinds] if len(members) > 1 else []
+    union = [kinds for member in members(annotation) if (kinds := kind_names(member))]
+    return [kind for kinds in union for kind in kinds] if len(union) > 1 else []
 
 
 def what_at(path: Path, model: type[BaseModel], raw: object) -> str:
     """What is written there, in words: `a list`, `a whole number`, `one of a, b`; empty if no model knows."""
     annotation, _, _ = _walk(path, model, raw)
-    for member in _members(annotation):
+    for member in members(annotation):
         origin = get_origin(member)
         if origin is Literal:
             return f"one of {', '.join(map(str, get_args(member)))}"
@@ -116,31 +116,32 @@ def _field(model: type[BaseModel], key: str | int) -> FieldInfo | None:
 
 
 def _item(annotation: Any) -> Any:
-    for member in _members(annotation):
+    for member in members(annotation):
         if get_origin(member) in {dict, tuple}:
             arguments = get_args(member)
             return arguments[1] if get_origin(member) is dict else arguments[0]
     return None
 
 
-def _members(annotation: Any) -> list[Any]:
+def members(annotation: Any) -> list[Any]:
     """The members of a union, looked for through Annotated."""
     if hasattr(annotation, "__metadata__"):
-        return _members(get_args(annotation)[0])
+        return members(get_args(annotation)[0])
     if isinstance(annotation, type) or get_origin(annotation) in {dict, tuple, Literal}:
         return [annotation]
-    return [member for argument in get_args(annotation) for member in _members(argument)]
+    return [member for argument in get_args(annotation) for member in members(argument)]
 
 
-def _kind_names(member: Any) -> tuple[str, ...]:
+def kind_names(member: Any) -> tuple[str, ...]:
+    """What a model may be called in `kind`; nothing for what is no kind of anything."""
     field = member.model_fields.get("kind") if isinstance(member, type) and issubclass(member, BaseModel) else None
     return get_args(field.annotation) if field else ()
 
 
 def _choose(annotation: Any, here: object) -> type[BaseModel] | None:
-    models = [m for m in _members(annotation) if isinstance(m, type) and issubclass(m, BaseModel)]
+    models = [m for m in members(annotation) if isinstance(m, type) and issubclass(m, BaseModel)]
     kind = here.get("kind") if isinstance(here, Mapping) else None
     for member in models:
-        if kind in _kind_names(member):
+        if kind in kind_names(member):
             return member
     return models[0] if len(models) == 1 else None

@@ -9,7 +9,7 @@ from typing_extensions import TypeIs
 
 from ebbtide.judgement.accept import Accepted
 from ebbtide.settings.models.base import JudgedModel, OrText, SettingsModel
-from ebbtide.settings.models.cluster import Cluster, ExistingCluster, GkeAutopilot, GkeStandard
+from ebbtide.settings.models.cluster import Cluster, ClusterSettings, GkeAutopilot, GkeStandard
 from ebbtide.settings.models.consumer import ConsumerSettings, inject_names
 from ebbtide.settings.values.names import DnsLabel
 from ebbtide.settings.values.units import Count
@@ -83,6 +83,6 @@ class StackSettings(JudgedModel):
         return int(self.cluster.kubernetes_version.split(".")[1])
 
 
-def is_gke(cluster: GkeStandard | GkeAutopilot | ExistingCluster) -> TypeIs[GkeStandard | GkeAutopilot]:
+def is_gke(cluster: ClusterSettings) -> TypeIs[GkeStandard | GkeAutopilot]:
     """Whether this stack makes the cluster itself."""
-    return not isinstance(cluster, ExistingCluster)
+    return isinstance(cluster, GkeStandard | GkeAutopilot)

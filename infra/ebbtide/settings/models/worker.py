@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -28,7 +29,9 @@ class ConnectionsSettings(SettingsModel):
     """Connections of one process to the application's database."""
 
 
-class _WorkerSettings(SettingsModel):
+class WorkerSettings(SettingsModel):
+    """What every kind of worker has, and answers."""
+
     processes: Count = Field(default=1, ge=1, le=MAX_PROCESSES)
     """Worker processes in one pod. Each handles one message at a time."""
     drain: Literal["signal", "stopFile"] = "signal"
@@ -40,8 +43,55 @@ class _WorkerSettings(SettingsModel):
     working_directory: str = Field(default="/app", pattern=r"^/[^\s]*$", examples=["/app"])
     """The directory in the image in which the worker starts."""
 
+    if TYPE_CHECKING:
+        # Fields in one kind and derived in another.
+        @property
+        def kind(self) -> str:
+            """The kind's name in a stack file."""
 
-class SymfonyMessengerWorker(_WorkerSettings):
+        @property
+        def memory_limit(self) -> int:
+            """What one process may use before it ends by itself, in bytes."""
+
+        @property
+        def stop_signal(self) -> str:
+            """The signal after which it finishes its message and exits, without `SIG`."""
+
+        @property
+        def time_limit(self) -> int | None:
+            """After how many seconds a process ends by itself; None where it has no such limit."""
+
+        @property
+        def message_limit(self) -> int | None:
+            """After how many messages a process ends by itself; None where it has no such limit."""
+
+    @property
+    @abstractmethod
+    def process_memory_bytes(self) -> int:
+        """What one process may use at most, in bytes: the share of the pod's memory limit."""
+
+    @property
+    @abstractmethod
+    def argv(self) -> tuple[str, ...]:
+        """The command of one process, without a time limit, which the image spreads over the processes."""
+
+    @property
+    @abstractmethod
+    def texts(self) -> tuple[str, tuple[str, ...]]:
+        """The setting that holds free text of the command, and its values."""
+
+    @property
+    def image_variables(self) -> dict[str, str]:
+        """What the image reads of this kind alone."""
+        return {}
+
+    @property
+    def is_recoverable(self) -> bool:
+        """Whether the image can find out which streams its killed messages are in."""
+        return False
+
+
+class SymfonyMessengerWorker(WorkerSettings):
     """`php bin/console messenger:consume`. Needs ext-pcntl in the image; the image's self-check refuses one without."""
 
     kind: Literal["symfonyMessenger"] = "symfonyMessenger"
@@ -87,13 +137,18 @@ class SymfonyMessengerWorker(_WorkerSettings):
 
     @property
     def image_variables(self) -> dict[str, str]:
-        """What the image reads of this kind alone."""
+        """Where PHP itself gives up."""
         return {image_contract.MEMORY_LIMIT_MEBIBYTES: str(self.process_memory_bytes // 1024**2)}
 
     @property
     def texts(self) -> tuple[str, tuple[str, ...]]:
-        """The setting that holds free text of the command, and its values."""
+        """What is added to the command."""
         return "arguments", self.arguments
+
+    @property
+    def is_recoverable(self) -> bool:
+        """The console names its streams."""
+        return True
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -109,7 +164,7 @@ class SymfonyMessengerWorker(_WorkerSettings):
         return (*argv, "--no-interaction", *self.arguments)
 
 
-class CommandWorker(_WorkerSettings):
+class CommandWorker(WorkerSettings):
     """Any command that finishes its message and exits when it gets its stop signal (Laravel, Celery, your own)."""
 
     kind: Literal["command"]
@@ -130,11 +185,6 @@ class CommandWorker(_WorkerSettings):
     def message_limit(self) -> int | None:
         """The same."""
         return None
-
-    @property
-    def image_variables(self) -> dict[str, str]:
-        """Nothing but what every worker has."""
-        return {}
 
     @property
     def texts(self) -> tuple[str, tuple[str, ...]]:

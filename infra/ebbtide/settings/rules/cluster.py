@@ -172,10 +172,8 @@ def check_autopilot_requests(stack: StackSettings) -> Iterator[Finding]:
 )
 def check_pod_fits_a_node(stack: StackSettings) -> Iterator[Finding]:
     """A pod's requests fit on a node of some pool it may run on; else it stays pending for ever."""
-    if not isinstance(stack.cluster, GkeStandard):
-        return
     for path, consumer in consumers_of(stack):
-        pools = {n: pool for n, pool in stack.cluster.node_pools.items() if pool.spot == consumer.placement.spot}
+        pools = {n: pool for n, pool in stack.cluster.pools.items() if pool.spot == consumer.placement.spot}
         offers = {pool.machine_type: allocatable(pool.machine_type) for pool in pools.values()}
         sizes = [offer for offer in offers.values() if offer is not None]
         if len(sizes) < len(offers) or not sizes:

@@ -134,7 +134,7 @@ def check_stop_file_drain(consumer: ConsumerSettings) -> Iterator[Finding]:
             ("worker", "drain"),
             "stopFile lets a worker run until its next limit, and it has no time limit",
             "write drain: signal, or set timeLimit"
-            if isinstance(worker, SymfonyMessengerWorker)
+            if "time_limit" in type(worker).model_fields
             else "write drain: signal",
         )
 

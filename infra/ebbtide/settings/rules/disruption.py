@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level, Path
-from ebbtide.settings.models.cluster import ExistingCluster, GkeStandard
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.disruption import disruption_caps
 from ebbtide.settings.models.node_pool import (
@@ -113,7 +112,8 @@ def _shorter(cap_seconds: int, consumer: ConsumerSettings) -> str:
 )
 def check_spot_nodes(stack: StackSettings) -> Iterator[Finding]:
     """Pods that ask for Spot have Spot nodes to run on. They stay pending otherwise."""
-    if not isinstance(stack.cluster, GkeStandard) or any(pool.spot for pool in stack.cluster.node_pools.values()):
+    pools = stack.cluster.pools.values()
+    if not pools or any(pool.spot for pool in pools):
         return
     for path, consumer in consumers_of(stack):
         if consumer.placement.spot:
@@ -132,19 +132,12 @@ def check_spot_nodes(stack: StackSettings) -> Iterator[Finding]:
 )
 def check_spot_notice_has_the_version(stack: StackSettings) -> Iterator[Finding]:
     """A Spot notice longer than 30 s has the version for it."""
-    cluster = stack.cluster
-    notices: dict[Path, int] = {}
-    if isinstance(cluster, GkeStandard):
-        pools = cluster.node_pools
-        notices = {("cluster", "nodePools", name, "spotNotice"): pool.spot_notice for name, pool in pools.items()}
-    elif isinstance(cluster, ExistingCluster):
-        notices = {("cluster", "spotNotice"): cluster.spot_notice}
-    for path, notice in notices.items():
+    for path, notice in stack.cluster.spot_notices.items():
         if notice > SPOT_DEFAULT_NOTICE_SECONDS and stack.kubernetes_minor < SPOT_NOTICE_MINOR:
             yield Finding(
                 path,
                 f"is longer than 30s, which needs Kubernetes 1.{SPOT_NOTICE_MINOR} "
-                f"(got {format_duration(notice)} on {cluster.kubernetes_version})",
+                f"(got {format_duration(notice)} on {stack.cluster.kubernetes_version})",
                 f'write kubernetesVersion: "1.{SPOT_NOTICE_MINOR}" if that is what runs, or remove it',
             )
 

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level
-from ebbtide.settings.models.cluster import ExistingCluster
-from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.models.stack import StackSettings, is_gke
 from ebbtide.settings.rules.declare import stack_rule
 
 
@@ -19,7 +18,7 @@ from ebbtide.settings.rules.declare import stack_rule
 )
 def check_something_to_deploy(stack: StackSettings) -> Iterator[Finding]:
     """A stack makes a cluster or has a consumer."""
-    if isinstance(stack.cluster, ExistingCluster) and not stack.consumers and stack.image_repository is None:
+    if not is_gke(stack.cluster) and not stack.consumers and stack.image_repository is None:
         yield Finding(
             ("consumers",),
             "is empty, and the cluster exists already: there is nothing to deploy",

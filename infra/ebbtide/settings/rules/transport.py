@@ -10,7 +10,6 @@ from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
 from ebbtide.settings.models.transport import RedisTransport
-from ebbtide.settings.models.worker import CommandWorker, SymfonyMessengerWorker
 from ebbtide.settings.rules.declare import consumer_rule
 from ebbtide.settings.values.units import format_duration
 
@@ -86,7 +85,7 @@ def check_serial_recovery(consumer: ConsumerSettings) -> Iterator[Finding]:
     """Symfony's Redis transport recovers killed messages one at a time, because it looks only at
     the lowest pending id: 8 killed messages of 5 s came back at 4, 9, 14 ... 39 s (measured)."""
     transport, worker = consumer.transport, consumer.worker
-    if isinstance(worker, SymfonyMessengerWorker) and isinstance(transport, RedisTransport) and not transport.recover:
+    if isinstance(transport, RedisTransport) and not transport.recovers and worker.is_recoverable:
         processes, longest = worker.processes, consumer.shutdown_budget.longest_message_seconds
         yield Finding(
             ("transport", "recover"),
@@ -104,11 +103,11 @@ def check_serial_recovery(consumer: ConsumerSettings) -> Iterator[Finding]:
 )
 def check_recovery_of_other_workers(consumer: ConsumerSettings) -> Iterator[Finding]:
     """Only Symfony's streams are recovered: the image's build asks its console which there are."""
-    transport = consumer.transport
-    if isinstance(transport, RedisTransport) and transport.recover and isinstance(consumer.worker, CommandWorker):
+    transport, worker = consumer.transport, consumer.worker
+    if transport is not None and transport.recovers and not worker.is_recoverable:
         yield Finding(
             ("transport", "recover"),
-            "claims messages of Symfony's Redis streams, and the worker is a command: nothing would be claimed",
+            f"claims messages of Symfony's Redis streams, and the worker is a {worker.kind}: nothing would be claimed",
             "leave it out, and let the worker's own queue give killed messages back",
         )
 
@@ -123,7 +122,7 @@ def check_recovery_in_time(consumer: ConsumerSettings) -> Iterator[Finding]:
     """The image claims pending messages after at most a day."""
     transport = consumer.transport
     too_long = consumer.shutdown_budget.stop_wait_seconds > _LONGEST_RECOVERY_SECONDS
-    if isinstance(transport, RedisTransport) and transport.recover and too_long:
+    if transport is not None and transport.recovers and too_long:
         yield Finding(
             ("transport", "recover"),
             "claims messages that are pending for longer than the shutdown budget, and that is more than a day here",
