@@ -53,7 +53,9 @@ class Project:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(file, target)
         shutil.copy2(root / PROJECT_FILE, copied)
-        environment = ((project.get("runtime") or {}).get("options") or {}).get("virtualenv")
+        runtime = project.get("runtime")
+        # `runtime: python` is the short form, without options.
+        environment = (runtime.get("options") or {}).get("virtualenv") if isinstance(runtime, dict) else None
         if environment and (root / environment).exists():
             (copied / environment).symlink_to(root / environment, target_is_directory=True)
         (directory / "state").mkdir()

@@ -256,7 +256,7 @@ def _makes_production_cluster(stack: StackSettings) -> bool:
 )
 def check_images_are_readable(stack: StackSettings) -> Iterator[Finding]:
     """Nodes may read the images: they are granted the project's repositories and no other."""
-    if stack.cluster.kind == "existing" or stack.google is None:
+    if not is_gke(stack.cluster) or stack.google is None:
         return
     for path, consumer in consumers_of(stack):
         host, _, rest = consumer.image.partition("/")
