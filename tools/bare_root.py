@@ -149,9 +149,12 @@ def _locked(directory: Path) -> Iterator[bool]:
 
 def _remove(root: Path) -> None:
     # A process that was killed a moment ago may still be writing.
-    until = time.monotonic() + 10
-    while root.exists() and time.monotonic() < until:
+    for _ in range(100):
         shutil.rmtree(root, ignore_errors=True)
+        if not root.exists():
+            return
+        time.sleep(0.1)
+    say(f"scripts/bare-root: {root} could not be removed; the next run tries again")
 
 
 def _clone_into(root: Path) -> None:
