@@ -110,7 +110,7 @@ def test_the_pipelines_of_applications_are_yaml_and_use_what_a_package_brings(na
     assert yaml.safe_load(text)
     assert "scripts/" not in text
     lines = re.findall(r"^ *(?:- )?(ebbtide .*)$", text, re.MULTILINE)
-    assert len(lines) == 3
+    assert len(lines) == 4
     for line in lines:
         words = shlex.split(line)[1:]
         COMMANDS.commands[words[0]].make_context(words[0], words[1:])

@@ -27,6 +27,7 @@ from typing import Any
 
 import yaml
 from benchmarks.harness import EBBTIDE, ROOT, Process, cache, fill_readme, measure, this_machine
+from pydantic.alias_generators import to_camel
 
 from ebbtide.capacity.measured import Measured
 from ebbtide.capacity.runs import LoadSource, Run
@@ -122,7 +123,7 @@ def scenario_of(trace: Path, project: Path) -> bytes:
 def figures_of(output: str) -> dict[str, float]:
     """What the simulation says of the figures that SimPy's model has too."""
     figures = json.loads(output)["cases"][0]["figures"]
-    return {name: figures[name]["middle"] for name in FIGURES}
+    return {name: figures[to_camel(name)]["middle"] for name in FIGURES}
 
 
 def with_simpy() -> str:

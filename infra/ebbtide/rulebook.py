@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from textwrap import wrap
-from typing import Any
 
 # Each of these rooms declares its rules when it is imported.
 import ebbtide.judgement.inputs
@@ -58,16 +57,3 @@ def _entry(text: RuleText) -> str:
 def _wrapped(text: str) -> list[str]:
     indent = "  " if text.startswith("- ") else ""
     return wrap(text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-
-
-def rule_json(text: RuleText) -> dict[str, Any]:
-    """One rule for programs."""
-    return {
-        "id": text.id,
-        "judges": text.judges,
-        "levels": list(text.levels),
-        "title": text.title,
-        "why": text.why,
-        "remedy": text.remedy,
-        "source": text.source,
-    }

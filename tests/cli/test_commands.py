@@ -176,7 +176,7 @@ def test_explain_as_json_carries_units_in_its_names(ebbtide):
     consumer = explanation["consumers"][0]
     assert [moment["seconds"] for moment in consumer["timeline"]][:5] == [0, 200, 210, 215, 230]
     assert [point["pods"] for point in consumer["envelope"]] == [1, 5, 10]
-    assert consumer["scaling"]["first_steps"] == [1, 4, 5]
+    assert consumer["scaling"]["firstSteps"] == [1, 4, 5]
 
 
 def test_preview_shows_what_is_deployed_without_any_login(ebbtide, tmp_path):

@@ -9,6 +9,7 @@ import sys
 from dataclasses import fields
 
 import pytest
+from pydantic.alias_generators import to_camel
 from tests.cli.simulated import BACKLOG, ONE_WORKER, PROFILE, STACK
 
 from ebbtide.capacity import accelerator, runs
@@ -31,15 +32,15 @@ def test_the_figures_are_those_of_a_queue_worked_out_on_paper(shop, simulate):
     figures = _figures(simulate("--load", "mail.csv", *BACKLOG, *ONE_WORKER, "--format", "json"), case=1)
     expected = {
         "messages": 3,
-        "wait_p50_seconds": pytest.approx(9, abs=0.01),
-        "wait_p95_seconds": 18,
-        "wait_max_seconds": 18,
-        "wait_mean_seconds": 9,
-        "peak_waiting": 1,
-        "cut_off": 0,
+        "waitP50Seconds": pytest.approx(9, abs=0.01),
+        "waitP95Seconds": 18,
+        "waitMaxSeconds": 18,
+        "waitMeanSeconds": 9,
+        "peakWaiting": 1,
+        "cutOff": 0,
         "left": 0,
-        "peak_replicas": 1,
-        "peak_broker_connections": 1,
+        "peakReplicas": 1,
+        "peakBrokerConnections": 1,
         "scalings": 0,
     }
     assert {name: figures[name] for name in expected} == expected
@@ -51,7 +52,7 @@ def test_set_compares_two_settings_on_the_same_load(shop, simulate):
     shop.write("stacks/Pulumi.dev.yaml", f"{fixed}      autoscaling: {{kind: fixed, replicas: 1}}\n")
     done = simulate("--load", "mail.csv", "--set", "processes=2", "--format", "json")
     assert [case["case"] for case in json.loads(done.stdout)["cases"]] == ["as it is", "with processes=2"]
-    waits = [_figures(done, case)["wait_max_seconds"] for case in (0, 1)]
+    waits = [_figures(done, case)["waitMaxSeconds"] for case in (0, 1)]
     assert waits == [18, 8], "the third message waits for the second worker's first message, not for both before it"
     table = simulate("--load", "mail.csv", "--set", "processes=2").stdout.splitlines()
     assert next(line for line in table if "longest" in line).split()[-4:] == ["18.0", "s", "8.0", "s"]
@@ -66,7 +67,7 @@ def test_base_compares_with_the_settings_at_a_commit(shop, simulate):
     asked = ("--load", "mail.csv", *BACKLOG, "--base", "HEAD", "--format", "json")
     done = simulate(*asked)
     assert [case["case"] for case in json.loads(done.stdout)["cases"]] == ["HEAD", "as it is"]
-    assert [_figures(done, case)["wait_max_seconds"] for case in (0, 1)] == [0, 8]
+    assert [_figures(done, case)["waitMaxSeconds"] for case in (0, 1)] == [0, 8]
     done = simulate(*asked, "--set", "processes=1")
     assert [case["case"] for case in json.loads(done.stdout)["cases"]] == ["HEAD", "with processes=1"], (
         "a review compares what is deployed with what is proposed"
@@ -110,9 +111,10 @@ def test_json_is_the_same_document_every_time_with_units_in_its_names(shop, simu
     assert first.stdout == second.stdout
     assert first.stderr == ""
     document = json.loads(first.stdout)
-    assert list(document) == ["stack", "consumer", "load", "seeds", "cases", "why", "assumptions", "notModelled"]
-    assert list(document["cases"][0]["figures"]) == [field.name for field in fields(Summary)]
-    assert set(document["cases"][0]["figures"]["pod_hours"]) == {"low", "middle", "high"}
+    assert list(document)[:6] == ["version", "kind", "stack", "consumer", "load", "seeds"]
+    assert list(document)[6:] == ["cases", "why", "assumptions", "notModelled"]
+    assert list(document["cases"][0]["figures"]) == [to_camel(field.name) for field in fields(Summary)]
+    assert set(document["cases"][0]["figures"]["podHours"]) == {"low", "middle", "high"}
     assert [line[:8] for line in document["why"]] == ["Why at 1", "14:05:00", "14:05:15", "14:05:30", "14:05:45"]
     assert {tuple(row) for row in document["assumptions"]} == {("what", "value", "source")}
 

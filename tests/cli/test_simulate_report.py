@@ -52,10 +52,10 @@ def test_the_charts_of_a_page_show_the_run_itself(busy, simulate):
     assert [series["name"] for series in charts["Backlog"]] == ["waiting"], "there is only one case"
     assert list(charts) == ["Pods", "Backlog", "Waiting time", "Drains"]
     wanted = charts["Pods"][0]
-    assert max(value for _, value in wanted["points"]) == figures["peak_replicas"]["middle"] == 4
+    assert max(value for _, value in wanted["points"]) == figures["peakReplicas"]["middle"] == 4
     assert "asks for 4; 2 → 4" in " ".join(wanted["notes"]), "a reader who points at a change is not told why"
     assert len(wanted["notes"]) == len(wanted["points"])
-    assert max(value for _, value in charts["Backlog"][0]["points"]) == figures["peak_waiting"]["middle"]
+    assert max(value for _, value in charts["Backlog"][0]["points"]) == figures["peakWaiting"]["middle"]
     assert len(charts["Drains"][0]["points"]) == figures["drains"]["middle"] > 0
 
 

@@ -41,10 +41,11 @@ def test_a_sweep_names_the_cheapest_that_meets_the_goal_and_what_kept_the_others
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert list(found) == [
+        "version", "kind", "stack", "consumer", "load", "seeds",
         "sweep", "goal", "tried", "chosen", "verdict", "interrupted", "assumptions", "notModelled",
     ]  # fmt: skip
-    assert {entry["value"]: entry["figures"]["wait_max_seconds"] for entry in found["tried"]} == _WAITS
-    assert [entry["figures"]["peak_broker_connections"] for entry in found["tried"]] == [4, 8, 12, 16]
+    assert {entry["value"]: entry["figures"]["waitMaxSeconds"] for entry in found["tried"]} == _WAITS
+    assert [entry["figures"]["peakBrokerConnections"] for entry in found["tried"]] == [4, 8, 12, 16]
     assert found["chosen"] == 3, "four meets it too, for more pod-hours"
     assert found["verdict"].startswith("replicas 3 is the cheapest that meets max < 41.0 s: 0.1 pod-hours. With 2, ")
     assert "max is 60.0 s; the maximum binds, 100% of the time with a backlog" in found["verdict"]
@@ -73,9 +74,9 @@ def test_of_several_seeds_the_worst_decides(fixed):
     fixed.write("mail.csv", "arrival\n" + "".join(f"{second}\n" for second in range(200)))
     load = ("--load", "mail.csv", "--durations", "p50=3s,max=20s", "--seeds", "3", "--format", "json")
     swept = json.loads(fixed.run(*load, "--sweep", "replicas=1..1").stdout)["tried"][0]["figures"]
-    every = json.loads(fixed.run(*load).stdout)["cases"][0]["figures"]["wait_p95_seconds"]
+    every = json.loads(fixed.run(*load).stdout)["cases"][0]["figures"]["waitP95Seconds"]
     assert every["low"] < every["high"], "the seeds do not differ"
-    assert swept["wait_p95_seconds"] == every["high"]
+    assert swept["waitP95Seconds"] == every["high"]
 
 
 def test_a_value_that_cannot_be_simulated_is_a_message_from_its_process(fixed):

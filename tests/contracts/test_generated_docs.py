@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from ebbtide.preview.reference import with_rules
-from ebbtide.preview.review_json import review_schema
 from ebbtide.rulebook import rules_page
+from ebbtide.schemas import schema_files
 from ebbtide.settings.loading.loader import stack_names
 from ebbtide.settings.loading.yaml import read_yaml
 from ebbtide.settings.reference.pages import settings_reference
@@ -26,7 +25,7 @@ ROOT = Path(__file__).parents[2]
         ("docs/rules.md", rules_page),
         ("docs/stack.schema.json", stack_file_schema_text),
         ("docs/preview.md", lambda: with_rules((ROOT / "docs/preview.md").read_text())),
-        ("docs/preview.schema.json", lambda: json.dumps(review_schema(), indent=2) + "\n"),
+        *((f"docs/{name}", lambda text=text: text) for name, text in schema_files().items()),
     ],
 )
 def test_a_generated_document_is_current(name, current):

@@ -38,6 +38,17 @@ def test_what_may_write_runs_only_the_code_of_the_main_branch():
     assert "ref" not in checkout["with"], "the head of a pull request is a stranger's code"
 
 
+def test_what_may_write_takes_data_of_a_pull_request_and_no_text():
+    steps = read("preview-comment.yml")["jobs"]["comment"]["steps"]
+    (download,) = (step for step in steps if "download-artifact" in step.get("uses", ""))
+    assert download["with"]["path"].startswith("${{ runner.temp }}/"), "a file of theirs could take the place of ours"
+    commands = " ".join(step.get("run", "") for step in steps)
+    assert ".md" not in commands
+    poster = (ROOT / "scripts" / "post-previews").read_text()
+    assert "read_preview(" in poster
+    assert ".md" not in poster, "the Markdown of a stranger would be ours"
+
+
 def test_every_stack_that_is_deployed_is_previewed():
     stacks = read("preview.yml")["jobs"]["preview"]["strategy"]["matrix"]["stack"]
     files = {path.name.split(".")[1] for path in (ROOT / "stacks").glob("Pulumi.*.yaml")}

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-
-from ebbtide.preview.review_json import review_schema
+from tests.documents.schemas import schema
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,7 +53,7 @@ class Repository:
         done = self.preview("--format", "json", base=base)
         assert done.returncode == 0, done.stderr
         review = json.loads(done.stdout)
-        jsonschema.validate(review, review_schema())
+        jsonschema.validate(review, schema("preview"))
         return review
 
 
@@ -110,6 +109,14 @@ def test_a_base_that_looks_like_an_option_is_no_option(repository):
     assert "is no commit here" in repository.preview(base="--output=/tmp/x").stderr
 
 
+def test_a_base_that_printed_the_bare_list_of_resources_can_be_compared(repository):
+    versioned = 'if format == "json" and out is None:'
+    repository.edit("infra/ebbtide/cli/render.py", versioned, "if not format:")
+    repository.commit()
+    repository.edit("infra/ebbtide/cli/render.py", "if not format:", versioned)
+    assert repository.review()["verdict"] == "production: nothing changes"
+
+
 def test_a_base_without_ebbtide_makes_everything_new(repository):
     shutil.move(repository.root / "infra", repository.root.parent / "aside")
     repository.commit()
@@ -135,6 +142,16 @@ def test_a_base_with_invalid_settings_says_why(repository):
     (note,) = repository.review()["notes"]
     assert note.startswith("stack production is not valid at HEAD")
     assert "messageLimit" in note
+
+
+def test_a_refusal_is_a_document_too(repository, tmp_path):
+    repository.edit("stacks/Pulumi.production.yaml", "ports: [6379]", "ports: [99999]")
+    file = tmp_path / "preview.json"
+    assert repository.preview("--format", "json", "--out", str(file)).returncode == 1
+    document = json.loads(file.read_text())
+    jsonschema.validate(document, schema("preview"))
+    assert (document["kind"], document["stack"]) == ("refusal", "production")
+    assert any("99999" in finding["message"] for finding in document["findings"])
 
 
 def test_a_head_with_invalid_settings_takes_the_place_of_the_earlier_comment(repository, tmp_path):

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from tests.preview.github import TOKEN, Server
 
 from ebbtide.preview.github_comment import CommentError, PullRequest
 
-ROOT = Path(__file__).parents[2]
 MARKER = "<!-- ebbtide-preview shop/production -->"
 BODY = f"{MARKER}\n### production: nothing changes\n"
 
@@ -134,26 +128,3 @@ def test_a_text_that_is_no_comment_is_refused_before_anything_is_sent(server, pu
     with pytest.raises(CommentError):
         pull_request.post(body)
     assert server.state.requests == []
-
-
-def post_by_script(server, tmp_path, token):
-    (tmp_path / "preview.md").write_text(BODY)
-    command = [sys.executable, "scripts/post-preview-comment", "--repository", "acme/shop", "--pull-request", "12"]
-    environment = {**os.environ, "GITHUB_API_URL": server.url, "GITHUB_TOKEN": token}
-    return subprocess.run(
-        [*command, str(tmp_path / "preview.md")], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-
-
-def test_the_script_posts(server, tmp_path):
-    done = post_by_script(server, tmp_path, TOKEN)
-    assert (done.returncode, done.stdout) == (0, "created\n"), done.stderr
-    assert ours(server) == [BODY]
-
-
-def test_the_script_fails_cleanly_and_keeps_the_token_to_itself(server, tmp_path):
-    done = post_by_script(server, tmp_path, "wrong-token")
-    assert done.returncode == 1
-    assert "the token is not valid" in done.stderr
-    assert "wrong-token" not in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr

@@ -13,17 +13,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from tests.documents.schemas import schema
 from tests.preview.changes import CHANGES, consumer
 from tests.preview.plans import plan_of
 from tests.preview.test_recorded_changes import edited
 
+from ebbtide.documents.document import to_json as document_json
 from ebbtide.judgement.findings import SettingsError
 from ebbtide.manifests.resource import to_json
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.preview.change import Operation, StackChange
+from ebbtide.preview.document import ReviewDocument
+from ebbtide.preview.markdown import COMMENT_LIMIT
 from ebbtide.preview.review import Review, review_change
-from ebbtide.preview.review_json import render_review_json, review_json, review_schema
-from ebbtide.preview.review_markdown import COMMENT_LIMIT, render_review_markdown
+from ebbtide.preview.review_markdown import review_markdown
 from ebbtide.preview.review_text import print_review
 from ebbtide.preview.sources.compare import compare
 from ebbtide.preview.sources.plan import read_plan
@@ -34,6 +37,17 @@ RECORDED = sorted((ROOT / "tests" / "engine" / "plans").glob("*.json*"))
 SECRET = "hunter2hunter2"
 HEAD = load_stack("production", ROOT)
 RESOURCES = [to_json(resource) for resource in stack_resources(HEAD)]
+
+
+REVIEW = jsonschema.Draft202012Validator(schema("preview"))
+
+
+def comment_of(review: Review) -> str:
+    return review_markdown(ReviewDocument.of(review))
+
+
+def as_json(review: Review) -> str:
+    return document_json(ReviewDocument.of(review))
 
 
 def outlook(review: Review) -> set[tuple[str, str, str]]:
@@ -83,8 +97,8 @@ def with_protection(plan, old, new, stack):
 def test_a_plan_of_the_real_engine_can_be_reviewed(file):
     review = review_change(read_plan(file.read_text(), name=file.name), HEAD)
     assert review.verdict
-    jsonschema.validate(json.loads(render_review_json(review)), review_schema())
-    assert len(render_review_markdown(review)) <= COMMENT_LIMIT
+    REVIEW.validate(json.loads(as_json(review)))
+    assert len(comment_of(review)) <= COMMENT_LIMIT
 
 
 ENGINE_EDITS = {
@@ -151,7 +165,7 @@ def test_a_changed_secret_is_said_and_not_shown():
             "detailedDiff": {"kubeconfig": {"kind": "update", "inputDiff": True}},
         }
     )
-    text = render_review_markdown(review_change(read_plan(json.dumps(plan)), HEAD))
+    text = comment_of(review_change(read_plan(json.dumps(plan)), HEAD))
     assert "kubeconfig: [secret] changes" in text
 
 
@@ -175,7 +189,7 @@ def plan_with_a_secret() -> dict:
 def test_a_secret_that_the_engine_did_not_mask_is_masked_here():
     plan = plan_with_a_secret()
     review = review_change(read_plan(json.dumps(plan)), HEAD)
-    assert SECRET not in render_review_markdown(review) + render_review_json(review)
+    assert SECRET not in comment_of(review) + as_json(review)
 
 
 def test_an_unknown_operation_is_shown_as_an_update_with_a_note():
@@ -219,7 +233,7 @@ def test_what_only_shares_a_name_with_our_kinds_is_shown_and_not_judged(token):
     review = review_change(change, HEAD)
     assert review.risks == ()
     assert token.partition(":")[0] in change.notes[0]
-    assert "delete" in render_review_markdown(review)
+    assert "delete" in comment_of(review)
 
 
 def test_the_data_of_an_instance_is_lost_whoever_runs_it():
@@ -319,13 +333,12 @@ def with_junk(plan, path, junk):
     return changed
 
 
-REVIEW = jsonschema.Draft202012Validator(review_schema())
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
 def on_a_terminal(review: Review) -> str:
     text = io.StringIO()
-    print_review(review, Console(file=text, width=100, color_system=None))
+    print_review(ReviewDocument.of(review), Console(file=text, width=100, color_system=None))
     return text.getvalue()
 
 
@@ -341,11 +354,11 @@ def must_be_reviewed_or_refused(text: str) -> None:
         assert SECRET not in message
         return
     terminal = on_a_terminal(review)
-    comment = render_review_markdown(review)
-    shown = comment + render_review_json(review) + terminal
+    comment = comment_of(review)
+    shown = comment + as_json(review) + terminal
     assert SECRET not in shown
     assert not CONTROLS.search(terminal), "a plan must not drive the reader's terminal"
-    REVIEW.validate(review_json(review))
+    REVIEW.validate(json.loads(as_json(review)))
     assert len(comment) <= COMMENT_LIMIT
 
 
@@ -447,7 +460,7 @@ def many_changes(count: int) -> dict:
 
 def test_five_hundred_changes_fit_into_a_comment_with_the_danger_first():
     text = json.dumps(many_changes(500))
-    comment = render_review_markdown(review_change(read_plan(text), HEAD))
+    comment = comment_of(review_change(read_plan(text), HEAD))
     assert len(comment) <= COMMENT_LIMIT
     assert "more changed resources do not fit" in comment
     table = [line for line in comment.splitlines() if line.startswith(("| 🛑", "| 🔁"))]
@@ -463,7 +476,7 @@ def test_text_from_a_pull_request_cannot_break_out_of_the_comment():
     plan["steps"][1]["newState"]["inputs"].setdefault("metadata", {})["name"] = HOSTILE
     plan["steps"][1]["newState"]["inputs"]["spec"] = {"x": HOSTILE}
     plan["steps"][1]["op"] = "update"
-    comment = render_review_markdown(review_change(read_plan(json.dumps(plan)), HEAD))
+    comment = comment_of(review_change(read_plan(json.dumps(plan)), HEAD))
     assert "<script>" not in comment.replace("```diff", "").split("<details>")[0]
     assert "@acme" not in comment.split("```diff")[0]
     assert comment.count("```") % 2 == 0

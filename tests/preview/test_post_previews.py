@@ -1,13 +1,15 @@
-"""What a pull request hands over is posted as text: it names no other pull request, and notifies nobody."""
+"""What a pull request hands over is data: it names no other pull request or stack, and its texts stay text."""
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from tests.preview.github import TOKEN, Server
+from tests.preview.previews import example
 
 ROOT = Path(__file__).parents[2]
 HEAD = "a" * 40
@@ -23,25 +25,20 @@ def server():
 def previews(tmp_path):
     """A directory of downloaded artifacts, and how to add one."""
 
-    def add(stack, text="nothing changes", number="12\n"):
-        folder = tmp_path / f"preview-{stack}"
+    def add(name, number="12\n", **changes):
+        folder = tmp_path / f"preview-{name}"
         folder.mkdir()
         (folder / "pull-request").write_text(number)
-        (folder / f"{stack}.md").write_text(f"<!-- ebbtide-preview shop/{stack} -->\n{text}\n")
+        (folder / "preview.json").write_text(json.dumps({**example(), "project": "shop", "stack": name, **changes}))
         return folder
 
     return add
 
 
-def post(server, tmp_path, head=HEAD):
+def post(server, tmp_path, head=HEAD, token=TOKEN):
     return subprocess.run(
-        [str(ROOT / "scripts" / "post-previews"), str(tmp_path), head],
-        env={
-            "PATH": os.environ["PATH"],
-            "GITHUB_TOKEN": TOKEN,
-            "GITHUB_API_URL": server.url,
-            "GITHUB_REPOSITORY": "acme/shop",
-        },
+        [sys.executable, str(ROOT / "scripts" / "post-previews"), str(tmp_path), head],
+        env={"GITHUB_TOKEN": token, "GITHUB_API_URL": server.url, "GITHUB_REPOSITORY": "acme/shop"},
         capture_output=True,
         text=True,
         check=False,
@@ -75,37 +72,67 @@ def test_a_pull_request_at_another_commit_gets_nothing(server, previews, tmp_pat
     assert bodies(server) == []
 
 
-def test_nobody_is_notified_by_the_text(server, previews, tmp_path):
-    previews("dev", "hello @acme/team and shop/consumer@sha256:0123")
-    post(server, tmp_path)
-    assert "@\u2060acme/team and shop/consumer@sha256:0123" in bodies(server)[0]
+def test_the_next_review_takes_the_place_of_the_first(server, previews, tmp_path):
+    folder = previews("dev")
+    assert post(server, tmp_path).stdout == "preview-dev: created\n"
+    (folder / "preview.json").write_text((folder / "preview.json").read_text().replace("danger, ", "DANGER, "))
+    assert post(server, tmp_path).stdout == "preview-dev: updated\n"
+    (body,) = bodies(server)
+    assert body.startswith("<!-- ebbtide-preview shop/dev -->\n### ")
+    assert "DANGER" in body
+
+
+def test_nobody_is_notified_and_nothing_is_shown_by_a_text(server, previews, tmp_path):
+    previews("dev", verdict="hello @acme/team <img src=x> ![x](https://evil.example)")
+    assert post(server, tmp_path).returncode == 0
+    (body,) = bodies(server)
+    assert "hello @\u2060acme/team &lt;img src=x&gt; !\\[x\\](https\u2060://evil.example)" in body
 
 
 def test_the_review_of_another_stack_is_not_overwritten(server, previews, tmp_path):
-    previews("production")
-    folder = previews("dev")
-    (folder / "dev.md").write_text("<!-- ebbtide-preview shop/production -->\nall is well\n")
-    (folder / "more.md").write_text("<!-- ebbtide-preview shop/dev --><img src=x>\nall is well\n")
+    previews("production", verdict="danger")
+    previews("dev", stack="production", verdict="all is well")
     done = post(server, tmp_path)
     assert done.returncode == 1
-    assert "is not the preview of stack dev" in done.stderr
-    assert "does not begin with the marker" in done.stderr
+    assert "another stack than dev" in done.stderr
     assert ["all is well" in body for body in bodies(server)] == [False]
 
 
-def test_a_picture_in_the_text_is_shown_as_words(server, previews, tmp_path):
-    previews("dev", "<img src=x> ![x](https://evil.example)")
-    assert post(server, tmp_path).returncode == 0
-    assert "&lt;img src=x> !\\[x](https\u2060://evil.example)" in bodies(server)[0]
+def test_no_text_is_posted_but_what_is_made_of_the_schema(server, previews, tmp_path):
+    folder = previews("dev")
+    (folder / "dev.md").write_text("<!-- ebbtide-preview shop/dev -->\nall is well\n")
+    (folder / "preview.json").write_text('{"markdown": "all is well"}')
+    done = post(server, tmp_path)
+    assert (done.returncode, bodies(server)) == (1, [])
+    assert "is no preview" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
-def test_a_huge_text_or_a_link_to_another_file_is_refused(server, previews, tmp_path):
-    previews("dev", "x" * 70_000)
-    folder = previews("production")
-    (folder / "production.md").unlink()
-    (folder / "production.md").symlink_to("/etc/passwd")
+def test_a_huge_file_a_link_and_nothing_at_all_are_refused(server, previews, tmp_path):
+    (previews("dev") / "preview.json").write_text(" " * 34_000_000)
+    linked = previews("production") / "preview.json"
+    linked.unlink()
+    linked.symlink_to("/etc/passwd")
+    (previews("staging") / "preview.json").unlink()
     done = post(server, tmp_path)
     assert done.returncode == 1
-    assert "65536" in done.stderr
-    assert "no regular file" in done.stderr
+    assert "32 MiB" in done.stderr
+    assert done.stderr.count("no regular file") == 2
     assert bodies(server) == []
+
+
+def test_a_token_that_is_not_valid_is_one_line_and_is_not_shown(server, previews, tmp_path):
+    previews("dev")
+    done = post(server, tmp_path, token="wrong-token")
+    assert done.returncode == 1
+    assert "the token is not valid" in done.stderr
+    assert "wrong-token" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_outside_of_the_virtual_environment_the_message_says_what_to_do(tmp_path):
+    command = [sys.executable, "-S", str(ROOT / "scripts" / "post-previews"), str(tmp_path), HEAD]
+    done = subprocess.run(command, env={}, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "type scripts/setup" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -12,8 +12,9 @@ from tests.preview.changes import CHANGES, Change
 from ebbtide.manifests.resource import to_json
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.preview.change import StackChange
+from ebbtide.preview.document import ReviewDocument
 from ebbtide.preview.review import Review, review_change
-from ebbtide.preview.review_markdown import render_review_markdown
+from ebbtide.preview.review_markdown import review_markdown
 from ebbtide.preview.sources.compare import compare
 from ebbtide.preview.timelines import timelines_of
 from ebbtide.settings.loading.loader import load_stack
@@ -59,7 +60,7 @@ def test_a_change_is_judged_as_a_reviewer_would(change, tmp_path, update_golden)
     assert (found.worst.value if found.worst else None) == change.level, found.verdict
     assert set(change.rules) <= {risk.rule for risk in found.risks}
     file = GOLDEN / f"{change.name.replace(' ', '-').replace(',', '')}.md"
-    text = render_review_markdown(found)
+    text = review_markdown(ReviewDocument.of(found))
     if update_golden:
         GOLDEN.mkdir(parents=True, exist_ok=True)
         file.write_text(text)

@@ -6,14 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import jsonschema
 import pytest
+from tests.documents.schemas import schema
 
 from ebbtide.brokers import BROKERS
+from ebbtide.documents.document import to_json
 from ebbtide.rehearsal.conduct import Mark, Record
+from ebbtide.rehearsal.document import RehearsalDocument
 from ebbtide.rehearsal.ledger import Handling, Ledger
 from ebbtide.rehearsal.replay import Compared
 from ebbtide.rehearsal.report import build_report, tables
-from ebbtide.rehearsal.result import as_json, judge
+from ebbtide.rehearsal.result import judge
 from ebbtide.rehearsal.scenario import Options
 from ebbtide.rehearsal.watch import Moment, PodRecord, Watch
 from ebbtide.report.page import render_page
@@ -137,7 +141,7 @@ def test_a_window_within_two_syncs_is_said_not_to_be_judged(record, window, judg
     rows = {row[0]: row[1] for table in tables(shorter) for row in table.rows}
     said = rows["what it did against that"]
     assert ("not judged" not in said, said == "nothing") == (judged, judged), "nothing was seen where nobody looked"
-    assert as_json(shorter)["autoscaler"]["downWindowJudged"] == judged
+    assert RehearsalDocument.of(shorter).autoscaler.down_window_judged == judged
 
 
 def test_the_command_repeats_the_rehearsal_and_tells_no_secret(record):
@@ -169,11 +173,13 @@ def test_a_cluster_that_the_simulation_does_not_describe_is_named(record, agreei
     assert ("does not describe this cluster well" in rows["the simulator's controller decided the same"]) == said
 
 
-def test_the_json_form_is_stable_and_needs_nothing_else(record):
-    document = json.loads(json.dumps(as_json(judge(record))))
-    assert (document["formatVersion"], document["passed"], document["messages"]["once"]) == (1, True, 2)
+def test_the_json_form_fits_its_schema_and_needs_nothing_else(record):
+    document = json.loads(to_json(RehearsalDocument.of(judge(record))))
+    jsonschema.validate(document, schema("rehearse"))
+    assert (document["version"], document["passed"], document["messages"]["once"]) == (2, True, 2)
+    assert (document["setUp"]["stack"], document["setUp"]["longestMessageSeconds"]) == ("local", 20)
     (drain,) = document["drains"]
-    assert (drain["cause"], drain["seconds"], drain["overhead_seconds"]) == ("scale-down", 11, 1)
+    assert (drain["cause"], drain["seconds"], drain["overheadSeconds"]) == ("scale-down", 11, 1)
     assert document["autoscaler"]["firstScaleUpSeconds"] == 10
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import typer
 
 from ebbtide.cli.output import BAD_INPUT, print_findings, project_root
-from ebbtide.judgement.findings import Finding, Level, SettingsError, as_json
+from ebbtide.judgement.findings import Finding, Level, SettingsError
 from ebbtide.settings.loading.loader import read_stack, stack_file, stack_names
 from ebbtide.settings.loading.merge import source_of
 from ebbtide.settings.rules.check import check_stack
@@ -24,9 +23,10 @@ def run(stack: str | None, project: Path | None, format: str, *, strict: bool) -
         raise SettingsError([Finding((), f"there is no stack in the project {root}", remedy, rule="project")])
     results = {name: _findings(name, root) for name in names}
     if format == "json":
-        typer.echo(
-            json.dumps({"stacks": {name: list(map(as_json, found)) for name, found in results.items()}}, indent=2)
-        )
+        from ebbtide.documents.check import CheckDocument
+        from ebbtide.documents.document import to_json
+
+        typer.echo(to_json(CheckDocument.of(results)))
     else:
         _print(results)
     levels = {finding.level for found in results.values() for finding in found if not finding.accepted}

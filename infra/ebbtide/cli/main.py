@@ -112,6 +112,10 @@ def preview(
     format: Annotated[  # noqa: A002
         Literal["text", "markdown", "json"], typer.Option("--format", help="Output format.")
     ] = "text",
+    read: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--from", metavar="FILE", help="Show what --format json wrote earlier, of the same stack."),
+    ] = None,
     fail_on: Annotated[
         Optional[Literal["danger", "disruptive", "scaling", "info"]],  # noqa: UP045
         typer.Option("--fail-on", help="Exit with 3 if a risk is at this level or above."),
@@ -121,7 +125,7 @@ def preview(
     """Show what a stack deploys or, with --base or --plan, what a change does to running consumers."""
     from ebbtide.cli.preview import run
 
-    run(stack, project, base=base, plan=plan, engine=engine, format=format, fail_on=fail_on, out=out)
+    run(stack, project, base=base, plan=plan, engine=engine, read=read, format=format, fail_on=fail_on, out=out)
 
 
 simulate_app = typer.Typer(rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})

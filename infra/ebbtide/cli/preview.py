@@ -19,7 +19,7 @@ from ebbtide.settings.loading.loader import LoadedStack, read_stack
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ebbtide.preview.review import Review
+    from ebbtide.preview.document import DeploymentDocument, PreviewDocument, ReviewDocument
 
 
 def run(
@@ -29,42 +29,47 @@ def run(
     base: str | None,
     plan: Path | None,
     engine: str,
+    read: Path | None,
     format: str,  # noqa: A002
     fail_on: str | None,
     out: Path | None,
 ) -> None:
     """Show what the stack deploys or, with a base, a plan or the engine, review the change."""
-    _refuse_other_than_one_source(base, plan, engine, fail_on)
-    root = project_root(project)
-    try:
-        loaded = read_stack(stack, root)
-    except SettingsError as refusal:
-        if format == "markdown" and out is not None:
-            _write_refusal(refusal, stack, root, out)
-        raise
-    if base is None and plan is None and engine == "in-process":
-        _show_deployment(loaded, root, format, out)
-        return
-    review = _review(loaded, root, base=base, plan=plan)
-    _show_review(review, format, out)
-    if review.change.incomplete:
-        raise typer.Exit(BAD_INPUT)
-    if fail_on is not None and _at_least(review, fail_on):
-        raise typer.Exit(RISK)
+    _refuse_other_than_one_source(base, plan, engine, read, fail_on)
+    if read is not None:
+        from ebbtide.preview.reading import read_preview
+
+        document = read_preview(read, stack)
+    else:
+        root = project_root(project)
+        try:
+            loaded = read_stack(stack, root)
+        except SettingsError as refusal:
+            if format != "text" and out is not None:
+                _write_refusal(refusal, stack, root, format, out)
+            raise
+        if base is None and plan is None and engine == "in-process":
+            document = _deployment(loaded, root)
+        else:
+            document = _review(loaded, root, base=base, plan=plan)
+    _show(document, format, out)
+    _exit(document, fail_on)
 
 
-def _refuse_other_than_one_source(base: str | None, plan: Path | None, engine: str, fail_on: str | None) -> None:
-    given = [
-        name for name, used in (("--base", base), ("--plan", plan), ("--engine pulumi", engine == "pulumi")) if used
-    ]
+def _refuse_other_than_one_source(
+    base: str | None, plan: Path | None, engine: str, read: Path | None, fail_on: str | None
+) -> None:
+    sources = (("--base", base), ("--plan", plan), ("--engine pulumi", engine == "pulumi"), ("--from", read))
+    given = [name for name, used in sources if used]
     if len(given) > 1:
         raise typer.BadParameter(f"{' and '.join(given)} are two sources of one change; keep one")
     if fail_on is not None and not given:
         # Without a change nothing could ever fail: a pipeline would believe that it is guarded.
-        raise typer.BadParameter("--fail-on judges a change; name one with --base, --plan or --engine pulumi")
+        raise typer.BadParameter("--fail-on judges a change; name one with --base, --plan, --engine pulumi or --from")
 
 
-def _review(loaded: LoadedStack, root: Path, *, base: str | None, plan: Path | None) -> Review:
+def _review(loaded: LoadedStack, root: Path, *, base: str | None, plan: Path | None) -> ReviewDocument:
+    from ebbtide.preview.document import ReviewDocument
     from ebbtide.preview.review import review_change
 
     settings = loaded.settings
@@ -73,13 +78,14 @@ def _review(loaded: LoadedStack, root: Path, *, base: str | None, plan: Path | N
         from ebbtide.preview.timelines import change_since_base
 
         change, timelines = change_since_base(base, settings, root)
-        return review_change(change, settings, timelines, findings, _what_if(loaded, root, base))
+        review = review_change(change, settings, timelines, findings, _what_if(loaded, root, base))
+        return ReviewDocument.of(review)
     from ebbtide.preview.sources.plan import read_plan
     from ebbtide.settings.loading.loader import project_name
 
     text, name = (_run_engine(settings.name, root), "the preview") if plan is None else _read_plan(plan)
     change = read_plan(text, settings.name, name, project_name(root))
-    return review_change(change, settings, (), findings, _what_if(loaded, root))
+    return ReviewDocument.of(review_change(change, settings, (), findings, _what_if(loaded, root)))
 
 
 def _read_plan(plan: Path) -> tuple[str, str]:
@@ -102,10 +108,20 @@ def _run_engine(stack: str, root: Path) -> str:
         fail(str(error))
 
 
-def _at_least(review: Review, level: str) -> bool:
+def _exit(document: PreviewDocument, fail_on: str | None) -> None:
+    """End with the status that the document asks for, if it does."""
+    from ebbtide.preview.document import RefusalDocument, ReviewDocument
     from ebbtide.preview.risk import RiskLevel
 
-    return review.at_least(RiskLevel(level))
+    if isinstance(document, RefusalDocument) or (isinstance(document, ReviewDocument) and document.incomplete):
+        raise typer.Exit(BAD_INPUT)
+    if fail_on is None:
+        return
+    if not isinstance(document, ReviewDocument):
+        fail(f"--fail-on judges a change, and --from holds a {document.kind}; write it with --base or --plan")
+    levels = list(RiskLevel)
+    if document.level is not None and levels.index(document.level) <= levels.index(RiskLevel(fail_on)):
+        raise typer.Exit(RISK)
 
 
 def _what_if(loaded: LoadedStack, root: Path, base: str | None = None) -> tuple[str, ...]:
@@ -123,47 +139,41 @@ def _what_if(loaded: LoadedStack, root: Path, base: str | None = None) -> tuple[
     return tuple(what_if(root, loaded.settings, before))
 
 
-def _show_deployment(loaded: LoadedStack, root: Path, format: str, out: Path | None) -> None:  # noqa: A002
+def _deployment(loaded: LoadedStack, root: Path) -> DeploymentDocument:
     from ebbtide.in_process import run_in_process
-    from ebbtide.preview.deployment import DeploymentPreview
-    from ebbtide.preview.deployment_text import (
-        print_deployment,
-        render_deployment_json,
-        render_deployment_markdown,
-    )
+    from ebbtide.preview.document import DeploymentDocument
+    from ebbtide.settings.loading.loader import project_name
 
-    preview = DeploymentPreview(
-        explain_stack(loaded), run_in_process(loaded.settings).resources, _what_if(loaded, root)
-    )
-    if format == "text":
-        _print(lambda console: print_deployment(preview, console), out)
-    else:
-        _write(render_deployment_json(preview) if format == "json" else render_deployment_markdown(preview), out)
+    resources = run_in_process(loaded.settings).resources
+    return DeploymentDocument.of(project_name(root), explain_stack(loaded), resources, _what_if(loaded, root))
 
 
-def _show_review(review: Review, format: str, out: Path | None) -> None:  # noqa: A002
-    from ebbtide.preview.review_json import render_review_json
-    from ebbtide.preview.review_markdown import render_review_markdown
-    from ebbtide.preview.review_text import print_review
-
-    if format == "text":
-        _print(lambda console: print_review(review, console), out)
-    else:
-        _write(render_review_json(review) if format == "json" else render_review_markdown(review), out)
-
-
-def _write_refusal(refusal: SettingsError, stack: str, root: Path, out: Path) -> None:
+def _write_refusal(refusal: SettingsError, stack: str, root: Path, format: str, out: Path) -> None:  # noqa: A002
     """In place of the comment on an earlier commit, which would go on saying that all is well."""
-    from ebbtide.preview.review_markdown import render_refusal_markdown
+    from ebbtide.preview.document import RefusalDocument
     from ebbtide.settings.loading.loader import project_name
 
     with suppress(SettingsError):  # Pulumi.yaml itself: then nobody knows whose comment it is.
-        _write(render_refusal_markdown(project_name(root), stack, refusal), out)
+        _show(RefusalDocument.of(project_name(root), stack, refusal), format, out)
+
+
+def _show(document: PreviewDocument, format: str, out: Path | None) -> None:  # noqa: A002
+    if format == "json":
+        from ebbtide.documents.document import to_json
+
+        _write(f"{to_json(document)}\n", out)
+        return
+    from ebbtide.preview.formats import as_markdown, print_document
+
+    if format == "markdown":
+        _write(as_markdown(document), out)
+    else:
+        _print(lambda console: print_document(document, console), out)
 
 
 def _print(show: Callable[[Console], None], out: Path | None) -> None:
     """Show on the terminal, or in a file as plain text."""
-    from ebbtide.explain.text import make_console
+    from ebbtide.cli.console import make_console
 
     if out is None:
         show(make_console())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -11,15 +10,15 @@ from pathlib import Path
 import typer
 
 from ebbtide.brokers import BROKERS
+from ebbtide.cli.console import make_console
 from ebbtide.cli.output import BAD_INPUT, project_root
-from ebbtide.explain.text import make_console
 from ebbtide.judgement.findings import SettingsError
 from ebbtide.rehearsal.access import open_access
 from ebbtide.rehearsal.conduct import Rehearsal
 from ebbtide.rehearsal.interruption import take_as_interrupts
 from ebbtide.rehearsal.problem import one_line, refusal
 from ebbtide.rehearsal.report import build_report, tables
-from ebbtide.rehearsal.result import Result, as_json, judge
+from ebbtide.rehearsal.result import Result, judge
 from ebbtide.rehearsal.scenario import Options
 from ebbtide.report.page import render_page
 from ebbtide.settings.loading.loader import load_stack
@@ -120,7 +119,10 @@ def _options(command: Command) -> Options:
 
 def _show(result: Result, output: str) -> None:
     if output == "json":
-        typer.echo(json.dumps(as_json(result), indent=1))
+        from ebbtide.documents.document import to_json
+        from ebbtide.rehearsal.document import RehearsalDocument
+
+        typer.echo(to_json(RehearsalDocument.of(result)))
         return
     from ebbtide.cli.simulate_output import as_rich_table
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import typer
 
+from ebbtide.cli.console import make_console
 from ebbtide.cli.output import fail
-from ebbtide.explain.text import make_console
 from ebbtide.judgement.rule import RuleText, nearest
-from ebbtide.rulebook import all_rules, rule_json
+from ebbtide.rulebook import all_rules
 
 
 def run(id: str | None, format: str) -> None:  # noqa: A002
@@ -24,7 +22,10 @@ def run(id: str | None, format: str) -> None:  # noqa: A002
             fail(f"no rule is called {id!r}; " + (f"did you mean {close}?" if close else "`ebbtide rules` lists them"))
         chosen = [found]
     if format == "json":
-        typer.echo(json.dumps({"version": 1, "rules": [rule_json(text) for text in chosen]}, indent=2))
+        from ebbtide.documents.document import to_json
+        from ebbtide.documents.rules import RulesDocument
+
+        typer.echo(to_json(RulesDocument(version=1, rules=tuple(chosen))))
     elif id is None:
         _print_list(chosen)
     else:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -34,6 +33,7 @@ from ebbtide.cli.simulate_inputs import (
 from ebbtide.settings.loading.loader import read_stack
 
 if TYPE_CHECKING:
+    from ebbtide.capacity.document import SimulationDocument
     from ebbtide.report.model import Report
 
 _DAY_SECONDS = 86_400
@@ -125,7 +125,9 @@ def _show(
         results = {label: found.result for label, found in outcome.items()}
         _write_report(options.report, build_report(title, lead, figures, results, last.assumptions))
     if options.format == "json":
-        typer.echo(json.dumps(_as_json(options, consumer, load, outcome, why), indent=2))
+        from ebbtide.documents.document import to_json
+
+        typer.echo(to_json(_document(options, consumer, load, outcome, why)))
         return
     from ebbtide.cli.simulate_output import print_result
 
@@ -156,24 +158,23 @@ def _clock(seconds: int) -> str:
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}"
 
 
-def _as_json(
+def _document(
     options: Options, consumer: str, load: LoadSource, outcome: Mapping[str, _Outcome], why: list[str]
-) -> dict[str, Any]:
-    """The stable JSON form: figures as in `Summary`, units in the names."""
-    last = list(outcome.values())[-1]
-    return {
-        "stack": options.stack,
-        "consumer": consumer,
-        "load": load.file.name,
-        "seeds": options.seeds,
-        "cases": [
-            {"case": label, "figures": {name: asdict(figure) for name, figure in found.figures.items()}}
-            for label, found in outcome.items()
-        ],
-        "why": [line for line in why if line],
-        "assumptions": [asdict(assumption) for assumption in last.assumptions],
-        "notModelled": list(NOT_MODELLED),
-    }
+) -> SimulationDocument:
+    from ebbtide.capacity.document import CaseDocument, SimulationDocument
+
+    return SimulationDocument(
+        version=1,
+        kind="simulation",
+        stack=options.stack,
+        consumer=consumer,
+        load=load.file.name,
+        seeds=options.seeds,
+        cases=tuple(CaseDocument.of(label, found.figures) for label, found in outcome.items()),
+        why=tuple(line for line in why if line),
+        assumptions=list(outcome.values())[-1].assumptions,
+        not_modelled=NOT_MODELLED,
+    )
 
 
 def _write_report(file: Path, report: Report) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from ebbtide.capacity.from_settings import NOT_MODELLED, Assumption
 from ebbtide.capacity.simulation_report import figures_table
 from ebbtide.capacity.summary import Range
-from ebbtide.explain.text import make_console
+from ebbtide.cli.console import make_console
 from ebbtide.report.model import Table
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Mapping
-from dataclasses import asdict
 from types import FrameType
 
 import typer
@@ -15,11 +13,11 @@ from ebbtide.capacity.runs import LoadSource, Run, run_all
 from ebbtide.capacity.simulation_report import FIGURES, show_range
 from ebbtide.capacity.summary import Summary, ranges
 from ebbtide.capacity.sweep import Goal, Sweep, Tried, best, cheapest, parse_goal, parse_sweep, what_binds
+from ebbtide.cli.console import make_console
 from ebbtide.cli.output import BAD_INPUT
 from ebbtide.cli.progress_bar import progress_bar
 from ebbtide.cli.simulate_inputs import Options, check_signals, refusal, setting_path, with_changes
 from ebbtide.cli.simulate_output import as_rich_table, print_assumptions
-from ebbtide.explain.text import make_console
 from ebbtide.report.model import Table
 from ebbtide.settings.loading.loader import LoadedStack, with_values
 
@@ -43,7 +41,7 @@ def run_sweep(options: Options, loaded: LoadedStack, consumer: str, load: LoadSo
     check_signals(load.signals, ends)
     assumptions = _common_assumptions(ends)
     tried, interrupted = _try_all(runs, options.seeds, goal)
-    _show_sweep(options, sweep, goal, tried, assumptions, interrupted=interrupted)
+    _show_sweep(options, consumer, load, sweep, goal, tried, assumptions, interrupted=interrupted)
     if interrupted:
         typer.echo(f"interrupted: {len(tried)} of {len(sweep.values)} values were tried", err=True)
         raise typer.Exit(BAD_INPUT)
@@ -87,6 +85,8 @@ def _try_all(runs: Mapping[tuple[int, int], Run], seeds: int, goal: Goal | None)
 
 def _show_sweep(
     options: Options,
+    consumer: str,
+    load: LoadSource,
     sweep: Sweep,
     goal: Goal | None,
     tried: list[Tried],
@@ -99,17 +99,26 @@ def _show_sweep(
     if interrupted and verdict:
         verdict = f"Of the values that were tried: {verdict}"
     if options.format == "json":
-        document = {
-            "sweep": sweep.path,
-            "goal": str(goal) if goal else None,
-            "tried": [{"value": entry.value, "figures": asdict(entry.summary)} for entry in tried],
-            "chosen": chosen.value if chosen else None,
-            "verdict": verdict,
-            "interrupted": interrupted,
-            "assumptions": [asdict(assumption) for assumption in assumptions],
-            "notModelled": list(NOT_MODELLED),
-        }
-        typer.echo(json.dumps(document, indent=2))
+        from ebbtide.capacity.document import SweepDocument, TriedDocument
+        from ebbtide.documents.document import to_json
+
+        document = SweepDocument(
+            version=1,
+            kind="sweep",
+            stack=options.stack,
+            consumer=consumer,
+            load=load.file.name,
+            seeds=options.seeds,
+            sweep=sweep.path,
+            goal=str(goal) if goal else None,
+            tried=tuple(TriedDocument(entry.value, entry.summary) for entry in tried),
+            chosen=chosen.value if chosen else None,
+            verdict=verdict,
+            interrupted=interrupted,
+            assumptions=tuple(assumptions),
+            not_modelled=NOT_MODELLED,
+        )
+        typer.echo(to_json(document))
         return
     columns = ("wait_p95_seconds", "wait_max_seconds", "peak_waiting", "peak_broker_connections", "pod_hours")
     headings = [sweep.path, *(FIGURES[name][0] for name in columns), "goal"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from typing import IO, cast
+from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ebbtide.documents.finding import FindingDocument
 from ebbtide.explain.envelope import EnvelopePoint
 from ebbtide.explain.model import ConsumerExplanation, StackExplanation
 from ebbtide.explain.timeline import Moment
@@ -16,33 +16,8 @@ from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.values.units import format_cpu, format_duration, format_memory
 
 _BAR_CELLS = 40
-_PADDING = re.compile(r" +(?=\n)")
 _COLOURS = {Level.ERROR: "bold red", Level.WARNING: "bold yellow", Level.INFO: "bold blue"}
 _POINTS = {"min": "at the minimum", "max": "at the maximum", "rollout": "rolling update at the maximum"}
-
-
-def make_console(out: IO[str] | None = None) -> Console:
-    """A console as wide as the terminal. A pipe or a file gets 120 columns, without colours or blanks at line ends."""
-    console = Console(file=out, highlight=False)
-    if console.is_terminal:
-        return console
-    return Console(file=cast("IO[str]", _Unpadded(console.file)), highlight=False, width=120, soft_wrap=False)
-
-
-class _Unpadded:
-    """A text file without the blanks with which rich fills the last column of a table."""
-
-    def __init__(self, out: IO[str]) -> None:
-        self._out = out
-        self.encoding = getattr(out, "encoding", "utf-8")
-
-    def write(self, text: str) -> int:
-        """Write whole lines, which is what rich hands on."""
-        return self._out.write(_PADDING.sub("", text))
-
-    def flush(self) -> None:
-        """Write what is buffered."""
-        self._out.flush()
 
 
 def print_explanation(explanation: StackExplanation, console: Console) -> None:
@@ -129,7 +104,7 @@ def envelope_table(envelope: tuple[EnvelopePoint, ...]) -> Table:
     return table
 
 
-def findings_list(findings: tuple[Finding, ...]) -> RenderableType:
+def findings_list(findings: Sequence[Finding | FindingDocument]) -> RenderableType:
     """Every finding, worst first."""
     if not findings:
         return Text("No findings.")
@@ -139,5 +114,5 @@ def findings_list(findings: tuple[Finding, ...]) -> RenderableType:
     table.add_column(overflow="fold")
     for finding in findings:
         level = Text("accepted", "dim") if finding.accepted else Text(finding.level.value, _COLOURS[finding.level])
-        table.add_row(level, finding.rule, Text(str(finding)))
+        table.add_row(level, Text(finding.rule), Text(str(finding)))
     return table

@@ -87,19 +87,6 @@ class SettingsError(ValueError):
         )
 
 
-def as_json(finding: Finding) -> dict[str, str]:
-    """The stable form in JSON: level, rule, source, path, message, remedy, accepted."""
-    return {
-        "level": finding.level.value,
-        "rule": finding.rule,
-        "source": finding.source,
-        "path": format_path(finding.path),
-        "message": finding.message,
-        "remedy": finding.remedy,
-        "accepted": finding.accepted,
-    }
-
-
 def errors_of(findings: Iterable[Finding]) -> list[Finding]:
     """Only the findings that stop a deployment."""
     return [finding for finding in findings if finding.level is Level.ERROR]

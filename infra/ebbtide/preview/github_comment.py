@@ -1,7 +1,9 @@
 """Post a review as one comment of a pull request, and keep it one comment.
 
-Plain REST, by the standard library: a workflow needs nothing but Python. GitHub's `POST` has no idempotency key, so
-after any answer that leaves it open whether a comment was made, the comments are read again before another try.
+Plain REST, by the standard library. GitHub's `POST` has no idempotency key, so after any answer that leaves it open
+whether a comment was made, the comments are read again before another try. urllib3's Retry does none of that, and does
+not know GitHub's two rate limits either (403 with Retry-After, X-RateLimit-Reset): it would have to be overridden in
+each of its decisions.
 """
 
 from __future__ import annotations
@@ -14,10 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
-from pathlib import Path
 from typing import Any
-
-from ebbtide.preview.untrusted import neutralised
 
 BODY_LIMIT = 65_536
 _PAGE_SIZE = 100
@@ -42,27 +41,6 @@ class Comment:
     body: str
 
 
-def read_comment(file: Path, stack: str = "") -> str:
-    """The text of a preview that somebody else's job has written, perhaps a stranger's.
-
-    No more is read than fits into a comment, nothing in it does more than text does (`untrusted`), and it is the
-    comment of `stack`, if one is named: another marker would overwrite the review of another stack.
-    """
-    if file.is_symlink() or not file.is_file():
-        raise CommentError(f"{file}: is no regular file")
-    with file.open("rb") as opened:
-        # Four bytes a character at most; one more shows that there is more.
-        text = opened.read(4 * BODY_LIMIT + 1).decode("utf-8")
-    if len(text) > BODY_LIMIT:
-        raise CommentError(f"{file}: has more than the {BODY_LIMIT} characters that GitHub takes")
-    marker, _, rest = text.partition("\n")
-    if not _MARKER.fullmatch(marker.rstrip("\r")):
-        raise CommentError(f"{file}: {_NO_MARKER}")
-    if stack and not marker.rstrip("\r").endswith(f"/{stack} -->"):
-        raise CommentError(f"{file}: is not the preview of stack {stack}: its marker is {marker}")
-    return f"{marker}\n{neutralised(rest)}"
-
-
 class PullRequest:
     """The comments of one pull request."""
 
@@ -75,7 +53,7 @@ class PullRequest:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
-            raise CommentError(f"--repository: is not owner/name (got {repository!r})")
+            raise CommentError(f"GITHUB_REPOSITORY: is not owner/name (got {repository!r})")
         self._api = api.rstrip("/")
         self._pull = f"{self._api}/repos/{repository}/pulls/{number}"
         self._issue = f"{self._api}/repos/{repository}/issues/{number}/comments"

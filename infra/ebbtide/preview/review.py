@@ -52,10 +52,6 @@ class Review:
         """The level of the worst risk."""
         return self.risks[0].level if self.risks else None
 
-    def at_least(self, level: RiskLevel) -> bool:
-        """Whether a risk is at `level` or above."""
-        return self.worst is not None and _LEVELS.index(self.worst) <= _LEVELS.index(level)
-
     def level_of(self, change: ResourceChange) -> RiskLevel | None:
         """The worst risk of one resource."""
         return next((risk.level for risk in self.risks if risk.resource == change.key), None)

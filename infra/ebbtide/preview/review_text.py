@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ebbtide.preview.change import ResourceChange
-from ebbtide.preview.review import Review, TimelineChange
+from ebbtide.explain.text import findings_list
+from ebbtide.preview.document import ChangedResource, RefusalDocument, ReviewDocument
+from ebbtide.preview.review import TimelineChange
 from ebbtide.preview.risk import RiskLevel
-from ebbtide.preview.show import SYMBOLS, show_change, show_option, show_path
+from ebbtide.preview.show import SYMBOLS
 
 _COLOURS = {
     RiskLevel.DANGER: "bold red",
@@ -27,11 +28,11 @@ def _text(text: str, style: str = "") -> Text:
     return Text(_CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text), style)
 
 
-def print_review(review: Review, console: Console) -> None:
+def print_review(review: ReviewDocument, console: Console) -> None:
     """The verdict, the risks worst first, then what changes resource by resource."""
-    console.print(_text(review.verdict, _COLOURS[review.worst] if review.worst else "bold green"))
-    console.print(_text(f"{review.counts}. {review.change.source}", "dim"))
-    for note in review.change.notes:
+    console.print(_text(review.verdict, _COLOURS[review.level] if review.level else "bold green"))
+    console.print(_text(f"{review.counts}. {review.source}", "dim"))
+    for note in review.notes:
         console.print(_text(f"note: {note}", "yellow"))
     if review.risks:
         console.print()
@@ -47,14 +48,20 @@ def print_review(review: Review, console: Console) -> None:
         _print_change(change, console)
 
 
-def _risks(review: Review) -> Table:
+def print_refusal(refusal: RefusalDocument, console: Console) -> None:
+    """The verdict and every reason."""
+    console.print(_text(refusal.verdict, "bold red"))
+    console.print(findings_list(refusal.findings))
+
+
+def _risks(review: ReviewDocument) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, style="dim")
     table.add_column(overflow="fold")
     for risk in review.risks:
         advice = f" ({risk.advice})" if risk.advice else ""
-        table.add_row(_text(risk.level.value, _COLOURS[risk.level]), risk.rule, _text(risk.sentence + advice))
+        table.add_row(_text(risk.level.value, _COLOURS[risk.level]), _text(risk.rule), _text(risk.sentence + advice))
     return table
 
 
@@ -64,11 +71,11 @@ def _timelines(timeline: TimelineChange) -> Table:
     table.add_column("after", justify="right")
     table.add_column("")
     for before, after, what in timeline.rows():
-        table.add_row(before, after, what)
+        table.add_row(before, after, _text(what))
     return table
 
 
-def _print_change(change: ResourceChange, console: Console) -> None:
+def _print_change(change: ChangedResource, console: Console) -> None:
     console.print(
         _text(f"{SYMBOLS[change.operation]} {change.kind} {change.title}", "bold"), _text(change.operation, "dim")
     )
@@ -77,10 +84,8 @@ def _print_change(change: ResourceChange, console: Console) -> None:
     table.add_column(overflow="fold")
     for found in change.properties:
         forced = _text(" (cannot change in place)", "red") if found.replaces else Text()
-        table.add_row(_text(f"    {show_path(found.path)}"), _text(show_change(found)) + forced)
+        table.add_row(_text(f"    {found.path}"), _text(found.shown) + forced)
     for option in change.options:
-        table.add_row(
-            _text(f"    option {option.name}"), _text(f"{show_option(option.old)} → {show_option(option.new)}")
-        )
+        table.add_row(_text(f"    option {option.name}"), _text(f"{option.old} → {option.new}"))
     if change.properties or change.options:
         console.print(table)

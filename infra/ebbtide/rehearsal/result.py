@@ -1,10 +1,9 @@
-"""A rehearsal judged: figures, the verdict, and its stable JSON form."""
+"""A rehearsal judged: figures and the verdict."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from ebbtide.capacity.autoscaler import read_autoscaler
 from ebbtide.explain.scaling import ScalingLimits, build_scaling_limits
@@ -17,13 +16,10 @@ from ebbtide.rehearsal.outcome import (
     contradictions,
     find_drains,
     find_scalings,
-    is_window_judged,
     seconds_to_first_scale_up,
 )
 from ebbtide.rehearsal.replay import Compared, replay
 from ebbtide.rehearsal.scenario import cpu_target
-
-FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,53 +110,3 @@ def overheads(drains: list[Drain]) -> tuple[float, float]:
     """The median and the largest of what drains took beyond their longest message, in seconds."""
     values = [drain.overhead_seconds for drain in drains]
     return (median(values), max(values)) if values else (0.0, 0.0)
-
-
-def as_json(result: Result) -> dict[str, Any]:
-    """The stable form; see docs/rehearsal.md. Times are seconds since `begin`, durations are seconds."""
-    record, began = result.record, result.began_at
-    options = record.options
-    return {
-        "formatVersion": FORMAT_VERSION,
-        "passed": result.passed,
-        "lossless": result.lossless,
-        "verdict": result.verdict,
-        "problems": result.problems,
-        "begin": began,
-        "seconds": round(result.seconds, 1),
-        "set-up": {
-            "stack": options.stack,
-            "consumer": record.consumer.name,
-            "broker": options.broker.name,
-            "image": record.consumer.image,
-            "baseline": options.baseline,
-            "scenario": options.scenario,
-            "context": record.access.context,
-            "kubernetes": record.access.version,
-            "pulumi": record.pulumi,
-            "processes": record.consumer.worker.processes,
-            "longestMessageSeconds": record.consumer.shutdown.longest_message,
-        },
-        "messages": asdict(result.count),
-        "drains": [
-            {**asdict(one), "at": round(one.at - began, 3), "overhead_seconds": round(one.overhead_seconds, 3)}
-            for one in result.drains
-        ],
-        "autoscaler": {
-            "targetUtilization": result.target,
-            "firstScaleUpSeconds": result.first_scale_up_seconds,
-            "explain": asdict(result.limits),
-            "contradictions": result.contradictions,
-            "downWindowJudged": is_window_judged(result.limits),
-            "scalings": [
-                {**asdict(one), "at": round(one.at - began, 1), "since": round(one.since - began, 1)}
-                for one in result.scalings
-            ],
-            "replayed": [
-                {**asdict(one), "at": round(one.at - began, 1), "agrees": one.agrees} for one in result.compared
-            ],
-        },
-        "marks": [{"at": round(mark.at - began, 1), "what": mark.what} for mark in record.marks],
-        "moments": [{**asdict(one), "at": round(one.at - began, 1)} for one in record.watch.moments],
-        "failedLooks": record.watch.failures,
-    }

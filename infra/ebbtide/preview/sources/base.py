@@ -105,7 +105,9 @@ def _render_base(commit: str, ref: str, stack: str, root: Path) -> Base:
             notes.append(f"{ref} locks other dependencies: it was rendered with the ones installed here")
         done = _render(tree, stack)
         if done.returncode == 0:
-            return Base(json.loads(done.stdout), tuple(notes))
+            document = json.loads(done.stdout)
+            # A base may have ebbtide's own code from when it printed the bare list.
+            return Base(document["resources"] if isinstance(document, dict) else document, tuple(notes))
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
         if "there is no stack" in done.stderr:
             return Base([], (*notes, f"{ref} has no stack {stack}: everything is new"))

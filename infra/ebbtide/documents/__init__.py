@@ -1,0 +1,1 @@
+"""What commands print with `--format json`: plain dataclasses, each printed, read and described in one way."""

@@ -1,0 +1,34 @@
+"""The JSON Schema of each command's `--format json`, as committed in docs/."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ebbtide.capacity.document import SimulateDocument
+from ebbtide.documents.check import CheckDocument
+from ebbtide.documents.document import json_schema_text
+from ebbtide.documents.rules import RulesDocument
+from ebbtide.explain.document import ExplanationDocument
+from ebbtide.manifests.document import ResourcesDocument
+from ebbtide.preview.document import PreviewDocument
+from ebbtide.rehearsal.document import RehearsalDocument
+
+DOCUMENTS: Mapping[str, Any] = {
+    "check": CheckDocument,
+    "explain": ExplanationDocument,
+    "preview": PreviewDocument,
+    "rehearse": RehearsalDocument,
+    "render --resources": ResourcesDocument,
+    "rules": RulesDocument,
+    "simulate": SimulateDocument,
+}
+"""What each command prints."""
+
+
+def schema_files() -> dict[str, str]:
+    """The text of every schema by the name of its file below docs/."""
+    return {
+        f"{command.split()[0]}.schema.json": json_schema_text(kind, f"ebbtide {command} --format json")
+        for command, kind in DOCUMENTS.items()
+    }
