@@ -33,20 +33,20 @@ def bare(suite, script):
     )
 
 
-MOMENTS = [".", ".venv/pyvenv.cfg", ".venv/bin/pip", "{site}/pydantic", "{site}/ebbtide-*.dist-info"]
+MOMENTS = ["scripts", ".venv/pyvenv.cfg", ".venv/bin/pip", "{site}/pydantic", "{site}/ebbtide-*.dist-info"]
 
 
 def test_after_ctrl_c_at_five_moments_of_the_first_set_up_the_command_works(clone):
     for moment in MOMENTS:
-        process = subprocess.Popen(
+        with subprocess.Popen(
             ["scripts/preview"], cwd=clone, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
-        )
-        assert process.stderr.readline().startswith(b"Setting up"), f"nothing was left to do before {moment}"
-        while not list(clone.glob(moment.format(site=".venv/lib/python3*/site-packages"))):
-            assert process.poll() is None, f"it ended before {moment}"
-            time.sleep(0.002)
-        os.killpg(process.pid, signal.SIGINT)
-        said = process.communicate(timeout=60)[1].decode().splitlines()
+        ) as process:
+            assert process.stderr.readline().startswith(b"Setting up"), f"nothing was left to do before {moment}"
+            while not list(clone.glob(moment.format(site=".venv/lib/python3*/site-packages"))):
+                assert process.poll() is None, f"it ended before {moment}"
+                time.sleep(0.002)
+            os.killpg(process.pid, signal.SIGINT)
+            said = process.communicate(timeout=120)[1].decode().splitlines()
         assert said == ["scripts/setup: stopped; the same command again makes .venv anew"], moment
     done = subprocess.run(["scripts/preview"], cwd=clone, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
