@@ -45,8 +45,8 @@ def review_json(review: Review) -> dict[str, Any]:
                 "properties": [
                     {
                         "path": show_path(entry.path),
-                        "old": show_value(entry.old),
-                        "new": show_value(entry.new),
+                        "old": show_value(entry.old, entry.path),
+                        "new": show_value(entry.new, entry.path),
                         "replaces": entry.replaces,
                     }
                     for entry in found.properties
