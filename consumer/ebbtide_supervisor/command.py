@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from ebbtide_supervisor.handover import judge_handover
+from ebbtide_supervisor.programs import known_program, signal_problem
+from ebbtide_supervisor.syntax import LONGEST_SCRIPT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,12 +22,7 @@ VALUE_OPTIONS: Final = (
     *("-l", "--limit", "-f", "--failure-limit", "-m", "--memory-limit", "-t", "--time-limit", "-b", "--bus"),
     *("--sleep", "--queues", "--exclude-receivers", "--fetch-size", "--keepalive", "-e", "--env"),
 )
-SHELLS: Final = ("sh", "dash", "bash", "ash", "busybox")
-# A script that ends with one of these has no program that it waits for as its last command.
-SHELL_WORDS: Final = ("exit", "wait", "done", "fi", "esac", "true", "false", ":", "}", ")")
-# `#!/bin/sh`, `#!/usr/bin/env bash`
-SHEBANG: Final = re.compile(rf"#!\s*(?:\S*/env\s+(?:-\S+\s+)*)?(?:\S*/)?(?:{'|'.join(SHELLS)})\b")
-LONGEST_SCRIPT_BYTES: Final = 65_536
+LONGEST_SHOWN_WORD: Final = 60
 UNITS: Final = {"": 1 / 1048576, "k": 1 / 1024, "m": 1, "g": 1024, "t": 1048576}
 
 
@@ -38,40 +36,46 @@ def command_problems(environment: Environment, command: Sequence[str]) -> list[s
         problems.append(f"args: {command[0]!r} is not a program of this image (got PATH without it); install it")
     if environment.worker_kind == "symfonyMessenger":
         problems += _symfony_problems(environment, command)
-    if environment.drain == "signal" and _stays_as_a_shell(_shell_script(command)):
-        problems.append(
-            f"args: a shell stays between PID 1 and the worker (got {' '.join(command)!r}); it dies of the stop signal "
-            "at once and the container ends while the worker still has a message in hand; write exec before the program"
-        )
-    return problems
+    return problems + _handover_problems(environment, command)
 
 
-def _stays_as_a_shell(script: str) -> bool:
-    """`sh -c "... program"`: Debian's dash waits for the program instead of becoming it; any shell does in a file."""
-    code = re.sub(r"^\s*#.*", "", script, flags=re.MULTILINE).strip(" ;\n")
-    if re.search(r"\b(exec|trap)\b", code):
-        return False
-    last = re.split(r"[;&|\n]+", code)[-1].split()
-    return bool(last) and last[0] not in SHELL_WORDS
+def command_doubts(environment: Environment, command: Sequence[str]) -> list[str]:
+    """What cannot be known of the command, one line each: nobody says that it is safe."""
+    if environment.drain != "signal" or not command:
+        return []
+    doubts = judge_handover(command, read_program).doubts
+    return [f"args: {doubt}, so nothing is known of how it drains; write the worker's own command" for doubt in doubts]
 
 
-def _shell_script(command: Sequence[str]) -> str:
-    """What a shell runs as this command: the word after -c, or the file; empty where it is no shell's."""
-    if Path(command[0]).name not in SHELLS:
-        script = _head(shutil.which(command[0]) or "")
-        return script if SHEBANG.match(script) else ""
-    for option, word in pairwise(command):
-        if re.fullmatch(r"-[a-z]*c", option):
-            return word
-    return _head(next((word for word in command[1:] if not word.startswith("-")), ""))
+def _handover_problems(environment: Environment, command: Sequence[str]) -> list[str]:
+    if environment.drain != "signal":
+        return []
+    verdict = judge_handover(command, read_program)
+    if verdict.not_read:
+        return [f"args: {verdict.not_read}; build the image anew, and do not take /opt/ebbtide/shfmt out of it"]
+    if verdict.refused:
+        text = f"args: {verdict.refused} (got {_shown(command)}), so the container ends while the worker still has a "
+        return [f"{text}message in hand; {verdict.remedy}"]
+    if environment.worker_kind == "symfonyMessenger":
+        return []  # its own line, with the version's signals
+    found = (signal_problem(known, environment.stop_signal) for known in map(known_program, verdict.programs) if known)
+    return [f"EBBTIDE_STOP_SIGNAL: {text}; {remedy}" for text, remedy in dict.fromkeys(found) if text]
 
 
-def _head(path: str) -> str:
+def _shown(command: Sequence[str]) -> str:
+    """A command without the text of a script, which may be long and hold anything."""
+    words = [word if len(word) <= LONGEST_SHOWN_WORD and "\n" not in word else "..." for word in command]
+    return repr(" ".join(words))
+
+
+def read_program(name: str) -> bytes | None:
+    """The beginning of a program's or a script's file, one byte more than is read of a script."""
+    path = name if "/" in name or Path(name).is_file() else shutil.which(name)
     try:
-        with Path(path).open("rb") as file:
-            return file.read(LONGEST_SCRIPT_BYTES).decode(errors="replace")
+        with Path(path or "").open("rb") as file:
+            return file.read(LONGEST_SCRIPT_BYTES + 1)
     except OSError:
-        return ""
+        return None
 
 
 def _symfony_problems(environment: Environment, command: Sequence[str]) -> list[str]:

@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from ebbtide_supervisor.command import SHELLS, command_problems, consumed_receivers
+from ebbtide_supervisor.command import command_doubts, command_problems, consumed_receivers
 from ebbtide_supervisor.environment import Environment, read_environment
 from ebbtide_supervisor.image_facts import recorded_transports
 from ebbtide_supervisor.image_rules import judge_transports
 from ebbtide_supervisor.outcome import ExitStatus
+from ebbtide_supervisor.programs import SHELLS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,8 @@ def main(command: Sequence[str]) -> NoReturn:
         for problem in problems:
             print(f"ebbtide: {problem}", file=sys.stderr)
         sys.exit(ExitStatus.REFUSED)
+    for doubt in command_doubts(environment, command):
+        print(f"ebbtide: warning: {doubt}", file=sys.stderr)
     os.environ.update(container_variables(environment, command))
     # The interpreter in full: with PYTHONPATH and the like ignored, a Python worker's settings stay its own.
     os.execv(sys.executable, [sys.executable, "-EsB", str(HERE / "supervise")])  # noqa: S606

@@ -8,7 +8,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, urlsplit
+
+from ebbtide_supervisor.dsn import query_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,7 +119,7 @@ def resolve_transports(recorded: Mapping[str, Any], variables: Mapping[str, str]
     for name, dsn_text, option_texts in recorded["transports"]:
         dsn = resolve(dsn_text, known)
         # What stands in the DSN wins over the options.
-        query = {key: values[-1] for key, values in parse_qs(urlsplit(dsn).query).items()}
+        query = query_of(dsn)
         options = {key: resolve(value, known) for key, value in option_texts.items()}
         transports.append(Transport(name, dsn, options | query))
     return transports

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from ebbtide_supervisor.dsn import path_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -117,7 +119,7 @@ def judge_transports(transports: Iterable[Transport], environment: Environment) 
 
 def _redis_consumer(transport: Transport) -> Iterator[Finding]:
     # Either an option or the third part of the DSN's path: redis://host/stream/group/consumer.
-    path = re.sub(r"^[^:]*://[^/]*", "", transport.dsn).partition("?")[0].strip("/").split("/")
+    path = path_of(transport.dsn)
     name = transport.options.get("consumer", path[2] if len(path) > 2 else "consumer")
     if "%env(MESSENGER_CONSUMER_NAME)%" not in str(name):
         yield Finding(

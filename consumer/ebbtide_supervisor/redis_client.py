@@ -6,7 +6,8 @@ import socket
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
+
+from ebbtide_supervisor.dsn import redis_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,16 +40,16 @@ class Stream:
         Raises:
             ValueError: it is a cluster, a sentinel, a socket, or has variables that are not set.
         """
-        url, options = urlsplit(transport.dsn), transport.options
-        if "%env(" in transport.dsn or not url.hostname or "," in url.netloc:
-            raise ValueError("only one Redis server given by host and port can be read")
-        path = [part for part in url.path.split("/") if part]
-        words = [unquote(word) for word in (url.username, url.password) if word]
+        if "%env(" in transport.dsn:
+            raise ValueError("only one Redis server given by host and port can be read, and a variable is not set here")
+        address, options = redis_address(transport.dsn), transport.options
+        auth = (str(options["auth"]),) if options.get("auth") else ()
+        path = address.path
         return Stream(
-            host=url.hostname,
-            port=url.port or 6379,
-            use_tls=url.scheme in ("rediss", "valkeys") or _is_on(options, "tls"),
-            credentials=tuple(words or ([str(options["auth"])] if options.get("auth") else [])),
+            host=address.host,
+            port=address.port or 6379,
+            use_tls=address.scheme in ("rediss", "valkeys") or _is_on(options, "tls"),
+            credentials=address.credentials or auth,
             database=int(options.get("dbindex") or 0),
             stream=path[0] if path else str(options.get("stream") or "messages"),
             group=path[1] if len(path) > 1 else str(options.get("group") or "symfony"),
@@ -68,10 +69,22 @@ class Redis:
             context = ssl.create_default_context()
             self._socket = context.wrap_socket(self._socket, server_hostname=stream.host)
         self._file = self._socket.makefile("rb")
-        if stream.credentials:
-            self.run("AUTH", *stream.credentials)
-        if stream.database:
-            self.run("SELECT", str(stream.database))
+        try:
+            if stream.credentials:
+                self._authenticate(stream.credentials)
+            if stream.database:
+                self.run("SELECT", str(stream.database))
+        except BaseException:
+            self.close()
+            raise
+
+    def _authenticate(self, credentials: tuple[str, ...]) -> None:
+        """A server that does not know the command repeats its arguments: its text is no reason for a log."""
+        try:
+            self.run("AUTH", *credentials)
+        except RedisError as error:
+            code = str(error).partition(" ")[0]
+            raise RedisError(f"the server refuses the credentials ({code})") from None
 
     def close(self) -> None:
         self._file.close()

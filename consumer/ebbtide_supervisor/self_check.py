@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ebbtide_supervisor.command import command_problems
+from ebbtide_supervisor.command import command_doubts, command_problems
 from ebbtide_supervisor.entrypoint import container_variables
 from ebbtide_supervisor.environment import read_environment
 from ebbtide_supervisor.image_facts import gather
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     if environment is not None:
         if command:
             findings += [Finding(problem) for problem in command_problems(environment, command)]
+            findings += [Finding(doubt, is_error=False) for doubt in command_doubts(environment, command)]
         if environment.worker_kind == "symfonyMessenger":
             console = _console(command)
             if not console.is_file() and not command:

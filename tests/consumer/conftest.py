@@ -179,6 +179,7 @@ def image() -> Iterator[Path]:
     shutil.copytree(CONSUMER, directory, ignore=shutil.ignore_patterns("__pycache__"))
     without_tests = shutil.ignore_patterns("__pycache__", "tests")
     shutil.copytree(Path(supervisor.origin).parent, directory / "supervisor", ignore=without_tests)
+    shutil.copy(Path(sys.executable).with_name("shfmt"), directory)
     yield directory
     shutil.rmtree(root)
 

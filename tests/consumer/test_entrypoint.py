@@ -113,7 +113,7 @@ def application(container: Container, php_status: int) -> None:
     """A Symfony application whose PHP only has an exit status."""
     (container.directory / "bin").mkdir()
     (container.directory / "bin/console").touch()
-    (container.directory / "php").write_text(f"#!/bin/sh\nexit {php_status}\n")
+    (container.directory / "php").write_text(f"#!/usr/bin/python3 -ES\nraise SystemExit({php_status})\n")
     (container.directory / "php").chmod(0o755)
     container.variables["EBBTIDE_WORKER_KIND"] = "symfonyMessenger"
     container.variables["PATH"] = f"{container.directory}:{container.variables['PATH']}"

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
         ("redis://redis", {"stream": "s", "group": "g"}, ("redis", 6379, False, (), 0, "s", "g")),
         ("redis://se%40cret@redis", {}, ("redis", 6379, False, ("se@cret",), 0, "messages", "symfony")),
         ("redis://user:word@redis", {}, ("redis", 6379, False, ("user", "word"), 0, "messages", "symfony")),
+        ("redis://default:P1/P2@h:6379/mail", {}, ("h", 6379, False, ("P1/P2",), 0, "mail", "symfony")),
+        ("redis://user:a:b/c@h/s/g", {}, ("h", 6379, False, ("user", "a:b/c"), 0, "s", "g")),
+        ("redis://:wo%2540rd@[::1]:7000", {}, ("::1", 7000, False, ("wo@rd",), 0, "messages", "symfony")),
         ("redis://redis", {"auth": "word"}, ("redis", 6379, False, ("word",), 0, "messages", "symfony")),
         ("rediss://redis", {"dbindex": "2"}, ("redis", 6379, True, (), 2, "messages", "symfony")),
         ("redis://redis?tls=1", {"tls": "1"}, ("redis", 6379, True, (), 0, "messages", "symfony")),
@@ -46,6 +50,38 @@ def test_a_transport_is_read_as_symfony_reads_it(dsn: str, options: dict[str, An
 def test_a_transport_that_cannot_be_read_is_refused(dsn: str) -> None:
     with pytest.raises(ValueError, match="only one Redis server"):
         Stream.of(Transport("events", dsn, {}))
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        *("redis://u:PASSWORD@h:port", "redis://u:PASSWORD@[h", "redis://u:PASSWORD@a:1,b:2", "redis:u:PASSWORD@"),
+        *("amqp://u:PASSWORD@h", "redis://u:PASSWORD@", "redis://u:PASSWORD@h\u2100x", "redis://u:PASSWORD@h:99999999"),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_refused_without_a_word_of_it(dsn: str) -> None:
+    with pytest.raises(ValueError, match="Redis server") as caught:
+        Stream.of(Transport("events", dsn, {}))
+    assert "PASSWORD" not in "".join(traceback.format_exception(caught.value)).replace(dsn, "")
+    assert "PASSWORD" not in str(caught.value)
+
+
+def test_a_server_that_repeats_the_password_in_its_refusal_does_not_bring_it_into_a_log() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def refuse() -> None:
+            connection, _ = listening.accept()
+            connection.recv(1024)
+            connection.sendall(b"-ERR unknown command 'AUTH', with args beginning with: 'PASSWORD'\r\n")
+            connection.close()
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        address = Transport("events", f"redis://:PASSWORD@127.0.0.1:{listening.getsockname()[1]}", {})
+        with pytest.raises(RedisError) as caught:
+            Redis(Stream.of(address))
+        thread.join()
+    assert str(caught.value) == "the server refuses the credentials (ERR)"
 
 
 @pytest.fixture(scope="module")

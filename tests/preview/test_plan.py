@@ -172,6 +172,63 @@ def test_a_changed_secret_is_said_and_not_shown():
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 
 
+def credentials_in_plain_text() -> dict:
+    """What nobody has marked as a secret: a provider's inputs, a password under its name, an address, a Secret."""
+
+    def state(token: str, name: str, **inputs: object) -> dict:
+        return {"urn": f"urn:pulumi:prod::shop::{token}::{name}", "custom": True, "type": token, "inputs": inputs}
+
+    def step(operation: str, token: str, name: str, old: dict | None, new: dict) -> dict:
+        sides = {"newState": state(token, name, **new)} | ({"oldState": state(token, name, **old)} if old else {})
+        return {"op": operation, "urn": sides["newState"]["urn"], **sides}
+
+    kubeconfig = "apiVersion: v1\nusers:\n- user: {token: %sTOKENAAAA}"
+    pod = {
+        "spec": {"template": {"spec": {"containers": [{"name": "a", "env": [{"name": "API_TOKEN", "value": "%s"}]}]}}}
+    }
+    steps = [
+        step(
+            "create", "pulumi:providers:gcp", "gcp", None, {"project": "acme", "credentials": '{"a": "NEWTOKENAAAA"}'}
+        ),
+        step(
+            "update",
+            "pulumi:providers:kubernetes",
+            "k8s",
+            {"kubeconfig": kubeconfig % "OLD", "context": "blue", "other": "OLDTOKENAAAA"},
+            {"kubeconfig": kubeconfig % "NEW", "context": "green", "other": "NEWTOKENAAAA"},
+        ),
+        step("update", "acme:index:Database", "db", {"rootPassword": "OLDTOKENAAAA"}, {"rootPassword": "NEWTOKENAAAA"}),
+        step("update", "acme:index:Queue", "q", {"at": "redis://OLDTOKENAAAA@r"}, {"at": "redis://NEWTOKENAAAA@r"}),
+        step(
+            "update",
+            "kubernetes:core/v1:Secret",
+            "s",
+            {"stringData": {"dsn": "OLDTOKENAAAA"}},
+            {"stringData": {"dsn": "NEWTOKENAAAA"}},
+        ),
+        step(
+            "update",
+            "kubernetes:apps/v1:Deployment",
+            "d",
+            json.loads(json.dumps(pod) % "OLDTOKENAAAA"),
+            json.loads(json.dumps(pod) % "NEWTOKENAAAA"),
+        ),
+    ]
+    return {"steps": steps, "diagnostics": [{"severity": "error", "message": "redis://NEWTOKENAAAA@r is away"}]}
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+def test_what_is_a_credential_by_its_place_or_name_is_masked_in_every_format(form):
+    review = review_change(read_plan(json.dumps(credentials_in_plain_text())), HEAD)
+    text = io.StringIO()
+    document = ReviewDocument.of(review)
+    print_review(document, Console(file=text, width=200))
+    shown = {"text": text.getvalue(), "markdown": review_markdown(document), "json": document_json(document)}[form]
+    assert "TOKENAAAA" not in shown
+    assert "[secret]" in shown
+    assert "blue" in shown, "where a provider connects to is no secret, and a reader needs it"
+
+
 def plan_with_a_secret() -> dict:
     """A plan in which the engine has left a secret's text, marked as one, where somebody would see it change."""
     plan = changed_plan()

@@ -280,6 +280,36 @@ def test_a_secret_in_plain_text_is_refused_and_never_printed(refuse, change):
     assert SECRET not in message, "the message would carry the secret into a CI log"
 
 
+PASTED = f"S3cret!{SECRET}"
+NAME_CASES = [
+    {"secretEnvironment": {"DSN": {"secret": PASTED, "key": "dsn"}}},
+    {"secretEnvironment": {"DSN": {"secret": "broker", "key": PASTED}}},
+    {"secretEnvironment": {PASTED: {"secret": "broker", "key": "dsn"}}},
+    {"secretEnvironment": {f"redis://:{SECRET}@redis": {"secret": "broker", "key": "dsn"}}},
+    {"environment": {PASTED: "1"}},
+    {"labels": {PASTED: "1"}},
+    {"labels": {"team": PASTED}},
+    {"image": f"https://user:{SECRET}@registry.example/a"},
+    {"worker": {"workingDirectory": f"redis://:{SECRET}@redis"}},
+    {"network": {"egress": [{"cidr": f"redis://:{SECRET}@redis", "ports": [1]}]}},
+    {"autoscaling": {"kind": f"redis://:{SECRET}@redis"}},
+    {f"redis://:{SECRET}@redis": 1},
+    {"annotations": {f"acme.com/x y {PASTED}": "1"}},
+]
+
+
+@pytest.mark.parametrize("change", NAME_CASES, ids=str)
+def test_a_secret_that_was_pasted_as_a_name_is_not_repeated_by_the_refusal(refuse, change):
+    message = refuse(change)
+    assert SECRET not in message
+    assert SECRET not in message.lower()
+
+
+def test_a_name_that_is_only_misspelled_is_still_shown(refuse):
+    assert "my-variable" in refuse({"environment": {"my-variable": "1"}})
+    assert "Team A" in refuse({"labels": {"team": "Team A"}})
+
+
 @pytest.mark.parametrize("value", ["/run/secrets/token", "%env(file:TOKEN_FILE)%", ""])
 def test_a_reference_to_a_secret_is_no_secret(project, value):
     consumer = {

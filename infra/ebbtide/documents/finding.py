@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from ebbtide.judgement.findings import Finding, Level, format_path
+from ebbtide.judgement.secrets import redact
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,10 @@ class FindingDocument:
             finding.level,
             finding.rule,
             finding.source or source,
-            format_path(finding.path),
-            finding.message,
-            finding.remedy,
-            finding.accepted,
+            redact(format_path(finding.path)),
+            redact(finding.message),
+            redact(finding.remedy),
+            redact(finding.accepted),
         )
 
     def __str__(self) -> str:

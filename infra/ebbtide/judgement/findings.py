@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from ebbtide.judgement.secrets import redact
+
 
 class Level(StrEnum):
     """How much a finding matters. Only `ERROR` stops a deployment."""
@@ -63,9 +65,10 @@ class Finding:
         return f"{format_path(self.path)}: {self.message}" if self.path else self.message
 
     def __str__(self) -> str:
+        # Whatever was got may be a secret that somebody pasted, a key as well.
         if self.accepted:
-            return f"{self.sentence} (accepted: {self.accepted})"
-        return f"{self.sentence}; {self.remedy}" if self.remedy else self.sentence
+            return redact(f"{self.sentence} (accepted: {self.accepted})")
+        return redact(f"{self.sentence}; {self.remedy}" if self.remedy else self.sentence)
 
 
 @dataclass

@@ -31,6 +31,7 @@ _refusal(
 _refusal("reachability", "An existing cluster can be reached before anything is changed.", "Start it, or its VPN.")
 _refusal("base", "The commit that is compared with is here.", "Fetch it, or name another with --base.")
 _refusal("plan", "A plan is what `pulumi preview --json` writes.", "Write it with `pulumi preview --json > plan.json`.")
+_refusal("preview", "A preview that is posted is what `ebbtide preview --format json` wrote.", "Write it anew.")
 _refusal("load", "A load can be read, and can drive this autoscaler.", "docs/capacity.md tells the forms of a load.")
 _refusal("simulate", "The options of a simulation fit together.", "`ebbtide simulate --help` has examples.")
 _refusal("report", "A report can be written.", "Name a file that ends in .html or .png.")

@@ -70,7 +70,11 @@ class ChangedResource:
             change.operation,
             tuple(
                 ChangedProperty(
-                    show_path(one.path), show_value(one.old), show_value(one.new), show_change(one), one.replaces
+                    show_path(one.path),
+                    show_value(one.old, one.path),
+                    show_value(one.new, one.path),
+                    show_change(one),
+                    one.replaces,
                 )
                 for one in change.properties
             ),

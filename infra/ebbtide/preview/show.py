@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ebbtide.judgement.secrets import mask_value
 from ebbtide.preview.change import MISSING, SECRET, Operation, Path, PropertyChange
 
 SYMBOLS = {Operation.CREATE: "+", Operation.UPDATE: "~", Operation.REPLACE: "±", Operation.DELETE: "-"}
@@ -25,12 +26,16 @@ def _names_an_entry(text: str) -> bool:
     return text.endswith(("containers", "initContainers", "env", "volumes", "volumeMounts"))
 
 
-def show_value(value: Any) -> str:
-    """A value on one line, shortened; `[secret]` for a secret, `(none)` for none."""
+def show_value(value: Any, path: Path = ()) -> str:
+    """A value on one line, shortened; `[secret]` for a secret, `(none)` for none.
+
+    `path` leads to it: what is called like a credential is one.
+    """
     if value is MISSING:
         return "(none)"
     if _is_secret(value):
         return SECRET
+    value = mask_value(value, [str(part) for part in path])
     text = value if isinstance(value, str) else json.dumps(_masked(value), default=str)
     text = " ".join(text.split())
     return text if len(text) <= _VALUE_LENGTH else f"{text[: _VALUE_LENGTH - 1]}…"
@@ -67,12 +72,14 @@ def show_change(change: PropertyChange) -> str:
         return "[secret] changes"
     if change.old is MISSING and change.new is MISSING:
         return "changes"
-    old, new = show_value(change.old), show_value(change.new)
+    old, new = show_value(change.old, change.path), show_value(change.new, change.path)
+    if old == new == SECRET:
+        return "[secret] changes"
     if isinstance(change.old, list) and isinstance(change.new, list) and "…" in {old[-1:], new[-1:]}:
         # Two lists that were both cut off may look alike: then only what differs is shown.
         gone = [one for one in change.old if one not in change.new]
         come = [one for one in change.new if one not in change.old]
         if gone or come:
-            old, new = (show_value(part) if part else "(none)" for part in (gone, come))
+            old, new = (show_value(part, change.path) if part else "(none)" for part in (gone, come))
             return f"{old} → {new} (the rest of the list stays)"
     return f"{old} → {new}"

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.secrets import redact
 from ebbtide.preview.change import (
     KNOWN_PACKAGES,
     MISSING,
@@ -26,6 +27,7 @@ from ebbtide.preview.change import (
     diff,
     mapping,
 )
+from ebbtide.preview.sources.masking import masked
 
 _OPERATIONS = {
     "create": Operation.CREATE,
@@ -161,7 +163,7 @@ def _failure(diagnostics: object) -> str:
     for found in diagnostics if isinstance(diagnostics, list) else []:
         if isinstance(found, Mapping) and found.get("severity") == "error":
             lines = re.sub(r"<\{%.*?%\}>", "", str(found.get("message", ""))).strip().splitlines()
-            return lines[0] if lines else "an error without a message"
+            return redact(lines[0]) if lines else "an error without a message"
     return ""
 
 
@@ -183,7 +185,7 @@ def _changes(steps: Iterable[Mapping[str, Any]]) -> list[ResourceChange]:
         operation = str(step.get("op"))
         if urn is None or operation in _SILENT or urn[2].startswith(("pulumi:pulumi:", "ebbtide:")):
             continue
-        change = _change(urn[2], urn[3], _OPERATIONS.get(operation, Operation.UPDATE), step)
+        change = masked(_change(urn[2], urn[3], _OPERATIONS.get(operation, Operation.UPDATE), step))
         if change.key not in seen:
             seen.add(change.key)
             changes.append(change)

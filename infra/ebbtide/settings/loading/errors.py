@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ebbtide.judgement.findings import Finding, Path
+from ebbtide.judgement.secrets import NOT_SHOWN, holds_secret, is_like_password
 from ebbtide.settings.models.lookup import examples_at, format_at, keys_of, kinds_at, model_at, value_below, what_at
 
 _PRINTED_LENGTH = 60
@@ -99,12 +100,28 @@ def _finding(details: ErrorDetails, place: _Place) -> Finding:
     if any(part in kind for part in _TYPE_ERRORS):
         return Finding(place.path, f"must be {place.what or 'another type'} (got {got})", place.remedy)
     if "remedy" in context:
-        return Finding(place.path, details["msg"], str(context["remedy"]))
+        return _own(details, place)
     if kind == "value_error":
         # A model's own sentence, with its remedy behind a semicolon.
         message, _, remedy = details["msg"].removeprefix("Value error, ").partition("; ")
         return Finding(place.path, message, remedy or place.remedy)
     return Finding(place.path, f"cannot be used: {details['msg']} (got {got})", place.remedy)
+
+
+def _own(details: ErrorDetails, place: _Place) -> Finding:
+    """A model's own refusal, with its remedy."""
+    context = details.get("ctx", {})
+    if not _is_private(details["input"], place.path):
+        return Finding(place.path, details["msg"], str(context["remedy"]))
+    return _not_shown(details, place)
+
+
+def _not_shown(details: ErrorDetails, place: _Place) -> Finding:
+    """A refusal that repeats neither what was got nor what was made of it; where a key is refused, not the key."""
+    what = str(details.get("ctx", {}).get("what") or "cannot be used")
+    is_key = bool(place.path) and place.path[-1] == details["input"]
+    path = (*place.path[:-1], NOT_SHOWN) if is_key else place.path
+    return Finding(path, f"{what}; its text is not shown, because it may be a secret", "write the name of one")
 
 
 def _missing(_: ErrorDetails, place: _Place) -> Finding:
@@ -212,10 +229,18 @@ def _got(details: ErrorDetails, path: Path) -> str:
     value = details["input"]
     if value is None:
         return "nothing"
-    # Either may hold a secret that somebody pasted.
-    if {"environment", "secretEnvironment"} & set(path) or not isinstance(value, (str, int, float)):
+    if not isinstance(value, (str, int, float)) or _is_private(value, path):
         return "text" if isinstance(value, str) else f"a {_KINDS.get(type(value), type(value).__name__)}"
     return _cut(repr(value))
+
+
+def _is_private(value: object, path: Path) -> bool:
+    """Whether a value is not repeated: one of a variable, or one that may be a secret that somebody pasted."""
+    if {"environment", "secretEnvironment"} & set(path):
+        # A variable's own name is shown, unless it looks like the password.
+        return path[-1] != value or is_like_password(str(value))
+    name = str(path[-1]) if path else ""
+    return isinstance(value, str) and (holds_secret(value, name) or is_like_password(value))
 
 
 def _cut(text: str) -> str:

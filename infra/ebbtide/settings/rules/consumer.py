@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level
@@ -15,7 +14,6 @@ from ebbtide.settings.values.units import format_cpu, format_duration, format_me
 # Names of objects that a namespace holds anyway.
 _RESERVED_NAMES = frozenset({"default", "default-deny"})
 _LONGEST_DRAIN_SECONDS = 7 * 24 * 3600
-_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh"})
 # The options that settings own, and the setting of each.
 _OWNED_OPTIONS = {
     "-l": "messageLimit",
@@ -176,27 +174,6 @@ def check_arguments(consumer: ConsumerSettings) -> Iterator[Finding]:
                 f"is what the setting {setting} says, and the later one of two would win (got {argument!r})",
                 f"remove it and set {setting}",
             )
-
-
-@consumer_rule(
-    "V-21",
-    Level.ERROR,
-    remedy="List the worker's own command and arguments, or end the script with `exec`.",
-    source="65 to 68 of 70 messages in flight were lost behind such a shell (measured).",
-)
-def check_shell(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """A worker is not wrapped in a shell that does not `exec` it. The shell dies at SIGTERM, the worker goes on, and
-    is killed with the container in the middle of its message."""
-    worker = consumer.worker
-    if not isinstance(worker, CommandWorker):
-        return
-    program = worker.command[0].rpartition("/")[2]
-    if program in _SHELLS and "-c" in worker.command and not re.search(r"(^|[;&]\s*)exec\s", worker.command[-1]):
-        yield Finding(
-            ("worker", "command"),
-            f"runs the worker under {program}, which does not pass the stop signal on",
-            "list the worker's own command and arguments, or end the script with `exec`",
-        )
 
 
 @consumer_rule(

@@ -1,0 +1,228 @@
+"""What is known of programs between PID 1 and a message: which become another one, which stay, which signals finish.
+
+Data. A program that is in none of these tables is taken for the worker itself. Imports nothing of the image, because
+`ebbtide check` reads the same tables.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# The dialect that shfmt reads each shell in. Debian's and Ubuntu's sh is dash.
+SHELLS: Final = {
+    **dict.fromkeys(("sh", "dash", "ash"), "posix"),
+    **dict.fromkeys(("bash", "rbash"), "bash"),
+    **dict.fromkeys(("ksh", "ksh93", "mksh"), "mksh"),
+    "zsh": "zsh",
+}
+OTHER_SHELLS: Final = ("fish", "csh", "tcsh", "pwsh", "nu", "elvish", "xonsh")
+
+
+class Handover(Enum):
+    """What a program does with the program it starts."""
+
+    BECOMES = "becomes it"
+    PASSES = "stays, passes the signal on and waits"
+    STAYS = "stays, and leaves the worker to be killed"
+    LIMITS = "stays, passes the signal on, and ends the worker by itself"
+    UNKNOWN = "stays; nobody has tried what becomes of the signal"
+
+
+@dataclass(frozen=True)
+class Wrapper:
+    """A program that starts the one named in its arguments."""
+
+    handover: Handover
+    values: tuple[str, ...] = ()
+    """Options whose value is a word of its own."""
+    positionals: int = 0
+    """Words before the program: a user, a mask, a file."""
+    subcommand: str = ""
+    """The word that makes it a wrapper: `bundle exec`."""
+
+
+_BECOMES, _PASSES, _STAYS, _UNKNOWN = Handover.BECOMES, Handover.PASSES, Handover.STAYS, Handover.UNKNOWN
+# Those that Debian packages were run with a worker of two seconds and SIGTERM: tests/consumer/test_handover.py.
+WRAPPERS: Final[dict[str, Wrapper]] = {
+    "env": Wrapper(_BECOMES, ("-u", "--unset", "-C", "--chdir")),
+    "nice": Wrapper(_BECOMES, ("-n", "--adjustment")),
+    "ionice": Wrapper(_BECOMES, ("-c", "--class", "-n", "--classdata")),
+    "nohup": Wrapper(_BECOMES),
+    "stdbuf": Wrapper(_BECOMES, ("-i", "--input", "-o", "--output", "-e", "--error")),
+    "setpriv": Wrapper(
+        _BECOMES, ("--reuid", "--regid", "--groups", "--ambient-caps", "--inh-caps", "--bounding-set", "--securebits")
+    ),
+    "taskset": Wrapper(_BECOMES, positionals=1),
+    "chrt": Wrapper(_BECOMES, ("-T", "-P", "-D"), positionals=1),
+    "prlimit": Wrapper(_BECOMES),
+    "chroot": Wrapper(_BECOMES, positionals=1),
+    "gosu": Wrapper(_BECOMES, positionals=1),
+    "su-exec": Wrapper(_BECOMES, positionals=1),
+    "chpst": Wrapper(
+        _BECOMES, ("-u", "-U", "-b", "-e", "-/", "-C", "-n", "-l", "-L", "-m", "-d", "-o", "-p", "-f", "-c")
+    ),
+    "bundle": Wrapper(_BECOMES, subcommand="exec"),
+    "poetry": Wrapper(_BECOMES, subcommand="run"),
+    "pipenv": Wrapper(_BECOMES, subcommand="run"),
+    "tini": Wrapper(_PASSES, ("-p", "-e")),
+    "docker-init": Wrapper(_PASSES, ("-p", "-e")),
+    "dumb-init": Wrapper(_PASSES, ("-r", "--rewrite")),
+    "catatonit": Wrapper(_PASSES),
+    "timeout": Wrapper(Handover.LIMITS, ("-k", "--kill-after", "-s", "--signal"), positionals=1),
+    # util-linux: a session of PAM stays as the parent, and kills two seconds after its own SIGTERM.
+    "su": Wrapper(_STAYS),
+    "runuser": Wrapper(_STAYS),
+    "sudo": Wrapper(_STAYS),
+    "doas": Wrapper(_STAYS),
+    # Forks where it leads its group, as every worker of PID 1 does, and ends at once.
+    "setsid": Wrapper(_STAYS),
+    "flock": Wrapper(_STAYS),
+    "script": Wrapper(_STAYS),
+    "time": Wrapper(_STAYS),
+    "watch": Wrapper(_STAYS),
+    "xargs": Wrapper(_STAYS),
+    "parallel": Wrapper(_STAYS),
+    "npm": Wrapper(_UNKNOWN),
+    "npx": Wrapper(_UNKNOWN),
+    "yarn": Wrapper(_UNKNOWN),
+    "pnpm": Wrapper(_UNKNOWN),
+    "composer": Wrapper(_UNKNOWN),
+    "make": Wrapper(_UNKNOWN),
+    "uv": Wrapper(_UNKNOWN, subcommand="run"),
+    "strace": Wrapper(_UNKNOWN),
+    "unbuffer": Wrapper(_UNKNOWN),
+}
+
+_BUILTINS: Final = """
+: . [ alias bg bind builtin caller cd command compgen complete declare dirs disown echo enable eval exec exit export
+false fc fg getopts hash help history jobs kill let local logout popd printf pushd pwd read readonly return set shift
+shopt source suspend test times trap true type typeset ulimit umask unalias unset wait
+"""
+BUILTINS: Final = frozenset(_BUILTINS.split())
+# What no worker is: a script may run these before it, and a test may decide by them.
+_UTILITIES: Final = """
+awk base64 basename cat chgrp chmod chown cmp comm cp curl cut date dd df diff dig dirname du envsubst expr file find
+getent getfacl grep egrep fgrep groups head host hostname id install ip jq ldconfig ln locale logger ls md5sum mkdir
+mkfifo mktemp mount mv mysqladmin nc ncat netcat nproc nslookup openssl paste pg_isready pgrep ping printenv ps pwgen
+readlink realpath redis-cli rm rmdir sed seq setfacl sha1sum sha256sum sleep sort ss stat stty sync tail tar tee touch
+tr truncate tty uname uniq uuidgen wc wget which whoami xxd yq zcat gzip gunzip unzip
+"""
+UTILITIES: Final = frozenset(_UTILITIES.split())
+
+
+@dataclass(frozen=True)
+class Program:
+    """A known worker, and the signals after which it finishes what it has in hand."""
+
+    name: str
+    finishes_on: tuple[str, ...]
+    otherwise: str
+    """What becomes of the message on another signal, in words."""
+    pattern: re.Pattern[str]
+    """Matched against the words of the command, joined by a space, each path as its last part."""
+    source: str
+
+
+def _program(name: str, finishes_on: str, otherwise: str, pattern: str, source: str) -> Program:
+    return Program(name, tuple(finishes_on.split()), otherwise, re.compile(rf"(?:^|\s){pattern}"), source)
+
+
+_ANY_WORDS: Final = r"(?:\S+\s+)*?"
+PROGRAMS: Final = (
+    _program(
+        "artisan queue:work",
+        "TERM QUIT",
+        "only the newest versions hear INT, and any other signal kills the job in hand",
+        rf"artisan\s+{_ANY_WORDS}queue:work(?:\s|$)",
+        "laravel/framework, Illuminate\\Queue\\Worker::listenForSignals",
+    ),
+    _program(
+        "artisan queue:listen",
+        "",
+        "it starts a process for each job and has no signal handler: it ends at once, and the job is killed with the "
+        "container",
+        rf"artisan\s+{_ANY_WORDS}queue:listen(?:\s|$)",
+        "laravel/framework, Illuminate\\Queue\\Listener",
+    ),
+    _program(
+        "artisan horizon",
+        "TERM INT",
+        "other signals restart, pause or kill",
+        r"artisan\s+(?:-\S+\s+)*horizon(?:\s|$)",
+        "laravel/horizon d9c39ce, ListensForSignals and HorizonCommand",
+    ),
+    _program(
+        "celery worker",
+        "TERM INT",
+        "QUIT is Celery's cold shutdown, which cancels tasks, and other signals kill",
+        rf"celery\s+{_ANY_WORDS}worker(?:\s|$)",
+        "celery 5dc781f, celery/apps/worker.py",
+    ),
+    _program(
+        "sidekiq",
+        "TERM INT",
+        "TSTP only stops fetching, and other signals kill",
+        r"sidekiq(?:\s|$)",
+        "sidekiq 1bb4aa0, lib/sidekiq/cli.rb",
+    ),
+    _program(
+        "rq worker",
+        "TERM INT",
+        "other signals kill",
+        r"(?:rq|rqworker)\s+(?:(?:\S+\s+)*?worker(?:-pool)?)(?:\s|$)",
+        "rq aa666a8, rq/worker/base.py",
+    ),
+    _program(
+        "dramatiq",
+        "TERM INT",
+        "HUP starts it anew, and other signals kill",
+        r"dramatiq(?:-gevent)?(?:\s|$)",
+        "dramatiq 848b35f, dramatiq/cli.py",
+    ),
+    _program(
+        "huey_consumer",
+        "INT",
+        "TERM interrupts the tasks in hand, and HUP starts it anew",
+        r"(?:huey_consumer(?:\.py)?|run_huey|huey\.bin\.huey_consumer)(?:\s|$)",
+        "huey 358bdc5, huey/consumer.py",
+    ),
+    _program(
+        "resque:work",
+        "QUIT",
+        "TERM and INT kill the job in hand (GRACEFUL_TERM changes that)",
+        r"(?:rake|rails)\s+(?:\S+\s+)*?(?:resque:work|environment resque:work)(?:\s|$)",
+        "resque 9fc870e, lib/resque/worker.rb",
+    ),
+    _program(
+        "messenger:consume",
+        "TERM",
+        "some versions hear INT and QUIT too, others die of them inside their message",
+        r"(?:\S+\s+)*?messenger:consume(?:\s|$)",
+        "symfony/messenger, ConsumeMessagesCommand::getSubscribedSignals",
+    ),
+)
+
+
+def known_program(argv: Sequence[str | None]) -> Program | None:
+    """Which known worker this command runs. None stands for a word that is not known."""
+    line = " ".join((word or "?").rpartition("/")[2] or "?" for word in argv)
+    return next((program for program in PROGRAMS if program.pattern.search(line)), None)
+
+
+def signal_problem(program: Program, stop_signal: str) -> tuple[str, str]:
+    """What is wrong with the signal, and what to write instead; two empty texts where nothing is."""
+    if stop_signal in program.finishes_on:
+        return "", ""
+    if not program.finishes_on:
+        return f"{program.name} cannot be drained: {program.otherwise}", "run artisan queue:work"
+    heard = " and ".join(program.finishes_on)
+    return (
+        f"{program.name} finishes its message on {heard}, not on {stop_signal}: {program.otherwise}",
+        f"write {program.finishes_on[0]}",
+    )

@@ -1,0 +1,117 @@
+"""Scripts before a worker, with the verdict that `check`, the self-check and the entrypoint must all give.
+
+`worker` works until SIGTERM, needs another moment for its message, and ends. `prepare` and `ready` end at once. Every
+case is also run (tests/consumer/test_handover.py): who is accepted finishes the message, who is refused loses it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Case:
+    """One script."""
+
+    name: str
+    script: str
+    words: str = ""
+    """What the refusal or the doubt says."""
+    shell: str = "sh"
+    loses: bool = True
+    """Whether a refused script is seen to lose the message: some get away with it on one shell, or before any work."""
+
+
+ACCEPTED = [
+    Case("exec at the end", "exec worker"),
+    Case("a block of lines", "cd /\nexec worker --pool=solo\n"),
+    Case("exec behind &&", "cd / && exec worker"),
+    Case("a guard that gives up", "cd / || exit 65\nexec worker"),
+    Case("set -e and a preparation", "set -e\nprepare\nexec worker"),
+    Case("a preparation that must succeed", "prepare || exit 1\nexec worker"),
+    Case("a test after a preparation", 'prepare; [ -n "$HOME" ] || exit 64; exec worker'),
+    Case("exec in both branches", "if [ -d / ]; then exec worker; else exec worker --quiet; fi"),
+    Case("one branch gives up", "if [ -d / ]; then exec worker; else exit 1; fi"),
+    Case("a case with a default", 'case "$HOME" in nowhere) exit 64 ;; *) exec worker ;; esac'),
+    Case("a function that ends in exec", "start() { cd / && exec worker; }\nstart"),
+    Case("functions that call each other", 'main() { run "$@"; }\nrun() { exec worker; }\nmain "$@"'),
+    Case("waiting for a port", "until [ -d / ]; do sleep 1; done; exec worker"),
+    Case("waiting for a command", "until ready; do sleep 1; done; exec worker"),
+    Case("waiting, turned round", "while ! ready; do sleep 1; done; exec worker"),
+    Case("trying a few times", "n=0; while [ $n -lt 3 ]; do prepare && break; n=$((n+1)); done; exec worker"),
+    Case("a bounded loop", "for item in a b; do prepare $item; done; exec worker"),
+    Case("exec inside a loop", "while :; do exec worker; done"),
+    Case("a heredoc before exec", "cat > /dev/null <<EOF\nworker &\nEOF\nexec worker"),
+    Case("variables are printed", "env > /dev/null; printenv HOME; exec worker"),
+    Case("redirections first", "exec 2>&1\nexec worker"),
+    Case("output of a command as argument", 'exec worker --name="$(hostname)"'),
+    Case("arguments of the shell", 'exec "$@"'),
+    Case("through env and nice", "exec env A=b nice -n 1 worker"),
+    Case("an evaluated text", "eval 'exec worker'"),
+    Case("another shell that becomes it", "exec sh -c 'exec worker'"),
+    Case("command exec", "command exec worker"),
+    Case("a log by process substitution", "exec worker > >(cat > /dev/null)", shell="bash"),
+    Case("bash's own tests", "[[ -d / ]] && exec worker", shell="bash"),
+    Case("a trap that exec resets", "trap 'echo bye' TERM\nexec worker"),
+]
+
+REFUSED = [
+    Case(
+        "a loop around the worker",
+        "cd / || exit 65\nwhile :; do\n  worker --limit=10\ndone",
+        "runs worker below the shell (line 3)",
+    ),
+    Case("exec in one branch only", 'if [ "$HOME" = x ]; then\n  exec prepare\nfi\nworker', "(line 4)"),
+    Case("exit behind the worker", 'worker "$@"\nexit $?', "(line 1)"),
+    Case("exit of its own number", "worker; exit 1", "below the shell"),
+    Case("its failure is hidden", "worker || true", "runs worker below the shell (line 1)"),
+    Case("ends by itself on success", "worker && exit 0 || exit 1", "below the shell"),
+    Case("in the background", "worker & wait", "runs worker below the shell"),
+    Case(
+        "a trap that kills and waits once", "trap 'kill -TERM $pid' TERM; worker & pid=$!; wait $pid", "below the shell"
+    ),
+    Case("a trap before the worker", "trap 'exit 0' TERM\nworker\ntrue", "(line 2)"),
+    Case("exec in a comment", "# exec worker\nworker\ntrue", "(line 2)"),
+    Case("exec in a text", 'echo "exec worker" > /dev/null; worker; true', "below the shell"),
+    Case("exec in a heredoc", "cat > /dev/null <<EOF\nexec worker\nEOF\nworker\ntrue", "(line 4)"),
+    Case("a function without exec", "start() {\n  worker\n  true\n}\nstart\ntrue", "(line 2)"),
+    Case("a pipe behind exec", "exec worker | cat", "below the shell"),
+    Case("a subshell", "(exec worker)\ntrue", "below the shell"),
+    Case("exec in the background", "exec worker &\nwait", "below the shell"),
+    Case("its output is taken", "text=$(worker); echo $text", "below the shell"),
+    Case("a shell that waits for something else", "worker & exec tail -f /dev/null", "in the background (line 1)"),
+    Case("a loop that ends in something else", "while :; do worker; done; exec sleep 1", "below the shell"),
+    Case("until it fails", "until worker; do sleep 1; done", "below the shell"),
+    Case(
+        "a case without a default", 'case "$HOME" in nowhere) exec worker ;; esac', "can end without exec", loses=False
+    ),
+    Case("an if without an else", "if [ -d /nowhere ]; then exec worker; fi", "can end without exec", loses=False),
+    Case("exec only where a test fails", "[ -d /nowhere ] || exec worker", "can end without exec", loses=False),
+    Case("a single program", "worker", "below the shell", loses=False),
+    Case("a missing quote", 'exec "worker', "its syntax is refused at line 1", loses=False),
+    Case("Windows line ends", "cd /\r\nexec worker\r\n", "Windows line ends (line 1)", loses=False),
+    Case("a byte order mark", "\ufeffexec worker", "byte order mark", loses=False),
+    Case("bash's redirection in sh", "exec worker &> /dev/null\nwait", "its syntax is refused at line 1"),
+    Case("bash's words in sh", "function f { exec worker; }; f", "its syntax is refused at line 1", loses=False),
+    Case("a timeout that kills", "exec timeout -k 1 60 worker", "kills it in the middle", loses=False),
+    Case("below flock", "exec flock /tmp/ebbtide-lock worker", "runs the worker under flock"),
+    Case("below setsid", "exec setsid --wait worker", "runs the worker under setsid", loses=False),
+    Case("below su", "exec su -c worker nobody", "runs the worker under su", loses=False),
+    Case("below another shell", "exec sh -c 'worker; true'", "below the shell"),
+    Case("a shell of shells", "exec sh -c 'exec sh -c \"worker; true\"'", "below the shell"),
+    Case("a coprocess", "coproc worker; wait", "below the shell", shell="bash"),
+    Case("an endless C loop", "for ((;;)); do worker; done", "below the shell", shell="bash"),
+    Case("only in a fall-through", "case x in x) worker ;& *) true ;; esac", "below the shell", shell="bash"),
+]
+
+DOUBTED = [
+    Case("a sourced file", ". ./somewhere.sh; exec worker", "code that is not known here (line 1)"),
+    Case("a text known only when it runs", 'eval "$START"; exec worker', "code that is not known here"),
+    Case("a limit on the worker", "exec timeout 60 worker", "status 124"),
+    Case("a helper in the background", "prepare & exec worker", "in the background (line 1)"),
+    Case("a program again and again", "while prepare; do sleep 1; done; exec worker", "again and again"),
+    Case("a signal that is ignored", "trap '' TERM\nexec worker", "ignores TERM"),
+    Case("no worker at all", "exec sleep 1", "no worker that can be seen"),
+    Case("a shell that works itself", "while :; do redis-cli BLPOP jobs 0; done", "no worker that can be seen"),
+    Case("a manager of packages", "exec npm run worker", "npm"),
+]
