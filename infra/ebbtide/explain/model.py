@@ -123,4 +123,5 @@ def _derived_values(consumer: ConsumerSettings) -> Iterator[Value]:
         yield Value("memory request", format_memory(consumer.memory_request_bytes), limit)
     if resources.memory.limit is None:
         yield Value("memory limit", format_memory(consumer.memory_limit_bytes), limit)
+    yield Value("start of each process", consumer.worker.start_words, "derived from worker")
     yield Value("command of each process", " ".join(consumer.worker.argv), "derived from worker")

@@ -86,6 +86,11 @@ class WorkerSettings(SettingsModel):
         return {}
 
     @property
+    def start_words(self) -> str:
+        """What a start and a rotation of one process cost."""
+        return "boots by itself"
+
+    @property
     def is_recoverable(self) -> bool:
         """Whether the image can find out which streams its killed messages are in."""
         return False
@@ -96,6 +101,10 @@ class SymfonyMessengerWorker(WorkerSettings):
 
     kind: Literal["symfonyMessenger"] = "symfonyMessenger"
     """Symfony Messenger."""
+    start: Literal["exec", "fork"] = "exec"
+    """How a process comes to be: it boots by itself (`exec`), or it is forked from one that has booted (`fork`), which
+    takes an eighth of the memory and a fifth of the CPU of the start. Where the image's build has found something in
+    the boot that processes must not share, the image boots each by itself all the same, and its log says why."""
     receivers: Annotated[tuple[Word, ...], Field(min_length=1)]
     """Names of the transports to consume, by priority."""
     message_limit: Count | None = Field(default=None, ge=1)
@@ -136,9 +145,19 @@ class SymfonyMessengerWorker(WorkerSettings):
         return self.php_memory_limit_bytes
 
     @property
+    def start_words(self) -> str:
+        """What a start and a rotation of one process cost."""
+        if self.start == "fork":
+            return "forked from one boot, so that a rotation costs no boot; by itself if the image forbids it"
+        return "boots by itself, at each rotation again"
+
+    @property
     def image_variables(self) -> dict[str, str]:
-        """Where PHP itself gives up."""
-        return {image_contract.MEMORY_LIMIT_MEBIBYTES: str(self.process_memory_bytes // 1024**2)}
+        """Where PHP itself gives up, and how a process comes to be."""
+        return {
+            image_contract.MEMORY_LIMIT_MEBIBYTES: str(self.process_memory_bytes // 1024**2),
+            image_contract.WORKER_START: self.start,
+        }
 
     @property
     def texts(self) -> tuple[str, tuple[str, ...]]:
