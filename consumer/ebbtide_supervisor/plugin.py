@@ -22,6 +22,7 @@ from ebbtide_supervisor.environment import read_environment
 from ebbtide_supervisor.events import emit
 from ebbtide_supervisor.fork_proof import read_proof
 from ebbtide_supervisor.forks import Forks
+from ebbtide_supervisor.memory import Memory
 from ebbtide_supervisor.outcome import ExitStatus
 from ebbtide_supervisor.pool import Pool
 from ebbtide_supervisor.status import StatusFile
@@ -58,6 +59,7 @@ class Plugin:
         self._environment = environment
         self._forks = self._make_forks()
         self._pool = Pool(environment, _adopt_workers(supervisord, environment), emit, self._forks)
+        self._memory = Memory(emit)
         self._status = StatusFile(environment.status_file)
         self._wakeup = Wakeup(self._step, self._survive)
         self._pool.wake = self._wakeup.soon
@@ -133,11 +135,20 @@ class Plugin:
             self._pool.report_overdue()
             if self._forks is not None:
                 self._forks.look_at_memory()
+            self._look_at_memory()
         self._status.write(self._pool.phase, ever_ready=self._pool.ever_ready, counts=self._pool.counts())
         if self._unanswered:
             self._wakeup.after(2 * DEFERRED_SECONDS) if self._pool.drain and self._pool.drain.ended else None
         if self._pool.finished:
             self._finish()
+
+    def _look_at_memory(self) -> None:
+        pool = self._pool
+        workers = [worker.pid for worker in pool.workers if worker.alive]
+        parents = [
+            process.pid for process in self._supervisord.process_groups[PARENT].processes.values() if process.pid
+        ]
+        self._memory.look(time.monotonic(), workers, parents, ready=pool.counts()["ready"] == len(pool.workers))
 
     def _finish(self) -> None:
         now = time.monotonic()
