@@ -274,7 +274,7 @@ final class Hook
         return getenv('EBBTIDE_STATE_DIRECTORY').'/lessons.json';
     }
 
-    public static function set(string $name, ?string $value): void
+    private static function set(string $name, ?string $value): void
     {
         if (null === $value) {
             putenv($name);

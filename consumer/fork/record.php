@@ -51,7 +51,6 @@ final class Record
                 'opcacheBytes' => null === $memory ? null : $memory['used_memory'] + $memory['wasted_memory'],
             ]);
         });
-        Hook::set('MESSENGER_CONSUMER_NAME', 'build');
         self::putEmptyReceivers($command);
     }
 

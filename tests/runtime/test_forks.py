@@ -304,6 +304,7 @@ def assert_boots_by_itself(scene: Scene, words: str) -> None:
         ("$GLOBALS['kept'] = fopen(__FILE__, 'r');", "booting has opened /srv/app/src/Kernel.php"),
         ("lcg_value();", "booting calls lcg_value()"),
         ("static::$kept = getmypid();", "static App\\Kernel::$kept"),
+        ("static::$kept = getenv('MESSENGER_CONSUMER_NAME');", "static App\\Kernel::$kept"),
         ("static::$kept = bin2hex(random_bytes(8));", "static App\\Kernel::$kept"),
         ("static::$kept = new \\DateTimeImmutable();", "static App\\Kernel::$kept"),
         ("static::$kept = new \\Random\\Engine\\Mt19937();", "random generator is seeded"),
