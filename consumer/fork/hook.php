@@ -166,50 +166,70 @@ final class Hook
         gc_collect_cycles();
         gc_mem_caches();
         while (true) {
-            $read = [$channel];
-            $none = [];
-            if (false === stream_select($read, $none, $none, null) || false === $line = fgets($channel)) {
-                self::vanish(); // PID 1 has gone, or wants another parent.
+            $orders = [];
+            while (self::isReadable($channel, $orders ? 0 : null)) {
+                if (false === $line = fgets($channel)) {
+                    self::vanish(); // PID 1 has gone.
+                }
+                $orders[] = explode(' ', trim($line));
             }
-            $order = explode(' ', trim($line));
             if (!$this->isTaught && is_file($lessons = self::lessons())) {
                 Classes::load($lessons);
                 $this->isTaught = true;
             }
-            if (null !== $worker = $this->fork($channel, $order)) {
+            if (null !== $worker = $this->fork($channel, $orders)) {
                 return $worker;
             }
         }
     }
 
+    /** @param resource $channel */
+    private static function isReadable($channel, ?int $seconds): bool
+    {
+        $read = [$channel];
+        $none = [];
+
+        return 1 === stream_select($read, $none, $none, $seconds);
+    }
+
     /**
-     * Forks twice: the worker's parent is gone at once, and the kernel gives the worker to PID 1.
+     * Forks twice: the workers' parent is gone at once, and the kernel gives them to PID 1.
      *
-     * @param resource $channel
-     * @param string[] $order
+     * @param resource   $channel
+     * @param string[][] $orders
      *
      * @return array{0: string, 1: string}|null null in the parent
      */
-    private function fork($channel, array $order): ?array
+    private function fork($channel, array $orders): ?array
     {
-        [$number, $limit, $token] = $order;
         $between = pcntl_fork();
         if ($between > 0) {
             pcntl_waitpid($between, $status);
 
             return null;
         }
-        $worker = 0 === $between ? pcntl_fork() : -1;
-        if ($worker > 0) {
-            self::vanish();
+        // Where there is no process between, the parent says for it that there are no workers either.
+        foreach ($orders as [$number, $limit, $token]) {
+            $worker = 0 === $between ? pcntl_fork() : -1;
+            if (0 === $worker) {
+                return $this->arrive($channel, $number, $limit, $token);
+            }
+            if ($worker < 0) {
+                fwrite($channel, "failed $token ".pcntl_strerror(pcntl_get_last_error())."\n");
+            }
         }
-        if ($worker < 0) {
-            // From the parent itself, or from the process between: PID 1 hears of it either way.
-            fwrite($channel, "failed $token ".pcntl_strerror(pcntl_get_last_error())."\n");
-            0 === $between ? self::vanish() : null;
+        0 === $between ? self::vanish() : null;
 
-            return null;
-        }
+        return null;
+    }
+
+    /**
+     * @param resource $channel
+     *
+     * @return array{0: string, 1: string}
+     */
+    private function arrive($channel, string $number, string $limit, string $token): array
+    {
         fclose($channel);
         posix_setpgid(0, 0);
         // PID 1 takes the process on before it runs anything of the application, or turns it away.
