@@ -44,7 +44,7 @@ final class Large implements EventSubscriberInterface
     public function load(): void
     {
         set_error_handler(static function (): bool { return true; });
-        foreach (self::PACKAGES as $package) {
+        foreach (array_filter(self::PACKAGES, static fn ($package) => is_dir("/usr/share/php/$package")) as $package) {
             $files = new \\RecursiveIteratorIterator(new \\RecursiveDirectoryIterator("/usr/share/php/$package"));
             foreach ($files as $file) {
                 $name = substr((string) $file, \\strlen('/usr/share/php/'), -4);

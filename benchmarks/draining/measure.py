@@ -79,7 +79,7 @@ def drain(scene: Scene, subject: str, load: Load, seed: int) -> dict[str, float 
 def boot_and_idle(scene: Scene, subject: str, load: Load) -> dict[str, float | None]:
     """CPU from the start to the last worker consuming; CPU and memory of the idle pod; memory after messages."""
     pod = pod_of(scene, subject, load.workers, load.cpus).start()
-    scene.wait_for_consumers(load.workers, 120)
+    scene.wait_for_consumers(load.workers, 300)
     boot_cpu = cpu_seconds(pod)
     wall = max(moment for _, moment in scene.account().consuming) - pod.started_at
     time.sleep(10)
