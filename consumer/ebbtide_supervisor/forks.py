@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 # A boot that takes longer is a hang: then workers boot by themselves, within the start deadline.
 LONGEST_BOOT_SECONDS: Final = 60.0
 # A fork takes milliseconds; a node out of CPU needs longer for 70 of them.
-LONGEST_ANSWER_SECONDS: Final = 20.0
+LONGEST_ANSWER_SECONDS: Final = 30.0
 # A parent that ends before it has forked anybody is tried again so often, so long after its start.
 MOST_FAILURES: Final = 3
 RETRY_SECONDS: Final = 1.0
