@@ -77,7 +77,7 @@ def test_a_drain_of_forked_workers_is_as_lossless_with_one_and_with_four_hundred
 ) -> None:
     scene = open_scene()
     scene.send(messages(seed=32, number=5 * workers, least=0.5, most=6))
-    # 400 ends of a process are seconds of CPU, and a busy machine has little of it: idle workers were killed after 20 s.
+    # 400 ends are seconds of CPU, and a busy machine has little of it: after 20 s idle workers were killed.
     budget = Budget(longest_message=60)
     pod = scene.ours(workers, budget, FORK).start()
     scene.wait_for_messages_in_hand(workers - workers // 10, 120)
