@@ -36,7 +36,6 @@ FORK = {"EBBTIDE_WORKER_START": "fork"}
 # Kills come back soon, so that the tests see them come back; above every message used with it.
 SOON = {**FORK, "REDELIVER_TIMEOUT": "12"}
 BUDGET = Budget(longest_message=10)
-BROKERS = ["redis", "rabbitmq", "postgresql"]
 
 
 def assert_forked(pod: Pod) -> None:
@@ -51,8 +50,16 @@ def parent_of(pod: Pod) -> int:
     return pid
 
 
-@pytest.mark.parametrize("broker", BROKERS)
-@pytest.mark.parametrize("hook", [None, ()], ids=["with hook", "without hook"])
+@pytest.mark.parametrize(
+    ("broker", "hook"),
+    [
+        ("redis", None),
+        ("redis", ()),
+        ("rabbitmq", None),
+        *(pytest.param(*case, marks=pytest.mark.long) for case in (("rabbitmq", ()), ("postgresql", None))),
+        pytest.param("postgresql", (), marks=pytest.mark.long),
+    ],
+)
 def test_a_busy_pod_of_forked_workers_loses_nothing(
     open_scene: Callable[..., Scene], broker: str, hook: tuple[str, ...] | None
 ) -> None:
@@ -90,7 +97,9 @@ def test_a_drain_of_forked_workers_is_as_lossless_with_one_and_with_four_hundred
     assert outcomes(pod) == {"stopped": workers}, pod.output()
 
 
-@pytest.mark.parametrize("seconds_after_start", [0.1, 0.4, 0.6, 0.8, 1.0, 1.5, 3.0])
+@pytest.mark.parametrize(
+    "seconds_after_start", [0.4, 0.8, *(pytest.param(at, marks=pytest.mark.long) for at in (0.6, 1.0, 1.5, 3.0))]
+)
 def test_a_pod_deleted_while_its_workers_are_being_forked_takes_nothing_down_with_it(
     open_scene: Callable[..., Scene], seconds_after_start: float
 ) -> None:
@@ -124,7 +133,9 @@ def test_a_pod_deleted_while_all_its_workers_rotate_starts_none_again(open_scene
     assert_no_new_work(scene, drain_started(pod))
 
 
-@pytest.mark.parametrize("seconds_after_start", [0.3, 0.5, 0.7, 1.0, 2.0])
+@pytest.mark.parametrize(
+    "seconds_after_start", [0.3, 0.5, *(pytest.param(at, marks=pytest.mark.long) for at in (0.7, 1.0, 2.0))]
+)
 def test_a_parent_that_is_killed_costs_no_message_and_no_worker(
     open_scene: Callable[..., Scene], seconds_after_start: float
 ) -> None:
