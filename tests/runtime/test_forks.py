@@ -83,10 +83,11 @@ def test_a_drain_of_forked_workers_is_as_lossless_with_one_and_with_four_hundred
     open_scene: Callable[..., Scene], workers: int
 ) -> None:
     scene = open_scene()
-    scene.send(messages(seed=32, number=5 * workers, least=0.5, most=6))
+    scene.send(messages(seed=32, number=10 * workers, least=0.5, most=6))
     # 400 ends are seconds of CPU, and a busy machine has little of it: after 20 s idle workers were killed.
     budget = Budget(longest_message=60)
     pod = scene.ours(workers, budget, FORK).start()
+    scene.wait_for_consumers(workers, 120)
     scene.wait_for_messages_in_hand(workers - workers // 10, 120)
 
     deletion = pod.delete(budget.grace)
