@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.draining import measure
+from benchmarks.draining.large import large
 from tests.runtime.lab import debian, machine
 from tests.runtime.lab.application import Application
 from tests.runtime.lab.brokers import BROKERS
@@ -32,7 +33,7 @@ from tests.runtime.lab.scene import Scene
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results"
-SUBJECTS = ("ebbtide", "simplest")
+SUBJECTS = ("ebbtide", "forked", "simplest")
 
 
 def main() -> int:
@@ -47,7 +48,9 @@ def main() -> int:
     )
     machine.prepare((*machine.application_packages(), *machine.ALL))
     with tempfile.TemporaryDirectory(prefix="ebbtide-benchmark-") as directory:
-        application = Application(machine.EXAMPLE, Path(directory), root_of(arguments.suite)).build()
+        Path(directory).chmod(0o755)
+        source = large(Path(directory)) if arguments.large else machine.EXAMPLE
+        application = Application(source, Path(directory), root_of(arguments.suite)).build()
         broker = BROKERS[arguments.broker]()
         try:
             broker.start()
@@ -77,13 +80,15 @@ def parse() -> argparse.Namespace:
     for name in ("drains", "boot", "idle", "outage", "redelivery"):
         command = commands.add_parser(name)
         command.add_argument("--broker", choices=BROKERS, default="redis")
-        command.add_argument("--subject", action="append", choices=SUBJECTS, help="both, in turn, if left out")
+        command.add_argument("--subject", action="append", choices=SUBJECTS, help="all, in turn, if left out")
         command.add_argument("--suite", choices=debian.SYMFONY_LINES, help="another Debian's Symfony")
         command.add_argument("--workers", type=int, default=8 if name == "redelivery" else 70)
         command.add_argument("--seeds", "--rounds", dest="times", type=int, default=5)
         command.add_argument("--first", type=int, default=1, help="the first seed")
         command.add_argument("--most", type=float, default=10, help="the longest message, seconds")
         command.add_argument("--recover", action="store_true", help="redelivery with the image's own recovery")
+        command.add_argument("--cpus", type=float, help="boot with a limit on the pod's CPU")
+        command.add_argument("--large", action="store_true", help="with 1,500 files of code in each worker")
         command.add_argument("--seconds", type=int, default=60, help="how long an outage lasts")
     return parser.parse_args()
 
@@ -95,7 +100,7 @@ def run(
     subject: str,
     number: int,
 ) -> dict[str, Any]:
-    load = measure.Load(arguments.workers, most=arguments.most)
+    load = measure.Load(arguments.workers, most=arguments.most, cpus=arguments.cpus)
     with Scene(application, broker) as scene:
         if arguments.command == "drains":
             result: dict[str, Any] = measure.drain(scene, subject, load, number)
@@ -125,6 +130,7 @@ def root_of(suite: str | None) -> Path | None:
 
 def save(arguments: argparse.Namespace, runs: list[dict[str, Any]], revision: str) -> None:
     suite = ((arguments.suite,) if arguments.suite else ()) + (("recover",) if arguments.recover else ())
+    suite += (("large",) if arguments.large else ()) + ((f"{arguments.cpus:g}-cpu",) if arguments.cpus else ())
     words = (arguments.command, arguments.broker, *suite, *(arguments.subject or ()))
     name = "-".join(words) + (f"-from-{arguments.first}" if arguments.first > 1 else "")
     record = {

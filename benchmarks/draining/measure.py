@@ -20,6 +20,8 @@ BUDGET = subjects.Budget(longest_message=35)
 # How long the subjects consume before they are deleted, and how long an idle pod is watched.
 BUSY_SECONDS = 6
 IDLE_SECONDS = 30
+# 1,400 with 70 workers.
+MESSAGES_PER_WORKER = 20
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,17 @@ class Load:
     workers: int = 70
     least: float = 0.5
     most: float = 10
+    cpus: float | None = None
+    """A limit on the pod's CPU."""
 
 
-def pod_of(scene: Scene, subject: str, workers: int) -> Pod:
-    """A pod of ours or of the simplest correct set-up, not started."""
-    if subject == "ebbtide":
-        return scene.ours(workers, BUDGET)
-    image = subjects.simplest(scene.application, scene.directory / "set-up", workers, BUDGET.grace - 3)
-    return scene.pod(image)
+def pod_of(scene: Scene, subject: str, workers: int, cpus: float | None = None) -> Pod:
+    """A pod of ours, with workers that boot or that are forked, or of the simplest correct set-up; not started."""
+    if subject == "simplest":
+        image = subjects.simplest(scene.application, scene.directory / "set-up", workers, BUDGET.grace - 3)
+        return scene.pod(image, cpus=cpus)
+    start = {"ebbtide": "exec", "forked": "fork"}[subject]
+    return scene.ours(workers, BUDGET, {"EBBTIDE_WORKER_START": start}, cpus=cpus)
 
 
 def drain(scene: Scene, subject: str, load: Load, seed: int) -> dict[str, float | None]:
@@ -72,9 +77,9 @@ def drain(scene: Scene, subject: str, load: Load, seed: int) -> dict[str, float 
 
 
 def boot_and_idle(scene: Scene, subject: str, load: Load) -> dict[str, float | None]:
-    """CPU from the start to the last worker consuming; then CPU and memory of the idle pod."""
-    pod = pod_of(scene, subject, load.workers).start()
-    scene.wait_for_consumers(load.workers, 120)
+    """CPU from the start to the last worker consuming; CPU and memory of the idle pod; memory after messages."""
+    pod = pod_of(scene, subject, load.workers, load.cpus).start()
+    scene.wait_for_consumers(load.workers, 300)
     boot_cpu = cpu_seconds(pod)
     wall = max(moment for _, moment in scene.account().consuming) - pod.started_at
     time.sleep(10)
@@ -83,18 +88,25 @@ def boot_and_idle(scene: Scene, subject: str, load: Load) -> dict[str, float | N
     time.sleep(IDLE_SECONDS)
     idle = (cpu_seconds(pod) - before) / (time.monotonic() - began)
     memory = pss_mebibytes(pod)
-    pod.delete(BUDGET.grace)
+    scene.send(messages(1, MESSAGES_PER_WORKER * load.workers, 0.01, 0.05))
+    scene.wait_until(lambda: len(scene.account().finished) == len(scene.sent), 180, "all messages are handled")
+    busy_memory = pss_mebibytes(pod)
+    if subject == "forked" and (pod.events("forkOff") or not pod.events("parentReady")):
+        raise RuntimeError(f"its workers were not forked: {pod.output()}")
+    deletion = pod.delete(BUDGET.grace)
     return {
+        "idle_deletion_seconds": round(deletion.seconds, 2),
         "boot_cpu_seconds": round(boot_cpu, 2),
         "boot_wall_seconds": round(wall, 2),
         "idle_millicores": round(idle * 1000, 1),
         "idle_pss_mebibytes": round(memory, 1),
+        "pss_after_messages_mebibytes": round(busy_memory, 1),
     }
 
 
 def idle_together(scene: Scene, load: Load) -> list[dict[str, object]]:
     """CPU of two idle pods in the same seconds on the same broker: what else the machine does meets both."""
-    pods = {subject: pod_of(scene, subject, load.workers).start() for subject in ("ebbtide", "simplest")}
+    pods = {subject: pod_of(scene, subject, load.workers).start() for subject in ("ebbtide", "forked", "simplest")}
     scene.wait_for_consumers(len(pods) * load.workers, 180)
     time.sleep(10)
     before = {subject: cpu_seconds(pod) for subject, pod in pods.items()}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from ebbtide_supervisor.command import command_doubts, command_problems, consumed_receivers
 from ebbtide_supervisor.environment import Environment, read_environment
+from ebbtide_supervisor.fork_proof import CLASSES, read_proof
 from ebbtide_supervisor.image_facts import recorded_transports
 from ebbtide_supervisor.image_rules import judge_transports
 from ebbtide_supervisor.outcome import ExitStatus
@@ -95,12 +96,13 @@ def _prepare_state_directory(environment: Environment) -> list[str]:
     directory = environment.state_directory
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for stale in (environment.stop_file, environment.socket, environment.status_file):
+        lessons = directory / "lessons.json"
+        for stale in (environment.stop_file, environment.socket, environment.status_file, lessons):
             stale.unlink(missing_ok=True)
         probe = directory / "writable"
         probe.write_bytes(b"x" * 4096)
         probe.unlink()
-        _copy_opcache(directory / "opcache")
+        _copy_opcache(directory / "opcache", skip=forks(environment))
         shutil.rmtree(directory / "workers", ignore_errors=True)
         (directory / "workers").mkdir()
     except OSError as error:
@@ -110,18 +112,31 @@ def _prepare_state_directory(environment: Environment) -> list[str]:
     return []
 
 
-def _copy_opcache(target: Path) -> None:
-    """PHP 8.2 refuses a read-only opcache.file_cache, so the one built into the image is copied into memory."""
+def _copy_opcache(target: Path, *, skip: bool) -> None:
+    """PHP 8.2 refuses a read-only opcache.file_cache, so the one built into the image is copied into memory.
+
+    Forked workers have compiled code in shared memory; should they have to boot by themselves, the first compiles.
+    """
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
-    if BUILT_OPCACHE.is_dir():
+    if BUILT_OPCACHE.is_dir() and not skip:
         shutil.copytree(BUILT_OPCACHE, target, dirs_exist_ok=True, copy_function=shutil.copyfile)
+
+
+def forks(environment: Environment) -> bool:
+    """Whether workers are forked: where it is asked for, and the image's build has found nothing against it."""
+    return environment.worker_start == "fork" and not read_proof().reasons
 
 
 def container_variables(environment: Environment, command: Sequence[str]) -> dict[str, str]:
     """What supervisord.conf, `consume` and PHP read, defaults filled in."""
     variables = environment.variables() | {
         "EBBTIDE_WORKER_COMMAND": shlex.join(command),
+        "EBBTIDE_HOME": str(HERE),
+        "EBBTIDE_PARENTS": str(int(forks(environment))),
+        "EBBTIDE_FORK_SOCKET": str(environment.fork_socket),
+        "EBBTIDE_FORK_CLASSES": str(CLASSES),
+        "EBBTIDE_OPCACHE_MEBIBYTES": str(read_proof().opcache_mebibytes),
         "EBBTIDE_RECOVER_PROCESSES": str(int(environment.recover_after_seconds > 0)),
         "EBBTIDE_OPCACHE_DIRECTORY": str(environment.state_directory / "opcache"),
         "HOSTNAME": os.environ.get("HOSTNAME") or os.uname().nodename,

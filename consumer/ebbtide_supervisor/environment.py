@@ -61,6 +61,7 @@ NUMBERS: Final[dict[str, WholeNumber]] = {
 WORDS: Final[dict[str, Word]] = {
     "WORKER_KIND": Word(("symfonyMessenger", "command"), "symfonyMessenger", "what a worker is"),
     "DRAIN": Word(("signal", "stopFile"), "signal", "how a worker is asked to finish"),
+    "WORKER_START": Word(("exec", "fork"), "exec", "whether each worker boots, or is forked from one that has"),
     "STOP_SIGNAL": Word(("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "WINCH"), "TERM", "what finishes a worker"),
 }
 
@@ -70,6 +71,7 @@ class Environment:
     """The checked environment. Times in seconds, memory in MiB."""
 
     worker_kind: str
+    worker_start: str
     processes: int
     stop_signal: str
     drain: str
@@ -99,6 +101,18 @@ class Environment:
         return self.state_directory / "status"
 
     @property
+    def fork_socket(self) -> Path:
+        """Where the parent of the workers, and each new worker, meets PID 1."""
+        return self.state_directory / "fork.sock"
+
+    def time_limit_of(self, worker: int) -> int:
+        """When this worker rotates. The workers of a pod start together: without a spread over the last fifth of the
+        limit they would all rotate in the same second. By number, so that it is the same at each of its starts.
+        """
+        limit = self.time_limit_seconds if self.worker_kind == "symfonyMessenger" else 0
+        return limit - limit * worker // (5 * self.processes)
+
+    @property
     def signal_number(self) -> signal.Signals:
         return signal.Signals[f"SIG{self.stop_signal}"]
 
@@ -122,7 +136,7 @@ def read_environment(variables: Mapping[str, str]) -> tuple[Environment | None, 
     if problems:
         return None, [*problems, *_state_directory_problems(variables)]
     _fill_budget(numbers, takes_messages_until_its_limit=_ends_at_a_limit(values))
-    problems += _budget_problems(numbers) + _state_directory_problems(variables)
+    problems += _budget_problems(numbers) + _start_problems(values) + _state_directory_problems(variables)
     if problems:
         return None, problems
     everything = {name.lower(): value for name, value in {**values, **numbers}.items()}
@@ -185,6 +199,13 @@ def _budget_problems(numbers: Mapping[str, int | None]) -> list[str]:
             f"{longest}), or a message that is still being handled is given to a second worker; write {longest + 30}"
         )
     return problems
+
+
+def _start_problems(values: Mapping[str, int | str]) -> list[str]:
+    if values["WORKER_START"] == "exec" or values["WORKER_KIND"] == "symfonyMessenger":
+        return []
+    text = f"{PREFIX}WORKER_START: only a symfonyMessenger worker can be forked after its boot (got fork with kind "
+    return [text + f"{values['WORKER_KIND']}); write exec"]
 
 
 def _state_directory(variables: Mapping[str, str]) -> Path:

@@ -75,6 +75,12 @@ class Gate:
         if worker == self.probe:
             self.probe = None
 
+    def not_started(self, worker: int) -> None:
+        """A start came to nothing, and not by the worker's own fault: it does not count."""
+        if worker == self.probe:
+            self.probe = None
+            self._next_probe_at = 0.0
+
     def next_start_at(self) -> float | None:
         """When a start may become possible by time alone, None when something else must happen first."""
         return None if self.is_open or self.probe is not None else self._next_probe_at

@@ -20,18 +20,26 @@ from supervisor.states import SupervisorStates
 
 from ebbtide_supervisor.environment import read_environment
 from ebbtide_supervisor.events import emit
+from ebbtide_supervisor.fork_proof import read_proof
+from ebbtide_supervisor.forks import Forks
+from ebbtide_supervisor.memory import Memory
 from ebbtide_supervisor.outcome import ExitStatus
 from ebbtide_supervisor.pool import Pool
 from ebbtide_supervisor.status import StatusFile
 from ebbtide_supervisor.wakeup import Wakeup
-from ebbtide_supervisor.worker import Process, Worker
+from ebbtide_supervisor.worker import Parent, Process, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ebbtide_supervisor.environment import Environment
+
 PROGRAM: Final = "worker"
 RECOVER: Final = "recover"
+PARENT: Final = "parent"
 ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+# prctl(2); Python has no name for it.
+PR_SET_CHILD_SUBREAPER: Final = 36
 # How often medusa may look whether a deferred answer is there, and how long a last answer may hold up the end.
 DEFERRED_SECONDS: Final = 0.01
 LAST_ANSWER_SECONDS: Final = 0.1
@@ -49,7 +57,9 @@ class Plugin:
             raise ValueError("; ".join(problems))
         self._supervisord = supervisord
         self._environment = environment
-        self._pool = Pool(environment, _adopt_workers(supervisord), emit)
+        self._forks = self._make_forks()
+        self._pool = Pool(environment, _adopt_workers(supervisord, environment), emit, self._forks)
+        self._memory = Memory(emit)
         self._status = StatusFile(environment.status_file)
         self._wakeup = Wakeup(self._step, self._survive)
         self._pool.wake = self._wakeup.soon
@@ -58,6 +68,20 @@ class Plugin:
         self._finished_at: float | None = None
         events.subscribe(events.SupervisorRunningEvent, self._begin)
         events.subscribe(events.Tick5Event, self._tick)
+
+    def _make_forks(self) -> Forks | None:
+        if self._environment.worker_start != "fork":
+            return None
+        reasons = read_proof().reasons or _orphans_go_elsewhere()
+        if reasons:
+            emit("forkOff", reason="; ".join(reasons))
+            return None
+        group = self._supervisord.process_groups[PARENT]
+        ((name, process),) = group.processes.items()
+        parent = Parent(process.config)
+        parent.group = group
+        group.processes[name] = parent
+        return Forks(self._environment, parent, emit, self._survive)
 
     # The remote calls.
 
@@ -109,11 +133,22 @@ class Plugin:
         if self._tick_is_due:
             self._tick_is_due = False
             self._pool.report_overdue()
+            if self._forks is not None:
+                self._forks.look_at_memory()
+            self._look_at_memory()
         self._status.write(self._pool.phase, ever_ready=self._pool.ever_ready, counts=self._pool.counts())
         if self._unanswered:
             self._wakeup.after(2 * DEFERRED_SECONDS) if self._pool.drain and self._pool.drain.ended else None
         if self._pool.finished:
             self._finish()
+
+    def _look_at_memory(self) -> None:
+        pool = self._pool
+        workers = [worker.pid for worker in pool.workers if worker.alive]
+        parents = [
+            process.pid for process in self._supervisord.process_groups[PARENT].processes.values() if process.pid
+        ]
+        self._memory.look(time.monotonic(), workers, parents, ready=pool.counts()["ready"] == len(pool.workers))
 
     def _finish(self) -> None:
         now = time.monotonic()
@@ -138,12 +173,26 @@ class Plugin:
             self._supervisord.options.mood = SupervisorStates.SHUTDOWN
 
 
-def _adopt_workers(supervisord: Any) -> list[Worker]:
+def _orphans_go_elsewhere() -> tuple[str, ...]:
+    """A forked worker comes to whoever takes in this container's orphans: PID 1, or who has asked for them."""
+    if os.getpid() == 1:
+        return ()
+    import ctypes  # noqa: PLC0415  # 1 MB, and nobody needs it who is PID 1
+
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0:
+        return ()
+    why = os.strerror(ctypes.get_errno())
+    return (f"supervisord is not PID 1 (got {os.getpid()}) and cannot take in orphans ({why})",)
+
+
+def _adopt_workers(supervisord: Any, environment: Environment) -> list[Worker]:
     """Replace the group's processes, none of them started yet, by ours."""
     group = supervisord.process_groups[PROGRAM]
     workers = []
     for name, process in group.processes.items():
         worker = Worker(process.config, int(name.rpartition("-")[2]))
+        limit = environment.time_limit_of(worker.number)
+        worker.config.environment["EBBTIDE_PROCESS_TIME_LIMIT_SECONDS"] = str(limit)
         worker.group = group
         group.processes[name] = worker
         workers.append(worker)

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     from ebbtide_supervisor.environment import Environment
     from ebbtide_supervisor.events import Emit
+    from ebbtide_supervisor.forks import Forks
     from ebbtide_supervisor.worker import Worker
 
 # A worker that rotates sooner than this waits for it: --limit=1 must not become a fork loop.
 SHORTEST_ROTATION_SECONDS: Final = 1.0
 # How often a worker that may be ready is looked at.
 LOOK_SECONDS: Final = 0.5
-# Forks of one step, some 3 ms each: a SIGTERM must not wait for 70 of them.
+# Starts of one step, some 3 ms each: a SIGTERM must not wait for 70 of them.
 STARTS_PER_STEP: Final = 10
 # One that is never found asleep is busy, not booting, after this long.
 LONGEST_BOOT_SECONDS: Final = 30.0
@@ -31,10 +32,16 @@ LONGEST_BOOT_SECONDS: Final = 30.0
 class Pool:
     """Owns the workers' lives. `wake_at` is told when `step` has to run again, in monotonic seconds."""
 
-    def __init__(self, environment: Environment, workers: Sequence[Worker], emit: Emit) -> None:
+    def __init__(
+        self, environment: Environment, workers: Sequence[Worker], emit: Emit, forks: Forks | None = None
+    ) -> None:
         self.environment = environment
         self.workers = workers
         self.emit = emit
+        self.forks = forks
+        if forks is not None:
+            forks.on_start = self._report_start
+            forks.on_refusal = self._take_back
         self.gate = Gate()
         self.progress = Progress(environment.state_directory)
         self.drain: Drain | None = None
@@ -46,6 +53,7 @@ class Pool:
         self._began_at = self._ready_since = time.monotonic()
         self._ended: list[tuple[Worker, int, float]] = []
         self._due: dict[Worker, float] = {}  # who wants to start, and from when on
+        self._begun: set[Worker] = set()  # who has been started before
         self._held_since: float | None = None
         self._parked: set[Worker] = set()  # who found the stop file
         self._all_parked_at: float | None = None
@@ -64,6 +72,7 @@ class Pool:
         self.emit(
             "containerStarted",
             processes=len(self.workers),
+            start=environment.worker_start,
             drain=environment.drain,
             stopWaitSeconds=environment.stop_wait_seconds,
             graceSeconds=environment.grace_seconds,
@@ -75,6 +84,8 @@ class Pool:
         """Stop starting workers and ask those that run to finish. Asking twice changes nothing."""
         if self.drain is None:
             self._due.clear()
+            if self.forks is not None:
+                self.forks.stop()
             self.drain = Drain(self.environment, self.workers, self.emit, by, in_flight=self.in_flight())
             self.drain.ask_again(self._booting())
             self.exit_status = exit_status
@@ -151,6 +162,8 @@ class Pool:
             self._check_parked(now)
             self._look(now)
             self._check_start_deadline(now)
+            if self.forks is not None:
+                self.forks.step(now)
             self._start_due(now)
         upcoming = [at for at in self._appointments(now) if at is not None]
         if upcoming:
@@ -272,16 +285,32 @@ class Pool:
             if not self.gate.may_start(now):
                 break
             del self._due[worker]
-            again = worker.started_at > 0
             self.progress.forget(worker.number)
             self.gate.started(worker.number, now)  # Even in vain: where no process is allowed it must not be a loop.
-            why_not = worker.start()
-            if why_not is not None:
-                self.emit("workerNotStarted", worker=worker.number, reason=why_not)
-                self._hold(worker, 0.0, now)
-                continue
-            probe = self._held_since is not None and worker.number == self.gate.probe
-            self.emit("workerStarted", worker=worker.number, pid=worker.pid, again=again, probe=probe)
+            if self.forks is not None and self.forks.is_on:
+                self.forks.ask_for(worker)
+            elif (why_not := worker.start()) is not None:
+                self._take_back(worker, why_not)
+            else:
+                self._report_start(worker)
+
+    def _report_start(self, worker: Worker) -> None:
+        again = worker in self._begun
+        self._begun.add(worker)
+        probe = self._held_since is not None and worker.number == self.gate.probe
+        self.emit("workerStarted", worker=worker.number, pid=worker.pid, again=again, probe=probe)
+        self.wake()
+
+    def _take_back(self, worker: Worker, why_not: str | None) -> None:
+        """A worker was not started: the system allowed no process, or the parent has ended meanwhile (None)."""
+        now = time.monotonic()
+        if why_not is None:
+            self.gate.not_started(worker.number)
+            self._due[worker] = now
+        else:
+            self.emit("workerNotStarted", worker=worker.number, reason=why_not)
+            self._hold(worker, 0.0, now)
+        self.wake()
 
     def _appointments(self, now: float) -> list[float | None]:
         if self.finished:
@@ -293,6 +322,8 @@ class Pool:
             times.append(self._all_parked_at + self.environment.grace_seconds)
         if self._due:
             times.append(self.gate.next_start_at())
+        if self.forks is not None:
+            times.append(self.forks.next_at())
         if any(worker.alive and not worker.ready for worker in self.workers):
             times.append(now + min(LOOK_SECONDS, self.gate.settle_seconds / 3))
         if not self.ever_ready:

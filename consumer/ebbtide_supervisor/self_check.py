@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ebbtide_supervisor.command import command_doubts, command_problems
 from ebbtide_supervisor.entrypoint import container_variables
 from ebbtide_supervisor.environment import read_environment
+from ebbtide_supervisor.fork_proof import prove
 from ebbtide_supervisor.image_facts import gather
 from ebbtide_supervisor.image_rules import Finding, judge_image
 
@@ -48,7 +49,12 @@ def _check_application(
     opcache = os.environ.get("EBBTIDE_OPCACHE_DIRECTORY")
     with tempfile.TemporaryDirectory() as scratch:
         os.environ.update(container_variables(environment, command) | {"EBBTIDE_OPCACHE_DIRECTORY": scratch})
-        findings = judge_image(gather(console, os.environ, record=record), environment)
+        facts = gather(console, os.environ, record=record)
+        findings = judge_image(facts, environment)
+        if record and facts.php is not None and facts.transports:
+            proof = prove(console, [transport.name for transport in facts.transports], facts.php, dict(os.environ))
+            text = "fork: workers of this image boot by themselves each, and are not forked from one that has booted: "
+            findings += [Finding(text + reason, is_error=False) for reason in proof.reasons]
     if opcache is not None and not any(finding.is_error for finding in findings):
         _fill_opcache(console, opcache)
     return findings

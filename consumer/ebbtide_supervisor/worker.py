@@ -26,6 +26,19 @@ class Process(Subprocess):  # type: ignore[misc]
         super().__init__(config)
         config.make_dispatchers = lambda _process: ({}, {})
 
+    @property
+    def alive(self) -> bool:
+        return bool(self.pid)
+
+    def begin(self) -> str | None:
+        """Fork and exec it. None, or why the system did not allow it."""
+        self.spawn()
+        if self.pid:
+            return None
+        if self.state == ProcessStates.BACKOFF:
+            self.give_up()  # Out of stock's own retries: who calls this decides when to try again.
+        return str(self.spawnerr)
+
     def _prepare_child_fds(self) -> None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.closerange(3, self.config.options.minfds)
@@ -54,24 +67,28 @@ class Worker(Process):
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
-    @property
-    def alive(self) -> bool:
-        return bool(self.pid)
-
     def lived_seconds(self, now: float) -> float:
         return round(now - self.started_at, 3)
 
     def start(self) -> str | None:
-        """Fork and exec the worker. None, or why the system did not allow it."""
+        """Let it boot by itself. None, or why the system did not allow it."""
+        self._is_new()
+        return self.begin()
+
+    def adopt(self, pid: int) -> None:
+        """Take on a process that the parent has forked: what `spawn` does after a fork of its own."""
+        self._is_new()
+        self.killing = self.system_stop = self.administrative_stop = False
+        self.exitstatus = None
+        self.laststart = time.time()
+        self.change_state(ProcessStates.STARTING)
+        self.dispatchers, self.pipes = self.config.make_dispatchers(self)
+        self._spawn_as_parent(pid)
+
+    def _is_new(self) -> None:
         self.started_at = time.monotonic()
         self.ready = self.killed = False
         self._cpu_ticks = -1
-        self.spawn()
-        if self.pid:
-            return None
-        if self.state == ProcessStates.BACKOFF:
-            self.give_up()  # Out of stock's own retries: the gate decides when to try again.
-        return str(self.spawnerr)
 
     def ask(self) -> None:
         """Ask it to finish."""
@@ -120,6 +137,35 @@ class Worker(Process):
         ticks, before = int(fields[11]) + int(fields[12]), self._cpu_ticks
         self._cpu_ticks = ticks
         return fields[0] == "S" and ticks == before
+
+
+class Parent(Process):
+    """The process that workers are forked from. It has no message, so that it may be killed at any moment."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.started_at = 0.0  # monotonic seconds
+        self.on_end: Callable[[int], None] = lambda _status: None
+
+    def begin(self) -> str | None:
+        self.started_at = time.monotonic()
+        return super().begin()
+
+    def end(self) -> None:
+        if self.alive:
+            self.kill(signal.SIGKILL)
+
+    def finish(self, pid: int, sts: int) -> None:
+        super().finish(pid, sts)
+        self.on_end(sts)
+
+    def resident_mebibytes(self) -> float:
+        """What of it is in memory now, shared or not; 0 for one that has ended."""
+        try:
+            pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
+        except OSError:
+            return 0.0
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1048576
 
 
 def _is_group(group: int) -> bool:

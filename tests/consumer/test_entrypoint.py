@@ -244,9 +244,7 @@ def run_consume(image: Path, directory: Path, *command: str, **variables: str) -
         "HOSTNAME": "pod-a",
         "EBBTIDE_STATE_DIRECTORY": str(directory),
         "EBBTIDE_PROCESS_NUMBER": "3",
-        "EBBTIDE_PROCESSES": "10",
-        "EBBTIDE_WORKER_KIND": "symfonyMessenger",
-        "EBBTIDE_TIME_LIMIT_SECONDS": "3600",
+        "EBBTIDE_PROCESS_TIME_LIMIT_SECONDS": "0",
     } | variables
     argv = [str(image / "consume"), *command]
     return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
@@ -259,19 +257,15 @@ def test_consume_does_not_start_while_the_stop_file_is_there(image: Path, tmp_pa
     assert (tmp_path / "stop").exists(), "one worker that takes the file away lets 69 others start again"
 
 
-def test_consume_spreads_the_time_limit_over_the_last_fifth(image: Path, tmp_path: Path) -> None:
-    limits = [
-        int(run_consume(image, tmp_path, "echo", EBBTIDE_PROCESS_NUMBER=str(number)).stdout.rpartition("=")[2])
-        for number in range(10)
-    ]
-    assert limits == [3600 - 72 * number for number in range(10)]
+def test_consume_gives_the_worker_the_time_limit_that_is_its_own(image: Path, tmp_path: Path) -> None:
+    done = run_consume(image, tmp_path, "echo", "a", EBBTIDE_PROCESS_TIME_LIMIT_SECONDS="3384")
+    assert done.stdout == "a --time-limit=3384\n"
 
 
-@pytest.mark.parametrize("variables", [{"EBBTIDE_TIME_LIMIT_SECONDS": "0"}, {"EBBTIDE_WORKER_KIND": "command"}])
-def test_consume_adds_no_time_limit_where_there_is_none(image: Path, tmp_path: Path, variables: dict[str, str]) -> None:
-    assert run_consume(image, tmp_path, "echo", "a", **variables).stdout == "a\n"
+def test_consume_adds_no_time_limit_where_there_is_none(image: Path, tmp_path: Path) -> None:
+    assert run_consume(image, tmp_path, "echo", "a").stdout == "a\n"
 
 
 def test_consume_becomes_the_worker_so_that_the_signal_reaches_it(image: Path, tmp_path: Path) -> None:
-    done = run_consume(image, tmp_path, "sh", "-c", 'echo "$PPID"', EBBTIDE_WORKER_KIND="command")
+    done = run_consume(image, tmp_path, "sh", "-c", 'echo "$PPID"')
     assert done.stdout.strip() == str(os.getpid()), "a shell in between dies of SIGTERM while PHP still works"

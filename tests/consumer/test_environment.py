@@ -87,3 +87,24 @@ def test_a_drain_by_stop_file_waits_for_the_time_limit_too() -> None:
     assert problems == []
     assert environment is not None
     assert environment.stop_wait_seconds == 300 + 60 + 10
+
+
+def test_a_pod_s_workers_rotate_spread_over_the_last_fifth_of_the_limit() -> None:
+    environment, _ = read_environment({"EBBTIDE_PROCESSES": "10"})
+    assert environment is not None
+    assert [environment.time_limit_of(number) for number in range(10)] == [3600 - 72 * number for number in range(10)]
+
+
+@pytest.mark.parametrize("variables", [{"EBBTIDE_TIME_LIMIT_SECONDS": "0"}, {"EBBTIDE_WORKER_KIND": "command"}])
+def test_where_nobody_rotates_by_time_no_worker_gets_a_limit(variables: dict[str, str]) -> None:
+    environment, _ = read_environment(variables | {"EBBTIDE_PROCESSES": "10"})
+    assert environment is not None
+    assert [environment.time_limit_of(number) for number in (0, 9)] == [0, 0]
+
+
+def test_only_a_symfony_worker_can_be_forked() -> None:
+    environment, problems = read_environment({"EBBTIDE_WORKER_START": "fork", "EBBTIDE_WORKER_KIND": "command"})
+    assert environment is None
+    assert len(problems) == 1
+    assert "EBBTIDE_WORKER_START" in problems[0]
+    assert "write exec" in problems[0]

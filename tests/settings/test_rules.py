@@ -79,3 +79,14 @@ def test_a_consumer_that_reaches_no_broker_is_told_so():
     assert ("N-02", Level.WARNING, "egress") not in found(
         network={"egress": [{"cidr": "10.20.0.7/32", "ports": [6379]}]}
     )
+
+
+def test_a_request_that_was_measured_is_not_doubted_and_one_below_it_is():
+    def memory(**values):
+        return "V-28" in {rule for rule, *_ in found(resources={"memory": values})}
+
+    assert memory(request="2Gi"), "70 processes may use more, and nobody has looked"
+    measured = {"shared": "100Mi", "process": "20Mi"}
+    assert not memory(measured=measured)
+    assert not memory(measured=measured, request="2Gi")
+    assert memory(measured=measured, request="1Gi")

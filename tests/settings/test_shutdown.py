@@ -47,6 +47,26 @@ def test_memory_covers_every_process_at_its_own_limit():
     assert subject.memory_request_bytes == subject.memory_limit_bytes
 
 
+def test_forked_processes_get_room_for_what_they_share_besides_every_process_at_its_own_limit():
+    """Growth up to the limit is as possible as without: above the container's limit the kernel kills all of them."""
+    forked, booted = (consumer(worker={**CONSUMER["worker"], "start": start}) for start in ("fork", "exec"))
+    assert forked.memory_limit_bytes == booted.memory_limit_bytes + 192 * 1024**2
+
+
+def test_what_was_measured_is_what_a_pod_requests_and_never_where_it_is_killed():
+    worker = {**CONSUMER["worker"], "start": "fork", "memoryLimit": "150M"}
+    measured = {"shared": "100Mi", "process": "20Mi"}
+    derived = consumer(worker=worker)
+    subject = consumer(worker=worker, resources={"memory": {"measured": measured}})
+    assert subject.memory_request_bytes == (100 + 70 * 20 + 36 + 64) * 1024**2
+    assert subject.memory_limit_bytes == derived.memory_limit_bytes
+
+
+def test_a_request_wins_over_what_was_measured():
+    memory = {"measured": {"shared": "100Mi", "process": "20Mi"}, "request": "4Gi"}
+    assert consumer(resources={"memory": memory}).memory_request_bytes == 4 * 1024**3
+
+
 def test_every_limit_of_a_worker_is_an_option_that_is_checked_between_messages():
     limits = {"messageLimit": 100, "failureLimit": 5, "memoryLimit": "150M", "sleep": "2s"}
     worker = ConsumerSettings.model_validate(

@@ -120,7 +120,9 @@ def _derived_values(consumer: ConsumerSettings) -> Iterator[Value]:
         yield Value("CPU request", format_cpu(consumer.cpu_request_millicores), "derived from worker.processes")
     limit = "derived from worker.processes and its memory limit"
     if resources.memory.request is None:
-        yield Value("memory request", format_memory(consumer.memory_request_bytes), limit)
+        source = limit if resources.memory.measured is None else "derived from resources.memory.measured"
+        yield Value("memory request", format_memory(consumer.memory_request_bytes), source)
     if resources.memory.limit is None:
         yield Value("memory limit", format_memory(consumer.memory_limit_bytes), limit)
+    yield Value("start of each process", consumer.worker.start_words, "derived from worker")
     yield Value("command of each process", " ".join(consumer.worker.argv), "derived from worker")

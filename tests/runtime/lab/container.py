@@ -86,6 +86,7 @@ class Pod:
         directory: an empty directory for this pod's bundle and volumes.
         volumes: path in the container -> directory of this machine, writable.
         open_files: the limit on open files; no higher than this machine's own, which may not be raisable.
+        cpus: a limit on CPU, as `limits.cpu` gives it; none if None.
     """
 
     image: Image
@@ -95,6 +96,7 @@ class Pod:
     open_files: int = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     name: str = "pod"
     user: int = USER
+    cpus: float | None = None
     lines: list[Line] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -331,6 +333,7 @@ class Pod:
             "linux": {
                 "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")],
                 "cgroupsPath": f"/{self.identity}",
+                "resources": {} if self.cpus is None else {"cpu": {"period": 100_000, "quota": int(self.cpus * 1e5)}},
                 "maskedPaths": ["/proc/kcore", "/proc/keys"],
                 "readonlyPaths": ["/proc/sys", "/proc/sysrq-trigger"],
             },

@@ -78,6 +78,8 @@ class Scene:
         **options: object,
     ) -> Pod:
         """A pod of the consumer image; `arguments` in place of the usual worker command."""
+        symfony = (environment or {}).get("EBBTIDE_WORKER_KIND", "symfonyMessenger") == "symfonyMessenger"
+        environment = {"EBBTIDE_WORKER_START": subjects.START if symfony else "exec", **(environment or {})}
         image = subjects.ours(self.application, processes, budget)
         if arguments is not None:
             image = replace(image, arguments=(image.arguments[0], *arguments))

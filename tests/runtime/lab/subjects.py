@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tests.runtime.lab.container import Image
 
 HOME = "/opt/ebbtide"
+# How the workers of our pods start where a test does not say it: the whole tier holds in both ways.
+START = os.environ.get("EBBTIDE_TEST_START", "exec")
 CONSUMER = Path(__file__).parents[3] / "consumer"
 WORKER = ("php", "bin/console", "messenger:consume", "githubevents", "--memory-limit=150M", "--no-interaction")
 # Ours appends a time limit of its own; the others are given one as the article does.

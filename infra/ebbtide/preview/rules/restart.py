@@ -22,6 +22,7 @@ _OWN_VARIABLES = {
     "EBBTIDE_DRAIN": "way to drain",
     "EBBTIDE_TIME_LIMIT_SECONDS": "time limit",
     "EBBTIDE_MEMORY_LIMIT_MEBIBYTES": "memory limit of a process",
+    "EBBTIDE_WORKER_START": "start of a process",
     "EBBTIDE_RECOVER_AFTER_SECONDS": "recovery of killed messages",
 }
 

@@ -158,15 +158,25 @@ class ConsumerSettings(JudgedModel):
         return self.resources.cpu.request or min(derived, self.resources.cpu.limit or derived)
 
     @property
+    def measured_memory_bytes(self) -> int | None:
+        """What a pod uses whose processes are as large as the largest that was measured, in whole MiB."""
+        measured = self.resources.memory.measured
+        if measured is None:
+            return None
+        processes = measured.shared + self.worker.processes * measured.process
+        return _in_mebibytes(processes + SUPERVISOR_MEMORY_BYTES + STATE_MEMORY_BYTES)
+
+    @property
     def derived_memory_limit_bytes(self) -> int:
-        """Every process at its own limit, the supervisor and the memory volumes, in whole MiB.
+        """Every process at its own limit, what they share, the supervisor and the memory volumes, in whole MiB.
 
         A pod that may use more than its limit loses all its messages at once: on cgroup v2 one process over
         the limit has the whole container killed (since Kubernetes 1.28).
         """
         processes = self.worker.processes * self.worker.process_memory_bytes
-        total = processes + SUPERVISOR_MEMORY_BYTES + STATE_MEMORY_BYTES
-        return -(-total // _MEBIBYTE) * _MEBIBYTE
+        # PHP counts what a process has inherited against its limit too: shared is what PHP does not count.
+        total = processes + self.worker.shared_memory_bytes + SUPERVISOR_MEMORY_BYTES + STATE_MEMORY_BYTES
+        return _in_mebibytes(total)
 
     @property
     def memory_limit_bytes(self) -> int:
@@ -176,7 +186,9 @@ class ConsumerSettings(JudgedModel):
     @property
     def memory_request_bytes(self) -> int:
         """Memory that the scheduler sets aside for one pod."""
-        return self.resources.memory.request or self.memory_limit_bytes
+        return self.resources.memory.request or min(
+            self.measured_memory_bytes or self.memory_limit_bytes, self.memory_limit_bytes
+        )
 
     @property
     def service_account_name(self) -> str:
@@ -208,6 +220,10 @@ class ConsumerSettings(JudgedModel):
 def _overlap(one: str, other: str) -> bool:
     """Whether one of two directories is, or holds, the other."""
     return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
+def _in_mebibytes(size: int) -> int:
+    return -(-size // _MEBIBYTE) * _MEBIBYTE
 
 
 def inject_names(consumers: Any) -> Any:

@@ -23,11 +23,24 @@ class CpuResources(SettingsModel):
     """No limit by default: throttling slows a drain down and distorts the CPU an HPA sees."""
 
 
+class MeasuredMemory(SettingsModel):
+    """What a busy pod was seen to use: the image's event `memoryMeasured` says both."""
+
+    shared: MemoryBytes
+    """What the pod's processes have in common: code, libraries, and with `start: fork` all that the boot made."""
+    process: MemoryBytes
+    """What the largest of its processes had for itself."""
+
+
 class MemoryResources(SettingsModel):
     """Memory of one pod."""
 
+    measured: MeasuredMemory | None = None
+    """What a busy pod was seen to use. The request follows from it; the limit does not, because the kernel kills the
+    whole container above it, and a process may grow up to its own limit."""
     request: MemoryBytes | None = None
-    """What the scheduler sets aside. Default: the limit, so that a node never runs out."""
+    """What the scheduler sets aside. Default: what was measured, and without that the limit, so that a node never
+    runs out."""
     limit: MemoryBytes | None = None
     """Where the kernel kills. Default: every process at its own limit, and the supervisor."""
 

@@ -101,13 +101,23 @@ def check_php_memory(consumer: ConsumerSettings) -> Iterator[Finding]:
 @consumer_rule(
     "V-28",
     Level.WARNING,
-    remedy="Measure a busy pod and request what it uses; processes times memoryLimit is safe.",
+    remedy="Write what the event memoryMeasured says of a busy pod as measured; processes times memoryLimit is safe.",
     source="The kubelet evicts those above their request first; 70 processes at 150M use up to 10500Mi.",
 )
 def check_memory_request(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """The memory request covers every process at its `memoryLimit`; with less, a node can run
-    out of memory although the scheduler thought it had room, and the kubelet evicts."""
+    """The memory request covers what a busy pod was measured to use, or else every process at its `memoryLimit`; with
+    less, a node can run out of memory although the scheduler thought it had room, and the kubelet evicts."""
     worker = consumer.worker
+    measured = consumer.measured_memory_bytes
+    if measured is not None:
+        if consumer.memory_request_bytes < measured:
+            yield Finding(
+                ("resources", "memory", "request"),
+                f"{format_memory(consumer.memory_request_bytes)} is less than a pod uses whose {worker.processes} "
+                f"processes are as large as the largest that was measured ({format_memory(measured)})",
+                "leave it out, or measure again",
+            )
+        return
     peak = worker.processes * worker.memory_limit
     if consumer.memory_request_bytes < peak:
         yield Finding(

@@ -1,0 +1,312 @@
+"""Workers forked from a parent that has booted the application once (consumer/fork/hook.php), instead of one boot each.
+
+The parent forks twice, so that the kernel gives each worker to PID 1: its signals, its exit status and everything
+else are then as for a worker that PID 1 has forked itself. One unix socket:
+
+    parent -> PID 1   parent                      booted; this connection stays
+    PID 1 -> parent   NUMBER TIMELIMIT TOKEN      fork this worker
+    parent -> PID 1   failed TOKEN REASON         the system allows no process
+    parent -> PID 1   refused REASON              booting has left something behind that children must not share
+    worker -> PID 1   worker TOKEN                on a connection of its own: forked, has run nothing yet
+    PID 1 -> worker   go                          taken on; or the connection is closed, and the worker is gone
+
+So no worker runs that PID 1 does not know, whatever becomes of the parent, and nobody ever waits for the parent: a
+drain forgets the tokens. Who a worker is the kernel says (SO_PEERCRED), not the worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import socket
+import struct
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from supervisor.medusa import asyncore_25 as asyncore
+
+from ebbtide_supervisor.outcome import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ebbtide_supervisor.environment import Environment
+    from ebbtide_supervisor.events import Emit
+    from ebbtide_supervisor.worker import Parent, Worker
+
+# A boot that takes longer is a hang: then workers boot by themselves, within the start deadline.
+LONGEST_BOOT_SECONDS: Final = 60.0
+# A fork takes milliseconds; a node out of CPU needs longer for 70 of them.
+LONGEST_ANSWER_SECONDS: Final = 30.0
+# A parent that ends before it has forked anybody is tried again so often, so long after its start.
+MOST_FAILURES: Final = 3
+RETRY_SECONDS: Final = 1.0
+# One that has been ready for so long has not failed to work: somebody has killed it.
+LONG_LIFE_SECONDS: Final = 10.0
+# Its memory is everybody's: more than this beyond what it had when it was ready, and another takes its place.
+GROWTH_FACTOR: Final = 1.5
+GROWTH_MEBIBYTES: Final = 32
+LONGEST_LINE: Final = 4096
+
+
+@dataclass
+class Request:
+    """A worker that the parent was asked for, or will be as soon as it has booted."""
+
+    worker: Worker
+    sent_at: float | None = None
+
+
+class Forks:
+    """The parent's life, and the workers it was asked for. `on_start` and `on_refusal` answer each request once."""
+
+    def __init__(self, environment: Environment, parent: Parent, emit: Emit, on_error: Callable[[], None]) -> None:
+        self.is_on = True
+        self.on_start: Callable[[Worker], None] = lambda _worker: None
+        self.on_refusal: Callable[[Worker, str | None], None] = lambda _worker, _reason: None
+        self._environment = environment
+        self._parent = parent
+        self._emit = emit
+        self._on_error = on_error
+        self._requests: dict[str, Request] = {}
+        self._channel: Caller | None = None
+        self._failures = 0
+        self._why_killed: str | None = None
+        self._start_at = 0.0
+        self._ready_mebibytes = 0.0
+        parent.on_end = self._parent_ended
+        self._listen()
+
+    def _listen(self) -> None:
+        path = self._environment.fork_socket
+        path.unlink(missing_ok=True)
+        self._door = socket.socket(socket.AF_UNIX)
+        self._door.bind(str(path))
+        path.chmod(0o700)
+        self._door.listen(1024)
+        self._door.settimeout(0)
+        asyncore.socket_map[self._door.fileno()] = Door(self._door, self._hear, self._on_error)
+
+    # What the pool asks.
+
+    def ask_for(self, worker: Worker) -> None:
+        """Have this worker forked: now, or when the parent has booted."""
+        token = secrets.token_hex(8)
+        self._requests[token] = Request(worker)
+        self._send(token)
+
+    def step(self, now: float) -> None:
+        """See to the parent."""
+        if not self.is_on:
+            return
+        if not self._parent.alive:
+            if now >= self._start_at:
+                self._start_parent(now)
+        elif self._channel is None and now >= self._parent.started_at + self._boot_seconds:
+            self._failures = MOST_FAILURES  # Each try would cost as much again.
+            self._kill(f"has not booted within {self._boot_seconds:g} s")
+        elif any(now >= at + LONGEST_ANSWER_SECONDS for at in self._sent_at()):
+            self._kill(f"has not forked a worker within {LONGEST_ANSWER_SECONDS:g} s")
+
+    def next_at(self) -> float | None:
+        """When `step` has something to do by time alone."""
+        if not self.is_on:
+            return None
+        if not self._parent.alive:
+            return self._start_at
+        if self._channel is None:
+            return self._parent.started_at + self._boot_seconds
+        return min((at + LONGEST_ANSWER_SECONDS for at in self._sent_at()), default=None)
+
+    def look_at_memory(self) -> None:
+        """Replace a parent that has grown: each of its children would begin with that."""
+        if self._channel is None or self._requests or not self.is_on:
+            return
+        most = GROWTH_FACTOR * self._ready_mebibytes + GROWTH_MEBIBYTES
+        if (now := self._parent.resident_mebibytes()) > most:
+            self._kill(f"has grown from {self._ready_mebibytes:.0f} to {now:.0f} MiB", is_failure=False)
+
+    def stop(self) -> None:
+        """A drain: nobody starts any more. Who was asked for is turned away, and nobody waits for the parent."""
+        self.is_on = False
+        self._requests.clear()
+        self._parent.end()
+
+    # The parent.
+
+    @property
+    def _boot_seconds(self) -> float:
+        return min(LONGEST_BOOT_SECONDS, self._environment.start_deadline_seconds / 4)
+
+    def _sent_at(self) -> list[float]:
+        return [request.sent_at for request in self._requests.values() if request.sent_at is not None]
+
+    def _start_parent(self, now: float) -> None:
+        self._start_at = now + RETRY_SECONDS
+        self._why_killed = None
+        if (why_not := self._parent.begin()) is not None:
+            self._fail(f"the parent cannot be started: {why_not}")
+
+    def _kill(self, reason: str, *, is_failure: bool = True) -> None:
+        self._why_killed = f"the parent {reason}"
+        self._failures += is_failure
+        self._parent.end()
+
+    def _parent_ended(self, wait_status: int) -> None:
+        was_ready = self._channel is not None
+        self._hang_up()
+        if not self.is_on:
+            return
+        if was_ready and time.monotonic() > self._parent.started_at + LONG_LIFE_SECONDS:
+            self._failures = 0
+        reason = self._why_killed or "the parent ended by itself"
+        seconds = round(time.monotonic() - self._parent.started_at, 3)
+        self._emit("parentEnded", reason=reason, **describe(wait_status), seconds=seconds)
+        self._start_at = max(time.monotonic(), self._parent.started_at + RETRY_SECONDS)
+        lost = [token for token, request in self._requests.items() if was_ready and request.sent_at is not None]
+        if self._why_killed is None:
+            self._fail(f"{reason} {'after' if was_ready else 'before'} it had booted")
+        elif self._failures >= MOST_FAILURES:
+            self._give_up(reason)
+        for token in lost:
+            self._refuse(token, None)
+
+    def _fail(self, reason: str) -> None:
+        self._failures += 1
+        if self._failures >= MOST_FAILURES:
+            self._give_up(reason)
+
+    def _give_up(self, reason: str) -> None:
+        """Workers boot by themselves from now on: a container that consumes at a higher price, and not an idle one."""
+        if not self.is_on:
+            return
+        self.is_on = False
+        self._emit("forkOff", reason=reason)
+        self._parent.end()
+        for token in list(self._requests):
+            self._refuse(token, None)
+
+    def _refuse(self, token: str, reason: str | None) -> None:
+        request = self._requests.pop(token, None)
+        if request is not None:
+            self.on_refusal(request.worker, reason)
+
+    def _hang_up(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+    # The socket.
+
+    def _send(self, token: str) -> None:
+        if self._channel is None:
+            return
+        request = self._requests[token]
+        number = request.worker.number
+        request.sent_at = time.monotonic()
+        # One that does not read is found by the time that its answer takes.
+        self._channel.say(f"{number} {self._environment.time_limit_of(number)} {token}\n")
+
+    def _hear(self, caller: Caller, line: str) -> None:
+        word, _, rest = line.partition(" ")
+        if word == "worker":
+            self._take_on(caller, rest)
+        elif not self.is_on or caller.pid != self._parent.pid:
+            caller.close()
+        elif word == "parent":
+            self._channel = caller
+            self._ready_mebibytes = self._parent.resident_mebibytes()
+            seconds = round(time.monotonic() - self._parent.started_at, 3)
+            self._emit("parentReady", pid=caller.pid, seconds=seconds, mebibytes=round(self._ready_mebibytes))
+            for token in list(self._requests):
+                self._send(token)
+        elif word == "refused":
+            self._give_up(rest)
+        elif word == "failed":
+            token, _, reason = rest.partition(" ")
+            self._refuse(token, reason)
+
+    def _take_on(self, caller: Caller, token: str) -> None:
+        request = self._requests.get(token)
+        # A word that could be sent is one to a process that has not ended: PID 1 has not reaped it unknown.
+        if request is not None and caller.say("go\n"):
+            del self._requests[token]
+            self._failures = 0
+            request.worker.adopt(caller.pid)
+            self.on_start(request.worker)
+        caller.close()
+
+
+class Door:
+    """What supervisord's loop asks of the listening socket."""
+
+    def __init__(self, door: socket.socket, hear: Callable[[Caller, str], None], on_error: Callable[[], None]) -> None:
+        self._door = door
+        self._hear = hear
+        self.handle_error = on_error  # supervisord calls it inside its own except
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_read_event(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                connection, _ = self._door.accept()
+                Caller(connection, self._hear, self.handle_error)
+
+
+class Caller:
+    """One connection: the parent's, or a worker's."""
+
+    def __init__(
+        self, connection: socket.socket, hear: Callable[[Caller, str], None], on_error: Callable[[], None]
+    ) -> None:
+        self.handle_error = on_error
+        self._connection = connection
+        self._hear = hear
+        self._heard = b""
+        self._is_open = True
+        connection.settimeout(0)
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        self.pid: int = struct.unpack("3i", credentials)[0]
+        asyncore.socket_map[connection.fileno()] = self
+
+    def say(self, line: str) -> bool:
+        """Whether it could be sent."""
+        try:
+            return self._connection.send(line.encode()) == len(line)
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            asyncore.socket_map.pop(self._connection.fileno(), None)
+            self._connection.close()
+
+    def readable(self) -> bool:
+        return self._is_open
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_read_event(self) -> None:
+        try:
+            data = self._connection.recv(LONGEST_LINE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+            return
+        *lines, self._heard = (self._heard + data).split(b"\n")
+        for line in lines:
+            if self._is_open:
+                self._hear(self, line.decode(errors="replace"))
+        if len(self._heard) > LONGEST_LINE:
+            self.close()

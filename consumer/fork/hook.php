@@ -1,0 +1,414 @@
+<?php
+
+/**
+ * Boots the application once, by its own console, and forks the workers from there.
+ *
+ * Runs before the console (auto_prepend_file) and then waits for one class: Symfony loads ConsoleCommandEvent when
+ * the kernel has booted and the command is known, and before any listener is made or any transport connects. There
+ * this process becomes the parent and stays; each child returns and is a worker like any other.
+ *
+ * PHP 7.4, like the oldest application that the image takes.
+ */
+
+declare(strict_types=1);
+
+namespace Ebbtide\Fork;
+
+/** What a boot must not leave behind, asked of this process itself. */
+final class Process
+{
+    /** @return array<int, string> what each open descriptor is */
+    public static function descriptors(): array
+    {
+        $open = [];
+        foreach (@scandir('/proc/self/fd') ?: [] as $name) {
+            if (ctype_digit($name) && false !== $target = @readlink("/proc/self/fd/$name")) {
+                $open[(int) $name] = $target;
+            }
+        }
+
+        return $open;
+    }
+
+    /**
+     * Descriptors that all children would share: their position, their lock, their connection.
+     *
+     * @param array<int, string> $before
+     *
+     * @return string[]
+     */
+    public static function openedSince(array $before): array
+    {
+        $harmless = array_merge(array_values($before), ['/dev/null', '/dev/urandom', '/dev/random']);
+        $opened = array_filter(self::descriptors(), static function (string $target) use ($harmless): bool {
+            // A second descriptor of the container's own output is what the console writes to.
+            return !\in_array($target, $harmless, true) && 0 !== strpos($target, '/proc/');
+        });
+
+        return array_values(array_unique($opened));
+    }
+
+    public static function threads(): int
+    {
+        return max(1, \count(@scandir('/proc/self/task') ?: []) - 2);
+    }
+}
+
+/** Waits for the moment to fork, then is the parent. */
+final class Hook
+{
+    private const MOMENT = 'Symfony\Component\Console\Event\ConsoleCommandEvent';
+    private const CONSUMES = 'Symfony\Component\Messenger\Worker';
+    private const STARTED = 'Symfony\Component\Messenger\Event\WorkerStartedEvent';
+    private const RUNNING = 'Symfony\Component\Messenger\Event\WorkerRunningEvent';
+    /** These tell a child where it is: it must be the child that loads them. */
+    public const OWN = [self::CONSUMES, self::STARTED, self::RUNNING];
+    public const NEEDS = [
+        'pcntl_fork', 'pcntl_waitpid', 'pcntl_sigprocmask', 'pcntl_signal_get_handler', 'posix_kill', 'posix_setpgid',
+        'stream_socket_client', 'debug_backtrace',
+    ];
+    private const COMMAND = 'messenger:consume';
+    private const STOPPED_BY_FILE = 37;
+    private const REFUSED = 70;
+    private const SIGNALS = [\SIGTERM, \SIGINT, \SIGQUIT, \SIGHUP, \SIGUSR1, \SIGUSR2, \SIGALRM, \SIGWINCH];
+
+    /** @var array<int, string> */
+    private $descriptors;
+    /** @var int[] signals that nobody had blocked */
+    private $blocked = [];
+    /** @var bool */
+    private $isTaught = false;
+    /** @var bool */
+    private $isWorker = false;
+    /** @var bool */
+    private $hasStarted = false;
+    /** @var string|null where this child says what else it had to load */
+    private $lessons;
+    /** @var array<string, true> */
+    private $known = [];
+
+    public function __construct()
+    {
+        $this->descriptors = Process::descriptors();
+        spl_autoload_register([$this, 'load'], true, true);
+    }
+
+    /** Loads nothing: it only learns what is about to be loaded. */
+    public function load(string $class): void
+    {
+        if (self::MOMENT === $class && !$this->isWorker) {
+            $this->become();
+        } elseif (self::CONSUMES === $class && !$this->isWorker) {
+            self::refuse('the application consumes without having told the console\'s event dispatcher first');
+        } elseif (self::STARTED === $class) {
+            $this->hasStarted = true;
+        } elseif (self::RUNNING === $class && null !== $this->lessons) {
+            // After its first message or its first look at an empty queue: what the others will need as well.
+            is_file($this->lessons) || Classes::write($this->lessons, $this->known);
+            $this->lessons = null;
+        }
+    }
+
+    /** The parent never returns from here. */
+    private function become(): void
+    {
+        [$application, $command, $input] = self::run();
+        if (null === $command || self::COMMAND !== $command->getName()) {
+            return;
+        }
+        if (false !== $record = getenv('EBBTIDE_FORK_RECORD')) {
+            require __DIR__.'/record.php';
+            $this->isWorker = true;
+            Record::begin($record, $this->descriptors, $application, $command, $input);
+
+            return;
+        }
+        if ($opened = Process::openedSince($this->descriptors)) {
+            self::refuse('booting has opened '.implode(', ', $opened));
+        }
+        if (1 < $threads = Process::threads()) {
+            self::refuse("booting has started threads (got $threads)");
+        }
+        // The application's own handler may make exceptions of warnings; here they are answers.
+        set_error_handler(static function (): bool { return true; });
+        $worker = $this->serve();
+        restore_error_handler();
+        $this->isWorker = true;
+        $this->settle($worker, $input);
+    }
+
+    /**
+     * Who is about to run which command with what.
+     *
+     * @return array{0: ?object, 1: ?object, 2: ?object}
+     */
+    public static function run(): array
+    {
+        foreach (debug_backtrace(\DEBUG_BACKTRACE_PROVIDE_OBJECT, 12) as $frame) {
+            if ('doRunCommand' === $frame['function'] && isset($frame['args'][1])) {
+                return [$frame['object'], $frame['args'][0], $frame['args'][1]];
+            }
+        }
+
+        return [null, null, null];
+    }
+
+    /** @return array{0: string, 1: string} number and time limit of the worker that this process, a child, now is */
+    private function serve(): array
+    {
+        Classes::load(getenv('EBBTIDE_FORK_CLASSES') ?: '');
+        $channel = self::connect();
+        fwrite($channel, "parent\n");
+        @cli_set_process_title('ebbtide: parent of the workers');
+        // Nothing that PID 1 or anybody else sends ends the parent half-way, or a child before it can answer.
+        pcntl_sigprocmask(\SIG_BLOCK, self::SIGNALS, $before);
+        $this->blocked = array_diff(self::SIGNALS, $before);
+        gc_collect_cycles();
+        gc_mem_caches();
+        while (true) {
+            $orders = [];
+            while (self::isReadable($channel, $orders ? 0 : null)) {
+                if (false === $line = fgets($channel)) {
+                    self::vanish(); // PID 1 has gone.
+                }
+                $orders[] = explode(' ', trim($line));
+            }
+            if (!$this->isTaught && is_file($lessons = self::lessons())) {
+                Classes::load($lessons);
+                $this->isTaught = true;
+            }
+            if (null !== $worker = $this->fork($channel, $orders)) {
+                return $worker;
+            }
+        }
+    }
+
+    /** @param resource $channel */
+    private static function isReadable($channel, ?int $seconds): bool
+    {
+        $read = [$channel];
+        $none = [];
+
+        return 1 === stream_select($read, $none, $none, $seconds);
+    }
+
+    /**
+     * Forks twice: the workers' parent is gone at once, and the kernel gives them to PID 1.
+     *
+     * @param resource   $channel
+     * @param string[][] $orders
+     *
+     * @return array{0: string, 1: string}|null null in the parent
+     */
+    private function fork($channel, array $orders): ?array
+    {
+        $between = pcntl_fork();
+        if ($between > 0) {
+            pcntl_waitpid($between, $status);
+
+            return null;
+        }
+        // Where there is no process between, the parent says for it that there are no workers either.
+        foreach ($orders as [$number, $limit, $token]) {
+            $worker = 0 === $between ? pcntl_fork() : -1;
+            if (0 === $worker) {
+                return $this->arrive($channel, $number, $limit, $token);
+            }
+            if ($worker < 0) {
+                fwrite($channel, "failed $token ".pcntl_strerror(pcntl_get_last_error())."\n");
+            }
+        }
+        0 === $between ? self::vanish() : null;
+
+        return null;
+    }
+
+    /**
+     * @param resource $channel
+     *
+     * @return array{0: string, 1: string}
+     */
+    private function arrive($channel, string $number, string $limit, string $token): array
+    {
+        fclose($channel);
+        posix_setpgid(0, 0);
+        // PID 1 takes the process on before it runs anything of the application, or turns it away.
+        $door = self::connect();
+        fwrite($door, "worker $token\n");
+        if ("go\n" !== fgets($door)) {
+            self::vanish();
+        }
+        fclose($door);
+
+        return [$number, $limit];
+    }
+
+    /** @param array{0: string, 1: string} $worker */
+    private function settle(array $worker, object $input): void
+    {
+        [$number, $limit] = $worker;
+        if (file_exists(getenv('EBBTIDE_STATE_DIRECTORY').'/stop')) {
+            exit(self::STOPPED_BY_FILE);
+        }
+        // A PHP that this worker starts is nobody's parent.
+        $directories = preg_replace('{:'.preg_quote(__DIR__, '{').'$}D', '', (string) getenv('PHP_INI_SCAN_DIR'));
+        self::set('PHP_INI_SCAN_DIR', $directories);
+        foreach (['DIRECTORY', 'SOCKET', 'CLASSES'] as $name) {
+            self::set("EBBTIDE_FORK_$name", null);
+        }
+        self::set('EBBTIDE_PROCESS_NUMBER', $number);
+        self::set('MESSENGER_CONSUMER_NAME', getenv('HOSTNAME').'-'.$number);
+        self::set('SUPERVISOR_PROCESS_NAME', "worker-$number");
+        self::set('SUPERVISOR_GROUP_NAME', 'worker');
+        $_SERVER['REQUEST_TIME_FLOAT'] = microtime(true);
+        $_SERVER['REQUEST_TIME'] = time();
+        // Whoever has used it before the fork has given all children the same sequence.
+        mt_srand(random_int(0, \PHP_INT_MAX));
+        '0' === $limit || Input::limit($input, $limit);
+        @cli_set_process_title('php '.implode(' ', $_SERVER['argv']));
+        if (!is_file(self::lessons())) {
+            $this->lessons = self::lessons();
+            $this->known = Classes::declared();
+        }
+        $this->answerSignal(\constant('SIG'.(getenv('EBBTIDE_STOP_SIGNAL') ?: 'TERM')));
+        $this->blocked && pcntl_sigprocmask(\SIG_UNBLOCK, $this->blocked);
+    }
+
+    /** Until Messenger has a worker there is no message in hand, and an end by 0 is what it would come to. */
+    private function answerSignal(int $stop): void
+    {
+        $then = pcntl_signal_get_handler($stop);
+        pcntl_async_signals(true);
+        pcntl_signal($stop, function (int $number, $info) use ($then): void {
+            if (!$this->hasStarted) {
+                exit(0);
+            }
+            if (\is_callable($then)) {
+                $then($number, $info);
+            }
+        });
+    }
+
+    private static function lessons(): string
+    {
+        return getenv('EBBTIDE_STATE_DIRECTORY').'/lessons.json';
+    }
+
+    private static function set(string $name, ?string $value): void
+    {
+        if (null === $value) {
+            putenv($name);
+            unset($_SERVER[$name], $_ENV[$name]);
+        } else {
+            putenv("$name=$value");
+            $_SERVER[$name] = $_ENV[$name] = $value;
+        }
+    }
+
+    /** @return resource */
+    private static function connect()
+    {
+        $connection = stream_socket_client('unix://'.getenv('EBBTIDE_FORK_SOCKET'), $number, $reason, 30);
+        if (false === $connection) {
+            self::vanish();
+        }
+        // PID 1 answers when it can; that it has ended is the end of this connection.
+        stream_set_timeout($connection, 86400);
+
+        return $connection;
+    }
+
+    /** @return never */
+    private static function refuse(string $reason): void
+    {
+        if ($connection = @stream_socket_client('unix://'.getenv('EBBTIDE_FORK_SOCKET'))) {
+            fwrite($connection, 'refused '.str_replace("\n", ' ', $reason)."\n");
+        }
+        exit(self::REFUSED);
+    }
+
+    /**
+     * Ends without running anything of the application: no destructors, no shutdown functions.
+     *
+     * @return never
+     */
+    public static function vanish(): void
+    {
+        posix_kill(getmypid(), \SIGKILL);
+        exit(self::REFUSED);
+    }
+}
+
+/** The words of the command, which Symfony parses again when the command runs. */
+final class Input
+{
+    public static function limit(object $input, string $seconds): void
+    {
+        $change = static function (array $words) use ($seconds): array {
+            return preg_replace('{^--time-limit=\d+$}D', "--time-limit=$seconds", $words);
+        };
+        $_SERVER['argv'] = $GLOBALS['argv'] = $change($_SERVER['argv']);
+        $tokens = new \ReflectionProperty('Symfony\Component\Console\Input\ArgvInput', 'tokens');
+        $tokens->setAccessible(true);
+        $tokens->setValue($input, $change($tokens->getValue($input)));
+    }
+}
+
+/** Classes to load before the fork, so that no child loads them: `{"class": "file"}`. */
+final class Classes
+{
+    public static function load(string $list): void
+    {
+        $classes = is_file($list) ? json_decode((string) file_get_contents($list), true) : [];
+        foreach (\is_array($classes) ? $classes : [] as $class => $file) {
+            try {
+                // The compiled container's own files have no autoloader.
+                $exists = class_exists($class) || interface_exists($class, false) || trait_exists($class, false);
+                if (!$exists && self::isOfContainer($file)) {
+                    include_once $file;
+                }
+            } catch (\Throwable $error) {
+                // It can wait for the child that needs it.
+            }
+        }
+    }
+
+    /** @return array<string, true> */
+    public static function declared(): array
+    {
+        $names = array_merge(get_declared_classes(), get_declared_interfaces(), get_declared_traits());
+
+        return array_fill_keys($names, true);
+    }
+
+    /** @param array<string, true> $known what was there before */
+    public static function write(string $list, array $known): void
+    {
+        $classes = [];
+        foreach (array_diff_key(self::declared(), $known) as $class => $_) {
+            $file = (new \ReflectionClass($class))->getFileName();
+            if (false !== $file && 0 !== strpos($class, __NAMESPACE__.'\\') && false === strpos($class, '@anonymous')
+                && !\in_array($class, Hook::OWN, true)) {
+                $classes[$class] = $file;
+            }
+        }
+        $json = json_encode($classes, \JSON_UNESCAPED_SLASHES | \JSON_INVALID_UTF8_IGNORE);
+        if (false !== @file_put_contents("$list.new", $json)) {
+            @rename("$list.new", $list);
+        }
+    }
+
+    /** A service's factory: only that of the container that this process has loaded. */
+    private static function isOfContainer(string $file): bool
+    {
+        foreach (get_included_files() as $included) {
+            if (\dirname($included) === \dirname($file) && 1 === preg_match('{Container\w*\.php$}', $included)) {
+                return is_file($file);
+            }
+        }
+
+        return false;
+    }
+}
+
+new Hook();

@@ -1,0 +1,230 @@
+"""Workers forked from a parent: PID 1's own in everything, and never without PID 1's knowledge or at its expense."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.consumer.conftest import IMAGE_USER, Container, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Start = Callable[..., Container]
+
+FAKE_PHP = Path(__file__).with_name("fake_php.py")
+COMMAND = ("php", "bin/console", "messenger:consume", "events")
+
+
+def prove(image: Path, *reasons: str) -> None:
+    (image / "fork.json").write_text(json.dumps({"reasons": reasons, "opcache_mebibytes": 64}))
+
+
+@pytest.fixture
+def start(image: Path, container: Container) -> Iterator[Start]:
+    """Starts a container whose image was proved fit for forking, with a worker and a parent that behave so."""
+    prove(image)
+    php = container.directory / "php"
+    shutil.copy(FAKE_PHP, php)
+    php.chmod(0o755)
+    (container.directory / "bin").mkdir()
+    (container.directory / "bin/console").touch()
+    for path in (php, container.directory / "bin"):
+        if os.getuid() == 0:
+            os.chown(path, IMAGE_USER, IMAGE_USER)
+    container.variables["PATH"] = f"{container.directory}:{container.variables['PATH']}"
+
+    def begin(parent: str = "", worker: str = "", main: str = "entrypoint", **variables: object) -> Container:
+        container.variables |= {"FAKE_PARENT": parent, "FAKE_WORKER": worker}
+        symfony = {"WORKER_KIND": "symfonyMessenger", "WORKER_START": "fork", "PROCESSES": 3}
+        return container.start(*COMMAND, main=main, **(symfony | variables))
+
+    yield begin
+    (image / "fork.json").unlink(missing_ok=True)
+
+
+def notes(container: Container, word: str) -> list[str]:
+    file = container.directory / "parent-ledger"
+    return [line for line in (file.read_text() if file.exists() else "").splitlines() if line.startswith(word)]
+
+
+def workers_of(container: Container) -> dict[int, int]:
+    """Each worker's pid as the last event told it."""
+    return {event["worker"]: event["pid"] for event in container.events("workerStarted")}
+
+
+def status_of(pid: int) -> dict[str, Any]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def test_forked_workers_are_pid_1_s_own_children_each_in_a_group_of_its_own(start: Start) -> None:
+    container = start()
+    container.until_event("workersReady")
+    assert container.process is not None
+    pids = set(workers_of(container).values())
+    assert len(pids) == 3
+    assert {status_of(pid)["PPid"][0] for pid in pids} == {str(container.process.pid)}
+    assert {os.getpgid(pid) for pid in pids} == pids, "a kill of one worker's group must not reach another"
+    assert container.events("containerStarted")[0]["start"] == "fork"
+    assert len(notes(container, "parent ")) == 1, "one boot"
+    assert not notes(container, "booted-by-itself")
+
+
+def test_a_busy_pod_of_forked_workers_drains_as_any_other(start: Start) -> None:
+    container = start(worker="--message-seconds 1")
+    container.until_event("workersReady")
+
+    done = container.run("drain")
+    container.terminate()
+
+    assert done.returncode == 0, done.stderr
+    assert container.wait() == 0
+    assert [event["outcome"] for event in container.events("workerEnded")] == 3 * ["stopped"]
+    assert len(container.ledger("started")) == len(container.ledger("finished")), "a message was killed"
+
+
+def test_a_forked_worker_s_end_is_told_with_its_status(start: Start) -> None:
+    container = start(worker="--messages 1 --exit 3")
+    assert container.until_event("workerEnded")["status"] == 3
+    assert container.until_event("startsHeld")
+
+
+def test_each_forked_worker_gets_the_time_limit_that_is_its_own(start: Start) -> None:
+    container = start()
+    container.until_event("workersReady")
+    limits = {line.split()[0] for line in notes(container, "limit-")}
+    assert limits == {"limit-0=3600", "limit-1=3360", "limit-2=3120"}
+
+
+def test_workers_that_rotate_are_forked_again_from_the_same_boot(start: Start) -> None:
+    container = start(worker="--messages 1")
+    until(lambda: len(container.events("workerStarted", again=True)) >= 3, "three rotations")
+    assert len(notes(container, "parent ")) == 1
+    assert not container.events("startsHeld")
+
+
+def test_a_parent_that_is_killed_is_replaced_and_no_worker_notices(start: Start) -> None:
+    container = start()
+    container.until_event("workersReady")
+    workers = workers_of(container)
+    os.kill(container.events("parentReady")[0]["pid"], signal.SIGKILL)
+    until(lambda: len(container.events("parentReady")) == 2, "another parent")
+    assert container.until_event("parentEnded")["signal"] == "SIGKILL"
+    assert not container.events("workerEnded")
+
+    os.kill(workers[1], signal.SIGKILL)
+    container.until_event("workerStarted", worker=1, again=True)
+    assert not notes(container, "booted-by-itself")
+
+
+def test_a_parent_that_is_killed_with_a_start_in_its_hands_loses_no_worker(start: Start) -> None:
+    container = start(parent="hangs")
+    ready = container.until_event("parentReady")
+    time.sleep(0.3)
+    os.kill(ready["pid"], signal.SIGKILL)
+    # The next parent hangs too, and the one after that: then workers boot by themselves.
+    for number in (2, 3):
+        until(lambda number=number: len(container.events("parentReady")) == number, "the next parent")
+        time.sleep(0.3)
+        os.kill(container.events("parentReady")[-1]["pid"], signal.SIGKILL)
+    container.until_event("forkOff")
+    container.until_event("workersReady")
+    assert len(notes(container, "booted-by-itself")) == 3
+
+
+@pytest.mark.parametrize(
+    ("parent", "words"),
+    [
+        ("ends", "before it had booted"),
+        ("hangs while booting", "has not booted within 2 s"),
+        ("refuses", "booting has opened socket:[4711]"),
+    ],
+)
+def test_where_nothing_can_be_forked_workers_boot_by_themselves_and_the_log_says_why(
+    start: Start, parent: str, words: str
+) -> None:
+    container = start(parent=parent, START_DEADLINE_SECONDS=8)
+    container.until_event("workersReady")
+    (off,) = container.events("forkOff")
+    assert words in off["reason"]
+    assert len(notes(container, "booted-by-itself")) == 3
+    assert not container.events("startsHeld"), "the application is not at fault"
+    container.terminate()
+    assert container.wait() == 0
+
+
+@pytest.mark.parametrize("reasons", [("the extension grpc: leave it out",), None], ids=["refused", "never tried"])
+def test_an_image_without_the_proof_that_it_can_fork_does_not(
+    image: Path, start: Start, reasons: tuple[str, ...] | None
+) -> None:
+    if reasons is None:
+        (image / "fork.json").unlink()
+    else:
+        prove(image, *reasons)
+    container = start()
+    container.until_event("workersReady")
+    (off,) = container.events("forkOff")
+    assert (reasons[0] if reasons else "build it with self-check --record") in off["reason"]
+    assert not notes(container, "parent ")
+
+
+def test_a_system_that_allows_no_process_is_asked_again_behind_a_probe(start: Start) -> None:
+    container = start(parent="cannot fork")
+    refusal = container.until_event("workerNotStarted")
+    assert refusal["reason"] == "Resource temporarily unavailable"
+    container.until_event("startsHeld")
+    until(lambda: len(container.events("workerNotStarted")) == 2, "the next try")
+    first, second = container.events("workerNotStarted")
+    assert second["time"] > first["time"]
+    assert not container.events("forkOff"), "booting by itself needs a process too"
+
+
+def test_a_drain_waits_for_no_parent(start: Start) -> None:
+    container = start(parent="hangs")
+    container.until_event("parentReady")
+    done = container.run("drain")
+    container.terminate()
+    assert done.returncode == 0
+    assert container.wait() == 0
+    assert not container.ledger("started")
+
+
+def test_a_worker_that_was_under_way_when_the_drain_began_is_turned_away(start: Start) -> None:
+    container = start(parent="is slow")
+    container.until_event("parentReady")
+    time.sleep(0.5)
+    assert container.run("drain").returncode == 0
+    until(lambda: notes(container, "turned-away"), "the worker that came too late")
+    container.terminate()
+    assert container.wait() == 0
+    assert not container.ledger("up"), "nobody may consume once a drain has ended"
+
+
+def test_a_process_that_nobody_asked_for_is_turned_away(start: Start) -> None:
+    container = start(parent="lies")
+    until(lambda: notes(container, "turned-away"), "the stranger")
+    assert not container.events("workerStarted")
+
+
+def test_a_forked_worker_that_finds_the_stop_file_does_not_start(start: Start) -> None:
+    container = start(parent="is slow")
+    container.until_event("parentReady")
+    (container.state / "stop").touch()
+    assert container.until_event("workerEnded")["status"] == 37
+    assert not container.ledger("up")
+
+
+def test_a_parent_that_has_grown_is_replaced(start: Start) -> None:
+    container = start(parent="grows")
+    ended = container.until_event("parentEnded")
+    assert "has grown" in ended["reason"]
+    until(lambda: len(container.events("parentReady")) == 2, "another parent")
+    assert not container.events("workerEnded")
+    assert not container.events("forkOff")
