@@ -247,8 +247,8 @@ def test_a_preview_judges_what_a_new_autoscaler_may_do(write):
         heads = [load_stack("dev", write(one, name=f"{len(seen)}-{n}")) for n, one in enumerate((before, after))]
         seen.append(heads)
         old, new = ([to_json(resource) for resource in stack_resources(head)] for head in heads)
-        changes, unchanged = compare(old, edit(new))
-        review = review_change(StackChange("dev", "shop", changes, unchanged, "test"), heads[1])
+        changes, standing = compare(old, edit(new))
+        review = review_change(StackChange("dev", "shop", changes, len(standing), "test", standing=standing), heads[1])
         sentences.extend(risk.sentence for risk in review.risks)
         return {risk.rule for risk in review.risks}
 

@@ -1,4 +1,4 @@
-"""Forty changes that teams make to their stacks, and what a reviewer must be told about each.
+"""Changes that teams make to their stacks, and what a reviewer must be told about each.
 
 `base` and `head` are two versions of a stack's file: each is laid over the file as it is in this repository. None
 removes a key.
@@ -13,6 +13,11 @@ CPU = {"kind": "cpu", "targetUtilization": 60}
 BACKLOG = {"kind": "external", "metric": "githubevents_backlog", "targetAverageValue": 70}
 AUTOPILOT = {"cluster": {"kind": "gkeAutopilot"}}
 QUICK = {"redeliverTimeout": "60s"}
+AUTO = {"kind": "gkeAutopilot"}
+KEY = "projects/acme/locations/europe-west1/keyRings/gke/cryptoKeys/gke"
+SPOT_POOL = {
+    "cluster": {"kubernetesVersion": "1.36", "nodePools": {"system": {}, "spot": {"spot": True, "spotNotice": "2m"}}}
+}
 FIXED = {"kind": "fixed", "replicas": 3}
 SECOND = {
     "image": "europe-west1-docker.pkg.dev/acme-consumers/consumers/mail:1.0.0",
@@ -20,6 +25,13 @@ SECOND = {
     "shutdown": {"longestMessage": "30s"},
     "transport": {"kind": "rabbitmq"},
     "autoscaling": {"kind": "fixed", "replicas": 2},
+}
+# Two consumers with another variable each: both restart.
+ALL_ANEW = {
+    "consumers": {
+        "githubevents": {"environment": {"RELEASE": "2"}},
+        "mail": {**SECOND, "environment": {"RELEASE": "2"}},
+    }
 }
 
 
@@ -31,6 +43,11 @@ def consumer(**change: Any) -> dict[str, Any]:
 def hpa(**change: Any) -> dict[str, Any]:
     """A change of its autoscaler."""
     return consumer(autoscaling=change)
+
+
+def pool(**change: Any) -> dict[str, Any]:
+    """A change of the nodes of production."""
+    return {"cluster": {"nodePools": {"consumers": change}}}
 
 
 @dataclass(frozen=True)
@@ -50,45 +67,45 @@ CHANGES = [
     # What restarts consumers.
     Change(
         "image by digest",
-        "disruptive",
+        "info",
         ("P-10", "P-11"),
         consumer(image="acme.example/consumers/githubevents@sha256:" + "b" * 64),
         consumer(image="acme.example/consumers/githubevents@sha256:" + "a" * 64),
     ),
     Change(
         "image by tag",
-        "disruptive",
+        "info",
         ("P-10", "P-11"),
         consumer(image="europe-west1-docker.pkg.dev/acme-consumers/consumers/githubevents:1.1.0"),
         stack="dev",
     ),
     Change(
         "digest gives way to a tag",
-        "disruptive",
+        "info",
         ("P-10", "P-11"),
         consumer(image="europe-west1-docker.pkg.dev/acme-production/consumers/githubevents:2.0.0"),
     ),
     Change(
         "same tag, other digest",
-        "disruptive",
+        "info",
         ("P-10", "P-11"),
         consumer(image="acme.example/app:1@sha256:" + "b" * 64),
         consumer(image="acme.example/app:1@sha256:" + "a" * 64),
     ),
     Change(
         "image from another registry",
-        "disruptive",
+        "info",
         ("P-10", "P-11"),
         consumer(image="ghcr.io/acme/githubevents:1.0.0"),
         stack="dev",
     ),
-    Change("a variable changes", "disruptive", ("P-10",), consumer(environment={"APP_ENV": "staging"})),
-    Change("a variable is added", "disruptive", ("P-10",), consumer(environment={"LOG_LEVEL": "debug"})),
-    Change("more processes", "disruptive", ("P-10",), consumer(worker={"processes": 100})),
-    Change("fewer processes", "disruptive", ("P-10",), consumer(worker={"processes": 20})),
-    Change("another receiver", "disruptive", ("P-10",), consumer(worker={"receivers": ["githubevents", "mail"]})),
-    Change("more memory", "disruptive", ("P-10",), consumer(resources={"memory": {"request": "8Gi"}})),
-    Change("a larger CPU request", "disruptive", ("P-10",), consumer(resources={"cpu": {"request": "980m"}})),
+    Change("a variable changes", "info", ("P-10",), consumer(environment={"APP_ENV": "staging"})),
+    Change("a variable is added", "info", ("P-10",), consumer(environment={"LOG_LEVEL": "debug"})),
+    Change("more processes", "info", ("P-10",), consumer(worker={"processes": 100})),
+    Change("fewer processes", "info", ("P-10",), consumer(worker={"processes": 20})),
+    Change("another receiver", "info", ("P-10",), consumer(worker={"receivers": ["githubevents", "mail"]})),
+    Change("more memory", "info", ("P-10",), consumer(resources={"memory": {"request": "8Gi"}})),
+    Change("a larger CPU request", "info", ("P-10",), consumer(resources={"cpu": {"request": "980m"}})),
     Change(
         "onto Spot nodes",
         "disruptive",
@@ -96,18 +113,38 @@ CHANGES = [
         {**AUTOPILOT, **consumer(placement={"spot": True}, shutdown={"longestMessage": "5s"}, transport=QUICK)},
         {**AUTOPILOT, **consumer(shutdown={"longestMessage": "5s"}, transport=QUICK)},
     ),
+    Change(
+        "onto Spot nodes with a longer notice",
+        "disruptive",
+        ("P-10", "P-16"),
+        {**SPOT_POOL, **consumer(placement={"spot": True}, shutdown={"longestMessage": "5s"}, transport=QUICK)},
+        {**SPOT_POOL, **consumer(shutdown={"longestMessage": "5s"}, transport=QUICK)},
+    ),
     # The shutdown budget.
     Change("less time to finish", "danger", ("P-03", "P-10"), consumer(shutdown={"longestMessage": "60s"})),
     Change(
         "more time to finish",
-        "disruptive",
+        "info",
         ("P-10", "P-13"),
         consumer(shutdown={"longestMessage": "300s"}, transport={"redeliverTimeout": "340s"}),
     ),
+    Change("drain by stop file", "info", ("P-10", "P-13"), consumer(worker={"drain": "stopFile", "timeLimit": "2m"})),
+    Change("protected from node scale-down", "info", ("P-10",), consumer(shutdown={"nodeScaleDown": "protect"})),
     Change(
-        "drain by stop file", "disruptive", ("P-10", "P-13"), consumer(worker={"drain": "stopFile", "timeLimit": "2m"})
+        "a receiver is dropped",
+        "danger",
+        ("P-08", "P-10"),
+        {},
+        consumer(worker={"receivers": ["githubevents", "mail"]}),
     ),
-    Change("protected from node scale-down", "disruptive", ("P-10",), consumer(shutdown={"nodeScaleDown": "protect"})),
+    Change(
+        "less memory for each process",
+        "danger",
+        ("P-07", "P-10"),
+        consumer(resources={"memory": {"limit": "7Gi"}}),
+        consumer(resources={"memory": {"limit": "14Gi"}}),
+    ),
+    Change("all consumers restart", "info", ("P-10", "P-38"), ALL_ANEW, {"consumers": {"mail": SECOND}}),
     # How it scales.
     Change("a higher maximum", "scaling", ("P-22",), hpa(maxReplicas=10)),
     Change("a lower maximum", "disruptive", ("P-22",), hpa(maxReplicas=2)),
@@ -136,12 +173,28 @@ CHANGES = [
     Change("HPA becomes fixed", "danger", ("P-20",), hpa(**FIXED)),
     Change("a larger fixed number", "scaling", ("P-21",), hpa(kind="fixed", replicas=6), hpa(**FIXED)),
     Change("a smaller fixed number", "disruptive", ("P-21",), hpa(kind="fixed", replicas=1), hpa(**FIXED)),
+    Change("fewer nodes", "disruptive", ("P-27",), pool(maxNodes=3)),
+    Change("more nodes", "scaling", ("P-27",), pool(maxNodes=9)),
+    # What nodes do.
+    Change("another machine", "disruptive", ("P-12",), pool(machineType="e2-standard-8")),
+    Change("a newer Kubernetes", "disruptive", ("P-12", "P-33"), {"cluster": {"kubernetesVersion": "1.35"}}),
+    Change("nodes wait less for their pods", "danger", ("P-09",), pool(upgrade={"podGrace": "10m"})),
+    Change("another disk key", "danger", ("P-01",), pool(diskEncryptionKey=KEY)),
+    Change(
+        "another disk key on Autopilot",
+        "danger",
+        ("P-01", "P-02"),
+        {"cluster": {**AUTO, "diskEncryptionKey": KEY}},
+        {"cluster": AUTO},
+    ),
+    Change("taints that nobody has judged", "notJudged", ("P-40",), pool(taints=[{"key": "a", "value": "b"}])),
+    Change("only logs", None, (), {"cluster": {"observability": {"workloadLogs": False}}}),
     # What comes and goes.
     Change("a new consumer", "info", ("P-14",), {"consumers": {"mail": SECOND}}),
     Change("a consumer is removed", "danger", ("P-02",), {}, {"consumers": {"mail": SECOND}}),
     Change(
         "a consumer is renamed",
-        "danger",
+        "disruptive",
         ("P-02", "P-14"),
         {"consumers": {"post": SECOND}},
         {"consumers": {"mail": SECOND}},
@@ -166,7 +219,7 @@ CHANGES = [
     ),
     Change(
         "a new version of a secret",
-        "disruptive",
+        "info",
         ("P-10",),
         consumer(secretEnvironment={"MESSENGER_TRANSPORT_DSN": {"secret": "githubevents-broker-v2", "key": "dsn"}}),
     ),
@@ -200,5 +253,5 @@ CHANGES = [
         consumer(serviceAccount={"googleRoles": ["roles/pubsub.subscriber"]}),
     ),
     Change("an admin's role", "danger", ("P-31",), consumer(serviceAccount={"googleRoles": ["roles/storage.admin"]})),
-    Change("a label", "disruptive", ("P-10", "P-15"), consumer(labels={"acme.com/team": "platform"})),
+    Change("a label", "info", ("P-10", "P-15"), consumer(labels={"acme.com/team": "platform"})),
 ]

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ebbtide.preview.change import MISSING, diff
-from ebbtide.preview.sources.immutable import replaces
+from ebbtide.preview.change import MISSING, UNKNOWN, Operation, Path, ResourceChange, by_name
+from ebbtide.preview.sources.compare import PROVIDER_GOES, compare
+
+UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""What the engine writes for a text that it does not know yet."""
 
 
 def urn(resource: Mapping[str, Any], stack: str = "production") -> str:
@@ -50,50 +53,74 @@ def engine_path(path: tuple[str | int, ...], *documents: Any) -> str:
 def plan_of(
     base: Iterable[Mapping[str, Any]], head: Iterable[Mapping[str, Any]], stack: str = "production"
 ) -> dict[str, Any]:
-    """The plan from `base` to `head`."""
-    before = {urn(found, stack): found for found in base}
-    after = {urn(found, stack): found for found in head}
+    """The plan from `base` to `head`: what changes as it is compared in process, in the engine's form."""
+    base, head = list(base), list(head)
+    options = {f"{found['type']}::{found['name']}": found["options"] for found in [*base, *head]}
+    changes, standing = compare(base, head)
     steps = [{"op": "same", "urn": f"urn:pulumi:{stack}::ebbtide::pulumi:pulumi:Stack::ebbtide-{stack}"}]
-    counts = {"same": 1}
-    for name in [*after, *(before.keys() - after.keys())]:
-        step = step_of(name, before.get(name), after.get(name))
+    steps += [
+        step_of(change, options[change.key], stack)
+        for change in changes
+        if change.properties or not seen_by_options_only(change)
+    ]
+    counts = {"same": 1 + len(standing)}
+    for step in steps[1:]:
         counts[step["op"]] = counts.get(step["op"], 0) + 1
-        if step["op"] != "same":
-            steps.append(step)
     return {"config": {}, "steps": steps, "diagnostics": [], "duration": 1_000_000, "changeSummary": counts}
 
 
-def step_of(name: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> dict[str, Any]:
+def seen_by_options_only(change: ResourceChange) -> bool:
+    """What a plan does not show: an option that only the program knows."""
+    return change.operation is Operation.UPDATE and "protect" not in {option.name for option in change.options}
+
+
+def step_of(change: ResourceChange, options: Mapping[str, Any], stack: str = "production") -> dict[str, Any]:
     """One step."""
-    step: dict[str, Any] = {"urn": name}
-    if old is not None:
-        step["oldState"] = state(name, old)
-    if new is not None:
-        step["newState"] = state(name, new)
-    if old is None or new is None:
-        return {**step, "op": "create" if old is None else "delete"}
-    changes = list(diff(old["properties"], new["properties"]))
-    if not changes:
-        return {**step, "op": "same"}
-    forced = [change for change in changes if replaces(new["type"], change.path)]
-    step["detailedDiff"] = {
-        engine_path(change.path, old["properties"], new["properties"]): {
-            "kind": ("add" if change.old is MISSING else "delete" if change.new is MISSING else "update")
-            + ("-replace" if change in forced else ""),
-            "inputDiff": True,
+    name = urn({"type": change.token, "name": change.name}, stack)
+    step: dict[str, Any] = {"urn": name, "op": str(change.operation)}
+    if change.operation is not Operation.CREATE:
+        was = next((option.old for option in change.options if option.name == "protect"), options.get("protect"))
+        step["oldState"] = state(name, change.token, change.old, protect=bool(was))
+        step["oldState"]["retainOnDelete"] = change.is_retained
+    if change.operation is not Operation.DELETE:
+        new = change.new
+        for found in change.properties:
+            if found.new is UNKNOWN and found != PROVIDER_GOES:
+                new = put(new, found.path, UNKNOWN_TEXT)
+        now = next((option.new for option in change.options if option.name == "protect"), options.get("protect"))
+        step["newState"] = state(name, change.token, new, protect=bool(now))
+    forced = [found for found in change.properties if found.replaces]
+    if change.properties:
+        step["detailedDiff"] = {
+            engine_path(found.path, change.old, change.new): {
+                "kind": ("add" if found.old is MISSING else "delete" if found.new is MISSING else "update")
+                + ("-replace" if found in forced else ""),
+                "inputDiff": True,
+            }
+            for found in change.properties
         }
-        for change in changes
-    }
     if forced:
-        step["replaceReasons"] = [engine_path(change.path) for change in forced]
-    return {**step, "op": "replace" if forced else "update"}
+        step["replaceReasons"] = [engine_path(found.path) for found in forced]
+    return step
 
 
-def state(name: str, resource: Mapping[str, Any]) -> dict[str, Any]:
+def put(document: Any, path: Path, value: Any) -> Any:
+    """The document with another value in one place."""
+    if not path:
+        return value
+    first, *rest = path
+    if isinstance(document, list):
+        named = by_name(document)
+        place = list(named).index(str(first)) if named is not None else int(first)
+        return [put(entry, tuple(rest), value) if index == place else entry for index, entry in enumerate(document)]
+    return {**document, first: put(document[first], tuple(rest), value)}
+
+
+def state(name: str, token: str, properties: Mapping[str, Any], *, protect: bool) -> dict[str, Any]:
     """A resource's state, with numbers as the engine writes them."""
-    inputs = {"__defaults": [], **resource["properties"]}
-    options = {"protect": True} if resource["options"].get("protect") else {}
-    return {"urn": name, "custom": True, "type": resource["type"], "inputs": floats(inputs), "outputs": {}, **options}
+    inputs = {"__defaults": [], **properties}
+    options = {"protect": True} if protect else {}
+    return {"urn": name, "custom": True, "type": token, "inputs": floats(inputs), "outputs": {}, **options}
 
 
 def floats(value: Any) -> Any:

@@ -88,6 +88,22 @@ def test_fail_on_exits_with_3_at_its_level_or_above(repository, level, status):
     assert repository.preview("--fail-on", level).returncode == status
 
 
+def test_another_project_of_google_cloud_is_danger(repository):
+    """It forces a new network, cluster and node pool, and with the cluster all that runs in it."""
+    repository.edit("stacks/Pulumi.production.yaml", "gcp:project: acme-production", "gcp:project: acme-other")
+    assert repository.preview("--fail-on", "danger").returncode == 3
+    review = repository.review()
+    replaced = {change["type"] for change in review["changes"] if change["operation"] == "replace"}
+    assert {
+        "gcp:container/cluster:Cluster",
+        "gcp:container/nodePool:NodePool",
+        "gcp:compute/network:Network",
+        "gcp:compute/subnetwork:Subnetwork",
+        "kubernetes:apps/v1:Deployment",
+    } <= replaced
+    assert {"P-01", "P-02"} <= {risk["rule"] for risk in review["risks"] if risk["level"] == "danger"}
+
+
 def test_a_reference_that_is_no_commit_is_one_line(repository):
     done = repository.preview(base="no-such-branch")
     assert done.returncode == 1
@@ -103,6 +119,29 @@ def test_in_a_shallow_clone_the_message_says_how_to_get_the_rest(repository, tmp
     done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "git fetch --unshallow" in done.stderr.replace("\n", " ")
+
+
+def test_a_branch_behind_its_base_reports_its_own_changes_only(repository):
+    """What main got since then is not taken back by a branch that does not have it yet."""
+    repository.git("checkout", "--quiet", "-b", "work")
+    repository.git("checkout", "--quiet", "main")
+    repository.edit("Pulumi.yaml", "longestMessage: 200s", "longestMessage: 600s")
+    repository.commit()
+    repository.git("checkout", "--quiet", "work")
+    (repository.root / "README.md").write_text("Only words.\n")
+    repository.commit()
+    review = repository.review(base="main")
+    assert review["verdict"] == "production: nothing changes"
+    assert review["source"].startswith("the work tree compared with where it left main")
+
+
+def test_a_base_with_no_commit_in_common_is_one_line(repository):
+    repository.git("checkout", "--quiet", "--orphan", "elsewhere")
+    repository.commit()
+    repository.git("checkout", "--quiet", "main")
+    done = repository.preview(base="elsewhere")
+    assert done.returncode == 1
+    assert "has no commit in common" in done.stderr.replace("\n", " ")
 
 
 def test_a_base_that_looks_like_an_option_is_no_option(repository):

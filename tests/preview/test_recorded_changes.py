@@ -16,7 +16,6 @@ from ebbtide.preview.document import ReviewDocument
 from ebbtide.preview.review import Review, review_change
 from ebbtide.preview.review_markdown import review_markdown
 from ebbtide.preview.sources.compare import compare
-from ebbtide.preview.timelines import timelines_of
 from ebbtide.settings.loading.loader import load_stack
 from ebbtide.settings.models.stack import StackSettings
 
@@ -49,9 +48,9 @@ def review(change: Change, directory: Path) -> Review:
     base = edited(directory / "base", change.stack, change.base)
     head = edited(directory / "head", change.stack, change.head)
     old, new = ([to_json(resource) for resource in stack_resources(settings)] for settings in (base, head))
-    changes, unchanged = compare(old, new)
-    found = StackChange(change.stack, "ebbtide", changes, unchanged, "recorded change", "")
-    return review_change(found, head, timelines_of(found, head))
+    changes, standing = compare(old, new)
+    found = StackChange(change.stack, "ebbtide", changes, len(standing), "recorded change", standing=standing)
+    return review_change(found, head)
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)

@@ -95,7 +95,9 @@ def preview(
     project: Project = None,
     base: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--base", metavar="GIT-REF", help="Compare with the project at this commit, in process."),
+        typer.Option(
+            "--base", metavar="GIT-REF", help="Compare with where the work tree left this branch, in process."
+        ),
     ] = None,
     plan: Annotated[
         Optional[Path],  # noqa: UP045
@@ -117,7 +119,7 @@ def preview(
         typer.Option("--from", metavar="FILE", help="Show what --format json wrote earlier, of the same stack."),
     ] = None,
     fail_on: Annotated[
-        Optional[Literal["danger", "disruptive", "scaling", "info"]],  # noqa: UP045
+        Optional[Literal["danger", "notJudged", "disruptive", "scaling", "info"]],  # noqa: UP045
         typer.Option("--fail-on", help="Exit with 3 if a risk is at this level or above."),
     ] = None,
     out: Annotated[Optional[Path], typer.Option("--out", help="Write to this file instead.")] = None,  # noqa: UP045

@@ -6,6 +6,7 @@ import io
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ebbtide.preview.document import DeploymentDocument, PreviewDocument, ReviewDocument
+    from ebbtide.preview.sources.engine import EnginePreview
 
 
 def run(
@@ -40,6 +42,8 @@ def run(
         from ebbtide.preview.reading import read_preview
 
         document = read_preview(read, stack)
+    elif plan is not None and (review := _review_without_settings(stack, project, plan)) is not None:
+        document = review
     else:
         root = project_root(project)
         try:
@@ -68,24 +72,50 @@ def _refuse_other_than_one_source(
         raise typer.BadParameter("--fail-on judges a change; name one with --base, --plan, --engine pulumi or --from")
 
 
+def _review_without_settings(stack: str, project: Path | None, plan: Path) -> ReviewDocument | None:
+    """The review of a plan of somebody else's program: of a stack that has no settings of ebbtide's."""
+    from ebbtide.preview.document import ReviewDocument
+    from ebbtide.preview.review import review_change
+    from ebbtide.preview.sources.plan import read_plan
+    from ebbtide.settings.loading.loader import has_settings
+
+    try:
+        if has_settings(stack, project_root(project)):
+            return None
+    except SettingsError:
+        if project is not None:
+            return None  # The place that was named is wrong, and the message says how.
+    text, name = _read_plan(plan)
+    change = read_plan(text, stack, name)
+    note = "this stack has no settings of ebbtide: what its consumers need is not known, and judged by the plan alone"
+    return ReviewDocument.of(review_change(replace(change, notes=(*change.notes, note))))
+
+
 def _review(loaded: LoadedStack, root: Path, *, base: str | None, plan: Path | None) -> ReviewDocument:
     from ebbtide.preview.document import ReviewDocument
     from ebbtide.preview.review import review_change
+    from ebbtide.settings.loading.loader import project_name
 
     settings = loaded.settings
     findings = explain_stack(loaded).findings
     if base is not None:
-        from ebbtide.preview.timelines import change_since_base
+        from ebbtide.manifests.resource import to_json
+        from ebbtide.manifests.stack import stack_resources
+        from ebbtide.preview.sources.base import change_since
 
-        change, timelines = change_since_base(base, settings, root)
-        review = review_change(change, settings, timelines, findings, _what_if(loaded, root, base))
-        return ReviewDocument.of(review)
+        resources = [to_json(resource) for resource in stack_resources(settings)]
+        change = change_since(base, settings.name, root, resources, project_name(root))
+        return ReviewDocument.of(review_change(change, settings, findings, _what_if(loaded, root, base)))
     from ebbtide.preview.sources.plan import read_plan
-    from ebbtide.settings.loading.loader import project_name
 
-    text, name = (_run_engine(settings.name, root), "the preview") if plan is None else _read_plan(plan)
-    change = read_plan(text, settings.name, name, project_name(root))
-    return ReviewDocument.of(review_change(change, settings, (), findings, _what_if(loaded, root)))
+    if plan is None:
+        preview = _run_engine(settings.name, root)
+        change = read_plan(preview.text, settings.name, "the preview", project_name(root))
+        change = replace(change, incomplete=change.incomplete or preview.failure)
+    else:
+        text, name = _read_plan(plan)
+        change = read_plan(text, settings.name, name, project_name(root))
+    return ReviewDocument.of(review_change(change, settings, findings, _what_if(loaded, root)))
 
 
 def _read_plan(plan: Path) -> tuple[str, str]:
@@ -99,7 +129,7 @@ def _read_plan(plan: Path) -> tuple[str, str]:
         fail(f"{plan}: cannot be read: {error.strerror}; write it with `pulumi preview --json > plan.json`")
 
 
-def _run_engine(stack: str, root: Path) -> str:
+def _run_engine(stack: str, root: Path) -> EnginePreview:
     from ebbtide.preview.sources.engine import EngineError, preview_with_engine
 
     try:
@@ -132,9 +162,9 @@ def _what_if(loaded: LoadedStack, root: Path, base: str | None = None) -> tuple[
         return ()
     before = None
     if base is not None:
-        from ebbtide.preview.sources.base import checked_out
+        from ebbtide.git import checked_out, merge_base
 
-        with suppress(SettingsError), checked_out(base, root) as tree:
+        with suppress(SettingsError), checked_out(merge_base(base, root).id, root) as tree:
             before = read_stack(loaded.settings.name, tree).settings
     return tuple(what_if(root, loaded.settings, before))
 

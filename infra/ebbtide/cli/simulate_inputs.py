@@ -161,9 +161,9 @@ def read_cases(options: Options, loaded: LoadedStack, consumer: str, root: Path)
     """One column of the result each: before a change, and after it."""
     cases = {}
     if options.base:
-        from ebbtide.preview.sources.base import checked_out
+        from ebbtide.git import checked_out, merge_base
 
-        with checked_out(options.base, root) as tree:
+        with checked_out(merge_base(options.base, root).id, root) as tree:
             base = cases[options.base] = _read_base(options.stack, tree, options.base)
         if consumer not in base.settings.consumers:
             raise refusal("--base", f"has no consumer {consumer} (got {options.base!r})", "simulate it without --base")

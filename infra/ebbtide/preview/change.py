@@ -38,6 +38,19 @@ MISSING = _Missing()
 SECRET = "[secret]"  # noqa: S105 - what stands for a secret value, in Pulumi's plans and in ours
 
 
+class _Unknown:
+    """Stands for a value that the engine knows only when it has made what the value comes from."""
+
+    def __repr__(self) -> str:
+        return "known after the update"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+UNKNOWN = _Unknown()
+
+
 @dataclass(frozen=True, slots=True)
 class PropertyChange:
     """One property, before and after. A secret is `[secret]` on both sides: that it changed is all there is to know."""
@@ -71,6 +84,12 @@ class ResourceChange:
     """Inputs after; empty for a deletion."""
     properties: tuple[PropertyChange, ...] = ()
     options: tuple[OptionChange, ...] = ()
+    ignored: tuple[str, ...] = ()
+    """Paths that the program leaves alone after the change, where the source tells."""
+    is_retained: bool = False
+    """Whether what is there stays when the engine lets go of it (`retainOnDelete`)."""
+    deletes_before: bool | None = None
+    """Of a replacement: whether the old one goes before the new one comes; None where the source does not say."""
 
     @property
     def key(self) -> str:
@@ -115,6 +134,8 @@ class StackChange:
     """Why the source ended before its end; empty when it did not."""
     notes: tuple[str, ...] = ()
     """What a reader must know about the comparison itself."""
+    standing: tuple[ResourceChange, ...] = ()
+    """What stays as it is, where the source tells; each with its inputs on both sides and no changed property."""
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -128,10 +149,13 @@ def entries(value: Any) -> list[Mapping[str, Any]]:
 
 
 def diff(old: Any, new: Any, path: Path = ()) -> Iterator[PropertyChange]:
-    """Every leaf that differs. Lists of named things (containers, variables) are compared by name, not by place."""
-    if old == new:
+    """The properties in which two values differ. The one place where lists are compared: entries that have names of
+    their own by their name, others by their place; a list that is longer or shorter is one change."""
+    if old is UNKNOWN or new is UNKNOWN:
+        yield PropertyChange(path, old, new)
+    elif old == new:
         return
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
+    elif isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted(old.keys() | new.keys()):
             yield from diff(old.get(key, MISSING), new.get(key, MISSING), (*path, key))
     elif isinstance(old, list) and isinstance(new, list):
@@ -141,7 +165,7 @@ def diff(old: Any, new: Any, path: Path = ()) -> Iterator[PropertyChange]:
 
 
 def _diff_lists(old: list[Any], new: list[Any], path: Path) -> Iterator[PropertyChange]:
-    before, after = _by_name(old), _by_name(new)
+    before, after = by_name(old), by_name(new)
     if before is not None and after is not None:
         changed = [change for key in dict.fromkeys([*before, *after]) for change in _named(before, after, key, path)]
         # Only the order differs: of variables it can matter, so it is said.
@@ -157,9 +181,35 @@ def _named(before: dict[str, Any], after: dict[str, Any], key: str, path: Path) 
     return diff(before.get(key, MISSING), after.get(key, MISSING), (*path, key))
 
 
-def _by_name(entries: list[Any]) -> dict[str, Any] | None:
+def by_name(entries: list[Any]) -> dict[str, Any] | None:
     """The entries by their unique `name`, or None."""
     names = [entry.get("name") if isinstance(entry, Mapping) else None for entry in entries]
     if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
         return None
     return {str(name): entry for name, entry in zip(names, entries, strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One value inside of a property: where it is, and whether it is known."""
+
+    path: Path
+    value: Any
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the engine knows it already."""
+        return self.value is not UNKNOWN
+
+
+def leaves(value: Any, path: Path = ()) -> Iterator[Leaf]:
+    """Every value inside of a property that comes or goes as a whole; an empty mapping or list is one itself."""
+    if isinstance(value, Mapping) and value:
+        for key, entry in value.items():
+            yield from leaves(entry, (*path, str(key)))
+    elif isinstance(value, list) and value:
+        named = by_name(value)
+        for key, entry in named.items() if named is not None else enumerate(value):
+            yield from leaves(entry, (*path, key))
+    elif value is not MISSING:
+        yield Leaf(path, value)

@@ -16,9 +16,10 @@ from ebbtide.manifests.document import ResourceDocument
 from ebbtide.manifests.resource import Resource
 from ebbtide.preview.change import Operation, ResourceChange
 from ebbtide.preview.fleet import plural
-from ebbtide.preview.review import Review, TimelineChange
+from ebbtide.preview.review import Review
 from ebbtide.preview.risk import Risk, RiskLevel
 from ebbtide.preview.show import show_change, show_option, show_path, show_value
+from ebbtide.preview.timelines import TimelineChange
 
 VERSION: Literal[2] = 2
 
@@ -87,6 +88,18 @@ class ChangedResource:
         return self.type.rpartition(":")[2]
 
 
+@dataclass(frozen=True, slots=True)
+class NotJudgedProperty:
+    """A part of a change that neither a rule nor the list of what is harmless knows."""
+
+    resource: str
+    """Type and logical name."""
+    what: str
+    """The property's path; of a type that nobody knows, what happens to the resource."""
+    known_after_update: bool
+    """Whether its value is known only then."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewDocument:
     """A change of a stack, judged: `--base`, `--plan` or `--engine pulumi`."""
@@ -112,6 +125,8 @@ class ReviewDocument:
     """-1 where the source does not say."""
     risks: tuple[Risk, ...]
     """Worst first."""
+    not_judged: tuple[NotJudgedProperty, ...]
+    """What nobody has judged; each is in a risk of level notJudged as well."""
     timelines: tuple[TimelineChange, ...]
     """How a pod stops, where that changes."""
     changes: tuple[ChangedResource, ...]
@@ -138,6 +153,9 @@ class ReviewDocument:
             notes=change.notes,
             unchanged=change.unchanged,
             risks=review.risks,
+            not_judged=tuple(
+                NotJudgedProperty(found.change.key, found.what, found.is_unknown) for found in review.not_judged
+            ),
             timelines=review.timelines,
             changes=tuple(map(ChangedResource.of, review.changes)),
             findings=tuple(map(FindingDocument.of, review.findings)),

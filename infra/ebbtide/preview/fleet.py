@@ -6,24 +6,32 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ebbtide.manifests.kubernetes.autoscaler import BOUNDS
-from ebbtide.preview.change import Operation, ResourceChange, entries, mapping
-from ebbtide.preview.risk import Context
+from ebbtide.preview.change import UNKNOWN, ResourceChange, entries, mapping
 from ebbtide.settings.models.consumer import ConsumerSettings
-from ebbtide.settings.values.units import format_duration
+from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
+from ebbtide.settings.values.units import format_duration, parse_memory
 
 _DEFAULT_GRACE_SECONDS = 30
+_DRAIN_HOOK = "/opt/ebbtide/drain"
 
 
 @dataclass(frozen=True, slots=True)
 class Pods:
-    """The pods of a Deployment, as its manifest states them."""
+    """The pods of a Deployment, as its manifest states them. None is not stated, or known after the update only."""
 
-    grace_seconds: int
+    grace_seconds: int | None
+    """None only where it is not known yet: what is not stated has Kubernetes' default."""
     processes: int
     longest_message_seconds: int | None
-    image: str
-    has_hook: bool
+    stop_wait_seconds: int | None
+    drain_deadline_seconds: int | None
+    image: str | None
+    hook: tuple[str, ...]
+    """The command that the kubelet runs before it sends SIGTERM; empty if there is none."""
+    command: tuple[str, ...]
+    environment: Mapping[str, Any]
+    """Each variable's value, or where it comes from, by name."""
+    memory_limit_bytes: int | None
     is_consumer: bool
     """Whether ebbtide made them, by their variables; a program of one's own may have other Deployments."""
     replicas: int | None
@@ -31,37 +39,72 @@ class Pods:
 
     @classmethod
     def of(cls, deployment: Mapping[str, Any]) -> Pods:
-        """Read a manifest; what is not there has Kubernetes' default."""
+        """Read a manifest."""
         spec = mapping(deployment.get("spec"))
         pod = mapping(mapping(spec.get("template")).get("spec"))
         containers = entries(pod.get("containers"))
         container = next(
             (found for found in containers if found.get("name") == "consumer"), containers[0] if containers else {}
         )
-        longest = _variable(container, "EBBTIDE_LONGEST_MESSAGE_SECONDS")
+        variables = {
+            str(variable.get("name")): variable.get("value", variable.get("valueFrom"))
+            for variable in entries(container.get("env"))
+        }
+        image = container.get("image", "")
         replicas = spec.get("replicas")
+        hook = mapping(mapping(mapping(container.get("lifecycle")).get("preStop")).get("exec")).get("command")
         return cls(
-            grace_seconds=_number(pod.get("terminationGracePeriodSeconds"), _DEFAULT_GRACE_SECONDS),
-            processes=_number(_variable(container, "EBBTIDE_PROCESSES"), 1),
-            longest_message_seconds=_number(longest, 0) if longest is not None else None,
-            image=str(container.get("image", "")),
-            has_hook=bool(mapping(container.get("lifecycle")).get("preStop")),
-            is_consumer=any(str(one.get("name")).startswith("EBBTIDE_") for one in entries(container.get("env"))),
+            grace_seconds=_grace(pod.get("terminationGracePeriodSeconds")),
+            processes=_number(variables.get("EBBTIDE_PROCESSES")) or 1,
+            longest_message_seconds=_number(variables.get("EBBTIDE_LONGEST_MESSAGE_SECONDS")),
+            stop_wait_seconds=_number(variables.get("EBBTIDE_STOP_WAIT_SECONDS")),
+            drain_deadline_seconds=_number(variables.get("EBBTIDE_DRAIN_DEADLINE_SECONDS")),
+            image=None if image is UNKNOWN else str(image),
+            hook=_texts(hook),
+            command=(*_texts(container.get("command")), *_texts(container.get("args"))),
+            environment=variables,
+            memory_limit_bytes=_bytes(mapping(mapping(container.get("resources")).get("limits")).get("memory")),
+            is_consumer=any(name.startswith("EBBTIDE_") for name in variables),
             replicas=replicas if isinstance(replicas, int) else None,
         )
 
+    @property
+    def drains_in_time(self) -> bool:
+        """Whether whoever is asked to end has time for its longest message: the hook is there, and every rung of the
+        budget is above the one before it."""
+        rungs = (self.longest_message_seconds, self.stop_wait_seconds, self.drain_deadline_seconds, self.grace_seconds)
+        longest, stop_wait, deadline, grace = (rung if rung is not None else -1 for rung in rungs)
+        ladder = longest >= 0 and longest + FINISH_ALLOWANCE_SECONDS <= stop_wait < deadline < grace
+        return self.is_consumer and self.hook == (_DRAIN_HOOK,) and ladder
 
-def _number(value: object, default: int) -> int:
-    if isinstance(value, str) and value.isdigit():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else default
+    @property
+    def own_environment(self) -> dict[str, Any]:
+        """What the application reads, without what ebbtide's image does."""
+        return {name: value for name, value in self.environment.items() if not name.startswith("EBBTIDE_")}
 
 
-def _variable(container: Mapping[str, Any], name: str) -> object:
-    for variable in entries(container.get("env")):
-        if variable.get("name") == name:
-            return variable.get("value")
-    return None
+def _grace(stated: object) -> int | None:
+    if stated is UNKNOWN:
+        return None
+    number = _number(stated)
+    return _DEFAULT_GRACE_SECONDS if number is None else number
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value[:18])
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(part) for part in value) if isinstance(value, list) else ()
+
+
+def _bytes(value: object) -> int | None:
+    try:
+        return parse_memory(str(value)) if value is not None and len(str(value)) <= 32 else None
+    except ValueError:
+        return None
 
 
 def rolls_pods(change: ResourceChange) -> bool:
@@ -69,46 +112,66 @@ def rolls_pods(change: ResourceChange) -> bool:
     return any(found.path[:2] == ("spec", "template") for found in change.properties)
 
 
-def autoscalers(context: Context, *operations: Operation) -> Iterator[ResourceChange]:
-    """The changes of whatever owns a number of pods."""
-    for kind in BOUNDS:
-        yield from context.of(kind, *operations)
-
-
-def bounds(kind: str, autoscaler: Mapping[str, Any]) -> tuple[int, int]:
-    """The smallest and the largest number of pods that an autoscaler's manifest allows."""
-    spec = mapping(autoscaler.get("spec"))
-    least, most = (_number(spec.get(name), 1) for name in BOUNDS[kind])
-    return least, most
-
-
 def plural(count: int, noun: str) -> str:
     """`1 pod`, `2 pods`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def drain_sentence(change: ResourceChange, consumer: ConsumerSettings | None, autoscaler: ResourceChange | None) -> str:
-    """How many pods drain, for how long at most, and what runs side by side meanwhile.
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """The most that runs at once while pods are replaced: Kubernetes does not count a pod that is ending."""
 
-    `autoscaler` is its change in the same update: the old bounds are those of the pods that drain.
-    """
+    least: int
+    """How many pods drain at least."""
+    most: int
+    """How many pods drain at most."""
+    pods: int
+    """Old and new ones together."""
+    broker_connections: int
+    database_connections: int
+    memory_bytes: int | None
+    """What their limits add up to; None where a pod has none."""
+
+
+def overlap_of(change: ResourceChange, consumer: ConsumerSettings, bounds_before: tuple[int, int] | None) -> Overlap:
+    """What runs side by side when every pod of a consumer is replaced; `bounds_before` are its old autoscaler's."""
     before, after = Pods.of(change.old), Pods.of(change.new)
-    took = f"each within {format_duration(before.grace_seconds)}"
-    if before.longest_message_seconds:
-        took = f"each for as long as its longest message ({format_duration(before.longest_message_seconds)} at most)"
-    if consumer is None:
-        return f"all its pods drain, {took}"
     next_most = consumer.autoscaling.max_replicas
     least, most = consumer.autoscaling.min_replicas, next_most
     if before.replicas is not None:
         least = most = before.replicas
-    elif autoscaler is not None and autoscaler.old:
-        least, most = bounds(autoscaler.kind, autoscaler.old)
-    count = f"{least}" if least == most else f"{least} to {most}"
-    pods = f"{count} pod{'' if most == 1 else 's'} drain{'s' if most == 1 else ''}, {took}"
-    connections = consumer.worker.connections
+    elif bounds_before is not None:
+        least, most = bounds_before
     held = most * before.processes + next_most * after.processes
+    connections = consumer.worker.connections
+    limits = (before.memory_limit_bytes, after.memory_limit_bytes)
+    memory = None if None in limits else most * (limits[0] or 0) + next_most * (limits[1] or 0)
+    return Overlap(least, most, most + next_most, held * connections.broker, held * connections.database, memory)
+
+
+def drain_sentence(change: ResourceChange, overlap: Overlap | None) -> str:
+    """How many pods drain, for how long at most, and what runs side by side meanwhile."""
+    before = Pods.of(change.old)
+    took = f"each within {format_duration(before.grace_seconds or 0)}"
+    if before.longest_message_seconds:
+        took = f"each for as long as its longest message ({format_duration(before.longest_message_seconds)} at most)"
+    if overlap is None:
+        return f"all its pods drain, {took}"
+    count = f"{overlap.least}" if overlap.least == overlap.most else f"{overlap.least} to {overlap.most}"
+    pods = f"{count} pod{'' if overlap.most == 1 else 's'} drain{'s' if overlap.most == 1 else ''}, {took}"
     return (
-        f"{pods}; old and new overlap: up to {most + next_most} pods, {held * connections.broker} broker and "
-        f"{held * connections.database} database connections"
+        f"{pods}; old and new overlap: up to {overlap.pods} pods, {overlap.broker_connections} broker and "
+        f"{overlap.database_connections} database connections"
     )
+
+
+def falling_rungs(before: Pods, after: Pods) -> Iterator[tuple[str, int, int]]:
+    """The rungs of the shutdown budget that a change lowers: in words, before and after."""
+    rungs = {
+        "to finish": (before.grace_seconds, after.grace_seconds),
+        "until a worker is killed": (before.stop_wait_seconds, after.stop_wait_seconds),
+        "until the drain hook gives up": (before.drain_deadline_seconds, after.drain_deadline_seconds),
+    }
+    for words, (old, new) in rungs.items():
+        if old is not None and new is not None and new < old:
+            yield words, old, new

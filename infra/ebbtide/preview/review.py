@@ -4,35 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ebbtide.explain.timeline import Moment
 from ebbtide.judgement.findings import Finding
 from ebbtide.preview.change import Operation, ResourceChange, StackChange
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules import judge
+from ebbtide.preview.rules.unjudged import NotJudged, not_judged
+from ebbtide.preview.timelines import TimelineChange, timelines_of
+from ebbtide.settings.models.disruption import disruption_caps
 from ebbtide.settings.models.stack import StackSettings
-from ebbtide.settings.values.units import format_duration
 
 _LEVELS = list(RiskLevel)
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineChange:
-    """The shutdown timeline of one consumer, before and after, in seconds by what happens."""
-
-    consumer: str
-    before: tuple[Moment, ...]
-    after: tuple[Moment, ...]
-
-    def rows(self) -> list[tuple[str, str, str]]:
-        """Before, after and what happens then, for each moment of either budget.
-
-        Without the caps: the old manifest does not state them, and one column of two looks like news.
-        """
-        old, new = (
-            {moment.what: format_duration(moment.seconds) for moment in moments if moment.kind == "budget"}
-            for moments in (self.before, self.after)
-        )
-        return [(old.get(what, ""), new.get(what, ""), what) for what in dict.fromkeys([*new, *old])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +36,11 @@ class Review:
     def level_of(self, change: ResourceChange) -> RiskLevel | None:
         """The worst risk of one resource."""
         return next((risk.level for risk in self.risks if risk.resource == change.key), None)
+
+    @property
+    def not_judged(self) -> tuple[NotJudged, ...]:
+        """Every part of the change that neither a rule nor the list of what is harmless knows."""
+        return tuple(found for change in self.change.changes for found in not_judged(change))
 
     @property
     def changes(self) -> tuple[ResourceChange, ...]:
@@ -88,6 +74,7 @@ class Review:
         if not self.change.changes:
             return f"{stack}: nothing changes"
         if self.worst is None:
+            # By construction: whatever is not known to be harmless has a risk, if only that it is not judged.
             return f"{stack}: {self.counts}, no effect on running consumers found"
         subjects = list(dict.fromkeys(risk.subject for risk in self.risks if risk.level is self.worst))
         named = ", ".join(subjects[:3]) + (f" and {len(subjects) - 3} more" if len(subjects) > 3 else "")
@@ -96,9 +83,10 @@ class Review:
 
 _VERDICTS = {
     RiskLevel.DANGER: "danger, do not merge without reading",
+    RiskLevel.NOT_JUDGED: "not judged, read it yourself",
     RiskLevel.DISRUPTIVE: "running consumers restart or drain",
     RiskLevel.SCALING: "consumers scale differently",
-    RiskLevel.INFO: "running consumers do not notice",
+    RiskLevel.INFO: "no more than an ordinary deploy does",
 }
 
 
@@ -108,10 +96,21 @@ def _rank(level: RiskLevel | None) -> int:
 
 def review_change(
     change: StackChange,
-    head: StackSettings,
-    timelines: tuple[TimelineChange, ...] = (),
+    head: StackSettings | None = None,
     findings: tuple[Finding, ...] = (),
     what_if: tuple[str, ...] = (),
 ) -> Review:
-    """Judge a change."""
-    return Review(change, judge(Context(change, head.consumers)), timelines, findings, what_if)
+    """Judge a change, by the settings of what it leads to where there are any."""
+    if head is None:
+        return Review(change, judge(Context(change)), (), findings, what_if)
+    context = Context(change, head.consumers, _spot_notices(head))
+    return Review(change, judge(context), timelines_of(change, head), findings, what_if)
+
+
+def _spot_notices(stack: StackSettings) -> dict[str, int]:
+    return {
+        name: cap.seconds
+        for name, consumer in stack.consumers.items()
+        for cap in disruption_caps(stack, consumer)
+        if cap.kind == "spotReclaim"
+    }

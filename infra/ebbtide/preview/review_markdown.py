@@ -6,11 +6,17 @@ from collections.abc import Iterator
 
 from ebbtide.preview.document import ChangedResource, RefusalDocument, ReviewDocument
 from ebbtide.preview.markdown import COMMENT_LIMIT, code, fitting, html, label, marker, prose
-from ebbtide.preview.review import TimelineChange
 from ebbtide.preview.risk import RiskLevel
 from ebbtide.preview.show import SYMBOLS
+from ebbtide.preview.timelines import TimelineChange
 
-_ICONS = {RiskLevel.DANGER: "🛑", RiskLevel.DISRUPTIVE: "🔁", RiskLevel.SCALING: "📈", RiskLevel.INFO: "💬"}
+_ICONS = {
+    RiskLevel.DANGER: "🛑",
+    RiskLevel.NOT_JUDGED: "❔",
+    RiskLevel.DISRUPTIVE: "🔁",
+    RiskLevel.SCALING: "📈",
+    RiskLevel.INFO: "💬",
+}
 _FOLDED_RISKS = 40
 _HEAD_SHARE = 0.7
 """Of the comment, for what stands above the resources."""

@@ -10,12 +10,13 @@ from rich.text import Text
 
 from ebbtide.explain.text import findings_list
 from ebbtide.preview.document import ChangedResource, RefusalDocument, ReviewDocument
-from ebbtide.preview.review import TimelineChange
 from ebbtide.preview.risk import RiskLevel
 from ebbtide.preview.show import SYMBOLS
+from ebbtide.preview.timelines import TimelineChange
 
 _COLOURS = {
     RiskLevel.DANGER: "bold red",
+    RiskLevel.NOT_JUDGED: "bold cyan",
     RiskLevel.DISRUPTIVE: "bold yellow",
     RiskLevel.SCALING: "bold magenta",
     RiskLevel.INFO: "blue",

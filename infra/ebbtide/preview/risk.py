@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ebbtide.preview.change import KNOWN_PACKAGES, Operation, ResourceChange, StackChange
@@ -15,6 +15,8 @@ class RiskLevel(StrEnum):
 
     DANGER = "danger"
     """Messages, data or capacity may be lost, or a safeguard is taken away."""
+    NOT_JUDGED = "notJudged"
+    """Nobody has said what it does: no rule, and no list of what is known to be harmless. It may be any of these."""
     DISRUPTIVE = "disruptive"
     """Running consumers restart or drain. Nothing is lost."""
     SCALING = "scaling"
@@ -45,15 +47,24 @@ class Context:
     """What the rules may look at."""
 
     change: StackChange
-    consumers: Mapping[str, ConsumerSettings]
-    """The settings of the head, by consumer. A consumer that goes away is not in it."""
+    consumers: Mapping[str, ConsumerSettings] = field(default_factory=dict)
+    """The settings of the head, by consumer. A consumer that goes away is not in it; in a program of one's own there
+    may be none."""
+    spot_notices: Mapping[str, int] = field(default_factory=dict)
+    """Seconds that a consumer on Spot machines has from the notice to its end, by consumer."""
 
     def of(self, kind: str, *operations: Operation) -> Iterator[ResourceChange]:
         """The changes of one kind of resource, and of some operations if any are named."""
         for found in self.change.changes:
-            if (
-                found.kind == kind
-                and found.package in KNOWN_PACKAGES
-                and (not operations or found.operation in operations)
-            ):
+            if is_of(found, kind) and (not operations or found.operation in operations):
                 yield found
+
+    def after(self, kind: str) -> Iterator[ResourceChange]:
+        """Everything of one kind that is there after the change, as far as the source tells."""
+        yield from self.of(kind, Operation.CREATE, Operation.UPDATE, Operation.REPLACE)
+        yield from (found for found in self.change.standing if is_of(found, kind))
+
+
+def is_of(change: ResourceChange, kind: str) -> bool:
+    """Whether it is of a kind that the rules know: another package may call something else a Deployment."""
+    return change.kind == kind and change.package in KNOWN_PACKAGES

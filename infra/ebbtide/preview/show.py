@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ebbtide.judgement.secrets import mask_value
-from ebbtide.preview.change import MISSING, SECRET, Operation, Path, PropertyChange
+from ebbtide.preview.change import MISSING, SECRET, UNKNOWN, Operation, Path, PropertyChange
 
 SYMBOLS = {Operation.CREATE: "+", Operation.UPDATE: "~", Operation.REPLACE: "±", Operation.DELETE: "-"}
 _VALUE_LENGTH = 160
@@ -33,6 +33,8 @@ def show_value(value: Any, path: Path = ()) -> str:
     """
     if value is MISSING:
         return "(none)"
+    if value is UNKNOWN:
+        return f"({value!r})"
     if _is_secret(value):
         return SECRET
     value = mask_value(value, [str(part) for part in path])
@@ -70,8 +72,8 @@ def show_change(change: PropertyChange) -> str:
     """`before → after`, or in words when there is nothing to compare."""
     if _is_secret(change.old) and _is_secret(change.new):
         return "[secret] changes"
-    if change.old is MISSING and change.new is MISSING:
-        return "changes"
+    if change.old == change.new:
+        return "changes where it runs"
     old, new = show_value(change.old, change.path), show_value(change.new, change.path)
     if old == new == SECRET:
         return "[secret] changes"

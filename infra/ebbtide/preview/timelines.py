@@ -1,46 +1,57 @@
-"""The change since a commit, with the shutdown timelines that it moves."""
+"""The shutdown timelines that a change moves, whatever source it comes from."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 
 from ebbtide.explain.timeline import Moment, build_timeline
-from ebbtide.manifests.resource import to_json
-from ebbtide.manifests.stack import stack_resources
 from ebbtide.preview.change import Operation, StackChange
 from ebbtide.preview.fleet import Pods
-from ebbtide.preview.review import TimelineChange
-from ebbtide.preview.sources.base import change_since
-from ebbtide.settings.loading.loader import project_name
-from ebbtide.settings.models.shutdown import EXIT_ALLOWANCE_SECONDS, FINISH_ALLOWANCE_SECONDS, REPORT_ALLOWANCE_SECONDS
+from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
 from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.values.units import format_duration
 
 
-def change_since_base(ref: str, head: StackSettings, root: Path) -> tuple[StackChange, tuple[TimelineChange, ...]]:
-    """Compare the work tree with `ref`. Raises SettingsError when `ref` is no commit here."""
-    resources = [to_json(resource) for resource in stack_resources(head)]
-    change = change_since(ref, head.name, root, resources, project_name(root))
-    return change, timelines_of(change, head)
+@dataclass(frozen=True, slots=True)
+class TimelineChange:
+    """The shutdown timeline of one consumer, before and after, in seconds by what happens."""
+
+    consumer: str
+    before: tuple[Moment, ...]
+    after: tuple[Moment, ...]
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Before, after and what happens then, for each moment of either budget.
+
+        Without the caps: the old manifest does not state them, and one column of two looks like news.
+        """
+        old, new = (
+            {moment.what: format_duration(moment.seconds) for moment in moments if moment.kind == "budget"}
+            for moments in (self.before, self.after)
+        )
+        return [(old.get(what, ""), new.get(what, ""), what) for what in dict.fromkeys([*new, *old])]
 
 
 def timelines_of(change: StackChange, head: StackSettings) -> tuple[TimelineChange, ...]:
-    """The shutdown timelines that a change moves."""
+    """One for each consumer whose pods get another budget."""
     found = []
     for update in change.changes:
         consumer = head.consumers.get(update.title)
         if update.kind != "Deployment" or update.operation is not Operation.UPDATE or consumer is None:
             continue
-        before, after = Pods.of(update.old), Pods.of(update.new)
-        if before.grace_seconds != after.grace_seconds:
-            now = build_timeline(head, consumer)
-            found.append(TimelineChange(consumer.name, _before(now, before), now))
+        now = build_timeline(head, consumer)
+        before = _moments(now, Pods.of(update.old))
+        if before is not None and before != _moments(now, Pods.of(update.new)):
+            found.append(TimelineChange(consumer.name, before, now))
     return tuple(found)
 
 
-def _before(now: tuple[Moment, ...], pods: Pods) -> tuple[Moment, ...]:
-    """The same moments with the seconds that the old manifest states."""
-    deadline = pods.grace_seconds - EXIT_ALLOWANCE_SECONDS
-    stop_wait = deadline - REPORT_ALLOWANCE_SECONDS
-    seconds = [0, stop_wait - FINISH_ALLOWANCE_SECONDS, stop_wait, deadline, pods.grace_seconds]
+def _moments(now: tuple[Moment, ...], pods: Pods) -> tuple[Moment, ...] | None:
+    """The moments of a budget with the seconds that a manifest's own variables state; None where one is missing."""
+    stop_wait, deadline, grace = pods.stop_wait_seconds, pods.drain_deadline_seconds, pods.grace_seconds
+    if stop_wait is None or deadline is None or grace is None:
+        return None
+    # When the longest message has ended is in no manifest: the allowance before the next rung was and is the same.
+    seconds = (0, max(0, stop_wait - FINISH_ALLOWANCE_SECONDS), stop_wait, deadline, grace)
     budget = [moment for moment in now if moment.kind == "budget"]
     return tuple(Moment(was, moment.what, moment.kind) for was, moment in zip(seconds, budget, strict=True))

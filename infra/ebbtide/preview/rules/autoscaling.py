@@ -5,13 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ebbtide.preview.autoscalers import (
+    HPA,
+    SCALED_OBJECT,
+    VPA,
+    Target,
+    autoscalers,
+    bounds,
+    bounds_paths,
+    identity_of,
+    measures,
+    owners,
+    target_of,
+    target_paths,
+)
 from ebbtide.preview.change import MISSING, Operation, ResourceChange, entries, mapping
-from ebbtide.preview.fleet import autoscalers, bounds, plural
+from ebbtide.preview.fleet import plural
+from ebbtide.preview.patterns import CREATED, DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.show import show_value
 
-_HPA = "HorizontalPodAutoscaler"
+_BEHAVIORS = {HPA: "spec.behavior", SCALED_OBJECT: "spec.advanced.horizontalPodAutoscalerConfig.behavior"}
+_METRICS = tuple(
+    f"spec.metrics.*.{path}"
+    for path in (
+        "type",
+        *(
+            f"{source}.{path}"
+            for source in ("resource", "containerResource", "pods", "object", "external")
+            for path in (
+                *("name", "container", "metric.name", "metric.selector.matchLabels.*"),
+                *(f"target.{name}" for name in ("type", "averageUtilization", "averageValue", "value")),
+                *(f"describedObject.{name}" for name in ("apiVersion", "kind", "name")),
+            )
+        ),
+    )
+)
 _NEVER = {"scaleUp": "up", "scaleDown": "down"}
 
 
@@ -20,6 +50,7 @@ _NEVER = {"scaleUp": "up", "scaleDown": "down"}
     RiskLevel.DANGER,
     remedy="Watch the first minutes; compare with `kubectl get deployment`.",
     source="fixed 5 to an HPA gave one pod where the engine gave up the field (measured).",
+    reads={"Deployment": ("spec.replicas",)},
 )
 def check_owner(context: Context) -> Iterator[Risk]:
     """Another owner decides the number of pods. From a fixed number to an HPA the number stays only if
@@ -57,6 +88,7 @@ def _replicas(deployment: Mapping[str, Any]) -> Any:
     RiskLevel.SCALING,
     remedy="Compare with what the queue needs.",
     source="The Deployment's spec.replicas.",
+    reads={"Deployment": ("spec.replicas",)},
 )
 def check_fixed_number(context: Context) -> Iterator[Risk]:
     """A fixed number of pods changes."""
@@ -76,11 +108,12 @@ def check_fixed_number(context: Context) -> Iterator[Risk]:
     RiskLevel.SCALING,
     remedy="Make sure that broker and database take the connections at the new maximum.",
     source="The HPA corrects a number outside of its bounds at the next sync (upstream's controller).",
+    reads=bounds_paths,
 )
 def check_envelope(context: Context) -> Iterator[Risk]:
     """The bounds of an autoscaler change. A number outside of the new
     bounds is corrected at the next sync, past every window and policy."""
-    for change in autoscalers(context, Operation.UPDATE, Operation.REPLACE):
+    for change in _updated(context):
         old, new = bounds(change.kind, change.old), bounds(change.kind, change.new)
         if old == new:
             continue
@@ -91,7 +124,7 @@ def check_envelope(context: Context) -> Iterator[Risk]:
             sentence += f": at its maximum, {old[1] - new[1]} pods drain at once, whatever its behavior says"
         elif new[0] > old[0]:
             sentence += ": pods below the new minimum start at once"
-        consumer = context.consumers.get(change.title)
+        consumer = context.consumers.get(target_of(change.new).name)
         if new[1] > old[1] and consumer is not None:
             worker = consumer.worker
             sentence += (
@@ -106,12 +139,18 @@ def check_envelope(context: Context) -> Iterator[Risk]:
     RiskLevel.SCALING,
     remedy="Make sure that the new metric is served: `kubectl describe hpa`.",
     source="Without its metric an HPA leaves the number where it is.",
+    tells={SCALED_OBJECT: ("spec.triggers.*.type", "spec.triggers.*.metadata.*")},
+    reads={HPA: _METRICS},
 )
 def check_metrics(context: Context) -> Iterator[Risk]:
-    """What an HPA measures, or its target, changes."""
+    """What an autoscaler measures, or its target, changes."""
     for change in _updated(context):
-        old, new = _metrics(change.old), _metrics(change.new)
+        if _measured(change.old) == _measured(change.new):
+            continue
+        old, new = measures(change.old), measures(change.new)
         if old == new:
+            sentence = f"{change.title} measures {' and '.join(name for name, _ in new)} otherwise"
+            yield Risk(change.title, sentence, "make sure the metric is served", change.key)
             continue
         same = [name for name, _ in old] == [name for name, _ in new]
         if same:
@@ -134,15 +173,32 @@ def check_metrics(context: Context) -> Iterator[Risk]:
     RiskLevel.SCALING,
     remedy="Compare before and after with `ebbtide simulate --base`.",
     source="normalizeDesiredReplicas and convertDesiredReplicasWithBehaviorRate in upstream's controller.",
+    tells={
+        kind: (
+            path,
+            *(
+                f"{path}.{direction}.{name}"
+                for direction in ("scaleUp", "scaleDown")
+                for name in (
+                    *("selectPolicy", "stabilizationWindowSeconds", "tolerance"),
+                    *(f"policies.*.{part}" for part in ("type", "value", "periodSeconds")),
+                )
+            ),
+        )
+        for kind, path in _BEHAVIORS.items()
+    },
 )
 def check_behavior(context: Context) -> Iterator[Risk]:
     """`behavior` is added, removed or changed. Adding it, even empty, selects another algorithm: from
     one pod the first step is to 5 instead of 4."""
     for change in _updated(context):
-        touched = [found for found in change.properties if found.path[:2] == ("spec", "behavior")]
-        if not touched:
+        if change.kind not in _BEHAVIORS:
             continue
-        old, new = _spec(change.old).get("behavior"), _spec(change.new).get("behavior")
+        place = tuple(_BEHAVIORS[change.kind].split("."))
+        touched = [found for found in change.properties if found.path[: len(place)] == place[: len(found.path)]]
+        old, new = _at(change.old, place), _at(change.new, place)
+        if not touched or old == new:
+            continue
         if old is None:
             sentence = (
                 f"{change.title} gets a behavior, which also changes what it does not name: "
@@ -155,7 +211,7 @@ def check_behavior(context: Context) -> Iterator[Risk]:
             )
         else:
             words = "; ".join(
-                ".".join(map(str, found.path[2:])) + f" {_in_words(found.old)} → {_in_words(found.new)}"
+                ".".join(map(str, found.path[len(place) :])) + f" {_in_words(found.old)} → {_in_words(found.new)}"
                 for found in touched[:3]
             )
             sentence = f"{change.title} changes how fast it scales: {words}"
@@ -182,47 +238,204 @@ def _in_words(value: Any) -> str:
     return show_value(value)
 
 
+def _at(document: Any, place: tuple[str, ...]) -> Any:
+    for part in place:
+        document = mapping(document).get(part)
+    return document
+
+
 @change_rule(
     "P-25",
     RiskLevel.DANGER,
     remedy="State a fixed number in the same change.",
     source="A Deployment keeps the number of pods that it was left with.",
+    tells=lambda: dict.fromkeys(autoscalers(), (DELETED,)),
 )
 def check_autoscaler_gone(context: Context) -> Iterator[Risk]:
     """An autoscaler is deleted while its Deployment stays: nothing moves the number of pods any more."""
-    deleted = {change.title for change in context.of("Deployment", Operation.DELETE)}
+    deleted = {identity_of(change) for change in context.of("Deployment", Operation.DELETE, Operation.REPLACE)}
     restated = {
-        change.title for change in context.of("Deployment", Operation.UPDATE) if _replicas(change.new) is not None
+        identity_of(change)
+        for change in context.of("Deployment", Operation.UPDATE)
+        if _replicas(change.new) is not None
     }
-    for change in autoscalers(context, Operation.DELETE):
-        if change.title not in deleted | restated:
-            sentence = f"the autoscaler of {change.title} is deleted: the number of pods stays where it happens to be"
-            yield Risk(change.title, sentence, "state a fixed number", change.key)
+    for kind in autoscalers():
+        for change in context.of(kind, Operation.DELETE):
+            target = target_of(change.old)
+            if target not in deleted | restated and not owners(context, target):
+                sentence = (
+                    f"the autoscaler of {target.name} is deleted: the number of pods stays where it happens to be"
+                )
+                yield Risk(target.name, sentence, "state a fixed number", change.key)
+
+
+@change_rule(
+    "P-26",
+    RiskLevel.SCALING,
+    remedy="Watch the first minutes; compare with `kubectl get deployment`.",
+    source="Kubernetes, HPA: it starts from the number that is there, and corrects one outside of its bounds at once.",
+    tells=lambda: dict.fromkeys(autoscalers(), (CREATED, REPLACED)),
+    reads=target_paths,
+)
+def check_autoscaler_comes(context: Context) -> Iterator[Risk]:
+    """An autoscaler takes over a Deployment that runs already, is made anew, or lets go of one for another."""
+    new_ones = {identity_of(change) for change in context.of("Deployment", Operation.CREATE)}
+    said = {change.title for change in context.of("Deployment", Operation.UPDATE) if _changes_owner(change)}
+    for kind in autoscalers():
+        for change in context.of(kind, Operation.CREATE, Operation.UPDATE, Operation.REPLACE):
+            target, was = target_of(change.new), target_of(change.old)
+            least, most = bounds(kind, change.new)
+            if change.operation is Operation.CREATE:
+                if target in new_ones or target.name in said:
+                    continue
+                what = f"{kind} {change.title} takes over the number of pods of {target.name}"
+            elif (target.kind, target.name) != (was.kind, was.name):
+                what = f"{kind} {change.title} lets go of {was.name} and takes over {target.name}"
+            elif change.operation is Operation.REPLACE:
+                what = (
+                    f"{kind} {change.title} is made anew: meanwhile nothing moves the number of pods of {target.name}"
+                )
+            else:
+                continue
+            sentence = f"{what}: between {least} and {most}, and at once where there are fewer or more"
+            advice = "watch the first minutes: if its metric is missing, the number stays where it is"
+            yield Risk(target.name or change.title, sentence, advice, change.key)
+
+
+def _changes_owner(deployment: ResourceChange) -> bool:
+    """What P-20 tells."""
+    return (_replicas(deployment.old) is None) != (_replicas(deployment.new) is None)
+
+
+@change_rule(
+    "P-27",
+    RiskLevel.DISRUPTIVE,
+    RiskLevel.SCALING,
+    remedy="Compare with `ebbtide explain`: what all consumers ask for at their maximum.",
+    source="GKE, cluster autoscaler: pods that find no node are Pending.",
+    reads={"NodePool": ("autoscaling.totalMinNodeCount", "autoscaling.totalMaxNodeCount")},
+)
+def check_node_bounds(context: Context) -> Iterator[Risk]:
+    """The number of nodes is bounded otherwise: pods that find no node are Pending."""
+    for change in context.of("NodePool", Operation.UPDATE):
+        old, new = (_nodes(side) for side in (change.old, change.new))
+        if old == new:
+            continue
+        fewer = isinstance(old[1], int) and isinstance(new[1], int) and new[1] < old[1]
+        sentence = f"{change.title} has {new[0]} to {new[1]} nodes instead of {old[0]} to {old[1]}"
+        if fewer:
+            sentence += ": pods that find no node are Pending"
+        level = RiskLevel.DISRUPTIVE if fewer else RiskLevel.SCALING
+        yield Risk(change.title, sentence, "compare with what all consumers ask for", change.key, level)
+
+
+def _nodes(pool: Mapping[str, Any]) -> tuple[Any, Any]:
+    scaling = mapping(pool.get("autoscaling"))
+    return scaling.get("totalMinNodeCount", "?"), scaling.get("totalMaxNodeCount", "?")
+
+
+@change_rule(
+    "P-28",
+    RiskLevel.DANGER,
+    remedy="Keep one of them.",
+    source="Kubernetes, HPA: two owners set the number in turn, each sync; KEDA makes an HPA of its own.",
+)
+def check_one_owner(context: Context) -> Iterator[Risk]:
+    """One thing decides the number of pods. Two of them set it in turn, and every time it falls pods drain."""
+    targets = {target_of(change.new): change for kind in autoscalers() for change in _new_ones(context, kind)}
+    targets |= {identity_of(change): change for change in _new_ones(context, "Deployment")}
+    stated = {identity_of(change): _stated(change) for change in context.after("Deployment")}
+    for target, change in targets.items():
+        found = owners(context, target)
+        number, consumer = stated.get(target), context.consumers.get(target.name)
+        if number is not None and not (consumer and consumer.autoscaling.stated_replicas is None):
+            found.append(f"the {number} that the Deployment states")
+        elif target not in stated:
+            found += _by_settings(context, target, found)
+        if len(found) > 1:
+            sentence = f"{' and '.join(found)} decide the number of pods of {target.name}, in turn"
+            yield Risk(target.name, sentence, "keep one of them, or let the program ignore spec.replicas", change.key)
+
+
+def _stated(deployment: ResourceChange) -> Any:
+    """The number that the engine enforces: not one that the program leaves alone."""
+    return None if "spec.replicas" in deployment.ignored else _replicas(deployment.new)
+
+
+def _by_settings(context: Context, target: Target, found: list[str]) -> list[str]:
+    """What the settings say of a Deployment that the source does not show, because it stays as it is."""
+    consumer = context.consumers.get(target.name)
+    if consumer is None or context.change.standing:
+        return []
+    scaling = consumer.autoscaling
+    if scaling.stated_replicas is not None:
+        return [f"the fixed {scaling.stated_replicas} of its settings"]
+    own = {"hpa": HPA, "keda": SCALED_OBJECT}.get(scaling.kind, "")
+    goes = any(target_of(change.old) == target for change in context.of(own, Operation.DELETE))
+    return [] if goes or f"{own} {target.name}" in found else [f"the {scaling.kind} of its settings"]
+
+
+@change_rule(
+    "P-29",
+    RiskLevel.DANGER,
+    RiskLevel.DISRUPTIVE,
+    RiskLevel.INFO,
+    remedy="Let it recommend only (updateMode: Off), or scale on another metric.",
+    source="Kubernetes, VerticalPodAutoscaler: known limitations, not with an HPA on CPU or memory.",
+    tells={VPA: (CREATED, DELETED, REPLACED)},
+    reads={
+        VPA: ("spec.updatePolicy.updateMode", *(f"spec.targetRef.{name}" for name in ("apiVersion", "kind", "name"))),
+    },
+)
+def check_vertical(context: Context) -> Iterator[Risk]:
+    """Nothing resizes pods behind the back of what counts them: a VerticalPodAutoscaler evicts a pod to give it
+    other requests, and an HPA on CPU or memory measures against those."""
+    for change in context.of(VPA):
+        target = target_of(change.new or change.old)
+        mode = mapping(_spec(change.new).get("updatePolicy")).get("updateMode", "Auto")
+        on_usage = [
+            found.title
+            for found in context.after(HPA)
+            if target_of(found.new) == target and {"cpu", "memory"} & {name for name, _ in measures(found.new)}
+        ]
+        level, advice = RiskLevel.DISRUPTIVE, "let it recommend only: updateMode: Off"
+        if change.operation is Operation.DELETE:
+            sentence, level, advice = (
+                f"the pods of {target.name} keep the requests of their template",
+                RiskLevel.INFO,
+                "",
+            )
+        elif mode == "Off":
+            sentence, level, advice = f"VPA {change.title} only recommends for {target.name}", RiskLevel.INFO, ""
+        elif on_usage:
+            sentence = (
+                f"VPA {change.title} changes the requests of {target.name} ({mode}), against which HPA "
+                f"{on_usage[0]} measures: each follows the other"
+            )
+            level = RiskLevel.DANGER
+        else:
+            sentence = (
+                f"VPA {change.title} gives pods of {target.name} other requests ({mode}): it evicts, and they drain"
+            )
+        yield Risk(target.name, sentence, advice, change.key, level)
+
+
+def _new_ones(context: Context, kind: str) -> Iterator[ResourceChange]:
+    return context.of(kind, Operation.CREATE, Operation.UPDATE, Operation.REPLACE)
 
 
 def _updated(context: Context) -> Iterator[ResourceChange]:
-    return context.of(_HPA, Operation.UPDATE, Operation.REPLACE)
+    for kind in autoscalers():
+        yield from context.of(kind, Operation.UPDATE, Operation.REPLACE)
 
 
 def _spec(hpa: Mapping[str, Any]) -> Mapping[str, Any]:
     return mapping(hpa.get("spec"))
 
 
-def _metrics(hpa: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Each metric's name and target: ("cpu", "60 %")."""
-    found = []
-    for metric in entries(_spec(hpa).get("metrics")):
-        source: Mapping[str, Any] = next((value for key, value in metric.items() if isinstance(value, Mapping)), {})
-        name = source.get("name") or mapping(source.get("metric")).get("name", "?")
-        target = mapping(source.get("target"))
-        if "averageUtilization" in target:
-            wanted = f"{target['averageUtilization']} %"
-        else:
-            wanted = (
-                f"{target.get('averageValue', target.get('value', '?'))}{' a pod' if 'averageValue' in target else ''}"
-            )
-        found.append((str(name), wanted))
-    return found
+def _measured(autoscaler: Mapping[str, Any]) -> Any:
+    spec = _spec(autoscaler)
+    return spec.get("metrics"), spec.get("triggers")
 
 
 def _listed(metrics: list[tuple[str, str]]) -> str:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ebbtide.preview.change import KNOWN_PACKAGES, Operation, mapping
-from ebbtide.preview.fleet import Pods
+from ebbtide.preview.change import (
+    KNOWN_PACKAGES,
+    UNKNOWN,
+    Operation,
+    PropertyChange,
+    ResourceChange,
+    mapping,
+)
+from ebbtide.preview.fleet import Pods, falling_rungs
+from ebbtide.preview.patterns import DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
-from ebbtide.settings.values.units import format_duration
+from ebbtide.settings.values.units import format_duration, format_memory, parse_duration
 
 # Kinds whose deletion takes others or data along, and what that means.
 _HOLDS = {
@@ -17,6 +25,10 @@ _HOLDS = {
     "Namespace": "everything in it is deleted, also what others put there",
     "Network": "nothing in it can be reached meanwhile",
     "Subnetwork": "nodes and pods lose their addresses",
+    "Router": "nodes reach nothing outside of their network meanwhile: no image, no broker that is not in it",
+    "RouterNat": "nodes reach nothing outside of their network meanwhile: no image, no broker that is not in it",
+    "Account": "whoever acts as it has no rights any more",
+    "ServiceAccount": "pods that name it cannot be made while it is gone",
     "Repository": "the images in it are deleted, and no new pod can start",
     "Instance": "the data in it is lost: with a broker, every waiting message",
     "PersistentVolumeClaim": "the data in it is lost",
@@ -24,57 +36,116 @@ _HOLDS = {
     "kubernetes": "every object that was made through this connection is deleted and made anew",
 }
 _GONE = (Operation.DELETE, Operation.REPLACE)
+_CONTAINER = "spec.template.spec.containers.*"
 
 
 @change_rule(
     "P-01",
     RiskLevel.DANGER,
+    RiskLevel.INFO,
     remedy="Protect it, keep the old value, or move the consumers first.",
     source="What Google Cloud and Kubernetes delete with what holds it.",
+    tells=dict.fromkeys((*_HOLDS, "*:Instance"), (DELETED, REPLACED)),
 )
 def check_holder_gone(context: Context) -> Iterator[Risk]:
-    """A cluster, node pool, namespace, network, image repository or broker is deleted or replaced."""
+    """A cluster, node pool, namespace, network, identity, image repository or broker is deleted or replaced."""
+    consumers = {change.title for change in context.of("Deployment", *_GONE)}
     for change in context.change.changes:
         # The data of an instance is lost, whoever runs it; what else is called a cluster or a network may be anything.
         known = change.package in KNOWN_PACKAGES or change.kind == "Instance"
-        if change.operation in _GONE and change.kind in _HOLDS and known:
-            because = ", ".join(".".join(map(str, found.path)) for found in change.properties if found.replaces)
-            verb = "replaced" if change.operation is Operation.REPLACE else "deleted"
-            reason = f" because of {because}" if because else ""
-            yield Risk(
-                change.title,
-                f"{change.kind} {change.title} is {verb}{reason}: {_HOLDS[change.kind]}",
-                "protect it, keep the old value, or move consumers first",
-                change.key,
-            )
+        if change.operation not in _GONE or change.kind not in _HOLDS or not known or _is_left_over(change):
+            continue
+        if change.kind == "ServiceAccount" and change.title in consumers and not _goes_first(change):
+            continue  # It goes with its consumer, of which P-02 speaks, or after the new one has come.
+        if change.is_retained:
+            sentence = f"{change.kind} {_old_title(change)} stays as it is and is left to others (retainOnDelete)"
+            yield Risk(change.title, sentence, resource=change.key, level=RiskLevel.INFO)
+            continue
+        verb = "replaced" if change.operation is Operation.REPLACE else "deleted"
+        yield Risk(
+            change.title,
+            f"{change.kind} {change.title} is {verb}{_because(change)}: {_HOLDS[change.kind]}",
+            "protect it, keep the old value, or move consumers first",
+            change.key,
+        )
+
+
+def _goes_first(change: ResourceChange) -> bool:
+    """Whether it is missed: it is replaced, and the old one goes before the new one comes."""
+    return change.operation is Operation.REPLACE and not _is_made_first(change)
+
+
+def _is_left_over(change: ResourceChange) -> bool:
+    """A default provider of an older plugin: its resources have a newer one by then, or are steps of their own."""
+    return change.package == "pulumi" and change.operation is Operation.DELETE and change.name.startswith("default")
+
+
+def _because(change: ResourceChange) -> str:
+    words = ", ".join(".".join(map(str, found.path)) for found in change.properties if found.replaces)
+    return f" because of {words}" if words else ""
 
 
 @change_rule(
     "P-02",
     RiskLevel.DANGER,
+    RiskLevel.DISRUPTIVE,
     remedy="Give the new one another name, and remove the old one in a second step.",
-    source="spec.selector of a Deployment cannot be changed (apps/v1).",
+    source="spec.selector of a Deployment cannot be changed (apps/v1); pulumi-kubernetes deletes an object first only "
+    "where the new one must have its name (provider.go, deleteBeforeReplace).",
+    tells={"Deployment": (DELETED, REPLACED)},
 )
 def check_consumer_gone(context: Context) -> Iterator[Risk]:
     """A consumer's Deployment is deleted, or replaced because a field cannot change in place: all its
-    pods drain at once, and nothing consumes meanwhile."""
+    pods drain at once, and nothing consumes meanwhile, unless another of another name is there first."""
     for change in context.of("Deployment", *_GONE):
         pods = Pods.of(change.old)
-        grace = format_duration(pods.grace_seconds)
-        if change.operation is Operation.DELETE and pods.is_consumer:
+        grace = "" if pods.grace_seconds is None else f"; its pods have {format_duration(pods.grace_seconds)}"
+        level = RiskLevel.DANGER
+        heir = _heir(change, pods, context)
+        if heir is not None:
+            what = f"is renamed to {heir}, which runs the same command: {heir} starts first, then its pods drain"
+            advice, level = "", RiskLevel.DISRUPTIVE
+        elif change.operation is Operation.DELETE and pods.is_consumer:
             what, advice = (
                 "is deleted: its pods drain and nobody consumes its queue",
                 "make sure its queue is empty, or somebody else's",
             )
         elif change.operation is Operation.DELETE:
             what, advice = "is deleted: all its pods end", "make sure that nothing needs it any more"
+        elif _is_made_first(change):
+            what = f"is replaced{_because(change)} by {change.title}, which is made first: then its pods drain"
+            advice, level = "", RiskLevel.DISRUPTIVE
         else:
             fields = ", ".join(".".join(map(str, found.path)) for found in change.properties if found.replaces)
             reason = f"{fields or 'a field'} cannot change in place"
             verb = "consumes" if pods.is_consumer else "runs"
             what = f"is deleted and made anew, because {reason}: no pod {verb} meanwhile"
             advice = "give the new one another name, and remove the old one in a second step"
-        yield Risk(change.title, f"{change.title} {what}; its pods have {grace}", advice, change.key)
+        yield Risk(change.title, f"{_old_title(change)} {what}{grace}", advice, change.key, level)
+
+
+def _old_title(change: ResourceChange) -> str:
+    return str(mapping(change.old.get("metadata")).get("name", change.title))
+
+
+def _heir(change: ResourceChange, pods: Pods, context: Context) -> str | None:
+    """The new Deployment that does the same under another name."""
+    if change.operation is not Operation.DELETE or not pods.is_consumer or not pods.command:
+        return None
+    for other in context.of("Deployment", Operation.CREATE):
+        new = Pods.of(other.new)
+        if new.is_consumer and new.command == pods.command and new.own_environment == pods.own_environment:
+            return other.title
+    return None
+
+
+def _is_made_first(change: ResourceChange) -> bool:
+    """As pulumi-kubernetes does where the new object has another name or namespace. Of an autonamed one the plan knows
+    the new name already."""
+    old, new = mapping(change.old.get("metadata")), mapping(change.new.get("metadata"))
+    differs = [old.get(part) != new.get(part) for part in ("name", "namespace")]
+    is_known = all(new.get(part) is not UNKNOWN for part in ("name", "namespace"))
+    return any(differs) and is_known and change.deletes_before is not True
 
 
 @change_rule(
@@ -82,35 +153,132 @@ def check_consumer_gone(context: Context) -> Iterator[Risk]:
     RiskLevel.DANGER,
     remedy="Make sure that no message takes longer any more: its measured maximum, not its average.",
     source="Pods that run keep their old grace; those of the update have the new one.",
+    reads={
+        "Deployment": (
+            "spec.template.spec.terminationGracePeriodSeconds",
+            f"{_CONTAINER}.env.EBBTIDE_STOP_WAIT_SECONDS.value",
+            f"{_CONTAINER}.env.EBBTIDE_DRAIN_DEADLINE_SECONDS.value",
+            f"{_CONTAINER}.lifecycle.preStop.exec.command.*",
+        )
+    },
 )
 def check_budget_weakened(context: Context) -> Iterator[Risk]:
     """Pods get less time to finish than before, or lose the hook or the process that drains them."""
     for change in context.of("Deployment", Operation.UPDATE):
         before, after = Pods.of(change.old), Pods.of(change.new)
-        if after.grace_seconds < before.grace_seconds:
-            longest = before.longest_message_seconds or before.grace_seconds
+        for words, old, new in list(falling_rungs(before, after))[:1]:
+            longest = before.longest_message_seconds or old
             yield Risk(
                 change.title,
-                f"pods of {change.title} get {format_duration(after.grace_seconds)} instead of "
-                f"{format_duration(before.grace_seconds)} to finish: a message that still takes "
-                f"{format_duration(longest)} is killed",
+                f"pods of {change.title} get {format_duration(new)} instead of {format_duration(old)} {words}: "
+                f"a message that still takes {format_duration(longest)} is killed",
                 "make sure that no message takes longer any more (its measured maximum, not its average)",
                 change.key,
             )
-        if before.has_hook and not after.has_hook:
-            yield Risk(
-                change.title,
-                f"{change.title} loses its drain hook",
-                "keep lifecycle.preStop",
-                change.key,
+        if before.hook and not after.hook:
+            yield Risk(change.title, f"{change.title} loses its drain hook", "keep lifecycle.preStop", change.key)
+        elif before.hook != after.hook and before.hook:
+            sentence = f"{change.title} runs {' '.join(after.hook)} before it stops, instead of {' '.join(before.hook)}"
+            yield Risk(change.title, sentence, "keep lifecycle.preStop", change.key)
+
+
+@change_rule(
+    "P-07",
+    RiskLevel.DANGER,
+    remedy="Measure what a worker needs at most, and leave room above it.",
+    source="Linux, cgroup v2 memory.max: what is above it is killed, with the message in hand.",
+    reads={
+        "Deployment": (f"{_CONTAINER}.resources.limits.memory", f"{_CONTAINER}.env.EBBTIDE_PROCESSES.value"),
+    },
+)
+def check_memory_limit(context: Context) -> Iterator[Risk]:
+    """Each worker process has as much memory as before: what needs more than its limit is killed, with the message
+    that it has in hand."""
+    for change in context.of("Deployment", Operation.UPDATE):
+        before, after = Pods.of(change.old), Pods.of(change.new)
+        if after.memory_limit_bytes is None:
+            continue
+        each = after.memory_limit_bytes // after.processes
+        limit = before.memory_limit_bytes
+        was = None if limit is None else limit // before.processes
+        # A hundredth is what rounding to whole MiB, and the supervisor's own share, make.
+        if was is None or each < was * 0.99:
+            old = "no limit" if was is None else f"{format_memory(was // 2**20 * 2**20)} each"
+            sentence = (
+                f"{after.processes} process{'' if after.processes == 1 else 'es'} of {change.title} share "
+                f"{format_memory(after.memory_limit_bytes)} of memory, {format_memory(each // 2**20 * 2**20)} each "
+                f"instead of {old}: what needs more is killed with its message"
             )
+            yield Risk(change.title, sentence, "compare with the most that a worker was seen to need", change.key)
+
+
+@change_rule(
+    "P-08",
+    RiskLevel.DANGER,
+    remedy="Make sure that the receiver is empty, or that somebody else reads it.",
+    source="Symfony: messenger:consume reads the receivers that it names.",
+    reads={"Deployment": (f"{_CONTAINER}.args.*",)},
+)
+def check_receivers(context: Context) -> Iterator[Risk]:
+    """Every receiver is still read by somebody."""
+    read = {name for change in context.after("Deployment") for name in _receivers(Pods.of(change.new))}
+    for change in context.of("Deployment", Operation.UPDATE):
+        lost = [name for name in _receivers(Pods.of(change.old)) if name not in read]
+        if lost:
+            sentence = f"{change.title} no longer reads {', '.join(lost)}, and nobody else in this stack does"
+            yield Risk(change.title, sentence, "make sure that it is empty, or that somebody else reads it", change.key)
+
+
+def _receivers(pods: Pods) -> list[str]:
+    """What `messenger:consume` names, up to its first option."""
+    words = list(pods.command)
+    if "messenger:consume" not in words:
+        return []
+    names = []
+    for word in words[words.index("messenger:consume") + 1 :]:
+        if word.startswith("-"):
+            break
+        names.append(word)
+    return names
+
+
+@change_rule(
+    "P-09",
+    RiskLevel.DANGER,
+    remedy="Keep them above every consumer's grace period.",
+    source="GKE, nodeDrainConfig: what a node's drain waits for a pod at most.",
+    reads={
+        "NodePool": (
+            "nodeDrainConfigs.*.graceTerminationDuration",
+            "nodeDrainConfigs.*.pdbTimeoutDuration",
+            "nodeDrainConfigs.*.respectPdbDuringNodePoolDeletion",
+        )
+    },
+)
+def check_node_drain(context: Context) -> Iterator[Risk]:
+    """Nodes wait as long as before for their pods to leave: a pod that needs longer is killed with its messages."""
+    for change in context.of("NodePool", Operation.UPDATE):
+        for found in change.properties:
+            if "nodeDrainConfigs" in found.path[:1] and _waits_less(found):
+                words = ".".join(map(str, found.path))
+                sentence = f"nodes of {change.title} wait less for their pods: {words} {found.old} → {found.new}"
+                yield Risk(change.title, sentence, "keep it above every consumer's grace period", change.key)
+
+
+def _waits_less(found: PropertyChange) -> bool:
+    try:
+        return parse_duration(found.new) < parse_duration(found.old)
+    except ValueError:
+        # A list that comes or goes as a whole, or a switch: on is what waits.
+        return found.new is not True
 
 
 @change_rule(
     "P-04",
     RiskLevel.DANGER,
     remedy="Keep ebbtide:protect; say who owns the field now.",
-    source="Pulumi, the options protect and ignoreChanges.",
+    source="Pulumi, the options protect and ignoreChanges; Google Cloud, deletionProtection.",
+    reads={"Cluster": ("deletionProtection",)},
 )
 def check_protection_lost(context: Context) -> Iterator[Risk]:
     """`protect` or `ignoreChanges` is taken away: the next change may delete it, or take the number of
@@ -127,6 +295,15 @@ def check_protection_lost(context: Context) -> Iterator[Risk]:
             else:
                 continue
             yield Risk(change.title, f"{change.kind} {change.title} {sentence}", advice, change.key)
+    for change in context.of("Cluster", Operation.UPDATE):
+        on = change.old.get("deletionProtection", True)
+        if on and change.new.get("deletionProtection", True) is not True and not _says_so(change):
+            sentence = f"Cluster {change.title} is no longer protected against deletion"
+            yield Risk(change.title, sentence, "keep ebbtide:protect", change.key)
+
+
+def _says_so(change: ResourceChange) -> bool:
+    return any(option.name == "protect" and option.old and not option.new for option in change.options)
 
 
 @change_rule(
@@ -134,6 +311,12 @@ def check_protection_lost(context: Context) -> Iterator[Risk]:
     RiskLevel.DANGER,
     remedy="Make sure that no handler reads it, and keep secrets in a Secret.",
     source="A worker that lacks a variable ends at its start.",
+    reads={
+        "Deployment": (
+            f"{_CONTAINER}.env.*.valueFrom.secretKeyRef.name",
+            f"{_CONTAINER}.env.*.valueFrom.secretKeyRef.key",
+        )
+    },
 )
 def check_secret_removed(context: Context) -> Iterator[Risk]:
     """A variable that came from a Secret is gone: workers that need it do not start."""
@@ -165,6 +348,7 @@ def _secret_of(variable: object) -> str:
     RiskLevel.DANGER,
     remedy="Write maxUnavailable: 1: draining loses no message.",
     source="Kubernetes, disruption budgets.",
+    reads={"PodDisruptionBudget": ("spec.maxUnavailable", "spec.minAvailable")},
 )
 def check_blocking_budget(context: Context) -> Iterator[Risk]:
     """The disruption budget lets no pod go, so no node can be drained or upgraded."""
@@ -177,3 +361,38 @@ def check_blocking_budget(context: Context) -> Iterator[Risk]:
         if spec.get("maxUnavailable") in (0, "0%") or all_kept:
             sentence = f"the disruption budget of {change.title} lets no pod go"
             yield Risk(change.title, sentence, "write maxUnavailable: 1", change.key)
+
+
+@change_rule(
+    "P-18",
+    RiskLevel.DANGER,
+    RiskLevel.INFO,
+    remedy="Keep a budget for every consumer; ebbtide writes maxUnavailable: 1.",
+    source="Kubernetes, disruption budgets: without one a node's drain evicts all of its pods at once.",
+    tells={"PodDisruptionBudget": (DELETED, REPLACED)},
+    reads={"PodDisruptionBudget": ("spec.maxUnavailable", "spec.minAvailable")},
+)
+def check_budget_changes(context: Context) -> Iterator[Risk]:
+    """A node's drain may take as many pods at once as before, and there is a budget."""
+    deployments = {change.title for change in context.of("Deployment", Operation.DELETE)}
+    for change in context.of("PodDisruptionBudget", Operation.UPDATE, *_GONE):
+        if change.operation is Operation.DELETE:
+            if change.title not in deployments:
+                sentence = (
+                    f"{change.title} has no disruption budget any more: a node's drain may take all its pods at once"
+                )
+                yield Risk(change.title, sentence, "keep it", change.key, RiskLevel.DANGER)
+            continue
+        old, new = (_allowed(mapping(side.get("spec"))) for side in (change.old, change.new))
+        words = f"drains of nodes leave {change.title} {new} instead of {old}" if old != new else ""
+        if change.operation is Operation.REPLACE:
+            words = f"{change.title} has no disruption budget for a moment, while it is made anew"
+        if words:
+            yield Risk(change.title, words, resource=change.key, level=RiskLevel.INFO)
+
+
+def _allowed(spec: object) -> str:
+    budget = mapping(spec)
+    if "minAvailable" in budget:
+        return f"at least {budget['minAvailable']} pods"
+    return f"all but {budget.get('maxUnavailable', 0)} pods"

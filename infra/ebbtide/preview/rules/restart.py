@@ -5,13 +5,49 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ebbtide.preview.change import Operation, ResourceChange
-from ebbtide.preview.fleet import Pods, autoscalers, drain_sentence, plural, rolls_pods
+from ebbtide.preview.autoscalers import bounds_before
+from ebbtide.preview.change import UNKNOWN, Leaf, Operation, Path, PropertyChange, ResourceChange, leaves
+from ebbtide.preview.fleet import Overlap, Pods, drain_sentence, overlap_of, plural, rolls_pods
+from ebbtide.preview.harmless import HARMLESS
+from ebbtide.preview.patterns import CREATED, matches, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.node_pool import SPOT_KEY
 from ebbtide.settings.values.image import split_image
+from ebbtide.settings.values.units import format_duration, format_memory
 
-_SPOT_LABEL = "cloud.google.com/gke-spot"
+_POD = "spec.template.spec"
+_CONTAINER = f"{_POD}.containers.*"
+# What a new pod may have otherwise without being another program: if it cannot start, the old ones stay, because
+# no pod may be missing in an update (P-17 says where that is not so). No probe and no entrypoint is among them.
+_ROLLS = (
+    "spec.template.metadata.labels.*",
+    "spec.template.metadata.annotations[cluster-autoscaler.kubernetes.io/safe-to-evict]",
+    f"{_POD}.enableServiceLinks",
+    f"{_POD}.nodeSelector.*",
+    *(f"{_POD}.tolerations.*.{name}" for name in ("key", "operator", "value", "effect")),
+    *(
+        f"{_POD}.topologySpreadConstraints.*.{name}"
+        for name in ("maxSkew", "topologyKey", "whenUnsatisfiable", "nodeTaintsPolicy", "matchLabelKeys.*")
+    ),
+    f"{_POD}.topologySpreadConstraints.*.labelSelector.matchLabels.*",
+    f"{_POD}.topologySpreadConstraints",
+    f"{_POD}.volumes.*.name",
+    f"{_POD}.volumes.*.emptyDir.medium",
+    f"{_POD}.volumes.*.emptyDir.sizeLimit",
+    f"{_CONTAINER}.image",
+    f"{_CONTAINER}.imagePullPolicy",
+    f"{_CONTAINER}.workingDir",
+    f"{_CONTAINER}.args.*",
+    f"{_CONTAINER}.env.*.name",
+    f"{_CONTAINER}.env.*.value",
+    *(f"{_CONTAINER}.resources.requests.{name}" for name in ("cpu", "memory", "ephemeral-storage")),
+    f"{_CONTAINER}.resources.limits.cpu",
+    f"{_CONTAINER}.terminationMessagePolicy",
+    f"{_CONTAINER}.volumeMounts.*.name",
+    f"{_CONTAINER}.volumeMounts.*.mountPath",
+)
 # The settings behind our own variables.
 _OWN_VARIABLES = {
     "EBBTIDE_LONGEST_MESSAGE_SECONDS": "shutdown budget",
@@ -30,19 +66,59 @@ _OWN_VARIABLES = {
 @change_rule(
     "P-10",
     RiskLevel.DISRUPTIVE,
+    RiskLevel.INFO,
     remedy="Make sure that broker and database take the connections of both fleets.",
     source="Kubernetes counts no pod that is ending, so that old and new run side by side.",
+    tells={"Deployment": _ROLLS},
 )
 def check_restart(context: Context) -> Iterator[Risk]:
     """The pod template changes: every pod is replaced by a rolling update. Says how many drain, how
-    long the slowest may take, and how many pods and connections there are while old and new overlap."""
+    long the slowest may take, and how many pods and connections there are while old and new overlap. Information where
+    the pods that go have a hook and time for their longest message, as every consumer of ebbtide's has."""
     for change in context.of("Deployment", Operation.UPDATE):
         if rolls_pods(change):
-            autoscaler = next((found for found in autoscalers(context) if found.title == change.title), None)
-            consumer = context.consumers.get(change.title)
-            sentence = f"{change.title} restarts ({_reasons(change)}): {drain_sentence(change, consumer, autoscaler)}"
-            advice = "make sure that broker and database take that many connections" if consumer else ""
-            yield Risk(change.title, sentence, advice, change.key)
+            overlap = _overlap(context, change)
+            sentence = f"{change.title} restarts ({_reasons(change)}): {drain_sentence(change, overlap)}"
+            advice = "make sure that broker and database take that many connections" if overlap else ""
+            level = RiskLevel.INFO if _is_ordinary(change) else RiskLevel.DISRUPTIVE
+            yield Risk(change.title, sentence, advice, change.key, level)
+
+
+def _overlap(context: Context, change: ResourceChange) -> Overlap | None:
+    consumer = context.consumers.get(change.title)
+    return overlap_of(change, consumer, bounds_before(context, change.title)) if consumer else None
+
+
+def _is_ordinary(change: ResourceChange) -> bool:
+    """Whether the pods that go drain in time, and none goes before its successor is there."""
+    return Pods.of(change.old).drains_in_time and _takes_none_away(change.new)
+
+
+@change_rule(
+    "P-38",
+    RiskLevel.INFO,
+    remedy="Make sure that broker, database and cluster take all of it at once, or update one after the other.",
+    source="The engine updates every consumer of a stack at the same time.",
+)
+def check_fleet_restarts(context: Context) -> Iterator[Risk]:
+    """Several consumers restart in one update. Says what all of them hold at the peak, old and new together."""
+    restarts = [
+        (change, overlap)
+        for change in context.of("Deployment", Operation.UPDATE)
+        if rolls_pods(change) and (overlap := _overlap(context, change))
+    ]
+    if len(restarts) < 2:
+        return
+    overlaps = [overlap for _, overlap in restarts]
+    limits = [overlap.memory_bytes for overlap in overlaps if overlap.memory_bytes is not None]
+    memory = f" and {format_memory(sum(limits))} of memory" if len(limits) == len(overlaps) else ""
+    sentence = (
+        f"{len(restarts)} consumers restart at once: up to {sum(found.most for found in overlaps)} pods drain; "
+        f"together at most {sum(found.pods for found in overlaps)} pods with "
+        f"{sum(found.broker_connections for found in overlaps)} broker and "
+        f"{sum(found.database_connections for found in overlaps)} database connections{memory}"
+    )
+    yield Risk("all consumers", sentence, "make sure that broker, database and cluster take that at once")
 
 
 def _reasons(change: ResourceChange) -> str:
@@ -63,9 +139,9 @@ def _reason(path: tuple[str | int, ...]) -> str:
         return "worker command"
     if below[:1] == ("metadata",):
         return "labels" if "labels" in below else "annotations"
-    words = [
-        str(part) for part in below if part not in {"spec", "containers", "consumer"} and not isinstance(part, int)
-    ]
+    if below[:2] == ("spec", "containers"):
+        below = below[3:]
+    words = [str(part) for part in below if part != "spec" and not isinstance(part, int)]
     return words[0] if words else "pod template"
 
 
@@ -80,6 +156,10 @@ def check_image(context: Context) -> Iterator[Risk]:
     digest gives way to a tag, which can change without a word."""
     for change in context.of("Deployment", Operation.UPDATE):
         old, new = Pods.of(change.old).image, Pods.of(change.new).image
+        if old and new is None:
+            sentence = f"{change.title} changes its image from {_version(old)} to one that is {UNKNOWN!r}"
+            yield Risk(change.title, sentence, resource=change.key)
+            continue
         if old == new or not old or not new:
             continue
         words = f"{change.title} changes its image from {_version(old)} to {_version(new)}"
@@ -103,7 +183,8 @@ def _version(image: str) -> str:
         _, tag, digest = split_image(image)
     except ValueError:
         return image
-    return digest[: len("sha256:") + 12] if digest else str(tag)
+    short = digest[: len("sha256:") + 12] if digest else ""
+    return f"{tag} ({short})" if tag and short else short or str(tag)
 
 
 @change_rule(
@@ -111,14 +192,37 @@ def _version(image: str) -> str:
     RiskLevel.DISRUPTIVE,
     remedy="Choose the time; every pod drains once.",
     source="GKE, node upgrades: surge upgrades evict pod by pod.",
+    tells={
+        "NodePool": (
+            "version",
+            "nodeLocations.*",
+            *(
+                f"nodeConfig.{name}"
+                for name in (
+                    *("machineType", "imageType", "diskSizeGb", "diskType", "gvnic.enabled"),
+                    *("workloadMetadataConfig.mode", "linuxNodeConfig.cgroupMode"),
+                    *("kubeletConfig.insecureKubeletReadonlyPortEnabled", "kubeletConfig.podPidsLimit"),
+                    "kubeletConfig.singleProcessOomKill",
+                )
+            ),
+        ),
+        "Cluster": ("minMasterVersion", "releaseChannel.channel", "nodeLocations.*"),
+    },
 )
 def check_nodes(context: Context) -> Iterator[Risk]:
     """Nodes are made anew or upgraded: pods are evicted one by one and drain."""
     for change in context.of("NodePool", Operation.UPDATE):
-        if change.touches("nodeConfig") or change.touches("version"):
+        if any(change.touches(name) for name in ("nodeConfig", "version", "nodeLocations")):
             sentence = (
                 f"nodes of {change.title} are replaced one after the other: pods on them are evicted, drain and start "
                 "elsewhere"
+            )
+            yield Risk(change.title, sentence, resource=change.key)
+    for change in context.of("Cluster", Operation.UPDATE):
+        if any(change.touches(name) for name in ("minMasterVersion", "releaseChannel", "nodeLocations")):
+            sentence = (
+                f"cluster {change.title} is upgraded or moves: nodes follow one after the other in its maintenance "
+                "window, and pods on them are evicted, drain and start elsewhere"
             )
             yield Risk(change.title, sentence, resource=change.key)
 
@@ -128,12 +232,13 @@ def check_nodes(context: Context) -> Iterator[Risk]:
     RiskLevel.INFO,
     remedy="Expect updates and scale-downs to take longer.",
     source="terminationGracePeriodSeconds.",
+    reads={"Deployment": (f"{_POD}.terminationGracePeriodSeconds",)},
 )
 def check_drains_longer(context: Context) -> Iterator[Risk]:
     """Pods get more time to finish: updates, drains and scale-downs take longer."""
     for change in context.of("Deployment", Operation.UPDATE):
         before, after = Pods.of(change.old), Pods.of(change.new)
-        if after.grace_seconds > before.grace_seconds:
+        if (after.grace_seconds or 0) > (before.grace_seconds or 0):
             sentence = (
                 f"pods of {change.title} may take {after.grace_seconds}s to end instead of {before.grace_seconds}s"
             )
@@ -145,11 +250,13 @@ def check_drains_longer(context: Context) -> Iterator[Risk]:
     RiskLevel.INFO,
     remedy="Make sure that its queue is meant to be consumed.",
     source="The Deployment is new.",
+    tells={"Deployment": (CREATED,)},
 )
 def check_new_consumer(context: Context) -> Iterator[Risk]:
-    """A consumer is new."""
+    """A consumer is new: says what it runs, how many, within which limits, what it may reach and how it ends."""
     for change in context.of("Deployment", Operation.CREATE):
         consumer = context.consumers.get(change.title)
+        pods = Pods.of(change.new)
         size = ""
         if consumer:
             least, most = consumer.autoscaling.min_replicas, consumer.autoscaling.max_replicas
@@ -158,7 +265,23 @@ def check_new_consumer(context: Context) -> Iterator[Risk]:
                 if most != least
                 else f" with {plural(least, 'pod')}"
             )
-        yield Risk(change.title, f"{change.title} is new{size}", resource=change.key)
+        words = [f"image {pods.image or UNKNOWN}"]
+        if pods.memory_limit_bytes is not None:
+            words.append(f"memory limit {format_memory(pods.memory_limit_bytes)}")
+        if consumer:
+            words.append(f"reaches {_destinations(consumer)}")
+        grace = UNKNOWN if pods.grace_seconds is None else format_duration(pods.grace_seconds)
+        words.append(f"{grace} to finish")
+        yield Risk(change.title, f"{change.title} is new{size}: {', '.join(words)}", resource=change.key)
+
+
+def _destinations(consumer: ConsumerSettings) -> str:
+    """`10.82.0.0/24 (6379)`."""
+    named = [
+        f"{rule.cidr or rule.namespace or 'pods'} ({', '.join(map(str, rule.ports))})"
+        for rule in consumer.network.egress
+    ]
+    return " and ".join(named) or "nothing but DNS"
 
 
 @change_rule(
@@ -168,12 +291,50 @@ def check_new_consumer(context: Context) -> Iterator[Risk]:
     source="GKE, Spot VMs: 30 s of notice, 15 of them for user pods; up to 120 s by the kubelet's configuration.",
 )
 def check_spot(context: Context) -> Iterator[Risk]:
-    """A consumer moves onto Spot capacity, where a pod gets 15 s to finish, best effort (V-08)."""
+    """A consumer moves onto Spot capacity, where a pod has only what the notice leaves it, best effort (V-08)."""
     for change in context.of("Deployment", Operation.CREATE, Operation.UPDATE):
         selector = ("spec", "template", "spec", "nodeSelector")
-        if _at(change.new, *selector).get(_SPOT_LABEL) and not _at(change.old, *selector).get(_SPOT_LABEL):
-            sentence = f"{change.title} runs on Spot capacity: a pod may be ended at any time with 15s to finish"
+        if _at(change.new, *selector).get(SPOT_KEY) and not _at(change.old, *selector).get(SPOT_KEY):
+            seconds = context.spot_notices.get(change.title)
+            notice = "what the notice leaves it" if seconds is None else format_duration(seconds)
+            sentence = f"{change.title} runs on Spot capacity: a pod may be ended at any time with {notice} to finish"
             yield Risk(change.title, sentence, resource=change.key)
+
+
+@change_rule(
+    "P-17",
+    RiskLevel.DISRUPTIVE,
+    RiskLevel.INFO,
+    remedy="Write maxUnavailable: 0, as ebbtide does.",
+    source="Kubernetes, Deployment strategies.",
+    tells={
+        "Deployment": (
+            "spec.strategy.type",
+            "spec.strategy.rollingUpdate.maxUnavailable",
+            "spec.strategy.rollingUpdate.maxSurge",
+            "spec.minReadySeconds",
+        )
+    },
+)
+def check_strategy(context: Context) -> Iterator[Risk]:
+    """An update takes no pod away before another one is ready, and goes on at the same speed."""
+    for change in context.of("Deployment", Operation.UPDATE):
+        touched = [found for found in change.properties if _is_strategy(found.path)]
+        if touched:
+            words = ", ".join(f"{'.'.join(map(str, found.path[1:]))} {found.old} → {found.new}" for found in touched)
+            sentence = f"updates of {change.title} go otherwise: {words}"
+            level = RiskLevel.INFO if _takes_none_away(change.new) else RiskLevel.DISRUPTIVE
+            advice = "" if level is RiskLevel.INFO else "write maxUnavailable: 0: pods go before others are ready"
+            yield Risk(change.title, sentence, advice, change.key, level)
+
+
+def _is_strategy(path: tuple[str | int, ...]) -> bool:
+    return path[:1] == ("spec",) and path[1:2] in {("strategy",), ("minReadySeconds",)}
+
+
+def _takes_none_away(deployment: Mapping[str, Any]) -> bool:
+    strategy = _at(deployment, "spec", "strategy")
+    return strategy.get("type") == "RollingUpdate" and _at(strategy, "rollingUpdate").get("maxUnavailable") in (0, "0%")
 
 
 def _at(document: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
@@ -191,15 +352,24 @@ def _at(document: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
     source="metadata of an object is not in its pod template.",
 )
 def check_labels_only(context: Context) -> Iterator[Risk]:
-    """Only labels or annotations of objects change; no pod restarts."""
+    """Only labels of objects change; no pod restarts."""
     relabelled: dict[str, list[ResourceChange]] = {}
     for change in context.change.changes:
         only = change.operation is Operation.UPDATE and change.properties and not change.options
-        if only and all(
-            found.path[:1] == ("metadata",) or found.path[:1] in {("labels",), ("resourceLabels",)}
-            for found in change.properties
-        ):
+        if only and all(_is_label(change, leaf.path) for found in change.properties for leaf in _sides(found)):
             relabelled.setdefault(change.title, []).append(change)
     for title, changes in relabelled.items():
-        sentence = f"only labels or annotations of {', '.join(change.kind for change in changes)} {title} change"
+        sentence = f"only labels of {', '.join(change.kind for change in changes)} {title} change"
         yield Risk(title, sentence, resource=changes[0].key)
+
+
+def _sides(found: PropertyChange) -> Iterator[Leaf]:
+    yield from leaves(found.old, found.path)
+    yield from leaves(found.new, found.path)
+
+
+def _is_label(change: ResourceChange, path: Path) -> bool:
+    """A label that is known to be harmless: those of a Namespace are selected by others."""
+    at_labels = path[:2] == ("metadata", "labels") or path[:1] in {("labels",), ("resourceLabels",)}
+    known = HARMLESS.get(change.token, {})
+    return at_labels and any(matches(Leaf(path, ""), parse_pattern(pattern)) for pattern in known)

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ebbtide.preview.change import MISSING, Operation, PropertyChange, ResourceChange, entries, mapping
+from ebbtide.preview.patterns import CREATED, DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
+from ebbtide.preview.show import show_change, show_path
 
 _EVERYWHERE = {"0.0.0.0/0", "::/0"}
 _WIDE = _EVERYWHERE | {"everywhere", "ingress from everywhere"} | {f"ingress from {cidr}" for cidr in _EVERYWHERE}
@@ -17,6 +19,7 @@ _EVERY_PORT = "every port"
 _METADATA_SERVERS = {"169.254.169.252/32", "169.254.169.254/32"}
 _BROAD_ROLE = re.compile(r"roles/(owner|editor)$|[aA]dmin$|cluster-admin$")
 _EVERYBODY = {"allUsers", "allAuthenticatedUsers"}
+_ENFORCE = "pod-security.kubernetes.io/enforce"
 # Verbs by which who has them can give themselves any other right.
 _HANDS_ON = {"escalate", "bind", "impersonate"}
 _WORKLOAD_IDENTITY = re.compile(r"/subject/ns/(?P<namespace>[^/]+)/sa/(?P<name>[^/]+)$")
@@ -31,6 +34,40 @@ _ISOLATION = {
     "hostIPC": (False, False),
     "automountServiceAccountToken": (False, True),
 }
+_POD = "spec.template.spec"
+_ISOLATED = (
+    *(f"{_POD}.{name}" for name in ("hostNetwork", "hostPID", "hostIPC", "automountServiceAccountToken")),
+    *(
+        f"{place}.securityContext.{name}"
+        for place in (_POD, f"{_POD}.containers.*")
+        for name in (
+            *("runAsNonRoot", "readOnlyRootFilesystem", "allowPrivilegeEscalation", "privileged"),
+            *("capabilities.drop.*", "capabilities.add.*", "seccompProfile.type"),
+        )
+    ),
+)
+# What the rules read of a policy. Not spec.podSelector: it moves all of that to other pods.
+_FLOWS = (
+    "spec.policyTypes.*",
+    *(
+        f"spec.{direction}.*.{part}"
+        for direction, peers in (("egress", "to"), ("ingress", "from"))
+        for part in (
+            *(f"{peers}.*.{name}" for name in ("ipBlock.cidr", "namespaceSelector.matchLabels.*")),
+            f"{peers}.*.podSelector.matchLabels.*",
+            *(f"ports.*.{name}" for name in ("protocol", "port", "endPort")),
+        )
+    ),
+)
+_MEMBERS = (
+    "IAMMember",
+    "IAMBinding",
+    "IAMPolicy",
+    "RepositoryIamMember",
+    "RepositoryIamBinding",
+    "RepositoryIamPolicy",
+)
+_GRANT = ("role", "member", "members.*", "policyData")
 
 
 @change_rule(
@@ -39,6 +76,8 @@ _ISOLATION = {
     RiskLevel.INFO,
     remedy="Name the network and the port that are needed.",
     source="Kubernetes, network policies: what none allows is refused once one selects the pod.",
+    tells={"NetworkPolicy": (DELETED,)},
+    reads={"NetworkPolicy": _FLOWS},
 )
 def check_network(context: Context) -> Iterator[Risk]:
     """A network policy lets more through:
@@ -143,15 +182,27 @@ def _peer(peer: Mapping[str, Any]) -> str:
     RiskLevel.DANGER,
     remedy="Make sure that nothing the consumer needs is there.",
     source="Kubernetes, network policies: what none allows is refused.",
+    tells={"NetworkPolicy": (CREATED, REPLACED)},
+    reads={"NetworkPolicy": _FLOWS},
 )
 def check_network_closed(context: Context) -> Iterator[Risk]:
-    """A network policy no longer lets through what it did: a consumer that needs it reaches neither its
-    broker nor its database."""
+    """A network policy no longer lets through what it did, or a new one is laid over pods that run: a consumer that
+    needs it reaches neither its broker nor its database."""
+    new_ones = {change.title for kind in ("Deployment", "Namespace") for change in context.of(kind, Operation.CREATE)}
+    new_ones |= {change.title for kind in ("Deployment", "Namespace") for change in context.of(kind, Operation.REPLACE)}
+    for change in context.of("NetworkPolicy", Operation.CREATE):
+        if not {change.title, _namespace(change.new)} & new_ones:
+            allowed = _in_words(_flows(change.new)) or "nothing"
+            sentence = f"a new network policy {change.title}: what it selects may reach, and be reached by, {allowed}"
+            yield Risk(change.title, sentence, "make sure that nothing a pod needs is missing", change.key)
     for change in context.of("NetworkPolicy", Operation.UPDATE, Operation.REPLACE):
         closed = _beyond(_flows(change.old), _flows(change.new))
-        if not closed:
+        if closed:
+            sentence = f"{change.title} may no longer reach {_in_words(closed)}"
+        elif change.operation is Operation.REPLACE:
+            sentence = f"network policy {change.title} is made anew: meanwhile only the other policies hold"
+        else:
             continue
-        sentence = f"{change.title} may no longer reach {_in_words(closed)}"
         yield Risk(change.title, sentence, "make sure that nothing it needs is there", change.key)
 
 
@@ -161,6 +212,8 @@ def check_network_closed(context: Context) -> Iterator[Risk]:
     RiskLevel.INFO,
     remedy="Grant the narrowest role that works.",
     source="Google Cloud, IAM roles.",
+    tells=dict.fromkeys(_MEMBERS, (CREATED,)),
+    reads=dict.fromkeys(_MEMBERS, _GRANT),
 )
 def check_roles(context: Context) -> Iterator[Risk]:
     """An identity is granted another role: by a
@@ -174,6 +227,33 @@ def check_roles(context: Context) -> Iterator[Risk]:
             advice = "grant the narrowest role that works" if broad else ""
             level = RiskLevel.DANGER if broad else RiskLevel.INFO
             yield Risk(change.title, sentence, advice, change.key, level)
+
+
+@change_rule(
+    "P-39",
+    RiskLevel.DANGER,
+    remedy="Make sure that nobody who runs needs it: images, queues, secrets.",
+    source="Google Cloud, IAM: access ends within minutes.",
+    tells=dict.fromkeys(_MEMBERS, (DELETED, REPLACED)),
+    reads=dict.fromkeys(_MEMBERS, _GRANT),
+)
+def check_roles_lost(context: Context) -> Iterator[Risk]:
+    """Whoever has a role keeps it: a consumer without its role reads no queue, a node without its own pulls no
+    image."""
+    for change in context.change.changes:
+        if change.package != "gcp" or change.operation is Operation.CREATE:
+            continue
+        kept = set() if _moves(change) else _grants(change.new, change.title)
+        for role, member in sorted(_grants(change.old, change.title) - kept):
+            where = " in its old place" if _moves(change) else ""
+            sentence = f"{_who(member)} loses {role}{where}"
+            yield Risk(change.title, sentence, "make sure that nobody who runs needs it", change.key)
+
+
+def _moves(change: ResourceChange) -> bool:
+    """Whether the roles are those on another project, repository or account."""
+    who = {"role", "member", "members", "policyData"}
+    return any(found.replaces and found.path[0] not in who for found in change.properties)
 
 
 def _grants(inputs: Mapping[str, Any], unnamed: str) -> set[tuple[str, str]]:
@@ -211,6 +291,22 @@ def _who(member: str) -> str:
     RiskLevel.INFO,
     remedy="Grant the narrowest rule that works.",
     source="Kubernetes, RBAC good practices: wildcards, escalate, bind, impersonate, secrets.",
+    tells=dict.fromkeys(("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"), (CREATED,)),
+    reads={
+        **dict.fromkeys(
+            ("Role", "ClusterRole"),
+            tuple(
+                f"rules.*.{name}.*" for name in ("apiGroups", "resources", "verbs", "nonResourceURLs", "resourceNames")
+            ),
+        ),
+        **dict.fromkeys(
+            ("RoleBinding", "ClusterRoleBinding"),
+            (
+                *(f"roleRef.{name}" for name in ("apiGroup", "kind", "name")),
+                *(f"subjects.*.{name}" for name in ("apiGroup", "kind", "name", "namespace")),
+            ),
+        ),
+    },
 )
 def check_rbac(context: Context) -> Iterator[Risk]:
     """A Kubernetes role allows more, or is
@@ -258,6 +354,7 @@ def _words(rule: Mapping[str, Any], key: str) -> list[str]:
     RiskLevel.DANGER,
     remedy="Keep it as it was.",
     source="Kubernetes, Pod Security Standards: restricted.",
+    reads={"Deployment": _ISOLATED},
 )
 def check_isolation(context: Context) -> Iterator[Risk]:
     """A pod may do what it might not before: run as root, write to its root, use the host's network,
@@ -288,13 +385,85 @@ def _show(value: object) -> str:
 @change_rule(
     "P-33",
     RiskLevel.DANGER,
+    RiskLevel.INFO,
     remedy="Keep the label.",
     source="Kubernetes, Pod Security admission.",
+    tells={"Namespace": (f"metadata.labels[{_ENFORCE}]", f"metadata.labels[{_ENFORCE}-version]")},
 )
 def check_namespace_enforcement(context: Context) -> Iterator[Risk]:
-    """The namespace no longer enforces Pod Security "restricted"."""
+    """The namespace enforces Pod Security "restricted", of the version that its pods were made for."""
     for change in context.of("Namespace", Operation.UPDATE):
-        for found in change.properties:
-            if found.path[-1] == "pod-security.kubernetes.io/enforce" and found.new != "restricted":
-                sentence = f"namespace {change.title} no longer enforces Pod Security restricted"
-                yield Risk(change.title, sentence, "keep it", change.key)
+        before, after = (mapping(mapping(side.get("metadata")).get("labels")) for side in (change.old, change.new))
+        was, now = before.get(_ENFORCE), after.get(_ENFORCE)
+        version, next_version = (labels.get(f"{_ENFORCE}-version", "latest") for labels in (before, after))
+        if now not in (was, "restricted"):
+            sentence = f"namespace {change.title} no longer enforces Pod Security restricted"
+            yield Risk(change.title, sentence, "keep it", change.key, RiskLevel.DANGER)
+        elif (was, version) != (now, next_version):
+            sentence = (
+                f"namespace {change.title} enforces Pod Security {now} of {next_version} instead of {was or 'none'} of "
+                f"{version}: pods that start from now on are held against it"
+            )
+            yield Risk(change.title, sentence, resource=change.key, level=RiskLevel.INFO)
+
+
+@change_rule(
+    "P-36",
+    RiskLevel.DANGER,
+    remedy="Grant the new identity what the old one has first.",
+    source="Kubernetes and GKE, Workload Identity: who a pod is decides what it may read.",
+    tells={
+        "Deployment": (f"{_POD}.serviceAccountName",),
+        "ServiceAccount": ("metadata.annotations[iam.gke.io/gcp-service-account]",),
+    },
+)
+def check_identity(context: Context) -> Iterator[Risk]:
+    """Pods act as whom they did: another identity may read neither the queue nor the secrets."""
+    for change in context.of("Deployment", Operation.UPDATE):
+        old, new = (_account(side) for side in (change.old, change.new))
+        if old != new:
+            sentence = f"pods of {change.title} act as service account {new} instead of {old}"
+            yield Risk(change.title, sentence, "grant it what the old one has first", change.key)
+    for change in context.of("ServiceAccount", Operation.UPDATE):
+        old, new = (_google_account(side) for side in (change.old, change.new))
+        if old != new:
+            sentence = f"pods of service account {change.title} act as {new} in Google Cloud instead of {old}"
+            yield Risk(change.title, sentence, "grant it what the old one has first", change.key)
+
+
+def _account(deployment: Mapping[str, Any]) -> Any:
+    template = mapping(mapping(deployment.get("spec")).get("template"))
+    return mapping(template.get("spec")).get("serviceAccountName", "default")
+
+
+def _google_account(account: Mapping[str, Any]) -> Any:
+    annotations = mapping(mapping(account.get("metadata")).get("annotations"))
+    return annotations.get("iam.gke.io/gcp-service-account", "nobody")
+
+
+@change_rule(
+    "P-37",
+    RiskLevel.DANGER,
+    remedy="Name the networks that need it; keep a way in for whoever deploys.",
+    source="GKE, access to the control plane: DNS and IP endpoints, authorized networks.",
+    tells={
+        "Cluster": (
+            "privateClusterConfig.enablePrivateEndpoint",
+            "controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTraffic",
+            "controlPlaneEndpointsConfig.ipEndpointsConfig.enabled",
+            "masterAuthorizedNetworksConfig.cidrBlocks.*.cidrBlock",
+            "masterAuthorizedNetworksConfig.cidrBlocks.*.displayName",
+            "masterAuthorizedNetworksConfig.gcpPublicCidrsAccessEnabled",
+            "masterAuthorizedNetworksConfig.privateEndpointEnforcementEnabled",
+        )
+    },
+)
+def check_control_plane(context: Context) -> Iterator[Risk]:
+    """Who reaches the control plane stays the same: nobody more, and whoever deploys still does."""
+    places = ("privateClusterConfig", "controlPlaneEndpointsConfig", "masterAuthorizedNetworksConfig")
+    for change in context.of("Cluster", Operation.UPDATE):
+        touched = [found for found in change.properties if found.path[0] in places]
+        if touched:
+            words = "; ".join(f"{show_path(found.path)} {show_change(found)}" for found in touched[:3])
+            sentence = f"the control plane of {change.title} is reached otherwise: {words}"
+            yield Risk(change.title, sentence, "make sure that nobody more gets in, and that you still do", change.key)

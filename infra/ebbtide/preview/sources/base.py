@@ -10,14 +10,11 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.git import Commit, checked_out, merge_base
 from ebbtide.preview.change import StackChange
 from ebbtide.preview.sources.compare import compare
 from ebbtide.settings.loading.loader import IMAGES_VARIABLE
@@ -36,68 +33,28 @@ class Base:
 
 
 def change_since(ref: str, stack: str, root: Path, head: list[dict[str, Any]], project: str) -> StackChange:
-    """Compare `head` (JSON resources of the work tree) with the project at `ref`.
+    """Compare `head` (JSON resources of the work tree) with the project where the work tree left `ref`.
 
     Raises SettingsError when `ref` is no commit here. A base that has no such stack, no ebbtide or is invalid is no
     error: then everything is new, and a note says why.
     """
-    commit = _resolve(ref, root)
-    base = _render_base(commit, ref, stack, root)
-    changes, unchanged = compare(base.resources, head)
+    commit = merge_base(ref, root)
+    base = _render_base(commit, stack, root)
+    changes, standing = compare(base.resources, head)
     return StackChange(
         stack=stack,
         project=project,
         changes=changes,
-        unchanged=unchanged,
-        source=f"the work tree compared with {ref} ({commit[:10]}), in process",
+        unchanged=len(standing),
+        source=f"the work tree compared with {commit}, in process",
         notes=base.notes,
+        standing=standing,
     )
 
 
-@contextmanager
-def checked_out(ref: str, root: Path) -> Iterator[Path]:
-    """The project's directory as it is at `ref`. Raises SettingsError when `ref` is no commit here."""
-    with _checkout(_resolve(ref, root), root) as tree:
-        yield tree
-
-
-def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
-
-
-def _resolve(ref: str, root: Path) -> str:
-    done = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
-    if done.returncode != 0:
-        inside = _git(root, "rev-parse", "--show-toplevel").returncode == 0
-        message = f"is no commit here (got {ref!r})" if inside else "needs a git repository, and this is none"
-        remedy = f"fetch it first (git fetch origin {ref.removeprefix('origin/')}), or name another"
-        if _git(root, "rev-parse", "--is-shallow-repository").stdout.strip() == "true":
-            remedy = "this clone is shallow: fetch more of it (git fetch --unshallow; in a workflow fetch-depth: 0)"
-        raise SettingsError(
-            [Finding(("--base",), message, remedy if inside else "run git init, or leave --base out", rule="base")]
-        )
-    return done.stdout.strip()
-
-
-@contextmanager
-def _checkout(commit: str, root: Path) -> Iterator[Path]:
-    """The project's directory at `commit`, in a temporary worktree. The caller's own tree is not touched."""
-    prefix = _git(root, "rev-parse", "--show-prefix").stdout.strip()
-    with tempfile.TemporaryDirectory(prefix="ebbtide-base-") as temporary:
-        tree = Path(temporary) / "tree"
-        done = _git(root, "worktree", "add", "--detach", "--quiet", str(tree), commit)
-        if done.returncode != 0:
-            raise SettingsError(
-                [Finding(("--base",), f"cannot be checked out: {done.stderr.strip()}", "", rule="base")]
-            )
-        try:
-            yield tree / prefix
-        finally:
-            _git(root, "worktree", "remove", "--force", str(tree))
-
-
-def _render_base(commit: str, ref: str, stack: str, root: Path) -> Base:
-    with _checkout(commit, root) as tree:
+def _render_base(commit: Commit, stack: str, root: Path) -> Base:
+    ref = commit.ref
+    with checked_out(commit.id, root) as tree:
         if not (tree / "Pulumi.yaml").is_file() or (_holds_ebbtide(root) and not _holds_ebbtide(tree)):
             return Base([], (f"{ref} has no ebbtide yet: everything is new",))
         notes = []

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ebbtide.preview.change import MISSING, Operation, OptionChange, PropertyChange, ResourceChange, diff
+from ebbtide.preview.change import (
+    MISSING,
+    UNKNOWN,
+    Operation,
+    OptionChange,
+    PropertyChange,
+    ResourceChange,
+    diff,
+    leaves,
+)
 from ebbtide.preview.sources.immutable import replaces
 
 JsonResource = Mapping[str, Any]
@@ -14,36 +24,37 @@ JsonResource = Mapping[str, Any]
 
 # What a reader must hear of; the other options follow from what is deployed.
 _JUDGED_OPTIONS = ("protect", "ignoreChanges")
+# `${cluster-network.selfLink}`: an output of another resource.
+_REFERENCE = re.compile(r"\$\{([^.}(]+)\.([^}]+)\}")
+PROVIDER_GOES = PropertyChange(("provider",), MISSING, UNKNOWN, replaces=True)
+"""Why an object is replaced that did not change itself: what it is made through is replaced."""
 
 
-def compare(base: Iterable[JsonResource], head: Iterable[JsonResource]) -> tuple[tuple[ResourceChange, ...], int]:
-    """The changes in the order of the head, then deletions; and how many resources stay as they are."""
+def compare(
+    base: Iterable[JsonResource], head: Iterable[JsonResource]
+) -> tuple[tuple[ResourceChange, ...], tuple[ResourceChange, ...]]:
+    """The changes in the order of the head, then deletions; and what stays as it is."""
     before = {_key(found): found for found in base}
     after = {_key(found): found for found in head}
     renamed = dict(_renames(before, after))
-    changes = []
-    unchanged = 0
-    for key, new in after.items():
-        old = before.pop(renamed.get(key, key), None)
-        change = _change(old, new)
-        if change is None:
-            unchanged += 1
-        else:
-            changes.append(change)
-    changes += [
-        ResourceChange(old["type"], old["name"], Operation.DELETE, old=old["properties"])
+    pairs = {key: (before.pop(renamed.get(key, key), None), new) for key, new in after.items()}
+    compared = _with_consequences({key: _change(old, new) for key, (old, new) in pairs.items()}, pairs)
+    deleted = [
+        ResourceChange(old["type"], old["name"], Operation.DELETE, old=old["properties"], is_retained=_is_retained(old))
         for old in before.values()
-        if not _only_groups(old)
     ]
-    return tuple(change for change in changes if not change.token.startswith("ebbtide:")), unchanged
+    changes = [change for change in compared.values() if change.properties or change.options or not change.old]
+    standing = [change for change in compared.values() if change not in changes]
+    return tuple(_without_groups([*changes, *deleted])), tuple(_without_groups(standing))
+
+
+def _without_groups(changes: Iterable[ResourceChange]) -> Iterator[ResourceChange]:
+    """Components only group others."""
+    return (change for change in changes if not change.token.startswith("ebbtide:"))
 
 
 def _key(found: JsonResource) -> str:
     return f"{found['type']}::{found['name']}"
-
-
-def _only_groups(found: JsonResource) -> bool:
-    return str(found["type"]).startswith("ebbtide:")
 
 
 def _renames(before: Mapping[str, JsonResource], after: Mapping[str, JsonResource]) -> Iterator[tuple[str, str]]:
@@ -55,23 +66,89 @@ def _renames(before: Mapping[str, JsonResource], after: Mapping[str, JsonResourc
                 yield key, old
 
 
-def _change(old: JsonResource | None, new: JsonResource) -> ResourceChange | None:
+def _change(old: JsonResource | None, new: JsonResource) -> ResourceChange:
     token, name = new["type"], new["name"]
+    ignored = tuple(new["options"].get("ignoreChanges", ()))
     if old is None:
-        return ResourceChange(token, name, Operation.CREATE, new=new["properties"])
-    properties = tuple(_marked(token, change) for change in diff(old["properties"], new["properties"]))
+        return ResourceChange(token, name, Operation.CREATE, new=new["properties"], ignored=ignored)
+    properties = tuple(
+        replace(change, replaces=replaces(token, change))
+        for change in diff(old["properties"], new["properties"])
+        if not _is_ignored(change, old, new)
+    )
     options = tuple(_option_changes(old["options"], new["options"]))
-    if not properties and not options:
-        return None
-    operation = Operation.REPLACE if any(change.replaces for change in properties) else Operation.UPDATE
-    return ResourceChange(token, name, operation, old["properties"], new["properties"], properties, options)
+    inputs = (old["properties"], new["properties"])
+    return _operation_of(
+        ResourceChange(
+            token, name, Operation.UPDATE, *inputs, properties, options, ignored, is_retained=_is_retained(old)
+        )
+    )
 
 
-def _marked(token: str, change: PropertyChange) -> PropertyChange:
-    return replace(change, replaces=replaces(token, change.path))
+def _is_retained(old: JsonResource) -> bool:
+    """The engine goes by what it remembers, and not by what the program says now."""
+    return bool(old["options"].get("retainOnDelete"))
+
+
+def _operation_of(change: ResourceChange) -> ResourceChange:
+    goes = any(found.replaces for found in change.properties)
+    return replace(change, operation=Operation.REPLACE if goes else Operation.UPDATE)
+
+
+def _is_ignored(change: PropertyChange, old: JsonResource, new: JsonResource) -> bool:
+    """Whether the program leaves the property alone, before and after: the engine then keeps what is there."""
+    path = ".".join(map(str, change.path))
+    both = set(old["options"].get("ignoreChanges", ())) & set(new["options"].get("ignoreChanges", ()))
+    return any(path == ignored or path.startswith(f"{ignored}.") for ignored in both)
 
 
 def _option_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[OptionChange]:
     for name in _JUDGED_OPTIONS:
         if old.get(name, MISSING) != new.get(name, MISSING):
             yield OptionChange(name, old.get(name), new.get(name))
+
+
+_Pairs = Mapping[str, tuple[JsonResource | None, JsonResource]]
+
+
+def _with_consequences(compared: dict[str, ResourceChange], pairs: _Pairs) -> dict[str, ResourceChange]:
+    """What follows from a replacement, as the engine plans it: an output of what is replaced is not known before, so
+    that who refers to it changes as well and may be replaced for it; and with a provider all goes that it made."""
+    gone: set[str] = set()
+    while True:
+        new_ones = {key for key, change in compared.items() if change.operation is Operation.REPLACE} - gone
+        if not new_ones:
+            return compared
+        gone |= new_ones
+        outputs = {compared[key].name: compared[key] for key in gone}
+        for key, (old, new) in pairs.items():
+            if old is not None:
+                compared[key] = _operation_of(_after(compared[key], old, new, outputs, gone))
+
+
+def _after(
+    change: ResourceChange, old: JsonResource, new: JsonResource, replaced: Mapping[str, ResourceChange], gone: set[str]
+) -> ResourceChange:
+    known = {found.path for found in change.properties}
+    more = [
+        PropertyChange(leaf.path, leaf.value, UNKNOWN)
+        for leaf in leaves(change.new)
+        if leaf.path not in known and _refers(leaf.value, replaced)
+    ]
+    properties = [
+        replace(found, replaces=replaces(change.token, found)) for found in more if not _is_ignored(found, old, new)
+    ]
+    if new["options"].get("provider") in gone and PROVIDER_GOES not in change.properties:
+        properties.append(PROVIDER_GOES)
+    return replace(change, properties=(*change.properties, *properties))
+
+
+def _refers(value: object, replaced: Mapping[str, ResourceChange]) -> bool:
+    """Whether a text holds an output that is made anew. One that repeats an input, as a name does, stays known."""
+    if not isinstance(value, str):
+        return False
+    for name, output in _REFERENCE.findall(value):
+        source = replaced.get(name)
+        if source is not None and not (output in source.new and source.new[output] == source.old.get(output)):
+            return True
+    return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -12,7 +13,16 @@ class EngineError(Exception):
     """The engine could not be asked; the message says why and what to do."""
 
 
-def preview_with_engine(stack: str, root: Path) -> str:
+@dataclass(frozen=True, slots=True)
+class EnginePreview:
+    """What the CLI wrote, and how it ended."""
+
+    text: str
+    failure: str = ""
+    """What it said where it ended in an error; empty where it did not."""
+
+
+def preview_with_engine(stack: str, root: Path) -> EnginePreview:
     """The plan of the project's stack, as JSON. What it costs: a backend login and, for GKE, Google credentials.
 
     Raises EngineError when there is no CLI, no backend or no such stack. A preview that fails half-way is a plan with
@@ -29,8 +39,8 @@ def preview_with_engine(stack: str, root: Path) -> str:
         text=True,
         check=False,
     )
-    if done.stdout.strip().startswith("{"):
-        return done.stdout
     reason = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[0]
+    if any(line.startswith("{") for line in done.stdout.splitlines()):
+        return EnginePreview(done.stdout, reason if done.returncode else "")
     remedy = "log in with `pulumi login`, make the stack with `pulumi stack init`, or leave --engine out"
     raise EngineError(f"--engine pulumi: the CLI gave no plan ({reason}); {remedy}")

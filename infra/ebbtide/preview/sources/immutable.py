@@ -1,62 +1,121 @@
-"""Properties that cannot change in place, so that a change of them replaces the resource.
+"""Which properties cannot change in place, so that a change of them replaces the resource.
 
-Needed by the in-process source only: a plan of the engine says itself what is replaced. Kubernetes: fields that the
-API server's validation refuses to update. Google Cloud: `ForceNew` in the provider's schema, as far as it concerns
-properties that this library sets.
+Needed by the in-process source only: a plan of the engine says itself what is replaced. Nothing here is from memory:
+
+- Google Cloud: `forces_replacement.json`, read out of the provider's own schema (its `source` says which). Contract
+  tests hold it against pulumi_gcp's own documentation, and every property that this library sets against both.
+- Kubernetes: `provider/pkg/provider/diff.go` of pulumi-kubernetes 4.24. It is the engine's word: a field that the API
+  server refuses to update and that is not in it ends an update in an error and replaces nothing.
 """
 
 from __future__ import annotations
 
-from ebbtide.preview.change import Path
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.resources import files
+from ipaddress import ip_network
 
-_KUBERNETES_ALWAYS: tuple[Path, ...] = (("metadata", "name"), ("metadata", "namespace"), ("kind",))
+from ebbtide.preview.change import MISSING, Path, PropertyChange, leaves
 
-_BY_TOKEN: dict[str, tuple[Path, ...]] = {
-    # apps/validation ValidateDeploymentUpdate: spec.selector is immutable.
-    "kubernetes:apps/v1:Deployment": (("spec", "selector"),),
-    "pulumi:providers:kubernetes": (("clusterIdentifier",),),
-    "gcp:container/cluster:Cluster": (
-        ("name",),
-        ("location",),
-        ("network",),
-        ("subnetwork",),
-        ("enableAutopilot",),
-        ("networkingMode",),
-        ("datapathProvider",),
-        ("ipAllocationPolicy",),
-        ("defaultMaxPodsPerNode",),
-        ("initialNodeCount",),
-        ("nodeConfig",),
-        ("privateClusterConfig", "masterIpv4CidrBlock"),
+_GOOGLE = {
+    "gcp:artifactregistry/repository:Repository": "google_artifact_registry_repository",
+    "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": "google_artifact_registry_repository_iam_member",
+    "gcp:compute/network:Network": "google_compute_network",
+    "gcp:compute/router:Router": "google_compute_router",
+    "gcp:compute/routerNat:RouterNat": "google_compute_router_nat",
+    "gcp:compute/subnetwork:Subnetwork": "google_compute_subnetwork",
+    "gcp:container/cluster:Cluster": "google_container_cluster",
+    "gcp:container/nodePool:NodePool": "google_container_node_pool",
+    "gcp:projects/iAMMember:IAMMember": "google_project_iam_member",
+    "gcp:serviceaccount/account:Account": "google_service_account",
+    "gcp:serviceaccount/iAMMember:IAMMember": "google_service_account_iam_member",
+}
+# Every `_iam_member` is made of one schema (tpgiamresource/resource_iam_member.go) in which all is ForceNew; the
+# recorded file has two of them.
+_ALSO_OF_GOOGLE = {"google_service_account_iam_member": ("service_account_id", "role", "member", "condition")}
+
+MAPS = frozenset({"metadata", "resource_manager_tags"})
+"""Which of them are maps: what is below is a key, and no field of its own."""
+
+_OF_EVERY_OBJECT: tuple[Path, ...] = (("metadata", "name"), ("metadata", "namespace"))
+_KUBERNETES: dict[str, tuple[Path, ...]] = {
+    "apps/v1:Deployment": (("spec", "selector"),),
+    "apps/v1:DaemonSet": (("spec", "selector"),),
+    "apps/v1:StatefulSet": tuple(
+        ("spec", name)
+        for name in ("podManagementPolicy", "revisionHistoryLimit", "selector", "serviceName", "volumeClaimTemplates")
     ),
-    "gcp:container/nodePool:NodePool": (
-        ("name",),
-        ("cluster",),
-        ("location",),
-        ("initialNodeCount",),
-        ("maxPodsPerNode",),
-        ("nodeConfig", "spot"),
-        ("nodeConfig", "preemptible"),
-        ("nodeConfig", "serviceAccount"),
-        ("nodeConfig", "oauthScopes"),
-        ("nodeConfig", "shieldedInstanceConfig"),
-        ("nodeConfig", "bootDiskKmsKey"),
-    ),
-    "gcp:compute/network:Network": (("name",), ("autoCreateSubnetworks",)),
-    "gcp:compute/subnetwork:Subnetwork": (("name",), ("network",), ("region",)),
-    "gcp:compute/router:Router": (("name",), ("network",), ("region",)),
-    "gcp:compute/routerNat:RouterNat": (("name",), ("router",), ("region",)),
-    "gcp:serviceaccount/account:Account": (("accountId",),),
-    "gcp:artifactregistry/repository:Repository": (("repositoryId",), ("location",), ("format",)),
-    "gcp:projects/iAMMember:IAMMember": (("project",), ("role",), ("member",)),
-    "gcp:serviceaccount/iAMMember:IAMMember": (("serviceAccountId",), ("role",), ("member",)),
-    "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": (("repository",), ("role",), ("member",)),
+    "batch/v1:Job": tuple(("spec", name) for name in ("completions", "parallelism", "selector", "template")),
+    "core/v1:Secret": (("type",), ("stringData",), ("data",)),
+    "core/v1:ConfigMap": (("binaryData",), ("data",)),
+    "core/v1:Service": (("spec", "clusterIP"),),
+    "rbac.authorization.k8s.io/v1:RoleBinding": (("roleRef",),),
+    "rbac.authorization.k8s.io/v1:ClusterRoleBinding": (("roleRef",),),
+    "storage.k8s.io/v1:StorageClass": (("parameters",), ("provisioner",)),
 }
 
 
-def replaces(token: str, path: Path) -> bool:
-    """Whether a change at `path` of a resource of this type replaces it."""
-    fixed = _BY_TOKEN.get(token, ())
+def replaces(token: str, change: PropertyChange) -> bool:
+    """Whether this change of a resource of this type replaces it."""
+    only_sometimes = _SOMETIMES.get(token, {}).get(change.path)
+    if only_sometimes is not None:
+        return only_sometimes(change)
+    parts = [leaf.path for side in (change.old, change.new) for leaf in leaves(side, change.path)]
+    return any(is_immutable(token, path) for path in (change.path, *parts))
+
+
+def is_immutable(token: str, path: Path) -> bool:
+    """Whether a property of a resource of this type can never change in place."""
     if token.startswith("kubernetes:"):
-        fixed = (*_KUBERNETES_ALWAYS, *fixed)
-    return any(path[: len(prefix)] == prefix for prefix in fixed)
+        fixed = (*_OF_EVERY_OBJECT, *_KUBERNETES.get(token.removeprefix("kubernetes:"), ()))
+        return any(path[: len(prefix)] == prefix for prefix in fixed)
+    names = tuple(part if isinstance(part, int) else _snake(part) for part in path)
+    return any(_is_at(names, fixed) for fixed in _google(token))
+
+
+@cache
+def _google(token: str) -> tuple[tuple[str, ...], ...]:
+    document = json.loads(files(__package__).joinpath("forces_replacement.json").read_text(encoding="utf-8"))
+    name = _GOOGLE.get(token, "")
+    fixed = (*document["resources"].get(name, ()), *_ALSO_OF_GOOGLE.get(name, ()))
+    return tuple(tuple(path.split(".")) for path in fixed)
+
+
+def _snake(part: str) -> str:
+    """`ipCidrRange` -> `ip_cidr_range`: the upstream provider's name of a property."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", part).lower()
+
+
+def _is_at(names: tuple[str | int, ...], fixed: tuple[str, ...]) -> bool:
+    """Whether a path is that property, one of its values, or a key of its map.
+
+    Not what is below a block: Terraform's `ForceNew` on a block is for a block that comes or goes, and each of its
+    fields has its own (schemaMap.diffList). Pulumi names a list in the plural where the upstream provider does not.
+    """
+    named = tuple(name for name in names if isinstance(name, str))
+    at = len(named) >= len(fixed) and all(
+        name in {other, f"{other}s"} for name, other in zip(named, fixed, strict=False)
+    )
+    return at and (len(named) == len(fixed) or (len(named) == len(fixed) + 1 and fixed[-1] in MAPS))
+
+
+def _shrinks(change: PropertyChange) -> bool:
+    """compute_subnetwork's `isShrinkageIpCidr`: a range may grow in place, and nothing else."""
+    try:
+        return not ip_network(str(change.old)).subnet_of(ip_network(str(change.new)))  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        return True
+
+
+def _changes(change: PropertyChange) -> bool:
+    """pulumi-kubernetes' DiffConfig: adding or removing the identifier replaces nothing, to make on- and off-boarding
+    less risky."""
+    return change.old is not MISSING and change.new is not MISSING
+
+
+_SOMETIMES: Mapping[str, Mapping[Path, Callable[[PropertyChange], bool]]] = {
+    "gcp:compute/subnetwork:Subnetwork": {("ipCidrRange",): _shrinks},
+    "pulumi:providers:kubernetes": {("clusterIdentifier",): _changes},
+}

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ebbtide.judgement.findings import Finding, SettingsError
 from ebbtide.judgement.secrets import redact
 from ebbtide.preview.change import (
-    KNOWN_PACKAGES,
     MISSING,
     SECRET,
+    UNKNOWN,
     Operation,
     OptionChange,
     Path,
@@ -31,24 +33,39 @@ from ebbtide.preview.sources.masking import masked
 
 _OPERATIONS = {
     "create": Operation.CREATE,
-    "import": Operation.CREATE,
     "update": Operation.UPDATE,
     "replace": Operation.REPLACE,
     "import-replacement": Operation.REPLACE,
+    "create-replacement": Operation.REPLACE,
+    "delete-replaced": Operation.REPLACE,
     "delete": Operation.DELETE,
 }
-# Steps that are part of another one, or change nothing.
+# Of the steps of one replacement, the one that tells most.
+_TELLS_MOST = ("replace", "import-replacement", "create-replacement", "delete-replaced")
+# Steps that change nothing, or only what the engine remembers.
 _SILENT = {
     "same",
     "read",
     "refresh",
-    "create-replacement",
-    "delete-replaced",
     "read-replacement",
     "discard",
     "discard-replaced",
     "remove-pending-replace",
 }
+# What the engine writes in place of a value that it does not know yet (sdk/go/common/resource/plugin/rpc.go): of a
+# bool, a number, a text, a list, an asset, an archive and a mapping.
+_UNKNOWN = frozenset(
+    {
+        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
+        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
+        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
+        "030794c1-ac77-496b-92df-f27374a8bd58",
+        "e48ece36-62e2-4504-bad9-02848725956a",
+        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
+    }
+)
+_MARK = re.compile("|".join(_UNKNOWN))
 _PATH_PART = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|\.?([^.\[\]]+)')
 
 
@@ -57,7 +74,7 @@ def read_plan(text: str, stack: str = "", name: str = "the plan", project: str =
 
     Raises SettingsError, with one sentence, when it is no plan.
     """
-    document = _parse(text, name)
+    document, notes = _parse(text, name)
     steps = document.get("steps")
     summary = document.get("changeSummary")
     if not isinstance(steps, list):
@@ -71,91 +88,147 @@ def read_plan(text: str, stack: str = "", name: str = "the plan", project: str =
         steps = []
     steps = [step for step in steps if isinstance(step, Mapping)]
     owner = next((_parts(step.get("urn")) for step in steps if _parts(step.get("urn"))), None)
-    changes = _changes(steps)
     unknown = sorted({str(step.get("op")) for step in steps} - _OPERATIONS.keys() - _SILENT)
-    notes = [f"the plan has steps of an unknown kind, shown as updates: {operation}" for operation in unknown]
+    notes += [f"the plan has steps of an unknown kind, shown as updates: {operation}" for operation in unknown]
     if owner and stack and owner[0] != stack:
         notes.insert(0, f"the plan is of stack {owner[0]}, but it is judged by the settings of {stack}")
     if owner and project and owner[1] != project:
         notes.insert(0, f"the plan is of project {owner[1]}, but it is judged by the settings of {project}")
-    foreign = sorted({change.package for change in changes} - KNOWN_PACKAGES - {""})
-    if foreign:
-        listed = ", ".join(foreign)
-        notes.append(f"the rules know only Google Cloud and Kubernetes: read the changes of {listed} yourself")
     same = summary.get("same", -1) if isinstance(summary, Mapping) else -1
     return StackChange(
         stack=stack or (owner[0] if owner else ""),
         project=owner[1] if owner else "",
-        changes=tuple(changes),
+        changes=tuple(_changes(steps)),
         unchanged=same if isinstance(same, int) and not isinstance(same, bool) else -1,
         source="the plan of the Pulumi engine",
-        incomplete=_failure(document.get("diagnostics")),
+        incomplete=_failure(document.get("diagnostics")) or _missing_steps(steps, summary),
         notes=tuple(notes),
+        standing=tuple(_standing(steps)),
     )
+
+
+def _missing_steps(steps: Iterable[Mapping[str, Any]], summary: object) -> str:
+    """Why a plan cannot be all of it: the engine counts more than it shows."""
+    shown = Counter(str(step.get("op")) for step in steps)
+    missing = [
+        f"{count - shown[operation]} {operation}"
+        for operation, count in mapping(summary).items()
+        if operation not in _SILENT and isinstance(count, int) and count > shown[operation]
+    ]
+    return f"its summary counts steps that are not in it: {', '.join(missing)}" if missing else ""
 
 
 def _refuse(name: str, what: str, remedy: str) -> SettingsError:
     return SettingsError([Finding(("--plan",), f"{name} {what}", remedy, rule="plan")])
 
 
-def _parse(text: str, name: str) -> Mapping[str, Any]:
+def _parse(text: str, name: str) -> tuple[Mapping[str, Any], list[str]]:
+    """The plan in a text, and what to say of the rest of it.
+
+    The CLI writes lines of its own to standard output as well: of policy packs, of plugins that it installs, of a newer
+    version. A document begins in a line of its own, and so does each event of a stream.
+    """
     remedy = "write it with `pulumi preview --json > plan.json`"
     if not text.strip():
         raise _refuse(name, "is empty", remedy)
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return _parse_stream(text, name)
-    except RecursionError:
-        raise _refuse(name, "is nested too deeply to be a plan", remedy) from None
-    if isinstance(document, Mapping) and (
-        "steps" in document or "changeSummary" in document or "diagnostics" in document
-    ):
-        return document
-    if isinstance(document, Mapping) and _event(document):
-        return _from_events([document])
+    documents, around = _documents(text, name)
+    plans = [found for found in documents if _is_plan(found)]
+    events = [found for found in documents if _is_event(found)]
+    notes = [f"left out of the plan's text: {_listed(around)}"] if around else []
+    if len(plans) > 1:
+        raise _refuse(name, f"holds {len(plans)} plans", "keep one: what they do together is in neither")
+    if plans:
+        return plans[0], notes
+    if events:
+        return _from_events(events, notes)
+    if len(documents) > 1:
+        raise _refuse(name, "holds lines of JSON, but none is an event of the engine", remedy)
     raise _refuse(name, "is JSON, but no plan of `pulumi preview --json`", remedy)
 
 
-def _parse_stream(text: str, name: str) -> Mapping[str, Any]:
-    """One event a line (PULUMI_ENABLE_STREAMING_JSON_PREVIEW), or a document with text of the CLI around it."""
-    remedy = "keep standard error apart: `pulumi preview --json > plan.json`"
-    events: list[Mapping[str, Any]] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            event = json.loads(line) if line.strip() else None
-        except (ValueError, RecursionError):
-            if events and number == len(text.splitlines()):
-                # Cut off while it was written: what came before still counts.
-                events.append(
-                    {"diagnosticEvent": {"severity": "error", "message": "the plan is cut off in its last line"}}
-                )
-                break
-            raise _refuse(name, f"is not JSON (line {number})", remedy) from None
-        if isinstance(event, Mapping):
-            events.append(event)
-    if not any(map(_event, events)):
-        raise _refuse(name, "holds lines of JSON, but none is an event of the engine", remedy)
-    return _from_events(events)
+def _documents(text: str, name: str) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """Every JSON object that begins in a line of its own, and the other lines."""
+    found: list[Mapping[str, Any]] = []
+    around: list[str] = []
+    decoder, place, number = json.JSONDecoder(), 0, 1
+    while place < len(text):
+        end = text.find("\n", place) + 1 or len(text)
+        line = text[place:end]
+        if line.lstrip()[:1] in {"{", "["} or (not found and not around and _is_json(line)):
+            try:
+                document, stop = decoder.raw_decode(text, place + len(line) - len(line.lstrip()))
+            except RecursionError:
+                raise _refuse(
+                    name, "is nested too deeply to be a plan", "write it with `pulumi preview --json`"
+                ) from None
+            except ValueError:
+                if not any(map(_is_event, found)):
+                    remedy = "write it with `pulumi preview --json > plan.json`, and wait for its end"
+                    raise _refuse(name, f"is not JSON, or is cut off (line {number})", remedy) from None
+                # A stream that is cut off while it was written: what came before still counts.
+                message = "the plan is cut off in its last line"
+                found.append({"diagnosticEvent": {"severity": "error", "message": message}})
+                return found, around
+            if isinstance(document, Mapping):
+                found.append(document)
+            elif not found:
+                raise _refuse(name, "is JSON, but no plan", "write it with `pulumi preview --json > plan.json`")
+            number += text.count("\n", place, stop)
+            place = stop
+            continue
+        if line.strip():
+            around.append(line.strip())
+        number += 1
+        place = end
+    if not found:
+        raise _refuse(name, "is not JSON (line 1)", "write it with `pulumi preview --json > plan.json`")
+    return found, around
 
 
-def _event(document: Mapping[str, Any]) -> bool:
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _listed(lines: list[str]) -> str:
+    """The first of them, shortened."""
+    shown = "; ".join(redact(line)[:120] for line in lines[:3])
+    return shown + (f"; and {len(lines) - 3} more lines" if len(lines) > 3 else "")
+
+
+def _is_plan(document: Mapping[str, Any]) -> bool:
+    return "steps" in document or "changeSummary" in document or "diagnostics" in document
+
+
+def _is_event(document: Mapping[str, Any]) -> bool:
     return any(name.endswith("Event") for name in document)
 
 
-def _from_events(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _from_events(events: Iterable[Mapping[str, Any]], notes: list[str]) -> tuple[Mapping[str, Any], list[str]]:
     """The events of a stream in the form of a document."""
-    steps, diagnostics, summary = [], [], None
+    steps, diagnostics, summary, notes = [], [], None, list(notes)
     for event in events:
-        if isinstance(event.get("resourcePreEvent"), Mapping):
-            metadata = event["resourcePreEvent"].get("metadata")
-            if isinstance(metadata, Mapping):
-                steps.append({**metadata, "oldState": metadata.get("old"), "newState": metadata.get("new")})
+        before = mapping(event.get("resourcePreEvent"))
+        metadata = before.get("metadata")
+        if isinstance(metadata, Mapping):
+            steps.append({**metadata, "oldState": metadata.get("old"), "newState": metadata.get("new")})
         if isinstance(event.get("diagnosticEvent"), Mapping):
             diagnostics.append(event["diagnosticEvent"])
         if isinstance(event.get("summaryEvent"), Mapping):
             summary = event["summaryEvent"].get("resourceChanges")
-    return {"steps": steps, "diagnostics": diagnostics, "changeSummary": summary}
+        policy = mapping(event.get("policyEvent"))
+        if policy:
+            words = " ".join(str(policy.get(part, "")) for part in ("policyName", "message")).strip()
+            if policy.get("enforcementLevel") == "mandatory":
+                diagnostics.append({"severity": "error", "message": f"a policy is violated: {words}"})
+            else:
+                notes.append(f"a policy advises: {redact(' '.join(words.split()))[:240]}")
+    if summary is None:
+        diagnostics.append({"severity": "error", "message": "the stream ends before its summary"})
+    return {"steps": steps, "diagnostics": diagnostics, "changeSummary": summary}, notes
 
 
 def _failure(diagnostics: object) -> str:
@@ -178,35 +251,69 @@ def _parts(urn: object) -> tuple[str, str, str, str] | None:
 
 
 def _changes(steps: Iterable[Mapping[str, Any]]) -> list[ResourceChange]:
-    changes = []
-    seen = set()
+    by_urn: dict[str, list[Mapping[str, Any]]] = {}
     for step in steps:
         urn = _parts(step.get("urn"))
-        operation = str(step.get("op"))
-        if urn is None or operation in _SILENT or urn[2].startswith(("pulumi:pulumi:", "ebbtide:")):
-            continue
-        change = masked(_change(urn[2], urn[3], _OPERATIONS.get(operation, Operation.UPDATE), step))
-        if change.key not in seen:
-            seen.add(change.key)
-            changes.append(change)
-    return changes
+        if urn is not None and str(step.get("op")) not in _SILENT and not _only_groups(urn[2], step):
+            by_urn.setdefault(str(step["urn"]), []).append(step)
+    return [masked(_change_of(found)) for found in by_urn.values()]
+
+
+def _only_groups(token: str, step: Mapping[str, Any]) -> bool:
+    """A component, or the stack itself: what it groups has steps of its own."""
+    if token.startswith(("pulumi:pulumi:", "ebbtide:")):
+        return True
+    states = [mapping(step.get(side)) for side in ("oldState", "newState") if step.get(side)]
+    return bool(states) and all(state.get("custom") is False for state in states)
+
+
+def _change_of(steps: list[Mapping[str, Any]]) -> ResourceChange:
+    """The change that the steps of one resource are: one, or three of a replacement."""
+    ranked = sorted(steps, key=lambda step: _rank(str(step.get("op"))))
+    order = [str(step.get("op")) for step in steps]
+    urn = _parts(ranked[0].get("urn"))
+    assert urn is not None  # noqa: S101 - `_changes` has looked
+    change = _change(urn[2], urn[3], _OPERATIONS.get(str(ranked[0].get("op")), Operation.UPDATE), ranked[0])
+    if {"create-replacement", "delete-replaced"} <= set(order):
+        return replace(change, deletes_before=order.index("delete-replaced") < order.index("create-replacement"))
+    return change
+
+
+def _rank(operation: str) -> int:
+    return _TELLS_MOST.index(operation) if operation in _TELLS_MOST else len(_TELLS_MOST)
+
+
+def _standing(steps: Iterable[Mapping[str, Any]]) -> Iterator[ResourceChange]:
+    """What stays as it is, where the plan shows it (`--show-sames`)."""
+    for step in steps:
+        urn = _parts(step.get("urn"))
+        state = mapping(step.get("newState") or step.get("oldState"))
+        if urn is not None and step.get("op") == "same" and state.get("inputs") and not _only_groups(urn[2], step):
+            inputs = _inputs(state)
+            yield masked(ResourceChange(urn[2], urn[3], Operation.UPDATE, inputs, inputs, ignored=_ignored(state)))
+
+
+def _ignored(state: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(_texts(state.get("ignoreChanges")))
 
 
 def _change(token: str, name: str, operation: Operation, step: Mapping[str, Any]) -> ResourceChange:
     old_state, new_state = mapping(step.get("oldState")), mapping(step.get("newState"))
     old, new = _inputs(old_state), _inputs(new_state)
+    ignored = _ignored(new_state)
     if operation in {Operation.CREATE, Operation.DELETE}:
-        return ResourceChange(token, name, operation, old if operation is Operation.DELETE else {}, new)
-    replacing = {_path(reason) for reason in _texts(step.get("replaceReasons"))}
+        gone = old if operation is Operation.DELETE else {}
+        retained = old_state.get("retainOnDelete") is True
+        return ResourceChange(token, name, operation, gone, {} if gone else new, ignored=ignored, is_retained=retained)
+    replacing = {_named_path(_path(reason), new, old) for reason in _texts(step.get("replaceReasons"))}
     changes = {change.path: change for change in diff(old, new)}
     for text, entry in mapping(step.get("detailedDiff")).items():
         path = _named_path(_path(text), new, old)
         if not path:
             continue
-        kind = str(mapping(entry).get("kind", ""))
-        if kind.endswith("-replace"):
+        if str(mapping(entry).get("kind", "")).endswith("-replace"):
             replacing.add(path)
-        if not any(known[: len(path)] == path or path[: len(known)] == known for known in changes):
+        if not _is_shown(path, changes):
             # A value that only the provider computes, or a secret, which is masked on both sides.
             before, after = _value(old, path), _value(new, path)
             changes[path] = PropertyChange(
@@ -224,7 +331,16 @@ def _change(token: str, name: str, operation: Operation, step: Mapping[str, Any]
     options: tuple[OptionChange, ...] = ()
     if bool(old_state.get("protect")) != bool(new_state.get("protect")):
         options = (OptionChange("protect", bool(old_state.get("protect")), bool(new_state.get("protect"))),)
-    return ResourceChange(token, name, operation, old, new, properties, options)
+    retained = old_state.get("retainOnDelete") is True
+    return ResourceChange(token, name, operation, old, new, properties, options, ignored, is_retained=retained)
+
+
+def _is_shown(path: Path, changes: Mapping[Path, PropertyChange]) -> bool:
+    """Whether the comparison of both sides has a change there already. The engine names entries of lists by their
+    place, which is another one as soon as an entry comes or goes: below a list that changed it says nothing new."""
+    place = next((index for index, part in enumerate(path) if isinstance(part, int)), len(path))
+    prefix = path[:place]
+    return any(known[: len(prefix)] == prefix or prefix[: len(known)] == known for known in changes)
 
 
 def _texts(value: object) -> list[str]:
@@ -236,17 +352,23 @@ def _inputs(state: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _plain(value) for key, value in mapping(state.get("inputs")).items() if not str(key).startswith("__")}
 
 
-# How the engine marks a secret in a state that was not masked: its ciphertext or plaintext lies beside this key.
+# How the engine marks what is no plain value (sdk/go/common/resource/sig/sig.go): an output may be known or not; the
+# ciphertext or plaintext of a secret lies beside its mark, and the content of an asset or archive beside theirs.
 _SPECIAL = "4dabf18193072939515e22adb298388d"
+_OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
+        if value.get(_SPECIAL) == _OUTPUT and not value.get("secret"):
+            return _plain(value["value"]) if "value" in value else UNKNOWN
         if _SPECIAL in value:
             return SECRET
         return {str(key): _plain(entry) for key, entry in value.items() if not str(key).startswith("__")}
     if isinstance(value, list):
         return [_plain(entry) for entry in value]
+    if isinstance(value, str) and _MARK.search(value):
+        return UNKNOWN
     # Numbers come as 90 or as 90.0, by the way they went through the engine.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -260,13 +382,15 @@ def _path(text: str) -> Path:
 
 
 def _named_path(path: Path, *documents: Any) -> Path:
-    """The path with entries of named lists by their name, as `diff` writes it."""
+    """The path with entries of named lists by their name, as `diff` writes it: where both sides have the same one at
+    that place."""
     named: list[str | int] = []
-    here = list(documents)
+    here = [document for document in documents if document]
     for part in path:
         here = [_step(document, part) for document in here]
-        names = {entry["name"] for entry in here if isinstance(entry, Mapping) and isinstance(entry.get("name"), str)}
-        named.append(names.pop() if isinstance(part, int) and len(names) == 1 else part)
+        names = [entry.get("name") if isinstance(entry, Mapping) else None for entry in here]
+        agreed = names[0] if names and all(name == names[0] for name in names) else None
+        named.append(agreed if isinstance(part, int) and isinstance(agreed, str) else part)
     return tuple(named)
 
 

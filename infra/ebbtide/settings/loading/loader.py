@@ -120,6 +120,18 @@ def project_name(root: Path) -> str:
     return str(_read_project(root).get("name", ""))
 
 
+def has_settings(name: str, root: Path) -> bool:
+    """Whether the stack, or the project, says anything to ebbtide. Raises SettingsError where it cannot be read."""
+    project = _read_project(root)
+    file = _stack_directory(root, project) / _stack_file_name(name)
+    shown_as = _shown(file, root)
+    own = _mapping(_read_mapping(file, shown_as).get("config"), shown_as, "config") if file.exists() else {}
+    # A bare key is the project's own, whatever the project is called.
+    keys = {*_mapping(project.get("config"), PROJECT_FILE, "config"), *own}
+    bare = {*_STACK_KEYS, _DEFAULTS}
+    return any(key.startswith(_NAMESPACE) or (key in bare and project.get("name") == _NAMESPACE[:-1]) for key in keys)
+
+
 def stack_names(root: Path) -> list[str]:
     """The stacks of the project, by their files."""
     files = _stack_directory(root, _read_project(root)).glob(_stack_file_name("*"))

@@ -1,0 +1,127 @@
+"""Whatever owns the number of a Deployment's pods, of every kind that the rules know, read from its manifest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ebbtide.manifests.kubernetes.autoscaler import BOUNDS
+from ebbtide.preview.change import Operation, ResourceChange, entries, mapping
+from ebbtide.preview.risk import Context
+
+HPA = "HorizontalPodAutoscaler"
+SCALED_OBJECT = "ScaledObject"
+VPA = "VerticalPodAutoscaler"
+# KEDA's defaults (pkg/apis/keda/v1alpha1/scaledobject_types.go); the HPA's minimum is 1 and its maximum required.
+_KEDA_MIN, _KEDA_MAX = 0, 100
+_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
+_TAKES_OVER_HPA = "scaledobject.keda.sh/transfer-hpa-ownership"
+
+_TARGET_PATHS = tuple(f"spec.scaleTargetRef.{name}" for name in ("apiVersion", "kind", "name"))
+
+
+def autoscalers() -> tuple[str, ...]:
+    """The kinds of object that own a number of pods: those that ebbtide makes, and KEDA's."""
+    return tuple(dict.fromkeys((*BOUNDS, SCALED_OBJECT)))
+
+
+def bounds_paths() -> Mapping[str, tuple[str, ...]]:
+    """Where each kind states its bounds."""
+    keda = {SCALED_OBJECT: ("spec.minReplicaCount", "spec.maxReplicaCount", "spec.idleReplicaCount")}
+    return {**keda, **{kind: tuple(f"spec.{name}" for name in names) for kind, names in BOUNDS.items()}}
+
+
+def target_paths() -> Mapping[str, tuple[str, ...]]:
+    """Where each kind says whose pods it counts."""
+    return dict.fromkeys(autoscalers(), _TARGET_PATHS)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whose pods an autoscaler counts."""
+
+    namespace: str
+    kind: str
+    name: str
+
+
+def target_of(autoscaler: Mapping[str, Any]) -> Target:
+    """What an HPA, ScaledObject or VPA scales; KEDA takes a Deployment where no kind is written."""
+    spec = mapping(autoscaler.get("spec"))
+    reference = mapping(spec.get("scaleTargetRef")) or mapping(spec.get("targetRef"))
+    namespace = mapping(autoscaler.get("metadata")).get("namespace", "")
+    return Target(str(namespace), str(reference.get("kind", "Deployment")), str(reference.get("name", "")))
+
+
+def identity_of(deployment: ResourceChange) -> Target:
+    """The same for a Deployment itself."""
+    metadata = mapping((deployment.new or deployment.old).get("metadata"))
+    return Target(str(metadata.get("namespace", "")), "Deployment", deployment.title)
+
+
+def bounds(kind: str, autoscaler: Mapping[str, Any]) -> tuple[int, int]:
+    """The smallest and the largest number of pods that a manifest of this kind allows."""
+    spec = mapping(autoscaler.get("spec"))
+    if kind in BOUNDS:
+        least, most = (_whole(spec.get(name), 1) for name in BOUNDS[kind])
+        return least, most
+    least = _whole(spec.get("minReplicaCount"), _KEDA_MIN)
+    return min(least, _whole(spec.get("idleReplicaCount"), least)), _whole(spec.get("maxReplicaCount"), _KEDA_MAX)
+
+
+def _whole(value: object, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def bounds_before(context: Context, deployment: str) -> tuple[int, int] | None:
+    """The bounds of a Deployment's autoscaler before the change, where the change touches it."""
+    for kind in autoscalers():
+        for change in context.of(kind, Operation.UPDATE, Operation.REPLACE, Operation.DELETE):
+            if target_of(change.old).name == deployment:
+                return bounds(kind, change.old)
+    return None
+
+
+def measures(autoscaler: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What an autoscaler measures, each with its target: ("cpu", "60 %"), ("rabbitmq", "queueName jobs, value 1")."""
+    spec = mapping(autoscaler.get("spec"))
+    return [*_metrics(entries(spec.get("metrics"))), *_triggers(entries(spec.get("triggers")))]
+
+
+def _metrics(metrics: list[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    for metric in metrics:
+        source: Mapping[str, Any] = next((value for key, value in metric.items() if isinstance(value, Mapping)), {})
+        name = source.get("name") or mapping(source.get("metric")).get("name", "?")
+        target = mapping(source.get("target"))
+        if "averageUtilization" in target:
+            wanted = f"{target['averageUtilization']} %"
+        else:
+            per_pod = " a pod" if "averageValue" in target else ""
+            wanted = f"{target.get('averageValue', target.get('value', '?'))}{per_pod}"
+        yield str(name), wanted
+
+
+def _triggers(triggers: list[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    for trigger in triggers:
+        # Only numbers: an address may hold a password.
+        numbers = [
+            f"{key} {value}"
+            for key, value in sorted(mapping(trigger.get("metadata")).items())
+            if _NUMBER.fullmatch(str(value))
+        ]
+        yield str(trigger.get("type", "?")), ", ".join(numbers) or "?"
+
+
+def owners(context: Context, deployment: Target) -> list[str]:
+    """Everything that decides the number of a Deployment's pods after the change, in words."""
+    found = []
+    for kind in autoscalers():
+        for change in context.after(kind):
+            if target_of(change.new) == deployment:
+                annotations = mapping(mapping(change.new.get("metadata")).get("annotations"))
+                found.append((f"{kind} {change.title}", annotations.get(_TAKES_OVER_HPA) == "true"))
+    # KEDA takes an existing HPA over instead of making one, if it is told to.
+    adopts = any(takes_over for _, takes_over in found)
+    return [name for name, takes_over in found if takes_over or not (adopts and name.startswith(HPA))]

@@ -1,0 +1,102 @@
+"""What is known to do nothing to running consumers, whatever its value: one table a type, each entry with its reason.
+
+The list is short on purpose. What is missing here, and named by no rule, is "not judged" (P-40): to add a line is to
+know why, and a release that renders a new property is stopped by a test until somebody does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ebbtide.preview.patterns import CREATED, DELETED
+
+_OWN_LABEL = "the API selects pods by their own labels, not by those of what makes them"
+_NEW = "nothing that runs uses it yet"
+_OF_PULUMI = "Pulumi's own note on how to treat the object"
+_GROUPS = "a provider deploys nothing itself; what it does is in the steps of its resources"
+
+_OBJECT = {
+    "apiVersion": "another version of the API shows the same object; what it says is compared by itself",
+    "metadata.labels.*": _OWN_LABEL,
+    "metadata.annotations[pulumi.com/patchForce]": _OF_PULUMI,
+    "metadata.annotations[pulumi.com/autonamed]": _OF_PULUMI,
+    "metadata.annotations[pulumi.com/waitFor]": _OF_PULUMI,
+    "metadata.annotations[pulumi.com/skipAwait]": _OF_PULUMI,
+    "metadata.annotations[pulumi.com/timeoutSeconds]": _OF_PULUMI,
+}
+_LABELS_OF_GOOGLE = "labels of Google Cloud are for bills and searches"
+_DESCRIPTION = "a text for people"
+
+HARMLESS: Mapping[str, Mapping[str, str]] = {
+    "kubernetes:apps/v1:Deployment": {
+        **_OBJECT,
+        "spec.progressDeadlineSeconds": "only when a roll-out that goes on is called failed",
+        "spec.revisionHistoryLimit": "only how many old ReplicaSets, of no pods, are kept",
+    },
+    "kubernetes:autoscaling/v2:HorizontalPodAutoscaler": {**_OBJECT},
+    "kubernetes:autoscaling/v1:HorizontalPodAutoscaler": {**_OBJECT},
+    "kubernetes:keda.sh/v1alpha1:ScaledObject": {
+        # Not its labels: KEDA hands them on to the HPA that it makes, and others may look there.
+        "apiVersion": _OBJECT["apiVersion"],
+    },
+    "kubernetes:core/v1:Namespace": {
+        CREATED: _NEW,
+        "apiVersion": _OBJECT["apiVersion"],
+        # No others: network policies and admission webhooks select namespaces by their labels.
+        "metadata.labels[app.kubernetes.io/name]": "ebbtide's own; no policy of its own selects by it",
+        "metadata.labels[app.kubernetes.io/instance]": "ebbtide's own; no policy of its own selects by it",
+        "metadata.labels[app.kubernetes.io/component]": "ebbtide's own; no policy of its own selects by it",
+        "metadata.labels[app.kubernetes.io/part-of]": "ebbtide's own; no policy of its own selects by it",
+        "metadata.labels[app.kubernetes.io/managed-by]": "ebbtide's own; no policy of its own selects by it",
+        "metadata.labels[pod-security.kubernetes.io/audit]": "audit refuses nothing",
+        "metadata.labels[pod-security.kubernetes.io/audit-version]": "audit refuses nothing",
+        "metadata.labels[pod-security.kubernetes.io/warn]": "a warning refuses nothing",
+        "metadata.labels[pod-security.kubernetes.io/warn-version]": "a warning refuses nothing",
+    },
+    "kubernetes:core/v1:ServiceAccount": {**_OBJECT, CREATED: _NEW},
+    "kubernetes:networking.k8s.io/v1:NetworkPolicy": {**_OBJECT},
+    "kubernetes:policy/v1:PodDisruptionBudget": {
+        **_OBJECT,
+        CREATED: "a budget only limits evictions; one that lets no pod go is P-06",
+    },
+    "gcp:artifactregistry/repository:Repository": {
+        CREATED: _NEW,
+        "description": _DESCRIPTION,
+        "labels.*": _LABELS_OF_GOOGLE,
+    },
+    "gcp:compute/network:Network": {CREATED: _NEW},
+    "gcp:compute/router:Router": {CREATED: _NEW},
+    "gcp:compute/routerNat:RouterNat": {
+        CREATED: "it only adds a way out",
+        "logConfig.enable": "only what is written to the log",
+        "logConfig.filter": "only what is written to the log",
+    },
+    "gcp:compute/subnetwork:Subnetwork": {
+        CREATED: _NEW,
+        "ipCidrRange": "a range that grows does so in place; one that does not is a replacement (P-01)",
+        "logConfig.aggregationInterval": "only what is written to the log",
+        "logConfig.flowSampling": "only what is written to the log",
+        "logConfig.metadata": "only what is written to the log",
+    },
+    "gcp:container/cluster:Cluster": {
+        CREATED: _NEW,
+        "resourceLabels.*": _LABELS_OF_GOOGLE,
+        "loggingConfig.enableComponents.*": "only what is written to the log; no metric comes from it",
+        "costManagementConfig.enabled": "only the bill",
+        "securityPostureConfig.mode": "it reports and refuses nothing",
+        "securityPostureConfig.vulnerabilityMode": "it reports and refuses nothing",
+        "notificationConfig.pubsub.enabled": "only who is told of upgrades",
+        "notificationConfig.pubsub.topic": "only who is told of upgrades",
+        "maintenancePolicy.recurringWindow.startTime": "only when upgrades happen; each drains pods whenever it does",
+        "maintenancePolicy.recurringWindow.endTime": "only when upgrades happen; each drains pods whenever it does",
+        "maintenancePolicy.recurringWindow.recurrence": "only when upgrades happen; each drains pods whenever it does",
+    },
+    "gcp:container/nodePool:NodePool": {CREATED: "it only adds nodes"},
+    "gcp:serviceaccount/account:Account": {
+        CREATED: _NEW,
+        "displayName": _DESCRIPTION,
+        "description": _DESCRIPTION,
+    },
+    "pulumi:providers:gcp": {CREATED: _GROUPS, DELETED: _GROUPS, "version": _GROUPS},
+    "pulumi:providers:kubernetes": {CREATED: _GROUPS, "version": _GROUPS},
+}

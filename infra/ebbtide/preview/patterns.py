@@ -1,0 +1,32 @@
+"""Patterns of properties: how rules, and the list of what is harmless, name what they know."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from ebbtide.preview.change import Leaf, Path
+
+CREATED, DELETED, REPLACED = "(created)", "(deleted)", "(replaced)"
+"""In place of a property: that the resource comes, goes, or is made anew."""
+
+_PART = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
+
+
+@cache
+def parse_pattern(text: str) -> Path:
+    """`metadata.labels[app.kubernetes.io/name]` -> ("metadata", "labels", "app.kubernetes.io/name"); `*` stands for any
+    one key or place."""
+    return tuple(quoted or plain for quoted, plain in _PART.findall(text))
+
+
+def matches(leaf: Leaf, pattern: Path) -> bool:
+    """Whether a pattern names this very value. An empty mapping or list holds no other, and is named with its place."""
+    if len(leaf.path) < len(pattern):
+        return leaf.value in ({}, []) and overlaps(leaf.path, pattern)
+    return len(leaf.path) == len(pattern) and overlaps(leaf.path, pattern)
+
+
+def overlaps(path: Path, pattern: Path) -> bool:
+    """Whether one is at, above or below the other."""
+    return all(wanted in {"*", str(part)} for part, wanted in zip(path, pattern, strict=False))

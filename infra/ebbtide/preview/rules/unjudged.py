@@ -1,0 +1,129 @@
+"""What nobody has judged: the rule that speaks where all others have nothing to say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from ebbtide.preview.change import SECRET, Leaf, Operation, Path, PropertyChange, ResourceChange, leaves
+from ebbtide.preview.harmless import HARMLESS
+from ebbtide.preview.patterns import CREATED, DELETED, REPLACED, matches, parse_pattern
+from ebbtide.preview.risk import Context, Risk, RiskLevel
+from ebbtide.preview.rules.declare import Scope, change_rule, scopes_of
+from ebbtide.preview.show import show_path
+
+_AS_A_WHOLE = {Operation.CREATE: CREATED, Operation.DELETE: DELETED, Operation.REPLACE: REPLACED}
+_DOES = {Operation.CREATE: "comes", Operation.DELETE: "goes", Operation.REPLACE: "is made anew"}
+_NAMED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class NotJudged:
+    """A property of one resource that neither a rule nor the list of harmless ones knows."""
+
+    change: ResourceChange
+    what: str
+    """The property's path; for a type that nobody knows, what happens to the resource."""
+    is_unknown: bool = False
+    """Whether a rule would judge it, and its value is known only after the update."""
+
+    def __str__(self) -> str:
+        return f"{self.what} (known after the update)" if self.is_unknown else self.what
+
+
+@change_rule(
+    "P-40",
+    RiskLevel.NOT_JUDGED,
+    remedy="Read it yourself; if it is harmless, or worth a rule, say so to ebbtide.",
+    source="ebbtide.preview.harmless: what is known to be harmless, each with its reason.",
+)
+def check_not_judged(context: Context) -> Iterator[Risk]:
+    """What a change does is known: every property of it is judged by a rule, or on the list of those that are known
+    to be harmless. Whatever is neither, a type, a field, or a value that is known only after the update, is named."""
+    for change in context.change.changes:
+        found = [str(one) for one in not_judged(change)]
+        if found:
+            more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+            sentence = f"not judged, {change.kind} {change.title}: {', '.join(found[:_NAMED])}{more}"
+            yield Risk(change.title, sentence, "read it yourself", change.key)
+
+
+def not_judged(change: ResourceChange) -> Iterator[NotJudged]:
+    """Every part of a change that nobody has judged, each once: not what is below one that is named already."""
+    named: list[str] = []
+    for found in _not_judged(change):
+        if not any(found.what == what or found.what.startswith((f"{what}.", f"{what}[")) for what in named):
+            named.append(found.what)
+            yield found
+
+
+def _not_judged(change: ResourceChange) -> Iterator[NotJudged]:
+    judged = scopes_of(change)
+    if change.operation in _AS_A_WHOLE:
+        scopes = [scope for scope, path in judged if path == (_AS_A_WHOLE[change.operation],)]
+        if not scopes and not _is_harmless(change, (_AS_A_WHOLE[change.operation],)):
+            yield NotJudged(change, f"{change.token} {_DOES[change.operation]}")
+            return
+        if change.operation is Operation.CREATE:
+            yield from _unknowns(change, judged)
+        if change.operation is not Operation.REPLACE or any(RiskLevel.DANGER in scope.levels for scope in scopes):
+            return
+    if change.operation is Operation.UPDATE and not change.properties and not change.options:
+        yield NotJudged(change, "what changes is not said")
+    for found in change.properties:
+        for leaf in _leaves(found):
+            yield from _judged_leaf(change, leaf, found, judged)
+    for option in change.options:
+        if option.name != "protect" and not _is_left_to_rules(option.old, option.new):
+            yield NotJudged(change, f"option {option.name}")
+
+
+def _is_left_to_rules(old: object, new: object) -> bool:
+    """P-04 says what is no longer left alone, and P-20 who owns the number of pods. What is newly left alone is not
+    judged: nobody knows who owns it now."""
+    before, after = (set(value) if isinstance(value, list) else set() for value in (old, new))
+    return after - before <= {"spec.replicas"}
+
+
+def _leaves(found: PropertyChange) -> Iterator[Leaf]:
+    yield from leaves(found.old, found.path)
+    yield from leaves(found.new, found.path)
+
+
+def _judged_leaf(
+    change: ResourceChange, leaf: Leaf, found: PropertyChange, judged: list[tuple[Scope, Path]]
+) -> Iterator[NotJudged]:
+    if _is_harmless_leaf(change, leaf):
+        return
+    if found.replaces and change.operation is Operation.REPLACE:
+        # Why it is made anew: the rule on that says what follows.
+        return
+    scopes = [scope for scope, path in judged if matches(leaf, path)]
+    if not scopes or (all(scope.how == "reads" for scope in scopes) and _is_hidden(leaf, found)):
+        yield NotJudged(change, show_path(leaf.path), is_unknown=not leaf.is_known)
+
+
+def _is_hidden(leaf: Leaf, found: PropertyChange) -> bool:
+    """Whether a rule cannot see what changes: it is known later, secret, or only the live object differs."""
+    return not leaf.is_known or leaf.value == SECRET or found.old == found.new
+
+
+def _unknowns(change: ResourceChange, judged: list[tuple[Scope, Path]]) -> Iterator[NotJudged]:
+    """What rules would read of a new resource, and nobody knows yet."""
+    for leaf in leaves(change.new):
+        if not leaf.is_known and any(scope.how == "reads" and matches(leaf, path) for scope, path in judged):
+            yield NotJudged(change, show_path(leaf.path), is_unknown=True)
+
+
+def _is_harmless(change: ResourceChange, path: Path) -> bool:
+    return path in {pattern for pattern, _ in _harmless(change.token)}
+
+
+def _is_harmless_leaf(change: ResourceChange, leaf: Leaf) -> bool:
+    return any(matches(leaf, pattern) for pattern, _ in _harmless(change.token))
+
+
+@cache
+def _harmless(token: str) -> tuple[tuple[Path, str], ...]:
+    return tuple((parse_pattern(path), reason) for path, reason in HARMLESS.get(token, {}).items())

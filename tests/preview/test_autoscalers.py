@@ -1,0 +1,165 @@
+"""Whatever owns the number of pods, of every kind: taken over, let go, fought over, or resized behind its back."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ebbtide.preview.review import Review, review_change
+from ebbtide.preview.sources.plan import read_plan
+from ebbtide.settings.loading.loader import load_stack
+
+SETTINGS = load_stack("prod", Path(__file__).parent / "cases" / "project")
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+HPA = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
+OLD_HPA = "kubernetes:autoscaling/v1:HorizontalPodAutoscaler"
+SCALED_OBJECT = "kubernetes:keda.sh/v1alpha1:ScaledObject"
+VPA = "kubernetes:autoscaling.k8s.io/v1:VerticalPodAutoscaler"
+CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}
+
+
+def hpa(name: str = "w", target: str = "w", **spec: Any) -> dict[str, Any]:
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}
+    spec = {"scaleTargetRef": reference, "minReplicas": 2, "maxReplicas": 10, "metrics": [CPU], **spec}
+    return {"metadata": {"name": name, "namespace": "platform"}, "spec": spec}
+
+
+def scaled_object(target: str = "w", annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
+    trigger = {"type": "rabbitmq", "metadata": {"host": "amqp://u:hunter2@mq/", "value": "1"}}
+    spec = {"scaleTargetRef": {"name": target}, "maxReplicaCount": 10, "triggers": [trigger], **spec}
+    metadata = {"name": "so", "namespace": "platform", "annotations": annotations or {}}
+    return {"metadata": metadata, "spec": spec}
+
+
+def vpa(mode: str) -> dict[str, Any]:
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "w"}
+    metadata = {"name": "v", "namespace": "platform"}
+    return {"metadata": metadata, "spec": {"targetRef": reference, "updatePolicy": {"updateMode": mode}}}
+
+
+def deployment(name: str = "w", **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": "platform"}, "spec": spec}
+
+
+Step = tuple[str, str, dict[str, Any] | None, dict[str, Any] | None]
+
+
+def review(*steps: Step) -> Review:
+    """The review of a plan: operation, type, before and after."""
+    written = []
+    for number, (operation, token, old, new) in enumerate(steps):
+        urn = f"urn:pulumi:prod::services::{token}::thing-{number}"
+        step: dict[str, Any] = {"op": operation, "urn": urn}
+        for side, inputs in (("oldState", old), ("newState", new)):
+            if inputs is not None:
+                step[side] = {"urn": urn, "type": token, "custom": True, "inputs": inputs}
+        written.append(step)
+    return review_change(read_plan(json.dumps({"steps": written}), "prod"), SETTINGS)
+
+
+CASES: dict[str, tuple[tuple[Step, ...], set[tuple[str, str]]]] = {
+    "an HPA over a running Deployment": ((("create", HPA, None, hpa()),), {("P-26", "scaling")}),
+    "a ScaledObject over a running Deployment": (
+        (("create", SCALED_OBJECT, None, scaled_object()),),
+        {("P-26", "scaling")},
+    ),
+    "an HPA and its new Deployment": (
+        (("create", DEPLOYMENT, None, deployment()), ("create", HPA, None, hpa())),
+        {("P-14", "info")},
+    ),
+    "an HPA of another version of the API": (
+        (("create", HPA, None, hpa()), ("delete", OLD_HPA, hpa(), None)),
+        {("P-26", "scaling")},
+    ),
+    "an HPA that is made anew": ((("replace", HPA, hpa(), hpa()),), {("P-26", "scaling")}),
+    "an HPA that scales something else": ((("update", HPA, hpa(), hpa(target="other")),), {("P-26", "scaling")}),
+    "a ScaledObject that is deleted": ((("delete", SCALED_OBJECT, scaled_object(), None),), {("P-25", "danger")}),
+    "a ScaledObject that goes with its Deployment": (
+        (("delete", SCALED_OBJECT, scaled_object(), None), ("delete", DEPLOYMENT, deployment(), None)),
+        {("P-02", "danger")},
+    ),
+    "a ScaledObject in place of an HPA": (
+        (("create", SCALED_OBJECT, None, scaled_object()), ("delete", HPA, hpa(), None)),
+        {("P-26", "scaling")},
+    ),
+    "a lower maximum": (
+        (("update", SCALED_OBJECT, scaled_object(), scaled_object(maxReplicaCount=1)),),
+        {("P-22", "disruptive")},
+    ),
+    "another trigger": (
+        (("update", SCALED_OBJECT, scaled_object(), scaled_object(triggers=[{"type": "redis"}])),),
+        {("P-23", "scaling")},
+    ),
+    "a field that nobody has judged": (
+        (("update", SCALED_OBJECT, scaled_object(), scaled_object(pollingInterval=1)),),
+        {("P-40", "notJudged")},
+    ),
+    "a pause": (
+        (
+            (
+                "update",
+                SCALED_OBJECT,
+                scaled_object(),
+                scaled_object(annotations={"autoscaling.keda.sh/paused": "true"}),
+            ),
+        ),
+        {("P-40", "notJudged")},
+    ),
+    "two owners in one plan": (
+        (("create", HPA, None, hpa()), ("create", SCALED_OBJECT, None, scaled_object())),
+        {("P-26", "scaling"), ("P-28", "danger")},
+    ),
+    "KEDA takes an HPA over": (
+        (
+            ("create", HPA, None, hpa()),
+            (
+                "create",
+                SCALED_OBJECT,
+                None,
+                scaled_object(annotations={"scaledobject.keda.sh/transfer-hpa-ownership": "true"}),
+            ),
+        ),
+        {("P-26", "scaling")},
+    ),
+    "an HPA over a Deployment that states its number": (
+        (
+            ("update", DEPLOYMENT, deployment(replicas=3), deployment(replicas=3, progressDeadlineSeconds=60)),
+            ("create", HPA, None, hpa()),
+        ),
+        {("P-26", "scaling"), ("P-28", "danger")},
+    ),
+    "an HPA over a consumer of a fixed number": (
+        (("create", HPA, None, hpa("jobs", "jobs")),),
+        {("P-26", "scaling"), ("P-28", "danger")},
+    ),
+    "a VPA that recommends": ((("create", VPA, None, vpa("Off")),), {("P-29", "info")}),
+    "a VPA that evicts": ((("create", VPA, None, vpa("Auto")),), {("P-29", "disruptive")}),
+    "a VPA on what an HPA measures": (
+        (("create", VPA, None, vpa("Auto")), ("update", HPA, hpa(), hpa(maxReplicas=12))),
+        {("P-22", "scaling"), ("P-29", "danger")},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_owns_the_number_of_pods_is_judged_whatever_its_kind(name: str) -> None:
+    steps, expected = CASES[name]
+    assert {(risk.rule, risk.level.value) for risk in review(*steps).risks} == expected
+
+
+def test_the_address_in_a_trigger_is_not_shown() -> None:
+    after = copy.deepcopy(scaled_object())
+    after["spec"]["triggers"][0]["metadata"]["value"] = "2"
+    (risk,) = review(("update", SCALED_OBJECT, scaled_object(), after)).risks
+    assert risk.sentence == "so changes its target: rabbitmq from value 1 to value 2"
+
+
+def test_a_bound_that_is_known_after_the_update_is_no_bound() -> None:
+    after = hpa(maxReplicas="3eeb2bf0-c639-47a8-9e75-3b44932eb421")
+    (risk,) = review(("update", HPA, hpa(), after)).risks
+    assert (risk.rule, risk.level.value) == ("P-40", "notJudged")
+    assert "spec.maxReplicas (known after the update)" in risk.sentence
