@@ -52,6 +52,12 @@ def test_every_link_leads_somewhere(document):
     assert broken == []
 
 
+@pytest.mark.parametrize("document", [one for one in DOCUMENTS if one.parts[0] != "benchmarks"], ids=str)
+def test_no_line_is_longer_than_a_reader_can_follow(document):
+    lines = _FENCE.sub("", read(document)).splitlines()
+    assert [line for line in lines if len(line) > 120] == []
+
+
 def command_lines() -> list[tuple[str, str]]:
     found = []
     for document in DOCUMENTS:

@@ -48,7 +48,7 @@ def drain(scene: Scene, subject: str, load: Load, seed: int) -> dict[str, float 
     """Deletes a busy pod."""
     scene.send(messages(seed, load.workers * 6, load.least, load.most))
     pod = pod_of(scene, subject, load.workers).start()
-    scene.wait_for_messages_in_hand(load.workers - 5)
+    scene.wait_for_messages_in_flight(load.workers - 5)
     time.sleep(BUSY_SECONDS)
 
     deletion = pod.delete(BUDGET.grace)

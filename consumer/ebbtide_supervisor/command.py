@@ -55,7 +55,7 @@ def _handover_problems(environment: Environment, command: Sequence[str]) -> list
         return [f"args: {verdict.not_read}; build the image anew, and do not take /opt/ebbtide/shfmt out of it"]
     if verdict.refused:
         text = f"args: {verdict.refused} (got {_shown(command)}), so the container ends while the worker still has a "
-        return [f"{text}message in hand; {verdict.remedy}"]
+        return [f"{text}message in flight; {verdict.remedy}"]
     if environment.worker_kind == "symfonyMessenger":
         return []  # its own line, with the version's signals
     found = (signal_problem(known, environment.stop_signal) for known in map(known_program, verdict.programs) if known)
@@ -105,7 +105,7 @@ def _symfony_problems(environment: Environment, command: Sequence[str]) -> list[
 
 
 def _stop_file_problems(environment: Environment, arguments: Sequence[str]) -> list[str]:
-    """Without a signal a worker takes messages until its limit, and then has the last one in hand."""
+    """Without a signal a worker takes messages until its limit, and then has the last one in flight."""
     if environment.drain != "stopFile" or _values(arguments, "-l", "--limit"):
         return []
     own = _values(arguments, "-t", "--time-limit")

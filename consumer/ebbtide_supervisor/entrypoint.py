@@ -63,7 +63,7 @@ def _identity_problems() -> list[str]:
 
 
 def _signal_problems(command: Sequence[str]) -> list[str]:
-    """Without pcntl Messenger has no signal handler, and each drain kills what is in hand. Costs 20 ms of CPU."""
+    """Without pcntl Messenger has no signal handler, and each drain kills what is in flight. Costs 20 ms of CPU."""
     php = command[0] if Path(command[0]).name.startswith("php") else "php"
     code = 'exit(function_exists("pcntl_signal") && function_exists("pcntl_async_signals") ? 0 : 1);'
     if (status := os.spawnlp(os.P_WAIT, php, php, "-r", code)) == 0:  # noqa: S606

@@ -111,7 +111,7 @@ class Pool:
         }
 
     def in_flight(self) -> int | None:
-        """How many workers have a message in hand; None when the application does not tell."""
+        """How many workers have a message in flight; None when the application does not tell."""
         held = [self.progress.in_flight_seconds(worker.number) for worker in self.workers if worker.alive]
         return sum(seconds is not None for seconds in held) if self.progress.is_told else None
 

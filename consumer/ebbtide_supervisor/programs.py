@@ -118,7 +118,7 @@ UTILITIES: Final = frozenset(_UTILITIES.split())
 
 @dataclass(frozen=True)
 class Program:
-    """A known worker, and the signals after which it finishes what it has in hand."""
+    """A known worker, and the signals after which it finishes what it has in flight."""
 
     name: str
     finishes_on: tuple[str, ...]
@@ -138,7 +138,7 @@ PROGRAMS: Final = (
     _program(
         "artisan queue:work",
         "TERM QUIT",
-        "only the newest versions hear INT, and any other signal kills the job in hand",
+        "only the newest versions hear INT, and any other signal kills the job in flight",
         rf"artisan\s+{_ANY_WORDS}queue:work(?:\s|$)",
         "laravel/framework, Illuminate\\Queue\\Worker::listenForSignals",
     ),
@@ -188,14 +188,14 @@ PROGRAMS: Final = (
     _program(
         "huey_consumer",
         "INT",
-        "TERM interrupts the tasks in hand, and HUP starts it anew",
+        "TERM interrupts the tasks in flight, and HUP starts it anew",
         r"(?:huey_consumer(?:\.py)?|run_huey|huey\.bin\.huey_consumer)(?:\s|$)",
         "huey 358bdc5, huey/consumer.py",
     ),
     _program(
         "resque:work",
         "QUIT",
-        "TERM and INT kill the job in hand (GRACEFUL_TERM changes that)",
+        "TERM and INT kill the job in flight (GRACEFUL_TERM changes that)",
         r"(?:rake|rails)\s+(?:\S+\s+)*?(?:resque:work|environment resque:work)(?:\s|$)",
         "resque 9fc870e, lib/resque/worker.rb",
     ),

@@ -1,6 +1,6 @@
 """What workers tell about themselves, if the application has consumer/php/WorkerProgress.php: one file each.
 
-The file is there once the worker has heard from the broker; its time is when it took the message it has in hand, or
+The file is there once the worker has heard from the broker; its time is when it took the message it has in flight, or
 one second after 1970 for none. Without the class PID 1 only knows processes.
 """
 

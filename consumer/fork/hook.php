@@ -274,7 +274,7 @@ final class Hook
         $this->blocked && pcntl_sigprocmask(\SIG_UNBLOCK, $this->blocked);
     }
 
-    /** Until Messenger has a worker there is no message in hand, and an end by 0 is what it would come to. */
+    /** Until Messenger has a worker there is no message in flight, and an end by 0 is what it would come to. */
     private function answerSignal(int $stop): void
     {
         $then = pcntl_signal_get_handler($stop);

@@ -10,7 +10,7 @@ use Symfony\Component\Messenger\Event\WorkerRunningEvent;
 use Symfony\Component\Messenger\Event\WorkerStartedEvent;
 
 /**
- * Tells the container's PID 1 whether this worker consumes, and since when it has a message in hand; and stops the
+ * Tells the container's PID 1 whether this worker consumes, and since when it has a message in flight; and stops the
  * worker between two messages when the pod drains, also where its signal was not heard.
  *
  * Optional: copy it into the application's src/Ebbtide/; autoconfiguration does the rest. Outside the consumer
@@ -18,7 +18,7 @@ use Symfony\Component\Messenger\Event\WorkerStartedEvent;
  */
 final class WorkerProgress implements EventSubscriberInterface
 {
-    /** A time that is no time: nothing in hand. */
+    /** A time that is no time: nothing in flight. */
     private const IDLE = 1;
 
     /** @var string|null */

@@ -176,7 +176,7 @@ def test_pod_seconds_and_peaks_are_those_of_the_pods_themselves(monkeypatch, see
 def test_a_warm_up_leaves_every_message_with_one_wait(seed, kernel) -> None:
     scenario, load = _drained_often(seed)
     result = simulate(replace(scenario, warm_up_seconds=900.0, redelivery_seconds=20.0), load, kernel())
-    assert result.carried, "this test has not seen what the warm-up leaves in hand"
+    assert result.carried, "this test has not seen what the warm-up leaves in flight"
     assert result.cut_off + result.crashed, "and none of it was killed"
     assert (result.messages, result.done, result.left) == (8_000, 8_000, 0)
     assert result.waits.count == 8_000

@@ -53,7 +53,7 @@ def test_fixed_workers_wait_as_erlang_says_to_one_per_cent(fixed: Scenario, load
     assert abs(fmean(waits) - expected) < 3 * error
 
 
-def test_messages_in_hand_follow_littles_law(fixed: Scenario) -> None:
+def test_messages_in_flight_follow_littles_law(fixed: Scenario) -> None:
     """L = lambda W for the workers: 2 a second of 1.5 s each keep 3 busy."""
     # A rate that has nothing in common with the syncs, which would otherwise always look at the same moment.
     result = simulate(fixed, even_load(1.9973, 1.502, 8_000))
@@ -61,7 +61,7 @@ def test_messages_in_hand_follow_littles_law(fixed: Scenario) -> None:
     assert fmean(row.in_flight for row in steady) == pytest.approx(3.0, rel=0.02)
 
 
-def test_what_waits_or_is_in_hand_settles_at_pods_times_the_target(on_backlog: Scenario) -> None:
+def test_what_waits_or_is_in_flight_settles_at_pods_times_the_target(on_backlog: Scenario) -> None:
     """With a target of one message a worker, 20 busy workers are five pods of four, give or take the tolerance of
     10 %, and nothing swings: the sum never falls to zero while there is work (Little)."""
     assert on_backlog.hpa is not None
@@ -82,7 +82,7 @@ def test_a_target_on_waiting_messages_alone_swings_between_the_bounds(on_backlog
 
 @pytest.mark.parametrize("seed", range(5))
 def test_nothing_appears_or_disappears_at_any_instant(on_backlog: Scenario, seed: int) -> None:
-    """In = done + waiting + in hand, at every sync; with crashes, rotations and pods that are cut off."""
+    """In = done + waiting + in flight, at every sync; with crashes, rotations and pods that are cut off."""
     rough = replace(
         on_backlog, grace_seconds=3, crashes_per_worker_hour=2.0, message_limit=50, redelivery_seconds=20, seed=seed
     )
@@ -102,7 +102,7 @@ def _conserved(result: Result, count: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_more_pods_allowed_never_make_messages_wait_longer(on_backlog: Scenario, seed: int) -> None:
-    """Where what is in hand counts as well. On waiting messages alone there is an exception: a higher maximum empties
+    """Where what is in flight counts as well. On waiting messages alone there is an exception: a higher maximum empties
     the queue sooner, so the autoscaler is back at its minimum, and at its next swing, sooner too."""
     assert on_backlog.hpa is not None
     one_each = replace(on_backlog.hpa, metrics=(Metric("External", "AverageValue", 4_000, "queue"),))

@@ -53,9 +53,9 @@ def compare(result: Result, ledger: list[Entry]) -> None:
         now = row.seconds * 1_000_000
         seen = (row.waiting, row.in_flight, row.done)
         waiting = sum(entry.arrived < now <= entry.started for entry in ledger)
-        in_hand = sum(entry.started < now < entry.ended for entry in ledger)
+        in_flight = sum(entry.started < now < entry.ended for entry in ledger)
         done = sum(entry.started < now and entry.ended <= now for entry in ledger)
-        assert seen == (waiting, in_hand, done), f"after {row.seconds} s: (waiting, in hand, done)"
+        assert seen == (waiting, in_flight, done), f"after {row.seconds} s: (waiting, in flight, done)"
 
 
 def lists_of(unit_us: int) -> st.SearchStrategy[list[Message]]:
@@ -77,7 +77,7 @@ def test_every_message_waits_and_ends_as_in_the_ledger(messages: list[Message], 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_every_instant_accounts_for_every_message(on_backlog: Scenario, seed: int) -> None:
-    """In = done + waiting + in hand + on its way back, at every sync: with crashes, workers that are made anew, pods
+    """In = done + waiting + in flight + on its way back, at every sync: with crashes, workers that are made anew, pods
     that come and go, and a grace period that cuts messages off."""
     rough = replace(
         on_backlog,
@@ -99,7 +99,7 @@ def test_every_instant_accounts_for_every_message(on_backlog: Scenario, seed: in
 
 
 def test_a_worker_that_is_made_anew_holds_nothing_and_is_not_cut_off(on_backlog: Scenario) -> None:
-    """Boots of 60 s and messages of 10 ms: whoever counted a boot as a message would see dozens in hand, and a grace
+    """Boots of 60 s and messages of 10 ms: whoever counted a boot as a message would see dozens in flight, and a grace
     period of 5 s would kill them."""
     slow_boots = replace(on_backlog, grace_seconds=5, message_limit=5, worker_boot_seconds=60.0)
     random = Random(1)

@@ -60,13 +60,13 @@ def test_ages_within_a_power_of_two_are_alike_and_chance_decides() -> None:
     assert gone == {1, 2}
 
 
-def test_a_deletion_cost_of_what_is_in_hand_spares_the_pods_that_work() -> None:
+def test_a_deletion_cost_of_what_is_in_flight_spares_the_pods_that_work() -> None:
     fleet = Fleet(Scenario(2, 30, None, 1), Random(1))
     fleet.pods = [pod(number, slots=[2 * number, 2 * number + 1]) for number in range(4)]
     fleet.write_costs(busy=[0, 1, 2, 4])
     assert fleet.choose_victims(1, NOW)[0].number == 3
     fleet.choose_victims(2, NOW)
-    assert [left.number for left in fleet.pods] == [0], "the pod with two messages in hand must go last"
+    assert [left.number for left in fleet.pods] == [0], "the pod with two messages in flight must go last"
 
 
 def test_a_pod_is_useful_only_after_each_of_its_steps() -> None:

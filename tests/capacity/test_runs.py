@@ -283,10 +283,10 @@ def test_a_minute_is_told_sync_by_sync_with_its_own_end_left_out():
     ]
     result = Result(rows=rows)
     assert explain_minute(result, 60) == [
-        "00:01:00  1 pod, 0 draining, 60 messages waiting, 4 in hand: reason 60",
-        "00:01:15  2 pods, 0 draining, 75 messages waiting, 4 in hand: reason 75",
-        "00:01:30  2 pods, 0 draining, 90 messages waiting, 4 in hand: reason 90",
-        "00:01:45  2 pods, 0 draining, 105 messages waiting, 4 in hand: reason 105",
+        "00:01:00  1 pod, 0 draining, 60 messages waiting, 4 in flight: reason 60",
+        "00:01:15  2 pods, 0 draining, 75 messages waiting, 4 in flight: reason 75",
+        "00:01:30  2 pods, 0 draining, 90 messages waiting, 4 in flight: reason 90",
+        "00:01:45  2 pods, 0 draining, 105 messages waiting, 4 in flight: reason 105",
     ]
     assert [line[:8] for line in explain_minute(result, 0)] == ["00:00:15", "00:00:30", "00:00:45"]
     assert explain_minute(result, 151) == []

@@ -83,7 +83,7 @@ def test_why_tells_what_the_autoscaler_saw_at_every_sync_of_a_minute(shop, simul
     # it made a second pod, which took four more; at 0:45 that 26 of 30 did, so it made four pods of them. At 1:00 it
     # sees that 37 of 45 waited; eight a pod are aimed at, so ceil(37 / 8) = 5 and 37 / (4 * 8) = 1.16.
     assert told[0] == (
-        "00:01:00  4 pods, 0 draining, 44 messages waiting, 15 in hand: mail_backlog is at 1.16 of its target"
+        "00:01:00  4 pods, 0 draining, 44 messages waiting, 15 in flight: mail_backlog is at 1.16 of its target"
         " of 8 and asks for 5; maxReplicas (TooManyReplicas) makes it 4; stays at 4"
     )
 

@@ -90,7 +90,7 @@ def test_a_stack_scales_and_loses_nothing_with_the_longest_messages(start: Start
     assert result["lossless"], result["messages"]
     tried = {one["cause"] for one in result["drains"]}
     assert tried == {"scale-down", "rolling update", "eviction", "deletion"}, "not every way to end a pod was tried"
-    assert any(one["inHand"] for one in result["drains"]), "pods that have nothing to do lose nothing"
+    assert any(one["inFlight"] for one in result["drains"]), "pods that have nothing to do lose nothing"
     assert page.stat().st_size > 10_000
     assert left_over(api) == set(), "a rehearsal leaves something in a team's cluster"
 

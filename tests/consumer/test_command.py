@@ -96,7 +96,7 @@ def test_another_program_needs_neither_console_nor_receivers() -> None:
     ],
 )
 def test_a_shell_that_stays_before_the_worker_is_refused(command: list[str]) -> None:
-    """It dies of the stop signal at once; PID 1 sees the worker ended, ends, and the message in hand is lost."""
+    """It dies of the stop signal at once; PID 1 sees the worker ended, ends, and the message in flight is lost."""
     (problem,) = problems(command, worker_kind="command")
     assert problem.startswith("args: ")
     assert "write exec before" in problem

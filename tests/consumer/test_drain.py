@@ -208,7 +208,7 @@ sys.argv[1] != "-r" and subprocess.run({command!r})
 
 
 @pytest.mark.parametrize("by", ["itself", "a wrapper that dies and leaves it"])
-def test_a_symfony_worker_that_dies_with_a_message_in_hand_makes_the_status_unclean(
+def test_a_symfony_worker_that_dies_with_a_message_in_flight_makes_the_status_unclean(
     container: Container, by: str
 ) -> None:
     """Symfony's own handler never lets that happen; one that was taken away, or a wrapper without exec, does."""

@@ -107,4 +107,4 @@ def test_a_symfony_worker_that_was_booting_when_it_was_asked_is_asked_again(
         drain.step(at)
     counts: list[Any] = [vars(worker)["asked"] for worker in (ready, consuming, booting)]
     once = min(asked, 1)
-    assert counts == [once, once, asked], "a worker with a message in hand is disturbed once, not more"
+    assert counts == [once, once, asked], "a worker with a message in flight is disturbed once, not more"

@@ -1,4 +1,4 @@
-"""What an application with WorkerProgress adds: who has a message in hand, and for how long."""
+"""What an application with WorkerProgress adds: who has a message in flight, and for how long."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_without_the_class_nothing_is_claimed(container: Container) -> None:
     assert "inFlight" not in container.log, "a number that nobody has counted"
 
 
-def test_the_log_says_which_workers_had_a_message_in_hand(container: Container) -> None:
+def test_the_log_says_which_workers_had_a_message_in_flight(container: Container) -> None:
     options = ("--tell", "--ignore-signal", "--message-seconds", "60")
     container.start(*container.command(*options), PROCESSES=WORKERS, LONGEST_MESSAGE_SECONDS=0, STOP_WAIT_SECONDS=1)
     container.until_event("workersReady")

@@ -46,12 +46,12 @@ def test_a_drain_is_held_against_its_longest_message():
     drain = drain_of(
         Handling("m", "a", "w", 95, 110), Handling("n", "a", "w", 99, 129), Handling("o", "b", "w", 99, 300)
     )
-    assert (drain.in_hand, drain.longest_remaining_seconds, drain.seconds) == (2, 29, 30)
+    assert (drain.in_flight, drain.longest_remaining_seconds, drain.seconds) == (2, 29, 30)
     assert drain.overhead_seconds == 1
 
 
-def test_a_message_that_ended_before_the_deletion_was_not_in_hand():
-    assert drain_of(Handling("m", "a", "w", 95, 99)).in_hand == 0
+def test_a_message_that_ended_before_the_deletion_was_not_in_flight():
+    assert drain_of(Handling("m", "a", "w", 95, 99)).in_flight == 0
 
 
 def test_a_message_that_was_cut_off_would_have_needed_its_full_length():
@@ -61,7 +61,7 @@ def test_a_message_that_was_cut_off_would_have_needed_its_full_length():
 
 def test_a_message_begun_during_the_drain_is_seen():
     drain = drain_of(Handling("m", "a", "w", 101, 104))
-    assert (drain.in_hand, drain.begun_after, drain.longest_remaining_seconds) == (0, 1, 4)
+    assert (drain.in_flight, drain.begun_after, drain.longest_remaining_seconds) == (0, 1, 4)
 
 
 def test_the_image_s_own_words_are_more_exact_than_the_api_server_s_seconds():

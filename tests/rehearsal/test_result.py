@@ -33,7 +33,7 @@ def moment(at, desired, utilization, measured):
 
 @pytest.fixture
 def record():
-    """One pod of two is scaled away with a message in hand; nothing is lost."""
+    """One pod of two is scaled away with a message in flight; nothing is lost."""
     stack = load_stack("local", ROOT)
     ledger = Ledger(
         [
@@ -99,7 +99,7 @@ def test_the_page_stands_alone_and_shows_every_quantity(record):
     names = {chart["title"]: [series["name"] for series in chart["series"]] for chart in charts}
     assert names == {
         "Pods": ["asked for", "ready", "draining"],
-        "Messages": ["backlog", "in hand"],
+        "Messages": ["backlog", "in flight"],
         "What the autoscaler saw": ["autoscaler", "metrics API", "target 60 %", "grows above 66 %"],
     }
     assert charts[0]["marks"] == [[40, "eviction"]], "a reader asks why a pod went away"
@@ -128,10 +128,10 @@ def test_a_message_that_was_cut_off_is_named_in_its_pod_s_row(record):
 
 def test_what_a_kill_has_cut_off_is_in_nobodys_hand_when_its_pod_is_gone(record):
     record.ledger.handlings[0].ended_at = None
-    (in_hand,) = [
-        series for chart in build_report(judge(record)).charts for series in chart.series if series.name == "in hand"
+    (in_flight,) = [
+        series for chart in build_report(judge(record)).charts for series in chart.series if series.name == "in flight"
     ]
-    assert in_hand.points[-1] == (111, 0)
+    assert in_flight.points[-1] == (111, 0)
 
 
 @pytest.mark.parametrize(("window", "judged"), [(60, True), (31, True), (30, False), (15, False)])

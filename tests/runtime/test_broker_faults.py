@@ -59,14 +59,14 @@ def test_an_outage_is_waited_out_by_one_probe_and_all_workers_consume_soon_after
 
 
 @pytest.mark.parametrize("broker", ["redis", "rabbitmq", "postgresql"])
-def test_an_outage_under_load_loses_nothing_and_repeats_only_what_was_in_hand(
+def test_an_outage_under_load_loses_nothing_and_repeats_only_what_was_in_flight(
     open_scene: Callable[..., Scene],
     broker: str,
 ) -> None:
     scene = open_scene(broker)
     scene.send(messages(seed=22, number=100, least=2, most=6))
     pod = scene.ours(20, BUDGET, {"REDELIVER_TIMEOUT": "12"}).start()
-    scene.wait_for_messages_in_hand(18)
+    scene.wait_for_messages_in_flight(18)
     time.sleep(3)
 
     stopping = time.monotonic()
@@ -84,9 +84,9 @@ def test_an_outage_under_load_loses_nothing_and_repeats_only_what_was_in_hand(
     assert not account.killed
     assert not account.overlapping, f"in two hands at once: {account.overlapping}"
     # Their handlers went on while the broker was away, and nobody was there to take the acknowledgement.
-    in_hand = {one.message for at in (stopping, stopped) for one in account.in_flight_at(at)}
-    assert account.started_again <= in_hand, f"not in hand, yet repeated: {account.started_again - in_hand}"
-    assert len(in_hand) <= 2 * 20
+    in_flight = {one.message for at in (stopping, stopped) for one in account.in_flight_at(at)}
+    assert account.started_again <= in_flight, f"not in flight, yet repeated: {account.started_again - in_flight}"
+    assert len(in_flight) <= 2 * 20
 
 
 def test_a_pod_waits_for_a_broker_that_comes_late(open_scene: Callable[..., Scene]) -> None:

@@ -34,7 +34,7 @@ def test_a_busy_pod_that_is_deleted_finishes_what_it_has_and_takes_nothing_new(
     scene = open_scene()
     scene.send(messages(seed=3, number=80, least=0.5, most=4))
     pod = scene.ours(WORKERS, BUDGET).start()
-    scene.wait_for_messages_in_hand(WORKERS)
+    scene.wait_for_messages_in_flight(WORKERS)
     time.sleep(1)
 
     deletion = pod.delete(BUDGET.grace, hook=hook)
@@ -44,8 +44,10 @@ def test_a_busy_pod_that_is_deleted_finishes_what_it_has_and_takes_nothing_new(
     assert_no_new_work(scene, drain_started(pod))
     assert outcomes(pod) == {"stopped": WORKERS}, pod.output()
     assert pod.events("drainStarted")[0]["by"] == told_by
-    in_hand = len(scene.account().in_flight_at(drain_started(pod)))
-    assert abs(pod.events("drainStarted")[0]["inFlight"] - in_hand) <= 1, "the log says how many messages were in hand"
+    in_flight = len(scene.account().in_flight_at(drain_started(pod)))
+    assert abs(pod.events("drainStarted")[0]["inFlight"] - in_flight) <= 1, (
+        "the log says how many messages were in flight"
+    )
     if hook is None:
         assert deletion.hook is not None
         assert deletion.hook.status == 0, f"Kubernetes would report FailedPreStopHook: {deletion.hook}"
@@ -55,7 +57,7 @@ def test_a_pod_that_drains_is_not_noticed_by_the_pod_beside_it(open_scene: Calla
     scene = open_scene()
     scene.send(messages(seed=4, number=50, least=0.5, most=2))
     leaves, stays = (scene.ours(6, BUDGET).start() for _ in range(2))
-    scene.wait_for_messages_in_hand(12)
+    scene.wait_for_messages_in_flight(12)
 
     deletion = leaves.delete(BUDGET.grace)
 

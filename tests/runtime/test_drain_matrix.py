@@ -78,7 +78,7 @@ def test_a_drain_under_load_loses_nothing(
     scene = open_scene(broker)
     scene.send(messages(seed=5, number=500, least=0.5, most=30))
     pod = scene.ours(WORKERS, BUDGET).start()
-    scene.wait_for_messages_in_hand(WORKERS - 5)
+    scene.wait_for_messages_in_flight(WORKERS - 5)
     time.sleep(BUSY_SECONDS)
 
     deletion = delete(pod)
@@ -99,7 +99,7 @@ def test_a_drain_is_as_lossless_with_one_worker_and_with_two_hundred(
     scene = open_scene("redis")
     scene.send(messages(seed=6, number=10 * workers, least=0.5, most=6))
     pod = scene.ours(workers, BUDGET).start()
-    scene.wait_for_messages_in_hand(workers - workers // 10)
+    scene.wait_for_messages_in_flight(workers - workers // 10)
     time.sleep(BUSY_SECONDS)
 
     deletion = pod.delete(BUDGET.grace)
@@ -120,7 +120,7 @@ def test_a_drain_is_as_lossless_for_an_application_that_tells_nothing_about_its_
     with Scene(silent, brokers("redis")) as scene:
         scene.send(messages(seed=20, number=300, least=0.5, most=6))
         pod = scene.ours(30, BUDGET).start()
-        scene.wait_for_messages_in_hand(27)
+        scene.wait_for_messages_in_flight(27)
         time.sleep(BUSY_SECONDS)
 
         deletion = pod.delete(BUDGET.grace)
@@ -140,4 +140,4 @@ def test_an_idle_pod_is_gone_at_once(open_scene: Callable[..., Scene]) -> None:
 
     assert_a_clean_end(deletion, pod, scene)
     # A worker that waits for messages looks for a stop once in its --sleep of 1 s.
-    assert deletion.seconds < 10, f"nothing was in hand, yet it took {deletion.seconds:.1f} s"
+    assert deletion.seconds < 10, f"nothing was in flight, yet it took {deletion.seconds:.1f} s"

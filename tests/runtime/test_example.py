@@ -41,7 +41,7 @@ def test_a_signed_webhook_is_queued_and_handled_and_a_forged_one_is_not(open_sce
     scene.wait_until(lambda: scene.account().finished == {"good"}, 15, "the event is handled")
 
 
-def test_the_class_that_tells_the_image_what_is_in_hand_is_the_images_own() -> None:
+def test_the_class_that_tells_the_image_what_is_in_flight_is_the_images_own() -> None:
     own, copied = (
         path.read_bytes()
         for path in (

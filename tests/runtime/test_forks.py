@@ -66,7 +66,7 @@ def test_a_busy_pod_of_forked_workers_loses_nothing(
     scene = open_scene(broker)
     scene.send(messages(seed=31, number=300, least=0.5, most=8))
     pod = scene.ours(30, BUDGET, FORK).start()
-    scene.wait_for_messages_in_hand(28)
+    scene.wait_for_messages_in_flight(28)
     time.sleep(2)
 
     deletion = pod.delete(BUDGET.grace, hook=hook)
@@ -88,7 +88,7 @@ def test_a_drain_of_forked_workers_is_as_lossless_with_one_and_with_four_hundred
     budget = Budget(longest_message=60)
     pod = scene.ours(workers, budget, FORK).start()
     scene.wait_for_consumers(workers, 120)
-    scene.wait_for_messages_in_hand(workers - workers // 10, 120)
+    scene.wait_for_messages_in_flight(workers - workers // 10, 120)
 
     deletion = pod.delete(budget.grace)
 
@@ -156,11 +156,11 @@ def test_a_parent_that_is_killed_costs_no_message_and_no_worker(
     assert_nothing_was_lost(scene)
 
 
-def test_workers_that_lose_their_parent_with_messages_in_hand_finish_them(open_scene: Callable[..., Scene]) -> None:
+def test_workers_that_lose_their_parent_with_messages_in_flight_finish_them(open_scene: Callable[..., Scene]) -> None:
     scene = open_scene()
     scene.send(messages(seed=36, number=6, least=3, most=4))
     pod = scene.ours(6, BUDGET, FORK).start()
-    scene.wait_for_messages_in_hand(6)
+    scene.wait_for_messages_in_flight(6)
     os.kill(parent_of(pod), signal.SIGKILL)
 
     deletion = pod.delete(BUDGET.grace)
@@ -174,7 +174,7 @@ def test_a_parent_that_is_stopped_in_the_middle_delays_no_drain(open_scene: Call
     scene = open_scene()
     scene.send(messages(seed=37, number=6, least=1, most=2))
     pod = scene.ours(6, BUDGET, FORK).start()
-    scene.wait_for_messages_in_hand(6)
+    scene.wait_for_messages_in_flight(6)
     os.kill(parent_of(pod), signal.SIGSTOP)
     os.kill(pod.workers()[0], signal.SIGKILL)  # one that the parent does not start again
     time.sleep(0.5)
@@ -189,7 +189,7 @@ def test_a_killed_worker_is_replaced_and_only_its_own_message_comes_again(open_s
     scene = open_scene()
     scene.send(messages(seed=38, number=5, least=4, most=5))
     pod = scene.ours(5, BUDGET, SOON).start()
-    scene.wait_for_messages_in_hand(5)
+    scene.wait_for_messages_in_flight(5)
 
     os.kill(pod.workers()[2], signal.SIGKILL)
 
@@ -430,7 +430,7 @@ def test_a_handler_that_forks_and_executes_php_itself_is_not_in_the_way(changed:
     with changed.write("src/Forker.php", FORKER).scene() as scene:
         scene.send(messages(seed=41, number=60, least=0.1, most=1))
         pod = scene.ours(6, BUDGET, FORK).start()
-        scene.wait_for_messages_in_hand(6)
+        scene.wait_for_messages_in_flight(6)
 
         deletion = pod.delete(BUDGET.grace)
 

@@ -30,7 +30,7 @@ WORKERS = 6
 
 def assert_handlers_are_not_disturbed(scene: Scene, pod: Pod) -> None:
     """Deleted with all workers in the middle of a message of two seconds or more, the pod finishes every one."""
-    scene.wait_for_messages_in_hand(WORKERS)
+    scene.wait_for_messages_in_flight(WORKERS)
     time.sleep(0.5)
 
     deletion = pod.delete(BUDGET.grace)
@@ -112,7 +112,7 @@ def test_a_stop_file_alone_does_not_disturb_handlers_that_a_signal_would(
     scene = open_scene("redis")
     scene.send(messages(seed=15, number=36, least=2, most=3, how=how))
     pod = scene.ours(WORKERS, BUDGET, {"EBBTIDE_DRAIN": "stopFile"}, arguments=(*WORKER, "--limit=1")).start()
-    scene.wait_for_messages_in_hand(WORKERS)
+    scene.wait_for_messages_in_flight(WORKERS)
     time.sleep(0.5)
 
     deletion = pod.delete(BUDGET.grace)
@@ -132,7 +132,7 @@ def test_a_signal_is_seen_to_disturb_handlers_that_sleep_once_or_select(
     scene = open_scene("redis")
     scene.send(messages(seed=16, number=6, least=6, most=6, how=how))
     pod = scene.ours(WORKERS, BUDGET).start()
-    scene.wait_for_messages_in_hand(WORKERS)
+    scene.wait_for_messages_in_flight(WORKERS)
     time.sleep(0.5)
 
     pod.delete(BUDGET.grace)

@@ -53,7 +53,7 @@ def test_a_drain_is_alive_until_its_last_message(open_scene: Callable[..., Scene
     scene = open_scene()
     scene.send(messages(seed=19, number=4, least=5, most=5))
     pod = scene.ours(4, BUDGET).start()
-    scene.wait_for_messages_in_hand(4)
+    scene.wait_for_messages_in_flight(4)
 
     deleting = threading.Thread(target=pod.delete, args=(BUDGET.grace,))
     deleting.start()

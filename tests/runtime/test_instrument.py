@@ -19,10 +19,10 @@ GRACE_SECONDS = 30
 
 def test_the_articles_recipe_is_seen_to_kill_messages(open_scene: Callable[..., Scene]) -> None:
     scene = open_scene()
-    # Longer than the hook's poll of 5 s, so that every worker has one in hand when the container ends.
+    # Longer than the hook's poll of 5 s, so that every worker has one in flight when the container ends.
     scene.send(messages(seed=1, number=60, least=7, most=9))
     pod = scene.pod(subjects.article(scene.application, scene.directory / "set-up", WORKERS)).start()
-    scene.wait_for_messages_in_hand(WORKERS)
+    scene.wait_for_messages_in_flight(WORKERS)
 
     deletion = pod.delete(GRACE_SECONDS)
 
@@ -40,7 +40,7 @@ def test_the_simplest_correct_set_up_loses_nothing(open_scene: Callable[..., Sce
     scene.send(messages(seed=2, number=60, least=0.5, most=4))
     image = subjects.simplest(scene.application, scene.directory / "set-up", WORKERS, GRACE_SECONDS - 3)
     pod = scene.pod(image).start()
-    scene.wait_for_messages_in_hand(WORKERS)
+    scene.wait_for_messages_in_flight(WORKERS)
     time.sleep(1)
 
     deletion = pod.delete(GRACE_SECONDS)

@@ -69,7 +69,7 @@ def test_a_kill_is_seen_even_if_the_next_container_has_the_same_names_and_pids(t
     assert account.finished == {"x"}
 
 
-def test_two_workers_with_the_same_message_in_hand_overlap(tmp_path: Path) -> None:
+def test_two_workers_with_the_same_message_in_flight_overlap(tmp_path: Path) -> None:
     account = ledger.read(
         written(
             tmp_path,

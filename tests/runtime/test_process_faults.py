@@ -71,7 +71,7 @@ def test_one_killed_worker_is_replaced_and_only_its_own_message_comes_again(
     scene = open_scene()
     scene.send(messages(seed=9, number=5, least=4, most=5))
     pod = scene.ours(5, BUDGET, SOON).start()
-    scene.wait_for_messages_in_hand(5)
+    scene.wait_for_messages_in_flight(5)
 
     os.kill(pod.workers()[2], signal.SIGKILL)
 
@@ -92,7 +92,7 @@ def test_a_pod_deleted_while_a_worker_waits_in_its_back_off_starts_it_no_more(
     scene = open_scene()
     scene.send(messages(seed=23, number=6, least=7, most=8))
     pod = scene.ours(6, BUDGET, SOON).start()
-    scene.wait_for_messages_in_hand(6)
+    scene.wait_for_messages_in_flight(6)
     first = pod.workers()
     os.kill(first[0], signal.SIGKILL)
     # It is started again at once, as a probe; when that fails too, the next is 2.5 s later.
@@ -139,7 +139,7 @@ def test_a_message_longer_than_the_budget_is_the_only_one_lost_and_the_log_names
     budget = Budget(3)
     scene.send([Message("too-long", 60), *messages(seed=10, number=30, least=0.5, most=3)])
     pod = scene.ours(6, budget).start()
-    scene.wait_for_messages_in_hand(6)
+    scene.wait_for_messages_in_flight(6)
 
     deletion = pod.delete(budget.grace)
 
@@ -162,7 +162,7 @@ def test_a_killed_supervisor_costs_its_messages_one_more_try_and_the_pod_recover
     scene = open_scene()
     scene.send(messages(seed=11, number=6, least=4, most=5))
     pod = scene.ours(6, BUDGET, SOON).start()
-    scene.wait_for_messages_in_hand(6)
+    scene.wait_for_messages_in_flight(6)
 
     pod.signal(signal.SIGKILL)
     assert pod.wait(5)
@@ -208,7 +208,7 @@ def test_a_disk_that_fills_up_later_does_not_harm_the_drain(open_scene: Callable
     pod = scene.ours(6, BUDGET)
     with small_volume(pod.volumes["/run/ebbtide"]) as volume:
         pod.start()
-        scene.wait_for_messages_in_hand(6)
+        scene.wait_for_messages_in_flight(6)
         fill(volume)
 
         deletion = pod.delete(BUDGET.grace)

@@ -67,7 +67,7 @@ def test_a_drain_loses_nothing_on_every_line_of_symfony(
     with Scene(other_application, brokers(broker)) as scene:
         scene.send(messages(seed=18, number=80, least=0.5, most=4))
         pod = scene.ours(WORKERS, BUDGET).start()
-        scene.wait_for_messages_in_hand(WORKERS)
+        scene.wait_for_messages_in_flight(WORKERS)
         time.sleep(1)
 
         deletion = pod.delete(BUDGET.grace, hook=hook)

@@ -113,12 +113,12 @@ CONSUMER_CASES = [
         ["transport.redeliverTimeout", "handled twice", "70s"],
     ),
     (
-        "RabbitMQ closes the channel of a message in hand",
+        "RabbitMQ closes the channel of a message in flight",
         {"shutdown": {"longestMessage": "9m"}, "transport": {"kind": "rabbitmq", "consumerTimeout": "5m"}},
         ["transport.consumerTimeout: 5m is shorter", "550s"],
     ),
     (
-        "Doctrine gives away a message in hand",
+        "Doctrine gives away a message in flight",
         {"transport": {"kind": "doctrine", "redeliverTimeout": "1m"}},
         ["transport.redeliverTimeout: 1m is shorter", "70s"],
     ),

@@ -124,7 +124,7 @@ def _autoscaler_assumptions(scenario: Scenario, measured: Measured) -> list[Assu
         value = f"{scenario.memory_bytes / 2**20:g}Mi, whatever its load"
         rows.append(Assumption("memory of one pod", value, "measured"))
     if scenario.deletion_cost != "none":
-        rows.append(Assumption("pods that go first", "those with the fewest messages in hand", "measured"))
+        rows.append(Assumption("pods that go first", "those with the fewest messages in flight", "measured"))
     return rows + [Assumption(f"metric {name} measures", _SIGNALS[of], "load") for name, of in scenario.signals]
 
 
@@ -136,7 +136,7 @@ def _beginning(scenario: Scenario) -> str:
     return f"{pods}; from {least} of load on, what a warm-up of {warm_up} leaves"
 
 
-_SIGNALS = {"backlog": "waiting messages", "backlogAndInFlight": "messages that wait or are in hand"}
+_SIGNALS = {"backlog": "waiting messages", "backlogAndInFlight": "messages that wait or are in flight"}
 
 
 def _refuse_undrivable(consumer: ConsumerSettings, signals: Mapping[str, Signal], measured: Measured) -> None:

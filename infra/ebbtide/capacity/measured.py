@@ -53,7 +53,7 @@ class Measured(SettingsModel):
     worker_boot_seconds: _Amount | None = None
     """From a worker's end to its next message."""
     crashes_per_worker_hour: _Amount | None = None
-    """Workers that die with a message in hand."""
+    """Workers that die with a message in flight."""
     cpu_idle_millicores: _Amount | None = None
     """CPU of a worker that waits for a message."""
     cpu_busy_millicores: _Amount | None = None

@@ -99,7 +99,7 @@ class Row:
     reason: str
     """Why the number is what it is."""
     done: int = 0
-    """Messages that were handled to their end so far, those included that the warm-up left in hand."""
+    """Messages that were handled to their end so far, those included that the warm-up left in flight."""
     returning: int = 0
     """Messages of killed workers that cannot be taken again yet."""
 
@@ -127,7 +127,7 @@ class Result:
     left: int = 0
     """Not done at the end."""
     carried: int = 0
-    """Messages in hand, or on their way back, that the warm-up left at time zero. No figure counts them."""
+    """Messages in flight, or on their way back, that the warm-up left at time zero. No figure counts them."""
     horizon_seconds: int = 0
     pod_seconds: float = 0.0
     """From each pod's creation to the end of its drain: it is paid for."""

@@ -136,7 +136,7 @@ class Fleet:
         return victims
 
     def write_costs(self, busy: list[int]) -> None:
-        """Let the pods with the most messages in hand go last. `busy` are the numbers of workers that hold one."""
+        """Let the pods with the most messages in flight go last. `busy` are the numbers of workers that hold one."""
         holding = set(busy)
         for pod in self.pods:
             pod.deletion_cost = sum(slot in holding for slot in pod.slots)

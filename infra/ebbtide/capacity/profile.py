@@ -96,7 +96,7 @@ class LoadProfile(SettingsModel):
     durations: Durations
     """How long messages take."""
     signals: dict[str, Literal["backlog", "backlogAndInFlight"]] = {}
-    """What each external metric of the autoscaler measures: the waiting messages, or with those in hand."""
+    """What each external metric of the autoscaler measures: the waiting messages, or with those in flight."""
     measured: Measured = NOTHING
     """What was measured of the consumer and its cluster, in place of defaults."""
 

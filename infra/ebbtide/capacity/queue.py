@@ -66,7 +66,7 @@ class Queue:
         return True
 
     def give_back(self, killed_us: int, arrival: int, duration: int, end_us: int) -> None:
-        """A worker was killed with a message in hand that it would have ended at `end_us`: all of it is to be done
+        """A worker was killed with a message in flight that it would have ended at `end_us`: all of it is to be done
         again, and its wait goes on until then."""
         heappush(self.returned, (killed_us + self._redelivery_us, arrival, duration))
         if arrival >= 0:

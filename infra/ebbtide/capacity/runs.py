@@ -223,7 +223,7 @@ def explain_minute(result: Result, seconds: int) -> Sequence[str]:
             hours, rest = divmod(row.seconds, 3600)
             clock = f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
             pods = f"{row.replicas} pod{'' if row.replicas == 1 else 's'}, {row.draining} draining"
-            state = f"{pods}, {row.waiting} messages waiting, {row.in_flight} in hand"
+            state = f"{pods}, {row.waiting} messages waiting, {row.in_flight} in flight"
             lines.append(f"{clock}  {state}: {row.reason}")
     return lines
 

@@ -25,7 +25,7 @@ class State:
     at_us: int
     waiting: int
     """Messages."""
-    in_hand: int
+    in_flight: int
     """Messages, those of draining pods included: a broker counts them as well."""
     consuming: int
     """Pods that take messages."""
@@ -66,8 +66,8 @@ class Metrics:
         # The newest measurement that is old enough to be visible.
         state = next((state for state in reversed(self.states) if state.at_us <= edge), self.states[0])
         if metric.source in {"External", "Object"}:
-            counts_in_hand = dict(self.scenario.signals).get(metric.name, "backlog") == "backlogAndInFlight"
-            return 1000 * (state.waiting + (state.in_hand if counts_in_hand else 0))
+            counts_in_flight = dict(self.scenario.signals).get(metric.name, "backlog") == "backlogAndInFlight"
+            return 1000 * (state.waiting + (state.in_flight if counts_in_flight else 0))
         return self._of_pods(metric, fleet, state, now)
 
     def _of_pods(self, metric: Metric, fleet: Fleet, state: State, now: int) -> PodSamples:

@@ -62,7 +62,7 @@ class _Run:
         self.kernel = kernel
         self.random = Random(scenario.seed)  # noqa: S311 - repeatable chance, no secret
         self.fleet = Fleet(scenario, self.random)
-        # Who drains kills what is longer than the grace period; a crash kills whatever is in hand.
+        # Who drains kills what is longer than the grace period; a crash kills whatever is in flight.
         never_killed = -1 if scenario.crashes_per_worker_hour else scenario.grace_seconds * MICROSECONDS
         self.workers = Workers(noted_above_us=never_killed)
         self.queue = Queue(load, scenario.redelivery_seconds)
@@ -72,7 +72,7 @@ class _Run:
         self.starting: list[tuple[int, int, SimulatedPod]] = []
         self.draining: list[tuple[int, int, SimulatedPod]] = []
         self.last_words: list[tuple[int, bool]] = []
-        """Messages in hand of draining pods: when each ends, and whether it is killed then."""
+        """Messages in flight of draining pods: when each ends, and whether it is killed then."""
         self.killed = 0
         self.unworked_us = 0
         """Of the started messages, what no worker did or will do that counts as the consumer's: it was killed, or it
@@ -147,9 +147,9 @@ class _Run:
         self.workers.forget_booted(0)
         unfree = self.kernel.count_unfree(self.workers, 0)
         load.returned = warm.returned
-        load.cursor.started = self.workers.in_hand(0, unfree) + len(self.last_words)
+        load.cursor.started = self.workers.in_flight(0, unfree) + len(self.last_words)
         load.cursor.work_us = warm.cursor.work_us
-        # Who is to be killed is in hand, and known to come back.
+        # Who is to be killed is in flight, and known to come back.
         killed = sum(killed for _, killed in self.last_words)
         self.result = Result(carried=load.cursor.started + len(load.returned) - killed)
         self.pods_us = self.killed = self.rotations = 0
@@ -158,7 +158,7 @@ class _Run:
         queue = self.queue
         if now <= queue.last_arrival_us or not queue.exhausted:
             return False
-        if state.waiting or state.in_hand or queue.returned:
+        if state.waiting or state.in_flight or queue.returned:
             self.moved_us = now
             return (self.paused and not self.draining) or now >= self._longest_us()
         least = self.scenario.hpa.min_replicas if self.scenario.hpa else self.wanted
@@ -224,14 +224,14 @@ class _Run:
 
     def _state(self, now: int) -> State:
         workers, queue = self.workers, self.queue
-        in_hand = workers.in_hand(now, self.kernel.count_unfree(workers, now))
-        in_hand += sum(end > now for end, _ in self.last_words)
+        in_flight = workers.in_flight(now, self.kernel.count_unfree(workers, now))
+        in_flight += sum(end > now for end, _ in self.last_words)
         busy_us = 0
         if self.rates:
-            left_us = workers.in_hand_us(now, self.kernel.unfree_us(workers, now))
+            left_us = workers.in_flight_us(now, self.kernel.unfree_us(workers, now))
             busy_us = queue.cursor.work_us - left_us - self.unworked_us
         consuming, returning = self.fleet.count(now)[0], queue.returning(now)
-        return State(now, queue.waiting(now), in_hand, consuming, returning, busy_us, self.worker_us)
+        return State(now, queue.waiting(now), in_flight, consuming, returning, busy_us, self.worker_us)
 
     def _give_back(self, at: int, slot: int, end: int) -> None:
         self.queue.give_back(at, self.workers.arrivals[slot], self.workers.durations[slot], end)
@@ -358,10 +358,10 @@ class _Run:
                 state.consuming,
                 len(self.draining),
                 state.waiting,
-                state.in_hand,
+                state.in_flight,
                 oldest,
                 reason,
-                self.queue.cursor.started - state.in_hand - self.killed,
+                self.queue.cursor.started - state.in_flight - self.killed,
                 state.returning,
             )
         )

@@ -176,7 +176,7 @@ def _over_time(rows: Sequence[Row], name: str) -> list[tuple[float, float]]:
 
 def _drains(result: Result, name: str) -> Series:
     notes = [
-        f"{drain.messages} messages in hand" + (f", {drain.cut_off} cut off" if drain.cut_off else "")
+        f"{drain.messages} messages in flight" + (f", {drain.cut_off} cut off" if drain.cut_off else "")
         for drain in result.drains
     ]
     return Series(name, [(drain.seconds, drain.took_seconds) for drain in result.drains], "bar", notes)

@@ -94,12 +94,12 @@ class Workers:
         if self._booting:
             self._booting = {slot: times for slot, times in self._booting.items() if times[1] > now}
 
-    def in_hand(self, now: int, unfree: int) -> int:
+    def in_flight(self, now: int, unfree: int) -> int:
         """Messages that workers hold at `now`, of which so many are not free. A worker that boots holds none."""
         return unfree - sum(end <= now for end, _ in self._booting.values())
 
-    def in_hand_us(self, now: int, unfree_us: int) -> int:
-        """How much of the messages in hand is left at `now`, where so much passes until all workers are free."""
+    def in_flight_us(self, now: int, unfree_us: int) -> int:
+        """How much of the messages in flight is left at `now`, where so much passes until all workers are free."""
         return unfree_us - sum(free - max(end, now) for end, free in self._booting.values() if free > now)
 
     def busy(self, now: int) -> list[int]:
@@ -108,7 +108,7 @@ class Workers:
         return [key & SLOT_MASK for key in self.heap if key >= edge and self._message_end(key) > now]
 
     def renew(self, place: int, boot_us: int, now: int) -> None:
-        """A worker has reached its message limit: after the message in hand it boots. Sort the heap afterwards."""
+        """A worker has reached its message limit: after the message in flight it boots. Sort the heap afterwards."""
         key = self.heap[place]
         end, free = self._message_end(key), (key >> SLOT_BITS) + boot_us
         self.heap[place] = (free << SLOT_BITS) | (key & SLOT_MASK)

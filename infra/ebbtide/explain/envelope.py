@@ -15,7 +15,7 @@ class EnvelopePoint:
     at: Literal["min", "max", "rollout"]
     pods: int
     processes: int
-    """Messages in hand at most."""
+    """Messages in flight at most."""
     broker_connections: int
     database_connections: int
     cpu_request_millicores: int

@@ -42,7 +42,7 @@ class DrainDocument:
     """`scale-down`, `rolling update`, `eviction` or `deletion`."""
     at: float
     seconds: float
-    in_hand: int
+    in_flight: int
     """Messages that its workers were handling when its deletion was asked for."""
     begun_after: int
     longest_remaining_seconds: float
@@ -61,7 +61,7 @@ class DrainDocument:
             drain.cause,
             round(drain.at - began, 3),
             drain.seconds,
-            drain.in_hand,
+            drain.in_flight,
             drain.begun_after,
             drain.longest_remaining_seconds,
             round(drain.overhead_seconds, 3),

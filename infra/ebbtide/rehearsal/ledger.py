@@ -13,14 +13,14 @@ from typing import Any
 
 @dataclass(slots=True)
 class Handling:
-    """One worker with one message in hand. Times are seconds since the epoch, by the node's clock."""
+    """One worker with one message in flight. Times are seconds since the epoch, by the node's clock."""
 
     message: str
     pod: str
     worker: str
     started_at: float
     ended_at: float | None = None
-    """None: the worker was killed, or has it in hand."""
+    """None: the worker was killed, or has it in flight."""
     failed: str | None = None
 
 

@@ -32,7 +32,7 @@ class Drain:
     """When its deletion was asked for."""
     seconds: float
     """Until its container had ended."""
-    in_hand: int
+    in_flight: int
     """Messages that its workers were handling then."""
     begun_after: int
     """Messages that its workers began after that; up to one for each worker that was asking just then."""
@@ -81,14 +81,14 @@ def find_drains(
         own = {event.name: event.at for event in events if event.pod == pod.name}
         begin = own.get("drainStarted", pod.deleted_at)
         end = max(own.get("containerEnding", pod.gone_at), begin)
-        in_hand = [
+        in_flight = [
             one
             for one in handlings
             if one.pod == pod.name and (one.ended_at is None or one.ended_at > begin) and one.started_at <= end
         ]
         left = [
             (one.ended_at if one.ended_at is not None else one.started_at + lengths.get(one.message, 0.0)) - begin
-            for one in in_hand
+            for one in in_flight
         ]
         drains.append(
             Drain(
@@ -96,10 +96,10 @@ def find_drains(
                 cause,
                 begin,
                 end - begin,
-                sum(one.started_at <= begin for one in in_hand),
-                sum(one.started_at > begin for one in in_hand),
+                sum(one.started_at <= begin for one in in_flight),
+                sum(one.started_at > begin for one in in_flight),
                 max([0.0, *left]),
-                sum(one.ended_at is None for one in in_hand),
+                sum(one.ended_at is None for one in in_flight),
                 pod.exit_status,
             )
         )

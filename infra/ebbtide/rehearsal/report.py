@@ -67,7 +67,7 @@ def _drains_table(result: Result) -> Table:
             [
                 cause,
                 str(len(drains)),
-                str(sum(one.in_hand for one in drains)),
+                str(sum(one.in_flight for one in drains)),
                 str(sum(one.cut_off for one in drains)),
                 f"{max(one.longest_remaining_seconds for one in drains):.1f} s",
                 f"{max(one.seconds for one in drains):.1f} s",
@@ -78,7 +78,7 @@ def _drains_table(result: Result) -> Table:
     headings = [
         "why",
         "pods",
-        "messages in hand",
+        "messages in flight",
         "cut off",
         "longest left",
         "longest drain",
@@ -167,7 +167,7 @@ def _pods_chart(result: Result) -> Chart:
     moments = [(moment.at - result.began_at, moment) for moment in result.record.watch.moments]
     return Chart(
         "Pods",
-        "The autoscaler asks, pods follow; a draining pod finishes what its workers have in hand.",
+        "The autoscaler asks, pods follow; a draining pod finishes what its workers have in flight.",
         "pods",
         [
             Series("asked for", [(at, float(one.desired or 0)) for at, one in moments], "step"),
@@ -182,23 +182,23 @@ def _load_chart(result: Result) -> Chart:
     moments = [(moment.at - result.began_at, moment) for moment in result.record.watch.moments]
     # What a kill has cut off is in nobody's hand when its pod is gone.
     gone = {name: pod.gone_at for name, pod in result.record.watch.pods.items()}
-    in_hand = sorted(
+    in_flight = sorted(
         (at - result.began_at, change)
         for one in result.record.ledger.handlings
         for at, change in ((one.started_at, 1), (one.ended_at or gone.get(one.pod), -1))
         if at is not None
     )
     held, points = 0, []
-    for at, change in in_hand:
+    for at, change in in_flight:
         held += change
         points.append((at, float(held)))
     return Chart(
         "Messages",
-        "The backlog that waits in the broker, and what workers have in hand.",
+        "The backlog that waits in the broker, and what workers have in flight.",
         "messages",
         [
             Series("backlog", thin_out([(at, float(max(0, one.sent - one.begun))) for at, one in moments]), "area"),
-            Series("in hand", thin_out(points), "step"),
+            Series("in flight", thin_out(points), "step"),
         ],
     )
 

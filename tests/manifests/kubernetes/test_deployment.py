@@ -53,7 +53,7 @@ def test_whatever_a_worker_would_see_of_a_change_replaces_the_pods(change: dict[
 
 
 def test_whatever_only_the_autoscaler_sees_leaves_the_pods_alone() -> None:
-    assert _template({"autoscaling": HPA}) == _template({}), "70 messages in hand would be drained for nothing"
+    assert _template({"autoscaling": HPA}) == _template({}), "70 messages in flight would be drained for nothing"
 
 
 def test_the_kubelet_waits_as_long_as_the_shutdown_budget_says() -> None:
@@ -182,7 +182,9 @@ def test_a_restart_for_liveness_needs_minutes_of_silence() -> None:
         assert probe["exec"]["command"] == ["/opt/ebbtide/healthcheck", kind]
         assert probe["timeoutSeconds"] >= 10, "on a node under pressure the runtime alone needs seconds"
     liveness = container["livenessProbe"]
-    assert liveness["periodSeconds"] * liveness["failureThreshold"] >= 180, "a restart interrupts every message in hand"
+    assert liveness["periodSeconds"] * liveness["failureThreshold"] >= 180, (
+        "a restart interrupts every message in flight"
+    )
 
 
 def test_no_object_shares_a_part_with_another() -> None:

@@ -66,7 +66,7 @@ class Account:
 
     @property
     def overlapping(self) -> set[str]:
-        """Messages that two workers had in hand at the same moment."""
+        """Messages that two workers had in flight at the same moment."""
         found = set()
         latest: dict[str, Handling] = {}
         for handling in sorted(self.handlings, key=lambda one: one.started_at):

@@ -1,4 +1,4 @@
-"""Kills a pod with messages in hand and watches when another pod begins each of them again."""
+"""Kills a pod with messages in flight and watches when another pod begins each of them again."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def kill_and_watch(
     doomed, other = (scene.ours(workers, budget, environment).start() for _ in range(2))
     scene.wait_for_consumers(2 * workers)
     scene.send(messages(seed=17, number=2 * workers, least=MESSAGE_SECONDS, most=MESSAGE_SECONDS))
-    scene.wait_for_messages_in_hand(2 * workers - 2)
+    scene.wait_for_messages_in_flight(2 * workers - 2)
 
     doomed.signal(signal.SIGKILL)
     assert doomed.wait(10)
@@ -52,7 +52,7 @@ def kill_and_watch(
 
     scene.wait_until(lambda: len(scene.account().finished) == 2 * workers, patience_seconds, "every message is handled")
     account = scene.account()
-    assert len(account.killed) >= workers - 2, "the kill was meant to meet messages in hand"
+    assert len(account.killed) >= workers - 2, "the kill was meant to meet messages in flight"
     assert {one.worker.rsplit("-", 1)[0] for one in account.killed} == {doomed.name}
     assert not account.handled_twice, f"handled twice: {account.handled_twice}"
     assert not account.overlapping, f"in two hands at once: {account.overlapping}"

@@ -108,7 +108,7 @@ class Scene:
             f"{number} workers consuming",
         )
 
-    def wait_for_messages_in_hand(self, number: int, seconds: float = 60) -> None:
+    def wait_for_messages_in_flight(self, number: int, seconds: float = 60) -> None:
         self.wait_until(
             lambda: len(self.account().in_flight_at(time.monotonic())) >= number,
             seconds,

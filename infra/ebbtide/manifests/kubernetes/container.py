@@ -18,7 +18,7 @@ STARTUP_PERIOD_SECONDS = 2
 STARTUP_FAILURES = (START_DEADLINE_SECONDS + 30) // STARTUP_PERIOD_SECONDS
 READINESS_PERIOD_SECONDS = 10
 READINESS_FAILURES = 3
-# Three minutes without a sign of PID 1. A restart never mends a broker and costs every message in hand its time.
+# Three minutes without a sign of PID 1. A restart never mends a broker and costs every message in flight its time.
 LIVENESS_PERIOD_SECONDS = 30
 LIVENESS_FAILURES = 6
 

@@ -14,7 +14,7 @@ def build_volumes(consumer: ConsumerSettings) -> list[Manifest]:
     """Empty volumes: the image's state in memory, everything else on the node's disk.
 
     Only the memory volume has a size limit, at which a write fails. On disk the kubelet would answer an overflow by
-    evicting the pod at once, without its grace period, and so without the messages in hand.
+    evicting the pod at once, without its grace period, and so without the messages in flight.
     """
     memory = {"medium": "Memory", "sizeLimit": format_memory(STATE_MEMORY_BYTES)}
     return [

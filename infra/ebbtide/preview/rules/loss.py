@@ -186,14 +186,14 @@ def check_budget_weakened(context: Context) -> Iterator[Risk]:
     "P-07",
     RiskLevel.DANGER,
     remedy="Measure what a worker needs at most, and leave room above it.",
-    source="Linux, cgroup v2 memory.max: what is above it is killed, with the message in hand.",
+    source="Linux, cgroup v2 memory.max: what is above it is killed, with the message in flight.",
     reads={
         "Deployment": (f"{_CONTAINER}.resources.limits.memory", f"{_CONTAINER}.env.EBBTIDE_PROCESSES.value"),
     },
 )
 def check_memory_limit(context: Context) -> Iterator[Risk]:
     """Each worker process has as much memory as before: what needs more than its limit is killed, with the message
-    that it has in hand."""
+    that it has in flight."""
     for change in context.of("Deployment", Operation.UPDATE):
         before, after = Pods.of(change.old), Pods.of(change.new)
         if after.memory_limit_bytes is None:

@@ -146,7 +146,7 @@ class ConsumerSettings(JudgedModel):
         """How long after the deletion the last message may still be handled, in seconds.
 
         A worker that is not told to stop (`drain: stopFile`) takes messages until its time limit, and then has the
-        last one in hand.
+        last one in flight.
         """
         untold = self.worker.time_limit or 0 if self.worker.drain == "stopFile" else 0
         return self.shutdown.longest_message + untold

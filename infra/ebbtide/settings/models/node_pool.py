@@ -100,7 +100,7 @@ class NodePoolSettings(SettingsModel):
     """Processes and threads of one pod. GKE's default of 1,024 is near for 400 workers that run commands."""
     kill_single_process: bool = True
     """At the memory limit the kernel kills one process. Otherwise, since Kubernetes 1.28 on cgroup v2, one leaking
-    worker has the whole container killed, with every message in hand."""
+    worker has the whole container killed, with every message in flight."""
     labels: dict[QualifiedName, LabelValue] = {}
     """Further labels of the nodes."""
     taints: tuple[Taint, ...] = ()

@@ -145,7 +145,7 @@ def check_io_bound_on_cpu(consumer: ConsumerSettings) -> Iterator[Finding]:
             path,
             f"scales on CPU, and {share:.0f}m a process says that the workers mostly wait: 70 idle ones used 22.5m, "
             "70 busy ones 7 to 10m, so a full queue may not scale it up",
-            "scale on the backlog: {kind: external, metric: <messages waiting or in hand>, targetAverageValue: "
+            "scale on the backlog: {kind: external, metric: <messages waiting or in flight>, targetAverageValue: "
             f"{consumer.worker.processes}}}; `ebbtide simulate` shows the difference",
         )
 

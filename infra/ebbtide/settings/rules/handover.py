@@ -84,7 +84,7 @@ def check_unknown_handover(consumer: ConsumerSettings) -> Iterator[Finding]:
     source="The source of each program, named in consumer/ebbtide_supervisor/programs.py.",
 )
 def check_stop_signal(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """A program that is known is stopped by a signal after which it finishes what it has in hand. Others kill it, or
+    """A program that is known is stopped by a signal after which it finishes what it has in flight. Others kill it, or
     are not heard until the container is killed."""
     worker = consumer.worker
     if not isinstance(worker, CommandWorker) or worker.drain != "signal":
@@ -100,7 +100,7 @@ def check_stop_signal(consumer: ConsumerSettings) -> Iterator[Finding]:
         elif program.name == "celery worker" and is_remapped:
             yield Finding(
                 ("environment", "REMAP_SIGTERM"),
-                "makes SIGTERM Celery's cold shutdown, which cancels the tasks in hand",
+                "makes SIGTERM Celery's cold shutdown, which cancels the tasks in flight",
                 "remove it",
             )
 
@@ -112,8 +112,8 @@ def check_stop_signal(consumer: ConsumerSettings) -> Iterator[Finding]:
     source="sidekiq 1bb4aa0, lib/sidekiq/config.rb (25 s) and Sidekiq::Manager#hard_shutdown.",
 )
 def check_shutdown_timeout(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """Sidekiq waits for the longest message. After its own timeout it interrupts the jobs in hand and gives them back,
-    so that they are handled from the start again."""
+    """Sidekiq waits for the longest message. After its own timeout it interrupts the jobs in flight and gives them
+    back, so that they are handled from the start again."""
     worker = consumer.worker
     if not isinstance(worker, CommandWorker):
         return

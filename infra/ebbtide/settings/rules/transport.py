@@ -89,7 +89,7 @@ def check_serial_recovery(consumer: ConsumerSettings) -> Iterator[Finding]:
         processes, longest = worker.processes, consumer.shutdown_budget.longest_message_seconds
         yield Finding(
             ("transport", "recover"),
-            f"if a node dies with {processes} messages in hand, Redis gives them back one at a time: up to "
+            f"if a node dies with {processes} messages in flight, Redis gives them back one at a time: up to "
             f"{format_duration(processes * longest)} for all",
             "write recover: true to let the image claim them together",
         )
