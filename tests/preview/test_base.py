@@ -137,6 +137,7 @@ def test_a_branch_behind_its_base_reports_its_own_changes_only(repository):
 
 def test_a_base_with_no_commit_in_common_is_one_line(repository):
     repository.git("checkout", "--quiet", "--orphan", "elsewhere")
+    (repository.root / "README.md").write_text("Another beginning.\n")
     repository.commit()
     repository.git("checkout", "--quiet", "main")
     done = repository.preview(base="elsewhere")
