@@ -66,6 +66,22 @@ def test_an_unchanged_tree_changes_nothing(repository):
     assert repository.review()["verdict"] == "production: nothing changes"
 
 
+def test_a_finding_that_is_accepted_from_now_on_is_shown_with_its_reason(repository):
+    repository.edit(
+        "Pulumi.yaml", "          accept:\n", "          accept:\n            V-34c: the queue may be late\n"
+    )
+    review = repository.review()
+    (risk,) = review["risks"]
+    assert risk["rule"] == "P-41"
+    assert risk["sentence"] == "githubevents accepts V-34c: the queue may be late"
+    assert "nothing changes" not in review["verdict"]
+
+
+def test_another_reason_for_the_same_finding_is_shown(repository):
+    repository.edit("Pulumi.yaml", "V-28: the request of the same recipe", "V-28: nobody knows the request")
+    assert [risk["rule"] for risk in repository.review()["risks"]] == ["P-41"]
+
+
 def test_an_edit_is_seen_before_it_is_committed(repository):
     repository.edit("Pulumi.yaml", "longestMessage: 200s", "longestMessage: 100s")
     review = repository.review()

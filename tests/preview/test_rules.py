@@ -19,6 +19,7 @@ from ebbtide.preview.change import StackChange
 from ebbtide.preview.review import Review, review_change
 from ebbtide.preview.sources.compare import compare
 from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.rules.check import acceptances
 
 ROOT = Path(__file__).parents[2]
 HEAD = load_stack("production", ROOT)
@@ -225,9 +226,23 @@ def test_a_role_of_another_cloud_is_not_taken_for_a_grant() -> None:
     assert beside("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "P-31", None, {"role": "mailadmin"}) == []
 
 
+def accepted(before: dict[tuple[str, str], str] | None) -> list[str]:
+    change = StackChange("production", "ebbtide", (), 1, "test", accepted=before)
+    return [risk.subject for risk in review_change(change, HEAD).risks if risk.rule == "P-41"]
+
+
+def test_what_a_change_accepts_is_news_only_where_the_source_knows_what_was_accepted_before() -> None:
+    now = acceptances(HEAD)
+    assert now, "production accepts nothing"
+    assert accepted(now) == []
+    assert accepted({}) == [consumer for consumer, _ in now]
+    assert accepted(None) == []
+
+
 def test_every_rule_of_the_documentation_is_tested() -> None:
     known = set(re.findall(r"P-[0-9]{2}", (ROOT / "docs" / "preview.md").read_text()))
     tested = {rule for rule, *_ in RULES} | {rule for change in CHANGES for rule in change.rules}
     tested |= {"P-35" for *_, expected in ACCESS if expected}
     tested |= {rule for _, expected in AUTOSCALERS.values() for rule, _ in expected}
+    tested |= {"P-41"}
     assert known - tested == set(), "a rule that no test has seen speak"

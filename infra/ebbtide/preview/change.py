@@ -136,6 +136,9 @@ class StackChange:
     """What a reader must know about the comparison itself."""
     standing: tuple[ResourceChange, ...] = ()
     """What stays as it is, where the source tells; each with its inputs on both sides and no changed property."""
+    accepted: Mapping[tuple[str, str], str] | None = None
+    """The reasons with which the settings accepted findings before, by consumer and rule; None where the source does
+    not tell."""
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from ebbtide.preview.rules.unjudged import NotJudged, not_judged
 from ebbtide.preview.timelines import TimelineChange, timelines_of
 from ebbtide.settings.models.disruption import disruption_caps
 from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.rules.check import acceptances
 
 _LEVELS = list(RiskLevel)
 
@@ -71,7 +72,7 @@ class Review:
         stack = self.change.stack
         if self.change.incomplete:
             return f"{stack}: the preview failed ({self.change.incomplete})"
-        if not self.change.changes:
+        if not self.change.changes and not self.risks:
             return f"{stack}: nothing changes"
         if self.worst is None:
             # By construction: whatever is not known to be harmless has a risk, if only that it is not judged.
@@ -103,7 +104,7 @@ def review_change(
     """Judge a change, by the settings of what it leads to where there are any."""
     if head is None:
         return Review(change, judge(Context(change)), (), findings, what_if)
-    context = Context(change, head.consumers, _spot_notices(head))
+    context = Context(change, head.consumers, _spot_notices(head), acceptances(head))
     return Review(change, judge(context), timelines_of(change, head), findings, what_if)
 
 

@@ -52,6 +52,8 @@ class Context:
     may be none."""
     spot_notices: Mapping[str, int] = field(default_factory=dict)
     """Seconds that a consumer on Spot machines has from the notice to its end, by consumer."""
+    accepted: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """The reasons with which the settings of the head accept findings, by consumer (empty: the stack) and rule."""
 
     def of(self, kind: str, *operations: Operation) -> Iterator[ResourceChange]:
         """The changes of one kind of resource, and of some operations if any are named."""

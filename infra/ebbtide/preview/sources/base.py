@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ebbtide.git import Commit, checked_out, merge_base
+from ebbtide.judgement.findings import SettingsError
 from ebbtide.preview.change import StackChange
 from ebbtide.preview.sources.compare import compare
-from ebbtide.settings.loading.loader import IMAGES_VARIABLE
+from ebbtide.settings.loading.loader import IMAGES_VARIABLE, read_stack
+from ebbtide.settings.rules.check import acceptances
 
 # What says which dependencies are installed, by any of the usual tools.
 _LOCKS = ("requirements.lock", "requirements.txt", "pyproject.toml", "uv.lock", "poetry.lock")
@@ -30,6 +32,8 @@ class Base:
 
     resources: list[dict[str, Any]]
     notes: tuple[str, ...] = ()
+    accepted: dict[tuple[str, str], str] | None = None
+    """The findings that it lived with; None where this version cannot read its settings."""
 
 
 def change_since(ref: str, stack: str, root: Path, head: list[dict[str, Any]], project: str) -> StackChange:
@@ -49,6 +53,7 @@ def change_since(ref: str, stack: str, root: Path, head: list[dict[str, Any]], p
         source=f"the work tree compared with {commit}, in process",
         notes=base.notes,
         standing=standing,
+        accepted=base.accepted,
     )
 
 
@@ -64,12 +69,20 @@ def _render_base(commit: Commit, stack: str, root: Path) -> Base:
         if done.returncode == 0:
             document = json.loads(done.stdout)
             # A base may have ebbtide's own code from when it printed the bare list.
-            return Base(document["resources"] if isinstance(document, dict) else document, tuple(notes))
+            resources = document["resources"] if isinstance(document, dict) else document
+            return Base(resources, tuple(notes), _accepted(stack, tree))
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
         if "there is no stack" in done.stderr:
             return Base([], (*notes, f"{ref} has no stack {stack}: everything is new"))
         note = f"stack {stack} is not valid at {ref}, so what runs now is not known and all is shown as new: {reason}"
         return Base([], (*notes, note))
+
+
+def _accepted(stack: str, tree: Path) -> dict[tuple[str, str], str] | None:
+    try:
+        return acceptances(read_stack(stack, tree).settings)
+    except SettingsError:
+        return None
 
 
 def _render(tree: Path, stack: str) -> subprocess.CompletedProcess[str]:

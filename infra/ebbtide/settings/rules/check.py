@@ -45,6 +45,14 @@ def check_acceptances(checked: Checked) -> Iterator[Finding]:
                 yield Finding((*at, "accept", id), f"accepts {id}, which finds nothing here any more", "remove it")
 
 
+def acceptances(stack: StackSettings) -> dict[tuple[str, str], str]:
+    """Every acceptance with its reason, by consumer (empty for the stack's own) and rule."""
+    found = {("", id): reason for id, reason in stack.accept.items()}  # noqa: A001
+    for name, consumer in stack.consumers.items():
+        found |= {(name, id): reason for id, reason in consumer.accept.items()}  # noqa: A001
+    return found
+
+
 def check_stack(stack: StackSettings) -> list[Finding]:
     """What the rules say about settings that are valid, worst first: warnings and information, and last what the
     settings accept, with the reason.
