@@ -78,7 +78,7 @@ def _transport_problems(environment: Environment, command: Sequence[str]) -> lis
     consumed = [
         transport for transport in recorded_transports(os.environ) if receivers is None or transport.name in receivers
     ]
-    return [finding.text for finding in judge_transports(consumed, environment) if finding.is_error]
+    return [str(finding) for finding in judge_transports(consumed, environment) if finding.is_error]
 
 
 def _names(pid: int) -> list[str]:

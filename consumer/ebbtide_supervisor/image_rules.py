@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ebbtide_supervisor.dsn import path_of
+from ebbtide_supervisor.rule_texts import IMAGE_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,18 +25,27 @@ LEAST_HEARTBEATS: Final = 2
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report. An error refuses the image, a warning does not."""
+    """One line of the report."""
 
+    rule: str
+    """Its id in `rule_texts`."""
     text: str
-    is_error: bool = True
+
+    @property
+    def is_error(self) -> bool:
+        """An error refuses the image, a warning does not."""
+        return IMAGE_RULES[self.rule].level == "error"
+
+    def __str__(self) -> str:
+        return f"{self.text} [{self.rule}]"
 
 
 def judge_image(facts: ImageFacts, environment: Environment) -> list[Finding]:
     """All findings at once."""
-    findings = [Finding(error) for error in facts.errors]
+    findings = [Finding("I-14", error) for error in facts.errors]
     if facts.unchecked:
         reason = "transports: not checked here, the console cannot write its cache (read-only); the image's build did"
-        findings.append(Finding(reason, is_error=False))
+        findings.append(Finding("I-15", reason))
     for rule in (_php, _messenger, _signals, _stop_workers, _memory, _redelivery):
         findings += rule(facts, environment)
     return findings
@@ -46,13 +56,14 @@ def _php(facts: ImageFacts, _environment: Environment) -> Iterator[Finding]:
         return
     if not facts.php["signals"]:
         yield Finding(
+            "I-01",
             "php: pcntl_signal is missing (got no pcntl, or disable_functions), so a worker dies of SIGTERM inside its "
-            "message; install pcntl: Debian's php-cli has it, Docker's php image needs docker-php-ext-install pcntl"
+            "message; install pcntl: Debian's php-cli has it, Docker's php image needs docker-php-ext-install pcntl",
         )
     if facts.php["sapi"] != "cli":
-        yield Finding(f"php: not the command line's (got {facts.php['sapi']}); build on a PHP CLI image")
+        yield Finding("I-02", f"php: not the command line's (got {facts.php['sapi']}); build on a PHP CLI image")
     if not facts.php["opcache"]:
-        yield Finding("php: no opcache, so each worker's boot costs twice the CPU; install it", is_error=False)
+        yield Finding("I-03", "php: no opcache, so each worker's boot costs twice the CPU; install it")
 
 
 def _messenger(facts: ImageFacts, _environment: Environment) -> Iterator[Finding]:
@@ -61,8 +72,9 @@ def _messenger(facts: ImageFacts, _environment: Environment) -> Iterator[Finding
     version = facts.messenger_version or ""
     if re.match(r"v?6\.3\.5(?![0-9])", version):
         yield Finding(
+            "I-04",
             f"symfony/messenger: stops in the middle of a message on SIGTERM (got {version}, symfony#52077); "
-            "update to 6.3.6 or later"
+            "update to 6.3.6 or later",
         )
 
 
@@ -71,16 +83,18 @@ def _signals(facts: ImageFacts, environment: Environment) -> Iterator[Finding]:
     if environment.drain == "signal" and facts.stop_signals is not None and wanted not in facts.stop_signals:
         got = list(facts.stop_signals)
         yield Finding(
+            "I-05",
             f"framework.messenger.stop_worker_on_signals: {wanted.name} is not in it (got {got}), so a worker dies of "
-            f"it inside its message; add {wanted.name}, or leave the setting out"
+            f"it inside its message; add {wanted.name}, or leave the setting out",
         )
 
 
 def _stop_workers(facts: ImageFacts, _environment: Environment) -> Iterator[Finding]:
     for path in facts.stop_workers_in:
         yield Finding(
+            "I-06",
             f"{path}: calls messenger:stop-workers, which stops every worker that shares the cache, other pods' too; "
-            "take it out: a pod drains by its preStop hook and by SIGTERM"
+            "take it out: a pod drains by its preStop hook and by SIGTERM",
         )
 
 
@@ -90,8 +104,9 @@ def _memory(facts: ImageFacts, environment: Environment) -> Iterator[Finding]:
     limit, wanted = str(facts.php["memoryLimit"]), environment.memory_limit_mebibytes
     if limit != f"{wanted}M":
         yield Finding(
+            "I-07",
             f"php: memory_limit is not EBBTIDE_MEMORY_LIMIT_MEBIBYTES (got {limit}, not {wanted}M), so the container's "
-            "memory limit is computed from a number PHP does not keep; take memory_limit out of later .ini files"
+            "memory limit is computed from a number PHP does not keep; take memory_limit out of later .ini files",
         )
 
 
@@ -111,9 +126,9 @@ def judge_transports(transports: Iterable[Transport], environment: Environment) 
             yield from _heartbeat(transport, environment)
         elif transport.dsn.startswith("%env("):
             yield Finding(
+                "I-11",
                 f"transport {transport.name}: its DSN is not known here (got {transport.dsn}), so consumer name and "
                 "redelivery are not checked before the container starts; build with the variable, without a password",
-                is_error=False,
             )
 
 
@@ -123,8 +138,9 @@ def _redis_consumer(transport: Transport) -> Iterator[Finding]:
     name = transport.options.get("consumer", path[2] if len(path) > 2 else "consumer")
     if "%env(MESSENGER_CONSUMER_NAME)%" not in str(name):
         yield Finding(
+            "I-08",
             f"transport {transport.name}: one Redis consumer name for all workers (got {name!r}), so a starting one "
-            "takes over what the others are handling; set the option consumer: '%env(MESSENGER_CONSUMER_NAME)%'"
+            "takes over what the others are handling; set the option consumer: '%env(MESSENGER_CONSUMER_NAME)%'",
         )
 
 
@@ -137,17 +153,18 @@ def _timeout(transport: Transport, environment: Environment, look: str | None) -
         return  # Set where the container runs: the entrypoint reads it there.
     if seconds <= longest:
         yield Finding(
+            "I-09",
             f"transport {transport.name}: redeliver_timeout is not above the longest message (got {seconds} s, longest "
-            f"{longest} s), so one that is still being handled is given to a second worker; set {longest + 30}"
+            f"{longest} s), so one that is still being handled is given to a second worker; set {longest + 30}",
         )
         return
     away = seconds + (interval or 0) / 1000
     if away > longest + REDELIVERY_SLACK_SECONDS:
         got, remedy = (f" and {look} {interval} ms", f" and {look} to 5000") if interval else ("", "")
         yield Finding(
+            "I-10",
             f"transport {transport.name}: a killed worker's message stays away for {away:g} s (redeliver_timeout "
             f"{seconds} s{got}; longest message {longest} s); set redeliver_timeout to {longest + 30}{remedy}",
-            is_error=False,
         )
 
 
@@ -158,7 +175,7 @@ def _doctrine(transport: Transport, environment: Environment) -> Iterator[Findin
         yield from _timeout(transport, environment, None)
     elif _whole(transport.options.get(look)) == 0:
         text = f"transport {transport.name}: with {look} 0 a killed worker's message waits for the next new one"
-        yield Finding(f"{text} on PostgreSQL; set {look} to 5000", is_error=False)
+        yield Finding("I-12", f"{text} on PostgreSQL; set {look} to 5000")
     else:
         yield from _timeout(transport, environment, look)
 
@@ -169,9 +186,10 @@ def _heartbeat(transport: Transport, environment: Environment) -> Iterator[Findi
     longest = environment.longest_message_seconds
     if seconds and LEAST_HEARTBEATS * seconds <= longest:
         yield Finding(
+            "I-13",
             f"transport {transport.name}: heartbeat is too short for the longest message (got {seconds} s, longest "
             f"{longest} s): the broker closes the connection and gives the message to a second worker while the first "
-            "still handles it; take heartbeat out, and let the broker find dead nodes by tcp_listen_options.keepalive"
+            "still handles it; take heartbeat out, and let the broker find dead nodes by tcp_listen_options.keepalive",
         )
 
 

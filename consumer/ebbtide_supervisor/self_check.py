@@ -27,19 +27,19 @@ def main(arguments: Sequence[str]) -> int:
     record = list(arguments[:1]) == ["--record"]
     command = arguments[1:] if record else arguments
     environment, problems = read_environment(os.environ)
-    findings = [Finding(problem) for problem in problems]
+    findings = [Finding("I-16", problem) for problem in problems]
     if environment is not None:
         if command:
-            findings += [Finding(problem) for problem in command_problems(environment, command)]
-            findings += [Finding(doubt, is_error=False) for doubt in command_doubts(environment, command)]
+            findings += [Finding("I-17", problem) for problem in command_problems(environment, command)]
+            findings += [Finding("I-18", doubt) for doubt in command_doubts(environment, command)]
         if environment.worker_kind == "symfonyMessenger":
             console = _console(command)
             if not console.is_file() and not command:
                 text = f"console: {console} does not exist (got working directory {Path.cwd()}); set WORKDIR"
-                findings.append(Finding(text))
+                findings.append(Finding("I-14", text))
             findings += _check_application(environment, command, console, record=record)
     for finding in findings:
-        print(f"self-check: {'error' if finding.is_error else 'warning'}: {finding.text}", file=sys.stderr)
+        print(f"self-check: {'error' if finding.is_error else 'warning'}: {finding}", file=sys.stderr)
     return int(any(finding.is_error for finding in findings))
 
 
@@ -54,7 +54,7 @@ def _check_application(
         if record and facts.php is not None and facts.transports:
             proof = prove(console, [transport.name for transport in facts.transports], facts.php, dict(os.environ))
             text = "fork: workers of this image boot by themselves each, and are not forked from one that has booted: "
-            findings += [Finding(text + reason, is_error=False) for reason in proof.reasons]
+            findings += [Finding("I-19", text + reason) for reason in proof.reasons]
     if opcache is not None and not any(finding.is_error for finding in findings):
         _fill_opcache(console, opcache)
     return findings

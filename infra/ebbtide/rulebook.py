@@ -8,7 +8,8 @@ from textwrap import wrap
 import ebbtide.judgement.inputs
 import ebbtide.preview.rules
 import ebbtide.settings.rules  # noqa: F401
-from ebbtide.judgement.rule import Judged, RuleText, known_rules
+from ebbtide.image.ebbtide_supervisor.rule_texts import IMAGE_RULES
+from ebbtide.judgement.rule import Judged, RuleText, known_rules, register
 
 _WIDTH = 118
 _HEAD = """\
@@ -31,6 +32,11 @@ reason (`accept`).""",
     "image": ("Images", "What the image's build and its entrypoint refuse, or warn of."),
     "input": ("Input", "Under which ids input is refused that cannot be judged at all."),
 }
+
+
+for _text in IMAGE_RULES.values():
+    # The image has a table of its own: it runs without this package.
+    register(RuleText(_text.id, "image", (_text.level,), _text.title, _text.why, _text.remedy, _text.source))
 
 
 def all_rules() -> dict[str, RuleText]:

@@ -25,6 +25,7 @@ EVERYTHING = Resource(
     depends_on=("gcp:compute/network:Network::network",),
     protect=True,
     delete_before_replace=True,
+    retain_on_delete=True,
     ignore_changes=("natIps", "region"),
     timeouts=Timeouts(create_seconds=1, update_seconds=2, delete_seconds=3),
     aliases=("old", "older"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pytest
 from ebbtide_supervisor.environment import Environment, read_environment
 from ebbtide_supervisor.image_facts import ImageFacts, Transport, resolve, resolve_transports
 from ebbtide_supervisor.image_rules import judge_image
+from ebbtide_supervisor.rule_texts import IMAGE_RULES
 from tests.consumer.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -42,6 +44,12 @@ def facts(**changes: Any) -> ImageFacts:
 
 def redis(dsn: str = "redis://redis/stream", **options: object) -> dict[str, Any]:
     return {"transports": [Transport("events", dsn, {**REDIS, **options})]}
+
+
+def test_every_rule_about_an_image_speaks_in_some_test_and_every_id_is_a_rule() -> None:
+    sources = (ROOT / "consumer" / "ebbtide_supervisor").glob("*.py")
+    spoken = {rule for file in sources for rule in re.findall(r'Finding\(\s*"(I-[0-9]{2})"', file.read_text())}
+    assert spoken == set(IMAGE_RULES)
 
 
 def test_a_sound_image_has_no_findings() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,9 @@ def texts() -> dict[str, str]:
     loaded = read_stack(STACK, ROOT)
     explanation = explain_stack(loaded)
     timeline = explanation.consumers[0].timeline
-    change = review_change(
-        read_plan(json.dumps(changed_plan())),
-        HEAD,
-        (TimelineChange("githubevents", timeline, timeline),),
-        explanation.findings,
-        ("githubevents under loads/githubevents.yaml: 95 % wait at most 3 s",),
-    )
+    what_if = ("githubevents under loads/githubevents.yaml: 95 % wait at most 3 s",)
+    judged = review_change(read_plan(json.dumps(changed_plan())), HEAD, explanation.findings, what_if)
+    change = replace(judged, timelines=(TimelineChange("githubevents", timeline, timeline),))
     refusal = SettingsError([Finding(("consumers",), "is no mapping", "write one")], "stacks/Pulumi.production.yaml")
     return {
         "review": to_json(ReviewDocument.of(change)),

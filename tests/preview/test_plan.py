@@ -6,6 +6,7 @@ import copy
 import io
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import jsonschema
@@ -149,6 +150,7 @@ def changed_plan() -> dict:
             step["detailedDiff"] = {"kubeconfig": {"kind": "update", "inputDiff": True}}
             for side in ("oldState", "newState"):
                 step[side]["inputs"]["kubeconfig"] = "[secret]"
+    plan["changeSummary"] = dict(Counter(step["op"] for step in plan["steps"]))
     return plan
 
 
