@@ -6,7 +6,7 @@
 import gc
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 
 Project = Annotated[
-    Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
+    Path | None,
     typer.Option("--project", help="Directory with Pulumi.yaml. Default: the nearest one at or above this one."),
 ]
 Stack = Annotated[str, typer.Option("--stack", "-s", help="Stack name, for example dev.")]
@@ -49,7 +49,7 @@ def root(
 def render(
     stack: Stack,
     project: Project = None,
-    out: Annotated[Optional[Path], typer.Option("--out", help="Write one file per object here.")] = None,  # noqa: UP045
+    out: Annotated[Path | None, typer.Option("--out", help="Write one file per object here.")] = None,
     format: Annotated[Literal["yaml", "json"], typer.Option("--format", help="Output format.")] = "yaml",  # noqa: A002
     *,
     resources: Annotated[
@@ -65,7 +65,7 @@ def render(
 
 @app.command(epilog="Example: ebbtide check --strict")
 def check(
-    stack: Annotated[Optional[str], typer.Option("--stack", "-s", help="Only this stack. Default: all.")] = None,  # noqa: UP045
+    stack: Annotated[str | None, typer.Option("--stack", "-s", help="Only this stack. Default: all.")] = None,
     project: Project = None,
     format: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",  # noqa: A002
     *,
@@ -94,13 +94,13 @@ def preview(
     stack: Stack,
     project: Project = None,
     base: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             "--base", metavar="GIT-REF", help="Compare with where the work tree left this branch, in process."
         ),
     ] = None,
     plan: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(
             "--plan", metavar="FILE", help="Judge the output of `pulumi preview --json`; - reads standard input."
         ),
@@ -115,14 +115,14 @@ def preview(
         Literal["text", "markdown", "json"], typer.Option("--format", help="Output format.")
     ] = "text",
     read: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--from", metavar="FILE", help="Show what --format json wrote earlier, of the same stack."),
     ] = None,
     fail_on: Annotated[
-        Optional[Literal["danger", "notJudged", "disruptive", "scaling", "info"]],  # noqa: UP045
+        Literal["danger", "notJudged", "disruptive", "scaling", "info"] | None,
         typer.Option("--fail-on", help="Exit with 3 if a risk is at this level or above."),
     ] = None,
-    out: Annotated[Optional[Path], typer.Option("--out", help="Write to this file instead.")] = None,  # noqa: UP045
+    out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead.")] = None,
 ) -> None:
     """Show what a stack deploys or, with --base or --plan, what a change does to running consumers."""
     from ebbtide.cli.preview import run
@@ -151,25 +151,25 @@ def simulate(
     stack: Annotated[str, typer.Option("--stack", "-s", help="Stack name, for example production.")] = "",
     project: Project = None,
     consumer: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--consumer", help="Which consumer, if the stack has several."),
     ] = None,
     load: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--load", help="A profile, a trace, .csv or .jsonl. Default: loads/<consumer>.yaml."),
     ] = None,
     durations: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--durations", help="'p50=2s,p95=30s,max=200s', or a file of samples."),
     ] = None,
     signal: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option(
             "--signal", metavar="METRIC=SIGNAL", help="What an external metric measures: backlog or backlogAndInFlight."
         ),
     ] = None,
     measured: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option(
             "--measured", metavar="NAME=VALUE", help="What you measured, in place of a default, as bootSeconds=12."
         ),
@@ -178,28 +178,28 @@ def simulate(
         int, typer.Option("--seeds", min=1, max=1000, help="Runs of a drawn load; several give a range.")
     ] = 1,
     set_: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Compare with another setting, for example maxReplicas=9."),
     ] = None,
     base: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--base", metavar="GIT-REF", help="Compare with the settings at this commit."),
     ] = None,
     why: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--why", metavar="HH:MM", help="Tell what the autoscaler saw and decided in this minute."),
     ] = None,
     sweep: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--sweep", metavar="PATH=A..B", help="Try every value, for example maxReplicas=2..20."),
     ] = None,
     goal: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--goal", help="Find the cheapest that meets it: 'p95 < 60s', 'backlog < 1000'."),
     ] = None,
     format: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",  # noqa: A002
     report: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--report", metavar="FILE", help="Also write a page with charts (.html), or a picture (.png)."),
     ] = None,
 ) -> None:
@@ -241,7 +241,7 @@ def simulate_convert(
     source: Annotated[Path, typer.Argument(help="A profile, .csv or .jsonl.")],
     target: Annotated[Path, typer.Argument(help="The trace to write.")],
     durations: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--durations", help="'p50=2s,p95=30s,max=200s', or a file of samples."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="For what is drawn.")] = 1,
@@ -266,11 +266,11 @@ def rehearse(
     stack: Annotated[str, typer.Option("--stack", "-s", help="Stack name.")] = "local",
     project: Project = None,
     consumer: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--consumer", help="Which consumer, if the stack has several."),
     ] = None,
     context: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--context", help="Context of the kubeconfig; needed for a cluster that is not on this machine."),
     ] = None,
     namespace: Annotated[
@@ -283,7 +283,7 @@ def rehearse(
         ),
     ] = "redis",
     image: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--image", help="Image of the consumer. Default: the stack's."),
     ] = None,
     broker_image: Annotated[
@@ -295,7 +295,7 @@ def rehearse(
     ] = "full",
     messages: Annotated[int, typer.Option("--messages", min=0, help="Send at least so many.")] = 0,
     set_: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Another setting of the consumer, as worker.processes=8."),
     ] = None,
     setup_command: Annotated[
@@ -306,7 +306,7 @@ def rehearse(
     ] = "php bin/console app:send-events",
     format: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",  # noqa: A002
     report: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--report", metavar="FILE", help="Also write a page with charts."),
     ] = None,
     *,
@@ -347,7 +347,7 @@ def rehearse(
 
 @app.command(epilog="Examples: ebbtide rules; ebbtide rules V-21")
 def rules(
-    id: Annotated[Optional[str], typer.Argument(metavar="[ID]", help="Only this one, with its reason.")] = None,  # noqa: A002, UP045
+    id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Only this one, with its reason.")] = None,  # noqa: A002
     format: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",  # noqa: A002
 ) -> None:
     """List what ebbtide judges, or explain one rule: why it is there, what to do, and where it is known from."""
