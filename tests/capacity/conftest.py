@@ -21,9 +21,9 @@ from ebbtide.settings.models.stack import StackSettings
 MICROSECONDS = 1_000_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def compiler() -> None:
-    """A C compiler for the kernel, also on a machine that has none."""
+    """A C compiler for the kernel, which half of these tests run, also on a machine that has none."""
     os.environ["CC"] = str(c_compiler())
 
 

@@ -19,7 +19,6 @@ from ebbtide.capacity.simulation import simulate
 from ebbtide.capacity.workers import SLOT_BITS, Workers
 
 _SECOND = 1_000_000
-pytestmark = pytest.mark.usefixtures("compiler")
 
 
 def _plain(

@@ -209,7 +209,6 @@ def test_an_interrupt_while_processes_begin_leaves_none_behind(profile, monkeypa
         ("accelerated", 0, AcceleratedKernel),
     ],
 )
-@pytest.mark.usefixtures("compiler")
 def test_the_compiled_kernel_is_taken_where_it_pays_or_is_asked_for(tmp_path, monkeypatch, wish, size, kernel):
     monkeypatch.setenv("EBBTIDE_KERNEL", wish)
     file = tmp_path / "a.trace"
@@ -233,7 +232,7 @@ def _large(directory):
     return directory / "a.trace"
 
 
-def test_the_kernel_is_compiled_once_a_machine(tmp_path, monkeypatch, compiler, nothing_compiled):
+def test_the_kernel_is_compiled_once_a_machine(tmp_path, monkeypatch, nothing_compiled):
     assert type(choose_kernel(_large(tmp_path))) is AcceleratedKernel
     accelerator._load.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path))

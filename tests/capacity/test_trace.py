@@ -14,7 +14,6 @@ from ebbtide.capacity.accelerator import AcceleratedKernel
 from ebbtide.capacity.kernel import PureKernel
 from ebbtide.capacity.trace import LONGEST_LOAD_US, LONGEST_MESSAGE_US, MAGIC, TraceError, read_trace
 
-pytestmark = pytest.mark.usefixtures("compiler")
 _NUMBERS = st.one_of(
     st.integers(-(2**63), 2**63 - 1),
     st.integers(-2, 2),
