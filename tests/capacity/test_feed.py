@@ -20,8 +20,6 @@ from ebbtide.capacity.signals import Metrics
 from ebbtide.capacity.simulation import simulate
 from ebbtide.capacity.trace import Chunk
 
-pytestmark = pytest.mark.usefixtures("compiler")
-
 CPU = Metric("Resource", "Utilization", 60, "cpu")
 # A worker that computes: a whole core while it handles a message, and none in between.
 COMPUTING = Scenario(

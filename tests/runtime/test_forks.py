@@ -249,10 +249,9 @@ def sockets_of(pid: int, port: int) -> set[str]:
 def connections_at_the_server(scene: Scene) -> int:
     broker = scene.broker
     if broker.name == "redis":
-        lines = broker.command("CLIENT", "LIST").splitlines()  # type: ignore[attr-defined]
-        return sum("cmd=x" in line for line in lines)
+        return sum("cmd=x" in line for line in broker.ask("redis-cli -p $PORT client list").splitlines())
     query = "SELECT count(*) FROM pg_stat_activity WHERE client_port IS NOT NULL AND pid <> pg_backend_pid()"
-    return int(broker.query(query))  # type: ignore[attr-defined]
+    return int(broker.ask(f'psql -qAtX -h 127.0.0.1 -p $PORT -U ebbtide -d postgres -c "{query}"'))
 
 
 # Applications that are not as they should be

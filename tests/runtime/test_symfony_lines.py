@@ -78,7 +78,7 @@ def test_a_drain_loses_nothing_on_every_line_of_symfony(
 
 
 # From 6.3 on Symfony handles signals before it has a worker that it could stop, and forgets the ones that come then.
-# This makes those milliseconds a second long, as a slow name server or a service that connects would.
+# This makes those milliseconds seconds long, as a slow name server or a service that connects would.
 SLOW_BOOT = """<?php
 namespace App;
 use Symfony\\Component\\Console\\ConsoleEvents;
@@ -86,7 +86,7 @@ use Symfony\\Component\\EventDispatcher\\EventSubscriberInterface;
 final class SlowBoot implements EventSubscriberInterface
 {
     public static function getSubscribedEvents(): array { return [ConsoleEvents::COMMAND => 'wait']; }
-    public function wait(): void { for ($end = hrtime(true) + 1.5e9; hrtime(true) < $end;) { usleep(1000); } }
+    public function wait(): void { for ($end = hrtime(true) + 2.5e9; hrtime(true) < $end;) { usleep(1000); } }
 }
 """
 

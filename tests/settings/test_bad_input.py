@@ -341,7 +341,7 @@ FILE_CASES = [
     ),
     ("not a number", "config:\n  a: .nan\n", "line 2, column 6: is not YAML: .nan is no number"),
     ("secure", "config:\n  ebbtide:consumers: {a: {environment: {A: {secure: AAAB}}}}\n", "settings hold no secrets"),
-    ("environments of the service", "environment: [shared]\nconfig: {}\n", "Pulumi's service only"),
+    ("environments of the service", "environment: {values: {a: b}}\nconfig: {}\n", "Pulumi's service only"),
     ("an anchor inside itself", "config: &a {x: *a}\n", "line 1, column 9: is not YAML: this anchor contains itself"),
     ("aliases of aliases", BOMB, "aliases make more than 1,000,000 values of this"),
     ("defaults in a stack", "config:\n  ebbtide:defaults: {}\n", "would replace the shared defaults"),

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.findings import Finding, Level, SettingsError
 from ebbtide.judgement.findings import Path as SettingsPath
 from ebbtide.settings.loading.merge import Sources, merge, record_sources, source_of
 from ebbtide.settings.loading.yaml import read_yaml
@@ -44,6 +44,8 @@ class LoadedStack:
     """By path, as written in the file: `("consumers", "githubevents", "image")`."""
     raw: Mapping[str, Any]
     """The merged values before validation; what is not in it is a default of the model."""
+    notes: tuple[Finding, ...] = ()
+    """What a reader of these settings should know of where they come from."""
 
 
 def load_stack(name: str, root: Path) -> StackSettings:
@@ -67,7 +69,22 @@ def read_stack(name: str, root: Path) -> LoadedStack:
     # As the engine does it: a stack's value replaces the project's whole value of the same key.
     config = {**shared, **own}
     labels = {key: shown_as if key in own else PROJECT_FILE for key in config}
-    return _build(name, config, labels, shown_as)
+    return replace(_build(name, config, labels, shown_as), notes=tuple(_imports(stack, shown_as)))
+
+
+def _imports(stack: Mapping[str, Any], file: str) -> Iterator[Finding]:
+    """An environment of Pulumi's service may bring the login alone, and may bring settings: nobody can see it here."""
+    names = stack.get("environment")
+    if isinstance(names, list) and names:
+        listed = ", ".join(map(str, names))
+        yield Finding(
+            ("environment",),
+            f"imports {listed} from Pulumi's service: what these set is not seen here, only by `pulumi preview`",
+            "keep to logins there, and write settings under config:",
+            Level.INFO,
+            "E-03",
+            file,
+        )
 
 
 def load_from_engine(name: str, config: Mapping[str, Any], root: Path | None = None) -> StackSettings:
@@ -233,7 +250,8 @@ def _refuse_what_cannot_work(stack: Mapping[str, Any], file: str) -> None:
     """What one of the two ways of running would read differently, or not at all."""
     config = _mapping(stack.get("config"), file, "config")
     found = []
-    if "environment" in stack:
+    if isinstance(stack.get("environment"), Mapping):
+        # Values of its own, resolved only by the service. A list only names others (`_imports`).
         found.append(
             Finding(
                 ("environment",),

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ebbtide.settings.models.base import SettingsModel
-from ebbtide.settings.values.units import Seconds
+from ebbtide.settings.values.units import Count, Seconds
 
 
 class TransportSettings(SettingsModel):
@@ -26,6 +26,11 @@ class TransportSettings(SettingsModel):
     @abstractmethod
     def redelivery_seconds(self) -> int:
         """The longest wait before the first message of a killed worker is handled again, in seconds."""
+
+    @property
+    def messages_taken(self) -> int:
+        """How many messages one worker process takes from the broker at once, and handles one after the other."""
+        return 1
 
     @property
     def recovers(self) -> bool:
@@ -101,6 +106,14 @@ class SqsTransport(TransportSettings):
     """Amazon SQS."""
     visibility_timeout: Seconds = 30
     """The queue's visibility timeout (AWS's default is 30 s)."""
+    buffer_size: Count = Field(default=9, ge=1, le=10)
+    """`buffer_size` of the transport: how many messages a worker takes at once. The timeout runs for all of them while
+    it handles the first; Symfony's default is 9."""
+
+    @property
+    def messages_taken(self) -> int:
+        """The buffer's size."""
+        return self.buffer_size
 
     @property
     def redelivery_seconds(self) -> int:

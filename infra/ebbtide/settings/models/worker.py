@@ -113,8 +113,8 @@ class SymfonyMessengerWorker(WorkerSettings):
     """How a process comes to be: it boots by itself (`exec`), or it is forked from one that has booted (`fork`), which
     takes an eighth of the memory and a fifth of the CPU of the start. Where the image's build has found something in
     the boot that processes must not share, the image boots each by itself all the same, and its log says why."""
-    receivers: Annotated[tuple[Word, ...], Field(min_length=1)]
-    """Names of the transports to consume, by priority."""
+    receivers: tuple[Word, ...]
+    """Names of the transports to consume, by priority; none where `arguments` has `--all`."""
     message_limit: Count | None = Field(default=None, ge=1)
     """A process ends, and is started anew, after this many messages (`--limit`)."""
     time_limit: Seconds | None = Field(default=3600, ge=1, le=7 * 24 * 3600)

@@ -7,12 +7,25 @@ from dataclasses import dataclass
 
 from ebbtide.judgement.accept import accept
 from ebbtide.judgement.findings import Finding, Level, Path
-from ebbtide.judgement.rule import rule, rules_on, run_rules
+from ebbtide.judgement.rule import RuleText, register, rule, rules_on, run_rules
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.declare import consumers_of
 
 _ORDER = list(Level)
+
+# Found by who reads the files (loading/loader), which no model shows.
+register(
+    RuleText(
+        "E-03",
+        "settings",
+        (Level.INFO,),
+        "A stack imports no environment of Pulumi's service.",
+        "What it sets is not seen in process, nor in a preview without a login.",
+        "Keep to logins there, and write settings under config:.",
+        "Pulumi ESC.",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level
@@ -13,6 +14,7 @@ from ebbtide.settings.values.units import format_cpu, format_duration, format_me
 
 # Names of objects that a namespace holds anyway.
 _RESERVED_NAMES = frozenset({"default", "default-deny"})
+_GO_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? [-+]\d{4} \S+")
 _LONGEST_DRAIN_SECONDS = 7 * 24 * 3600
 # The options that settings own, and the setting of each.
 _OWNED_OPTIONS = {
@@ -129,6 +131,42 @@ def check_memory_request(consumer: ConsumerSettings) -> Iterator[Finding]:
 
 
 @consumer_rule(
+    "V-28b",
+    Level.WARNING,
+    remedy="Leave the limit out, or measure what all processes use at once.",
+    source="On cgroup v2 one process over the limit has the whole container killed (Kubernetes 1.28 and later).",
+)
+def check_memory_limit(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """The memory limit holds every process at its own limit. Below it the kernel can kill the pod with every message
+    in flight before a process ends by itself."""
+    limit, derived = consumer.resources.memory.limit, consumer.derived_memory_limit_bytes
+    if limit is not None and limit < derived:
+        yield Finding(
+            ("resources", "memory", "limit"),
+            f"{format_memory(limit)} is less than {consumer.worker.processes} processes at their own limit "
+            f"({format_memory(derived)}): the kernel may kill the pod with every message in flight",
+            f"leave it out, or write at least {format_memory(derived)}",
+        )
+
+
+@consumer_rule(
+    "N-04",
+    Level.WARNING,
+    remedy="Name the networks that the workers need.",
+    source="Kubernetes, network policies: an address block of everything is no policy.",
+)
+def check_egress_everywhere(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """A consumer may not reach everything."""
+    for index, rule in enumerate(consumer.network.egress):
+        if rule.cidr in {"0.0.0.0/0", "::/0"}:
+            yield Finding(
+                ("network", "egress", index, "cidr"),
+                f"lets the workers reach every address (got {rule.cidr!r})",
+                "name the networks they need, for example 10.20.0.0/24",
+            )
+
+
+@consumer_rule(
     "V-24",
     Level.ERROR,
     remedy="Write drain: signal, or set timeLimit.",
@@ -218,6 +256,23 @@ def check_environment(consumer: ConsumerSettings) -> Iterator[Finding]:
             "is given by secretEnvironment as well",
             "keep one of the two",
         )
+
+
+@consumer_rule(
+    "E-02",
+    Level.ERROR,
+    remedy="Write the value in quotes, as it should arrive.",
+    source="Go's time.Time.String, by which the engine hands on what YAML reads as a time.",
+)
+def check_times(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """A variable is text. A bare date is a time to YAML, and reaches the pod as Go prints one."""
+    for name, value in consumer.environment.items():
+        if _GO_TIME.fullmatch(value):
+            yield Finding(
+                ("environment", name),
+                f"is a time to YAML, and would reach the pod as {value!r}",
+                f'write it in quotes, for example "{value.partition(" ")[0]}"',
+            )
 
 
 @consumer_rule(

@@ -10,6 +10,7 @@ from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
 from ebbtide.settings.models.transport import RedisTransport
+from ebbtide.settings.models.worker import SymfonyMessengerWorker
 from ebbtide.settings.rules.declare import consumer_rule
 from ebbtide.settings.values.units import format_duration
 
@@ -31,7 +32,16 @@ def check_redelivered_while_handled(consumer: ConsumerSettings) -> Iterator[Find
     if transport is None:
         return
     needed, given = consumer.shutdown.longest_message + FINISH_ALLOWANCE_SECONDS, transport.unacknowledged_seconds
-    if given < needed:
+    taken = transport.messages_taken if isinstance(consumer.worker, SymfonyMessengerWorker) else 1
+    if taken > 1 and given < needed * taken:
+        for_all = format_duration(needed * taken)
+        yield Finding(
+            ("transport", to_camel(transport.unacknowledged_setting)),
+            f"{format_duration(given)} runs for the {taken} messages that a worker takes at once, and they may take "
+            f"{for_all} one after the other, so a message would be handled twice at once",
+            f"set buffer_size: 1 in the transport's options and bufferSize: 1 here, or {for_all} in both places",
+        )
+    elif given < needed:
         yield Finding(
             ("transport", to_camel(transport.unacknowledged_setting)),
             f"{format_duration(given)} is shorter than the longest message and its acknowledgement "
@@ -127,4 +137,65 @@ def check_recovery_in_time(consumer: ConsumerSettings) -> Iterator[Finding]:
             ("transport", "recover"),
             "claims messages that are pending for longer than the shutdown budget, and that is more than a day here",
             "leave it out, and let the transport's own redeliver_timeout work",
+        )
+
+
+@consumer_rule(
+    "V-36",
+    Level.WARNING,
+    remedy="Write minReplicas: 1, or let the application delay and retry nothing.",
+    source="symfony/redis-messenger: delayed messages lie in a sorted set, which `get` of a running consumer moves.",
+)
+def check_delayed_at_zero(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """Delayed messages and retries do not need a consumer to come due. On Redis only a running one moves them into
+    the stream, and at zero pods nobody is there: the queue looks empty and stays so."""
+    to_zero = consumer.autoscaling.min_replicas == 0 and consumer.autoscaling.stated_replicas is None
+    if (
+        to_zero
+        and isinstance(consumer.transport, RedisTransport)
+        and isinstance(consumer.worker, SymfonyMessengerWorker)
+    ):
+        yield Finding(
+            ("autoscaling", "minReplicas"),
+            "is 0, and on Redis retries and delayed messages wait for a running consumer: at zero they never come due",
+            "write 1, or let the application delay and retry nothing",
+        )
+
+
+@consumer_rule(
+    "V-39",
+    Level.WARNING,
+    remedy="Give the schedule a lock, or consume it in a consumer of its own with one process and one pod.",
+    source="Symfony, Scheduler: each worker generates the messages of a schedule unless it has a lock.",
+)
+def check_schedules(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """A schedule is generated once. Each worker that consumes a Scheduler receiver generates all of it."""
+    worker = consumer.worker
+    if not isinstance(worker, SymfonyMessengerWorker):
+        return
+    least, most = (
+        worker.processes * pods for pods in (consumer.autoscaling.min_replicas, consumer.autoscaling.max_replicas)
+    )
+    for index, receiver in enumerate(worker.receivers):
+        if receiver.startswith("scheduler_") and most > 1:
+            times = f"{most}" if least == most else f"{least} to {most}"
+            yield Finding(
+                ("worker", "receivers", index),
+                f"is a schedule, and each of the workers generates it: {times} times here, unless it has a lock",
+                "give the schedule a lock, or consume it in a consumer of its own with one process and one pod",
+            )
+
+
+@consumer_rule(
+    "V-45",
+    Level.ERROR,
+    remedy="Name at least one receiver, or write --all under arguments.",
+    source="messenger:consume asks for receivers, or takes all with --all (from Symfony 7.1).",
+)
+def check_receivers(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """A worker consumes something."""
+    worker = consumer.worker
+    if isinstance(worker, SymfonyMessengerWorker) and not worker.receivers and "--all" not in worker.arguments:
+        yield Finding(
+            ("worker", "receivers"), "has 0 entries", "write at least 1, or --all under arguments for every receiver"
         )

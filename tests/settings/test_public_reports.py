@@ -1,0 +1,94 @@
+"""Settings that passed, and what they did: each from a public report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from tests.settings.conftest import CONSUMER
+
+from ebbtide.judgement.findings import Level
+from ebbtide.settings.loading.loader import read_stack
+from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.rules.check import check_stack
+
+SQS = {"kind": "sqs", "visibilityTimeout": "70s"}
+EXTERNAL = {"kind": "external", "metric": "backlog", "targetAverageValue": 30}
+TO_ZERO = {"kind": "hpa", "minReplicas": 0, "maxReplicas": 5, "metrics": [EXTERNAL]}
+
+
+def check(**changes: Any) -> dict[str, Any]:
+    cluster = {"kind": "existing", "kubernetesVersion": "1.37"}
+    stack = {"name": "dev", "cluster": cluster, "consumers": {"jobs": {**CONSUMER, **changes}}}
+    return {finding.rule: finding for finding in check_stack(StackSettings.model_validate(stack))}
+
+
+def worker(**changes: Any) -> dict[str, Any]:
+    return {**CONSUMER["worker"], **changes}
+
+
+def test_a_visibility_timeout_runs_for_every_message_that_a_worker_takes_at_once():
+    with pytest.raises(ValidationError, match=r"9 messages that a worker takes at once.*10m30s"):
+        check(transport=SQS, shutdown={"longestMessage": "60s"})
+    assert check(transport={**SQS, "bufferSize": 1}, shutdown={"longestMessage": "60s"})
+    assert check(transport={**SQS, "visibilityTimeout": "11m"}, shutdown={"longestMessage": "60s"})
+
+
+def test_another_program_takes_as_many_as_it_likes_and_is_not_judged_by_symfonys_buffer():
+    command = {"kind": "command", "command": ["/app/worker"]}
+    assert check(transport=SQS, shutdown={"longestMessage": "60s"}, worker=command)
+
+
+def test_a_schedule_in_many_workers_is_generated_by_each():
+    many = worker(receivers=["async", "scheduler_packages"], processes=20)
+    finding = check(worker=many, autoscaling={**TO_ZERO, "minReplicas": 2, "maxReplicas": 6})["V-39"]
+    assert "40 to 120 times" in finding.message
+    assert finding.path[-1] == 1
+    alone = worker(receivers=["scheduler_packages"], processes=1)
+    assert "V-39" not in check(worker=alone, autoscaling={"kind": "fixed", "replicas": 1})
+
+
+def test_at_zero_pods_nobody_moves_what_redis_delays():
+    redis = {"kind": "redis", "redeliverTimeout": "90s", "claimInterval": "5s"}
+    assert check(autoscaling=TO_ZERO, transport=redis)["V-36"].level is Level.WARNING
+    assert "V-36" not in check(autoscaling={**TO_ZERO, "minReplicas": 1}, transport=redis)
+    assert "V-36" not in check(autoscaling=TO_ZERO, transport={"kind": "rabbitmq"})
+
+
+def test_a_memory_limit_below_what_all_processes_may_use_is_said():
+    little = check(worker=worker(processes=70, memoryLimit="150M"), resources={"memory": {"limit": "8960Mi"}})
+    assert "kill the pod with every message in flight" in little["V-28b"].message
+    assert "V-28b" not in check()
+
+
+@pytest.mark.parametrize("cidr", ["0.0.0.0/0", "::/0"])
+def test_egress_to_everything_is_said(cidr):
+    assert check(network={"egress": [{"cidr": cidr, "ports": [6379]}]})["N-04"].path[-1] == "cidr"
+
+
+def test_every_receiver_can_be_consumed():
+    assert check(worker=worker(receivers=[], arguments=["--all"]))
+    with pytest.raises(ValidationError, match="has 0 entries"):
+        check(worker=worker(receivers=[]))
+
+
+@pytest.mark.parametrize("value", ["2026-11-28 00:00:00 +0000 UTC", "2026-11-28 12:00:00.5 -0700 -0700"])
+def test_a_bare_date_does_not_reach_a_pod_as_go_prints_it(value):
+    with pytest.raises(ValidationError, match="write it in quotes"):
+        check(environment={"RELEASE": value})
+    assert check(environment={"RELEASE": "2026-11-28", "NOTE": "since 2026-11-28 00:00:00 +0000 UTC"})
+
+
+def test_an_imported_environment_is_a_note_and_values_of_its_own_are_refused(tmp_path: Path):
+    stack = tmp_path / "Pulumi.dev.yaml"
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\n")
+    config = "config:\n  ebbtide:cluster: {kind: gkeAutopilot}\n  gcp:project: acme-dev\n  gcp:region: europe-west1\n"
+    stack.write_text(f"environment:\n  - shop/google-login\n{config}")
+    (note,) = read_stack("dev", tmp_path).notes
+    assert (note.rule, note.level, note.source) == ("E-03", Level.INFO, "Pulumi.dev.yaml")
+    assert "shop/google-login" in note.message
+    stack.write_text(f"environment:\n  values: {{a: b}}\n{config}")
+    with pytest.raises(ValueError, match="environment"):
+        read_stack("dev", tmp_path)
