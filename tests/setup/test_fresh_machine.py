@@ -54,7 +54,7 @@ def test_after_ctrl_c_at_five_moments_of_the_first_set_up_the_command_works(clon
 
 
 def test_without_a_network_it_is_one_line_and_with_one_it_is_finished(clone):
-    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0"}
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "1"}
     broken = subprocess.run(
         ["scripts/setup"], cwd=clone, env={**os.environ, **nowhere}, capture_output=True, text=True, check=False
     )
