@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.findings import SettingsError, refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def resolve(ref: str, root: Path) -> str:
     if done.returncode != 0:
         if _git(root, "rev-parse", "--show-toplevel").returncode != 0:
             message = "needs a git repository, and this is none"
-            raise SettingsError([Finding(("--base",), message, "run git init, or leave --base out", rule="base")])
+            raise refused("base", message, "run git init, or leave --base out", ("--base",))
         name = ref.removeprefix("origin/")
         raise _refusal(
             root, f"is no commit here (got {ref!r})", f"fetch it first (git fetch origin {name}), or name another"
@@ -59,7 +59,7 @@ def resolve(ref: str, root: Path) -> str:
 def _refusal(root: Path, message: str, remedy: str) -> SettingsError:
     if _git(root, "rev-parse", "--is-shallow-repository").stdout.strip() == "true":
         remedy = "this clone is shallow: fetch more of it (git fetch --unshallow; in a workflow fetch-depth: 0)"
-    return SettingsError([Finding(("--base",), message, remedy, rule="base")])
+    return refused("base", message, remedy, ("--base",))
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def checked_out(commit: str, root: Path) -> Iterator[Path]:
         done = _git(root, "worktree", "add", "--detach", "--quiet", str(tree), commit)
         if done.returncode != 0:
             message = f"cannot be checked out: {done.stderr.strip()}"
-            raise SettingsError([Finding(("--base",), message, "", rule="base")])
+            raise refused("base", message, "", ("--base",))
         try:
             yield tree / prefix
         finally:

@@ -85,6 +85,10 @@ def test_every_id_that_can_be_printed_is_a_rule():
         for _, call in calls()
         for keyword in call.keywords
         if keyword.arg == "rule" and isinstance(keyword.value, ast.Constant)
+    } | {
+        str(call.args[0].value)
+        for _, call in calls()
+        if isinstance(call.func, ast.Name) and call.func.id == "refused" and isinstance(call.args[0], ast.Constant)
     }
     assert spoken >= {"project", "yaml", "base", "plan"}
     assert spoken - set(all_rules()) == set()

@@ -6,7 +6,7 @@ from functools import singledispatch
 
 from ebbtide.capacity.hpa import HpaSpec
 from ebbtide.capacity.hpa.manifest import read_manifest
-from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.findings import refused
 from ebbtide.kubernetes.versions import NEWEST_KNOWN_MINOR, OLDEST_KNOWN_MINOR
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
 from ebbtide.settings.models.autoscaling import AutoscalingSettings, FixedReplicas, HpaSettings
@@ -26,7 +26,7 @@ def read_autoscaler(
     """
     message = f"of kind {scaling.kind} cannot be simulated: nobody has told the simulator what it does"
     remedy = "simulate with --set autoscaling.kind=fixed and a number of pods, or with an HPA in its place"
-    raise SettingsError([Finding(("consumers", consumer.name, "autoscaling"), message, remedy, rule="load")])
+    raise refused("load", message, remedy, ("consumers", consumer.name, "autoscaling"))
 
 
 @read_autoscaler.register

@@ -14,7 +14,7 @@ from ebbtide.settings.models.autoscaling import ExternalMetric, ObjectMetric, Po
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.node_capacity import allocatable
 from ebbtide.settings.models.stack import StackSettings
-from ebbtide.settings.values.units import format_duration
+from ebbtide.settings.values.units import format_duration, plural
 
 Source = Literal["settings", "load", "measured", "default"]
 
@@ -129,7 +129,7 @@ def _autoscaler_assumptions(scenario: Scenario, measured: Measured) -> list[Assu
 
 
 def _beginning(scenario: Scenario) -> str:
-    pods = f"{scenario.start_replicas} pod{'' if scenario.start_replicas == 1 else 's'}"
+    pods = plural(scenario.start_replicas, "pod")
     if not scenario.warm_up_seconds:
         return pods
     warm_up, least = (format_duration(round(times * scenario.warm_up_seconds)) for times in (1, 4))

@@ -21,8 +21,9 @@ from ebbtide.capacity.profile import DurationSource, LoadProfile
 from ebbtide.capacity.simulation import simulate
 from ebbtide.capacity.summary import Summary, summarize
 from ebbtide.capacity.trace import Chunk, IsSound
-from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.findings import Finding, SettingsError, refused
 from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.values.units import plural
 
 _Key = TypeVar("_Key")
 # A million messages of a binary trace: a second in Python.
@@ -97,7 +98,7 @@ class Run:
         except SettingsError:
             raise
         except ValueError as error:
-            raise SettingsError([Finding(("consumers", self.consumer), str(error), rule="simulate")]) from None
+            raise refused("simulate", str(error), "", ("consumers", self.consumer)) from None
 
     def summarize(self, result: Result) -> Summary:
         """The figures of a result of this run."""
@@ -139,7 +140,7 @@ def _choose_kernel(load: Path) -> tuple[Kernel, str]:
 
 
 def _refuse_kernel(message: str, remedy: str) -> SettingsError:
-    return SettingsError([Finding(("EBBTIDE_KERNEL",), message, remedy, rule="simulate")])
+    return refused("simulate", message, remedy, ("EBBTIDE_KERNEL",))
 
 
 def run_all(runs: Mapping[_Key, Run], processes: int | None = None) -> Iterator[tuple[_Key, Summary]]:
@@ -169,7 +170,7 @@ def run_all(runs: Mapping[_Key, Run], processes: int | None = None) -> Iterator[
         if not isinstance(error, BrokenProcessPool):
             raise
         message = "a run was killed by the system, most often for want of memory"
-        raise SettingsError([Finding((), message, "make room, or shorten the load", rule="simulate")]) from None
+        raise refused("simulate", message, "make room, or shorten the load") from None
     pool.shutdown()
 
 
@@ -222,7 +223,7 @@ def explain_minute(result: Result, seconds: int) -> Sequence[str]:
         if seconds <= row.seconds < seconds + 60:
             hours, rest = divmod(row.seconds, 3600)
             clock = f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
-            pods = f"{row.replicas} pod{'' if row.replicas == 1 else 's'}, {row.draining} draining"
+            pods = f"{plural(row.replicas, 'pod')}, {row.draining} draining"
             state = f"{pods}, {row.waiting} messages waiting, {row.in_flight} in flight"
             lines.append(f"{clock}  {state}: {row.reason}")
     return lines
@@ -235,6 +236,6 @@ def simulate_consumer(stack: StackSettings, consumer: str, load: Path, seed: int
     """
     if consumer not in stack.consumers:
         message, remedy = f"is not a consumer of stack {stack.name}", f"use one of {', '.join(stack.consumers)}"
-        raise SettingsError([Finding(("consumers", consumer), message, remedy, rule="simulate")])
+        raise refused("simulate", message, remedy, ("consumers", consumer))
     run = Run(stack, consumer, LoadSource(load), seed)
     return run.summarize(run.result())

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ebbtide.capacity.summary import Summary
-from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.findings import SettingsError, refused
 from ebbtide.settings.values.units import parse_duration
 
 _MOST_VALUES = 1000
@@ -133,4 +133,4 @@ def what_binds(entry: Tried, goal: Goal) -> str:
 
 
 def _refuse(option: str, message: str, remedy: str) -> SettingsError:
-    return SettingsError([Finding((option,), message, remedy, rule="simulate")])
+    return refused("simulate", message, remedy, (option,))

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from ebbtide.cli.output import BAD_INPUT, print_findings, project_root
-from ebbtide.judgement.findings import Finding, Level, SettingsError
+from ebbtide.judgement.findings import Finding, Level, SettingsError, refused
 from ebbtide.settings.loading.loader import read_stack, stack_file, stack_names
 from ebbtide.settings.loading.merge import source_of
 from ebbtide.settings.rules.check import check_stack
@@ -20,7 +20,7 @@ def run(stack: str | None, project: Path | None, format: str, *, strict: bool) -
     names = stack_names(root) if stack is None else [stack]
     if not names:
         remedy = f"write its first one, {stack_file('dev', root)}"
-        raise SettingsError([Finding((), f"there is no stack in the project {root}", remedy, rule="project")])
+        raise refused("project", f"there is no stack in the project {root}", remedy)
     results = {name: _findings(name, root) for name in names}
     if format == "json":
         from ebbtide.documents.check import CheckDocument

@@ -16,7 +16,7 @@ from ebbtide.capacity.profile import Durations, DurationSource
 from ebbtide.capacity.runs import Run
 from ebbtide.capacity.samples import read_samples
 from ebbtide.capacity.what_if import load_profile
-from ebbtide.judgement.findings import Finding, SettingsError, parse_path
+from ebbtide.judgement.findings import Finding, SettingsError, parse_path, refused
 from ebbtide.judgement.findings import Path as SettingsPath
 from ebbtide.settings.loading.errors import findings_of
 from ebbtide.settings.loading.loader import LoadedStack, read_stack, with_values
@@ -219,4 +219,4 @@ def _within(option: str, findings: list[Finding]) -> SettingsError:
 
 def refusal(option: str, message: str, remedy: str) -> SettingsError:
     """An option that cannot be used."""
-    return SettingsError([Finding((option,), message, remedy, rule="simulate")])
+    return refused("simulate", message, remedy, (option,))

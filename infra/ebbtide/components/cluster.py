@@ -8,7 +8,7 @@ import pulumi
 
 from ebbtide.components.image_repository import ImageRepository
 from ebbtide.components.register import Registered, register, resolve
-from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.findings import refused
 from ebbtide.manifests.google import names
 from ebbtide.manifests.google.cluster import build_gke_cluster, gke_cluster_key
 from ebbtide.manifests.provider import EXISTING_CLUSTER, build_existing_cluster, build_provider, connection
@@ -80,9 +80,7 @@ class ExistingCluster(pulumi.ComponentResource):
         self.settings = args["settings"]
         if not isinstance(self.settings.cluster, ExistingClusterSettings):
             message = f"makes a cluster in stack {self.settings.name}"
-            raise SettingsError(
-                [Finding(("cluster", "kind"), message, "use GkeCluster, or kind: existing", rule="wiring")]
-            )
+            raise refused("wiring", message, "use GkeCluster, or kind: existing", ("cluster", "kind"))
         self.plan = args.get("plan") or build_existing_cluster(name)
         super().__init__(EXISTING_CLUSTER, name, None, opts)
         self.resources = {}

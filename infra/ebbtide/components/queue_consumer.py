@@ -10,7 +10,7 @@ import pulumi
 
 from ebbtide.components.consumer_namespace import ConsumerNamespace
 from ebbtide.components.register import Registered, register
-from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.findings import SettingsError, refused
 from ebbtide.manifests.resource import Component, Resource
 from ebbtide.manifests.workload import DEPLOYMENT, QUEUE_CONSUMER, build_queue_consumer
 from ebbtide.settings.models.consumer import ConsumerSettings
@@ -74,7 +74,7 @@ class _ConsumerAutoscaler(pulumi.ComponentResource):
 
 
 def _wrong(consumer: str, message: str, remedy: str) -> SettingsError:
-    return SettingsError([Finding(("consumers", consumer), message, remedy, rule="wiring")])
+    return refused("wiring", message, remedy, ("consumers", consumer))
 
 
 def _with_image(resource: Resource, image: pulumi.Input[str]) -> Resource:

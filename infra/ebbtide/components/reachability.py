@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.findings import SettingsError, refused
 from ebbtide.settings.loading.yaml import parse_yaml
 from ebbtide.settings.models.cluster import ExistingCluster
 
@@ -74,4 +74,4 @@ def _entry(config: dict[str, Any], kind: str, name: object, inside: str) -> dict
 
 
 def _refusal(message: str, remedy: str) -> SettingsError:
-    return SettingsError([Finding(("cluster",), message, remedy, rule="reachability")])
+    return refused("reachability", message, remedy, ("cluster",))

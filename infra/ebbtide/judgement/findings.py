@@ -93,3 +93,8 @@ class SettingsError(ValueError):
 def errors_of(findings: Iterable[Finding]) -> list[Finding]:
     """Only the findings that stop a deployment."""
     return [finding for finding in findings if finding.level is Level.ERROR]
+
+
+def refused(rule: str, message: str, remedy: str = "", path: Path = (), file: str = "") -> SettingsError:
+    """Input that cannot be used for one reason. `rule` is an id of judgement/inputs."""
+    return SettingsError([Finding(path, message, remedy, rule=rule)], file)

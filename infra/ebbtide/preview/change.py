@@ -35,6 +35,8 @@ class _Missing:
 
 
 MISSING = _Missing()
+SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105
+"""How the engine marks a special value in a state, a secret among them."""
 SECRET = "[secret]"  # noqa: S105 - what stands for a secret value, in Pulumi's plans and in ours
 
 

@@ -15,11 +15,11 @@ from ebbtide.judgement.findings import Level, SettingsError
 from ebbtide.manifests.document import ResourceDocument
 from ebbtide.manifests.resource import Resource
 from ebbtide.preview.change import Operation, ResourceChange
-from ebbtide.preview.fleet import plural
 from ebbtide.preview.review import Review
 from ebbtide.preview.risk import Risk, RiskLevel
 from ebbtide.preview.show import show_change, show_option, show_path, show_value
 from ebbtide.preview.timelines import TimelineChange
+from ebbtide.settings.values.units import plural
 
 VERSION: Literal[2] = 2
 

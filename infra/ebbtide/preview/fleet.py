@@ -9,10 +9,10 @@ from typing import Any
 from ebbtide.preview.change import UNKNOWN, ResourceChange, entries, mapping
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
+from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.units import format_duration, parse_memory
 
 _DEFAULT_GRACE_SECONDS = 30
-_DRAIN_HOOK = "/opt/ebbtide/drain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +55,16 @@ class Pods:
         hook = mapping(mapping(mapping(container.get("lifecycle")).get("preStop")).get("exec")).get("command")
         return cls(
             grace_seconds=_grace(pod.get("terminationGracePeriodSeconds")),
-            processes=_number(variables.get("EBBTIDE_PROCESSES")) or 1,
-            longest_message_seconds=_number(variables.get("EBBTIDE_LONGEST_MESSAGE_SECONDS")),
-            stop_wait_seconds=_number(variables.get("EBBTIDE_STOP_WAIT_SECONDS")),
-            drain_deadline_seconds=_number(variables.get("EBBTIDE_DRAIN_DEADLINE_SECONDS")),
+            processes=_number(variables.get(image_contract.PROCESSES)) or 1,
+            longest_message_seconds=_number(variables.get(image_contract.LONGEST_MESSAGE_SECONDS)),
+            stop_wait_seconds=_number(variables.get(image_contract.STOP_WAIT_SECONDS)),
+            drain_deadline_seconds=_number(variables.get(image_contract.DRAIN_DEADLINE_SECONDS)),
             image=None if image is UNKNOWN else str(image),
             hook=_texts(hook),
             command=(*_texts(container.get("command")), *_texts(container.get("args"))),
             environment=variables,
             memory_limit_bytes=_bytes(mapping(mapping(container.get("resources")).get("limits")).get("memory")),
-            is_consumer=any(name.startswith("EBBTIDE_") for name in variables),
+            is_consumer=any(name.startswith(image_contract.VARIABLE_PREFIX) for name in variables),
             replicas=replicas if isinstance(replicas, int) else None,
         )
 
@@ -75,12 +75,16 @@ class Pods:
         rungs = (self.longest_message_seconds, self.stop_wait_seconds, self.drain_deadline_seconds, self.grace_seconds)
         longest, stop_wait, deadline, grace = (rung if rung is not None else -1 for rung in rungs)
         ladder = longest >= 0 and longest + FINISH_ALLOWANCE_SECONDS <= stop_wait < deadline < grace
-        return self.is_consumer and self.hook == (_DRAIN_HOOK,) and ladder
+        return self.is_consumer and self.hook == (image_contract.DRAIN,) and ladder
 
     @property
     def own_environment(self) -> dict[str, Any]:
         """What the application reads, without what ebbtide's image does."""
-        return {name: value for name, value in self.environment.items() if not name.startswith("EBBTIDE_")}
+        return {
+            name: value
+            for name, value in self.environment.items()
+            if not name.startswith(image_contract.VARIABLE_PREFIX)
+        }
 
 
 def _grace(stated: object) -> int | None:
@@ -110,11 +114,6 @@ def _bytes(value: object) -> int | None:
 def rolls_pods(change: ResourceChange) -> bool:
     """Whether Kubernetes replaces the pods: any change of the template but nothing else does."""
     return any(found.path[:2] == ("spec", "template") for found in change.properties)
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 pod`, `2 pods`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 @dataclass(frozen=True, slots=True)

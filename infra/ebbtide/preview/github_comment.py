@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
-BODY_LIMIT = 65_536
+from ebbtide.preview.markdown import BODY_LIMIT
+
 _PAGE_SIZE = 100
 _ATTEMPTS = 5
 _FIRST_PAUSE_SECONDS = 1.0

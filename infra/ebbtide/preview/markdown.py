@@ -10,7 +10,9 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-COMMENT_LIMIT = 65_536 - 1_024
+BODY_LIMIT = 65_536
+"""What GitHub takes as the text of a comment."""
+COMMENT_LIMIT = BODY_LIMIT - 1_024
 """GitHub refuses a comment of more than 65,536 characters; the rest is for a line of a workflow's."""
 _MOST_CHARACTERS = 2_000
 """Of one text; the longest sentence of ours has about 500."""

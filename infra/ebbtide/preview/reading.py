@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ebbtide.documents.document import read_json
-from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.findings import SettingsError, refused
 from ebbtide.preview.document import PreviewDocument
 
 _MOST_BYTES = 32 * 1024 * 1024
@@ -68,4 +68,4 @@ def _cleaned(value: Any) -> Any:
 
 
 def _refusal(file: Path, message: str, remedy: str) -> SettingsError:
-    return SettingsError([Finding((str(file),), message, remedy, rule="preview")])
+    return refused("preview", message, remedy, (str(file),))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ebbtide.judgement.secrets import mask_value
-from ebbtide.preview.change import MISSING, SECRET, UNKNOWN, Operation, Path, PropertyChange
+from ebbtide.preview.change import MISSING, SECRET, SECRET_SIGNATURE, UNKNOWN, Operation, Path, PropertyChange
 
 SYMBOLS = {Operation.CREATE: "+", Operation.UPDATE: "~", Operation.REPLACE: "±", Operation.DELETE: "-"}
 _VALUE_LENGTH = 160
@@ -53,11 +53,10 @@ def show_option(value: Any) -> str:
 
 
 # How the engine marks a secret in a state.
-_SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105
 
 
 def _is_secret(value: Any) -> bool:
-    return value == SECRET or (isinstance(value, Mapping) and _SECRET_SIGNATURE in value)
+    return value == SECRET or (isinstance(value, Mapping) and SECRET_SIGNATURE in value)
 
 
 def _masked(value: Any) -> Any:

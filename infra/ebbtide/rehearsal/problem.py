@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.findings import SettingsError, refused
 
 RULE = "rehearsal"
 
 
 def refusal(where: str, message: str, remedy: str) -> SettingsError:
     """One sentence about what is in the way. `where` is an option, or what was asked."""
-    return SettingsError([Finding((where,), message, remedy, rule=RULE)])
+    return refused(RULE, message, remedy, (where,))
 
 
 def one_line(error: Exception) -> str:

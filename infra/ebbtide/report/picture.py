@@ -6,7 +6,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.findings import refused
 from ebbtide.report.model import Chart, Report
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def require_matplotlib(file: Path) -> None:
     except ModuleNotFoundError:
         message = f"needs matplotlib to draw {file.name}"
         remedy = "pip install 'ebbtide[picture]', or write an .html report, which needs nothing"
-        raise SettingsError([Finding(("--report",), message, remedy, rule="report")]) from None
+        raise refused("report", message, remedy, ("--report",)) from None
 
 
 def write_picture(report: Report, file: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.findings import refused
 from ebbtide.manifests.google import names
 from ebbtide.manifests.resource import Component, Resource
 from ebbtide.settings.models.stack import StackSettings
@@ -13,7 +13,7 @@ def build_image_repository(stack: StackSettings, name: str | None = None) -> Com
     settings = stack.image_repository
     if settings is None:
         message = f"is not given for stack {stack.name}"
-        raise SettingsError([Finding(("imageRepository",), message, "write imageRepository: {}", rule="wiring")])
+        raise refused("wiring", message, "write imageRepository: {}", ("imageRepository",))
     component = Resource(token=names.IMAGE_REPOSITORY, name=name or settings.name)
     repository = Resource(
         token=names.REPOSITORY,

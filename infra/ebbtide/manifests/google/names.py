@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.findings import refused
 from ebbtide.settings.models.cluster import CLUSTER_NAME_MAX_LENGTH, GkeAutopilot, GkeStandard
 from ebbtide.settings.models.stack import GoogleSettings, StackSettings, is_gke
 from ebbtide.settings.values.names import SERVICE_ACCOUNT_ID_MAX_LENGTH, shorten
@@ -31,9 +31,7 @@ def gke_cluster(stack: StackSettings) -> GkeStandard | GkeAutopilot:
     """The cluster that the stack makes. Raises SettingsError for a stack that uses an existing one."""
     if not is_gke(stack.cluster):
         message = f"names an existing cluster in stack {stack.name}"
-        raise SettingsError(
-            [Finding(("cluster", "kind"), message, "use ExistingCluster, or kind: gkeStandard", rule="wiring")]
-        )
+        raise refused("wiring", message, "use ExistingCluster, or kind: gkeStandard", ("cluster", "kind"))
     return stack.cluster
 
 
@@ -41,7 +39,7 @@ def google(stack: StackSettings) -> GoogleSettings:
     """Project and region. Raises SettingsError where they are missing, which a rule refuses earlier for GKE."""
     if stack.google is None:
         message = f"is not given for stack {stack.name}"
-        raise SettingsError([Finding(("google",), message, "write gcp:project and gcp:region", rule="wiring")])
+        raise refused("wiring", message, "write gcp:project and gcp:region", ("google",))
     return stack.google
 
 

@@ -20,11 +20,11 @@ from ebbtide.preview.autoscalers import (
     target_paths,
 )
 from ebbtide.preview.change import MISSING, Operation, ResourceChange, entries, mapping
-from ebbtide.preview.fleet import plural
 from ebbtide.preview.patterns import CREATED, DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.show import show_value
+from ebbtide.settings.values.units import plural
 
 _BEHAVIORS = {HPA: "spec.behavior", SCALED_OBJECT: "spec.advanced.horizontalPodAutoscalerConfig.behavior"}
 _METRICS = tuple(

@@ -7,15 +7,16 @@ from typing import Any
 
 from ebbtide.preview.autoscalers import bounds_before
 from ebbtide.preview.change import UNKNOWN, Leaf, Operation, Path, PropertyChange, ResourceChange, leaves
-from ebbtide.preview.fleet import Overlap, Pods, drain_sentence, overlap_of, plural, rolls_pods
+from ebbtide.preview.fleet import Overlap, Pods, drain_sentence, overlap_of, rolls_pods
 from ebbtide.preview.harmless import HARMLESS
 from ebbtide.preview.patterns import CREATED, matches, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.node_pool import SPOT_KEY
+from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.image import split_image
-from ebbtide.settings.values.units import format_duration, format_memory
+from ebbtide.settings.values.units import format_duration, format_memory, plural
 
 _POD = "spec.template.spec"
 _CONTAINER = f"{_POD}.containers.*"
@@ -50,16 +51,16 @@ _ROLLS = (
 )
 # The settings behind our own variables.
 _OWN_VARIABLES = {
-    "EBBTIDE_LONGEST_MESSAGE_SECONDS": "shutdown budget",
-    "EBBTIDE_STOP_WAIT_SECONDS": "shutdown budget",
-    "EBBTIDE_DRAIN_DEADLINE_SECONDS": "shutdown budget",
-    "EBBTIDE_GRACE_SECONDS": "shutdown budget",
-    "EBBTIDE_PROCESSES": "processes",
-    "EBBTIDE_DRAIN": "way to drain",
-    "EBBTIDE_TIME_LIMIT_SECONDS": "time limit",
-    "EBBTIDE_MEMORY_LIMIT_MEBIBYTES": "memory limit of a process",
-    "EBBTIDE_WORKER_START": "start of a process",
-    "EBBTIDE_RECOVER_AFTER_SECONDS": "recovery of killed messages",
+    image_contract.LONGEST_MESSAGE_SECONDS: "shutdown budget",
+    image_contract.STOP_WAIT_SECONDS: "shutdown budget",
+    image_contract.DRAIN_DEADLINE_SECONDS: "shutdown budget",
+    image_contract.GRACE_SECONDS: "shutdown budget",
+    image_contract.PROCESSES: "processes",
+    image_contract.DRAIN_BY: "way to drain",
+    image_contract.TIME_LIMIT_SECONDS: "time limit",
+    image_contract.MEMORY_LIMIT_MEBIBYTES: "memory limit of a process",
+    image_contract.WORKER_START: "start of a process",
+    image_contract.RECOVER_AFTER_SECONDS: "recovery of killed messages",
 }
 
 

@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.findings import SettingsError, refused
 from ebbtide.judgement.secrets import redact
 from ebbtide.preview.change import (
     MISSING,
     SECRET,
+    SECRET_SIGNATURE,
     UNKNOWN,
     Operation,
     OptionChange,
@@ -119,7 +120,7 @@ def _missing_steps(steps: Iterable[Mapping[str, Any]], summary: object) -> str:
 
 
 def _refuse(name: str, what: str, remedy: str) -> SettingsError:
-    return SettingsError([Finding(("--plan",), f"{name} {what}", remedy, rule="plan")])
+    return refused("plan", f"{name} {what}", remedy, ("--plan",))
 
 
 def _parse(text: str, name: str) -> tuple[Mapping[str, Any], list[str]]:
@@ -354,15 +355,14 @@ def _inputs(state: Mapping[str, Any]) -> dict[str, Any]:
 
 # How the engine marks what is no plain value (sdk/go/common/resource/sig/sig.go): an output may be known or not; the
 # ciphertext or plaintext of a secret lies beside its mark, and the content of an asset or archive beside theirs.
-_SPECIAL = "4dabf18193072939515e22adb298388d"
 _OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        if value.get(_SPECIAL) == _OUTPUT and not value.get("secret"):
+        if value.get(SECRET_SIGNATURE) == _OUTPUT and not value.get("secret"):
             return _plain(value["value"]) if "value" in value else UNKNOWN
-        if _SPECIAL in value:
+        if SECRET_SIGNATURE in value:
             return SECRET
         return {str(key): _plain(entry) for key, entry in value.items() if not str(key).startswith("__")}
     if isinstance(value, list):

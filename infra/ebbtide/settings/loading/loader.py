@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ebbtide.judgement.findings import Finding, Level, SettingsError
+from ebbtide.judgement.findings import Finding, Level, SettingsError, refused
 from ebbtide.judgement.findings import Path as SettingsPath
 from ebbtide.settings.loading.merge import Sources, merge, record_sources, source_of
 from ebbtide.settings.loading.yaml import read_yaml
@@ -179,7 +179,7 @@ def named_root(project: Path) -> Path:
 
 
 def _refusal(message: str, remedy: str, path: SettingsPath = (), file: str = "") -> SettingsError:
-    return SettingsError([Finding(path, message, remedy, rule="project")], file)
+    return refused("project", message, remedy, path, file)
 
 
 def _shown(file: Path, root: Path) -> str:

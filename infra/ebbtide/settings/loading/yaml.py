@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from ebbtide.judgement.findings import Finding, SettingsError
+from ebbtide.judgement.findings import SettingsError, refused
 
 # The C parser is 8 times faster; it is missing only where PyYAML was built without libyaml.
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -119,7 +119,7 @@ _EngineLoader.add_constructor("tag:yaml.org,2002:map", _EngineLoader.construct_y
 
 
 def _fail(file: Path, message: str, remedy: str) -> SettingsError:
-    return SettingsError([Finding((), message, remedy, rule="yaml")], str(file))
+    return refused("yaml", message, remedy, (), str(file))
 
 
 def _refuse_bombs(root: yaml.Node | None) -> None:

@@ -134,6 +134,11 @@ def parse_quantity_milli(value: object) -> int:
     return int(number * factor * 1000)
 
 
+def plural(count: int, noun: str) -> str:
+    """`1 pod`, `2 pods`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def format_cpu(millicores: int) -> str:
     """490 -> `490m`, 2000 -> `2`."""
     return str(millicores // 1000) if millicores % 1000 == 0 else f"{millicores}m"
