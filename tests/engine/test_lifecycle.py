@@ -16,6 +16,7 @@ pytestmark = pytest.mark.engine
 DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "githubevents"}}
 DEPLOYMENT["metadata"]["namespace"] = "consumers"  # type: ignore[index]
 HPA = {**DEPLOYMENT, "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}
+NEIGHBOUR = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "somebody-elses", "namespace": "consumers"}}
 NEW_IMAGE = "registry.example/consumers/githubevents:2.0.0"
 NEW_IMAGE_PATHS = {
     "spec.template.spec.containers[0].image",
@@ -43,6 +44,7 @@ class Life:
     protected_destroy: Run
     destroy: Run
     left_over: object
+    neighbour: object
 
 
 @pytest.fixture(scope="module", params=STACKS)
@@ -66,9 +68,10 @@ def life(
     if protected:
         project.edit("ebbtide:protect", value=False)
         project.up()
+    control_plane.api.apply(NEIGHBOUR, "somebody else")
     lived["destroy"] = project.destroy()
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "consumers"}}
-    lived["left_over"] = control_plane.api.get(namespace) or project.resources()
+    lived["left_over"] = control_plane.api.get(DEPLOYMENT) or project.resources()
+    lived["neighbour"] = control_plane.api.get(NEIGHBOUR)
     yield Life(**lived)
     control_plane.remove_namespace("consumers")
 
@@ -112,6 +115,7 @@ def test_production_refuses_to_be_destroyed_while_it_is_protected(life: Life) ->
         assert any("protect" in message for message in life.protected_destroy.errors)
 
 
-def test_destroy_leaves_nothing(life: Life) -> None:
+def test_destroy_leaves_nothing_of_ours_and_everything_of_others(life: Life) -> None:
     assert set(life.destroy.summary) == {"delete"}
     assert not life.left_over
+    assert life.neighbour, "the namespace went, and what somebody else had put there with it"

@@ -25,7 +25,7 @@ URNS = Path(__file__).parent / "urns"
 # What `_resource_of` reads, and what the SDK says of itself in every request.
 _COMPARED = {
     *("type", "name", "object", "parent", "provider", "dependencies", "propertyDependencies", "protect"),
-    *("deleteBeforeReplace", "ignoreChanges", "customTimeouts", "aliases", "additionalSecretOutputs"),
+    *("deleteBeforeReplace", "retainOnDelete", "ignoreChanges", "customTimeouts", "aliases", "additionalSecretOutputs"),
 }
 _OF_THE_SDK = {
     *("custom", "version", "acceptSecrets", "acceptResources", "supportsPartialValues", "supportsResultReporting"),
