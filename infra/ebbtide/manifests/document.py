@@ -20,6 +20,8 @@ class OptionsDocument(TypedDict, total=False):
     dependsOn: list[str]
     protect: bool
     deleteBeforeReplace: bool
+    retainOnDelete: bool
+    """Left where it is when the stack no longer has it."""
     ignoreChanges: list[str]
     customTimeouts: dict[str, str]
     aliases: list[str]

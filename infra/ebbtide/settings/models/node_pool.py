@@ -27,7 +27,7 @@ _PERSISTENT_DISK_ONLY = re.compile(r"(e2|n1|n2|n2d|t2a|t2d|c2|c2d|g2|a2|m1|m2)-"
 KmsKey = Annotated[
     str,
     Field(
-        pattern=r"^projects/[^/\s]+/locations/(?P<location>[a-z0-9-]+)/keyRings/[^/\s]+/cryptoKeys/[^/\s]+$",
+        pattern=r"^projects/[^/\s]+/locations/[a-z0-9-]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+$",
         examples=["projects/acme/locations/europe-west1/keyRings/gke/cryptoKeys/gke"],
     ),
 ]
