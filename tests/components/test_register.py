@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
 from ebbtide.components.register import register
 from ebbtide.in_process import record
-from ebbtide.manifests.resource import Join, Ref, Resource, Secret, Timeouts, with_text_references
+from ebbtide.manifests.document import OptionsDocument
+from ebbtide.manifests.resource import Join, Ref, Resource, Secret, Timeouts, to_json, with_text_references
 
 ROUTER = Resource(token="gcp:compute/router:Router", name="router", properties={"network": "default"})
 EVERYTHING = Resource(
@@ -54,3 +55,10 @@ def test_a_reference_to_what_nobody_registers_is_an_error_and_not_an_empty_value
     )
     with pytest.raises(KeyError, match="Network::x"):
         record(lambda: {} if register([lost]) else None)
+
+
+def test_the_document_of_a_resource_names_every_option_there_is():
+    printed = to_json(replace(EVERYTHING, parent="a:b:C::c", provider="pulumi:providers:gcp::p"))["options"]
+    assert set(printed) == set(OptionsDocument.__annotations__), (
+        "an option that is not there is dropped when it is printed"
+    )

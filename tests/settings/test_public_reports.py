@@ -59,7 +59,7 @@ def test_at_zero_pods_nobody_moves_what_redis_delays():
 
 def test_a_memory_limit_below_what_all_processes_may_use_is_said():
     little = check(worker=worker(processes=70, memoryLimit="150M"), resources={"memory": {"limit": "8960Mi"}})
-    assert "kill the pod with every message in flight" in little["V-28b"].message
+    assert "or the pod with every message in flight" in little["V-28b"].message
     assert "V-28b" not in check()
 
 
@@ -89,6 +89,12 @@ def test_an_imported_environment_is_a_note_and_values_of_its_own_are_refused(tmp
     (note,) = read_stack("dev", tmp_path).notes
     assert (note.rule, note.level, note.source) == ("E-03", Level.INFO, "Pulumi.dev.yaml")
     assert "shop/google-login" in note.message
+    accepted = config + '  ebbtide:accept: {E-03: "the login only"}\n'
+    stack.write_text(f"environment:\n  - shop/google-login\n{accepted}")
+    loaded = read_stack("dev", tmp_path)
+    found = {finding.rule: finding.accepted for finding in check_stack(loaded.settings, loaded.notes)}
+    assert found["E-03"] == "the login only"
+    assert "A-01" not in found
     stack.write_text(f"environment:\n  values: {{a: b}}\n{config}")
     with pytest.raises(ValueError, match="environment"):
         read_stack("dev", tmp_path)

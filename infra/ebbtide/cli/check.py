@@ -39,7 +39,7 @@ def _findings(name: str, root: Path) -> list[Finding]:
         loaded = read_stack(name, root)
     except SettingsError as error:
         return [replace(finding, source=finding.source or error.where) for finding in error.findings]
-    found = [*check_stack(loaded.settings), *loaded.notes]
+    found = check_stack(loaded.settings, loaded.notes)
     return [replace(one, source=one.source or source_of(one.path, loaded.sources)) for one in found]
 
 

@@ -56,8 +56,10 @@ class StackExplanation:
 def explain_stack(loaded: LoadedStack) -> StackExplanation:
     """Resolve a stack that was read from its files."""
     stack = loaded.settings
-    findings = [replace(found, source=source_of(found.path, loaded.sources)) for found in check_stack(stack)]
-    findings += loaded.notes
+    findings = [
+        replace(found, source=found.source or source_of(found.path, loaded.sources))
+        for found in check_stack(stack, loaded.notes)
+    ]
     consumers = (_explain_consumer(loaded, consumer) for consumer in stack.consumers.values())
     where = f" in {stack.google.project}, {stack.google.region}" if stack.google else ""
     title = f"{stack.cluster.kind} (Kubernetes {stack.cluster.kubernetes_version}){where}"

@@ -16,6 +16,7 @@ from ebbtide.preview.fleet import Pods, falling_rungs
 from ebbtide.preview.patterns import DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
+from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.units import format_duration, format_memory, parse_duration
 
 # Kinds whose deletion takes others or data along, and what that means.
@@ -156,8 +157,8 @@ def _is_made_first(change: ResourceChange) -> bool:
     reads={
         "Deployment": (
             "spec.template.spec.terminationGracePeriodSeconds",
-            f"{_CONTAINER}.env.EBBTIDE_STOP_WAIT_SECONDS.value",
-            f"{_CONTAINER}.env.EBBTIDE_DRAIN_DEADLINE_SECONDS.value",
+            f"{_CONTAINER}.env.{image_contract.STOP_WAIT_SECONDS}.value",
+            f"{_CONTAINER}.env.{image_contract.DRAIN_DEADLINE_SECONDS}.value",
             f"{_CONTAINER}.lifecycle.preStop.exec.command.*",
         )
     },
@@ -188,7 +189,7 @@ def check_budget_weakened(context: Context) -> Iterator[Risk]:
     remedy="Measure what a worker needs at most, and leave room above it.",
     source="Linux, cgroup v2 memory.max: what is above it is killed, with the message in flight.",
     reads={
-        "Deployment": (f"{_CONTAINER}.resources.limits.memory", f"{_CONTAINER}.env.EBBTIDE_PROCESSES.value"),
+        "Deployment": (f"{_CONTAINER}.resources.limits.memory", f"{_CONTAINER}.env.{image_contract.PROCESSES}.value"),
     },
 )
 def check_memory_limit(context: Context) -> Iterator[Risk]:

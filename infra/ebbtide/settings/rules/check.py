@@ -66,13 +66,14 @@ def acceptances(stack: StackSettings) -> dict[tuple[str, str], str]:
     return found
 
 
-def check_stack(stack: StackSettings) -> list[Finding]:
+def check_stack(stack: StackSettings, notes: tuple[Finding, ...] = ()) -> list[Finding]:
     """What the rules say about settings that are valid, worst first: warnings and information, and last what the
     settings accept, with the reason.
 
-    Errors cannot be among them: the model has refused those.
+    Errors cannot be among them: the model has refused those. `notes` are what was found where the settings were read
+    (`LoadedStack.notes`); they can be accepted like the rest.
     """
-    found = run_rules(rules_on(StackSettings), stack)
+    found = [*run_rules(rules_on(StackSettings), stack), *notes]
     for path, consumer in consumers_of(stack):
         found += [finding.below(path) for finding in run_rules(rules_on(ConsumerSettings), consumer)]
     found += run_rules(rules_on(Checked), Checked(stack, tuple(found)))

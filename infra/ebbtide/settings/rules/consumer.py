@@ -144,7 +144,7 @@ def check_memory_limit(consumer: ConsumerSettings) -> Iterator[Finding]:
         yield Finding(
             ("resources", "memory", "limit"),
             f"{format_memory(limit)} is less than {consumer.worker.processes} processes at their own limit "
-            f"({format_memory(derived)}): the kernel may kill the pod with every message in flight",
+            f"({format_memory(derived)}): the kernel may kill a worker, or the pod with every message in flight",
             f"leave it out, or write at least {format_memory(derived)}",
         )
 

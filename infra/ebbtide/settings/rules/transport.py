@@ -181,7 +181,7 @@ def check_schedules(consumer: ConsumerSettings) -> Iterator[Finding]:
             times = f"{most}" if least == most else f"{least} to {most}"
             yield Finding(
                 ("worker", "receivers", index),
-                f"is a schedule, and each of the workers generates it: {times} times here, unless it has a lock",
+                f"is named like a schedule, which each worker generates: {times} times here, unless it has a lock",
                 "give the schedule a lock, or consume it in a consumer of its own with one process and one pod",
             )
 
