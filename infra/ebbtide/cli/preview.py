@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ebbtide.preview.document import DeploymentDocument, PreviewDocument, ReviewDocument
     from ebbtide.preview.sources.engine import EnginePreview
+    from ebbtide.settings.models.stack import StackSettings
 
 
 def run(
@@ -104,8 +105,8 @@ def _review(loaded: LoadedStack, root: Path, *, base: str | None, plan: Path | N
         from ebbtide.preview.sources.base import change_since
 
         resources = [to_json(resource) for resource in stack_resources(settings)]
-        change = change_since(base, settings.name, root, resources, project_name(root))
-        return ReviewDocument.of(review_change(change, settings, findings, _what_if(loaded, root, base)))
+        change, before = change_since(base, settings.name, root, resources, project_name(root))
+        return ReviewDocument.of(review_change(change, settings, findings, _what_if(loaded, root, before)))
     from ebbtide.preview.sources.plan import read_plan
 
     if plan is None:
@@ -154,18 +155,10 @@ def _exit(document: PreviewDocument, fail_on: str | None) -> None:
         raise typer.Exit(RISK)
 
 
-def _what_if(loaded: LoadedStack, root: Path, base: str | None = None) -> tuple[str, ...]:
-    """What the committed loads would meet; compared with the base's settings, if this version can read them."""
-    from ebbtide.capacity.what_if import load_profile, what_if
+def _what_if(loaded: LoadedStack, root: Path, before: StackSettings | None = None) -> tuple[str, ...]:
+    """What the committed loads would meet; compared with the base's settings, where this version can read them."""
+    from ebbtide.capacity.what_if import what_if
 
-    if not any(load_profile(root, consumer).is_file() for consumer in loaded.settings.consumers):
-        return ()
-    before = None
-    if base is not None:
-        from ebbtide.git import checked_out, merge_base
-
-        with suppress(SettingsError), checked_out(merge_base(base, root).id, root) as tree:
-            before = read_stack(loaded.settings.name, tree).settings
     return tuple(what_if(root, loaded.settings, before))
 
 

@@ -19,6 +19,7 @@ from ebbtide.judgement.findings import SettingsError
 from ebbtide.preview.change import StackChange
 from ebbtide.preview.sources.compare import compare
 from ebbtide.settings.loading.loader import IMAGES_VARIABLE, read_stack
+from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.check import acceptances
 
 # What says which dependencies are installed, by any of the usual tools.
@@ -32,12 +33,15 @@ class Base:
 
     resources: list[dict[str, Any]]
     notes: tuple[str, ...] = ()
-    accepted: dict[tuple[str, str], str] | None = None
-    """The findings that it lived with; None where this version cannot read its settings."""
+    settings: StackSettings | None = None
+    """None where this version cannot read them."""
 
 
-def change_since(ref: str, stack: str, root: Path, head: list[dict[str, Any]], project: str) -> StackChange:
-    """Compare `head` (JSON resources of the work tree) with the project where the work tree left `ref`.
+def change_since(
+    ref: str, stack: str, root: Path, head: list[dict[str, Any]], project: str
+) -> tuple[StackChange, StackSettings | None]:
+    """Compare `head` (JSON resources of the work tree) with the project where the work tree left `ref`; and the
+    settings there, where this version can read them.
 
     Raises SettingsError when `ref` is no commit here. A base that has no such stack, no ebbtide or is invalid is no
     error: then everything is new, and a note says why.
@@ -45,7 +49,7 @@ def change_since(ref: str, stack: str, root: Path, head: list[dict[str, Any]], p
     commit = merge_base(ref, root)
     base = _render_base(commit, stack, root)
     changes, standing = compare(base.resources, head)
-    return StackChange(
+    change = StackChange(
         stack=stack,
         project=project,
         changes=changes,
@@ -53,8 +57,9 @@ def change_since(ref: str, stack: str, root: Path, head: list[dict[str, Any]], p
         source=f"the work tree compared with {commit}, in process",
         notes=base.notes,
         standing=standing,
-        accepted=base.accepted,
+        accepted=None if base.settings is None else acceptances(base.settings),
     )
+    return change, base.settings
 
 
 def _render_base(commit: Commit, stack: str, root: Path) -> Base:
@@ -62,7 +67,7 @@ def _render_base(commit: Commit, stack: str, root: Path) -> Base:
     with checked_out(commit.id, root) as tree:
         if not (tree / "Pulumi.yaml").is_file() or (_holds_ebbtide(root) and not _holds_ebbtide(tree)):
             return Base([], (f"{ref} has no ebbtide yet: everything is new",))
-        notes = []
+        settings, notes = _settings(stack, tree), []
         if any(_bytes(tree / lock) != _bytes(root / lock) for lock in _LOCKS):
             notes.append(f"{ref} locks other dependencies: it was rendered with the ones installed here")
         done = _render(tree, stack)
@@ -70,17 +75,17 @@ def _render_base(commit: Commit, stack: str, root: Path) -> Base:
             document = json.loads(done.stdout)
             # A base may have ebbtide's own code from when it printed the bare list.
             resources = document["resources"] if isinstance(document, dict) else document
-            return Base(resources, tuple(notes), _accepted(stack, tree))
+            return Base(resources, tuple(notes), settings)
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
         if "there is no stack" in done.stderr:
-            return Base([], (*notes, f"{ref} has no stack {stack}: everything is new"))
+            return Base([], (*notes, f"{ref} has no stack {stack}: everything is new"), settings)
         note = f"stack {stack} is not valid at {ref}, so what runs now is not known and all is shown as new: {reason}"
-        return Base([], (*notes, note))
+        return Base([], (*notes, note), settings)
 
 
-def _accepted(stack: str, tree: Path) -> dict[tuple[str, str], str] | None:
+def _settings(stack: str, tree: Path) -> StackSettings | None:
     try:
-        return acceptances(read_stack(stack, tree).settings)
+        return read_stack(stack, tree).settings
     except SettingsError:
         return None
 
