@@ -52,9 +52,6 @@ def show_option(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-# How the engine marks a secret in a state.
-
-
 def _is_secret(value: Any) -> bool:
     return value == SECRET or (isinstance(value, Mapping) and SECRET_SIGNATURE in value)
 
