@@ -78,7 +78,8 @@ _TEXTS = (
         "error",
         "Each worker has a Redis consumer name of its own.",
         "A starting worker takes over what another one of its name is handling.",
-        "Set the transport's option consumer: '%env(MESSENGER_CONSUMER_NAME)%'.",
+        "Set the transport's option consumer: '%env(MESSENGER_CONSUMER_NAME)%', and a parameter "
+        "env(MESSENGER_CONSUMER_NAME): web for pods that only send; the image sets the variable for workers.",
         "1,234 of 1,500 messages were handled twice with one name (measured).",
     ),
     RuleText(
