@@ -1,4 +1,4 @@
-"""The connection to the cluster's API: how to log in, and what makes it this cluster."""
+"""The cluster of a stack, made here or not, and the connection to its API: how to log in, what makes it this one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from functools import singledispatch
 
-from ebbtide.manifests.google.cluster import DNS_ENDPOINT, gke_cluster_key
+from ebbtide.manifests.google.cluster import DNS_ENDPOINT, build_gke_cluster, gke_cluster_key
 from ebbtide.manifests.google.names import NODE_POOL
 from ebbtide.manifests.resource import Component, Join, Ref, Resource, Secret
 from ebbtide.settings.models.cluster import ClusterSettings, ExistingCluster, GkeAutopilot, GkeStandard
@@ -26,6 +26,26 @@ def provider_key(name: str = "cluster") -> str:
 def build_existing_cluster(name: str = "cluster") -> Component:
     """Only the component: the cluster is somebody else's."""
     return Component(Resource(token=EXISTING_CLUSTER, name=name))
+
+
+@singledispatch
+def build_cluster(cluster: ClusterSettings, stack: StackSettings, name: str = "cluster") -> Component:
+    """The component of this kind of cluster with all that is made for it.
+
+    Raises NotImplementedError for a kind that has not registered its own.
+    """
+    raise NotImplementedError(f"a cluster of kind {cluster.kind} cannot be made")
+
+
+@build_cluster.register(GkeStandard)
+@build_cluster.register(GkeAutopilot)
+def _make_gke(cluster: GkeStandard | GkeAutopilot, stack: StackSettings, name: str = "cluster") -> Component:  # noqa: ARG001
+    return build_gke_cluster(stack, name)
+
+
+@build_cluster.register
+def _leave_existing(cluster: ExistingCluster, stack: StackSettings, name: str = "cluster") -> Component:  # noqa: ARG001
+    return build_existing_cluster(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ebbtide.manifests.google.cluster import build_gke_cluster
 from ebbtide.manifests.google.image_repository import build_image_repository
-from ebbtide.manifests.provider import build_existing_cluster, build_provider
+from ebbtide.manifests.provider import build_cluster, build_provider
 from ebbtide.manifests.resource import Component, Resource
 from ebbtide.manifests.workload import build_consumer_namespace, build_queue_consumer
-from ebbtide.settings.models.stack import StackSettings, is_gke
+from ebbtide.settings.models.stack import StackSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ def compose(stack: StackSettings) -> StackPlan:
     """What the stack's program registers, GKE and components included. A contract test holds it equal to what arrives
     at the engine, inputs and options."""
     repository = build_image_repository(stack) if stack.image_repository else None
-    cluster = build_gke_cluster(stack) if is_gke(stack.cluster) else build_existing_cluster()
+    cluster = build_cluster(stack.cluster, stack)
     if not stack.consumers:
         return StackPlan(cluster, repository)
     return StackPlan(

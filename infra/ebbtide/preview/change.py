@@ -53,6 +53,14 @@ class _Unknown:
 UNKNOWN = _Unknown()
 
 
+def deployed_name(inputs: Mapping[str, Any]) -> str | None:
+    """What a resource with these inputs is called where it is deployed, rather than in the program; None where the
+    provider makes up a name, or the engine does not know it yet."""
+    metadata = mapping(inputs.get("metadata"))
+    names = (metadata.get("name"), *(inputs.get(key) for key in ("name", "repositoryId", "accountId", "role")))
+    return next((name for name in names if isinstance(name, str)), None)
+
+
 @dataclass(frozen=True, slots=True)
 class PropertyChange:
     """One property, before and after. A secret is `[secret]` on both sides: that it changed is all there is to know."""
@@ -111,10 +119,7 @@ class ResourceChange:
     @property
     def title(self) -> str:
         """What it is called where it is deployed."""
-        inputs = self.new or self.old
-        metadata = inputs.get("metadata")
-        named = metadata.get("name") if isinstance(metadata, Mapping) else inputs.get("name")
-        return str(named) if isinstance(named, str) else self.name
+        return deployed_name(self.new or self.old) or self.name
 
     def touches(self, *prefix: str | int) -> bool:
         """Whether a property at or below, or above, this path changes."""

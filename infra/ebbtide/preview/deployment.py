@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from ebbtide.manifests.document import ResourceDocument
+from ebbtide.preview.change import deployed_name
 
 
 def by_component(resources: Iterable[ResourceDocument]) -> Mapping[str, list[ResourceDocument]]:
@@ -31,13 +32,7 @@ def _owners(resource: ResourceDocument, known: Mapping[str, ResourceDocument]) -
 
 def title_of(resource: ResourceDocument) -> str:
     """What the resource is called where it is deployed, rather than in the program."""
-    metadata = resource.properties.get("metadata")
-    if isinstance(metadata, Mapping) and "name" in metadata:
-        return str(metadata["name"])
-    for name in ("name", "repositoryId", "accountId", "role"):
-        if isinstance(resource.properties.get(name), str):
-            return str(resource.properties[name])
-    return resource.name
+    return deployed_name(resource.properties) or resource.name
 
 
 def notes_of(resource: ResourceDocument) -> str:
