@@ -17,15 +17,15 @@ const element = (name, attributes, parent, text) => {
 const colour = index => `var(--c${index % 5})`;
 const two = number => String(number).padStart(2, "0");
 const clock = seconds => {
-  const whole = Math.max(0, Math.round(seconds)), hours = Math.floor(whole / 3600);
-  const text = `${two(hours)}:${two(Math.floor(whole / 60) % 60)}`;
-  return range[1] - range[0] < 1800 ? `${text}:${two(whole % 60)}` : text;
+  const rounded = Math.max(0, Math.round(seconds)), hours = Math.floor(rounded / 3600);
+  const text = `${two(hours)}:${two(Math.floor(rounded / 60) % 60)}`;
+  return range[1] - range[0] < 1800 ? `${text}:${two(rounded % 60)}` : text;
 };
 const readable = value => Number(value.toPrecision(4)).toLocaleString("en");
 // The distance of the lines of an axis: a round number, and a whole one where half a thing does not exist.
-const valueStep = (highest, whole) => {
-  const least = Math.max(highest / 4, whole ? 1 : 0) || 1, power = 10 ** Math.floor(Math.log10(least));
-  return [1, 2, 2.5, 5, 10].map(step => step * power).find(step => step >= least && !(whole && step % 1));
+const valueStep = (highest, countable) => {
+  const least = Math.max(highest / 4, countable ? 1 : 0) || 1, power = 10 ** Math.floor(Math.log10(least));
+  return [1, 2, 2.5, 5, 10].map(step => step * power).find(step => step >= least && !(countable && step % 1));
 };
 const timeStep = (span, most) => [5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 21600, 43200, 86400]
   .find(step => span / step <= most) || 86400 * Math.ceil(span / 86400 / most);
@@ -100,9 +100,9 @@ function draw(chart, host) {
     && (point[0] >= range[0] || series.kind !== "bar" && index + 1 < all.length && all[index + 1][0] >= range[0])));
   const width = printing ? PAPER_WIDTH : Math.max(260, host.clientWidth);
   const named = widest <= width / 3 && chart.series.length <= 5, RIGHT = named ? widest : 20;
-  const whole = chart.series.every(series => series.points.every(point => Number.isInteger(point[1])));
+  const countable = chart.series.every(series => series.points.every(point => Number.isInteger(point[1])));
   const highest = Math.max(...visible.map(point => point[1]), 0);
-  const rise = valueStep(highest, whole), top = rise * Math.max(1, Math.ceil(highest / rise));
+  const rise = valueStep(highest, countable), top = rise * Math.max(1, Math.ceil(highest / rise));
   const x = seconds => LEFT + (seconds - range[0]) / (range[1] - range[0]) * (width - LEFT - RIGHT);
   const y = value => HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM);
   const svg = element("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": chart.title });
