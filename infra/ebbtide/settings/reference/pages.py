@@ -96,6 +96,11 @@ def _type(info: FieldInfo) -> str:
 
 
 def _words(annotation: Any) -> str:  # noqa: PLR0911 - one line for each kind of type
+    """The type in a reader's words.
+
+    Read from the annotation, not from the JSON Schema of the same model: there, the 36 settings with a unit are "number
+    or text" with a default in seconds or bytes, and the kinds of a union are references without their names in YAML.
+    """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         for item in arguments[1:]:
