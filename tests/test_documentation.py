@@ -108,15 +108,3 @@ def test_the_workers_of_the_page_are_those_of_the_example():
     for consumers in shown:
         for name, settings in consumers.items():
             assert settings == {key: example[name][key] for key in settings}
-
-
-@pytest.mark.parametrize("name", ["github.yml", "gitlab.yml"])
-def test_the_pipelines_of_applications_are_yaml_and_use_what_a_package_brings(name):
-    text = (ROOT / "examples" / "ci" / name).read_text(encoding="utf-8")
-    assert yaml.safe_load(text)
-    assert "scripts/" not in text
-    lines = re.findall(r"^ *(?:- )?(ebbtide .*)$", text, re.MULTILINE)
-    assert len(lines) == 4
-    for line in lines:
-        words = shlex.split(line)[1:]
-        COMMANDS.commands[words[0]].make_context(words[0], words[1:])

@@ -17,7 +17,7 @@ READING = ["render", "explain", "preview"]
 
 
 @pytest.mark.parametrize(
-    "command", ["render", "check", "explain", "preview", "rules", "schema", "simulate", "rehearse"]
+    "command", ["render", "check", "explain", "preview", "rules", "schema", "simulate", "rehearse", "comment"]
 )
 def test_every_command_explains_itself_with_an_example(ebbtide, command):
     done = ebbtide(command, "--help")

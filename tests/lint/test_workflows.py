@@ -44,7 +44,7 @@ def test_what_may_write_takes_data_of_a_pull_request_and_no_text():
     assert download["with"]["path"].startswith("${{ runner.temp }}/"), "a file of theirs could take the place of ours"
     commands = " ".join(step.get("run", "") for step in steps)
     assert ".md" not in commands
-    poster = (ROOT / "scripts" / "post-previews").read_text()
+    poster = (ROOT / "infra" / "ebbtide" / "cli" / "comment.py").read_text()
     assert "read_preview(" in poster
     assert ".md" not in poster, "the Markdown of a stranger would be ours"
 

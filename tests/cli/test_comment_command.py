@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import COMMAND
 from tests.preview.github import TOKEN, Server
 from tests.preview.previews import example
 
@@ -37,8 +37,13 @@ def previews(tmp_path):
 
 def post(server, tmp_path, head=HEAD, token=TOKEN):
     return subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "post-previews"), str(tmp_path), head],
-        env={"GITHUB_TOKEN": token, "GITHUB_API_URL": server.url, "GITHUB_REPOSITORY": "acme/shop"},
+        [*COMMAND, "comment", str(tmp_path), "--head", head],
+        env={
+            "PYTHONPATH": str(ROOT / "infra"),
+            "GITHUB_TOKEN": token,
+            "GITHUB_API_URL": server.url,
+            "GITHUB_REPOSITORY": "acme/shop",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -130,9 +135,23 @@ def test_a_token_that_is_not_valid_is_one_line_and_is_not_shown(server, previews
     assert "Traceback" not in done.stderr
 
 
-def test_outside_of_the_virtual_environment_the_message_says_what_to_do(tmp_path):
-    command = [sys.executable, "-S", str(ROOT / "scripts" / "post-previews"), str(tmp_path), HEAD]
-    done = subprocess.run(command, env={}, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "type scripts/setup" in done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.mark.parametrize(
+    ("variables", "arguments", "message"),
+    [
+        ({}, ("--head", HEAD), "GITHUB_TOKEN: is not set"),
+        ({"CI_MERGE_REQUEST_IID": "12"}, (), "PREVIEW_TOKEN: is not set"),
+        ({"GITHUB_TOKEN": "x"}, (), "--head: is required"),
+        ({"GITHUB_TOKEN": "x"}, ("--head", HEAD), "holds no preview-<stack>/"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(tmp_path, variables, arguments, message):
+    done = subprocess.run(
+        [*COMMAND, "comment", str(tmp_path), *arguments],
+        env={"PYTHONPATH": str(ROOT / "infra"), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1

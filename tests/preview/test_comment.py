@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.preview import gitlab
 from tests.preview.github import TOKEN, Server
 
-from ebbtide.preview.github_comment import CommentError, PullRequest
+from ebbtide.preview.comment import CommentError
+from ebbtide.preview.github import PullRequest
+from ebbtide.preview.gitlab import MergeRequest
 
 MARKER = "<!-- ebbtide-preview shop/production -->"
 BODY = f"{MARKER}\n### production: nothing changes\n"
@@ -128,3 +131,44 @@ def test_a_text_that_is_no_comment_is_refused_before_anything_is_sent(server, pu
     with pytest.raises(CommentError):
         pull_request.post(body)
     assert server.state.requests == []
+
+
+@pytest.fixture
+def notes():
+    with gitlab.Server() as running:
+        yield running
+
+
+@pytest.fixture
+def merge_request(notes):
+    return MergeRequest("5", 12, TOKEN, notes.url, sleep=lambda _: None)
+
+
+def test_a_merge_request_has_one_note_also_past_the_first_page(notes, merge_request):
+    assert merge_request.post(BODY) == "created"
+    for number in range(250):
+        notes.state.add(f"discussion {number}", author=1)
+    assert merge_request.post(BODY + "more") == "updated"
+    assert [note["body"] for note in notes.state.notes if note["body"].startswith(MARKER)] == [BODY + "more"]
+
+
+def test_a_stranger_s_note_with_the_marker_is_left_alone(notes, merge_request):
+    """It would be taken first, and the review never shown: or refused, as nobody may change another's note."""
+    notes.state.add(BODY + "pasted", author=1)
+    assert merge_request.post(BODY) == "created"
+    assert merge_request.post(BODY + "more") == "updated"
+    assert [note["body"] for note in notes.state.notes] == [BODY + "pasted", BODY + "more"]
+
+
+def test_a_line_of_a_review_is_no_order_to_gitlab(notes, merge_request):
+    merge_request.post(f"{BODY}/merge\n  /approve\na/b\n")
+    assert notes.state.notes[0]["body"] == f"{BODY}\\/merge\n  \\/approve\na/b\n"
+
+
+@pytest.mark.parametrize(
+    ("project", "token", "message"),
+    [("6", TOKEN, "no such merge request"), ("a/b", TOKEN, "is not a number"), ("5", "x", "the token is not valid")],
+)
+def test_what_gitlab_refuses_says_what_to_do(notes, project, token, message):
+    with pytest.raises(CommentError, match=message):
+        MergeRequest(project, 12, token, notes.url, sleep=lambda _: None).post(BODY)
