@@ -6,7 +6,7 @@ import pytest
 
 from ebbtide.capacity.hpa import Controller, History, MetricFailure, PodSamples, Scale
 from ebbtide.capacity.hpa.manifest import read_manifest
-from ebbtide.capacity.simulation import explain_decision
+from ebbtide.capacity.words import explain_decision
 
 _CPU = {
     "type": "Resource",

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ebbtide.capacity.histogram import Histogram
 from ebbtide.capacity.hpa import HpaSpec
+from ebbtide.capacity.keda import ScaledObject
 
 Signal = Literal["backlog", "backlogAndInFlight"]
 DeletionCost = Literal["none", "messagesInHand"]
@@ -46,6 +47,8 @@ class Scenario:
     hpa: HpaSpec | None
     """None: the number of pods is fixed at `start_replicas`."""
     start_replicas: int
+    keda: ScaledObject | None = None
+    """What KEDA's operator does beside the HPA, which is the one that it made; None without KEDA."""
     cpu_request_millicores: int = 100
     cpu_idle_millicores: float = 0.32
     """Of one idle worker: 70 of them used 22.5 (measured)."""

@@ -11,6 +11,7 @@ from ebbtide.capacity.hpa import Metric, PodSamples
 from ebbtide.capacity.hpa.metrics import MetricInput
 from ebbtide.capacity.hpa.pods import Pod, Sample, group_pods
 from ebbtide.capacity.hpa.spec import ControllerFlags
+from ebbtide.capacity.keda import Counts, Trigger
 from ebbtide.capacity.model import Scenario
 from ebbtide.capacity.pods import Fleet, SimulatedPod
 
@@ -36,6 +37,11 @@ class State:
     worker_us: int = 0
     """How long workers have been there to do so."""
 
+    def count(self, counts: Counts) -> int:
+        """So many messages of a kind. None is delayed here, and of an unknown kind there is none."""
+        waiting = self.waiting if counts in {"backlog", "backlogAndInFlight"} else 0
+        return waiting + (self.in_flight if counts in {"inFlight", "backlogAndInFlight"} else 0)
+
 
 @dataclass(slots=True)
 class Metrics:
@@ -49,7 +55,8 @@ class Metrics:
 
     def __post_init__(self) -> None:
         scenario = self.scenario
-        longest = max([scenario.metric_lag_seconds, *(lag for _, lag in scenario.metric_lags)])
+        ages = [self.age_seconds(trigger) for trigger in (scenario.keda.triggers if scenario.keda else ())]
+        longest = max([scenario.metric_lag_seconds, *(lag for _, lag in scenario.metric_lags), *ages])
         self.kept_us = round((longest + scenario.cpu_window_seconds + scenario.sync_seconds) * MICROSECONDS)
 
     def record(self, state: State) -> None:
@@ -61,14 +68,24 @@ class Metrics:
 
     def read(self, metric: Metric, fleet: Fleet, now: int) -> MetricInput:
         """What one sync is told about a metric."""
-        lag = dict(self.scenario.metric_lags).get(metric.name, self.scenario.metric_lag_seconds)
-        edge = now - round(lag * MICROSECONDS)
-        # The newest measurement that is old enough to be visible.
-        state = next((state for state in reversed(self.states) if state.at_us <= edge), self.states[0])
+        state = self._seen(dict(self.scenario.metric_lags).get(metric.name, self.scenario.metric_lag_seconds), now)
         if metric.source in {"External", "Object"}:
-            counts_in_flight = dict(self.scenario.signals).get(metric.name, "backlog") == "backlogAndInFlight"
-            return 1000 * (state.waiting + (state.in_flight if counts_in_flight else 0))
+            return 1000 * state.count(dict(self.scenario.signals).get(metric.name, "backlog"))
         return self._of_pods(metric, fleet, state, now)
+
+    def ask(self, trigger: Trigger, now: int) -> int:
+        """What a broker answers a trigger of KEDA's: messages."""
+        counts: Counts = dict(self.scenario.signals).get(trigger.metric.name, trigger.counts)
+        return self._seen(self.age_seconds(trigger), now).count(counts)
+
+    def age_seconds(self, trigger: Trigger) -> float:
+        """How old that answer is: as measured, or as such brokers are."""
+        return dict(self.scenario.metric_lags).get(trigger.metric.name, trigger.age_seconds)
+
+    def _seen(self, age_seconds: float, now: int) -> State:
+        """The newest measurement that is old enough to be visible."""
+        edge = now - round(age_seconds * MICROSECONDS)
+        return next((state for state in reversed(self.states) if state.at_us <= edge), self.states[0])
 
     def _of_pods(self, metric: Metric, fleet: Fleet, state: State, now: int) -> PodSamples:
         """All workers share the load, so all pods use the same; those that settle are sorted one by one."""

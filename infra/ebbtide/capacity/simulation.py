@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
 from random import Random
 
+from ebbtide.capacity.clock import Beat, Instant, instants
+from ebbtide.capacity.deciding import Deciders
 from ebbtide.capacity.histogram import MICROSECONDS
-from ebbtide.capacity.hpa import Controller, Decision, History, Metric, PodCounts, Scale
 from ebbtide.capacity.kernel import Kernel, PureKernel
 from ebbtide.capacity.model import Drain, Result, Row, Scenario
 from ebbtide.capacity.pods import Fleet, SimulatedPod
 from ebbtide.capacity.queue import NEVER_US, Queue
-from ebbtide.capacity.signals import Metrics, State
+from ebbtide.capacity.signals import State
 from ebbtide.capacity.trace import LONGEST_RUN_US, Chunk, TraceError
 from ebbtide.capacity.workers import SLOT_BITS, Workers
 
@@ -78,15 +79,12 @@ class _Run:
         """Of the started messages, what no worker did or will do that counts as the consumer's: it was killed, or it
         is a draining pod's."""
         self.worker_us = 0
-        self.controller = Controller(scenario.hpa) if scenario.hpa else None
-        self.metrics = Metrics(scenario, self.controller.flags) if self.controller else None
-        self.rates = scenario.hpa is not None and any(metric.is_cpu for metric in scenario.hpa.metrics)
-        self.history = History()
+        self.deciders = Deciders(scenario, scenario.hpa) if scenario.hpa else None
+        self.rates = self.deciders is not None and self.deciders.looks_at_cpu
+        self.now = 0
         self.wanted = scenario.start_replicas
         self.moved_us = 0
         """When there was last something to do, or another number of pods."""
-        self.paused = False
-        """Whether the controller does nothing until somebody scales by hand."""
         self.longest_us = 0
         self.rotations = 0
 
@@ -100,34 +98,42 @@ class _Run:
         beginning, now = self._find_beginning(step)
         for _ in range(self.scenario.start_replicas):
             self._begin(self.fleet.start_pod(now, warm=True), now)
-        if self.metrics is not None:
-            # Before that, nobody had anything to do.
-            before = self.metrics.kept_us
-            worker_us = self.scenario.start_replicas * self.scenario.processes * before
-            self.metrics.record(State(now - before, 0, 0, self.scenario.start_replicas, worker_us=-worker_us))
-            self.metrics.record(self._state(now))
+        self.now = now
+        ahead = self.deciders.instants(now, step) if self.deciders else instants(Beat(now + step, step))
+        if self.deciders is not None:
+            self.deciders.begin(now, self.scenario.start_replicas * self.scenario.processes)
+            self.deciders.metrics.record(self._state(now))
         if now < 0:
             load, self.queue = self.queue, Queue([beginning], self.scenario.redelivery_seconds)
-            while now < 0:
-                now += step
-                self._step(now, step)
+            while self.now < 0:
+                self._step(next(ahead))
             self._begin_anew(load)
         self._note_peaks()
         while True:
-            now += step
-            state = self._step(now, step)
+            instant = next(ahead)
+            state = self._step(instant)
+            if not instant.syncs:
+                continue
             if progress is not None:
-                progress(now // MICROSECONDS)
-            if self._is_over(now, state):
-                return self._close(now)
+                progress(self.now // MICROSECONDS)
+            if self._is_over(self.now, state):
+                return self._close(self.now)
 
-    def _step(self, now: int, step: int) -> State:
+    def _step(self, instant: Instant) -> State:
+        now, passed = instant.at_us, instant.at_us - self.now
+        self.now = now
         self._take_on(now)
         self._advance(now)
-        self._account(now, step)
+        self._account(now, passed)
         self._finish_drains(now)
-        state = self._sync(now)
-        self._interrupt_workers(now, step)
+        state = self._state(now)
+        if self.deciders is not None:
+            self.deciders.metrics.record(state)
+            if instant.polls:
+                self._poll(self.deciders, state)
+        if instant.syncs:
+            self._sync(state)
+        self._interrupt_workers(now, passed)
         return state
 
     def _find_beginning(self, step: int) -> tuple[Chunk, int]:
@@ -160,9 +166,9 @@ class _Run:
             return False
         if state.waiting or state.in_flight or queue.returned:
             self.moved_us = now
-            return (self.paused and not self.draining) or now >= self._longest_us()
-        least = self.scenario.hpa.min_replicas if self.scenario.hpa else self.wanted
-        at_rest = self.wanted <= least or now - self.moved_us > self._memory_us()
+            return ((self.deciders and self.deciders.paused) and not self.draining) or now >= self._longest_us()
+        fewest = self.deciders.fewest if self.deciders else self.wanted
+        at_rest = self.wanted <= fewest or (self.deciders and now - self.moved_us > self.deciders.memory_us)
         return (at_rest and not self.draining) or now >= LONGEST_RUN_US
 
     def _longest_us(self) -> int:
@@ -172,17 +178,6 @@ class _Run:
             twice = 2 * (self.queue.last_arrival_us + left // self.scenario.processes) + 3600 * MICROSECONDS
             self.longest_us = min(twice, LONGEST_RUN_US)
         return self.longest_us
-
-    def _memory_us(self) -> int:
-        """After how long with nothing to do and no change the autoscaler will never change anything again."""
-        assert self.controller is not None  # noqa: S101 - without one there is nothing to wait for
-        assert self.metrics is not None  # noqa: S101
-        flags, behavior = self.controller.flags, self.controller.spec.behavior
-        rules = (behavior.scale_up, behavior.scale_down) if behavior else ()
-        windows = [rule.stabilization_window_seconds or 0 for rule in rules]
-        periods = [policy.period_seconds for rule in rules for policy in rule.policies]
-        seconds = max([flags.downscale_stabilization_seconds, *windows]) + max([0, *periods])
-        return (seconds + flags.cpu_initialization_period_seconds) * MICROSECONDS + self.metrics.kept_us
 
     def _close(self, now: int) -> Result:
         result, queue = self.result, self.queue
@@ -330,21 +325,22 @@ class _Run:
 
     # The autoscaler.
 
-    def _sync(self, now: int) -> State:
-        state = self._state(now)
-        reason = "the number of pods is fixed"
-        if self.controller is not None and self.metrics is not None:
-            self.metrics.record(state)
-            self.fleet.settle(now, self.metrics.kept_us)
-            decision = self._decide(self.controller, self.metrics, now)
-            reason = explain_decision(decision, self.controller.spec.metrics)
-            self.paused = is_paused(decision)
-            self._scale(decision.desired, now)
+    def _poll(self, deciders: Deciders, state: State) -> None:
+        verdict = deciders.poll(self.wanted, self.fleet, state.at_us)
+        if verdict is not None:
+            self._scale(verdict.replicas, state.at_us)
+            self._note_peaks()
+            self._report(state, verdict.reason)
+
+    def _sync(self, state: State) -> None:
+        now, reason = state.at_us, "the number of pods is fixed"
+        if self.deciders is not None:
+            wanted, reason = self.deciders.sync(self.wanted, self.fleet, now)
+            self._scale(wanted, now)
             if self.scenario.deletion_cost == "messagesInHand":
                 self.fleet.write_costs(self.workers.busy(now))
         self._note_peaks()
         self._report(state, reason)
-        return state
 
     def _report(self, state: State, reason: str) -> None:
         result, now = self.result, state.at_us
@@ -366,12 +362,6 @@ class _Run:
             )
         )
 
-    def _decide(self, controller: Controller, metrics: Metrics, now: int) -> Decision:
-        replicas = len(self.fleet.pods)
-        counts = PodCounts(replicas, self.fleet.count(now)[1])
-        inputs = [metrics.read(metric, self.fleet, now) for metric in controller.spec.metrics]
-        return controller.sync(self.history, now, Scale(self.wanted, replicas), counts, inputs)
-
     def _scale(self, desired: int, now: int) -> None:
         if desired == self.wanted:
             return
@@ -384,43 +374,3 @@ class _Run:
             # Who holds nothing is gone at once.
             self._finish_drains(now)
         self.wanted = desired
-
-
-def is_paused(decision: Decision) -> bool:
-    """Whether the controller leaves its target alone (`ScalingDisabled`)."""
-    return decision.current == 0 and decision.metric is None and not decision.error
-
-
-_LIMITS = {
-    "TooManyReplicas": "maxReplicas",
-    "TooFewReplicas": "minReplicas",
-    "ScaleUpLimit": "the limit on scaling up",
-    "ScaleDownLimit": "the limit on scaling down",
-}
-
-
-def explain_decision(decision: Decision, metrics: tuple[Metric, ...]) -> str:
-    """One sentence: the metric, the ratio, the proposal, and what window, policy or bound made of it. The words in
-    brackets are those of `kubectl describe hpa`."""
-    if decision.metric is None:
-        if decision.error:
-            return f"no metric ({decision.error}): the number stays at {decision.current}"
-        if is_paused(decision):
-            return (
-                "the autoscaler is paused (ScalingDisabled): it wakes from no zero but one that it made itself, so"
-                " somebody has to scale by hand; stays at 0"
-            )
-        return decision.reason or f"stays at {decision.current}"
-    metric, ratio = metrics[decision.metric], decision.metrics[decision.metric].ratio
-    target = f"{metric.target} %" if metric.target_type == "Utilization" else f"{metric.target / 1000:.12g}"
-    words = [f"{metric.name} is at {ratio:.2f} of its target of {target} and asks for {decision.proposal}"]
-    for place, (other, found) in enumerate(zip(metrics, decision.metrics, strict=True)):
-        if place != decision.metric:
-            asks = "could not be read" if found.outcome == "failed" else f"asks for {found.proposal}"
-            words.append(f"{other.name} {asks}")
-    if decision.stabilized is not None and decision.stabilized != decision.proposal:
-        words.append(f"the stabilization window makes it {decision.stabilized}")
-    if decision.limited is not None and decision.limited != decision.stabilized:
-        words.append(f"{_LIMITS[decision.limit_reason]} ({decision.limit_reason}) makes it {decision.limited}")
-    words.append(f"{decision.current} → {decision.desired}" if decision.rescale else f"stays at {decision.current}")
-    return "; ".join(words)

@@ -24,10 +24,10 @@ class ScaleEvent:
 
 
 class Condition(NamedTuple):
-    """One of the HPA's status conditions. The words are upstream's."""
+    """One of an autoscaler's status conditions. The words are upstream's."""
 
     type: str
-    status: Literal["True", "False"]
+    status: Literal["True", "False", "Unknown"]
     reason: str
 
 

@@ -1,0 +1,115 @@
+"""Who decides how many pods there are: the controller, with KEDA's operator beside it where there is one; what both
+remember, what they see, and when they look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ebbtide.capacity.clock import Beat, Instant, instants, polls_of
+from ebbtide.capacity.histogram import MICROSECONDS
+from ebbtide.capacity.hpa import Controller, History, HpaSpec, Metric, PodCounts, Scale
+from ebbtide.capacity.hpa.metrics import MetricInput
+from ebbtide.capacity.keda import Memory, Operator, Reading, Target
+from ebbtide.capacity.model import Scenario
+from ebbtide.capacity.pods import Fleet
+from ebbtide.capacity.signals import Metrics, State
+from ebbtide.capacity.words import AT_ZERO, explain_decision, explain_poll, is_paused
+
+
+class Verdict(NamedTuple):
+    """How many pods there are to be, and why."""
+
+    replicas: int
+    reason: str
+
+
+class Deciders:
+    """The autoscaler of one run."""
+
+    def __init__(self, scenario: Scenario, hpa: HpaSpec) -> None:
+        self.scenario = scenario
+        self.controller = Controller(hpa)
+        self.history = History()
+        self.operator = Operator(scenario.keda) if scenario.keda else None
+        self.memory = Memory(0)
+        self.metrics = Metrics(scenario, self.controller.flags)
+        self.looks_at_cpu = any(metric.is_cpu for metric in hpa.metrics)
+        self.paused = False
+        """Whether nobody does anything until somebody scales by hand."""
+
+    def begin(self, now: int, workers: int) -> None:
+        """It is made at `now`, and until then nobody had anything to do."""
+        before = self.metrics.kept_us
+        self.memory.created_us = now
+        self.metrics.record(State(now - before, 0, 0, self.scenario.start_replicas, worker_us=-workers * before))
+
+    def instants(self, begin: int, step: int) -> Iterator[Instant]:
+        """Syncs, and where KEDA polls, its polls and what either of them sees late."""
+        syncs, spec = Beat(begin + step, step), self.scenario.keda
+        if spec is None or not spec.polls:
+            return instants(syncs)
+        ages = [self.metrics.age_seconds(trigger) for trigger in spec.triggers if not trigger.of_pods]
+        polls = polls_of(begin, spec.polling_seconds, self.scenario.sync_seconds)
+        return instants(syncs, polls, [round(age * MICROSECONDS) for age in ages])
+
+    def poll(self, wanted: int, fleet: Fleet, now: int) -> Verdict | None:
+        """KEDA's own loop: from zero or the idle count, and back to it. None where it leaves the number alone."""
+        assert self.operator is not None  # noqa: S101 - nobody polls without one
+        active = self.history.conditions.get("ScalingActive")
+        queries = active is not None and active.status == "True"
+        target = self._target(wanted, fleet, now)
+        poll = self.operator.poll(self.memory, now, target, self._readings(self.operator, now), hpa_queries=queries)
+        if not poll.rescale:
+            return None
+        return Verdict(poll.desired, explain_poll(poll, self.operator.spec, self.memory))
+
+    def sync(self, wanted: int, fleet: Fleet, now: int) -> Verdict:
+        """One sync of the controller."""
+        fleet.settle(now, self.metrics.kept_us)
+        pods = len(fleet.pods)
+        counts = PodCounts(pods, fleet.count(now)[1])
+        inputs = [self._input(metric, wanted, fleet, now) for metric in self.controller.spec.metrics]
+        decision = self.controller.sync(self.history, now, Scale(wanted, pods), counts, inputs)
+        self.paused = is_paused(decision) and not self._wakes
+        if is_paused(decision) and self._wakes:
+            return Verdict(decision.desired, AT_ZERO)
+        return Verdict(decision.desired, explain_decision(decision, self.controller.spec.metrics))
+
+    def _target(self, wanted: int, fleet: Fleet, now: int) -> Target:
+        return Target(wanted, fleet.count(now)[1])
+
+    def _readings(self, operator: Operator, now: int) -> list[Reading]:
+        """What each trigger's broker answers."""
+        return [self.metrics.ask(trigger, now) for trigger in operator.spec.triggers]
+
+    def _input(self, metric: Metric, wanted: int, fleet: Fleet, now: int) -> MetricInput:
+        """What the controller is told of a metric: by whoever measures it, or by KEDA."""
+        if self.operator is None or metric.of_pods:
+            return self.metrics.read(metric, fleet, now)
+        target, readings = self._target(wanted, fleet, now), self._readings(self.operator, now)
+        return self.operator.external_metric(self.memory, metric.name, target, readings)
+
+    @property
+    def _wakes(self) -> bool:
+        """Whether somebody else takes it from zero."""
+        return self.operator is not None and not self.operator.spec.pauses.scale_out
+
+    @property
+    def fewest(self) -> int:
+        """Where it goes back to."""
+        spec = self.scenario.keda
+        return spec.deactivated_replicas if spec and spec.polls else self.controller.spec.min_replicas
+
+    @property
+    def memory_us(self) -> int:
+        """After how long with nothing to do and no change it will never change anything again."""
+        flags, behavior = self.controller.flags, self.controller.spec.behavior
+        rules = (behavior.scale_up, behavior.scale_down) if behavior else ()
+        windows = [rule.stabilization_window_seconds or 0 for rule in rules]
+        periods = [policy.period_seconds for rule in rules for policy in rule.policies]
+        seconds = max([flags.downscale_stabilization_seconds, *windows]) + max([0, *periods])
+        spec = self.scenario.keda
+        if spec is not None:
+            seconds += spec.polling_seconds + max(spec.cooldown_seconds, spec.initial_cooldown_seconds)
+        return (seconds + flags.cpu_initialization_period_seconds) * MICROSECONDS + self.metrics.kept_us
