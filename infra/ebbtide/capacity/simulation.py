@@ -164,11 +164,12 @@ class _Run:
         queue = self.queue
         if now <= queue.last_arrival_us or not queue.exhausted:
             return False
+        deciders = self.deciders
         if state.waiting or state.in_flight or queue.returned:
             self.moved_us = now
-            return ((self.deciders and self.deciders.paused) and not self.draining) or now >= self._longest_us()
-        fewest = self.deciders.fewest if self.deciders else self.wanted
-        at_rest = self.wanted <= fewest or (self.deciders and now - self.moved_us > self.deciders.memory_us)
+            nobody_acts = deciders is not None and deciders.paused
+            return (nobody_acts and not self.draining) or now >= self._longest_us()
+        at_rest = deciders is None or self.wanted <= deciders.fewest or now - self.moved_us > deciders.memory_us
         return (at_rest and not self.draining) or now >= LONGEST_RUN_US
 
     def _longest_us(self) -> int:

@@ -1,6 +1,6 @@
-"""Every row of every table as a check; the package's modules come from `load`, so that changed ones can be handed in."""
+"""Every row of every table as a check. The modules come from `load`, so that changed ones can be handed in."""
 
-# ruff: noqa: PLR0917, PLR0913  a row of a table is many columns
+# ruff: noqa: C901, PLR0917, PT017  a row of a table is many columns
 from __future__ import annotations
 
 import importlib
@@ -123,12 +123,17 @@ def _polls(load: Load) -> Iterator[Case]:
         quiet_seconds: int | None,
         found: tuple[bool, bool],
         expected: int,
-        touched: bool,  # noqa: FBT001
+        touched: bool,
         conditions: Any,
     ) -> None:
         api = load("")
         active, failed = found
-        readings = {(False, False): [0, 0], (True, False): [3, 0], (False, True): ["away", 0], (True, True): ["away", 3]}
+        readings = {
+            (False, False): [0, 0],
+            (True, False): [3, 0],
+            (False, True): ["away", 0],
+            (True, True): ["away", 3],
+        }
         stated = [objects.CPU] if spec.get("cpu") else [ANY, ANY]
         document = manifest({"triggers": stated, **{name: spec[name] for name in spec if name != "cpu"}}, annotations)
         operator = api.Operator(load("manifest").read_scaled_object(document, 34))
@@ -186,7 +191,7 @@ def _triggers(load: Load) -> Iterator[Case]:
         activation: float,
         counts: str,
         age: float,
-        connects: bool,  # noqa: FBT001
+        connects: bool,
     ) -> None:
         got = load("scalers").read_trigger(stated, place, has_formula=False)
         same(
@@ -209,7 +214,10 @@ def _triggers(load: Load) -> Iterator[Case]:
         same(0, load("scalers").read_trigger(stated, 0, has_formula=True).metric.target)
         named = {"type": "redis", "name": "one", "metricType": "Value", "metadata": {"listName": "l"}}
         got = load("scalers").read_trigger({**named, "useCachedMetrics": True}, 0, has_formula=True)
-        same(("one", "Value", True, "redis", 5_000), (got.name, got.metric.target_type, got.cached, got.type, got.metric.target))
+        same(
+            ("one", "Value", True, "redis", 5_000),
+            (got.name, got.metric.target_type, got.cached, got.type, got.metric.target),
+        )
         cpu = load("scalers").read_trigger({**objects.CPU, "name": "two"}, 3, has_formula=True)
         same(("two", True, "cpu"), (cpu.name, cpu.of_pods, cpu.type))
 
@@ -305,14 +313,12 @@ def _loops(load: Load) -> Iterator[Case]:
                 else:
                     assert got == expected, f"step {number}: expected {expected}, got {got}"
                 continue
-            expected, queries = dict(expected), expected.get("hpa_queries", True)
-            expected.pop("hpa_queries", None)
+            said = dict(expected)
+            queries = said.pop("hpa_queries", True)
             poll = operator.poll(memory, at * SECOND_US + SECOND_US // 2, target, read, hpa_queries=queries)
-            for name in ("failures", "records"):
-                if name in expected:
-                    kept = expected.pop(name)
-                    assert getattr(memory, name) == kept, f"step {number}: {name} {getattr(memory, name)}"
-            for name, value in expected.items():
+            for name in said.keys() & {"failures", "records"}:
+                assert getattr(memory, name) == said.pop(name), f"step {number}: {name} {getattr(memory, name)}"
+            for name, value in said.items():
                 assert getattr(poll, name) == value, f"step {number}: {name} of {poll}"
 
     for source, *row in loops.SCRIPTS:

@@ -257,9 +257,10 @@ class _Parser:
     def _predicate(self, name: str) -> _Node:
         judge, items = _PREDICATES[name], self._expression(0)
         self._expect(",")
-        self._expect("{")
+        braced = self._take("{")
         test = self._expression(0)
-        self._expect("}")
+        if braced:
+            self._expect("}")
         self._expect(")")
         return lambda values: judge([_truth(test({**values, _ELEMENT: each})) for each in items(values)])
 

@@ -1,0 +1,86 @@
+"""Whether tables would notice a mistake: a package is loaded again with one module changed, and the cases run."""
+
+from __future__ import annotations
+
+import collections
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType, ModuleType
+
+from tests.capacity.hpa.mutator import mutants
+
+Cases = Callable[[Callable[[str], ModuleType]], Iterator[tuple[str, Callable[[], None]]]]
+
+
+class MutatedPackage:
+    """A package whose modules can be replaced. `order`: each after those that it imports, the package itself last;
+    `elsewhere`: modules of another room that belong to it."""
+
+    def __init__(
+        self, prefix: str, order: Sequence[str], cases: Cases, elsewhere: Mapping[str, str] | None = None
+    ) -> None:
+        self.prefix, self.order, self.cases, self.elsewhere = prefix, order, cases, dict(elsewhere or {})
+        self.directory = Path(str(importlib.import_module(prefix).__file__)).parent
+        files = {name: Path(str(importlib.import_module(room).__file__)) for name, room in self.elsewhere.items()}
+        self.sources = {name: files.get(name, self.directory / f"{name}.py").read_text() for name in order}
+        self.codes = {name: compile(source, f"{name}.py", "exec") for name, source in self.sources.items()}
+
+    def _module(self, name: str) -> str:
+        return self.elsewhere.get(name, f"{self.prefix}.{name}" if name else self.prefix)
+
+    def _is_ours(self, module: str) -> bool:
+        return module == self.prefix or module.startswith(f"{self.prefix}.") or module in self.elsewhere.values()
+
+    @contextmanager
+    def imported(self, codes: Mapping[str, CodeType]) -> Iterator[dict[str, ModuleType]]:
+        """The package made of these codes, in place of the installed one."""
+        kept = {name: module for name, module in sys.modules.items() if self._is_ours(name)}
+        package = ModuleType(self.prefix)
+        package.__path__ = [str(self.directory)]
+        modules = {name: ModuleType(self._module(name)) for name in self.order[:-1]} | {"": package}
+        for name in kept:
+            del sys.modules[name]
+        try:
+            sys.modules.update({self._module(name): each for name, each in modules.items()})
+            for name in self.order:
+                exec(codes[name], modules["" if name == "__init__" else name].__dict__)
+            yield modules
+        finally:
+            for name in [name for name in sys.modules if self._is_ours(name)]:
+                del sys.modules[name]
+            sys.modules.update(kept)
+
+    def killer(self, codes: Mapping[str, CodeType], hints: collections.Counter[str]) -> str | None:
+        """The first case that fails with this code; None when all pass. Cases that killed before are tried first."""
+        try:
+            with self.imported(codes) as modules:
+                for name, check in sorted(self.cases(modules.__getitem__), key=lambda case: -hints[case[0]]):
+                    try:
+                        check()
+                    except Exception:  # noqa: BLE001  any failure notices the change
+                        return name
+        except Exception as error:  # noqa: BLE001  it does not even import
+            return f"import: {error}"
+        return None
+
+    def survivors(self) -> tuple[list[tuple[str, str, str]], int]:
+        """(module, line, change) of what no case notices, and how many mutants there are."""
+        hints: collections.Counter[str] = collections.Counter()
+        found, total = [], 0
+        for module in self.order[:-1]:
+            for mutant in mutants(self.sources[module]):
+                total += 1
+                case = self.killer({**self.codes, module: compile(mutant.tree, f"{module}.py", "exec")}, hints)
+                if case is None:
+                    line = self.sources[module].splitlines()[mutant.line - 1].strip()
+                    found.append((module, line, mutant.what))
+                else:
+                    hints[case] += 1
+        return found, total
+
+    def stale(self, explained: Mapping[tuple[str, str, str], str]) -> list[tuple[str, str, str]]:
+        """Explanations of lines that are gone."""
+        return [each for each in explained if each[1] not in map(str.strip, self.sources[each[0]].splitlines())]
