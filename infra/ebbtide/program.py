@@ -17,6 +17,7 @@ from ebbtide.components import (
     GkeCluster,
     GkeClusterArgs,
     ImageRepository,
+    Observability,
     QueueConsumer,
     QueueConsumerArgs,
     connect,
@@ -44,6 +45,8 @@ class Deployed:
     namespace: ConsumerNamespace | None
     """None in a stack that makes only a cluster, or whose namespace somebody else makes."""
     consumers: Mapping[str, QueueConsumer]
+    observability: Observability | None = None
+    """None where the stack names no collector."""
 
     @property
     def outputs(self) -> dict[str, Any]:
@@ -79,7 +82,11 @@ def deploy(settings: StackSettings, wiring: Wiring | None = None) -> Deployed:
         if name in images:
             args["image"] = images[name]
         consumers[name] = QueueConsumer(name, args, in_cluster)
-    return Deployed(cluster, repository, namespace, consumers)
+    observability = None
+    if plan.observability is not None:
+        own = plan.observability
+        observability = Observability(own.name, {"settings": settings, "plan": own})
+    return Deployed(cluster, repository, namespace, consumers, observability)
 
 
 def _cluster(

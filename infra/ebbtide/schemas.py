@@ -7,6 +7,7 @@ from typing import Any
 
 from ebbtide.capacity.document import SimulateDocument
 from ebbtide.documents.check import CheckDocument
+from ebbtide.documents.dashboard import DashboardDocument
 from ebbtide.documents.document import json_schema_text
 from ebbtide.documents.rules import RulesDocument
 from ebbtide.explain.document import ExplanationDocument
@@ -16,6 +17,7 @@ from ebbtide.rehearsal.document import RehearsalDocument
 
 DOCUMENTS: Mapping[str, Any] = {
     "check": CheckDocument,
+    "dashboard": DashboardDocument,
     "explain": ExplanationDocument,
     "preview": PreviewDocument,
     "rehearse": RehearsalDocument,

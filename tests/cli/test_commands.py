@@ -13,11 +13,12 @@ from tests.cli.conftest import ROOT
 from ebbtide.settings.loading.loader import stack_names
 
 STACKS = stack_names(ROOT)
-READING = ["render", "explain", "preview"]
+READING = ["render", "explain", "preview", "dashboard"]
 
 
 @pytest.mark.parametrize(
-    "command", ["render", "check", "explain", "preview", "rules", "schema", "simulate", "rehearse", "comment"]
+    "command",
+    ["render", "check", "explain", "preview", "rules", "schema", "simulate", "dashboard", "rehearse", "comment"],
 )
 def test_every_command_explains_itself_with_an_example(ebbtide, command):
     done = ebbtide(command, "--help")
@@ -228,3 +229,32 @@ def test_a_command_does_not_wait_for_what_it_does_not_use(argv, forbidden):
     script = IMPORTED.format(argv=argv)
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert forbidden & set(done.stderr.split()) == set()
+
+
+def test_dashboards_are_written_as_files_that_their_readers_take(ebbtide, tmp_path):
+    done = ebbtide("dashboard", "--stack", "production", "--out", str(tmp_path / "monitoring"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    written = {str(file.relative_to(tmp_path / "monitoring")) for file in (tmp_path / "monitoring").rglob("*.*")}
+    assert {"grafana.json", "cloud-monitoring.json", "prometheus-rules.yaml", "loki-rules.yaml"} < written
+    assert "log-metrics/ebbtide_drains_ended_production.yaml" in written
+    assert f"{len(written)} files" in done.stderr
+    rules = yaml.safe_load((tmp_path / "monitoring" / "prometheus-rules.yaml").read_text())
+    assert {group["name"] for group in rules["groups"]} == {"ebbtide-githubevents"}
+    asked = yaml.safe_load((tmp_path / "monitoring" / "loki-rules.yaml").read_text())["groups"][0]["rules"]
+    assert all("count_over_time" in rule["expr"] and "logging_googleapis_com" not in rule["expr"] for rule in asked)
+
+
+def test_dashboards_that_cannot_be_written_are_one_sentence(ebbtide, tmp_path):
+    (tmp_path / "file").touch()
+    done = ebbtide("dashboard", "--stack", "production", "--out", str(tmp_path / "file" / "below"))
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "name another directory with --out" in done.stderr
+
+
+def test_a_list_of_alerts_says_which_wake_somebody(ebbtide):
+    done = ebbtide("dashboard", "--stack", "production")
+    assert done.returncode == 0
+    assert "EbbtidePodCutOff" in done.stdout
+    assert "page" in done.stdout

@@ -32,6 +32,7 @@ MAKE: dict[str, Callable[[str, pulumi.ResourceOptions], Any]] = {
     "ExistingCluster": lambda name, opts: components.ExistingCluster(name, {"settings": EXISTING}, opts),
     "ImageRepository": lambda name, opts: components.ImageRepository(name, {"settings": STANDARD}, opts),
     "ConsumerNamespace": lambda name, opts: components.ConsumerNamespace(name, {"settings": EXISTING}, opts),
+    "Observability": lambda name, opts: components.Observability(name, {"settings": STACKS["watched by Google"]}, opts),
     "QueueConsumer": lambda name, opts: components.QueueConsumer(
         name, {"settings": EXISTING, "consumer": "githubevents"}, opts
     ),
@@ -129,6 +130,10 @@ REFUSED = {
     "ImageRepository without one": (
         lambda: components.ImageRepository("r", {"settings": STACKS["identities"]}),
         ["imageRepository", "imageRepository: {}"],
+    ),
+    "Observability that nobody asked for": (
+        lambda: components.Observability("o", {"settings": EXISTING}),
+        ["observability", "kind: managedPrometheus"],
     ),
     "QueueConsumer that is none": (
         lambda: components.QueueConsumer("mails", {"settings": EXISTING}),

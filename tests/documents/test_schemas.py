@@ -18,7 +18,7 @@ from ebbtide.settings.loading.loader import stack_names
 
 STACKS = stack_names(ROOT)
 SWEEP = ["simulate", "-s", "production", "--sweep", "maxReplicas=5..6", "--goal", "p95 < 60s"]
-BY_STACK = [["explain"], ["preview"], ["preview", "--base", "HEAD"], ["render", "--resources"]]
+BY_STACK = [["dashboard"], ["explain"], ["preview"], ["preview", "--base", "HEAD"], ["render", "--resources"]]
 COMMANDS = [
     ["check"],
     ["rules"],

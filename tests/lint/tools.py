@@ -75,3 +75,29 @@ def _run(command: list[str], directory: Path | None = None) -> None:
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+
+
+def promtool() -> Path:
+    """The `promtool` program out of Debian's package `prometheus`, which is not installed: nothing of it is started.
+
+    Raises RuntimeError on a machine without apt.
+    """
+    return _of_debian("prometheus") / "usr" / "bin" / "promtool"
+
+
+def prometheus() -> Path:
+    """The server out of the same package."""
+    return _of_debian("prometheus") / "usr" / "bin" / "prometheus"
+
+
+def _of_debian(package: str) -> Path:
+    return _cached(f"debian-{package}", [], lambda directory: _unpack(directory, package))
+
+
+def _unpack(directory: Path, package: str) -> None:
+    if shutil.which("apt-get") is None:
+        raise RuntimeError(f"{package} comes from Debian's packages, and this machine has no apt")
+    with tempfile.TemporaryDirectory() as scratch:
+        _run(["apt-get", "download", package], Path(scratch))
+        (archive,) = Path(scratch).glob("*.deb")
+        _run(["dpkg", "-x", str(archive), str(directory)])

@@ -89,6 +89,27 @@ def explain(
     run(stack, project, format)
 
 
+@app.command(
+    epilog="""\b
+Examples:
+  ebbtide dashboard --stack production --out monitoring/
+  ebbtide dashboard --stack production --format json"""
+)
+def dashboard(
+    stack: Stack,
+    project: Project = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write the files here.")] = None,
+    format: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",  # noqa: A002
+) -> None:
+    """Dashboards and alerts as files, for whoever gives them to Grafana, Prometheus, Loki or Google Cloud by hand.
+
+    A stack with `observability` deploys its own; this needs none.
+    """
+    from ebbtide.cli.dashboard import run
+
+    run(stack, project, out, format)
+
+
 @app.command(epilog="Example: ebbtide preview --stack production --base origin/main --format markdown")
 def preview(
     stack: Stack,

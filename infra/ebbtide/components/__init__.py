@@ -5,6 +5,7 @@ from __future__ import annotations
 from ebbtide.components.cluster import ExistingCluster, ExistingClusterArgs, GkeCluster, GkeClusterArgs, connect
 from ebbtide.components.consumer_namespace import ConsumerNamespace, ConsumerNamespaceArgs
 from ebbtide.components.image_repository import ImageRepository, ImageRepositoryArgs
+from ebbtide.components.observability import Observability, ObservabilityArgs
 from ebbtide.components.queue_consumer import QueueConsumer, QueueConsumerArgs
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "GkeClusterArgs",
     "ImageRepository",
     "ImageRepositoryArgs",
+    "Observability",
+    "ObservabilityArgs",
     "QueueConsumer",
     "QueueConsumerArgs",
     "connect",

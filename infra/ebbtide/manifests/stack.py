@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ebbtide.manifests.google.image_repository import build_image_repository
+from ebbtide.manifests.observability import build_observability
 from ebbtide.manifests.provider import build_cluster, build_provider
 from ebbtide.manifests.resource import Component, Resource
 from ebbtide.manifests.workload import build_consumer_namespace, build_queue_consumer
@@ -23,6 +24,8 @@ class StackPlan:
     namespace: Component | None = None
     """None where somebody else makes it."""
     consumers: Mapping[str, Component] = field(default_factory=dict)
+    observability: Component | None = None
+    """None where the stack names no collector, or one that is told all by each consumer."""
 
     def __iter__(self) -> Iterator[Resource]:
         """Every registration, in the order in which the program makes them."""
@@ -33,6 +36,7 @@ class StackPlan:
         yield from self.namespace or ()
         for consumer in self.consumers.values():
             yield from consumer
+        yield from self.observability or ()
 
 
 def compose(stack: StackSettings) -> StackPlan:
@@ -42,12 +46,14 @@ def compose(stack: StackSettings) -> StackPlan:
     cluster = build_cluster(stack.cluster, stack)
     if not stack.consumers:
         return StackPlan(cluster, repository)
+    observability = build_observability(stack) if stack.observability is not None else None
     return StackPlan(
         cluster,
         repository,
         build_provider(stack, cluster),
         build_consumer_namespace(stack) if stack.namespace.create else None,
         {name: build_queue_consumer(stack, consumer) for name, consumer in stack.consumers.items()},
+        observability if observability is not None and observability.parts else None,
     )
 
 

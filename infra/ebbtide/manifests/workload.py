@@ -7,7 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from ebbtide.manifests.google.identity import build_consumer_identity
-from ebbtide.manifests.kubernetes import Manifest, build_autoscaler, build_namespace, build_workload
+from ebbtide.manifests.kubernetes import (
+    Manifest,
+    build_autoscaler,
+    build_monitoring,
+    build_namespace,
+    build_workload,
+)
 from ebbtide.manifests.provider import provider_key
 from ebbtide.manifests.resource import Component, Resource, Timeouts
 from ebbtide.settings.models.consumer import START_DEADLINE_SECONDS, ConsumerSettings
@@ -64,6 +70,7 @@ def build_queue_consumer(
         resource(objects.network_policy),
         deployment,
         resource(objects.disruption_budget),
+        *map(resource, build_monitoring(stack, consumer)),
     )
     return Component(component, parts, _autoscaler(stack, consumer, component, deployment))
 

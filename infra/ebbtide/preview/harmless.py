@@ -26,6 +26,16 @@ _OBJECT = {
 }
 _LABELS_OF_GOOGLE = "labels of Google Cloud are for bills and searches"
 _DESCRIPTION = "a text for people"
+_READS = "who collects metrics only reads; no pod notices"
+_ALERTS = "only when somebody is told, and what; nothing that runs changes"
+_COUNTS = "only what is counted of the log; nothing that runs changes"
+_RULES = {
+    f"spec.groups.*.{name}": _ALERTS
+    for name in (
+        *("name", "interval"),
+        *(f"rules.*.{part}" for part in ("alert", "expr", "for", "labels.*", "annotations.*")),
+    )
+}
 
 HARMLESS: Mapping[str, Mapping[str, str]] = {
     "kubernetes:apps/v1:Deployment": {
@@ -58,6 +68,51 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
     "kubernetes:policy/v1:PodDisruptionBudget": {
         **_OBJECT,
         CREATED: "a budget only limits evictions; one that lets no pod go is P-06",
+    },
+    "kubernetes:monitoring.googleapis.com/v1:PodMonitoring": {
+        **_OBJECT,
+        CREATED: _READS,
+        "spec.selector.matchLabels.*": _READS,
+        **{f"spec.endpoints.*.{name}": _READS for name in ("port", "interval")},
+        "spec.targetLabels.metadata.*": _READS,
+        **{f"spec.targetLabels.fromPod.*.{name}": _READS for name in ("from", "to")},
+    },
+    "kubernetes:monitoring.googleapis.com/v1:Rules": {**_OBJECT, CREATED: _ALERTS, **_RULES},
+    "kubernetes:monitoring.coreos.com/v1:PodMonitor": {
+        **_OBJECT,
+        CREATED: _READS,
+        "spec.selector.matchLabels.*": _READS,
+        **{f"spec.podMetricsEndpoints.*.{name}": _READS for name in ("port", "interval")},
+        **{f"spec.podMetricsEndpoints.*.relabelings.*.{name}": _READS for name in ("sourceLabels.*", "targetLabel")},
+    },
+    "kubernetes:monitoring.coreos.com/v1:PrometheusRule": {**_OBJECT, CREATED: _ALERTS, **_RULES},
+    "gcp:logging/metric:Metric": {
+        CREATED: _COUNTS,
+        "description": _DESCRIPTION,
+        "filter": _COUNTS,
+        "valueExtractor": _COUNTS,
+        "labelExtractors.*": _COUNTS,
+        "bucketOptions.explicitBuckets.bounds.*": _COUNTS,
+        "metricDescriptor.unit": _COUNTS,
+    },
+    "gcp:monitoring/alertPolicy:AlertPolicy": {
+        CREATED: _ALERTS,
+        "displayName": _DESCRIPTION,
+        "severity": _ALERTS,
+        "combiner": _ALERTS,
+        "userLabels.*": _LABELS_OF_GOOGLE,
+        **{f"documentation.{name}": _DESCRIPTION for name in ("content", "mimeType")},
+        "alertStrategy.autoClose": _ALERTS,
+        "conditions.*.displayName": _DESCRIPTION,
+        **{
+            f"conditions.*.conditionPrometheusQueryLanguage.{name}": _ALERTS
+            for name in ("query", "duration", "evaluationInterval", "disableMetricValidation", "labels.*")
+        },
+    },
+    "gcp:monitoring/dashboard:Dashboard": {
+        CREATED: "a picture; nobody is told anything by it",
+        DELETED: "a picture; nobody is told anything by it",
+        "dashboardJson": "a picture; nobody is told anything by it",
     },
     "gcp:artifactregistry/repository:Repository": {
         CREATED: _NEW,

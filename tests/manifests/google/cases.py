@@ -74,6 +74,15 @@ STACKS = {
     "autopilot": stack({"kind": "gkeAutopilot"}),
     "autopilot, everything": stack({"kind": "gkeAutopilot", **EVERYTHING, "diskEncryptionKey": KEY}, protect=True),
     "existing": stack({"kind": "existing", "platform": "gkeStandard", "dnsEndpoint": "gke-1.europe-west1.gke.goog"}),
+    "watched by Google": stack(
+        {"kind": "gkeStandard"},
+        observability={
+            "kind": "managedPrometheus",
+            "rules": True,
+            "notificationChannels": ["projects/acme-shop/notificationChannels/123"],
+        },
+    ),
+    "watched by Prometheus": stack({"kind": "existing"}, observability={"kind": "prometheusOperator"}),
     "identities": stack(
         {"kind": "gkeStandard"},
         imageRepository=None,

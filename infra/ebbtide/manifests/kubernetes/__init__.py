@@ -8,13 +8,22 @@ from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
 from ebbtide.manifests.kubernetes.deployment import build_deployment
 from ebbtide.manifests.kubernetes.disruption_budget import build_disruption_budget
 from ebbtide.manifests.kubernetes.labels import Manifest
+from ebbtide.manifests.kubernetes.monitoring import build_monitoring
 from ebbtide.manifests.kubernetes.namespace import build_namespace_object
 from ebbtide.manifests.kubernetes.network_policy import build_default_deny, build_network_policy
 from ebbtide.manifests.kubernetes.service_account import build_service_account
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
 
-__all__ = ["Manifest", "build_autoscaler", "build_consumer", "build_namespace", "build_workload", "stack_manifests"]
+__all__ = [
+    "Manifest",
+    "build_autoscaler",
+    "build_consumer",
+    "build_monitoring",
+    "build_namespace",
+    "build_workload",
+    "stack_manifests",
+]
 
 
 class NamespaceObjects(NamedTuple):
@@ -50,7 +59,11 @@ def build_workload(stack: StackSettings, consumer: ConsumerSettings) -> Consumer
 
 def build_consumer(stack: StackSettings, consumer: ConsumerSettings) -> tuple[Manifest, ...]:
     """Every object of one consumer in the order of applying, its autoscaler included."""
-    return (*build_workload(stack, consumer), *build_autoscaler(consumer.autoscaling, stack, consumer))
+    return (
+        *build_workload(stack, consumer),
+        *build_monitoring(stack, consumer),
+        *build_autoscaler(consumer.autoscaling, stack, consumer),
+    )
 
 
 def stack_manifests(stack: StackSettings) -> tuple[Manifest, ...]:

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from ebbtide.judgement.accept import Accepted
 from ebbtide.settings.models.autoscaling import Autoscaling
 from ebbtide.settings.models.base import JudgedModel, SettingsModel
+from ebbtide.settings.models.observability import GoalSettings
 from ebbtide.settings.models.pod import (
     Environment,
     NetworkSettings,
@@ -85,6 +86,8 @@ class ConsumerSettings(JudgedModel):
     """Who owns the number of pods."""
     shutdown: ShutdownSettings = ShutdownSettings.model_construct()
     """How long it may need to stop."""
+    goal: GoalSettings = GoalSettings.model_construct()
+    """What its messages are promised. Alerts and dashboard hold it (`observability` of the stack)."""
     transport: Transport | None = None
     """The broker's redelivery, checked against the shutdown budget."""
     resources: ResourcesSettings = ResourcesSettings.model_construct()

@@ -11,6 +11,7 @@ from ebbtide.judgement.accept import Accepted
 from ebbtide.settings.models.base import JudgedModel, OrText, SettingsModel
 from ebbtide.settings.models.cluster import Cluster, ClusterSettings, GkeAutopilot, GkeStandard
 from ebbtide.settings.models.consumer import ConsumerSettings, inject_names
+from ebbtide.settings.models.observability import Collector
 from ebbtide.settings.values.names import DnsLabel
 from ebbtide.settings.values.units import Count
 
@@ -65,6 +66,8 @@ class StackSettings(JudgedModel):
     """A repository to make for the images."""
     namespace: Namespace = NamespaceSettings.model_construct()
     """The Kubernetes namespace of all consumers of the stack: its name, or `{name: shop, create: false}`."""
+    observability: Collector | None = None
+    """Who collects the pods' metrics, and what is made of them: alerts and a dashboard. None by default."""
     protect: bool = False
     """Refuse to delete or replace what holds data or capacity: cluster, node pools, network, repository."""
     accept: Accepted = {}

@@ -89,6 +89,11 @@ class WorkerSettings(SettingsModel):
         return {}
 
     @property
+    def tells_of_messages(self) -> bool:
+        """Whether there is a way for it to tell when it takes a message and when it is done."""
+        return False
+
+    @property
     def start_words(self) -> str:
         """What a start and a rotation of one process cost."""
         return "boots by itself"
@@ -176,6 +181,11 @@ class SymfonyMessengerWorker(WorkerSettings):
     def texts(self) -> tuple[str, tuple[str, ...]]:
         """What is added to the command."""
         return "arguments", self.arguments
+
+    @property
+    def tells_of_messages(self) -> bool:
+        """By WorkerProgress, where the application has a copy."""
+        return True
 
     @property
     def is_recoverable(self) -> bool:

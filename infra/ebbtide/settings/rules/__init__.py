@@ -6,8 +6,19 @@ A rule is a function from settings to findings (`declare.py`). Ids are stable.
 # In the order in which findings of one level are shown: first what is wrong with the stack, then with a consumer.
 # isort: off
 from ebbtide.settings.rules import stack, disruption, cluster, consumer, handover, secrets, autoscaling, transport
-from ebbtide.settings.rules import check
+from ebbtide.settings.rules import observability, check
 
 # isort: on
 
-__all__ = ["autoscaling", "check", "cluster", "consumer", "disruption", "handover", "secrets", "stack", "transport"]
+__all__ = [
+    "autoscaling",
+    "check",
+    "cluster",
+    "consumer",
+    "disruption",
+    "handover",
+    "observability",
+    "secrets",
+    "stack",
+    "transport",
+]
