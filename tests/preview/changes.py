@@ -35,6 +35,39 @@ ALL_ANEW = {
 }
 
 
+# Twelve of different sizes, deployed together, and one of them with less time to finish than before.
+TWELVE = (
+    "billing",
+    "exports",
+    "feeds",
+    "images",
+    "imports",
+    "mail",
+    "orders",
+    "prices",
+    "push",
+    "search",
+    "stock",
+    "sync",
+)
+
+
+def fleet(version: str, **changes: Any) -> dict[str, Any]:
+    """Twelve consumers beside githubevents, of one version; `changes` are of one of them, by name."""
+    consumers = {
+        name: {
+            **SECOND,
+            "image": f"europe-west1-docker.pkg.dev/acme-consumers/consumers/{name}:{version}",
+            "worker": {"kind": "symfonyMessenger", "receivers": [name], "processes": 10},
+            "autoscaling": {"kind": "fixed", "replicas": 1 + number},
+        }
+        for number, name in enumerate(TWELVE)
+    }
+    for name, change in changes.items():
+        consumers[name] = {**consumers[name], **change}
+    return {"consumers": consumers}
+
+
 def consumer(**change: Any) -> dict[str, Any]:
     """A change of the consumer githubevents."""
     return {"consumers": {"githubevents": change}}
@@ -143,6 +176,13 @@ CHANGES = [
         ("P-07", "P-10"),
         consumer(resources={"memory": {"limit": "7Gi"}}),
         consumer(resources={"memory": {"limit": "14Gi"}}),
+    ),
+    Change(
+        "twelve consumers get a new version",
+        "danger",
+        ("P-03", "P-10", "P-11", "P-38"),
+        fleet("1.1.0", push={"shutdown": {"longestMessage": "20s"}}),
+        fleet("1.0.0"),
     ),
     Change("all consumers restart", "info", ("P-10", "P-38"), ALL_ANEW, {"consumers": {"mail": SECOND}}),
     # How it scales.

@@ -505,7 +505,7 @@ def many_changes(count: int) -> dict:
             found["name"] = f"consumer-{number}"
             found["properties"]["metadata"]["name"] = f"consumer-{number}"
         spec = after["properties"]["spec"]["template"]["spec"]
-        spec["containers"][0]["image"] = "acme.example/app:2"
+        spec["containers"][0]["image"] = f"acme.example/app:{number}"
         if number == count - 1:
             spec["terminationGracePeriodSeconds"] = 31
         old.append(before)

@@ -87,6 +87,11 @@ class ChangedResource:
         """`kubernetes:apps/v1:Deployment` -> `Deployment`."""
         return self.type.rpartition(":")[2]
 
+    @property
+    def key(self) -> str:
+        """How a risk names it."""
+        return f"{self.type}::{self.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class NotJudgedProperty:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ebbtide.preview.document import ChangedResource, RefusalDocument, ReviewDocument
+from ebbtide.preview.lines import alike_changes, details_of, lines_of, named
 from ebbtide.preview.markdown import COMMENT_LIMIT, code, fitting, html, label, marker, prose
 from ebbtide.preview.risk import RiskLevel
 from ebbtide.preview.show import SYMBOLS
@@ -26,8 +27,9 @@ def review_markdown(review: ReviewDocument, limit: int = COMMENT_LIMIT) -> str:
     """The comment: marker, verdict, risks, then one folded section a resource, as many as fit."""
     above = fitting(_head(review), int(limit * _HEAD_SHARE), "\n_{count} more parts do not fit into a comment._\n")
     # Whole resources are folded away, the ones with the worst risks last of all.
+    details = details_of(review.risks)
     sections = fitting(
-        map(_section, review.changes),
+        (_section(alike, details) for alike in alike_changes(review.changes)),
         limit - len(above) - 200,
         "\n_{count} more changed resources do not fit into a comment; the job's artifact has all of them._\n",
     )
@@ -49,12 +51,15 @@ def _head(review: ReviewDocument) -> Iterator[str]:
     yield from (f"> {prose(note)}" for note in review.notes)
     yield f"{prose(review.counts)} · <sub>{prose(review.source)}</sub>\n"
     if review.risks:
-        yield "| | what happens | what to do |\n|---|---|---|"
-        for risk in review.risks[:_FOLDED_RISKS]:
-            what = f"{prose(risk.sentence)} <sub>{prose(risk.rule)}</sub>"
-            yield f"| {_ICONS[risk.level]} {risk.level} | {what} | {prose(risk.advice)} |"
-        if len(review.risks) > _FOLDED_RISKS:
-            yield f"| | and {len(review.risks) - _FOLDED_RISKS} more, none of them worse | |"
+        # Two columns: a third one leaves a telephone a dozen letters for each.
+        yield "| | what happens, *what to do* |\n|---|---|"
+        lines = lines_of(review.risks)
+        for line in lines[:_FOLDED_RISKS]:
+            advice = f"; *{prose(line.advice)}*" if line.advice else ""
+            what = f"{prose(line.sentence)}{advice} <sub>{prose(line.rule)}</sub>"
+            yield f"| {_ICONS[line.level]} {line.level} | {what} |"
+        if len(lines) > _FOLDED_RISKS:
+            yield f"| | and {len(lines) - _FOLDED_RISKS} more, none of them worse |"
         yield ""
     yield from (f"**What if**: {prose(line)}" for line in review.what_if)
     yield from (f"{_gantt(timeline)}\n" for timeline in review.timelines)
@@ -76,9 +81,14 @@ def _task(text: str) -> str:
     return label(text.partition(";")[0].partition("(")[0])
 
 
-def _section(change: ChangedResource) -> str:
-    title = f"{SYMBOLS[change.operation]} {html(change.kind)} <code>{html(change.title)}</code> {change.operation}"
-    lines = ["", f"<details><summary>{title}</summary>", "", "```diff"]
+def _section(alike: list[ChangedResource], details: Mapping[str, list[str]]) -> str:
+    """What changes of resources that change alike, below what is said of each of them alone."""
+    change = alike[0]
+    titles = f"<code>{html(named(one.title for one in alike))}</code>"
+    count = f"{len(alike)} alike: " if len(alike) > 1 else ""
+    title = f"{SYMBOLS[change.operation]} {count}{html(change.kind)} {titles} {change.operation}"
+    own = [f"- {prose(detail)}" for one in alike for detail in details.get(one.key, ())]
+    lines = ["", f"<details><summary>{title}</summary>", "", *own, *([""] if own else []), "```diff"]
     for found in change.properties:
         forced = "   (cannot change in place)" if found.replaces else ""
         lines.append(f"! {code(found.path)}: {code(found.shown)}{forced}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from ebbtide.explain.text import findings_list
 from ebbtide.preview.document import ChangedResource, RefusalDocument, ReviewDocument
+from ebbtide.preview.lines import alike_changes, details_of, lines_of, named
 from ebbtide.preview.risk import RiskLevel
 from ebbtide.preview.show import SYMBOLS
 from ebbtide.preview.timelines import TimelineChange
@@ -44,9 +46,10 @@ def print_review(review: ReviewDocument, console: Console) -> None:
         console.print()
         console.print(_text(f"How a pod of {timeline.consumer} stops", "bold"))
         console.print(_timelines(timeline))
-    for change in review.changes:
+    details = details_of(review.risks)
+    for alike in alike_changes(review.changes):
         console.print()
-        _print_change(change, console)
+        _print_changes(alike, details, console)
 
 
 def print_refusal(refusal: RefusalDocument, console: Console) -> None:
@@ -60,9 +63,9 @@ def _risks(review: ReviewDocument) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, style="dim")
     table.add_column(overflow="fold")
-    for risk in review.risks:
-        advice = f" ({risk.advice})" if risk.advice else ""
-        table.add_row(_text(risk.level.value, _COLOURS[risk.level]), _text(risk.rule), _text(risk.sentence + advice))
+    for line in lines_of(review.risks):
+        advice = f" ({line.advice})" if line.advice else ""
+        table.add_row(_text(line.level.value, _COLOURS[line.level]), _text(line.rule), _text(line.sentence + advice))
     return table
 
 
@@ -76,10 +79,14 @@ def _timelines(timeline: TimelineChange) -> Table:
     return table
 
 
-def _print_change(change: ChangedResource, console: Console) -> None:
-    console.print(
-        _text(f"{SYMBOLS[change.operation]} {change.kind} {change.title}", "bold"), _text(change.operation, "dim")
-    )
+def _print_changes(alike: list[ChangedResource], details: Mapping[str, list[str]], console: Console) -> None:
+    change = alike[0]
+    count = f"{len(alike)} alike: " if len(alike) > 1 else ""
+    title = f"{SYMBOLS[change.operation]} {count}{change.kind} {named(one.title for one in alike)}"
+    console.print(_text(title, "bold"), _text(change.operation, "dim"))
+    for one in alike:
+        for detail in details.get(one.key, ()):
+            console.print(_text(f"    {detail}"))
     table = Table.grid(padding=(0, 2))
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")

@@ -40,6 +40,12 @@ class Risk:
     """Of a rule with one level, that one."""
     rule: str = ""
     """The id of the rule that found it."""
+    cause: str = ""
+    """The sentence without the figures that are this subject's own: what is alike for others is said once."""
+
+    def __post_init__(self) -> None:
+        if not self.cause:
+            object.__setattr__(self, "cause", self.sentence)
 
 
 @dataclass(frozen=True, slots=True)

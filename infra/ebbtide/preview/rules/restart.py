@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -79,10 +80,11 @@ def check_restart(context: Context) -> Iterator[Risk]:
     for change in context.of("Deployment", Operation.UPDATE):
         if rolls_pods(change):
             overlap = _overlap(context, change)
-            sentence = f"{change.title} restarts ({_reasons(change)}): {drain_sentence(change, overlap)}"
+            cause = f"{change.title} restarts ({_reasons(change)})"
+            sentence = f"{cause}: {drain_sentence(change, overlap)}"
             advice = "make sure that broker and database take that many connections" if overlap else ""
             level = RiskLevel.INFO if _is_ordinary(change) else RiskLevel.DISRUPTIVE
-            yield Risk(change.title, sentence, advice, change.key, level)
+            yield Risk(change.title, sentence, advice, change.key, level, cause=cause)
 
 
 def _overlap(context: Context, change: ResourceChange) -> Overlap | None:
@@ -112,7 +114,7 @@ def check_fleet_restarts(context: Context) -> Iterator[Risk]:
         return
     overlaps = [overlap for _, overlap in restarts]
     limits = [overlap.memory_bytes for overlap in overlaps if overlap.memory_bytes is not None]
-    memory = f" and {format_memory(sum(limits))} of memory" if len(limits) == len(overlaps) else ""
+    memory = f" and {math.ceil(sum(limits) / 1024**3)}Gi of memory" if len(limits) == len(overlaps) else ""
     sentence = (
         f"{len(restarts)} consumers restart at once: up to {sum(found.most for found in overlaps)} pods drain; "
         f"together at most {sum(found.pods for found in overlaps)} pods with "
