@@ -136,10 +136,56 @@ def _rules(minor: int) -> st.SearchStrategy[Written]:
     )
 
 
+_TRIGGERS = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "type": st.just("redis"),
+            "metadata": st.fixed_dictionaries(
+                {"address": st.just("redis.brokers:6379"), "listName": dns_labels(), "listLength": st.just("3")}
+            ),
+            "secrets": st.dictionaries(st.sampled_from(["password", "username"]), _SECRETS, max_size=2),
+        }
+    ),
+    st.just({"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}}),
+    st.just(
+        {
+            "type": "cron",
+            "metadata": {"start": "0 8 * * *", "end": "0 18 * * *", "timezone": "UTC", "desiredReplicas": "5"},
+        }
+    ),
+    st.just({"type": "kafka", "metadata": {}, "authentication": {"name": "shared", "kind": "TriggerAuthentication"}}),
+)
+
+
+@st.composite
+def _keda(draw: st.DrawFn, minor: int) -> Written:
+    """Above zero, where any trigger will do."""
+    least = draw(st.integers(1, 20))
+    scaling: Written = {
+        "kind": "keda",
+        "minReplicas": least,
+        "maxReplicas": least + draw(st.integers(0, 50)),
+        "triggers": draw(st.lists(_TRIGGERS, min_size=1, max_size=3)),
+    }
+    return scaling | draw(
+        optional(
+            {},
+            behavior=optional({}, scaleUp=_rules(minor), scaleDown=_rules(minor)),
+            fallback=optional({"replicas": st.integers(1, 9)}, failureThreshold=st.integers(1, 9)),
+            paused=st.booleans(),
+            pausedReplicas=st.integers(0, 9),
+            takesOver=dns_labels(),
+        )
+    )
+
+
 @st.composite
 def _autoscaling(draw: st.DrawFn, minor: int, resources: Written, processes: int) -> Written:
-    if draw(st.integers(0, 3)) == 0:
-        return {"kind": "fixed", "replicas": draw(st.integers(0, 50))}
+    match draw(st.integers(0, 4)):
+        case 0:
+            return {"kind": "fixed", "replicas": draw(st.integers(0, 50))}
+        case 1:
+            return draw(_keda(minor))
     metrics = draw(st.lists(_metrics(resources, processes), min_size=1, max_size=3))
     from_zero = minor >= _NEWEST_MINOR and any(metric["kind"] in {"object", "external"} for metric in metrics)
     least = draw(st.integers(0 if from_zero else 1, 20))
@@ -197,6 +243,43 @@ def _transports(longest: int) -> st.SearchStrategy[Written]:
     )
 
 
+def _addressed(longest: int, worker: str) -> st.SearchStrategy[Written]:
+    """Transports that KEDA can count. Only Symfony reads streams and tables as they are counted."""
+    enough = seconds(longest + 10, longest + 7200)
+    address = st.sampled_from(["broker.brokers:6379", "10.20.0.7:15672", "[fd00::7]:5432"])
+    names = st.one_of(dns_labels(), st.lists(dns_labels(), min_size=1, max_size=3, unique=True))
+    of_anybody = (
+        st.fixed_dictionaries(
+            {"kind": st.just("rabbitmq"), "consumerTimeout": enough, "address": address, "queue": names}
+            | {"username": _SECRETS, "password": _SECRETS, "tls": st.booleans()}
+        ),
+        st.fixed_dictionaries(
+            {"kind": st.just("sqs"), "visibilityTimeout": enough, "bufferSize": st.just(1)}
+            | {"region": st.just("eu-west-1"), "queue": dns_labels().map(_sqs_queue)}
+        ),
+    )
+    if worker != "symfonyMessenger":
+        return st.one_of(*of_anybody)
+    return st.one_of(
+        *of_anybody,
+        optional(
+            {"kind": st.just("redis"), "redeliverTimeout": enough, "address": address, "stream": names},
+            password=_SECRETS,
+            database=st.integers(0, 15),
+        ),
+        optional(
+            {"kind": st.just("doctrine"), "redeliverTimeout": enough, "address": address, "queue": names}
+            | {"platform": st.sampled_from(["postgresql", "mysql"])}
+            | {"database": dns_labels(), "username": dns_labels()},
+            password=_SECRETS,
+        ),
+    )
+
+
+def _sqs_queue(name: str) -> str:
+    return f"https://sqs.eu-west-1.amazonaws.com/123456789012/{name}"
+
+
 @st.composite
 def _consumers(draw: st.DrawFn, minor: int) -> Written:
     worker = draw(st.one_of(_SYMFONY, _COMMAND))
@@ -224,6 +307,13 @@ def _consumers(draw: st.DrawFn, minor: int) -> Written:
     }
     if draw(st.booleans()):
         consumer["transport"] = draw(_transports(longest))
+    if consumer["autoscaling"]["kind"] == "keda" and draw(st.booleans()):
+        # What the transport gives counts what is in hand, and so may go to zero.
+        consumer["transport"] = draw(_addressed(longest, worker["kind"]))
+        del consumer["autoscaling"]["triggers"]
+        consumer["autoscaling"] |= draw(
+            optional({"minReplicas": st.just(0)}, pollingInterval=seconds(1, 60), cooldown=seconds(0, 900))
+        )
     if draw(st.booleans()):
         consumer["writableDirectories"] = draw(st.lists(dns_labels().map("/app/{}".format), max_size=3, unique=True))
     if draw(st.booleans()):

@@ -12,11 +12,13 @@ from tests.properties.profiles import each_profile, hold
 from tests.strategies import valid_stacks
 
 from ebbtide.manifests.kubernetes import Manifest, stack_manifests
-from ebbtide.settings.models.autoscaling import HpaSettings
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.values.units import parse_cpu, parse_memory
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+OWNERS = ("HorizontalPodAutoscaler", "ScaledObject")
+# A subdomain: what no other object is called after.
+WITH_DOTS = {"TriggerAuthentication"}
 LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
@@ -51,9 +53,9 @@ def _keeps_its_promises(stack: StackSettings) -> None:
         _volumes_are_mounted(pod, container)
         _variables_are_unique(container)
         _selectors_match(own, template["metadata"]["labels"])
-        has_autoscaler = isinstance(consumer.autoscaling, HpaSettings)
-        assert ("HorizontalPodAutoscaler" in own) is has_autoscaler
-        assert ("replicas" in deployment["spec"]) is not has_autoscaler, "two owners of the number of pods, or none"
+        owner = {"fixed": None, "hpa": "HorizontalPodAutoscaler", "keda": "ScaledObject"}[consumer.autoscaling.kind]
+        assert {kind for kind in OWNERS if kind in own} == ({owner} if owner else set())
+        assert ("replicas" in deployment["spec"]) is (owner is None), "two owners of the number of pods, or none"
         assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
 
 
@@ -61,7 +63,8 @@ def _names_are_legal(manifests: tuple[Manifest, ...]) -> None:
     names = Counter((each["kind"], each["metadata"]["name"]) for each in manifests)
     assert names.most_common(1)[0][1] == 1, "two objects of one kind and name: the second would replace the first"
     for each in manifests:
-        assert DNS_LABEL.fullmatch(each["metadata"]["name"])
+        labels = each["metadata"]["name"].split(".") if each["kind"] in WITH_DOTS else [each["metadata"]["name"]]
+        assert all(DNS_LABEL.fullmatch(label) for label in labels)
         for key, value in each["metadata"]["labels"].items():
             assert LABEL_KEY.fullmatch(key)
             assert LABEL_VALUE.fullmatch(value)

@@ -9,6 +9,7 @@ from ebbtide.capacity.hpa.manifest import read_manifest
 from ebbtide.judgement.findings import refused
 from ebbtide.kubernetes.versions import NEWEST_KNOWN_MINOR, OLDEST_KNOWN_MINOR
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
+from ebbtide.manifests.kubernetes.labels import Manifest
 from ebbtide.settings.models.autoscaling import AutoscalingSettings, FixedReplicas, HpaSettings
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
@@ -36,8 +37,12 @@ def _fixed(scaling: FixedReplicas, stack: StackSettings, consumer: ConsumerSetti
 
 @read_autoscaler.register
 def _hpa(scaling: HpaSettings, stack: StackSettings, consumer: ConsumerSettings) -> HpaSpec:
-    """The spec of the manifest that is applied. A version whose controller nobody has read is taken for the nearest
-    one whose controller was; rule K-02 says so."""
-    minor = min(max(stack.kubernetes_minor, OLDEST_KNOWN_MINOR), NEWEST_KNOWN_MINOR)
+    """The spec of the manifest that is applied."""
     (manifest,) = build_autoscaler(scaling, stack, consumer)
-    return read_manifest(manifest, minor)
+    return read_hpa(manifest, stack)
+
+
+def read_hpa(manifest: Manifest, stack: StackSettings) -> HpaSpec:
+    """The spec of an HPA, as the stack's cluster reads it. A version whose controller nobody has read is taken for the
+    nearest one whose controller was; rule K-02 says so."""
+    return read_manifest(manifest, min(max(stack.kubernetes_minor, OLDEST_KNOWN_MINOR), NEWEST_KNOWN_MINOR))

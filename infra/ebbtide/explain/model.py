@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ebbtide.explain.envelope import EnvelopePoint, build_envelope
-from ebbtide.explain.scaling import ScalingLimits, build_scaling_limits, scaling_words
+from ebbtide.explain.scaling import ScalingLimits, build_scaling_limits, scaling_values, scaling_words
 from ebbtide.explain.timeline import Moment, build_timeline
 from ebbtide.judgement.findings import Finding, Path, format_path
 from ebbtide.settings.loading.loader import LoadedStack
 from ebbtide.settings.loading.merge import Sources, source_of
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.lookup import reason_at
 from ebbtide.settings.rules.check import check_stack
 from ebbtide.settings.values.units import format_cpu, format_duration, format_memory
 
@@ -21,7 +22,8 @@ DEFAULT = "default"
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One resolved setting and where it came from: a file, `default`, or what it was derived from."""
+    """One resolved setting and where it came from: a file, `default` (with its reason, where a field has one), or what
+    it was derived from."""
 
     path: str
     value: str
@@ -84,9 +86,11 @@ def _given_values(name: str, consumer: ConsumerSettings, sources: Sources) -> It
         full = ("consumers", name, *path)
         # A list is one value: it comes whole from one file.
         exact = next((full[:end] for end in range(len(full), 2, -1) if full[:end] in sources), None)
-        source = (
-            sources[exact] if exact is not None and exact != ("consumers", name) and _says(exact, full) else DEFAULT
-        )
+        if exact is not None and exact != ("consumers", name) and _says(exact, full):
+            source = sources[exact]
+        else:
+            reason = reason_at(path, ConsumerSettings, dumped)
+            source = f"{DEFAULT}: {reason}" if reason else DEFAULT
         yield Value(format_path(path), _show(value), source)
 
 
@@ -127,5 +131,7 @@ def _derived_values(consumer: ConsumerSettings) -> Iterator[Value]:
         yield Value("memory request", format_memory(consumer.memory_request_bytes), source)
     if resources.memory.limit is None:
         yield Value("memory limit", format_memory(consumer.memory_limit_bytes), limit)
+    for name, value, source in scaling_values(consumer.autoscaling, consumer):
+        yield Value(name, value, source)
     yield Value("start of each process", consumer.worker.start_words, "derived from worker")
     yield Value("command of each process", " ".join(consumer.worker.argv), "derived from worker")

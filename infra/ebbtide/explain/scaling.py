@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import singledispatch
 
-from ebbtide.capacity.autoscaler import read_autoscaler
+from ebbtide.capacity.autoscaler import read_autoscaler, read_hpa
 from ebbtide.capacity.hpa import Controller, History, HpaSpec, Metric, Scale
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
+from ebbtide.manifests.kubernetes.autoscaler import build_behavior
+from ebbtide.manifests.kubernetes.labels import Manifest
 from ebbtide.settings.models.autoscaling import AutoscalingSettings, FixedReplicas, HpaSettings, ScalingRules
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.values.units import format_duration
 
@@ -34,9 +38,7 @@ class ScalingLimits:
 def build_scaling_limits(stack: StackSettings, consumer: ConsumerSettings) -> ScalingLimits | None:
     """The limits of what an HPA decides, from the controller's own rules; None where none decides."""
     scaling = consumer.autoscaling
-    if not scaling.measured:
-        return None
-    spec = read_autoscaler(scaling, stack, consumer)
+    spec = hpa_behind(scaling, stack, consumer)
     if spec is None:
         return None
     down = scaling.directions.get("scaleDown", ScalingRules())
@@ -45,6 +47,43 @@ def build_scaling_limits(stack: StackSettings, consumer: ConsumerSettings) -> Sc
         window = DEFAULT_FLAGS.downscale_stabilization_seconds
     steps, seconds = _steps_up(spec)
     return ScalingLimits(steps, seconds, window, _shrinks(down))
+
+
+@singledispatch
+def hpa_behind(
+    scaling: AutoscalingSettings,  # noqa: ARG001
+    stack: StackSettings,  # noqa: ARG001
+    consumer: ConsumerSettings,  # noqa: ARG001
+) -> HpaSpec | None:
+    """What the HPA controller reads of the HPA that moves the pods; None where there is none, or nobody has said."""
+    return None
+
+
+@hpa_behind.register
+def _own_hpa(scaling: HpaSettings, stack: StackSettings, consumer: ConsumerSettings) -> HpaSpec | None:
+    return read_autoscaler(scaling, stack, consumer)
+
+
+@hpa_behind.register
+def _kedas_hpa(scaling: KedaSettings, stack: StackSettings, consumer: ConsumerSettings) -> HpaSpec:
+    """KEDA's, which never goes below one pod; as far as its limits go, which do not depend on what it measures."""
+    backlog = {"metric": {"name": "messages"}, "target": {"type": "AverageValue", "averageValue": "1"}}
+    spec: Manifest = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": consumer.name},
+        "minReplicas": max(scaling.min_replicas, 1),
+        "maxReplicas": scaling.max_replicas,
+        "metrics": [{"type": "External", "external": backlog}],
+    }
+    if scaling.behavior is not None:
+        spec["behavior"] = build_behavior(scaling.directions)
+    metadata = {"name": consumer.name}
+    manifest = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": metadata,
+        "spec": spec,
+    }
+    return read_hpa(manifest, stack)
 
 
 def _steps_up(spec: HpaSpec) -> tuple[tuple[int, ...], int]:
@@ -94,12 +133,53 @@ def _fixed(scaling: FixedReplicas, limits: ScalingLimits | None) -> str:  # noqa
 
 @scaling_words.register
 def _hpa(scaling: HpaSettings, limits: ScalingLimits) -> str:  # noqa: ARG001
+    return f"The HPA {_between(limits)}."
+
+
+@scaling_words.register
+def _keda(scaling: KedaSettings, limits: ScalingLimits) -> str:
+    """Both loops: KEDA's own from and to zero, and its HPA's above."""
+    if scaling.is_paused:
+        held = "where it is" if scaling.paused_replicas is None else f"at {scaling.paused_replicas}"
+        return f"KEDA is paused: the number of pods stays {held}."
+    above = f"KEDA's HPA {_between(limits)}."
+    if scaling.min_replicas > 0:
+        return above
+    wakes = f"KEDA wakes the first pod at most {format_duration(scaling.polling_interval)} after the first message"
+    if scaling.paused_scale_in:
+        return f"{wakes}, and ends none while pausedScaleIn says so. {above}"
+    quiet = "no trigger has been active" if scaling.triggers else "nothing has waited or been in hand"
+    drop = f"{wakes}, and ends all that are left, {scaling.max_replicas} at most, at once when {quiet} for "
+    return f"{drop}{format_duration(scaling.cooldown)}. {above}"
+
+
+def _between(limits: ScalingLimits) -> str:
     steps = " → ".join(map(str, limits.first_steps))
     if len(limits.first_steps) == 1:
         grows = f"stays at {steps}"
     else:
         grows = f"grows {steps} in {format_duration(limits.seconds_to_max)} from the sync that first sees the load"
     if limits.shrinks == "never":
-        return f"The HPA {grows}, and never shrinks."
+        return f"{grows}, and never shrinks"
     window = format_duration(limits.seconds_before_shrinking)
-    return f"The HPA {grows}; it shrinks after {window} of low load, {limits.shrinks}."
+    return f"{grows}; it shrinks after {window} of low load, {limits.shrinks}"
+
+
+@singledispatch
+def scaling_values(
+    scaling: AutoscalingSettings,  # noqa: ARG001
+    consumer: ConsumerSettings,  # noqa: ARG001
+) -> Iterator[tuple[str, str, str]]:
+    """What follows from other settings: name, value and what it is derived from."""
+    yield from ()
+
+
+@scaling_values.register
+def _of_keda(scaling: KedaSettings, consumer: ConsumerSettings) -> Iterator[tuple[str, str, str]]:
+    if not scaling.triggers:
+        target = scaling.target(consumer.transport, consumer.worker)
+        each = "autoscaling.messagesPerWorker" if scaling.messages_per_worker else "what a process takes at once"
+        yield "messages for one pod", str(target), f"derived from worker.processes and {each}"
+    if scaling.min_replicas == 0 and scaling.initial_cooldown is None:
+        words = format_duration(scaling.initial_cooldown_seconds)
+        yield "initialCooldown", words, "derived from cooldown: a new one is left alone as long as any other"

@@ -82,8 +82,12 @@ def _autoscaler(
     if not manifests:
         return ()
     component = Resource(token=CONSUMER_AUTOSCALER, name=owner.name, parent=owner.key)
-    parts = (_resource(manifest, component, consumer.name).after(deployment.key) for manifest in manifests)
-    return (Component(component, tuple(parts)),)
+    parts: tuple[Resource, ...] = ()
+    for manifest in manifests:
+        # Each after those before it: what scales needs its credentials.
+        before = (deployment.key, *(part.key for part in parts))
+        parts = (*parts, _resource(manifest, component, consumer.name).after(*before))
+    return (Component(component, parts),)
 
 
 def longest_update_seconds(stack: StackSettings) -> int:

@@ -11,6 +11,7 @@ from ebbtide.manifests.kubernetes.labels import Manifest
 from ebbtide.manifests.kubernetes.monitoring import build_monitoring
 from ebbtide.manifests.kubernetes.namespace import build_namespace_object
 from ebbtide.manifests.kubernetes.network_policy import build_default_deny, build_network_policy
+from ebbtide.manifests.kubernetes.scaled_object import hpa_name
 from ebbtide.manifests.kubernetes.service_account import build_service_account
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
@@ -22,6 +23,7 @@ __all__ = [
     "build_monitoring",
     "build_namespace",
     "build_workload",
+    "hpa_name",
     "stack_manifests",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import singledispatch
 
 from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata
@@ -57,7 +58,7 @@ def _hpa(scaling: HpaSettings, stack: StackSettings, consumer: ConsumerSettings)
     }
     # Not by truth: an empty behavior selects the controller's newer algorithm, none the older one.
     if scaling.behavior is not None:
-        spec["behavior"] = {name: _rules(rules) for name, rules in scaling.directions.items()}
+        spec["behavior"] = build_behavior(scaling.directions)
     return (
         {
             "apiVersion": "autoscaling/v2",
@@ -66,6 +67,11 @@ def _hpa(scaling: HpaSettings, stack: StackSettings, consumer: ConsumerSettings)
             "spec": spec,
         },
     )
+
+
+def build_behavior(directions: Mapping[str, ScalingRules]) -> Manifest:
+    """`behavior` of an HPA, by `scaleUp` and `scaleDown`."""
+    return {name: _rules(rules) for name, rules in directions.items()}
 
 
 def _metric(metric: Metric) -> Manifest:

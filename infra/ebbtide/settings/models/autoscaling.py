@@ -15,6 +15,8 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ebbtide.settings.models.base import SettingsModel
+from ebbtide.settings.models.transport import TransportSettings
+from ebbtide.settings.models.worker import WorkerSettings
 from ebbtide.settings.values.names import DnsLabel, LabelValue, PathSegment, QualifiedName
 from ebbtide.settings.values.units import Count, MemoryBytes, Millicores, QuantityMilli, Seconds
 
@@ -188,6 +190,12 @@ class Behavior(SettingsModel):
     scale_down: ScalingRules | None = None
     """Shrinking. Every pod that goes drains first."""
 
+    @property
+    def directions(self) -> dict[str, ScalingRules]:
+        """The limits that are given, by `scaleUp` and `scaleDown`."""
+        directions = {"scaleUp": self.scale_up, "scaleDown": self.scale_down}
+        return {name: rules for name, rules in directions.items() if rules is not None}
+
 
 class AutoscalingSettings(SettingsModel):
     """What every kind answers."""
@@ -220,6 +228,10 @@ class AutoscalingSettings(SettingsModel):
     def directions(self) -> dict[str, ScalingRules]:
         """The limits that are given, by `scaleUp` and `scaleDown`."""
         return {}
+
+    def counts_delayed(self, transport: TransportSettings | None, worker: WorkerSettings) -> bool:  # noqa: ARG002
+        """Whether messages that are not due yet wake the first pod, or come due without one."""
+        return False
 
 
 class FixedReplicas(AutoscalingSettings):
@@ -268,9 +280,4 @@ class HpaSettings(AutoscalingSettings):
     @property
     def directions(self) -> dict[str, ScalingRules]:
         """Those of `behavior`."""
-        behavior = self.behavior or Behavior()
-        directions = {"scaleUp": behavior.scale_up, "scaleDown": behavior.scale_down}
-        return {name: rules for name, rules in directions.items() if rules is not None}
-
-
-Autoscaling = Annotated[FixedReplicas | HpaSettings, Field(discriminator="kind")]
+        return {} if self.behavior is None else self.behavior.directions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
@@ -44,6 +45,13 @@ class _OrText:
 
 
 OrText = _OrText()
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Marks a field with the reason of its default, which `ebbtide explain` gives beside it."""
+
+    reason: str
 
 
 def repeated(names: Iterable[str]) -> list[str]:

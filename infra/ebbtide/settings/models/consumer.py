@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from ebbtide.judgement.accept import Accepted
-from ebbtide.settings.models.autoscaling import Autoscaling
+from ebbtide.settings.models.autoscaling import FixedReplicas, HpaSettings
 from ebbtide.settings.models.base import JudgedModel, SettingsModel
+from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.observability import GoalSettings
 from ebbtide.settings.models.pod import (
     Environment,
@@ -71,6 +72,9 @@ class DisruptionBudgetSettings(SettingsModel):
             context = {"remedy": "keep maxUnavailable: 1"}
             raise PydanticCustomError("budget", "takes one of maxUnavailable and minAvailable (got both)", context)
         return self
+
+
+Autoscaling = Annotated[FixedReplicas | HpaSettings | KedaSettings, Field(discriminator="kind")]
 
 
 class ConsumerSettings(JudgedModel):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, PlainSerializer, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from ebbtide.judgement.findings import Path
+from ebbtide.settings.models.base import Why
 
 _SCALARS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", datetime: "a date and time"}
 
@@ -67,6 +68,11 @@ def format_at(path: Path, model: type[BaseModel], raw: object) -> Callable[[Any]
         if isinstance(item, PlainSerializer):
             return cast("Callable[[Any], str]", item.func)
     return str
+
+
+def reason_at(path: Path, model: type[BaseModel], raw: object) -> str:
+    """Why the default there is what it is; empty where nobody has said."""
+    return next((item.reason for item in _metadata_at(path, model, raw) if isinstance(item, Why)), "")
 
 
 def metadata_of(info: FieldInfo) -> Iterator[Any]:

@@ -1,14 +1,30 @@
-"""The broker a consumer reads from: what it does with a message whose worker was killed."""
+"""The broker a consumer reads from: what it does with a message whose worker was killed, and how KEDA counts what waits
+in it or is in hand.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from ebbtide.settings.models.base import SettingsModel
+from ebbtide.settings.models.base import OrText, SettingsModel
+from ebbtide.settings.models.demand import Address, Demand, Queues, as_list, numbered, trigger
+from ebbtide.settings.models.pod import SecretReference
 from ebbtide.settings.values.units import Count, Seconds
+
+SymfonyLine = Literal["5.4", "6.4", "7.4", "8.0"]
+
+
+SqsQueue = Annotated[
+    str,
+    Field(
+        pattern=r"^https://[a-z0-9.-]+/[0-9]{12}/[A-Za-z0-9_-]{1,80}(\.fifo)?$",
+        examples=["https://sqs.eu-west-1.amazonaws.com/123456789012/jobs"],
+    ),
+]
+SqsQueues = Annotated[tuple[SqsQueue, ...], BeforeValidator(as_list), OrText]
 
 
 class TransportSettings(SettingsModel):
@@ -16,6 +32,10 @@ class TransportSettings(SettingsModel):
 
     unacknowledged_setting: ClassVar[str]
     """Which field says how long the broker waits for an acknowledgement."""
+    where: ClassVar[tuple[str, ...]] = ()
+    """Which fields say where the messages are. All of them are needed to count them."""
+    of_symfony: ClassVar[bool] = False
+    """Whether the messages lie as Symfony's transport of this name writes them, and no other program's do."""
 
     @property
     def unacknowledged_seconds(self) -> int:
@@ -37,14 +57,44 @@ class TransportSettings(SettingsModel):
         """Whether the image claims messages of killed workers by itself."""
         return False
 
+    @property
+    def unsaid(self) -> tuple[str, ...]:
+        """Which of `where` are not given."""
+        return tuple(name for name in self.where if not getattr(self, name))
+
+    def demand(self, target: int, *, from_zero: bool) -> Demand:  # noqa: ARG002
+        """What KEDA watches, with `target` messages for each pod; `from_zero` where it must also wake the first one.
+        No triggers where a kind knows none."""
+        return Demand(())
+
 
 class RedisTransport(TransportSettings):
     """Redis streams."""
 
     unacknowledged_setting = "redeliver_timeout"
+    where = ("address", "stream")
+    of_symfony = True
 
     kind: Literal["redis"]
     """Redis streams."""
+    address: Address | None = None
+    """Where the server is, for KEDA. One server: neither a cluster nor sentinels."""
+    stream: Queues = ()
+    """The stream, as the transport's `stream` option or the path of its DSN names it; several for several receivers."""
+    username: str | None = Field(default=None, min_length=1)
+    """The user for KEDA; none where only a password is asked for. It needs `+xlen +zcard +eval +type`, read only."""
+    password: SecretReference | None = None
+    """The password for KEDA."""
+    tls: bool = False
+    """Whether the connection is encrypted."""
+    ca: SecretReference | None = None
+    """The certificate of an authority of your own."""
+    database: Count = Field(default=0, ge=0)
+    """The number of the database (`dbindex`)."""
+    symfony: SymfonyLine | None = None
+    """The application's line of Symfony; up to 5.4 its `delete_after_ack` is off by default."""
+    delete_after_ack: bool | None = None
+    """`delete_after_ack` of the transport. Default: Symfony's own, on from 6.0."""
     redeliver_timeout: Seconds = 3600
     """`redeliver_timeout` of the transport: how long a message may be pending before another worker takes it.
     Symfony's default is an hour (V-34)."""
@@ -60,6 +110,45 @@ class RedisTransport(TransportSettings):
         return self.redeliver_timeout + self.claim_interval
 
     @property
+    def deletes_after_ack(self) -> bool:
+        """Whether a message that was handled leaves the stream."""
+        return self.symfony != "5.4" if self.delete_after_ack is None else self.delete_after_ack
+
+    def demand(self, target: int, *, from_zero: bool) -> Demand:
+        """The length of each stream, without a group: waiting and in hand (100 added, 20 delivered, 5 acknowledged:
+        95). The lag of a group leaves out what is in hand, and is NULL at times (KE-32).
+
+        What is delayed or retried lies in a sorted set that only a running consumer empties. At zero pods one such
+        message wakes one pod and keeps it, however many there are: they may be due tomorrow.
+        """
+        login = {
+            "address": self.address,
+            "username": self.username,
+            "databaseIndex": self.database or None,
+            "enableTLS": True if self.tls else None,
+        }
+        count = len(self.stream)
+        lengths, delayed = [], []
+        for index, stream in enumerate(self.stream):
+            key, later = (numbered(name, index, count) for name in ("stream", "delayed"))
+            lengths.append(
+                trigger(
+                    "redis-streams",
+                    key,
+                    {**login, "stream": stream, "streamLength": target},
+                    password=self.password,
+                    ca=self.ca,
+                )
+            )
+            of_set = {"listName": f"{stream}__queue", "listLength": target, "activationListLength": 0}
+            delayed.append(trigger("redis", later, {**login, **of_set}, password=self.password, ca=self.ca))
+        if not from_zero:
+            return Demand.summed(tuple(lengths), target)
+        waiting = " + ".join(str(one.name) for one in lengths)
+        to_come = " + ".join(str(one.name) for one in delayed)
+        return Demand.summed((*lengths, *delayed), target, formula=f"{waiting} + min({to_come}, 1)")
+
+    @property
     def recovers(self) -> bool:
         """Where it is asked for."""
         return self.recover
@@ -69,9 +158,34 @@ class DoctrineTransport(TransportSettings):
     """A table in PostgreSQL or MySQL."""
 
     unacknowledged_setting = "redeliver_timeout"
+    where = ("address", "database", "username")
+    of_symfony = True
 
     kind: Literal["doctrine"]
     """A database table."""
+    platform: Literal["postgresql", "mysql"] = "postgresql"
+    """What the database is. MariaDB is a `mysql`."""
+    address: Address | None = None
+    """Where the database is, for KEDA."""
+    database: str | None = Field(default=None, min_length=1)
+    """The database's name."""
+    username: str | None = Field(default=None, min_length=1)
+    """The user for KEDA. It needs to read the table, and nothing else."""
+    password: SecretReference | None = None
+    """The password for KEDA."""
+    ssl_mode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = "require"
+    """How KEDA's connection to PostgreSQL is encrypted. KEDA knows the system's authorities only, and has no such
+    choice for MySQL."""
+    table: str = Field(
+        default="messenger_messages", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62})?$"
+    )
+    """`table_name` of the transport."""
+    queue: Queues = ("default",)
+    """`queue_name` of the transport; several for several receivers."""
+    symfony: SymfonyLine | None = None
+    """The application's line of Symfony; up to 5.4 it writes PHP's local time."""
+    time_zone: str = Field(default="UTC", pattern=r"^[A-Za-z0-9_+:/-]{1,64}$", examples=["Europe/Paris"])
+    """The time zone in which `available_at` is written: UTC from Symfony 6 on, before that PHP's `date.timezone`."""
     redeliver_timeout: Seconds = 3600
     """`redeliver_timeout` of the transport (Symfony's default is an hour)."""
 
@@ -80,14 +194,48 @@ class DoctrineTransport(TransportSettings):
         """The longest wait before a killed message is handled again, in seconds."""
         return self.redeliver_timeout
 
+    @property
+    def query(self) -> str:
+        """What counts the rows that are due: waiting and in hand, since a row is deleted when its message is
+        acknowledged. One number, and never NULL. The columns have no time zone."""
+        now = "UTC_TIMESTAMP()" if self.platform == "mysql" else f"(now() AT TIME ZONE '{self.time_zone}')"
+        names = ", ".join(f"'{queue}'" for queue in self.queue)
+        # Names and zone hold no quotes: their types see to it.
+        return f"SELECT count(*) FROM {self.table} WHERE queue_name IN ({names}) AND available_at <= {now}"  # noqa: S608
+
+    def demand(self, target: int, *, from_zero: bool) -> Demand:  # noqa: ARG002 - rows come due by themselves
+        """One query for all queues."""
+        host, _, port = (self.address or "").rpartition(":")
+        login = {"host": host.strip("[]"), "port": port, "dbName": self.database, "query": self.query}
+        if self.platform == "mysql":
+            metadata = {**login, "username": self.username, "queryValue": target, "activationQueryValue": 0}
+        else:
+            of_postgresql = {"userName": self.username, "sslmode": self.ssl_mode}
+            metadata = {**login, **of_postgresql, "targetQueryValue": target, "activationTargetQueryValue": 0}
+        return Demand.summed((trigger(self.platform, "rows", metadata, password=self.password),), target)
+
 
 class RabbitmqTransport(TransportSettings):
     """RabbitMQ (AMQP)."""
 
     unacknowledged_setting = "consumer_timeout"
+    where = ("address", "queue", "username", "password")
 
     kind: Literal["rabbitmq"]
     """RabbitMQ."""
+    address: Address | None = None
+    """Where the management plugin listens, for KEDA: usually port 15672, or 15671 with TLS. AMQP itself tells only
+    what waits, and not what is in hand."""
+    queue: Queues = ()
+    """The queue; several for several receivers."""
+    virtual_host: str = Field(default="/", min_length=1)
+    """The virtual host of the queues."""
+    username: SecretReference | None = None
+    """The user for KEDA. It needs the tag `monitoring` and rights to read on the virtual host."""
+    password: SecretReference | None = None
+    """Its password."""
+    tls: bool = False
+    """Whether management is reached by https, with a certificate of an authority that everybody knows."""
     consumer_timeout: Seconds = 1800
     """The broker's `consumer_timeout`: a message not acknowledged by then closes the channel."""
 
@@ -96,14 +244,46 @@ class RabbitmqTransport(TransportSettings):
         """A closed connection gives its messages back at once."""
         return 0
 
+    def demand(self, target: int, *, from_zero: bool) -> Demand:  # noqa: ARG002 - delays are the broker's own
+        """Ready and unacknowledged messages of each queue."""
+        host = f"{'https' if self.tls else 'http'}://{self.address}/"
+        triggers = tuple(
+            trigger(
+                "rabbitmq",
+                numbered("queue", index, len(self.queue)),
+                {
+                    "host": host,
+                    "protocol": "http",
+                    "vhostName": self.virtual_host,
+                    "queueName": queue,
+                    "mode": "QueueLength",
+                    "value": target,
+                    "activationValue": 0,
+                },
+                username=self.username,
+                password=self.password,
+            )
+            for index, queue in enumerate(self.queue)
+        )
+        return Demand.summed(triggers, target)
+
 
 class SqsTransport(TransportSettings):
     """Amazon SQS."""
 
     unacknowledged_setting = "visibility_timeout"
+    where = ("queue", "region")
 
     kind: Literal["sqs"]
     """Amazon SQS."""
+    queue: SqsQueues = ()
+    """The queue's URL; several for several receivers."""
+    region: str | None = Field(default=None, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", examples=["eu-west-1"])
+    """Its region."""
+    access_key_id: SecretReference | None = None
+    """The access key for KEDA, which needs `sqs:GetQueueAttributes`. Without one KEDA's own role is used."""
+    secret_access_key: SecretReference | None = None
+    """Its secret."""
     visibility_timeout: Seconds = 30
     """The queue's visibility timeout (AWS's default is 30 s)."""
     buffer_size: Count = Field(default=9, ge=1, le=10)
@@ -119,6 +299,26 @@ class SqsTransport(TransportSettings):
     def redelivery_seconds(self) -> int:
         """The longest wait before a killed message is visible again, in seconds."""
         return self.visibility_timeout
+
+    def demand(self, target: int, *, from_zero: bool) -> Demand:  # noqa: ARG002 - delays are the broker's own
+        """Visible and in-flight messages of each queue."""
+        triggers = tuple(
+            trigger(
+                "aws-sqs-queue",
+                numbered("queue", index, len(self.queue)),
+                {
+                    "queueURL": queue,
+                    "awsRegion": self.region,
+                    "queueLength": target,
+                    "activationQueueLength": 0,
+                    "scaleOnInFlight": True,
+                },
+                awsAccessKeyID=self.access_key_id,
+                awsSecretAccessKey=self.secret_access_key,
+            )
+            for index, queue in enumerate(self.queue)
+        )
+        return Demand.summed(triggers, target, identity=None if self.access_key_id else "aws")
 
 
 Transport = Annotated[

@@ -104,8 +104,8 @@ class WorkerSettings(SettingsModel):
         return 0
 
     @property
-    def is_recoverable(self) -> bool:
-        """Whether the image can find out which streams its killed messages are in."""
+    def is_symfony(self) -> bool:
+        """Whether it reads what Symfony's transports write: their streams, tables and buffers."""
         return False
 
 
@@ -188,8 +188,8 @@ class SymfonyMessengerWorker(WorkerSettings):
         return True
 
     @property
-    def is_recoverable(self) -> bool:
-        """The console names its streams."""
+    def is_symfony(self) -> bool:
+        """Messenger's own."""
         return True
 
     @property

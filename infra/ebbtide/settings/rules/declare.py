@@ -7,14 +7,18 @@ The models run every error of theirs when they are built, so that nobody can bui
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import TypeVar
 
 from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.judgement.rule import Rule, rule
+from ebbtide.settings.models.autoscaling import AutoscalingSettings
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
 
 ConsumerRule = Rule[ConsumerSettings, Finding]
 StackRule = Rule[StackSettings, Finding]
+K = TypeVar("K", bound=AutoscalingSettings)
 
 
 def consumer_rule(
@@ -26,6 +30,27 @@ def consumer_rule(
 ) -> Callable[[Callable[[ConsumerSettings], Iterator[Finding]]], ConsumerRule]:
     """A rule about one consumer. Paths of its findings begin at the consumer."""
     return rule(id, level, subject=ConsumerSettings, judges="settings", remedy=remedy, source=source)
+
+
+def scaling_rule(
+    kind: type[K],
+    id: str,  # noqa: A002
+    level: Level,
+    *,
+    remedy: str,
+    source: str,
+) -> Callable[[Callable[[ConsumerSettings, K], Iterator[Finding]]], ConsumerRule]:
+    """A rule about consumers that scale in this way; no other is asked."""
+
+    def declare(find: Callable[[ConsumerSettings, K], Iterator[Finding]]) -> ConsumerRule:
+        @wraps(find)
+        def of_kind(consumer: ConsumerSettings) -> Iterator[Finding]:
+            if isinstance(consumer.autoscaling, kind):
+                yield from find(consumer, consumer.autoscaling)
+
+        return consumer_rule(id, level, remedy=remedy, source=source)(of_kind)
+
+    return declare
 
 
 def stack_rule(

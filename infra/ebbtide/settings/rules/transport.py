@@ -95,7 +95,7 @@ def check_serial_recovery(consumer: ConsumerSettings) -> Iterator[Finding]:
     """Symfony's Redis transport recovers killed messages one at a time, because it looks only at
     the lowest pending id: 8 killed messages of 5 s came back at 4, 9, 14 ... 39 s (measured)."""
     transport, worker = consumer.transport, consumer.worker
-    if isinstance(transport, RedisTransport) and not transport.recovers and worker.is_recoverable:
+    if isinstance(transport, RedisTransport) and not transport.recovers and worker.is_symfony:
         processes, longest = worker.processes, consumer.shutdown_budget.longest_message_seconds
         yield Finding(
             ("transport", "recover"),
@@ -114,7 +114,7 @@ def check_serial_recovery(consumer: ConsumerSettings) -> Iterator[Finding]:
 def check_recovery_of_other_workers(consumer: ConsumerSettings) -> Iterator[Finding]:
     """Only Symfony's streams are recovered: the image's build asks its console which there are."""
     transport, worker = consumer.transport, consumer.worker
-    if transport is not None and transport.recovers and not worker.is_recoverable:
+    if transport is not None and transport.recovers and not worker.is_symfony:
         yield Finding(
             ("transport", "recover"),
             f"claims messages of Symfony's Redis streams, and the worker is a {worker.kind}: nothing would be claimed",
@@ -149,9 +149,11 @@ def check_recovery_in_time(consumer: ConsumerSettings) -> Iterator[Finding]:
 def check_delayed_at_zero(consumer: ConsumerSettings) -> Iterator[Finding]:
     """Delayed messages and retries do not need a consumer to come due. On Redis only a running one moves them into
     the stream, and at zero pods nobody is there: the queue looks empty and stays so."""
-    to_zero = consumer.autoscaling.min_replicas == 0 and consumer.autoscaling.stated_replicas is None
+    scaling = consumer.autoscaling
+    to_zero = scaling.min_replicas == 0 and scaling.stated_replicas is None
     if (
         to_zero
+        and not scaling.counts_delayed(consumer.transport, consumer.worker)
         and isinstance(consumer.transport, RedisTransport)
         and isinstance(consumer.worker, SymfonyMessengerWorker)
     ):

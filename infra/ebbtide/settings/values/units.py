@@ -147,7 +147,7 @@ def format_cpu(millicores: int) -> str:
 def format_memory(size_bytes: int) -> str:
     """The largest binary unit that loses nothing: 6815744000 -> `6500Mi`."""
     for suffix, factor in reversed(BINARY.items()):
-        if size_bytes % factor == 0:
+        if size_bytes and size_bytes % factor == 0:
             return f"{size_bytes // factor}{suffix}"
     return str(size_bytes)
 

@@ -1,0 +1,118 @@
+"""KEDA owns the number of pods: it follows what the broker holds, down to zero and back.
+
+Two loops do it, and explain most of the settings (KEDA 2.21, pkg/scaling): KEDA's operator takes the first pod up and
+the last ones down, every `pollingInterval`; in between a HorizontalPodAutoscaler that KEDA makes asks KEDA for the
+number every 15 s.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ebbtide.settings.models.autoscaling import MAX_REPLICAS, AutoscalingSettings, Behavior, ScalingRules
+from ebbtide.settings.models.base import SettingsModel, Why
+from ebbtide.settings.models.demand import Demand, ScalingModifiers, Trigger
+from ebbtide.settings.models.transport import TransportSettings
+from ebbtide.settings.models.worker import WorkerSettings
+from ebbtide.settings.values.names import DnsLabel
+from ebbtide.settings.values.units import Count, Seconds
+
+MAX_MESSAGES_PER_WORKER = 100_000
+
+
+class Fallback(SettingsModel):
+    """What KEDA tells the HPA while a trigger fails. Without one nothing moves, which is what an outage wants."""
+
+    failure_threshold: Annotated[Count, Why("two polls in a row are no outage")] = Field(default=3, ge=0)
+    """After how many failed polls."""
+    replicas: Count = Field(ge=0, le=MAX_REPLICAS)
+    """How many pods it asks for then. Never 0: KEDA would end every pod in an outage."""
+    behavior: Annotated[
+        Literal["static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower"],
+        Why("static lowered five busy pods to three 15 s into an outage"),
+    ] = "currentReplicasIfHigher"
+    """How that number meets the one that runs."""
+
+
+class KedaSettings(AutoscalingSettings):
+    """KEDA follows the queue: what waits and what is in hand, with one message for each process by default. Needs KEDA
+    2.18 to 2.21 in the cluster; the Deployment then states no number."""
+
+    kind: Literal["keda"]
+    """KEDA."""
+    min_replicas: Annotated[Count, Why("an empty queue needs no pod; the first message wakes one")] = Field(
+        default=0, ge=0, le=MAX_REPLICAS
+    )
+    """The smallest number of pods."""
+    max_replicas: Count = Field(ge=1, le=MAX_REPLICAS)
+    """The largest number of pods."""
+    messages_per_worker: Count | None = Field(default=None, ge=1, le=MAX_MESSAGES_PER_WORKER)
+    """How many messages, waiting or in hand, there may be for each process before another pod is asked for. Default:
+    as many as it takes from the broker at once, which is one everywhere but on SQS."""
+    behavior: Behavior | None = None
+    """How fast it scales between one pod and the maximum. The step to zero knows no such limit: it is all pods that
+    are left, at once."""
+    polling_interval: Annotated[
+        Seconds, Why("a third of KEDA's 30s: the first message waits that long at most, and a poll is one short query")
+    ] = Field(default=10, ge=1)
+    """How often KEDA looks whether the first pod is needed, or the last ones are not. Only from and to zero: above, an
+    HPA asks every 15 s, whatever is written here."""
+    cooldown: Annotated[Seconds, Why("as long as an HPA remembers, so that a short pause ends no pod")] = Field(
+        default=300, ge=0
+    )
+    """How long nothing must wait or be in hand before all pods go. Counted from the last poll that saw anything."""
+    initial_cooldown: Seconds | None = Field(default=None, ge=0)
+    """The same for one that has never seen anything, because it is new or was scaled by hand. Default: `cooldown`;
+    KEDA's own is 0, which ends the pods of a new one at its first poll."""
+    fallback: Fallback | None = None
+    """What to do while the broker cannot be asked. Without it the number of pods stays as it is."""
+    triggers: tuple[Trigger, ...] = ()
+    """Triggers of your own, instead of the one that the transport gives. With several, the one that asks for most pods
+    wins, unless `scalingModifiers` makes one number of them."""
+    scaling_modifiers: ScalingModifiers | None = None
+    """One number made of `triggers`."""
+    paused: bool = False
+    """Leave the number where it is: neither KEDA nor its HPA moves it."""
+    paused_replicas: Count | None = Field(default=None, ge=0, le=MAX_REPLICAS)
+    """Bring the number here, and leave it there. Also the first step towards `kind: fixed`."""
+    paused_scale_in: bool = False
+    """Let it grow only: for the time of an upgrade of the nodes, for example."""
+    takes_over: DnsLabel | None = None
+    """The name of an HPA that scales this Deployment already and that KEDA shall take over instead of making one."""
+
+    @property
+    def directions(self) -> dict[str, ScalingRules]:
+        """Those of `behavior`."""
+        return {} if self.behavior is None else self.behavior.directions
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing moves the number."""
+        return self.paused or self.paused_replicas is not None
+
+    @property
+    def initial_cooldown_seconds(self) -> int:
+        """That of a new one, in seconds."""
+        return self.cooldown if self.initial_cooldown is None else self.initial_cooldown
+
+    def target(self, transport: TransportSettings | None, worker: WorkerSettings) -> int:
+        """How many messages of the transport's triggers one pod is for."""
+        at_once = transport.messages_taken if transport is not None and worker.is_symfony else 1
+        return worker.processes * (self.messages_per_worker or at_once)
+
+    def demand(self, transport: TransportSettings | None, worker: WorkerSettings) -> Demand:
+        """What KEDA watches: `triggers`, or else what the transport gives; nothing where neither says any."""
+        if self.triggers:
+            names = {trigger.metadata.get("listName", "") for trigger in self.triggers if trigger.type == "redis"}
+            return Demand(
+                self.triggers, self.scaling_modifiers, counts_delayed=any(name.endswith("__queue") for name in names)
+            )
+        if transport is None or transport.unsaid or (transport.of_symfony and not worker.is_symfony):
+            return Demand(())
+        return transport.demand(self.target(transport, worker), from_zero=self.min_replicas == 0)
+
+    def counts_delayed(self, transport: TransportSettings | None, worker: WorkerSettings) -> bool:
+        """As its triggers do."""
+        return self.demand(transport, worker).counts_delayed

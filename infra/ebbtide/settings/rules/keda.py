@@ -1,0 +1,296 @@
+"""Rules about scaling by KEDA: what it counts, and what it does at zero, when it is new and in an outage.
+
+Ids are those of the facts that they come from. What KEDA's own admission webhook refuses is refused here as well: it is
+optional, and lets everything through while it is down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic.alias_generators import to_camel
+
+from ebbtide.judgement.findings import Finding, Level
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.keda import KedaSettings
+from ebbtide.settings.models.transport import DoctrineTransport, RedisTransport
+from ebbtide.settings.rules.declare import scaling_rule
+from ebbtide.settings.values.units import format_duration, plural
+
+# 2.21 rebuilds these after an error, which dials the broker and fails, so that failures are never counted.
+_NEVER_FALL_BACK = {"redis", "redis-streams", "postgresql", "mysql"}
+_ONLY_FROM_ZERO = ("polling_interval", "cooldown", "initial_cooldown")
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-03",
+    Level.WARNING,
+    remedy="Remove the setting, or write minReplicas: 0.",
+    source="KEDA 2.21, ScaledObject.IsPollingIntervalRelevant and its webhook's warnings.",
+)
+def check_settings_of_zero(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """What is only about zero stands only where there may be none. Above zero an HPA asks KEDA every 15 s, whatever
+    `pollingInterval` says, and no cooldown is waited for."""
+    if scaling.min_replicas == 0:
+        return
+    for name in _ONLY_FROM_ZERO:
+        if name in scaling.model_fields_set:
+            least = scaling.min_replicas
+            yield Finding(
+                ("autoscaling", to_camel(name)),
+                f"does nothing, because there {'is' if least == 1 else 'are'} always {plural(least, 'pod')}",
+                "remove it, or write minReplicas: 0",
+            )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-05",
+    Level.WARNING,
+    remedy="Let the transport give the trigger, or count what is in hand by the triggers' own parameters.",
+    source="KEDA 2.21, RequestScale; kedacore/keda#7770.",
+)
+def check_drop_to_zero(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """What takes the last pods away has counted what they have in hand. The step to zero ends all pods that are left at
+    once, past every policy of `behavior`; a trigger that counts only what waits sees nothing while all of them work."""
+    if scaling.min_replicas > 0 or not scaling.triggers:
+        return
+    if scaling.demand(consumer.transport, consumer.worker).counts_in_hand:
+        return
+    most = scaling.max_replicas
+    in_hand = most * consumer.worker.processes
+    yield Finding(
+        ("autoscaling", "minReplicas"),
+        f"is 0, and whether these triggers count what is in hand is not judged: {format_duration(scaling.cooldown)} "
+        f"after nothing waits, up to {plural(most, 'pod')} with {plural(in_hand, 'message')} in hand drain at once",
+        "leave triggers out and let the transport give them, or write minReplicas: 1",
+    )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-06",
+    Level.WARNING,
+    remedy="Leave initialCooldown out, or write at least the cooldown.",
+    source="KEDA 2.21, scaleToZeroOrIdle: without a last active time the age of the ScaledObject counts.",
+)
+def check_initial_cooldown(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A new ScaledObject, and one that was scaled by hand, is left alone as long as any other. It has never been
+    active: once it is older than `initialCooldown`, the first poll that finds nothing ends all pods."""
+    if scaling.min_replicas == 0 and scaling.initial_cooldown_seconds < scaling.cooldown:
+        yield Finding(
+            ("autoscaling", "initialCooldown"),
+            f"{format_duration(scaling.initial_cooldown_seconds)} is shorter than the cooldown, so a new one, or one "
+            "that was scaled by hand, ends all pods at the first poll that finds nothing",
+            f"remove it, or write at least {format_duration(scaling.cooldown)}",
+        )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-12",
+    Level.INFO,
+    remedy="Remove the setting when the reason for the pause is over.",
+    source="KEDA 2.21, the annotations autoscaling.keda.sh/paused, paused-replicas and paused-scale-in.",
+)
+def check_paused(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """Nobody has paused the autoscaler and forgotten it."""
+    if scaling.paused_replicas is not None:
+        yield Finding(("autoscaling", "pausedReplicas"), f"holds the number at {scaling.paused_replicas}", "remove it")
+    elif scaling.paused:
+        yield Finding(("autoscaling", "paused"), "leaves the number of pods where it is", "remove it")
+    elif scaling.paused_scale_in:
+        yield Finding(("autoscaling", "pausedScaleIn"), "lets the number of pods grow only", "remove it")
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-13",
+    Level.ERROR,
+    remedy="Write at least 1, or leave fallback out: without it an outage changes nothing.",
+    source="KEDA 2.21, checkScaleTargetStatus: fallback.replicas 0 goes on to the step to zero.",
+)
+def check_fallback_is_not_zero(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """An outage of the broker ends no pods. With `fallback.replicas: 0` KEDA takes the failing trigger for an inactive
+    one and ends all of them."""
+    if scaling.fallback is not None and scaling.fallback.replicas == 0:
+        yield Finding(
+            ("autoscaling", "fallback", "replicas"),
+            "is 0, and an outage of the broker would end every pod",
+            "write at least 1, or leave fallback out: without it an outage changes nothing",
+        )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-14",
+    Level.WARNING,
+    remedy="Leave fallback out, or write behavior: currentReplicasIfHigher.",
+    source="KEDA 2.21, brokers taken away for 100 s: RabbitMQ's five pods became three after 15 s, Redis' and "
+    "PostgreSQL's never changed (measured).",
+)
+def check_fallback_helps(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A fallback does what it is for. `static` and `currentReplicasIfLower` drain busy pods in an outage; on Redis,
+    PostgreSQL and MySQL no fallback ever acts, because the failing connection is never counted as a failure."""
+    fallback = scaling.fallback
+    if fallback is None:
+        return
+    types = {trigger.type for trigger in scaling.demand(consumer.transport, consumer.worker).triggers}
+    if types and types <= _NEVER_FALL_BACK:
+        yield Finding(
+            ("autoscaling", "fallback"),
+            f"never acts on {' and '.join(sorted(types))}: KEDA fails to connect and counts no failure; the number of "
+            "pods stays as it is",
+            "remove it",
+        )
+    elif fallback.behavior in {"static", "currentReplicasIfLower"}:
+        yield Finding(
+            ("autoscaling", "fallback", "behavior"),
+            f"is {fallback.behavior}, and pods above {fallback.replicas} drain in an outage, when nothing can be known "
+            "of the queue",
+            "write currentReplicasIfHigher",
+        )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-30",
+    Level.ERROR,
+    remedy="Say under transport where the messages are, or write triggers.",
+    source="KEDA asks the broker itself; its operator does not read the workers' configuration.",
+)
+def check_something_is_counted(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """KEDA knows what to count, and where."""
+    transport = consumer.transport
+    own = "or write triggers: [{type: ..., metadata: {...}}]"
+    if scaling.triggers or scaling.demand(transport, consumer.worker).triggers:
+        return
+    if transport is None:
+        yield Finding(
+            ("transport",),
+            "is not given, and KEDA has nothing to count",
+            f"write for example {{kind: redis, address: redis.brokers:6379, stream: {consumer.name}}}, {own}",
+        )
+    elif transport.of_symfony and not consumer.worker.is_symfony:
+        yield Finding(
+            ("autoscaling", "triggers"),
+            f"are not given, and what {transport.kind} gives counts Symfony's messages, which a {consumer.worker.kind} "
+            "worker does not read",
+            "write for example [{type: redis, metadata: {address: redis.brokers:6379, listName: celery}}]",
+        )
+    elif transport.unsaid:
+        missing = [to_camel(name) for name in transport.unsaid]
+        yield Finding(
+            ("transport", missing[0]),
+            f"is required for KEDA, and not given (missing: {', '.join(missing)})",
+            f"say where KEDA finds the messages, {own}",
+        )
+    else:
+        yield Finding(
+            ("autoscaling", "triggers"), f"are not given, and of a {transport.kind} transport none is known", own[3:]
+        )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-30a",
+    Level.ERROR,
+    remedy="Write delete_after_ack: true in the transport's options, and deleteAfterAck: true here.",
+    source="100 entries added, 20 delivered, 5 acknowledged and deleted: XLEN 95 (measured). Symfony 5.4's default is "
+    "off, with a deprecation notice.",
+)
+def check_stream_gets_shorter(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A stream whose length is followed loses what was handled. Otherwise it only grows, and with it the pods."""
+    transport = consumer.transport
+    if isinstance(transport, RedisTransport) and not scaling.triggers and not transport.deletes_after_ack:
+        yield Finding(
+            ("transport", "deleteAfterAck"),
+            "is off, so handled messages stay in the stream and its length never falls",
+            "write delete_after_ack: true in the transport's options, and deleteAfterAck: true here",
+        )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-24",
+    Level.ERROR,
+    remedy="Write tls: true, or remove ca.",
+    source="KEDA 2.21, redisConnectionInfo: ca is read only where TLS is on.",
+)
+def check_authority_is_used(consumer: ConsumerSettings, _: KedaSettings) -> Iterator[Finding]:
+    """An authority's certificate is given for a connection that is encrypted."""
+    transport = consumer.transport
+    if isinstance(transport, RedisTransport) and transport.ca is not None and not transport.tls:
+        yield Finding(
+            ("transport", "ca"),
+            "is given and tls is not, so the password would go in clear",
+            "write tls: true, or remove ca",
+        )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-33",
+    Level.ERROR,
+    remedy="Write minReplicas: 1, leave triggers out, or add one of type redis for the sorted set.",
+    source="One due retry: stream length 0, lag 0, and 1 in the sorted set (measured). symfony/redis-messenger 5.4 to "
+    "7.4: only get() of a running consumer moves it.",
+)
+def check_delayed_are_counted(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """At zero pods something counts what Redis holds back. Retries and delayed messages are in a sorted set that only a
+    running consumer empties: nobody would ever come for them."""
+    transport = consumer.transport
+    if not isinstance(transport, RedisTransport) or not consumer.worker.is_symfony:
+        return
+    demand = scaling.demand(transport, consumer.worker)
+    if scaling.min_replicas == 0 and demand.triggers and not demand.counts_delayed:
+        stream = transport.stream[0] if transport.stream else "messages"
+        yield Finding(
+            ("autoscaling", "minReplicas"),
+            "is 0, and no trigger counts retries and delayed messages, which on Redis wait for a running consumer",
+            f"write 1, or add {{type: redis, metadata: {{address: ..., listName: {stream}__queue}}}}",
+        )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-36",
+    Level.WARNING,
+    remedy="Write timeZone as PHP's date.timezone says, or set that to UTC.",
+    source="symfony/doctrine-messenger 5.4.53 writes PHP's local time, 6.4.50 and 7.4.22 write UTC.",
+)
+def check_time_zone(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """The query compares times of one time zone. Up to Symfony 5.4 messages are written in PHP's: ahead of UTC they
+    would be counted hours late, behind it hours before they are due."""
+    transport = consumer.transport
+    if not isinstance(transport, DoctrineTransport) or scaling.triggers or transport.symfony != "5.4":
+        return
+    if "time_zone" not in transport.model_fields_set:
+        yield Finding(
+            ("transport", "timeZone"),
+            "is UTC by default, and Symfony 5.4 writes PHP's local time",
+            "write what date.timezone says there, also where it is UTC",
+        )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-36a",
+    Level.ERROR,
+    remedy="Set PHP's date.timezone to UTC.",
+    source="MySQL, CONVERT_TZ: NULL where the tables of time zones are not loaded, and every comparison with it fails.",
+)
+def check_time_zone_of_mysql(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """On MySQL messages are written in UTC. Other zones need tables that are often not loaded: the query would count
+    0, and KEDA end all pods."""
+    transport = consumer.transport
+    if not isinstance(transport, DoctrineTransport) or scaling.triggers:
+        return
+    if transport.platform == "mysql" and transport.time_zone != "UTC":
+        yield Finding(
+            ("transport", "timeZone"),
+            f"is {transport.time_zone}, and MySQL knows it only where its tables of time zones are loaded; the query "
+            "would count 0",
+            "set date.timezone to UTC in the workers, and remove it here",
+        )

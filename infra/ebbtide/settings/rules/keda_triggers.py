@@ -1,0 +1,325 @@
+"""Rules about triggers of the user's own, as far as KEDA's own list and what was measured say anything about them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+
+from ebbtide.judgement.findings import Finding, Level, Path
+from ebbtide.settings.models.base import repeated
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.demand import Trigger
+from ebbtide.settings.models.keda import KedaSettings
+from ebbtide.settings.models.transport import RedisTransport
+from ebbtide.settings.rules.declare import scaling_rule
+from ebbtide.settings.rules.keda_scalers import missing_parameters, scalers, unknown_parameters, wrong_values
+
+_OF_PODS = {"cpu", "memory"}
+_DEPRECATED = {"gcp-pubsub", "gcp-stackdriver", "gcp-cloudtasks"}
+_RABBITMQ_MODES = (
+    "QueueLength",
+    "MessageRate",
+    "DeliverGetRate",
+    "PublishedToDeliveredRatio",
+    "ExpectedQueueConsumptionTime",
+)
+_IDENTIFIER = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?!\w*\s*\()")
+_WORDS_OF_FORMULAS = {"true", "false", "nil", "and", "or", "not", "in", "let", "if", "else"}
+
+
+def _triggers(scaling: KedaSettings) -> Iterator[tuple[Path, Trigger]]:
+    for index, trigger in enumerate(scaling.triggers):
+        yield ("autoscaling", "triggers", index), trigger
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-02",
+    Level.ERROR,
+    remedy="Write what the parameter takes, as text in quotes.",
+    source="KEDA 2.21's own list of parameters.",
+)
+def check_values(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """Parameters of a trigger are what KEDA can read. It takes any text for an answer, and is then never ready."""
+    for path, trigger in _triggers(scaling):
+        for wrong in wrong_values(trigger):
+            got = trigger.metadata[wrong.parameter]
+            place = (*path, "metadata", wrong.parameter)
+            yield Finding(place, f"takes {wrong.takes} (got {got!r})", f"write for example {wrong.example}")
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-04",
+    Level.WARNING,
+    remedy="Write 0, or accept that so many messages wait for one more.",
+    source="KEDA 2.21: a trigger is active strictly above its activation, whatever its target.",
+)
+def check_activation(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """The first message wakes a pod. Activation is strictly above: with 50, forty messages are zero pods, also where
+    the target is 10."""
+    if scaling.min_replicas > 0:
+        return
+    found: list[tuple[Path, str]] = [
+        ((*path, "metadata", name), value)
+        for path, trigger in _triggers(scaling)
+        for name, value in trigger.metadata.items()
+        if name.startswith("activation")
+    ]
+    if scaling.scaling_modifiers is not None:
+        activation = str(scaling.scaling_modifiers.activation_target)
+        found.append((("autoscaling", "scalingModifiers", "activationTarget"), activation))
+    for place, value in found:
+        if re.fullmatch(r"\d+(\.\d+)?", value) and float(value) > 0:
+            yield Finding(
+                place, f"is {value}: up to {value} messages wait at zero pods until one more comes", "write 0"
+            )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-10",
+    Level.ERROR,
+    remedy="Write minReplicas: 1, or add a trigger that counts the queue.",
+    source="KEDA's admission webhook, verifyCPUMemoryScalers; it is optional, so the same is refused here.",
+)
+def check_zero_has_a_source(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """Zero pods need a trigger that exists without pods."""
+    if scaling.min_replicas == 0 and scaling.triggers and {one.type for one in scaling.triggers} <= _OF_PODS:
+        yield Finding(
+            ("autoscaling", "minReplicas"),
+            "is 0, and without pods there is no CPU or memory to measure: nothing would ever wake one",
+            "write 1, or add a trigger that counts the queue",
+        )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-10a",
+    Level.ERROR,
+    remedy="Give each trigger a name of its own.",
+    source="KEDA's admission webhook, ValidateTriggers.",
+)
+def check_names_differ(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """No two triggers have one name."""
+    for name in repeated(trigger.name for trigger in scaling.triggers if trigger.name):
+        index = [trigger.name for trigger in scaling.triggers].index(name)
+        yield Finding(
+            ("autoscaling", "triggers", index, "name"), f"is that of two triggers (got {name!r})", "rename one of them"
+        )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-15",
+    Level.ERROR,
+    remedy="Name the triggers, and call them by these names in the formula.",
+    source="KEDA's admission webhook, validateScalingModifiersFormula.",
+)
+def check_formula(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A formula is made of triggers that are there. Their own targets do not count any more: a trigger that is not in
+    it is not looked at."""
+    modifiers, path = scaling.scaling_modifiers, ("autoscaling", "scalingModifiers")
+    if modifiers is None:
+        return
+    names = {str(trigger.name) for trigger in scaling.triggers if trigger.name and trigger.type not in _OF_PODS}
+    if not scaling.triggers:
+        yield Finding(path, "is a formula of triggers, and none are given", "write triggers, or remove it")
+        return
+    used = set(_IDENTIFIER.findall(modifiers.formula)) - _WORDS_OF_FORMULAS
+    for name in sorted(used - names):
+        have = f"use {', '.join(sorted(names))}" if names else "give the triggers names"
+        yield Finding((*path, "formula"), f"names no trigger (got {name!r})", have)
+    for index, trigger in enumerate(scaling.triggers):
+        if trigger.type not in _OF_PODS and trigger.name not in used:
+            place: Path = ("autoscaling", "triggers", index)
+            yield Finding(place, "is not in the formula, and so never looked at", "name it there, or remove it")
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-16",
+    Level.WARNING,
+    remedy="Write AverageValue, or let the query divide by the pods.",
+    source="KEDA 2.21 and the HPA controller: Value compares with the total and multiplies by the ready pods.",
+)
+def check_metric_type(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A target is one for each pod. `Value` holds the total of all pods against it, and asks for more pods the more
+    there are."""
+    for path, trigger in _triggers(scaling):
+        if trigger.metric_type == "Value":
+            yield Finding(
+                (*path, "metricType"),
+                "is Value, which holds the number of the whole queue against a target and multiplies by the pods",
+                "write AverageValue, unless the number is divided by the pods already",
+            )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-32",
+    Level.ERROR,
+    remedy="Leave triggers out, or write streamLength without a consumerGroup.",
+    source="Redis 7.0.15, 8.0.2 and Valkey 8.1.1: lag NULL with 15 messages waiting (measured); KEDA takes it for 0.",
+)
+def check_lag(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """No one follows the lag of a stream whose entries are deleted. It is NULL while a message before the last
+    delivered one is in hand, so exactly in a drain, and KEDA takes that for an empty queue."""
+    deletes = not isinstance(consumer.transport, RedisTransport) or consumer.transport.deletes_after_ack
+    for path, trigger in _triggers(scaling):
+        if trigger.type.endswith("-streams") and "lagCount" in trigger.metadata and deletes:
+            yield Finding(
+                (*path, "metadata", "lagCount"),
+                "is NULL at times where handled entries are deleted, and then counts as an empty queue",
+                "write streamLength, without consumerGroup: it counts what waits and what is in hand",
+            )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-30b",
+    Level.WARNING,
+    remedy="Count what waits and what is in hand.",
+    source="What each of KEDA's triggers counts, read in 2.21 and measured for Redis.",
+)
+def check_in_hand_is_counted(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A trigger counts what waits and what is in hand. Without the one, a backlog wakes nobody; without the other, a
+    long message makes its own pod superfluous."""
+    for path, trigger in _triggers(scaling):
+        name, why, remedy = _counted(trigger)
+        if name:
+            yield Finding((*path, "metadata", name), why, remedy)
+
+
+def _counted(trigger: Trigger) -> tuple[str, str, str]:
+    given = trigger.metadata
+    waiting_only = "counts what waits, and not what is in hand: a busy pod looks idle"
+    if trigger.type == "rabbitmq" and given.get("excludeUnacknowledged") == "true":
+        return "excludeUnacknowledged", waiting_only, "remove it"
+    by_amqp = given.get("protocol") == "amqp" or given.get("host", "").startswith("amqp")
+    if trigger.type == "rabbitmq" and by_amqp:
+        name = "protocol" if "protocol" in given else "host"
+        return name, f"is AMQP, which {waiting_only}", "write protocol: http, with the address of the management plugin"
+    if trigger.type == "redis-streams" and "consumerGroup" in given and "lagCount" not in given:
+        return (
+            "consumerGroup",
+            "makes it count what is in hand only: a backlog that nobody reads is 0",
+            "remove it, and write streamLength",
+        )
+    if trigger.type == "aws-sqs-queue" and given.get("scaleOnInFlight") == "false":
+        return "scaleOnInFlight", waiting_only, "remove it"
+    return "", "", ""
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-35",
+    Level.ERROR,
+    remedy='Write ignoreNullValues: "false".',
+    source="KEDA 2.21, prometheus scaler: ignoreNullValues is true by default, and an absent series reads 0.",
+)
+def check_absent_series(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A series that is gone is no empty queue. When the exporter dies, KEDA would end all pods."""
+    for path, trigger in _triggers(scaling):
+        if trigger.type == "prometheus" and trigger.metadata.get("ignoreNullValues") != "false":
+            yield Finding(
+                (*path, "metadata", "ignoreNullValues"),
+                "is not false, so that a series which is gone counts as an empty queue",
+                'write "false"',
+            )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-37",
+    Level.ERROR,
+    remedy="Write mode and value together; modes other than QueueLength over http.",
+    source="KEDA 2.21, rabbitMQMetadata.validateTrigger.",
+)
+def check_rabbitmq(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A trigger of RabbitMQ is one that KEDA takes."""
+    for path, trigger in _triggers(scaling):
+        if trigger.type != "rabbitmq":
+            continue
+        given, place = trigger.metadata, (*path, "metadata")
+        mode = given.get("mode")
+        if "queueLength" in given and ("mode" in given or "value" in given):
+            yield Finding((*place, "queueLength"), "is refused beside mode and value", "remove it")
+        elif ("mode" in given) != ("value" in given):
+            missing = "value" if "mode" in given else "mode"
+            yield Finding((*place, missing), "is required beside the other", "write mode: QueueLength and value")
+        if mode is not None and mode not in _RABBITMQ_MODES:
+            yield Finding(
+                (*place, "mode"), f"is none of KEDA's (got {mode!r})", f"write one of {', '.join(_RABBITMQ_MODES)}"
+            )
+        elif mode not in {None, "QueueLength"} and _counted(trigger)[0] in {"protocol", "host"}:
+            yield Finding((*place, "mode"), f"{mode} is known over http only", "write protocol: http")
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-39",
+    Level.WARNING,
+    remedy="Use a prometheus trigger on Cloud Monitoring.",
+    source="KEDA 2.21 announces the end of these triggers: they use a query language that Google has given up.",
+)
+def check_deprecated(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A trigger will still be there in the next version."""
+    for path, trigger in _triggers(scaling):
+        if trigger.type in _DEPRECATED:
+            yield Finding(
+                (*path, "type"),
+                f"is to be removed from KEDA (got {trigger.type!r})",
+                "write type: prometheus with serverAddress "
+                "https://monitoring.googleapis.com/v1/projects/PROJECT/location/global/prometheus",
+            )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-40",
+    Level.ERROR,
+    remedy="Write one of KEDA's types.",
+    source="KEDA 2.21's own list. Its webhook takes any type, and the ScaledObject is then never ready (measured).",
+)
+def check_types(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A trigger is of a type that KEDA has."""
+    for path, trigger in _triggers(scaling):
+        if trigger.type not in scalers():
+            close = difflib.get_close_matches(trigger.type, scalers(), n=1)
+            remedy = f"did you mean {close[0]}?" if close else "write for example redis, rabbitmq, postgresql or kafka"
+            yield Finding((*path, "type"), f"is no trigger of KEDA's (got {trigger.type!r})", remedy)
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-41",
+    Level.WARNING,
+    remedy="Write the parameter as KEDA does.",
+    source="KEDA 2.21's own list of parameters.",
+)
+def check_parameters(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """KEDA knows each parameter. What it does not know it passes over without a word."""
+    for path, trigger in _triggers(scaling):
+        for name in unknown_parameters(trigger):
+            known = scalers()[trigger.type]
+            close = difflib.get_close_matches(name, known, n=1)
+            remedy = f"did you mean {close[0]}?" if close else f"use one of {', '.join(known)}"
+            yield Finding(
+                (*path, "metadata", name), f"is not known to a {trigger.type} trigger, and passed over", remedy
+            )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-42",
+    Level.ERROR,
+    remedy="Write the parameter under metadata, or under secrets where it is a credential.",
+    source="KEDA 2.21's own list of parameters.",
+)
+def check_required_parameters(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A trigger has what KEDA asks for. Without it the ScaledObject is never ready."""
+    for path, trigger in _triggers(scaling):
+        for name in missing_parameters(trigger):
+            yield Finding((*path, "metadata", name), f"is required by a {trigger.type} trigger", "write it")

@@ -1,0 +1,307 @@
+"""What KEDA would do wrong, or without a word, is said before anything is deployed: one line, with what to write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.settings.conftest import CONSUMER
+
+from ebbtide.judgement.findings import Level
+from ebbtide.judgement.rule import known_rules
+from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.rules.check import check_stack
+from ebbtide.settings.rules.keda_scalers import scalers
+
+PASSWORD = {"secret": "broker-v1", "key": "password"}
+REDIS = {"kind": "redis", "redeliverTimeout": "90s", "claimInterval": "5s"} | {
+    "address": "redis.brokers:6379",
+    "stream": "githubevents",
+}
+DOCTRINE = {"kind": "doctrine", "redeliverTimeout": "2m", "address": "db:5432", "database": "a", "username": "keda"}
+RABBITMQ = {"kind": "rabbitmq", "address": "r:15672", "queue": "q", "username": PASSWORD, "password": PASSWORD}
+COMMAND = {"kind": "command", "command": ["/app/worker"], "receivers": None}
+LIST = {"type": "redis", "metadata": {"address": "redis:6379", "listName": "jobs"}}
+
+
+def keda(*triggers: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    own = {"triggers": list(triggers)} if triggers else {}
+    return {"kind": "keda", "maxReplicas": 5, **own, **changes, "replicas": None}
+
+
+def consumer(scaling: dict[str, Any], transport: Any = REDIS, **changes: Any) -> dict[str, Any]:
+    scaling = {key: value for key, value in scaling.items() if key != "replicas"}
+    return {**CONSUMER, "autoscaling": scaling, "transport": transport, **changes}
+
+
+def found(scaling: dict[str, Any], transport: Any = REDIS, **changes: Any) -> dict[str, Any]:
+    consumers = {"githubevents": consumer(scaling, transport, **changes)}
+    stack = StackSettings.model_validate({"name": "dev", "cluster": {"kind": "existing"}, "consumers": consumers})
+    return {finding.rule: finding for finding in check_stack(stack)}
+
+
+@pytest.fixture
+def refuse_consumer(project):
+    """Every message about a stack with this one consumer; at least one."""
+
+    def run(scaling: dict[str, Any], transport: Any = REDIS, **changes: Any) -> list[str]:
+        consumers = {"githubevents": consumer(scaling, transport, **changes)}
+        project.write_stack("dev", {"ebbtide:cluster": {"kind": "existing"}, "ebbtide:consumers": consumers})
+        messages = project.messages()
+        assert all("\n" not in message for message in messages)
+        return messages
+
+    return run
+
+
+def test_an_address_and_a_maximum_are_without_a_finding():
+    egress = {"egress": [{"namespace": "brokers", "ports": [6379]}]}
+    assert not [rule for rule in found(keda(), network=egress) if rule.startswith(("KE", "N-"))]
+
+
+AT_LEAST_ONE = {"minReplicas": 1}
+REFUSED = {
+    "no transport": (keda(), None, "transport: is not given, and KEDA has nothing to count; write for example"),
+    "no address": (
+        keda(),
+        {"kind": "redis", "redeliverTimeout": "90s", "stream": "githubevents"},
+        "transport.address: is required for KEDA, and not given (missing: address)",
+    ),
+    "no stream": (
+        keda(),
+        {"kind": "redis", "redeliverTimeout": "90s", "address": "redis:6379"},
+        "transport.stream: is required for KEDA, and not given (missing: stream)",
+    ),
+    "no management user": (
+        keda(),
+        {"kind": "rabbitmq", "address": "r:15672", "queue": "q"},
+        "transport.username: is required for KEDA, and not given (missing: username, password)",
+    ),
+    "an address with its scheme": (keda(), {**REDIS, "address": "redis://redis:6379"}, "is not of the right form"),
+    "a port that is none": (keda(), {**REDIS, "address": "redis:70000"}, "has no port between 1 and 65535"),
+    "minimum above maximum": (keda(minReplicas=9), REDIS, "minReplicas: is above maxReplicas (got 9 and 5)"),
+    "zero with CPU alone": (
+        keda({"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}}),
+        RABBITMQ,
+        "minReplicas: is 0, and without pods there is no CPU or memory to measure",
+    ),
+    "a fallback that ends everything": (
+        keda(fallback={"replicas": 0}),
+        RABBITMQ,
+        "fallback.replicas: is 0, and an outage of the broker would end every pod; write at least 1",
+    ),
+    "a number without quotes": (
+        keda({"type": "redis", "metadata": {"address": "r:6379", "listName": "jobs", "listLength": 5}}, **AT_LEAST_ONE),
+        RABBITMQ,
+        'triggers[0].metadata.listLength: must be text (got 5); write it in quotes, for example "5"',
+    ),
+    "a mapping for a text": (
+        keda({"type": "redis", "metadata": {"address": {"host": "r"}, "listName": "jobs"}}, **AT_LEAST_ONE),
+        RABBITMQ,
+        "triggers[0].metadata.address: must be text",
+    ),
+    "a number that is none": (
+        keda({**LIST, "metadata": {**LIST["metadata"], "listLength": "five"}}, **AT_LEAST_ONE),
+        RABBITMQ,
+        "triggers[0].metadata.listLength: takes a number (got 'five'); write for example \"5\"",
+    ),
+    "a boolean that is none": (
+        keda({**LIST, "metadata": {**LIST["metadata"], "unsafeSsl": "yes"}}, **AT_LEAST_ONE),
+        RABBITMQ,
+        "triggers[0].metadata.unsafeSsl: takes true or false (got 'yes')",
+    ),
+    "a type that KEDA lacks": (
+        keda({"type": "redis-stream", "metadata": {}}, **AT_LEAST_ONE),
+        RABBITMQ,
+        "triggers[0].type: is no trigger of KEDA's (got 'redis-stream'); did you mean redis-streams?",
+    ),
+    "nothing to ask for": (
+        keda({"type": "rabbitmq", "metadata": {"host": "http://r:15672/"}}, **AT_LEAST_ONE),
+        RABBITMQ,
+        "triggers[0].metadata.queueName: is required by a rabbitmq trigger; write it",
+    ),
+    "two triggers of one name": (
+        keda({**LIST, "name": "a"}, {**LIST, "name": "a"}, **AT_LEAST_ONE),
+        RABBITMQ,
+        "triggers[0].name: is that of two triggers (got 'a'); rename one of them",
+    ),
+    "a formula of nothing": (
+        keda({**LIST, "name": "a"}, scalingModifiers={"formula": "a + b", "target": 3}, **AT_LEAST_ONE),
+        RABBITMQ,
+        "scalingModifiers.formula: names no trigger (got 'b'); use a",
+    ),
+    "a trigger that a formula leaves out": (
+        keda({**LIST, "name": "a"}, LIST, scalingModifiers={"formula": "a", "target": 3}, **AT_LEAST_ONE),
+        RABBITMQ,
+        "triggers[1]: is not in the formula, and so never looked at",
+    ),
+    "a formula without triggers": (
+        keda(scalingModifiers={"formula": "a", "target": 3}),
+        REDIS,
+        "scalingModifiers: is a formula of triggers, and none are given",
+    ),
+    "the lag of a stream": (
+        keda(
+            {"type": "redis-streams", "metadata": {"address": "r:6379", "stream": "s", "consumerGroup": "g"}}
+            | {"metadata": {"address": "r:6379", "stream": "s", "consumerGroup": "g", "lagCount": "5"}},
+            **AT_LEAST_ONE,
+        ),
+        REDIS,
+        "metadata.lagCount: is NULL at times where handled entries are deleted",
+    ),
+    "nobody counts what is delayed": (
+        keda({"type": "redis-streams", "metadata": {"address": "r:6379", "stream": "s", "streamLength": "5"}}),
+        REDIS,
+        "minReplicas: is 0, and no trigger counts retries and delayed messages",
+    ),
+    "a stream that only grows": (
+        keda(),
+        {**REDIS, "symfony": "5.4"},
+        "deleteAfterAck: is off, so handled messages stay in the stream and its length never falls",
+    ),
+    "an absent series": (
+        keda(
+            {"type": "prometheus", "metadata": {"serverAddress": "http://p", "query": "q", "threshold": "5"}},
+            **AT_LEAST_ONE,
+        ),
+        RABBITMQ,
+        "ignoreNullValues: is not false, so that a series which is gone counts as an empty queue",
+    ),
+    "RabbitMQ's two ways at once": (
+        keda(
+            {"type": "rabbitmq", "metadata": {"host": "http://r:15672", "queueName": "q"}}
+            | {"metadata": {"host": "http://r", "queueName": "q", "queueLength": "5", "mode": "QueueLength"}},
+            **AT_LEAST_ONE,
+        ),
+        RABBITMQ,
+        "metadata.queueLength: is refused beside mode and value",
+    ),
+    "a rate over AMQP": (
+        keda(
+            {
+                "type": "rabbitmq",
+                "metadata": {"host": "amqp://r", "queueName": "q", "mode": "MessageRate", "value": "5"},
+            },
+            **AT_LEAST_ONE,
+        ),
+        RABBITMQ,
+        "metadata.mode: MessageRate is known over http only",
+    ),
+    "MySQL in another zone": (
+        keda(),
+        {**DOCTRINE, "platform": "mysql", "timeZone": "Europe/Paris"},
+        "timeZone: is Europe/Paris, and MySQL knows it only where its tables of time zones are loaded",
+    ),
+    "an authority without encryption": (
+        keda(),
+        {**REDIS, "ca": PASSWORD},
+        "transport.ca: is given and tls is not, so the password would go in clear",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_work_is_refused_in_one_line_with_its_remedy(case, refuse_consumer):
+    scaling, transport, words = REFUSED[case]
+    messages = refuse_consumer(scaling, transport)
+    assert len(messages) == 1, messages
+    assert words in messages[0]
+    assert "; " in messages[0], "no remedy"
+
+
+def test_symfonys_streams_are_not_what_another_worker_reads(refuse_consumer):
+    (message,) = refuse_consumer(keda(), worker={"kind": "command", "command": ["/app/worker"]})
+    assert "triggers: are not given, and what redis gives counts Symfony's messages" in message
+    assert "listName: celery" in message
+
+
+def test_a_password_in_clear_is_refused_and_not_repeated(refuse_consumer):
+    (message,) = refuse_consumer(keda(), {**REDIS, "password": "hunter2-Tr0ub4dor"})
+    assert "transport.password: must be a mapping" in message
+    assert "hunter2" not in message
+    metadata = {"address": "r:6379", "listName": "jobs", "password": "hunter2-Tr0ub4dor"}
+    (message,) = refuse_consumer(keda({"type": "redis", "metadata": metadata}, minReplicas=1), RABBITMQ)
+    assert "metadata.password: looks like a secret in plain text" in message
+    assert "name its key under the trigger's secrets" in message
+    assert "hunter2" not in message
+
+
+def test_a_name_that_would_not_fit_kedas_hpa_is_refused_long_before(refuse):
+    change = {"autoscaling": {"kind": "fixed"}}
+    assert "shorten it to 47 characters" in refuse(change, name="a" * 55)
+    assert len("keda-hpa-" + "a" * 47) <= 63
+
+
+WARNED = {
+    "KE-03": (keda(minReplicas=1, pollingInterval="5s"), REDIS, "does nothing, because there is always 1 pod"),
+    "KE-04": (
+        keda({**LIST, "metadata": {**LIST["metadata"], "activationListLength": "50"}}),
+        RABBITMQ,
+        "up to 50 messages wait at zero pods until one more comes",
+    ),
+    "KE-05": (keda(LIST), RABBITMQ, "up to 5 pods with 350 messages in hand drain at once"),
+    "KE-06": (keda(initialCooldown="0s"), REDIS, "ends all pods at the first poll that finds nothing"),
+    "KE-14": (
+        keda(fallback={"replicas": 3, "behavior": "static"}),
+        RABBITMQ,
+        "is static, and pods above 3 drain in an outage",
+    ),
+    "KE-16": (keda({**LIST, "metricType": "Value"}, **AT_LEAST_ONE), RABBITMQ, "multiplies by the pods"),
+    "KE-30b": (
+        keda({"type": "rabbitmq", "metadata": {"host": "amqp://r", "queueName": "q"}}, **AT_LEAST_ONE),
+        RABBITMQ,
+        "counts what waits, and not what is in hand",
+    ),
+    "KE-36": (keda(), {**DOCTRINE, "symfony": "5.4"}, "Symfony 5.4 writes PHP's local time"),
+    "KE-39": (
+        keda({"type": "gcp-pubsub", "metadata": {"subscriptionName": "s"}}, **AT_LEAST_ONE),
+        RABBITMQ,
+        "is to be removed from KEDA",
+    ),
+    "KE-41": (
+        keda({**LIST, "metadata": {**LIST["metadata"], "listLenght": "5"}}, **AT_LEAST_ONE),
+        RABBITMQ,
+        "is not known to a redis trigger, and passed over",
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", WARNED)
+def test_what_works_and_harms_is_a_warning(
+    rule,
+):
+    scaling, transport, words = WARNED[rule]
+    finding = found(scaling, transport)[rule]
+    assert finding.level is Level.WARNING
+    assert words in finding.message
+    assert finding.remedy
+
+
+def test_a_fallback_that_never_acts_is_said_with_what_was_seen():
+    assert "never acts on redis and redis-streams" in found(keda(fallback={"replicas": 3}))["KE-14"].message
+    assert "KE-14" not in found(keda(fallback={"replicas": 3}), RABBITMQ)
+
+
+def test_a_pause_is_not_forgotten():
+    for setting in ({"paused": True}, {"pausedReplicas": 3}, {"pausedScaleIn": True}):
+        assert found(keda(**setting))["KE-12"].level is Level.INFO
+
+
+def test_where_the_trigger_counts_what_is_in_hand_and_delayed_zero_needs_no_warning():
+    for transport in (REDIS, DOCTRINE, RABBITMQ):
+        assert not {"KE-05", "KE-33", "V-36"} & set(found(keda(), transport))
+    assert "V-36" not in found(keda(LIST), RABBITMQ)
+    delayed = {"type": "redis", "metadata": {"address": "r:6379", "listName": "githubevents__queue"}}
+    stream = {"type": "redis-streams", "metadata": {"address": "r:6379", "stream": "s", "streamLength": "5"}}
+    assert "KE-05" in found(keda(stream, delayed)), "whether they count what is in hand is not known"
+
+
+def test_every_line_of_the_facts_that_is_about_keda_is_a_rule():
+    of_settings = {"KE-05", "KE-06", "KE-13", "KE-32", "KE-33", "KE-35", "KE-36"}
+    assert of_settings <= set(known_rules())
+
+
+def test_the_table_of_triggers_is_kedas_own():
+    assert len(scalers()) >= 75
+    assert scalers()["mysql"]["queryValue"] == "!number"
+    assert scalers()["rabbitmq"]["useRegex"] == "boolean"
