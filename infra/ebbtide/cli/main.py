@@ -67,7 +67,10 @@ def render(
 def check(
     stack: Annotated[str | None, typer.Option("--stack", "-s", help="Only this stack. Default: all.")] = None,
     project: Project = None,
-    format: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",  # noqa: A002
+    format: Annotated[  # noqa: A002
+        Literal["text", "json", "sarif", "github"],
+        typer.Option("--format", help="Output format; sarif is for code scanning, github marks lines in a workflow."),
+    ] = "text",
     *,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings as well.")] = False,
 ) -> None:
@@ -133,7 +136,8 @@ def preview(
         ),
     ] = "in-process",
     format: Annotated[  # noqa: A002
-        Literal["text", "markdown", "json"], typer.Option("--format", help="Output format.")
+        Literal["text", "markdown", "json", "sarif", "github"],
+        typer.Option("--format", help="Output format; sarif is for code scanning, github marks lines in a workflow."),
     ] = "text",
     read: Annotated[
         Path | None,
