@@ -184,4 +184,6 @@ def _pods_per_node(stack: StackSettings, consumer: ConsumerSettings) -> int | No
     if room is None:
         return None
     millicores, size_bytes = room
-    return max(1, min(millicores // consumer.cpu_request_millicores, size_bytes // consumer.memory_request_bytes))
+    return max(
+        1, min(millicores // consumer.pod_cpu_request_millicores, size_bytes // consumer.pod_memory_request_bytes)
+    )

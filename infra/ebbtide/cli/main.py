@@ -22,26 +22,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-
-def _stacks(incomplete: str) -> list[str]:
-    """The stacks of the project around this directory, for the shell."""
-    from ebbtide.cli.complete import stacks
-
-    return stacks(incomplete)
-
-
-def _consumers(context: typer.Context, incomplete: str) -> list[str]:
-    """The consumers of the stack that the line names already."""
-    from ebbtide.cli.complete import consumers
-
-    return consumers(context.params.get("stack"), context.params.get("project"), incomplete)
-
-
 Project = Annotated[
     Path | None,
     typer.Option("--project", help="Directory with Pulumi.yaml. Default: the nearest one at or above this one."),
 ]
-Stack = Annotated[str, typer.Option("--stack", "-s", help="Stack name, for example dev.", autocompletion=_stacks)]
+Stack = Annotated[str, typer.Option("--stack", "-s", help="Stack name, for example dev.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -80,14 +65,9 @@ def render(
 
 @app.command(epilog="Example: ebbtide check --strict")
 def check(
-    stack: Annotated[
-        str | None, typer.Option("--stack", "-s", help="Only this stack. Default: all.", autocompletion=_stacks)
-    ] = None,
+    stack: Annotated[str | None, typer.Option("--stack", "-s", help="Only this stack. Default: all.")] = None,
     project: Project = None,
-    format: Annotated[  # noqa: A002
-        Literal["text", "json", "sarif", "github"],
-        typer.Option("--format", help="Output format; sarif is for code scanning, github marks lines in a workflow."),
-    ] = "text",
+    format: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",  # noqa: A002
     *,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings as well.")] = False,
 ) -> None:
@@ -153,8 +133,7 @@ def preview(
         ),
     ] = "in-process",
     format: Annotated[  # noqa: A002
-        Literal["text", "markdown", "json", "sarif", "github"],
-        typer.Option("--format", help="Output format; sarif is for code scanning, github marks lines in a workflow."),
+        Literal["text", "markdown", "json"], typer.Option("--format", help="Output format.")
     ] = "text",
     read: Annotated[
         Path | None,
@@ -190,13 +169,11 @@ Examples:
 )
 def simulate(
     context: typer.Context,
-    stack: Annotated[
-        str, typer.Option("--stack", "-s", help="Stack name, for example production.", autocompletion=_stacks)
-    ] = "",
+    stack: Annotated[str, typer.Option("--stack", "-s", help="Stack name, for example production.")] = "",
     project: Project = None,
     consumer: Annotated[
         str | None,
-        typer.Option("--consumer", help="Which consumer, if the stack has several.", autocompletion=_consumers),
+        typer.Option("--consumer", help="Which consumer, if the stack has several."),
     ] = None,
     load: Annotated[
         Path | None,
@@ -307,11 +284,11 @@ def _known_broker(name: str) -> str:
     "--broker rabbitmq --broker-image registry/broker:1 --report rehearsal.html"
 )
 def rehearse(
-    stack: Annotated[str, typer.Option("--stack", "-s", help="Stack name.", autocompletion=_stacks)] = "local",
+    stack: Annotated[str, typer.Option("--stack", "-s", help="Stack name.")] = "local",
     project: Project = None,
     consumer: Annotated[
         str | None,
-        typer.Option("--consumer", help="Which consumer, if the stack has several.", autocompletion=_consumers),
+        typer.Option("--consumer", help="Which consumer, if the stack has several."),
     ] = None,
     context: Annotated[
         str | None,

@@ -45,7 +45,7 @@ def _point(at: Literal["min", "max", "rollout"], pods: int, consumer: ConsumerSe
         processes=processes,
         broker_connections=processes * consumer.worker.connections.broker,
         database_connections=processes * consumer.worker.connections.database,
-        cpu_request_millicores=pods * consumer.cpu_request_millicores,
-        memory_request_bytes=pods * consumer.memory_request_bytes,
-        memory_limit_bytes=pods * consumer.memory_limit_bytes,
+        cpu_request_millicores=pods * consumer.pod_cpu_request_millicores,
+        memory_request_bytes=pods * consumer.pod_memory_request_bytes,
+        memory_limit_bytes=pods * consumer.pod_memory_limit_bytes,
     )

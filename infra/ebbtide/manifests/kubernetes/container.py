@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ebbtide.manifests.kubernetes.image import image_pull_policy
 from ebbtide.manifests.kubernetes.labels import Manifest
+from ebbtide.manifests.kubernetes.pod_parts import build_part_mounts, environment, environment_from
 from ebbtide.manifests.kubernetes.volumes import build_volume_mounts
 from ebbtide.settings.models.consumer import START_DEADLINE_SECONDS, ConsumerSettings
-from ebbtide.settings.values.image import split_image
 from ebbtide.settings.values.image_contract import DRAIN, HEALTH_CHECK
 from ebbtide.settings.values.units import format_cpu, format_memory
 
@@ -34,6 +35,7 @@ def build_container(consumer: ConsumerSettings) -> Manifest:
         "imagePullPolicy": image_pull_policy(consumer.image),
         "workingDir": consumer.worker.working_directory,
         "args": list(consumer.worker.argv),
+        **({"envFrom": environment_from(consumer.pod.environment_from)} if consumer.pod.environment_from else {}),
         "env": _environment(consumer),
         "resources": _resources(consumer),
         "lifecycle": {"preStop": {"exec": {"command": [DRAIN]}}},
@@ -51,30 +53,14 @@ def build_container(consumer: ConsumerSettings) -> Manifest:
         },
         # A self-check that refuses says why on stderr; so does `kubectl describe pod` then.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": build_volume_mounts(consumer),
+        "volumeMounts": [*build_volume_mounts(consumer), *build_part_mounts(consumer)],
     }
 
 
-def image_pull_policy(image: str) -> str:
-    """`Always` for a tag, which may have moved; `IfNotPresent` for a digest, which cannot, and for an image of the
-    node's own (`localhost/...`), which no registry has. See docs/decisions/image-pull-policy.md."""
-    repository, _, digest = split_image(image)
-    return "IfNotPresent" if digest or repository.startswith("localhost/") else "Always"
-
-
 def _environment(consumer: ConsumerSettings) -> list[Manifest]:
-    """What the image reads, then secrets, then the worker's own variables, each by name.
-
-    By name, because the engine hands mappings over in another order than the file. Secrets come first because
-    `$(NAME)` in a value is replaced only by a variable that stands before it.
-    """
-    from_settings = [{"name": name, "value": value} for name, value in sorted(consumer.environment.items())]
-    from_secrets = [
-        {"name": name, "valueFrom": {"secretKeyRef": {"name": reference.secret, "key": reference.key}}}
-        for name, reference in sorted(consumer.secret_environment.items())
-    ]
+    """What the image reads, then the worker's own variables."""
     of_image = [{"name": name, "value": value} for name, value in consumer.image_environment.items()]
-    return [*of_image, *from_secrets, *from_settings]
+    return [*of_image, *environment(consumer.environment, consumer.secret_environment)]
 
 
 def _resources(consumer: ConsumerSettings) -> Manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata, selector_labels
+from ebbtide.manifests.kubernetes.patch import patched
 from ebbtide.manifests.kubernetes.pod import build_pod_template
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
@@ -31,7 +32,7 @@ def build_deployment(stack: StackSettings, consumer: ConsumerSettings) -> Manife
         replicas["replicas"] = stated
         # An HPA that was here before still owns the field, and only force takes it back (measured).
         metadata["annotations"] = {"pulumi.com/patchForce": "true"}
-    return {
+    deployment = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": metadata,
@@ -48,3 +49,4 @@ def build_deployment(stack: StackSettings, consumer: ConsumerSettings) -> Manife
             "template": build_pod_template(stack, consumer),
         },
     }
+    return patched(deployment, consumer.pod.patch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ebbtide.manifests.kubernetes.container import build_container
 from ebbtide.manifests.kubernetes.labels import Manifest, consumer_labels, selector_labels
+from ebbtide.manifests.kubernetes.pod_parts import build_part_volumes, build_parts
 from ebbtide.manifests.kubernetes.volumes import build_volumes
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.node_pool import SPOT_KEY
@@ -38,8 +39,15 @@ def build_pod_template(stack: StackSettings, consumer: ConsumerSettings) -> Mani
     spread = _spread(stack, consumer)
     if spread:
         spec["topologySpreadConstraints"] = spread
+    parts = build_parts(consumer)
+    if parts:
+        spec["initContainers"] = parts
     spec["containers"] = [build_container(consumer)]
-    spec["volumes"] = build_volumes(consumer)
+    spec["volumes"] = [*build_volumes(consumer), *build_part_volumes(consumer)]
+    if consumer.pod.image_pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in consumer.pod.image_pull_secrets]
+    if consumer.pod.priority_class is not None:
+        spec["priorityClassName"] = consumer.pod.priority_class
     return {
         "metadata": {"labels": consumer_labels(stack, consumer), "annotations": _annotations(consumer)},
         "spec": spec,

@@ -21,6 +21,7 @@ from ebbtide.settings.values.units import format_duration, format_memory, plural
 
 _POD = "spec.template.spec"
 _CONTAINER = f"{_POD}.containers.*"
+_BESIDE = f"{_POD}.initContainers.*"
 # What a new pod may have otherwise without being another program: if it cannot start, the old ones stay, because
 # no pod may be missing in an update (P-17 says where that is not so). No probe and no entrypoint is among them.
 _ROLLS = (
@@ -38,6 +39,13 @@ _ROLLS = (
     f"{_POD}.volumes.*.name",
     f"{_POD}.volumes.*.emptyDir.medium",
     f"{_POD}.volumes.*.emptyDir.sizeLimit",
+    f"{_POD}.volumes.*.emptyDir",
+    *(f"{_POD}.volumes.*.{name}" for name in ("secret.secretName", "configMap.name")),
+    *(f"{_POD}.volumes.*.{kind}.items.*.{name}" for kind in ("secret", "configMap") for name in ("key", "path")),
+    *(f"{_POD}.volumes.*.persistentVolumeClaim.{name}" for name in ("claimName", "readOnly")),
+    *(f"{_POD}.volumes.*.csi.{name}" for name in ("driver", "readOnly", "volumeAttributes.*")),
+    f"{_POD}.imagePullSecrets.*.name",
+    f"{_POD}.priorityClassName",
     f"{_CONTAINER}.image",
     f"{_CONTAINER}.imagePullPolicy",
     f"{_CONTAINER}.workingDir",
@@ -49,6 +57,23 @@ _ROLLS = (
     f"{_CONTAINER}.terminationMessagePolicy",
     f"{_CONTAINER}.volumeMounts.*.name",
     f"{_CONTAINER}.volumeMounts.*.mountPath",
+    f"{_CONTAINER}.volumeMounts.*.readOnly",
+    *(f"{_CONTAINER}.envFrom.*.{name}" for name in ("prefix", "secretRef.name", "configMapRef.name")),
+    # Beside the workers: what comes, goes or changes there rolls the pods, and the old ones drain.
+    *(
+        f"{_BESIDE}.{name}"
+        for name in (
+            *("name", "image", "imagePullPolicy", "restartPolicy", "command.*", "args.*", "terminationMessagePolicy"),
+            *("env.*.name", "env.*.value", "env.*.valueFrom.secretKeyRef.name", "env.*.valueFrom.secretKeyRef.key"),
+            *(f"envFrom.*.{part}" for part in ("prefix", "secretRef.name", "configMapRef.name")),
+            *(f"volumeMounts.*.{part}" for part in ("name", "mountPath", "readOnly")),
+            *(f"resources.requests.{part}" for part in ("cpu", "memory", "ephemeral-storage")),
+            "resources.limits.memory",
+            *(f"startupProbe.{part}" for part in ("tcpSocket.port", "httpGet.port", "httpGet.path")),
+            *(f"startupProbe.{part}" for part in ("periodSeconds", "failureThreshold")),
+            *("securityContext.runAsUser", "securityContext.runAsGroup"),
+        )
+    ),
 )
 # The settings behind our own variables.
 _OWN_VARIABLES = {

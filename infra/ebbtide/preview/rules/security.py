@@ -39,7 +39,7 @@ _ISOLATED = (
     *(f"{_POD}.{name}" for name in ("hostNetwork", "hostPID", "hostIPC", "automountServiceAccountToken")),
     *(
         f"{place}.securityContext.{name}"
-        for place in (_POD, f"{_POD}.containers.*")
+        for place in (_POD, f"{_POD}.containers.*", f"{_POD}.initContainers.*")
         for name in (
             *("runAsNonRoot", "readOnlyRootFilesystem", "allowPrivilegeEscalation", "privileged"),
             *("capabilities.drop.*", "capabilities.add.*", "seccompProfile.type"),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from ebbtide.judgement.accept import Accepted
@@ -22,6 +21,7 @@ from ebbtide.settings.models.pod import (
     SecretEnvironment,
     ServiceAccountSettings,
 )
+from ebbtide.settings.models.pod_parts import PodSettings, check_directories
 from ebbtide.settings.models.shutdown import ShutdownBudget, ShutdownSettings
 from ebbtide.settings.models.transport import Transport
 from ebbtide.settings.models.worker import Worker
@@ -44,18 +44,6 @@ MIN_CPU_REQUEST_MILLICORES = 100
 START_DEADLINE_SECONDS = 120
 # TotalAnnotationSizeLimitB of the API server.
 MAX_ANNOTATIONS_BYTES = 256 * 1024
-
-
-# An empty volume over one of these, or over what holds them, leaves a container without a shell, PHP or certificates.
-_SYSTEM_DIRECTORIES = tuple(
-    f"/{directory}"
-    for directory in (
-        "bin", "boot", "dev", "etc/alternatives", "etc/php", "etc/ssl", "lib", "lib64", "proc", "sbin", "sys",
-        "usr/bin", "usr/lib", "usr/lib64", "usr/local/bin", "usr/local/etc", "usr/local/lib", "usr/local/sbin",
-        "usr/sbin", "usr/share",
-    )
-)  # fmt: skip
-_DIRECTORY = re.compile(r"(/[A-Za-z0-9._-]+)+/?")
 
 
 class DisruptionBudgetSettings(SettingsModel):
@@ -108,8 +96,10 @@ class ConsumerSettings(JudgedModel):
     """The identity of the pods."""
     disruption_budget: DisruptionBudgetSettings = DisruptionBudgetSettings.model_construct()
     """What a node drain may take at once."""
-    writable_directories: tuple[str, ...] = ()
+    writable_directories: Annotated[tuple[str, ...], AfterValidator(check_directories)] = ()
     """Directories of the application that must be writable; each becomes an empty volume. The root is read-only."""
+    pod: PodSettings = PodSettings.model_construct()
+    """What a pod has beside its workers: files, volumes, sidecars, and a patch for what no setting says."""
     user_id: Count = Field(default=10001, ge=1, le=2**31 - 1)
     """User and group of every process; never root."""
     labels: dict[QualifiedName, LabelValue] = {}
@@ -118,19 +108,6 @@ class ConsumerSettings(JudgedModel):
     """Further annotations of the pods."""
     accept: Accepted = {}
     """Findings that somebody lives with, each with the reason: `V-16: kept to show what it does`. Never an error."""
-
-    @field_validator("writable_directories")
-    @classmethod
-    def _absolute(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = [path for path in value if not _DIRECTORY.fullmatch(path) or ".." in path.split("/")]
-        if wrong:
-            context = {"got": ", ".join(map(repr, wrong)), "remedy": "write for example /app/var"}
-            raise PydanticCustomError("directory", "must be plain absolute paths (got {got})", context)
-        system = [path for path in value if any(_overlap(path.rstrip("/"), one) for one in _SYSTEM_DIRECTORIES)]
-        if system:
-            context = {"got": ", ".join(map(repr, system)), "remedy": "name the application's own, such as /app/var"}
-            raise PydanticCustomError("directory", "would hide programs of the system (got {got})", context)
-        return tuple(path.rstrip("/") for path in value)
 
     @field_validator("annotations")
     @classmethod
@@ -198,6 +175,21 @@ class ConsumerSettings(JudgedModel):
         )
 
     @property
+    def pod_cpu_request_millicores(self) -> int:
+        """The same of the whole pod, its sidecars included."""
+        return self.cpu_request_millicores + self.pod.sidecar_cpu_millicores
+
+    @property
+    def pod_memory_request_bytes(self) -> int:
+        """The same of the whole pod, its sidecars included."""
+        return self.memory_request_bytes + self.pod.sidecar_memory_bytes
+
+    @property
+    def pod_memory_limit_bytes(self) -> int:
+        """What the whole pod may use, its sidecars included."""
+        return self.memory_limit_bytes + self.pod.sidecar_memory_bytes
+
+    @property
     def service_account_name(self) -> str:
         """The Kubernetes service account of the pods."""
         return self.name
@@ -222,11 +214,6 @@ class ConsumerSettings(JudgedModel):
             image_contract.RECOVER_AFTER_SECONDS: budget.stop_wait_seconds if recover else 0,
         }
         return {name: str(value) for name, value in values.items()} | worker.image_variables
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Whether one of two directories is, or holds, the other."""
-    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
 def _in_mebibytes(size: int) -> int:

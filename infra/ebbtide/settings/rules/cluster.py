@@ -143,7 +143,7 @@ def check_autopilot_requests(stack: StackSettings) -> Iterator[Finding]:
     if stack.cluster.platform != "gkeAutopilot":
         return
     for path, consumer in consumers_of(stack):
-        cpu, memory = consumer.cpu_request_millicores, consumer.memory_request_bytes
+        cpu, memory = consumer.pod_cpu_request_millicores, consumer.pod_memory_request_bytes
         ratio = memory / 1024**3 / (cpu / 1000)
         if ratio > AUTOPILOT_MAX_GIB_PER_CPU:
             needed = -(-memory * 1000 // int(AUTOPILOT_MAX_GIB_PER_CPU * 1024**3))
@@ -178,7 +178,7 @@ def check_pod_fits_a_node(stack: StackSettings) -> Iterator[Finding]:
         sizes = [offer for offer in offers.values() if offer is not None]
         if len(sizes) < len(offers) or not sizes:
             continue  # a machine whose size its name does not say
-        cpu, memory = consumer.cpu_request_millicores, consumer.memory_request_bytes
+        cpu, memory = consumer.pod_cpu_request_millicores, consumer.pod_memory_request_bytes
         if not any(cpu <= node_cpu and memory <= node_memory for node_cpu, node_memory in sizes):
             largest_cpu, largest_memory = max(sizes, key=lambda size: size[1])
             yield Finding(

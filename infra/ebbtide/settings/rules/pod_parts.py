@@ -1,0 +1,253 @@
+"""Rules about what a pod has beside its workers: nothing of it may take the ground from under the drain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ebbtide.judgement.findings import Finding, Level, Path
+from ebbtide.settings.models.autoscaling import CpuMetric
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.rules.declare import consumer_rule, consumers_of, stack_rule
+from ebbtide.settings.values.image_contract import (
+    CONSUMER_NAME,
+    HOSTNAME,
+    PROGRAMS_DIRECTORY,
+    STATE_DIRECTORY,
+    VARIABLE_PREFIX,
+)
+
+# SidecarContainers: on by default from 1.29.
+SIDECARS_MINOR = 29
+DIRECTIVE = "$patch"
+MERGE_KEYS: Mapping[str, str] = {
+    "containers": "name",
+    "env": "name",
+    "ephemeralContainers": "name",
+    "evictionResponders": "name",
+    "hostAliases": "ip",
+    "imagePullSecrets": "name",
+    "initContainers": "name",
+    "ports": "containerPort",
+    "resourceClaims": "name",
+    "schedulingGates": "name",
+    "topologySpreadConstraints": "topologyKey",
+    "volumeDevices": "devicePath",
+    "volumeMounts": "mountPath",
+    "volumes": "name",
+}
+"""By which field Kubernetes tells the entries of a Deployment's lists apart, by the list's name."""
+
+_POD = ("spec", "template", "spec")
+_WORKERS = (*_POD, "containers", "consumer")
+_NUMBERS = "the numbers of the shutdown are derived together; write shutdown.longestMessage"
+_IDENTITY = "other objects find it by this"
+_HOSTNAME = "workers name themselves towards the broker by their pod's host name"
+_PID_1 = "PID 1 must be the image's own, and alone with its workers"
+_PROBES = "it knows what a drain is; another would end a pod that drains"
+PROTECTED: tuple[tuple[Path, str], ...] = (
+    *(((name,), _IDENTITY) for name in ("apiVersion", "kind")),
+    *((("metadata", name), _IDENTITY) for name in ("name", "namespace")),
+    (("spec", "selector"), "it can never change, and decides whose pods are counted"),
+    *(
+        (("spec", "template", "metadata", "labels", f"app.kubernetes.io/{name}"), "pods are selected by it")
+        for name in ("name", "instance", "component", "managed-by")
+    ),
+    (("spec", "replicas"), "the autoscaler owns it; write autoscaling"),
+    (("spec", "strategy"), "an update must take no pod away before another one is ready"),
+    ((*_POD, "terminationGracePeriodSeconds"), _NUMBERS),
+    *(((*_POD, name), _PID_1) for name in ("shareProcessNamespace", "hostPID", "restartPolicy")),
+    *(((*_POD, name), _HOSTNAME) for name in ("hostNetwork", "hostname", "subdomain", "setHostnameAsFQDN")),
+    *(
+        ((*_POD, "securityContext", name), "what the image writes belongs to its user; write userId")
+        for name in ("runAsUser", "runAsGroup", "fsGroup")
+    ),
+    *(((*_POD, "volumes", name), "the image writes there while it drains") for name in ("state", "tmp")),
+    ((*_WORKERS, "image"), "settings and image are checked together; write image"),
+    ((*_WORKERS, "command"), _PID_1),
+    ((*_WORKERS, "args"), "the worker's command is judged; write worker"),
+    ((*_WORKERS, "lifecycle"), "its preStop hook is the drain"),
+    *(((*_WORKERS, name), _PROBES) for name in ("startupProbe", "readinessProbe", "livenessProbe")),
+    ((*_WORKERS, "resources"), "rules hold it against what the workers need; write resources"),
+    *(
+        ((*_WORKERS, "securityContext", name), "what the image writes belongs to its user; write userId")
+        for name in ("runAsUser", "runAsGroup")
+    ),
+    *(((*_WORKERS, "env", name), _HOSTNAME) for name in (HOSTNAME, CONSUMER_NAME)),
+)
+"""What the drain stands on, with the reason; and what stands beside it is in `_refusal`."""
+
+
+@stack_rule(
+    "M-01",
+    Level.ERROR,
+    remedy="Upgrade the cluster and write the new kubernetesVersion.",
+    source="Kubernetes, sidecar containers: on by default from 1.29.",
+)
+def check_sidecars_exist(stack: StackSettings) -> Iterator[Finding]:
+    """Sidecars are ended after the workers, which Kubernetes does from 1.29 on."""
+    for path, consumer in consumers_of(stack):
+        if consumer.pod.sidecars and stack.kubernetes_minor < SIDECARS_MINOR:
+            yield Finding(
+                (*path, "pod", "sidecars"),
+                f"need Kubernetes 1.{SIDECARS_MINOR} (the cluster has {stack.cluster.kubernetes_version})",
+                "upgrade the cluster, and write the new kubernetesVersion",
+            )
+
+
+@consumer_rule(
+    "M-02",
+    Level.ERROR,
+    remedy="Give each a directory of its own.",
+    source="The API server refuses two mounts at one path; one inside of another hides what is below it.",
+)
+def check_mounts_apart(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """No two volumes of a container lie at one path, or one inside of the other."""
+    pod = consumer.pod
+    places: list[tuple[Path, str]] = [
+        *((("writableDirectories", at), path) for at, path in enumerate(consumer.writable_directories)),
+        *((("pod", "files", at), files.path) for at, files in enumerate(pod.files)),
+        *((("pod", "volumes", at), volume.path) for at, volume in enumerate(pod.volumes)),
+    ]
+    yield from _nested(places)
+    for kind, parts in (("sidecars", pod.sidecars), ("initContainers", pod.init_containers)):
+        for name, part in parts.items():
+            at: Path = ("pod", kind, name)
+            inside = [
+                *(((*at, "writableDirectories", n), path) for n, path in enumerate(part.writable_directories)),
+                *(((*at, "files", n), files.path) for n, files in enumerate(part.files)),
+            ]
+            yield from _nested(inside)
+
+
+def _nested(places: list[tuple[Path, str]]) -> Iterator[Finding]:
+    for at, (path, directory) in enumerate(places):
+        for _, other in places[:at]:
+            if f"{directory}/".startswith(f"{other}/") or f"{other}/".startswith(f"{directory}/"):
+                yield Finding(
+                    path, f"lies at or inside of another volume (got {directory} and {other})", "move one of them"
+                )
+
+
+@consumer_rule(
+    "M-03",
+    Level.WARNING,
+    remedy="Write started: {port: ...}.",
+    source="Kubernetes, sidecar containers: what comes next starts when the startup probe of a sidecar has succeeded.",
+)
+def check_sidecars_are_waited_for(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """The workers wait until a sidecar is there that they need; otherwise the first fail, and starts are held."""
+    for name, sidecar in consumer.pod.sidecars.items():
+        if sidecar.started is None:
+            yield Finding(
+                ("pod", "sidecars", name),
+                "is not waited for: workers that need it fail until it listens",
+                "write started: {port: ...}, or accept this where no worker needs it",
+            )
+
+
+@consumer_rule(
+    "M-04",
+    Level.ERROR,
+    remedy="Use the setting that the message names, or leave it out.",
+    source="docs/draining.md: what a drain stands on.",
+)
+def check_patch_leaves_the_drain_alone(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """A patch touches nothing that the drain stands on: the grace period, the hook, PID 1, probes, the state directory,
+    who owns the number of pods; and adds no plain container, which is ended while workers still finish."""
+    for where, target, value in _touched(consumer.pod.patch, (), ()):
+        reason = _refusal(target, value)
+        if reason:
+            yield Finding(("pod", "patch", *where), f"must not be patched: {reason}", "take it out of the patch")
+
+
+def _touched(value: Any, where: Path, target: Path) -> Iterator[tuple[Path, Path, Any]]:
+    """Everything that a patch writes: where it stands in the patch, and which place of the Deployment it is. Entries of
+    named lists are told apart by their names."""
+    if isinstance(value, Mapping):
+        if DIRECTIVE in value or (target and not value):
+            yield where, target, value
+        for key, entry in value.items():
+            if key != DIRECTIVE:
+                yield from _touched(entry, (*where, str(key)), (*target, str(key)))
+    elif isinstance(value, (list, tuple)) and target[-1:] and (key := MERGE_KEYS.get(str(target[-1]))) is not None:
+        for at, entry in enumerate(value):
+            name = entry.get(key) if isinstance(entry, Mapping) else None
+            yield from _touched(entry, (*where, at), (*target, "" if name is None else str(name)))
+    else:
+        yield where, target, value
+
+
+def _refusal(target: Path, value: Any) -> str:
+    """Why a place of the Deployment must stay as it is; empty where it may change."""
+    return _unknown(target, value) or _protected(target) or _of_containers(target)
+
+
+def _unknown(target: Path, value: Any) -> str:
+    """What this patch would not do as it is meant."""
+    if "" in target:
+        return "an entry of this list needs its name, by which it is found"
+    directive = value.get(DIRECTIVE) if isinstance(value, Mapping) else None
+    if directive not in {None, "delete", "replace"} or any(str(part).startswith("$") for part in target):
+        return "of the directives only $patch: delete and $patch: replace are known here"
+    return ""
+
+
+def _protected(target: Path) -> str:
+    for protected, reason in PROTECTED:
+        # At or below it, or a whole mapping around it that goes.
+        if protected[: len(target)] == target or target[: len(protected)] == protected:
+            return reason
+    return ""
+
+
+def _of_containers(target: Path) -> str:
+    """What depends on a name that is not known before."""
+    name = target[-1]
+    if target[:4] == (*_POD, "containers") and target[:5] != _WORKERS:
+        return "a plain container is ended while the workers still finish their messages; write pod.sidecars"
+    if target[:4] == (*_POD, "initContainers") and name == "restartPolicy":
+        return "it decides whether a container is ended after the workers; write pod.sidecars"
+    below = target[6:7]
+    if target[:6] == (*_WORKERS, "env") and below and str(below[0]).startswith(VARIABLE_PREFIX):
+        return _NUMBERS
+    if target[:6] == (*_WORKERS, "volumeMounts") and below and _is_own(str(below[0])):
+        return "the image writes there while it drains"
+    return ""
+
+
+def _is_own(path: str) -> bool:
+    own = (STATE_DIRECTORY, PROGRAMS_DIRECTORY, "/tmp")  # noqa: S108 - a path in the container
+    return any(f"{one}/".startswith(f"{path.rstrip('/')}/") or path.startswith(f"{one}/") for one in own)
+
+
+@consumer_rule(
+    "M-05",
+    Level.ERROR,
+    remedy="Name a class of your own.",
+    source="Kubernetes, PriorityClasses: system- is reserved; such pods push system pods off a node.",
+)
+def check_priority_is_no_systems(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """A consumer takes no priority of the system's."""
+    name = consumer.pod.priority_class
+    if name is not None and name.startswith("system-"):
+        yield Finding(("pod", "priorityClass"), f"is the system's own (got {name!r})", "name a class of your own")
+
+
+@consumer_rule(
+    "M-06",
+    Level.WARNING,
+    remedy="Write kind: containerCpu, which measures the workers alone.",
+    source="Kubernetes, HPA: a Resource metric is the sum of all containers, sidecars included.",
+)
+def check_sidecars_are_not_measured(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """A CPU target measures the workers, and not what stands beside them."""
+    if consumer.pod.sidecars:
+        for at, metric in enumerate(consumer.autoscaling.measured):
+            if isinstance(metric, CpuMetric):
+                yield Finding(
+                    ("autoscaling", "metrics", at, "kind"),
+                    "measures the sidecars as well",
+                    "write kind: containerCpu",
+                )
