@@ -167,6 +167,29 @@ def on_github(runner: Runner, server: github.Server) -> list[tuple[str, int]]:
     return done
 
 
+def by_action(runner: Runner, given: dict[str, str] | None = None) -> list[tuple[str, int]]:
+    """The steps of action.yml for stack dev, each with its status."""
+    action: dict[str, Any] = yaml.load((ROOT / "action.yml").read_text(), Loader=yaml.BaseLoader)
+    (runner.home / "temp").mkdir(exist_ok=True)
+    inputs = {name: entry.get("default", "") for name, entry in action["inputs"].items()}
+    values = {f"inputs.{name}": text for name, text in (inputs | {"stack": "dev"} | (given or {})).items()} | {
+        "github.event.pull_request.number": "12",
+        "github.action_path": str(ROOT),
+        "runner.temp": str(runner.home / "temp"),
+    }
+    done: list[tuple[str, int]] = []
+    for step in action["runs"]["steps"]:
+        if "run" not in step or (any(status for _, status in done) and step.get("if") != "always()"):
+            continue
+        variables = {
+            name: re.sub(r"\$\{\{ (.+?) \}\}", lambda found: values[found.group(1)], text)
+            for name, text in step.get("env", {}).items()
+        }
+        result = runner.run(step["run"], GITHUB_STEP_SUMMARY=str(runner.home / "summary"), **variables)
+        done.append((step["name"], result.returncode))
+    return done
+
+
 def on_gitlab(runner: Runner, server: gitlab.Server, *, merged_results: bool) -> dict[str, Any]:
     """Both jobs, each in one shell; returns their results."""
     project = runner.project
@@ -263,8 +286,36 @@ def test_on_gitlab_the_token_s_job_takes_no_cache_and_no_fork():
     assert rule["when"] == "always", "a refusal is a note too"
 
 
-@pytest.mark.parametrize("file", sorted([*EXAMPLES.glob("git*.yml"), *(ROOT / ".github/workflows").glob("*.yml")]))
+def test_the_action_reviews_the_project_that_readme_makes(project, runner):
+    project.propose("replicas: 2", "replicas: 3")
+    project.merge()
+    assert [step for step in by_action(runner) if step[1] != 0] == []
+    assert "spec.replicas: 2 → 3" in (runner.home / "summary").read_text()
+    assert json.loads((runner.home / "temp" / "preview-dev" / "preview.json").read_text())["kind"] == "review"
+    assert (runner.home / "temp" / "preview-dev" / "pull-request").read_text() == "12\n", "the comment's job reads it"
+
+
+def test_the_action_fails_on_danger_and_on_refused_settings(project, runner):
+    project.propose("longestMessage: 60s", "longestMessage: 20s")
+    assert dict(by_action(runner, {"fail-on": "info", "base": "main"}))["Fail on danger"] == 3
+    project.edit("replicas: 2", "replicas: -2")
+    steps = dict(by_action(runner, {"base": "main"}))
+    assert steps["Review the change"] == 1
+    assert "Fail on danger" not in steps
+    assert "autoscaling.replicas" in (runner.home / "summary").read_text()
+
+
+def test_gitlab_s_component_is_the_example_with_inputs():
+    _, jobs = (ROOT / "templates" / "preview.yml").read_text().split("---\n")
+    filled = jobs.replace("$[[ inputs.stacks ]]", "[dev]").replace("$[[ inputs.fail-on ]]", "danger")
+    assert yaml.load(filled, Loader=yaml.BaseLoader) == example("gitlab.yml")
+
+
+_WORKFLOWS = [*EXAMPLES.glob("git*.yml"), *(ROOT / ".github/workflows").glob("*.yml"), ROOT / "action.yml"]
+
+
+@pytest.mark.parametrize("file", sorted(_WORKFLOWS))
 def test_actions_are_pinned_by_commit(file):
-    used = re.findall(r"uses: (\S+)(.*)", file.read_text())
+    used = re.findall(r"^ *(?:- )?uses: (\S+)(.*)", file.read_text(), re.MULTILINE)
     assert [found for found in used if not re.fullmatch(r".+@[0-9a-f]{40}", found[0])] == [], "a tag can be moved"
     assert [found for found in used if not re.fullmatch(r" # v[\d.]+", found[1])] == [], "nobody knows what it is"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from ebbtide.cli.output import BAD_INPUT, print_findings, project_root
+from ebbtide.cli.output import ANNOTATIONS, BAD_INPUT, print_findings, project_root
 from ebbtide.judgement.findings import Finding, Level, SettingsError, refused
 from ebbtide.settings.loading.loader import read_stack, stack_file, stack_names
 from ebbtide.settings.loading.merge import source_of
@@ -27,6 +27,11 @@ def run(stack: str | None, project: Path | None, format: str, *, strict: bool) -
         from ebbtide.documents.document import to_json
 
         typer.echo(to_json(CheckDocument.of(results)))
+    elif format in ANNOTATIONS:
+        from ebbtide.cli.annotations import of_findings, show
+
+        found = (one for findings in results.values() for one in of_findings(findings, root))
+        typer.echo(show("check", found, format), nl=False)
     else:
         _print(results)
     levels = {finding.level for found in results.values() for finding in found if not finding.accepted}

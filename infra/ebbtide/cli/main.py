@@ -22,11 +22,26 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _stacks(incomplete: str) -> list[str]:
+    """The stacks of the project around this directory, for the shell."""
+    from ebbtide.cli.complete import stacks
+
+    return stacks(incomplete)
+
+
+def _consumers(context: typer.Context, incomplete: str) -> list[str]:
+    """The consumers of the stack that the line names already."""
+    from ebbtide.cli.complete import consumers
+
+    return consumers(context.params.get("stack"), context.params.get("project"), incomplete)
+
+
 Project = Annotated[
     Path | None,
     typer.Option("--project", help="Directory with Pulumi.yaml. Default: the nearest one at or above this one."),
 ]
-Stack = Annotated[str, typer.Option("--stack", "-s", help="Stack name, for example dev.")]
+Stack = Annotated[str, typer.Option("--stack", "-s", help="Stack name, for example dev.", autocompletion=_stacks)]
 
 
 @app.callback(invoke_without_command=True)
@@ -65,9 +80,14 @@ def render(
 
 @app.command(epilog="Example: ebbtide check --strict")
 def check(
-    stack: Annotated[str | None, typer.Option("--stack", "-s", help="Only this stack. Default: all.")] = None,
+    stack: Annotated[
+        str | None, typer.Option("--stack", "-s", help="Only this stack. Default: all.", autocompletion=_stacks)
+    ] = None,
     project: Project = None,
-    format: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",  # noqa: A002
+    format: Annotated[  # noqa: A002
+        Literal["text", "json", "sarif", "github"],
+        typer.Option("--format", help="Output format; sarif is for code scanning, github marks lines in a workflow."),
+    ] = "text",
     *,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings as well.")] = False,
 ) -> None:
@@ -133,7 +153,8 @@ def preview(
         ),
     ] = "in-process",
     format: Annotated[  # noqa: A002
-        Literal["text", "markdown", "json"], typer.Option("--format", help="Output format.")
+        Literal["text", "markdown", "json", "sarif", "github"],
+        typer.Option("--format", help="Output format; sarif is for code scanning, github marks lines in a workflow."),
     ] = "text",
     read: Annotated[
         Path | None,
@@ -169,11 +190,13 @@ Examples:
 )
 def simulate(
     context: typer.Context,
-    stack: Annotated[str, typer.Option("--stack", "-s", help="Stack name, for example production.")] = "",
+    stack: Annotated[
+        str, typer.Option("--stack", "-s", help="Stack name, for example production.", autocompletion=_stacks)
+    ] = "",
     project: Project = None,
     consumer: Annotated[
         str | None,
-        typer.Option("--consumer", help="Which consumer, if the stack has several."),
+        typer.Option("--consumer", help="Which consumer, if the stack has several.", autocompletion=_consumers),
     ] = None,
     load: Annotated[
         Path | None,
@@ -284,11 +307,11 @@ def _known_broker(name: str) -> str:
     "--broker rabbitmq --broker-image registry/broker:1 --report rehearsal.html"
 )
 def rehearse(
-    stack: Annotated[str, typer.Option("--stack", "-s", help="Stack name.")] = "local",
+    stack: Annotated[str, typer.Option("--stack", "-s", help="Stack name.", autocompletion=_stacks)] = "local",
     project: Project = None,
     consumer: Annotated[
         str | None,
-        typer.Option("--consumer", help="Which consumer, if the stack has several."),
+        typer.Option("--consumer", help="Which consumer, if the stack has several.", autocompletion=_consumers),
     ] = None,
     context: Annotated[
         str | None,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 BAD_INPUT = 1
 RISK = 3
 """A risk at or over `--fail-on`; 2 is typer's own for wrong usage."""
+ANNOTATIONS = ("sarif", "github")
+"""Formats that mark lines of files."""
 
 _COLOURS = {"error": typer.colors.RED, "warning": typer.colors.YELLOW, "info": typer.colors.BLUE}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ebbtide.cli.output import BAD_INPUT, RISK, fail, project_root
+from ebbtide.cli.output import ANNOTATIONS, BAD_INPUT, RISK, fail, project_root
 from ebbtide.explain.model import explain_stack
 from ebbtide.judgement.findings import SettingsError
 from ebbtide.settings.loading.loader import LoadedStack, read_stack
@@ -57,7 +57,7 @@ def run(
             document = _deployment(loaded, root)
         else:
             document = _review(loaded, root, base=base, plan=plan)
-    _show(document, format, out)
+    _show(document, format, out, project)
     _exit(document, fail_on)
 
 
@@ -177,14 +177,19 @@ def _write_refusal(refusal: SettingsError, stack: str, root: Path, format: str, 
     from ebbtide.settings.loading.loader import project_name
 
     with suppress(SettingsError):  # Pulumi.yaml itself: then nobody knows whose comment it is.
-        _show(RefusalDocument.of(project_name(root), stack, refusal), format, out)
+        _show(RefusalDocument.of(project_name(root), stack, refusal), format, out, root)
 
 
-def _show(document: PreviewDocument, format: str, out: Path | None) -> None:  # noqa: A002
+def _show(document: PreviewDocument, format: str, out: Path | None, project: Path | None) -> None:  # noqa: A002
     if format == "json":
         from ebbtide.documents.document import to_json
 
         _write(f"{to_json(document)}\n", out)
+        return
+    if format in ANNOTATIONS:
+        from ebbtide.cli.annotations import of_preview, show
+
+        _write(show("preview", of_preview(document, project_root(project)), format), out)
         return
     from ebbtide.preview.formats import as_markdown, print_document
 

@@ -19,7 +19,7 @@ import yaml
 from ebbtide.judgement.findings import SettingsError, refused
 
 # The C parser is 8 times faster; it is missing only where PyYAML was built without libyaml.
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+YAML_READER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _INT = re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9_]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -33,7 +33,7 @@ _TIME = re.compile(
 _MOST_VALUES = 1_000_000
 
 
-class _EngineLoader(_Base):  # type: ignore[misc]
+class _EngineLoader(YAML_READER):  # type: ignore[misc]
     yaml_implicit_resolvers: dict[str, Any] = {}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
