@@ -5,13 +5,16 @@ from __future__ import annotations
 from functools import singledispatch
 
 from ebbtide.capacity.hpa import HpaSpec
-from ebbtide.capacity.hpa.manifest import read_manifest
-from ebbtide.judgement.findings import refused
+from ebbtide.capacity.hpa.manifest import ManifestError, read_manifest
+from ebbtide.capacity.keda import ScaledObject
+from ebbtide.capacity.keda.manifest import read_scaled_object
+from ebbtide.judgement.findings import Finding, Path, SettingsError, refused
 from ebbtide.kubernetes.versions import NEWEST_KNOWN_MINOR, OLDEST_KNOWN_MINOR
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
 from ebbtide.manifests.kubernetes.labels import Manifest
 from ebbtide.settings.models.autoscaling import AutoscalingSettings, FixedReplicas, HpaSettings
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.stack import StackSettings
 
 
@@ -42,7 +45,47 @@ def _hpa(scaling: HpaSettings, stack: StackSettings, consumer: ConsumerSettings)
     return read_hpa(manifest, stack)
 
 
+@read_autoscaler.register
+def _kedas_hpa(scaling: KedaSettings, stack: StackSettings, consumer: ConsumerSettings) -> HpaSpec | None:
+    """The HPA that KEDA makes; None while it is paused."""
+    operated = read_operator(scaling, stack, consumer)
+    return operated.hpa if operated else None
+
+
+@singledispatch
+def read_operator(
+    scaling: AutoscalingSettings,  # noqa: ARG001
+    stack: StackSettings,  # noqa: ARG001
+    consumer: ConsumerSettings,  # noqa: ARG001
+) -> ScaledObject | None:
+    """What KEDA's operator reads, beside the HPA of `read_autoscaler`; None where KEDA takes no part.
+
+    Raises SettingsError with every trigger that cannot be simulated.
+    """
+    return None
+
+
+@read_operator.register
+def _keda(scaling: KedaSettings, stack: StackSettings, consumer: ConsumerSettings) -> ScaledObject:
+    """The ScaledObject that is applied."""
+    path: Path = ("consumers", consumer.name, "autoscaling")
+    manifests = build_autoscaler(scaling, stack, consumer)
+    manifest = next(one for one in manifests if one["kind"] == "ScaledObject")
+    try:
+        return read_scaled_object(manifest, _minor(stack))
+    except ManifestError as error:
+        remedy = "simulate it with an external metric in an HPA's place (--set)"
+        raise SettingsError(
+            [Finding(path, f"cannot be simulated: {problem}", remedy, rule="load") for problem in error.problems]
+        ) from None
+
+
 def read_hpa(manifest: Manifest, stack: StackSettings) -> HpaSpec:
-    """The spec of an HPA, as the stack's cluster reads it. A version whose controller nobody has read is taken for the
-    nearest one whose controller was; rule K-02 says so."""
-    return read_manifest(manifest, min(max(stack.kubernetes_minor, OLDEST_KNOWN_MINOR), NEWEST_KNOWN_MINOR))
+    """The spec of an HPA, as the stack's cluster reads it."""
+    return read_manifest(manifest, _minor(stack))
+
+
+def _minor(stack: StackSettings) -> int:
+    """A version whose controller nobody has read is taken for the nearest one whose controller was; rule K-02 says
+    so."""
+    return min(max(stack.kubernetes_minor, OLDEST_KNOWN_MINOR), NEWEST_KNOWN_MINOR)

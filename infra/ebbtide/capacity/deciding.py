@@ -80,8 +80,15 @@ class Deciders:
         return Target(wanted, fleet.count(now)[1])
 
     def _readings(self, operator: Operator, now: int) -> list[Reading]:
-        """What each trigger's broker answers."""
-        return [self.metrics.ask(trigger, now) for trigger in operator.spec.triggers]
+        """What each trigger's broker answers. Several that count the same are of several queues, which have an equal
+        share of the one queue here: their sum is right, and no message counts twice."""
+        triggers = operator.spec.triggers
+        kinds = [self.metrics.counts(trigger) for trigger in triggers]
+        found: list[Reading] = []
+        for place, (trigger, kind) in enumerate(zip(triggers, kinds, strict=True)):
+            whole, rest = divmod(self.metrics.ask(trigger, now), kinds.count(kind))
+            found.append(whole + (kinds[:place].count(kind) < rest))
+        return found
 
     def _input(self, metric: Metric, wanted: int, fleet: Fleet, now: int) -> MetricInput:
         """What the controller is told of a metric: by whoever measures it, or by KEDA."""

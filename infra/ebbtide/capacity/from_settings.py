@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ebbtide.capacity.autoscaler import read_autoscaler
+from ebbtide.capacity.autoscaler import read_autoscaler, read_operator
+from ebbtide.capacity.keda import Counts, ScaledObject, Trigger
 from ebbtide.capacity.measured import NOTHING, Measured
 from ebbtide.capacity.model import NodeTimes, Scenario, Signal
 from ebbtide.judgement.findings import Finding, Path, SettingsError
@@ -49,14 +50,17 @@ def build_scenario(
     `signals` says what each external metric measures. Raises SettingsError for an autoscaler that no load can drive.
     """
     scaling, worker = consumer.autoscaling, consumer.worker
-    hpa = read_autoscaler(scaling, stack, consumer)
+    hpa, keda = read_autoscaler(scaling, stack, consumer), read_operator(scaling, stack, consumer)
     _refuse_undrivable(consumer, signals, measured)
+    if keda is not None:
+        _refuse_uncounted(consumer, keda, signals, measured)
     scenario = Scenario(
         processes=worker.processes,
         grace_seconds=consumer.shutdown_budget.grace_seconds,
         hpa=hpa,
         # At zero the controller is paused unless it went there itself; a Deployment begins with one pod.
-        start_replicas=max(1, hpa.min_replicas) if hpa else scaling.min_replicas,
+        start_replicas=max(1, hpa.min_replicas) if hpa else _held(keda, scaling.min_replicas),
+        keda=keda if hpa else None,
         cpu_request_millicores=consumer.cpu_request_millicores,
         memory_request_bytes=consumer.memory_request_bytes,
         signals=tuple(sorted(signals.items())),
@@ -67,6 +71,13 @@ def build_scenario(
     if consumer.transport is not None:
         scenario = replace(scenario, redelivery_seconds=float(consumer.transport.redelivery_seconds))
     return measured.apply(scenario)
+
+
+def _held(keda: ScaledObject | None, replicas: int) -> int:
+    """Pods that nobody changes: a fixed number, or what KEDA was paused at."""
+    if keda is None:
+        return replicas
+    return max(1, keda.min_replicas) if keda.pauses.replicas is None else keda.pauses.replicas
 
 
 def list_assumptions(
@@ -108,7 +119,11 @@ def list_assumptions(
 def _autoscaler_assumptions(scenario: Scenario, measured: Measured) -> list[Assumption]:
     assert scenario.hpa is not None  # noqa: S101 - only called with one
     lags, rows = dict(scenario.metric_lags), []
+    if scenario.keda is not None:
+        rows += _keda_assumptions(scenario, scenario.keda)
     for metric in scenario.hpa.metrics:
+        if scenario.keda is not None and not metric.of_pods:
+            continue
         source: Source = "measured" if metric.name in lags else "default"
         seconds = lags.get(metric.name, scenario.metric_lag_seconds)
         rows.append(Assumption(f"what the autoscaler sees of {metric.name} is old by", f"{seconds:g}s", source))
@@ -128,6 +143,28 @@ def _autoscaler_assumptions(scenario: Scenario, measured: Measured) -> list[Assu
     return rows + [Assumption(f"metric {name} measures", _SIGNALS[of], "load") for name, of in scenario.signals]
 
 
+def _keda_assumptions(scenario: Scenario, keda: ScaledObject) -> list[Assumption]:
+    """Of both loops: when the operator polls, what each trigger counts, and how old its broker's answer is."""
+    lags, signals = dict(scenario.metric_lags), dict(scenario.signals)
+    pods = plural(keda.deactivated_replicas, "pod")
+    polls = f"every {keda.polling_seconds}s; to {pods} {keda.cooldown_seconds}s after the last message"
+    rows = [
+        Assumption("KEDA polls", polls if keda.polls else "for nothing: above zero only its HPA decides", "settings")
+    ]
+    for trigger in keda.triggers:
+        name = trigger.metric.name
+        if trigger.of_pods:
+            continue
+        if name not in signals:
+            rows.append(Assumption(f"trigger {name} counts", _SIGNALS[trigger.counts], "settings"))
+        age = f"{lags.get(name, trigger.age_seconds):g}s"
+        rows.append(Assumption(f"what {name} tells is old by", age, "measured" if name in lags else "default"))
+    alike = max((sum(other.counts == one.counts for other in keda.triggers) for one in keda.triggers), default=0)
+    if alike > 1:
+        rows.append(Assumption("triggers that count the same", "have an equal share of the load each", "default"))
+    return rows
+
+
 def _beginning(scenario: Scenario) -> str:
     pods = plural(scenario.start_replicas, "pod")
     if not scenario.warm_up_seconds:
@@ -136,7 +173,41 @@ def _beginning(scenario: Scenario) -> str:
     return f"{pods}; from {least} of load on, what a warm-up of {warm_up} leaves"
 
 
-_SIGNALS = {"backlog": "waiting messages", "backlogAndInFlight": "messages that wait or are in flight"}
+_SIGNALS: Mapping[Counts, str] = {
+    "backlog": "waiting messages",
+    "inFlight": "messages in flight",
+    "backlogAndInFlight": "messages that wait or are in flight",
+    "delayed": "delayed messages; there are none here",
+}
+
+
+def _refuse_uncounted(
+    consumer: ConsumerSettings, keda: ScaledObject, signals: Mapping[str, Signal], measured: Measured
+) -> None:
+    """Triggers of which nothing says what they count, or that no load moves."""
+    path: Path = ("consumers", consumer.name, "autoscaling", "triggers")
+    found = [
+        _uncounted((*path, place), trigger) for place, trigger in enumerate(keda.triggers) if _asks(trigger, signals)
+    ]
+    memory = any(trigger.of_pods and trigger.metric.name == "memory" for trigger in keda.triggers)
+    if memory and not measured.has("memory_mebibytes"):
+        message = "scale on memory, which does not follow from a load, and nothing says how much a pod uses"
+        found.append(Finding(path, message, "measure a busy pod and add --measured memoryMebibytes=900", rule="load"))
+    if found:
+        raise SettingsError(found)
+
+
+def _asks(trigger: Trigger, signals: Mapping[str, Signal]) -> bool:
+    return trigger.counts == "unknown" and not trigger.of_pods and trigger.metric.name not in signals
+
+
+def _uncounted(path: Path, trigger: Trigger) -> Finding:
+    name = trigger.metric.name
+    message = f"is a {trigger.type} trigger, {name} to its HPA, and the load does not say what it counts"
+    remedy = (
+        f"write `signals: {{{name}: backlogAndInFlight}}` in the load profile, or --signal {name}=backlogAndInFlight"
+    )
+    return Finding(path, message, remedy, rule="load")
 
 
 def _refuse_undrivable(consumer: ConsumerSettings, signals: Mapping[str, Signal], measured: Measured) -> None:

@@ -81,8 +81,9 @@ class Run:
     @property
     def counted_metrics(self) -> frozenset[str]:
         """The autoscaler's metrics that a load says something about: those that count messages."""
-        hpa = self.scenario.hpa
-        return frozenset(metric.name for metric in hpa.metrics if not metric.of_pods) if hpa else frozenset()
+        hpa, keda = self.scenario.hpa, self.scenario.keda
+        metrics = [trigger.metric for trigger in keda.triggers] if keda else hpa.metrics if hpa else ()
+        return frozenset(metric.name for metric in metrics if not metric.of_pods)
 
     def assumptions(self) -> tuple[Assumption, ...]:
         """What a result of this run stands on. Raises SettingsError as `scenario` does."""

@@ -75,8 +75,11 @@ class Metrics:
 
     def ask(self, trigger: Trigger, now: int) -> int:
         """What a broker answers a trigger of KEDA's: messages."""
-        counts: Counts = dict(self.scenario.signals).get(trigger.metric.name, trigger.counts)
-        return self._seen(self.age_seconds(trigger), now).count(counts)
+        return self._seen(self.age_seconds(trigger), now).count(self.counts(trigger))
+
+    def counts(self, trigger: Trigger) -> Counts:
+        """Which messages those are: as the load says, or by the trigger itself."""
+        return dict(self.scenario.signals).get(trigger.metric.name, trigger.counts)
 
     def age_seconds(self, trigger: Trigger) -> float:
         """How old that answer is: as measured, or as such brokers are."""
