@@ -7,14 +7,14 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ebbtide_supervisor.handover import judge_handover
-from ebbtide_supervisor.programs import known_program, signal_problem
-from ebbtide_supervisor.syntax import LONGEST_SCRIPT_BYTES
+from .handover import judge_handover
+from .programs import known_program, signal_problem
+from .syntax import LONGEST_SCRIPT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ebbtide_supervisor.environment import Environment
+    from .environment import Environment
 
 CONSUME: Final = "messenger:consume"
 # Options of messenger:consume whose value may be a word of its own, which then is no receiver.

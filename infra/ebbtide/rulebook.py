@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import wrap
 
 # Each of these rooms declares its rules when it is imported.
+import ebbtide.doctor.rules
 import ebbtide.judgement.inputs
 import ebbtide.preview.rules
 import ebbtide.settings.rules  # noqa: F401
@@ -30,6 +31,12 @@ reason (`accept`).""",
     ),
     "change": ("Changes", "What `ebbtide preview` says of a change, worst first."),
     "image": ("Images", "What the image's build and its entrypoint refuse, or warn of."),
+    "set-up": (
+        "Set-ups",
+        """\
+What `ebbtide doctor` says of files that ebbtide has not written, worst first: what loses messages, what the cluster
+refuses or drops, what is handled twice, what waits, and what costs.""",
+    ),
     "input": ("Input", "Under which ids input is refused that cannot be judged at all."),
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ebbtide.capacity.document import SimulateDocument
+from ebbtide.doctor.document import DoctorDocument
 from ebbtide.documents.check import CheckDocument
 from ebbtide.documents.dashboard import DashboardDocument
 from ebbtide.documents.document import json_schema_text
@@ -18,6 +19,7 @@ from ebbtide.rehearsal.document import RehearsalDocument
 DOCUMENTS: Mapping[str, Any] = {
     "check": CheckDocument,
     "dashboard": DashboardDocument,
+    "doctor": DoctorDocument,
     "explain": ExplanationDocument,
     "preview": PreviewDocument,
     "rehearse": RehearsalDocument,

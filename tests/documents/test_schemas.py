@@ -21,6 +21,7 @@ SWEEP = ["simulate", "-s", "production", "--sweep", "maxReplicas=5..6", "--goal"
 BY_STACK = [["dashboard"], ["explain"], ["preview"], ["preview", "--base", "HEAD"], ["render", "--resources"]]
 COMMANDS = [
     ["check"],
+    ["doctor", "consumer"],
     ["rules"],
     ["rules", "V-21"],
     *([*command, "-s", stack] for command in BY_STACK for stack in STACKS),

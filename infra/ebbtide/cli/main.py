@@ -414,6 +414,39 @@ def comment(
     run(directory, head)
 
 
+@app.command(
+    epilog="""\b
+Examples:
+  ebbtide doctor k8s/ docker/ config/packages/messenger.yaml
+  helm template shop charts/shop | ebbtide doctor - docker/Dockerfile
+  kubectl get deploy,hpa,scaledobject,pdb -o yaml | ebbtide doctor - --format sarif --out doctor.sarif
+  docker inspect registry.example/workers:7 > image.json && ebbtide doctor k8s/ image.json
+"""
+)
+def doctor(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, directories, - for standard input.")],
+    format: Annotated[  # noqa: A002
+        Literal["text", "markdown", "json", "sarif", "github"], typer.Option("--format", help="Output format.")
+    ] = "text",
+    fail_on: Annotated[
+        Literal["loses", "breaks", "repeats", "delays", "costs", "notJudged"] | None,
+        typer.Option("--fail-on", help="Exit with 3 if something is as bad as this or worse, and with 0 otherwise."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead.")] = None,
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for delays and costs as well.")] = False,
+) -> None:
+    """Tell what a set-up loses, repeats, delays or costs: Kubernetes YAML, Dockerfile, supervisord.conf, scripts, ...
+
+    Reads also compose files, `docker inspect`, s6 run files, messenger.yaml, Laravel's queue.php and horizon.php, and
+    Celery's settings; connects them, and names what it could not judge. It runs nothing that it reads, and needs no
+    cluster, network or login. Exit status 1 if messages are lost or repeated, or something breaks.
+    """
+    from ebbtide.cli.doctor import run
+
+    run(paths, format=format, strict=strict, fail_on=fail_on, out=out)
+
+
 @app.command(epilog="Examples: ebbtide rules; ebbtide rules V-21")
 def rules(
     id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Only this one, with its reason.")] = None,  # noqa: A002

@@ -54,4 +54,4 @@ def _print_one(text: RuleText) -> None:
         console.print(Text(part))
 
 
-_JUDGES = {"settings": "settings", "change": "changes", "image": "images", "input": "input"}
+_JUDGES = {"settings": "settings", "change": "changes", "image": "images", "set-up": "set-ups", "input": "input"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Generic, Literal, TypeVar
 
-Judged = Literal["settings", "change", "image", "input"]
+Judged = Literal["settings", "change", "image", "set-up", "input"]
 """What a rule looks at: `input` is what cannot be read at all."""
 
 S = TypeVar("S")

@@ -1,0 +1,276 @@
+"""What a container becomes: supervisord with its programs, s6 with its services, or the worker itself."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ebbtide.doctor.data import UNKNOWN, Place
+from ebbtide.doctor.diagnosis import Note
+from ebbtide.doctor.files import File
+from ebbtide.doctor.image import Command, Image
+from ebbtide.doctor.of_image import SHELLS, Program, Verdict, judge_handover, known_program
+from ebbtide.doctor.readers.scripts import Call, looks_like_script, read_script
+from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
+from ebbtide.doctor.readers.supervisor import SupervisorFile, expand
+from ebbtide.doctor.setup import SetUp
+from ebbtide.doctor.unit import ScriptFile, Unit, Words, Worker
+from ebbtide.doctor.workload import Container
+
+WORKER_NAME: Final = re.compile(
+    r"(?i)(?:^|[-_./:])(?:\w*worker|\w*consumer|queue|celery|messenger|horizon|sidekiq|resque|bull(?:mq)?|jobs?)s?"
+    r"(?:$|[-_./:0-9@])"
+)
+RUN_FILE: Final = re.compile(r"(?:^|/)(?:services\.d|s6-rc\.d|s6|sv|service)/(?P<name>[^/]+)/run$")
+
+
+@dataclass
+class ImageFiles:
+    """The files of one image, by their path in it; `used` collects those that something refers to."""
+
+    setup: SetUp
+    image: Image | None
+    used: set[str]
+
+    def script(self, path: str) -> File | None:
+        """The script at a path of the image."""
+        found = self._find(path, {file.name: file for file in self.setup.scripts})
+        if found is not None:
+            self.used.add(found.name)
+        return found
+
+    def supervisor(self, path: str) -> SupervisorFile | None:
+        """The configuration at a path of the image; the only one, where the path says nothing."""
+        ones = {one.file.name: one for one in self.setup.supervisors}
+        roots = [one for one in ones.values() if one.has_supervisord] or list(ones.values())
+        file = self._find(path, {name: one.file for name, one in ones.items()}) if path else None
+        if file is not None:
+            return ones[file.name]
+        return roots[0] if len(roots) == 1 else None
+
+    def _find(self, path: str, files: dict[str, File]) -> File | None:
+        if self.image is not None:
+            full = posixpath.normpath(posixpath.join(self.image.workdir, path))
+            if full in self.image.inline:
+                return self.image.inline[full]
+            for copy in self.image.copies:
+                for source in copy.sources:
+                    if copy.target_of(source) == full:
+                        base = posixpath.basename(source)
+                        named = [file for file in files.values() if file.base == base]
+                        tail = posixpath.normpath(source)
+                        return next((file for file in named if file.name.endswith(tail)), named[0] if named else None)
+        same = [file for file in files.values() if file.base == posixpath.basename(path)]
+        return same[0] if len(same) == 1 else None
+
+    def read(self, path: str) -> bytes | None:
+        """For the judgement of a command: the text of a script, None for what is not here."""
+        file = self.script(path)
+        return file.text.encode(errors="replace") if file is not None else None
+
+
+def start_of(container: Container, image: Image | None) -> Command | None:
+    """The command that a container begins with, as far as it is known."""
+    if container.command is not None:
+        return joined(container.command, container.arguments)
+    entrypoint = image.entrypoint if image else None
+    if image is None:
+        # Its entrypoint is not known; what stands in `args` is most likely run by it as it is.
+        return container.arguments
+    return joined(entrypoint, container.arguments or image.cmd)
+
+
+def joined(entrypoint: Command | None, arguments: Command | None) -> Command | None:
+    """As the runtime joins them: a shell's text takes no arguments."""
+    if entrypoint is None:
+        return arguments
+    if arguments is None or entrypoint.is_shell:
+        return entrypoint
+    place = arguments.place if entrypoint.words[-1:] == ("--",) or len(entrypoint.words) < 2 else entrypoint.place
+    return Command((*entrypoint.words, *arguments.words), place, is_shell=False)
+
+
+def implicit_exec(words: Words) -> Words:
+    """bash becomes the one simple command that `-c` gives it, as with `exec`; dash and ash stay (tried)."""
+    if len(words) < 3 or words[1] != "-c" or str(words[0]).rpartition("/")[2] != "bash" or words[2] is None:
+        return words
+    text = words[2]
+    script = read_script(text, "bash")
+    is_one = len(script.calls) == 1 and not script.loops and not re.search(r"[;&|\n]", text.strip())
+    if is_one and not text.strip().startswith("exec "):
+        return (*words[:2], f"exec {text.strip()}", *words[3:])
+    return words
+
+
+def _judge(words: Words, read: Callable[[str], bytes | None]) -> Verdict:
+    return judge_handover([word if word is not None else "$?" for word in implicit_exec(words)], read)
+
+
+def follow(unit: Unit, files: ImageFiles) -> None:
+    """What the container becomes: supervisord with its programs, s6, or the worker itself."""
+    if unit.start is None:
+        return
+    unit.start_verdict = _judge(unit.start.words, files.read)
+    becomes = [words for words in unit.start_verdict.programs if words]
+    calls = [*becomes, *(call.words for call in _calls_of(unit.start, files))]
+    for words in calls:
+        if _base(words) == "supervisord":
+            unit.supervisor = files.supervisor(_option(words, "-c", "--configuration"))
+            if unit.supervisor is None:
+                unit.setup.notes.append(
+                    Note(unit.start.place, f"{unit.title} starts supervisord, whose configuration was not handed over")
+                )
+            add_programs(unit, files)
+            return
+    if any(_base(words) == "init" or _base(words) == "s6-svscan" for words in calls):
+        _add_services(unit, files)
+        return
+    worker = worker_of(unit.start, files)
+    if worker.program is not None or is_called_worker(unit):
+        unit.workers.append(worker)
+
+
+def _add_services(unit: Unit, files: ImageFiles) -> None:
+    for file in unit.setup.scripts:
+        if RUN_FILE.search(file.name):
+            worker = worker_of(Command((file.name,), file.at()), files)
+            files.used.add(file.name)
+            if worker.program is not None:
+                unit.workers.append(worker)
+
+
+def add_programs(unit: Unit, files: ImageFiles) -> None:
+    """The programs of supervisord, and of the files that it includes."""
+    if unit.supervisor is None:
+        return
+    variables = {name: said.value for name, said in (unit.image.environment if unit.image else {}).items()}
+    variables |= {name: said.value for name, said in (unit.container.environment if unit.container else {}).items()}
+    parts = [unit.supervisor, *unit.supervisor.included(unit.setup.supervisors)]
+    for program in (program for part in parts for program in part.programs):
+        supervised = _expanded(program, variables)
+        worker = worker_of(Command(supervised.words, supervised.command.place), files)
+        worker.supervised = supervised
+        worker.copies = supervised.processes
+        if worker.program is not None or WORKER_NAME.search(program.name):
+            unit.workers.append(worker)
+            if worker.copies is UNKNOWN:
+                text = f"program {program.name}: numprocs is known only where it runs, so nothing is said of how many"
+                unit.setup.notes.append(Note(program.line_of("numprocs"), text))
+
+
+def _expanded(program: SupervisedProgram, variables: dict[str, str]) -> SupervisedProgram:
+    options = {key: replace(said, value=expand(said.value, variables)) for key, said in program.options.items()}
+    return replace(program, options=options, command=options["command"])
+
+
+def worker_of(command: Command, files: ImageFiles) -> Worker:
+    """A command that may run a worker, with the verdict on its signal."""
+    verdict = _judge(command.words, files.read)
+    script = _script_of(command, files)
+    program, words, place = _known(command, verdict, script)
+    return Worker(command, verdict, program, words, place, script)
+
+
+def _known(command: Command, verdict: Verdict, script: ScriptFile | None) -> tuple[Program | None, Words, Place]:
+    """The known program of a command, wherever it stands: behind wrappers, in a shell's text, in a script."""
+    if script is not None:
+        for call in script.script.calls:
+            words = call.words[1:] if call.name == "exec" else call.words
+            known = known_program(words)
+            if known is not None and not _is_probe(call):
+                return known, words, script.at(call.line)
+    for words in verdict.programs:
+        if words and (known := known_program(words)) is not None:
+            return known, words, command.place
+    text = command.words[2] if len(command.words) > 2 and command.words[1] == "-c" else None
+    if text is not None and _base(command.words) in SHELLS:
+        for call in read_script(text, _base(command.words)).calls:
+            words = call.words[1:] if call.name == "exec" else call.words
+            if (known := known_program(words)) is not None:
+                return known, words, command.place
+    return known_program(command.words), command.words, command.place
+
+
+def _is_probe(call: Call) -> bool:
+    return call.name in ("pgrep", "pkill", "grep", "echo", "printf", "ps")
+
+
+def _script_of(command: Command, files: ImageFiles) -> ScriptFile | None:
+    """The script that a command names first: as the program, or as a shell's argument."""
+    for word in command.words[:4]:
+        if not word or word.startswith("-") or _base((word,)) in (*SHELLS, "env", "tini", "dumb-init"):
+            continue
+        file = files.script(word) if "/" in word or word.endswith((".sh", ".bash")) else None
+        if file is not None and looks_like_script(file):
+            return ScriptFile(file, read_script(file.text))
+        if not word.endswith("tini"):
+            return None
+    return None
+
+
+def _calls_of(command: Command, files: ImageFiles) -> list[Call]:
+    script = _script_of(command, files)
+    calls = list(script.script.calls) if script else []
+    if len(command.words) > 2 and command.words[1] == "-c" and _base(command.words) in SHELLS:
+        calls += read_script(str(command.words[2]), _base(command.words)).calls
+    return calls
+
+
+def find_hook(unit: Unit, files: ImageFiles) -> None:
+    """The script that the hook runs, or that it is not in the image."""
+    command = unit.hook.command if unit.hook else None
+    if command is None:
+        return
+    if (
+        len(command.words) > 2
+        and _base(command.words) in SHELLS
+        and command.words[1].startswith("-")
+        and "c" in command.words[1]
+    ):
+        text = command.words[2]
+        unit.hook_script = ScriptFile(
+            File(command.place.file, text), read_script(text, _base(command.words)), command.place.line - 1
+        )
+        return
+    unit.hook_script = _script_of(command, files)
+    path = next((word for word in command.words if "/" in word and _base((word,)) not in SHELLS), "")
+    is_script = path.startswith("/") and path.endswith((".sh", ".bash"))
+    if unit.hook_script is None and unit.image is not None and is_script and unit.image.holds(path) is False:
+        unit.missing_hook = path
+    is_ours = command.words[:1] == ("/opt/ebbtide/drain",)
+    if unit.hook_script is None and not unit.missing_hook and not is_ours:
+        unit.setup.notes.append(
+            Note(command.place, f"{unit.title}: what the hook {' '.join(command.words)!r} does is not known here")
+        )
+
+
+def is_called_worker(unit: Unit) -> bool:
+    """By what the unit and its command are called; a web server with such a name has ports."""
+    container = unit.container
+    if container is None or container.has_ports:
+        return False
+    names = [
+        unit.workload.name if unit.workload else "",
+        container.name,
+        container.image.value if container.image else "",
+    ]
+    names += list(unit.start.words[:3]) if unit.start else []
+    return any(WORKER_NAME.search(name) for name in names) or any(
+        one.kind == "ScaledObject" for one in unit.autoscalers
+    )
+
+
+def _base(words: Words) -> str:
+    return str(words[0]).rpartition("/")[2] if words and words[0] else ""
+
+
+def _option(words: Words, short: str, long: str) -> str:
+    for at, word in enumerate(words):
+        if word in (short, long) and at + 1 < len(words):
+            return words[at + 1] or ""
+        if word and word.startswith(f"{long}="):
+            return word.partition("=")[2]
+    return ""

@@ -1,0 +1,37 @@
+"""What doctor takes from the image: its reader of scripts, its judgement of commands, its tables of programs. One judge
+of scripts, wherever they are met."""
+
+from ebbtide.image.ebbtide_supervisor.command import CONSUME, consumed_receivers
+from ebbtide.image.ebbtide_supervisor.dsn import query_of
+from ebbtide.image.ebbtide_supervisor.handover import Verdict, judge_handover
+from ebbtide.image.ebbtide_supervisor.programs import SHELLS, Program, known_program, signal_problem
+from ebbtide.image.ebbtide_supervisor.syntax import (
+    Node,
+    UnreadableError,
+    Words,
+    line_of,
+    literal,
+    nodes_of,
+    parse,
+    words_of,
+)
+
+__all__ = [
+    "CONSUME",
+    "SHELLS",
+    "Node",
+    "Program",
+    "UnreadableError",
+    "Verdict",
+    "Words",
+    "consumed_receivers",
+    "judge_handover",
+    "known_program",
+    "line_of",
+    "literal",
+    "nodes_of",
+    "parse",
+    "query_of",
+    "signal_problem",
+    "words_of",
+]

@@ -1,0 +1,161 @@
+"""Each file to its reader. A file that nobody knows is said only if it was named: a directory holds much else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from ebbtide.doctor.data import Map, Seq
+from ebbtide.doctor.diagnosis import Note
+from ebbtide.doctor.files import File
+from ebbtide.doctor.readers import compose, image_config, kubernetes, queues, scripts, supervisor, yaml
+from ebbtide.doctor.readers.dockerfile import read_dockerfile
+from ebbtide.doctor.setup import SetUp
+
+# Before `{{` may stand a quote, and behind it a function: `{{- include "x" . | nindent 4 }}`.
+_TEMPLATE: Final = re.compile(r"\{\{-?\s*(?:\.|\$|include\b|template\b|toYaml\b|if\b|with\b|range\b|end\b|define\b)")
+_TAB: Final = re.compile(r"(?m)^ *\t")
+_TAB_WIDTHS: Final = (4, 8, 2)
+_MUCH: Final = 400
+"""Documents of one file that are no objects, before they are no longer counted."""
+
+
+def read_all(files: Iterable[File], notes: Iterable[Note] = ()) -> SetUp:
+    """Read every file. What one of them holds wrong never keeps the others from being read."""
+    found = SetUp(notes=list(notes))
+    for file in files:
+        reader = next((read for is_mine, read in _READERS if is_mine(file)), None)
+        if reader is not None and reader(file, found):
+            found.read.append(file.name)
+        elif file.is_named and not any(note.place.file == file.name for note in found.notes):
+            found.notes.append(Note(file.at(), "is nothing that doctor reads"))
+    return found
+
+
+def _is_dockerfile(file: File) -> bool:
+    name = file.base.lower()
+    return name.startswith(("dockerfile", "containerfile")) or name.endswith((".dockerfile", ".containerfile"))
+
+
+def _dockerfile(file: File, found: SetUp) -> bool:
+    image = read_dockerfile(file)
+    if image is None:
+        found.notes.append(Note(file.at(), "has no FROM: no image can be built of it, and it was not judged"))
+    else:
+        found.images.append(image)
+    return True
+
+
+def _supervisor(file: File, found: SetUp) -> bool:
+    one = supervisor.read_supervisor(file)
+    found.supervisors.append(one)
+    found.notes += [Note(place, text) for place, text in one.faults]
+    return True
+
+
+def _script(file: File, found: SetUp) -> bool:
+    found.scripts.append(file)
+    return True
+
+
+def _php(file: File, found: SetUp) -> bool:
+    if not file.is_named and not re.search(r"['\"](?:connections|environments)['\"]", file.text):
+        return False
+    connections, horizon = queues.read_laravel(file)
+    found.connections += connections
+    found.horizon += horizon
+    return bool(connections or horizon)
+
+
+def _python(file: File, found: SetUp) -> bool:
+    settings = queues.read_celery(file)
+    if settings is not None:
+        found.celery.append(settings)
+    return settings is not None
+
+
+def _yaml(file: File, found: SetUp) -> bool:
+    if (template := _TEMPLATE.search(file.text)) is not None:
+        line = file.text.count("\n", 0, template.start()) + 1
+        found.notes.append(
+            Note(
+                file.at(line),
+                "is a template, which is not rendered here; hand over `helm template ... | ebbtide doctor -`",
+            )
+        )
+        return True
+    if file.base in ("kustomization.yaml", "kustomization.yml", "Kustomization"):
+        found.notes.append(
+            Note(
+                file.at(),
+                "is an overlay, which is not built here; hand over `kubectl kustomize DIR | ebbtide doctor -`",
+            )
+        )
+        return True
+    is_known = False
+    try:
+        for document in _documents(file, found):
+            is_known |= _document(document, file, found)
+    except yaml.NotYamlError as error:
+        is_said = file.is_named and (_is_yaml(file) and file.base != "<stdin>")
+        if is_said or is_known or re.search(r"(?m)^(?:apiVersion|kind|services):", file.text):
+            found.notes.append(Note(file.at(error.line), f"is no YAML from here on, and was not read: {error}"))
+            return True
+    return is_known
+
+
+def _documents(file: File, found: SetUp) -> Iterable[Any]:
+    """The documents; those of a text with tabs as if they were blanks, which is said."""
+    tab = _TAB.search(file.text)
+    if tab is None:
+        return yaml.documents(file.text)
+    try:
+        return list(yaml.documents(file.text))
+    except yaml.NotYamlError:
+        for width in _TAB_WIDTHS:
+            try:
+                documents = list(yaml.documents(file.text.expandtabs(width)))
+            except yaml.NotYamlError:
+                continue
+            line = file.text.count("\n", 0, tab.start()) + 1
+            found.indented_by_tabs.append(file.at(line))
+            return documents
+        raise
+
+
+def _document(document: Any, file: File, found: SetUp) -> bool:
+    objects = list(kubernetes.objects_of(document, file.name))
+    for one in objects:
+        found.objects.append(one)
+        workload = kubernetes.workload_of(one)
+        if workload is not None:
+            found.workloads.append(workload)
+    if objects:
+        return True
+    if isinstance(document, Map) and compose.is_compose(document):
+        found.workloads += compose.services_of(document, file.name)
+    elif isinstance(document, (Map, Seq)) and image_config.is_inspection(document):
+        found.images += image_config.images_of(document, file.name)
+    elif queues.is_messenger(document):
+        found.transports += queues.transports_of(document, file.name)
+    else:
+        return False
+    return True
+
+
+def _is_yaml(file: File) -> bool:
+    name = file.base.lower()
+    return name.endswith((".yaml", ".yml", ".json", ".tpl")) or name in ("<stdin>", "kustomization")
+
+
+# In this order: a run file of s6 has no ending, and a shell's first line.
+_READERS: Final[tuple[tuple[Callable[[File], bool], Callable[[File, SetUp], bool]], ...]] = (
+    (_is_dockerfile, _dockerfile),
+    (_is_yaml, _yaml),
+    (scripts.looks_like_script, _script),
+    (supervisor.looks_like_supervisor, _supervisor),
+    (lambda file: file.base.lower().endswith(".php"), _php),
+    (lambda file: file.base.lower().endswith(".py"), _python),
+    (lambda file: file.is_named, _yaml),
+)

@@ -1,0 +1,119 @@
+"""Objects of Kubernetes, and the workloads among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ebbtide.doctor.data import Map, Place, Said, Seq
+from ebbtide.doctor.image import Command
+from ebbtide.doctor.workload import Container, Hook, ManifestObject, Workload
+
+# Where the pod's template stands, by kind.
+_TEMPLATES: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"), ("spec", "template")),
+    "ReplicationController": ("spec", "template"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+    "ScaledJob": ("spec", "jobTargetRef", "template"),
+    "Rollout": ("spec", "template"),
+    "Pod": (),
+}
+
+
+def objects_of(document: Any, file: str) -> Iterator[ManifestObject]:
+    """The objects of a document; a List is what is in it."""
+    if isinstance(document, Seq):
+        for entry in document:
+            yield from objects_of(entry, file)
+    if not isinstance(document, Map) or "kind" not in document or "apiVersion" not in document:
+        return
+    if document.text("kind").endswith("List") and isinstance(document.get("items"), Seq):
+        yield from objects_of(document["items"], file)
+    else:
+        yield ManifestObject(document, file)
+
+
+def workload_of(one: ManifestObject) -> Workload | None:
+    """The workload that an object is; None where it runs no pods, or states none."""
+    path = _TEMPLATES.get(one.kind)
+    if path is None:
+        return None
+    template = one.data.map(*path)
+    pod = template.map("spec")
+    containers = [_container(entry, one.file) for entry in pod.items_of("containers")]
+    containers += [
+        _container(entry, one.file, is_sidecar=True)
+        for entry in pod.items_of("initContainers")
+        if entry.get("restartPolicy") == "Always"
+    ]
+    if not containers:
+        return None
+    spec = one.data.map("spec")
+    return Workload(
+        kind=one.kind,
+        name=one.name or one.data.map("metadata").text("generateName"),
+        namespace=one.namespace,
+        place=one.at(),
+        containers=containers,
+        data=one.data,
+        pod=pod,
+        grace=_integer(pod, "terminationGracePeriodSeconds", one.file),
+        replicas=_integer(spec, "replicas", one.file),
+        is_live=one.is_live,
+    )
+
+
+def _integer(data: Map, key: str, file: str) -> Said[int] | None:
+    value = data.get(key)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return Said(value, Place(file, data.line_of(key))) if is_number and value is not None else None
+
+
+def _container(data: Map, file: str, *, is_sidecar: bool = False) -> Container:
+    place = Place(file, data.line)
+    image = Said(data.text("image"), Place(file, data.line_of("image"))) if data.text("image") else None
+    signal = data.map("lifecycle").text("stopSignal")
+    return Container(
+        name=data.text("name"),
+        place=place,
+        image=image,
+        command=_command(data, "command", file),
+        arguments=_command(data, "args", file),
+        hook=_hook(data, file),
+        environment=_environment(data, file),
+        stop_signal=Said(signal.removeprefix("SIG"), Place(file, data.map("lifecycle").line)) if signal else None,
+        resources=data.map("resources"),
+        data=data,
+        is_sidecar=is_sidecar,
+        has_ports=bool(data.get("ports")),
+    )
+
+
+def _command(data: Map, key: str, file: str) -> Command | None:
+    words = data.get(key)
+    if not isinstance(words, Seq) or not words:
+        return None
+    return Command(tuple(str(word) for word in words), Place(file, data.line_of(key)))
+
+
+def _loosely(data: Map, name: str) -> Map:
+    return data.map(next((key for key in data if key.lower() == name.lower()), name))
+
+
+def _hook(data: Map, file: str) -> Hook | None:
+    # Also one that is misspelt, which the cluster drops (D-62): it is judged as it was meant.
+    hook = _loosely(_loosely(data, "lifecycle"), "preStop")
+    if not hook:
+        return None
+    place = Place(file, hook.line)
+    command = _command(hook.map("exec"), "command", file)
+    seconds = hook.map("sleep").get("seconds")
+    return Hook(place, command, seconds if isinstance(seconds, int) else None)
+
+
+def _environment(data: Map, file: str) -> dict[str, Said[str]]:
+    return {
+        entry.text("name"): Said(entry.text("value"), Place(file, entry.line))
+        for entry in data.items_of("env")
+        if "value" in entry
+    }

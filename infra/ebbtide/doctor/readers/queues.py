@@ -1,0 +1,206 @@
+"""What the application says of its queues: messenger.yaml, Laravel's queue.php and horizon.php, Celery's settings.
+
+Only literals are read. `%env(...)%`, parameters and expressions stay what they are, and nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ebbtide.doctor.data import UNKNOWN, Map, Place, Said
+from ebbtide.doctor.files import File
+from ebbtide.doctor.of_image import query_of
+from ebbtide.doctor.readers import php
+
+_SCHEME: Final = re.compile(r"(\w+)(?:\+\w+)?:")
+CELERY_KEYS: Final = frozenset(
+    {
+        *("task_acks_late", "task_reject_on_worker_lost", "worker_prefetch_multiplier", "broker_transport_options"),
+        *("task_time_limit", "task_soft_time_limit", "worker_soft_shutdown_timeout", "broker_url", "beat_schedule"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Transport:
+    """A transport of Messenger, in one environment."""
+
+    name: str
+    place: Place
+    scheme: str
+    """`redis`, `amqp`, `doctrine`, `sqs`; empty where a variable holds it."""
+    options: Mapping[str, Said[Any]]
+    """With what the DSN's query says: that wins."""
+    max_retries: Said[Any] | None
+    failure_transport: str
+    environment: str = ""
+    """Of `when@prod`; empty for all."""
+
+
+@dataclass(frozen=True)
+class QueueConnection:
+    """A connection of Laravel's config/queue.php."""
+
+    name: str
+    place: Place
+    driver: str
+    data: Map
+    file: str
+
+
+@dataclass(frozen=True)
+class HorizonSupervisor:
+    """One of horizon.php's supervisors."""
+
+    name: str
+    place: Place
+    data: Map
+    file: str
+
+
+@dataclass
+class CelerySettings:
+    """A module, or a class, that sets Celery's options."""
+
+    file: File
+    place: Place
+    options: dict[str, Said[Any]] = field(default_factory=dict)
+
+
+def transports_of(document: Any, file: str) -> Iterator[Transport]:
+    """The transports of a messenger.yaml, those below `when@ENV` as well."""
+    if not isinstance(document, Map):
+        return
+    base = document.map("framework", "messenger")
+    yield from _transports(base, file, "", base.text("failure_transport"))
+    for key in document:
+        if key.startswith("when@"):
+            messenger = document.map(key, "framework", "messenger")
+            failure = messenger.text("failure_transport") or base.text("failure_transport")
+            yield from _transports(messenger, file, key[5:], failure)
+
+
+def is_messenger(document: Any) -> bool:
+    """Whether a document configures Messenger."""
+    if not isinstance(document, Map):
+        return False
+    places = [document, *(document.map(key) for key in document if key.startswith("when@"))]
+    return any("messenger" in place.map("framework") for place in places)
+
+
+def _transports(messenger: Map, file: str, environment: str, failure: str) -> Iterator[Transport]:
+    transports = messenger.map("transports")
+    for name, value in transports.items():
+        data = value if isinstance(value, Map) else Map(transports.line_of(name))
+        dsn = value if isinstance(value, str) else data.text("dsn")
+        options = data.map("options")
+        said = {key: Said(one, Place(file, options.line_of(key))) for key, one in options.items()}
+        line = Place(file, data.line_of("dsn"))
+        said |= {key: Said(one, line) for key, one in query_of(dsn).items()}
+        retry = data.map("retry_strategy")
+        retries = (
+            Said(retry["max_retries"], Place(file, retry.line_of("max_retries"))) if "max_retries" in retry else None
+        )
+        scheme = _SCHEME.match(dsn)
+        kind = scheme[1].lower() if scheme else ""
+        yield Transport(
+            name,
+            Place(file, transports.line_of(name)),
+            {"rediss": "redis", "valkey": "redis", "valkeys": "redis", "amqps": "amqp"}.get(kind, kind),
+            said,
+            retries,
+            data.text("failure_transport") or failure,
+            environment,
+        )
+
+
+def read_laravel(file: File) -> tuple[list[QueueConnection], list[HorizonSupervisor]]:
+    """What a PHP file says of queues; nothing where it returns something else."""
+    data = php.returned(file.text)
+    if not isinstance(data, Map):
+        return [], []
+    connections = data.map("connections")
+    queues = [
+        QueueConnection(name, file.at(connections.line_of(name)), one.text("driver"), one, file.name)
+        for name, one in connections.items()
+        if isinstance(one, Map) and ("retry_after" in one or "driver" in one) and "failed" in data
+    ]
+    defaults = data.map("defaults")
+    horizon = [
+        HorizonSupervisor(name, file.at(defaults.line_of(name)), one, file.name)
+        for name, one in defaults.items()
+        if isinstance(one, Map) and "environments" in data
+    ]
+    for environment, value in data.map("environments").items():
+        for name, one in value.items() if isinstance(value, Map) else ():
+            if isinstance(one, Map):
+                merged = Map(one.line)
+                for source in (defaults.map(name), one):
+                    for key, entry in source.items():
+                        merged.put(key, entry, source.line_of(key))
+                title = f"{name} in {environment}"
+                horizon.append(HorizonSupervisor(title, file.at(value.line_of(name)), merged, file.name))
+    if any(" in " in one.name for one in horizon):
+        horizon = [one for one in horizon if " in " in one.name]
+    return queues, horizon
+
+
+def read_celery(file: File) -> CelerySettings | None:
+    """The options of Celery that a Python file sets by literals; None where it sets none."""
+    if "celery" not in file.text.lower():
+        return None
+    try:
+        tree = ast.parse(file.text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    settings: CelerySettings | None = None
+    for name, value, line in _assignments(tree):
+        key = name.rpartition(".")[2]
+        key = key.lower().removeprefix("celery_") if key.isupper() else key
+        if key in CELERY_KEYS:
+            settings = settings or CelerySettings(file, file.at(line))
+            settings.options[key] = Said(_literal(value), file.at(line))
+    return settings
+
+
+def _assignments(tree: ast.AST) -> Iterator[tuple[str, ast.expr, int]]:
+    """`NAME = value`, `app.conf.NAME = value`, `app.conf.update(NAME=value)`, `Celery(..., NAME=value)`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                yield _name(target), node.value, node.lineno
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            yield _name(node.target), node.value, node.lineno
+        elif isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg and _name(node.func).endswith((".update", "Celery", "dict")):
+                    yield keyword.arg, keyword.value, keyword.value.lineno
+
+
+def _name(node: ast.expr) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    return f"{_name(node.value)}.{node.attr}" if isinstance(node, ast.Attribute) else ""
+
+
+def _literal(node: ast.expr) -> Any:
+    """A literal, or a product of numbers: `60 * 60`."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        left, right = _literal(node.left), _literal(node.right)
+        return left * right if isinstance(left, (int, float)) and isinstance(right, (int, float)) else UNKNOWN
+    if isinstance(node, ast.Dict):
+        return {_literal(key): _literal(value) for key, value in zip(node.keys, node.values, strict=True) if key}
+    return node.value if isinstance(node, ast.Constant) else UNKNOWN
+
+
+def number_of(value: Any) -> int | None:
+    """A literal number, also one that stands in a DSN."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, (int, float)):
+        return int(value)
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value) else None

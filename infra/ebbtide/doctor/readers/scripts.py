@@ -1,0 +1,126 @@
+"""Shell scripts: which commands they hold, at which lines. Whether a worker gets its signal is judged by the image's
+own `handover`, and nowhere else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from ebbtide.doctor.files import File
+from ebbtide.doctor.of_image import (
+    SHELLS,
+    Node,
+    UnreadableError,
+    Words,
+    line_of,
+    literal,
+    nodes_of,
+    parse,
+    words_of,
+)
+
+_SHEBANG: Final = re.compile(r"#!\s*(?:/usr/bin/env\s+(?:-S\s+)?)?(\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One simple command of a script."""
+
+    words: Words
+    line: int
+
+    @property
+    def name(self) -> str:
+        """The program's name."""
+        return str(self.words[0]).rpartition("/")[2] if self.words and self.words[0] else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """`while` or `until`, with what it asks and what it does."""
+
+    line: int
+    conditions: tuple[Call, ...]
+    body: tuple[Call, ...]
+    has_counter: bool
+    """It counts, or asks for the time: so it may end by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What a script holds; empty where it cannot be parsed."""
+
+    calls: tuple[Call, ...] = ()
+    loops: tuple[Loop, ...] = ()
+    is_read: bool = True
+
+
+def looks_like_script(file: File) -> bool:
+    """Whether a file is a script of a shell that is known."""
+    shebang = _SHEBANG.match(file.text)
+    if shebang:
+        return shebang[1].rpartition("/")[2] in (*SHELLS, "with-contenv", "execlineb")
+    return file.base.endswith((".sh", ".bash"))
+
+
+def read_script(text: str, shell: str = "") -> Script:
+    """The commands of a script."""
+    shebang = _SHEBANG.match(text)
+    name = shell or (shebang[1].rpartition("/")[2] if shebang else "bash")
+    return _read(text, SHELLS.get(name, "bash"))
+
+
+@lru_cache(maxsize=256)
+def _read(text: str, dialect: str) -> Script:
+    try:
+        tree = parse(text.encode(errors="replace"), dialect)
+        loops = tuple(map(_loop, nodes_of(tree, ("WhileClause",))))
+        return Script(tuple(_calls(tree)), loops)
+    except (UnreadableError, RecursionError):
+        return Script(is_read=False)
+
+
+def _loop(node: Node) -> Loop:
+    conditions = tuple(_calls(node.get("Cond") or ()))
+    has_counter = bool(nodes_of_any(node, ("ArithmCmd", "ArithmExp", "LetClause"))) or any(
+        word in ("date", "timeout", "-lt", "-gt", "-le", "-ge") for call in conditions for word in call.words
+    )
+    return Loop(line_of(node), conditions, tuple(_calls(node.get("Do") or ())), has_counter)
+
+
+def nodes_of_any(node: object, types: tuple[str, ...]) -> list[Node]:
+    """All nodes of these types."""
+    return list(nodes_of(node, types))
+
+
+def _calls(node: object) -> list[Call]:
+    """Every command, those of functions too, and `[[ ... ]]` as one."""
+    found: list[Call] = []
+    open_ = [node]
+    while open_:
+        one = open_.pop()
+        if isinstance(one, list):
+            open_.extend(reversed(one))
+        elif isinstance(one, dict):
+            if one.get("Type") == "CallExpr":
+                found.append(Call(words_of(one, None), line_of(one)))
+            elif one.get("Type") == "TestClause":
+                found.append(Call(("[[", *_test_words(one)), line_of(one)))
+            open_.extend(reversed([value for value in one.values() if isinstance(value, (dict, list))]))
+    return sorted(found, key=lambda call: call.line)
+
+
+def _test_words(node: Node) -> Words:
+    words: list[str | None] = []
+    open_: list[object] = [node.get("X")]
+    while open_:
+        one = open_.pop(0)
+        if isinstance(one, dict):
+            if one.get("Op"):
+                words.append(str(one["Op"]))
+            if "Parts" in one:
+                words.append(literal(one))
+            open_[:0] = [one[key] for key in ("X", "Y") if key in one]
+    return tuple(words)

@@ -1,0 +1,5 @@
+"""What doctor looks for. One module a topic; importing this room declares every rule."""
+
+from ebbtide.doctor.rules import autoscaling, broker, deployment, frameworks, grace, hooks, keda, signals, supervision
+
+__all__ = ["autoscaling", "broker", "deployment", "frameworks", "grace", "hooks", "keda", "signals", "supervision"]

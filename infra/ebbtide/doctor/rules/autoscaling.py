@@ -1,0 +1,292 @@
+"""Rules about what decides the number of pods."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ebbtide.doctor.data import Map, Place
+from ebbtide.doctor.diagnosis import Diagnosis, Harm
+from ebbtide.doctor.rules.declare import object_rule, setup_rule, unit_rule
+from ebbtide.doctor.setup import SetUp
+from ebbtide.doctor.unit import Unit
+from ebbtide.doctor.workload import ManifestObject
+from ebbtide.kubernetes.quantity import parse_quantity
+
+_WAITING_PROCESSES_A_CPU: Final = 4
+_LIKE_A_QUEUE: Final = re.compile(r"(?i)queue|backlog|messages|depth|length|lag|pending|undelivered")
+
+
+def _quantity(value: Any) -> float | None:
+    try:
+        return float(parse_quantity(str(value)))
+    except (ValueError, ArithmeticError):
+        return None
+
+
+def _metrics(autoscaler: ManifestObject) -> Iterator[tuple[str, Map, Map]]:
+    """Type, the metric, and its target, in both forms of the API."""
+    for metric in autoscaler.data.items_of("spec", "metrics"):
+        kind = metric.text("type")
+        body = metric.map(kind[:1].lower() + kind[1:])
+        yield kind, body, body.map("target")
+
+
+def _resource_metrics(unit: Unit, resource: str) -> Iterator[tuple[ManifestObject, Place]]:
+    for one in unit.autoscalers:
+        for kind, body, _ in _metrics(one):
+            if kind in ("Resource", "ContainerResource") and body.text("name") == resource:
+                yield one, one.at(body)
+        if resource == "cpu" and "targetCPUUtilizationPercentage" in one.data.map("spec"):
+            yield one, one.at(one.data.map("spec"), "targetCPUUtilizationPercentage")
+        for trigger in one.data.items_of("spec", "triggers"):
+            if trigger.text("type") == resource:
+                yield one, one.at(trigger)
+
+
+@unit_rule(
+    "D-50",
+    Harm.COSTS,
+    remedy="Write the CPU request in whole millicores: 490m.",
+    source="The API server rounds up to 1m (SetDefaults_ResourceList); 22.5 idle millicores were 2249 % of it, so the "
+    "autoscaler stayed at its maximum (computed from measured CPU).",
+)
+def check_tiny_request(unit: Unit) -> Iterator[Diagnosis]:
+    """A CPU request is at least a millicore. `0.490m` counts as 1m: the scheduler takes the pod for free, and any use
+    at all is many times its target."""
+    if unit.container is None or unit.workload is None:
+        return
+    requests = unit.container.resources.map("requests")
+    text = requests.text("cpu")
+    value = _quantity(text) if text else None
+    if value is not None and 0 < value < 0.001:
+        yield Diagnosis(
+            unit.workload.at(requests, "cpu"),
+            unit.title,
+            f"requests {text} of CPU, less than a thousandth of a core, which counts as 1m: an autoscaler on CPU "
+            "stays at its maximum",
+            f"write {text.removeprefix('0.')}"
+            if text.startswith("0.") and text.endswith("m")
+            else "write 100m or more",
+        )
+
+
+@unit_rule(
+    "D-51",
+    Harm.DELAYS,
+    remedy="Scale by messages, waiting and in flight, per worker.",
+    source="70 idle consumers used 22.5 millicores, 70 fully busy ones that wait 7 to 10 (measured).",
+)
+def check_cpu_of_waiting(unit: Unit) -> Iterator[Diagnosis]:
+    """The metric rises with the load. Many processes on little CPU mostly wait, and what waits uses less CPU when it is
+    busy than when it polls."""
+    processes = unit.processes
+    if unit.container is None or not isinstance(processes, int) or processes < 2:
+        return
+    requested = _quantity(unit.container.resources.map("requests").text("cpu") or "0")
+    if requested is None or processes < requested * _WAITING_PROCESSES_A_CPU:
+        return
+    others = [
+        kind for one in unit.autoscalers for kind, _, _ in _metrics(one) if kind in ("External", "Object", "Pods")
+    ]
+    queues = [
+        t
+        for one in unit.autoscalers
+        for t in one.data.items_of("spec", "triggers")
+        if t.text("type") not in ("cpu", "memory")
+    ]
+    if others or queues:
+        return
+    for one, place in _resource_metrics(unit, "cpu"):
+        yield Diagnosis(
+            place,
+            one.title,
+            f"scales {processes} processes a pod on CPU; workers that wait use no more CPU when they are busy, so a "
+            "full queue may not add a pod",
+            "scale by the number of messages, waiting and in flight",
+        )
+
+
+@unit_rule(
+    "D-52",
+    Harm.BREAKS,
+    remedy="Give every container of the pod a request for the resource that is measured.",
+    source="Kubernetes: utilisation is a percentage of the request; without one the metric is not known, and the "
+    "autoscaler does nothing.",
+)
+def check_request_for_metric(unit: Unit) -> Iterator[Diagnosis]:
+    """A utilisation target has a request that it is a percentage of."""
+    if unit.container is None or unit.workload is None:
+        return
+    resources = unit.container.resources
+    for resource in ("cpu", "memory"):
+        if resource in resources.map("requests") or resource in resources.map("limits"):
+            continue
+        for one, place in _resource_metrics(unit, resource):
+            if one.kind == "HorizontalPodAutoscaler" and _is_utilization(one, resource):
+                yield Diagnosis(
+                    place,
+                    one.title,
+                    f"aims at a percentage of the {resource} request, and container {unit.container.name} requests "
+                    f"none ({unit.container.place}): it never scales",
+                    f"write resources.requests.{resource}",
+                )
+
+
+def _is_utilization(one: ManifestObject, resource: str) -> bool:
+    if "targetCPUUtilizationPercentage" in one.data.map("spec"):
+        return resource == "cpu"
+    return any(
+        body.text("name") == resource and (target.text("type") == "Utilization" or "targetAverageUtilization" in body)
+        for _, body, target in _metrics(one)
+    )
+
+
+@unit_rule(
+    "D-53",
+    Harm.COSTS,
+    remedy="Scale by the queue; leave memory out.",
+    source="PHP gives memory back only when a process ends.",
+)
+def check_memory_metric(unit: Unit) -> Iterator[Diagnosis]:
+    """The metric falls when the load does. Memory of a worker does not: what scaled up stays."""
+    for one, place in _resource_metrics(unit, "memory"):
+        yield Diagnosis(
+            place,
+            one.title,
+            "scales on memory, which a worker does not give back when it has nothing to do: pods that came stay",
+            "scale by the number of messages, waiting and in flight",
+        )
+
+
+@setup_rule(
+    "D-54",
+    Harm.BREAKS,
+    remedy="Keep one autoscaler for each workload.",
+    source="Two controllers write `replicas` in turn (temporal-worker-controller#529: 100 changes in 30 minutes); "
+    "KEDA's webhook refuses it.",
+)
+def check_two_owners(setup: SetUp) -> Iterator[Diagnosis]:
+    """One controller decides the number of pods. KEDA makes an HPA of its own: one of yours beside it is a second."""
+    seen: dict[tuple[str, str, str], ManifestObject] = {}
+    for one in setup.objects:
+        if one.kind not in ("HorizontalPodAutoscaler", "ScaledObject") or one.name.startswith("keda-hpa-"):
+            continue
+        if one.data.map("metadata", "annotations").text("scaledobject.keda.sh/transfer-hpa-ownership") == "true":
+            continue
+        target = one.scaled()
+        key = (one.namespace, target.text("kind") or "Deployment", target.text("name"))
+        first = seen.setdefault(key, one)
+        if first is not one and key[2]:
+            yield Diagnosis(
+                one.at(),
+                one.title,
+                f"scales {key[1]} {key[2]}, as {first.title} does ({first.at()}): each undoes what the other decides",
+                "keep one of them",
+            )
+
+
+@unit_rule(
+    "D-55",
+    Harm.DELAYS,
+    remedy="Leave `replicas` out of the manifest.",
+    source="Kubernetes, migrating to horizontal autoscaling: each apply sets the number again.",
+)
+def check_replicas(unit: Unit) -> Iterator[Diagnosis]:
+    """The autoscaler's number survives a deployment. With `replicas` in the manifest each apply sets that number: all
+    pods above it drain at once."""
+    workload = unit.workload
+    if workload is None or workload.replicas is None or workload.is_live or not unit.autoscalers:
+        return
+    yield Diagnosis(
+        workload.replicas.place,
+        unit.title,
+        f"replicas: {workload.replicas.value} is written, and {unit.autoscalers[0].title} decides it: each apply "
+        f"drains every pod above {workload.replicas.value} at once",
+        "remove replicas",
+    )
+
+
+@object_rule(
+    "D-59",
+    Harm.COSTS,
+    remedy="Write type: AverageValue, messages a pod.",
+    source="Kubernetes: with Value the ratio is multiplied by the ready pods, so a queue that is above its target adds "
+    "pods until the maximum.",
+)
+def check_value_target(one: ManifestObject) -> Iterator[Diagnosis]:
+    """A queue's length is divided by the pods. With `Value` more pods do not lower the ratio, and the number grows to
+    its maximum."""
+    if one.kind == "HorizontalPodAutoscaler":
+        for kind, body, target in _metrics(one):
+            name = body.map("metric").text("name") or body.text("metricName")
+            if (
+                kind == "External"
+                and (target.text("type") == "Value" or "targetValue" in body)
+                and _LIKE_A_QUEUE.search(name)
+            ):
+                yield Diagnosis(
+                    one.at(target or body),
+                    one.title,
+                    f"compares the whole of {name} with one number, whatever the pods: above it the number grows to "
+                    "the maximum",
+                    "write type: AverageValue, messages for each pod",
+                )
+    if one.kind == "ScaledObject":
+        for trigger in one.data.items_of("spec", "triggers"):
+            is_queue = trigger.text("type") not in ("prometheus", "cpu", "memory", "cron")
+            if trigger.text("metricType") == "Value" and is_queue:
+                yield Diagnosis(
+                    one.at(trigger, "metricType"),
+                    one.title,
+                    "compares the whole queue with one number, whatever the pods: above it the number grows to the "
+                    "maximum",
+                    "write metricType: AverageValue",
+                )
+
+
+@object_rule(
+    "D-5a",
+    Harm.BREAKS,
+    remedy="Write minReplicas of at least 1, or scale by an external metric on Kubernetes 1.37 or later.",
+    source="Kubernetes: HPAScaleToZero is off before 1.37, and needs an Object or External metric.",
+)
+def check_zero(one: ManifestObject) -> Iterator[Diagnosis]:
+    """An autoscaler that goes to zero can wake. CPU of no pods is not known."""
+    spec = one.data.map("spec")
+    if one.kind == "HorizontalPodAutoscaler" and spec.get("minReplicas") == 0:
+        kinds = {kind for kind, _, _ in _metrics(one)}
+        if not kinds & {"External", "Object"}:
+            yield Diagnosis(
+                one.at(spec, "minReplicas"),
+                one.title,
+                "may go to zero pods, and measures what only pods have: it is refused, or never wakes",
+                "write minReplicas: 1",
+            )
+    if one.kind == "ScaledObject" and spec.get("minReplicaCount", 0) == 0:
+        triggers = spec.items_of("triggers")
+        if triggers and all(trigger.text("type") in ("cpu", "memory") for trigger in triggers):
+            yield Diagnosis(
+                one.at(spec, "triggers"),
+                one.title,
+                "may go to zero pods, and measures what only pods have: it is refused",
+                "write minReplicaCount: 1",
+            )
+
+
+@object_rule(
+    "D-5b",
+    Harm.BREAKS,
+    remedy="Write a minimum that is not above the maximum.",
+    source="The API server refuses it.",
+)
+def check_bounds(one: ManifestObject) -> Iterator[Diagnosis]:
+    """The minimum is not above the maximum."""
+    spec = one.data.map("spec")
+    for low, high in (("minReplicas", "maxReplicas"), ("minReplicaCount", "maxReplicaCount")):
+        least, most = spec.get(low), spec.get(high)
+        if one.scaled() and isinstance(least, int) and isinstance(most, int) and least > most:
+            yield Diagnosis(
+                one.at(spec, low), one.title, f"has a minimum of {least} and a maximum of {most}", f"lower {low}"
+            )

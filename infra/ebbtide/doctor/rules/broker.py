@@ -1,0 +1,255 @@
+"""Rules about the broker: what becomes of a message whose worker was killed, and who else gets it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from ebbtide.doctor.data import Place
+from ebbtide.doctor.diagnosis import Diagnosis, Harm
+from ebbtide.doctor.of_image import CONSUME, consumed_receivers
+from ebbtide.doctor.readers.queues import Transport, number_of
+from ebbtide.doctor.rules.declare import setup_rule, unit_rule
+from ebbtide.doctor.setup import SetUp
+from ebbtide.doctor.unit import Unit, Worker
+
+_DEFAULT_REDELIVERY_SECONDS: Final = 3600
+_LONG_REDELIVERY_SECONDS: Final = 1800
+_ENV: Final = re.compile(r"%env\((?:[a-z]+:)*(\w+)\)%")
+
+
+def _consumed(unit: Unit) -> Iterator[tuple[Worker, Transport]]:
+    """The transports that a unit's workers read, as far as messenger.yaml was handed over."""
+    for worker in unit.named(CONSUME):
+        words = [word or "" for word in worker.words]
+        receivers = consumed_receivers(words) if CONSUME in words else []
+        for transport in unit.setup.transports:
+            is_live = transport.environment in ("", "prod")
+            if is_live and (receivers is None or transport.name in receivers):
+                yield worker, transport
+
+
+@unit_rule(
+    "D-70",
+    Harm.REPEATS,
+    remedy="Give each worker a name of its own in the option consumer: pod and process.",
+    source="1,234 of 1,500 messages were handled twice, and 50 were done in a minute instead of 1,500 (measured).",
+)
+def check_consumer_name(unit: Unit) -> Iterator[Diagnosis]:
+    """Each worker on Redis has a consumer name of its own. A starting worker reads again what its name has in flight:
+    with one name that is what the others are handling."""
+    for worker, transport in _consumed(unit):
+        if transport.scheme != "redis":
+            continue
+        said = transport.options.get("consumer")
+        many = worker.is_many or unit.most_replicas > 1
+        if not many:
+            continue
+        if said is None:
+            text = (
+                f"transport {transport.name} has no option consumer, so {_who(unit, worker)} share the name `consumer`"
+            )
+            yield _names(transport.place, unit, text)
+            continue
+        variable = _ENV.search(str(said.value))
+        if variable is None:
+            text = f"transport {transport.name} names every consumer {str(said.value)!r}, for {_who(unit, worker)}"
+            yield _names(said.place, unit, text)
+        elif worker.is_many and worker.supervised is not None and _is_one_name(unit, worker, variable[1]):
+            text = f"{variable[1]} is the same for all {worker.copies} processes of {worker.title}, and so is their "
+            "consumer"
+            yield _names(worker.supervised.line_of("environment"), unit, text)
+
+
+def _who(unit: Unit, worker: Worker) -> str:
+    pods = f" in up to {unit.most_replicas} pods" if unit.most_replicas > 1 else ""
+    return f"{worker.copies} processes{pods}" if worker.is_many else f"workers{pods}"
+
+
+def _is_one_name(unit: Unit, worker: Worker, variable: str) -> bool:
+    """Whether a variable is known to be the same for all processes of a program."""
+    own = worker.supervised.text("environment") if worker.supervised else ""
+    if worker.script is not None and variable in worker.script.file.text:
+        return False
+    if re.search(rf"(?:^|,)\s*{variable}=", own):
+        return "process_num" not in own
+    return variable == "HOSTNAME" or unit.variable(variable) is not None
+
+
+def _names(place: Place, unit: Unit, text: str) -> Diagnosis:
+    remedy = "set consumer: '%env(MESSENGER_CONSUMER_NAME)%', and the variable to pod and process for each worker"
+    return Diagnosis(place, unit.title, f"{text}: each takes over what the others handle", remedy)
+
+
+@setup_rule(
+    "D-71",
+    Harm.DELAYS,
+    remedy="Write redeliver_timeout a little above the longest message, in seconds.",
+    source="0 of 67 killed messages came back in 75 s with Symfony's default of 3600 s (measured).",
+)
+def check_redelivery(setup: SetUp) -> Iterator[Diagnosis]:
+    """A message whose worker was killed comes back soon. Symfony's Redis and Doctrine transports wait an hour where
+    nothing is written."""
+    for transport in setup.transports:
+        if transport.scheme not in ("redis", "doctrine") or transport.environment not in ("", "prod"):
+            continue
+        if transport.name == transport.failure_transport or transport.name.startswith("failed"):
+            continue
+        said = transport.options.get("redeliver_timeout")
+        seconds = _DEFAULT_REDELIVERY_SECONDS if said is None else number_of(said.value)
+        if seconds is not None and seconds >= _LONG_REDELIVERY_SECONDS:
+            written = "" if said else ", the default,"
+            yield Diagnosis(
+                said.place if said else transport.place,
+                f"transport {transport.name}",
+                f"gives a killed worker's message to another one after {seconds} s{written}: it waits that long",
+                "write redeliver_timeout: the longest message and half a minute",
+            )
+
+
+@setup_rule(
+    "D-72",
+    Harm.LOSES,
+    remedy="Write max_retries of at least 1, or a failure_transport.",
+    source="8 of 8 killed messages were gone (measured): Symfony rejects what RabbitMQ gives back for the second time.",
+)
+def check_retries(setup: SetUp) -> Iterator[Diagnosis]:
+    """A message that comes back after a kill is handled. On AMQP Symfony counts it as a retry: with none allowed and no
+    failure transport it is removed."""
+    for transport in setup.transports:
+        retries = transport.max_retries
+        if (
+            transport.scheme == "amqp"
+            and retries is not None
+            and retries.value == 0
+            and not transport.failure_transport
+        ):
+            yield Diagnosis(
+                retries.place,
+                f"transport {transport.name}",
+                "allows no retries and has no failure transport: a message whose worker was killed is removed when "
+                "RabbitMQ gives it back",
+                "write max_retries: 3, or failure_transport: failed",
+            )
+
+
+@setup_rule(
+    "D-73",
+    Harm.LOSES,
+    remedy="Write failure_transport, and a transport of that name.",
+    source="symfony/messenger, SendFailedMessageForRetryListener: a message is rejected after its last retry.",
+)
+def check_failure_transport(setup: SetUp) -> Iterator[Diagnosis]:
+    """A message that failed for the last time is kept. Without a failure transport it is removed."""
+    live = [
+        one for one in setup.transports if one.environment in ("", "prod") and one.scheme not in ("sync", "in-memory")
+    ]
+    without = [one for one in live if not one.failure_transport]
+    if without and not any(one.failure_transport for one in live):
+        retries = [one.max_retries.value for one in without if one.max_retries is not None]
+        after = f"after {retries[0]} retries" if len(retries) == len(without) == 1 else "after its last retry"
+        yield Diagnosis(
+            without[0].place,
+            ", ".join(f"transport {one.name}" for one in without[:3]),
+            f"has no failure transport: a message is removed {after}",
+            "write failure_transport: failed, and a transport of that name",
+        )
+
+
+@setup_rule(
+    "D-74",
+    Harm.LOSES,
+    remedy="Leave stream_max_entries out, and delete messages when they are acknowledged.",
+    source="symfony/symfony#53406: the oldest entries are trimmed, those in flight and those that wait too.",
+)
+def check_trimmed(setup: SetUp) -> Iterator[Diagnosis]:
+    """A stream keeps what nobody has handled. A stream with a maximum drops its oldest entries, whatever they are."""
+    for transport in setup.transports:
+        said = transport.options.get("stream_max_entries")
+        if transport.scheme == "redis" and said is not None and number_of(said.value):
+            yield Diagnosis(
+                said.place,
+                f"transport {transport.name}",
+                f"keeps {said.value} entries: when more wait, the oldest are dropped unhandled",
+                "remove stream_max_entries, and write delete_after_ack: true",
+            )
+
+
+@setup_rule(
+    "D-75",
+    Harm.REPEATS,
+    remedy="Write buffer_size: 1, or a visibility timeout for all that a worker takes.",
+    source="5 of 6 messages were in two hands at once (measured with the real transport): Symfony takes 9 at a time.",
+)
+def check_buffer(setup: SetUp) -> Iterator[Diagnosis]:
+    """The visibility timeout holds for every message that a worker has taken. Symfony's SQS transport takes 9 at once,
+    and the time runs for all of them while it handles the first."""
+    for transport in setup.transports:
+        buffer = transport.options.get("buffer_size")
+        timeout = transport.options.get("visibility_timeout")
+        size = 9 if buffer is None else number_of(buffer.value)
+        if transport.scheme in ("sqs", "https") and timeout is not None and size is not None and size > 1:
+            if transport.scheme == "https" and "sqs" not in str(transport.options):
+                continue
+            yield Diagnosis(
+                timeout.place,
+                f"transport {transport.name}",
+                f"takes {size} messages at once, and the visibility timeout of {timeout.value} s runs for all of them",
+                "write buffer_size: 1",
+            )
+
+
+@setup_rule(
+    "D-76",
+    Harm.REPEATS,
+    remedy="Take heartbeat out, and let the broker find dead nodes by tcp_listen_options.keepalive.",
+    source="rabbit_heartbeat closes a connection after two to three silent intervals; PHP sends none while it "
+    "handles a message.",
+)
+def check_heartbeat(setup: SetUp) -> Iterator[Diagnosis]:
+    """A worker keeps its connection while it handles a message. PHP sends no heartbeats then: RabbitMQ closes the
+    connection, and gives the message to another worker."""
+    for transport in setup.transports:
+        said = transport.options.get("heartbeat")
+        seconds = number_of(said.value) if said else None
+        if transport.scheme == "amqp" and said is not None and seconds:
+            yield Diagnosis(
+                said.place,
+                f"transport {transport.name}",
+                f"asks for a heartbeat every {seconds} s, which PHP cannot send while it handles a message: after "
+                f"{2 * seconds} to {3 * seconds} s the broker gives the message to another worker",
+                "remove heartbeat",
+            )
+
+
+# --- Celery -------------------------------------------------------------------------------------------------------
+
+
+# --- Laravel ------------------------------------------------------------------------------------------------------
+
+
+# --- The broker itself ----------------------------------------------------------------------------------------------
+
+
+@setup_rule(
+    "D-90",
+    Harm.LOSES,
+    remedy="Write maxmemory-policy noeviction.",
+    source="Redis: any other policy removes keys when memory is full, and a queue is a key.",
+)
+def check_eviction(setup: SetUp) -> Iterator[Diagnosis]:
+    """A Redis that holds a queue removes no keys."""
+    for workload in setup.workloads:
+        for container in workload.containers:
+            reference = container.image.value if container.image else ""
+            commands = [one for one in (container.command, container.arguments) if one is not None]
+            words = " ".join(word for one in commands for word in one.words)
+            found = re.search(r"maxmemory-policy[ =](\S*(?:lru|lfu|random|ttl))", words)
+            if found and re.search(r"(?:^|/)(?:redis|valkey)(?:[:@]|$)", reference):
+                yield Diagnosis(
+                    commands[-1].place,
+                    workload.title,
+                    f"removes keys when its memory is full ({found[1]}), and a queue is a key",
+                    "write --maxmemory-policy noeviction",
+                )

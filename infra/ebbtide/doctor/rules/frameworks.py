@@ -1,0 +1,152 @@
+"""Rules about what Celery and Laravel say of their queues: who gets a message when, and when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ebbtide.doctor.data import Place
+from ebbtide.doctor.diagnosis import Diagnosis, Harm
+from ebbtide.doctor.readers.queues import QueueConnection, number_of
+from ebbtide.doctor.rules.declare import setup_rule, unit_rule
+from ebbtide.doctor.setup import SetUp
+from ebbtide.doctor.unit import Unit
+
+_DEFAULT_VISIBILITY_SECONDS: Final = 3600
+_LARAVEL_TIMEOUT_SECONDS: Final = 60
+
+
+@setup_rule(
+    "D-80",
+    Harm.LOSES,
+    remedy="Write task_acks_late = True, and task_reject_on_worker_lost = True where workers are forked.",
+    source="Celery's documentation: a task is acknowledged just before it runs by default.",
+)
+def check_acks_late(setup: SetUp) -> Iterator[Diagnosis]:
+    """A task is acknowledged when it is done. Celery does it before: a worker that is killed has lost its task."""
+    for settings in setup.celery:
+        late = settings.options.get("task_acks_late")
+        if late is None or late.value is False:
+            yield Diagnosis(
+                late.place if late else settings.place,
+                "Celery's settings",
+                "acknowledge a task before it runs (task_acks_late is not set): a killed worker's task is gone",
+                "write task_acks_late = True and task_reject_on_worker_lost = True",
+            )
+
+
+@setup_rule(
+    "D-81",
+    Harm.REPEATS,
+    remedy="Write a visibility_timeout above the longest task.",
+    source="Celery's documentation of Redis: 3600 s by default; a task that runs longer is given to another worker.",
+)
+def check_visibility(setup: SetUp) -> Iterator[Diagnosis]:
+    """Redis gives a task to a second worker only when the first cannot have it any more."""
+    for settings in setup.celery:
+        limit = settings.options.get("task_time_limit")
+        options = settings.options.get("broker_transport_options")
+        longest = number_of(limit.value) if limit else None
+        given = options.value.get("visibility_timeout") if options and isinstance(options.value, dict) else None
+        url = settings.options.get("broker_url")
+        is_redis = given is not None or (url is not None and str(url.value).startswith("redis"))
+        visible = _DEFAULT_VISIBILITY_SECONDS if given is None else number_of(given)
+        if is_redis and longest is not None and visible is not None and visible <= longest:
+            place = options.place if options else limit.place if limit else settings.place
+            yield Diagnosis(
+                place,
+                "Celery's settings",
+                f"a task may run {longest} s, and Redis gives it to another worker after {visible} s",
+                f"write broker_transport_options = {{'visibility_timeout': {longest + 60}}}",
+            )
+
+
+@setup_rule(
+    "D-82",
+    Harm.DELAYS,
+    remedy="Write worker_prefetch_multiplier = 1.",
+    source="Celery's default is 4 for each process; what was taken waits behind a long task, and no trigger sees it.",
+)
+def check_prefetch(setup: SetUp) -> Iterator[Diagnosis]:
+    """A worker takes a task when it is free for it. Celery takes four for each process: they wait behind the first, and
+    for a scaler that looks at the queue they do not exist."""
+    for settings in setup.celery:
+        late = settings.options.get("task_acks_late")
+        said = settings.options.get("worker_prefetch_multiplier")
+        multiplier = 4 if said is None else number_of(said.value)
+        if late is not None and late.value is True and multiplier is not None and multiplier != 1:
+            yield Diagnosis(
+                said.place if said else late.place,
+                "Celery's settings",
+                f"take {multiplier or 'any number of'} tasks for each process, which wait behind the first",
+                "write worker_prefetch_multiplier = 1",
+            )
+
+
+def _place(connection: QueueConnection, key: str) -> Place:
+    return Place(connection.file, connection.data.line_of(key))
+
+
+@unit_rule(
+    "D-83",
+    Harm.REPEATS,
+    remedy="Write retry_after some seconds above every --timeout.",
+    source="Laravel's documentation of queues, job expirations and timeouts.",
+)
+def check_retry_after(unit: Unit) -> Iterator[Diagnosis]:
+    """Laravel gives a job to a second worker only when the first has given it up."""
+    for worker in unit.named("artisan queue:work"):
+        words = [word or "" for word in worker.words]
+        seconds = worker.seconds("--timeout")
+        timeout = _LARAVEL_TIMEOUT_SECONDS if seconds is None else seconds
+        for connection in unit.setup.connections:
+            named = [one.name for one in unit.setup.connections if one.name in words]
+            if named and connection.name not in named:
+                continue
+            after = connection.data.get("retry_after")
+            if isinstance(after, int) and timeout and after <= timeout and connection.driver not in ("sync", "sqs"):
+                yield _retry(connection, timeout, worker.words_place, after)
+
+
+@setup_rule(
+    "D-84",
+    Harm.REPEATS,
+    remedy="Write retry_after some seconds above the timeout of every supervisor.",
+    source="Laravel's documentation of Horizon: timeout is to be below retry_after.",
+)
+def check_horizon_timeout(setup: SetUp) -> Iterator[Diagnosis]:
+    """Horizon gives a job to a second worker only when the first has given it up."""
+    for one in setup.horizon:
+        timeout = one.data.get("timeout")
+        for connection in setup.connections:
+            after = connection.data.get("retry_after")
+            is_its = connection.name == (one.data.text("connection") or "redis")
+            if is_its and isinstance(after, int) and isinstance(timeout, int) and after <= timeout:
+                yield _retry(connection, timeout, Place(one.file, one.data.line_of("timeout")), after)
+
+
+def _retry(connection: QueueConnection, timeout: int, place: Place, after: int) -> Diagnosis:
+    return Diagnosis(
+        _place(connection, "retry_after"),
+        f"connection {connection.name}",
+        f"gives a job to another worker after {after} s, and a worker may take {timeout} s for it ({place})",
+        f"write 'retry_after' => {timeout + 30}",
+    )
+
+
+@setup_rule(
+    "D-85",
+    Harm.DELAYS,
+    remedy="Write block_for of a few seconds.",
+    source="Laravel's documentation: with 0 no signal is handled until the next job has come.",
+)
+def check_block_for(setup: SetUp) -> Iterator[Diagnosis]:
+    """An idle worker hears its stop signal. With `block_for` 0 it waits for the next job first, until it is killed."""
+    for connection in setup.connections:
+        if connection.data.get("block_for") == 0 and not isinstance(connection.data.get("block_for"), bool):
+            yield Diagnosis(
+                _place(connection, "block_for"),
+                f"connection {connection.name}",
+                "waits for a job without end, and hears no signal meanwhile: an idle pod stays until it is killed",
+                "write 'block_for' => 5",
+            )

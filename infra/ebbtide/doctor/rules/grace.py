@@ -1,0 +1,235 @@
+"""Rules about time: each step of a shutdown ends before the next one kills."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from ebbtide.doctor.data import UNKNOWN
+from ebbtide.doctor.diagnosis import Diagnosis, Harm
+from ebbtide.doctor.rules.declare import unit_rule
+from ebbtide.doctor.times import SUPERVISOR_SECONDS, hook_sleep, longest_of, needed
+from ebbtide.doctor.unit import Unit
+
+_MARGIN_SECONDS: Final = 2
+_NODE_SCALE_DOWN_SECONDS: Final = 600
+_SPOT_SECONDS: Final = 15
+_S6_MILLISECONDS: Final = 3000
+
+
+@unit_rule(
+    "D-20",
+    Harm.LOSES,
+    remedy="Write stopwaitsecs some seconds below the pod's grace period.",
+    source="supervisor's default is 10; with a grace of 240 s it killed 18 to 31 of 70 messages in flight (measured).",
+)
+def check_stop_wait(unit: Unit) -> Iterator[Diagnosis]:
+    """supervisord waits as long for its workers as the pod does. It kills them after `stopwaitsecs`, 10 where nothing
+    is written, however long the grace period is."""
+    grace = unit.workload.grace_seconds - hook_sleep(unit) if unit.workload else None
+    for worker in unit.workers:
+        if worker.supervised is None:
+            continue
+        wait = worker.supervised.number("stopwaitsecs", SUPERVISOR_SECONDS)
+        if wait is UNKNOWN or not isinstance(wait, int):
+            continue
+        longest = longest_of(unit, worker)
+        is_written = "stopwaitsecs" in worker.supervised.options
+        said = f"{wait} s" if is_written else f"{wait} s, the default,"
+        place = worker.supervised.line_of("stopwaitsecs")
+        subject = f"{unit.title}, {worker.title}"
+        if longest is not None and wait < longest.value:
+            yield Diagnosis(
+                place,
+                subject,
+                f"is killed {said} after it was asked to stop, and a job may take {longest.value} s ({longest.place})",
+                f"write stopwaitsecs={longest.value + 5}",
+            )
+        elif grace is not None and unit.workload and unit.workload.grace and wait < grace * 0.75:
+            yield Diagnosis(
+                place,
+                subject,
+                f"is killed {said} after it was asked to stop, although the pod has {grace} s "
+                f"({unit.workload.grace_place})",
+                f"write stopwaitsecs={max(grace - 10, 1)}",
+            )
+        elif longest is None and not is_written:
+            yield Diagnosis(
+                place,
+                subject,
+                f"is killed {said} after it was asked to stop: every message that takes longer is cut off",
+                "write stopwaitsecs above the longest message, and the grace period above that",
+            )
+
+
+@unit_rule(
+    "D-21",
+    Harm.LOSES,
+    remedy="Raise the grace period above what workers may take, and above the hook.",
+    source="The grace period begins before the hook, and at its end the kubelet kills (Kubernetes, pod lifecycle).",
+)
+def check_grace(unit: Unit) -> Iterator[Diagnosis]:
+    """The grace period holds the hook, and then what the workers are given to finish. Where nothing is written it is
+    30 s, and 10 s in a compose file."""
+    workload = unit.workload
+    if workload is None:
+        return
+    sleep = hook_sleep(unit)
+    for said, why in needed(unit):
+        if sleep + said.value <= workload.grace_seconds:
+            continue
+        hook = f", after a hook of {sleep} s" if sleep else ""
+        written = "" if workload.grace else ", the default"
+        key = "terminationGracePeriodSeconds" if unit.is_kubernetes else "stop_grace_period"
+        unit_word = "" if unit.is_kubernetes else "s"
+        yield Diagnosis(
+            workload.grace_place,
+            unit.title,
+            f"is killed after {workload.grace_seconds} s{written}, and {why} ({said.place}){hook}",
+            f"write {key}: {said.value + sleep + 15}{unit_word}",
+        )
+        return
+
+
+@unit_rule(
+    "D-22",
+    Harm.LOSES,
+    remedy="Give the pod the time of its longest message, and half a minute.",
+    source="Kubernetes API: 0 is an immediate kill.",
+)
+def check_no_grace(unit: Unit) -> Iterator[Diagnosis]:
+    """The pod gets time to finish. With a grace period of 0 it is killed at once."""
+    if unit.workload and unit.workload.grace and unit.workload.grace.value <= 0:
+        yield Diagnosis(
+            unit.workload.grace.place,
+            unit.title,
+            "has a grace period of 0 s: the pod is killed at once, with every message in flight",
+            "write terminationGracePeriodSeconds: the longest message and half a minute",
+        )
+
+
+@unit_rule(
+    "D-23",
+    Harm.LOSES,
+    remedy="Take the sleep out of the hook, or make it much shorter than the grace period.",
+    source="The signal comes after the hook, and the kill at the end of the grace period, whatever the hook does.",
+)
+def check_hook_eats_grace(unit: Unit) -> Iterator[Diagnosis]:
+    """The hook ends before the grace period does. Workers hear nothing while it sleeps, go on taking messages, and are
+    killed right after it."""
+    if unit.workload is None or not unit.is_kubernetes or unit.hook is None:
+        return
+    sleep, grace = hook_sleep(unit), unit.workload.grace_seconds
+    if sleep and sleep >= grace - _MARGIN_SECONDS:
+        yield Diagnosis(
+            unit.hook.place,
+            unit.title,
+            f"sleeps {sleep} s in its hook, and the pod is killed after {grace} s ({unit.workload.grace_place}): the "
+            "stop signal comes too late",
+            "remove the sleep: a worker that finishes on SIGTERM needs none",
+        )
+
+
+@unit_rule(
+    "D-24",
+    Harm.LOSES,
+    remedy="Keep the grace period within 600 s, or say cluster-autoscaler.kubernetes.io/safe-to-evict: 'false'.",
+    source="cluster-autoscaler's --max-graceful-termination-sec is 600, also on GKE (kubernetes#94435: a grace of 3 h "
+    "was killed after 10 min).",
+)
+def check_node_scale_down(unit: Unit) -> Iterator[Diagnosis]:
+    """A node that is scaled down waits for its pods. It waits 10 minutes, however long the grace period is."""
+    workload = unit.workload
+    if workload is None or not unit.is_kubernetes or workload.grace_seconds <= _NODE_SCALE_DOWN_SECONDS:
+        return
+    annotations = workload.data.map("spec", "template", "metadata", "annotations")
+    if str(annotations.get("cluster-autoscaler.kubernetes.io/safe-to-evict")).lower() == "false":
+        return
+    yield Diagnosis(
+        workload.grace_place,
+        unit.title,
+        f"has {workload.grace_seconds} s to finish, and the scale-down of its node kills it after "
+        f"{_NODE_SCALE_DOWN_SECONDS} s",
+        "annotate the pods with cluster-autoscaler.kubernetes.io/safe-to-evict: 'false', or make messages shorter",
+    )
+
+
+@unit_rule(
+    "D-25",
+    Harm.LOSES,
+    remedy="Take the workers off Spot, or keep every message below 15 s.",
+    source="GKE's documentation of Spot: 30 s of notice, 15 s of them for pods, best effort.",
+)
+def check_spot(unit: Unit) -> Iterator[Diagnosis]:
+    """On Spot the machine waits for the pod. It gives 15 s, whatever the grace period says."""
+    workload = unit.workload
+    if workload is None or not unit.is_kubernetes or workload.grace is None or workload.grace.value <= _SPOT_SECONDS:
+        return
+    for key in ("cloud.google.com/gke-spot", "cloud.google.com/gke-preemptible"):
+        selector = workload.pod.map("nodeSelector")
+        if key in selector:
+            yield Diagnosis(
+                workload.at(selector, key),
+                unit.title,
+                f"runs on Spot machines, which leave a pod {_SPOT_SECONDS} s, and asks for {workload.grace.value} s to "
+                "finish",
+                "take the workers off Spot, or make every message shorter than 15 s",
+            )
+
+
+@unit_rule(
+    "D-26",
+    Harm.LOSES,
+    remedy="Set S6_SERVICES_GRACETIME in the image to the milliseconds that workers may take.",
+    source="s6-overlay's README: 3000 where nothing is set, for services of services.d.",
+)
+def check_s6(unit: Unit) -> Iterator[Diagnosis]:
+    """s6-overlay waits for its services. It waits 3 s where S6_SERVICES_GRACETIME says nothing else."""
+    if (
+        unit.image is None
+        or unit.start is None
+        or (unit.start.words[-1:] != ("/init",) and "/init" not in unit.start.words)
+    ):
+        return
+    services = [worker for worker in unit.workers if worker.script and "services.d" in worker.script.file.name]
+    said = unit.variable("S6_SERVICES_GRACETIME")
+    milliseconds = int(said.value) if said and said.value.isdecimal() else None if said else _S6_MILLISECONDS
+    grace = unit.workload.grace_seconds if unit.workload else 30
+    if services and milliseconds is not None and milliseconds / 1000 < grace * 0.5:
+        yield Diagnosis(
+            said.place if said else unit.image.place,
+            unit.title,
+            f"gives its services {milliseconds / 1000:g} s to finish after the stop signal, and kills them then",
+            f"add ENV S6_SERVICES_GRACETIME={max(grace - 5, 1) * 1000}",
+        )
+
+
+@unit_rule(
+    "D-27",
+    Harm.LOSES,
+    remedy="Make it a native sidecar (an init container with restartPolicy: Always), which ends after the workers.",
+    source="Containers of a pod get SIGTERM together; a proxy that ends at once cuts the workers off their broker.",
+)
+def check_proxy(unit: Unit) -> Iterator[Diagnosis]:
+    """What workers reach their broker or database through ends after them. A plain container gets its signal at the
+    same time, and a proxy is gone at once."""
+    if unit.workload is None or not unit.is_kubernetes:
+        return
+    for one in unit.workload.containers:
+        reference = one.image.value if one.image else ""
+        if (
+            one is unit.container
+            or one.is_sidecar
+            or not re.search(r"(?i)(?:cloud[-_]?sql[-_]?proxy|gce-proxy|pgbouncer|twemproxy|envoy)", reference)
+        ):
+            continue
+        words = " ".join([*(one.command.words if one.command else ()), *(one.arguments.words if one.arguments else ())])
+        waits = re.search(r"sigterm-delay|term_timeout|drain-time", words) is not None or one.hook is not None
+        if not waits and not any("SIGTERM_DELAY" in name for name in one.environment):
+            yield Diagnosis(
+                one.place,
+                f"{unit.workload.title}, container {one.name}",
+                "ends at SIGTERM at once, while workers still finish messages through it",
+                "make it an init container with restartPolicy: Always, which Kubernetes ends after the workers",
+            )

@@ -1,0 +1,210 @@
+"""Rules about what runs before the stop signal, and about stop files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from ebbtide.doctor.diagnosis import Diagnosis, Harm
+from ebbtide.doctor.readers.scripts import Call, Loop
+from ebbtide.doctor.rules.declare import unit_rule
+from ebbtide.doctor.unit import ScriptFile, Unit, Worker
+
+_FLEET_WIDE: Final = ("messenger:stop-workers", "queue:restart")
+_FILE_TESTS: Final = frozenset({"-f", "-e", "-a", "-s", "-r"})
+_LONGEST_POLL_SECONDS: Final = 5
+
+
+def _tested_files(calls: tuple[Call, ...]) -> set[str]:
+    """The files that `[ -f X ]`, `[[ -f X ]]` or `test -f X` look for."""
+    found = set[str]()
+    for call in calls:
+        if call.name in ("[", "[[", "test"):
+            words = call.words
+            found |= {
+                str(words[at + 1])
+                for at, word in enumerate(words[:-1])
+                if word in _FILE_TESTS and words[at + 1] not in (None, "]", "]]")
+            }
+    return found
+
+
+def _removed_files(script: ScriptFile) -> dict[str, int]:
+    return {
+        str(word): call.line
+        for call in script.script.calls
+        if call.name in ("rm", "unlink")
+        for word in call.words[1:]
+        if word and not word.startswith("-")
+    }
+
+
+def _shared_stop_files(worker: Worker) -> Iterator[tuple[str, int]]:
+    """Files that each worker looks for, and the first one removes."""
+    if worker.script is not None and worker.is_many:
+        tested = _tested_files(worker.script.script.calls)
+        for file, line in _removed_files(worker.script).items():
+            if file in tested:
+                yield file, line
+
+
+@unit_rule(
+    "D-30",
+    Harm.LOSES,
+    remedy="Leave the stop file where it is until the container is gone, or do without one: SIGTERM alone stops "
+    "workers.",
+    source="69 of 70 workers found no file, consumed on and were killed; 1,051 to 1,111 messages were started after "
+    "the deletion (measured).",
+)
+def check_shared_stop_file(unit: Unit) -> Iterator[Diagnosis]:
+    """A stop file stops every worker. Where the first one that sees it removes it, all the others go on."""
+    for worker in unit.workers:
+        for file, line in _shared_stop_files(worker):
+            if worker.script is not None:
+                yield Diagnosis(
+                    worker.script.at(line),
+                    f"{unit.title}, {worker.title}",
+                    f"the first of {worker.copies} workers that finds {file} removes it; the others find none and take "
+                    "messages again",
+                    "do not remove it: it is gone with the container",
+                )
+
+
+@unit_rule(
+    "D-31",
+    Harm.LOSES,
+    remedy="Wait for the workers themselves, or leave the hook out: PID 1 waits for its workers after SIGTERM.",
+    source="The hook returned after 5 s whatever was in flight (measured; with one worker nothing was lost).",
+)
+def check_hook_waits_for_file(unit: Unit) -> Iterator[Diagnosis]:
+    """The hook waits until workers are done. One that waits for a file to go returns as soon as one worker has removed
+    it, whatever the others hold."""
+    if unit.hook_script is None:
+        return
+    shared = {file for worker in unit.workers for file, _ in _shared_stop_files(worker)}
+    for loop in unit.hook_script.script.loops:
+        for file in sorted(_tested_files(loop.conditions) & shared):
+            yield Diagnosis(
+                unit.hook_script.at(loop.line),
+                unit.title,
+                f"the hook waits until {file} is gone, which says that one worker has stopped, and not all",
+                "wait for the workers' processes, or remove the hook and let SIGTERM stop them",
+            )
+
+
+@unit_rule(
+    "D-32",
+    Harm.DELAYS,
+    remedy="Take it out: a pod stops by its own signal.",
+    source="35 of 35 workers of another pod were stopped too where the cache is shared (measured).",
+)
+def check_fleet_wide_stop(unit: Unit) -> Iterator[Diagnosis]:
+    """A pod that ends stops its own workers. `messenger:stop-workers` and `queue:restart` write to the cache, and every
+    worker that shares it stops, in every other pod."""
+    if unit.hook_script is not None:
+        for call in unit.hook_script.script.calls:
+            yield from _fleet_wide(unit, call.words, unit.hook_script.at(call.line))
+    elif unit.hook is not None and unit.hook.command is not None:
+        yield from _fleet_wide(unit, unit.hook.command.words, unit.hook.command.place)
+
+
+def _fleet_wide(unit: Unit, words: tuple[str | None, ...], place: object) -> Iterator[Diagnosis]:
+    for word in _FLEET_WIDE:
+        if word in words:
+            yield Diagnosis(
+                place,  # type: ignore[arg-type]
+                unit.title,
+                f"{word} stops the workers of every pod that shares the cache, not only of this one",
+                "remove it: SIGTERM stops the workers of this pod",
+            )
+
+
+@unit_rule(
+    "D-33",
+    Harm.DELAYS,
+    remedy="Give the loop a deadline below the grace period.",
+    source="As written, the empty pod hung until 240.1 s and SIGKILL (measured with one worker).",
+)
+def check_endless_wait(unit: Unit) -> Iterator[Diagnosis]:
+    """A hook that waits has a deadline. Otherwise it takes the whole grace period where what it waits for never comes,
+    and the stop signal is sent when it is too late."""
+    if unit.hook_script is None:
+        return
+    for loop in unit.hook_script.script.loops:
+        if not loop.has_counter and _waits(loop):
+            yield Diagnosis(
+                unit.hook_script.at(loop.line),
+                unit.title,
+                "the hook waits without a deadline; if what it waits for never comes, it takes the whole grace period",
+                "count the seconds, and end below the grace period",
+            )
+
+
+def _waits(loop: Loop) -> bool:
+    return any(call.name == "sleep" for call in loop.body)
+
+
+@unit_rule(
+    "D-34",
+    Harm.COSTS,
+    remedy="Look every second or faster.",
+    source="A poll of 5 s added 3.6 to 5.0 s to each deletion (measured).",
+)
+def check_slow_poll(unit: Unit) -> Iterator[Diagnosis]:
+    """A hook notices soon that the pod is drained. Each deletion takes up to one more poll."""
+    if unit.hook_script is None:
+        return
+    for loop in unit.hook_script.script.loops:
+        for call in loop.body:
+            seconds = str(call.words[1]) if call.name == "sleep" and len(call.words) > 1 else ""
+            if seconds.isdecimal() and int(seconds) >= _LONGEST_POLL_SECONDS:
+                yield Diagnosis(
+                    unit.hook_script.at(call.line),
+                    unit.title,
+                    f"the hook looks every {seconds} s, so each pod stays up to {seconds} s longer than it needs",
+                    "sleep 1",
+                )
+
+
+@unit_rule(
+    "D-35",
+    Harm.LOSES,
+    remedy="Copy the script into the image, and build the image before the manifest is applied.",
+    source="dograh PR 577: the hook's script was not in the image, so no drain ever ran; a hook that fails is only an "
+    "event.",
+)
+def check_hook_is_there(unit: Unit) -> Iterator[Diagnosis]:
+    """The script that the hook runs is in the image. Kubernetes goes on without it, and says so in an event that
+    nobody reads."""
+    if unit.missing_hook and unit.hook is not None and unit.image is not None:
+        place = unit.hook.command.place if unit.hook.command else unit.hook.place
+        yield Diagnosis(
+            place,
+            unit.title,
+            f"the hook runs {unit.missing_hook}, which nothing in {unit.image.place.file} puts into the image",
+            f"COPY it to {unit.missing_hook}",
+        )
+
+
+@unit_rule(
+    "D-36",
+    Harm.LOSES,
+    remedy="Send SIGTERM, and wait.",
+    source="SIGKILL ends a process inside its message; no program can handle it.",
+)
+def check_hook_kills(unit: Unit) -> Iterator[Diagnosis]:
+    """No hook kills what it should stop."""
+    if unit.hook_script is None:
+        return
+    for call in unit.hook_script.script.calls:
+        line = " ".join(str(word) for word in call.words)
+        if call.name in ("kill", "pkill", "killall") and re.search(
+            r"(?:^|\s)-(?:s\s*)?(?:9|KILL|SIGKILL)(?:\s|$)", line
+        ):
+            yield Diagnosis(
+                unit.hook_script.at(call.line),
+                unit.title,
+                "the hook kills workers with the message that each has in flight",
+                "send TERM, and wait until they have ended",
+            )

@@ -1,0 +1,151 @@
+"""Rules about KEDA: what its triggers count, and when it goes to zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ebbtide.doctor.data import Map
+from ebbtide.doctor.diagnosis import Diagnosis, Harm
+from ebbtide.doctor.rules.declare import object_rule, unit_rule
+from ebbtide.doctor.unit import Unit
+from ebbtide.doctor.workload import ManifestObject
+
+_LIST_WORKERS: Final = frozenset({"celery worker", "rq worker", "artisan queue:work", "artisan horizon"})
+
+
+@object_rule(
+    "D-56",
+    Harm.DELAYS,
+    remedy="Count what is in flight too: RabbitMQ over http, Redis by stream length without a group.",
+    source="KEDA's scalers read at 2.21.0: protocol amqp counts ready messages only; lagCount is without value when "
+    "the newest entry was acknowledged first (measured).",
+)
+def check_in_flight(one: ManifestObject) -> Iterator[Diagnosis]:
+    """The trigger counts what is in flight. One that counts only what waits sees an empty queue while every worker is
+    busy, and takes those pods away."""
+    if one.kind != "ScaledObject":
+        return
+    for trigger in one.data.items_of("spec", "triggers"):
+        metadata = trigger.map("metadata")
+        text = _counts_only_waiting(trigger.text("type"), metadata)
+        if text:
+            yield Diagnosis(one.at(trigger), one.title, text[0], text[1])
+
+
+def _counts_only_waiting(kind: str, metadata: Map) -> tuple[str, str] | None:
+    if kind == "rabbitmq" and metadata.text("mode") in ("QueueLength", ""):
+        protocol = metadata.text("protocol") or "auto"
+        if protocol == "amqp" or (protocol == "auto" and metadata.text("host").startswith("amqp")):
+            return (
+                "counts ready messages only (protocol amqp): with every message in flight the queue looks empty",
+                "write protocol: http, which counts the unacknowledged too",
+            )
+        if metadata.text("excludeUnacknowledged") == "true":
+            return ("leaves out what is in flight (excludeUnacknowledged)", "remove excludeUnacknowledged")
+    if kind.startswith("redis-streams") and "lagCount" in metadata:
+        return (
+            "counts the lag of the group, which has no value while an older entry is in flight and then reads as 0",
+            "write streamLength without consumerGroup, where messages are deleted when they are acknowledged",
+        )
+    if kind.startswith("redis-streams") and "pendingEntriesCount" in metadata:
+        return (
+            "counts what is in flight only: a backlog that nobody has read is 0",
+            "write streamLength without consumerGroup, where messages are deleted when they are acknowledged",
+        )
+    if kind == "aws-sqs-queue" and metadata.text("scaleOnInFlight") == "false":
+        return ("leaves out what is in flight (scaleOnInFlight: false)", "remove scaleOnInFlight")
+    return None
+
+
+@object_rule(
+    "D-57",
+    Harm.DELAYS,
+    remedy="Write fallback.replicas of at least 1.",
+    source="KEDA 2.21.0: a trigger's error with fallback.replicas 0 falls through to zero.",
+)
+def check_fallback(one: ManifestObject) -> Iterator[Diagnosis]:
+    """Workers stay while the broker cannot be asked."""
+    fallback = one.data.map("spec", "fallback")
+    if one.kind == "ScaledObject" and fallback.get("replicas") == 0:
+        yield Diagnosis(
+            one.at(fallback, "replicas"),
+            one.title,
+            "goes to zero pods when the broker cannot be asked",
+            "write replicas: 1 or more",
+        )
+
+
+@object_rule(
+    "D-58",
+    Harm.DELAYS,
+    remedy='Write ignoreNullValues: "false" in the trigger\'s metadata.',
+    source="KEDA 2.21.0: a series that is not there reads as 0 by default.",
+)
+def check_absent_series(one: ManifestObject) -> Iterator[Diagnosis]:
+    """A metric that is missing is no empty queue. To KEDA it is, and the workers go when the exporter does."""
+    if one.kind != "ScaledObject":
+        return
+    for trigger in one.data.items_of("spec", "triggers"):
+        metadata = trigger.map("metadata")
+        if trigger.text("type") == "prometheus" and str(metadata.get("ignoreNullValues", "true")).lower() != "false":
+            yield Diagnosis(
+                one.at(trigger),
+                one.title,
+                "takes a series that is not there for 0: if the exporter dies, so do the workers",
+                'write ignoreNullValues: "false"',
+            )
+
+
+@unit_rule(
+    "D-5c",
+    Harm.DELAYS,
+    remedy="Write minReplicaCount: 1, or add a trigger on the sorted set of delayed messages.",
+    source="Symfony keeps delayed messages and retries on Redis in a sorted set that only a running consumer moves; "
+    "one due retry: stream length 0 (measured).",
+)
+def check_stranded(unit: Unit) -> Iterator[Diagnosis]:
+    """Delayed messages wake the workers. On Redis they are in no stream until a consumer moves them, and at zero pods
+    there is none."""
+    if not any(unit.named("messenger:consume")):
+        return
+    for one in unit.autoscalers:
+        spec = one.data.map("spec")
+        triggers = spec.items_of("triggers")
+        streams = [trigger for trigger in triggers if trigger.text("type").startswith("redis-streams")]
+        if streams and spec.get("minReplicaCount", 0) == 0 and all(trigger in streams for trigger in triggers):
+            yield Diagnosis(
+                one.at(spec, "minReplicaCount") if "minReplicaCount" in spec else one.at(spec),
+                one.title,
+                "may go to zero pods; delayed messages and retries are in no stream, and wait until another message "
+                "comes",
+                "write minReplicaCount: 1, or add a redis trigger on <stream>__queue",
+            )
+
+
+@unit_rule(
+    "D-5d",
+    Harm.DELAYS,
+    remedy="Write minReplicaCount: 1, or a trigger that counts unacknowledged tasks too.",
+    source="Celery moves a task out of the list when it takes it (kombu's `unacked` hash); kedacore/keda#7368: zero "
+    "pods while tasks are in flight.",
+)
+def check_list_length(unit: Unit) -> Iterator[Diagnosis]:
+    """A list on Redis counts all that is not done. Celery, RQ and Laravel take a message out of it when it is begun: an
+    empty list is no idle worker, and its pod goes."""
+    if not any(worker.program and worker.program.name in _LIST_WORKERS for worker in unit.workers):
+        return
+    for one in unit.autoscalers:
+        spec = one.data.map("spec")
+        triggers = spec.items_of("triggers")
+        is_list = [
+            trigger.text("type").startswith("redis") and "listName" in trigger.map("metadata") for trigger in triggers
+        ]
+        if triggers and all(is_list) and spec.get("minReplicaCount", 0) == 0:
+            yield Diagnosis(
+                one.at(triggers[0]),
+                one.title,
+                "counts the list, which a message has left when it is begun: at an empty list every pod goes, "
+                "the busy ones too",
+                "write minReplicaCount: 1, or count the tasks that are not acknowledged as well",
+            )

@@ -1,0 +1,177 @@
+"""Rules about the way of the stop signal: from the kubelet to PID 1, from there to the worker."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from ebbtide.doctor.data import Said
+from ebbtide.doctor.diagnosis import Diagnosis, Harm
+from ebbtide.doctor.of_image import signal_problem
+from ebbtide.doctor.rules.declare import unit_rule
+from ebbtide.doctor.unit import Unit, Worker
+
+# `php:8.3-fpm`, `php:fpm-alpine`: their Dockerfiles say STOPSIGNAL SIGQUIT.
+_FPM: Final = re.compile(r"(?:^|/)php:(?:[\w.]+-)?fpm(?:-|$)")
+_OFFICIAL_PHP: Final = re.compile(r"^(?:docker\.io/)?(?:library/)?php:(?!.*pcntl)")
+_PHP_PROGRAMS: Final = frozenset({"messenger:consume", "artisan queue:work", "artisan horizon"})
+
+
+@unit_rule(
+    "D-10",
+    Harm.LOSES,
+    remedy='Write the exec form: CMD ["supervisord", "-c", "/etc/supervisord.conf"].',
+    source="Shell-form CMD under a kubelet: 240 s per deletion, consuming all the while, then SIGKILL with 69 of 70 "
+    "messages in flight (measured; Debian 12's dash does not become the command).",
+)
+def check_shell_form(unit: Unit) -> Iterator[Diagnosis]:
+    """PID 1 is the program and not a shell. A shell as PID 1 has no handler for SIGTERM, so the kernel drops it: the
+    pod goes on as if nothing had happened, until it is killed."""
+    start = unit.start
+    if start is not None and start.is_shell and unit.start_verdict.refused:
+        text = start.words[-1]
+        yield Diagnosis(
+            start.place,
+            unit.title,
+            f"starts {_shown(text)!r} through a shell, which is PID 1 then and drops SIGTERM; the pod is killed when "
+            "its grace period is over",
+            _exec_form(unit, text),
+        )
+
+
+def _exec_form(unit: Unit, text: str) -> str:
+    name = "ENTRYPOINT" if unit.image and unit.image.entrypoint is unit.start else "CMD"
+    is_plain = not re.search(r"[;&|<>$`\"'\\*]", text)
+    words = ", ".join(f'"{word}"' for word in text.split())
+    return f"write {name} [{words}]" if is_plain else f"write {name} in exec form, or `exec` before its last program"
+
+
+def _shown(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else f"{line[:57]}..."
+
+
+@unit_rule(
+    "D-11",
+    Harm.LOSES,
+    remedy="Write `exec` before the worker, on every path of the script.",
+    source="65 to 68 of 70 messages in flight were killed within 1.2 s of SIGTERM behind such a script (measured).",
+)
+def check_handover(unit: Unit) -> Iterator[Diagnosis]:
+    """Between what is stopped and the worker stands no shell, and no program that keeps the signal to itself. A shell
+    dies of SIGTERM at once; what started it takes that for the end, and the container is gone while the worker still
+    handles its message."""
+    if unit.start is not None and not unit.start.is_shell and unit.start_verdict.refused and not _is_own(unit):
+        yield Diagnosis(unit.start.place, unit.title, unit.start_verdict.refused, unit.start_verdict.remedy)
+    for worker in unit.workers:
+        if not worker.verdict.refused or (worker.command is unit.start and worker.command.is_shell):
+            continue
+        below = f" (started by {worker.command.place})" if worker.script else ""
+        place = worker.words_place if worker.script else worker.command.place
+        yield Diagnosis(
+            place,
+            f"{unit.title}, {worker.title}" if worker.supervised else unit.title,
+            f"{worker.verdict.refused}{below}: the shell dies of SIGTERM, and the worker is killed with its message",
+            worker.verdict.remedy,
+        )
+
+
+def _is_own(unit: Unit) -> bool:
+    """The start is a worker's command itself, which is judged as such."""
+    return any(worker.command is unit.start for worker in unit.workers)
+
+
+@unit_rule(
+    "D-12",
+    Harm.LOSES,
+    remedy="Stop the program by a signal after which it finishes its message.",
+    source="The source of each program, named in consumer/ebbtide_supervisor/programs.py; STOPSIGNAL SIGQUIT of "
+    "docker-library/php's fpm images.",
+)
+def check_signal(unit: Unit) -> Iterator[Diagnosis]:
+    """Each worker is stopped by a signal after which it finishes what it has. Another one kills it in the middle, or is
+    not heard at all. The signal of an image is inherited: `php:fpm` stops by SIGQUIT."""
+    for worker in unit.workers:
+        if worker.program is None:
+            continue
+        signal = _signal_of(unit, worker)
+        text, remedy = signal_problem(worker.program, signal.value)
+        if text:
+            yield Diagnosis(signal.place, unit.title, text, remedy)
+    remapped = unit.variable("REMAP_SIGTERM")
+    settings = unit.setup.celery
+    is_soft = any("worker_soft_shutdown_timeout" in one.options for one in settings)
+    if (
+        remapped is not None
+        and remapped.value == "SIGQUIT"
+        and any(unit.named("celery worker"))
+        and settings
+        and not is_soft
+    ):
+        text = "REMAP_SIGTERM makes SIGTERM Celery's cold shutdown, which cancels the tasks in flight"
+        yield Diagnosis(remapped.place, unit.title, text, "remove it, or set worker_soft_shutdown_timeout")
+
+
+def _signal_of(unit: Unit, worker: Worker) -> Said[str]:
+    place = worker.command.place
+    if worker.supervised is not None:
+        signal = worker.supervised.text("stopsignal", "TERM").upper().removeprefix("SIG")
+        return Said(signal, worker.supervised.line_of("stopsignal"))
+    if unit.container is not None and unit.container.stop_signal is not None:
+        return unit.container.stop_signal
+    if unit.image is not None and worker.command is unit.start:
+        if unit.image.stop_signal is not None:
+            return unit.image.stop_signal
+        if unit.image.base is not None and _FPM.search(unit.image.base.value):
+            return Said("QUIT", unit.image.base.place)
+    return Said("TERM", place)
+
+
+@unit_rule(
+    "D-13",
+    Harm.LOSES,
+    remedy="Build pcntl into the image: RUN docker-php-ext-install pcntl.",
+    source="docker-library/php builds none; symfony/messenger and laravel/framework add signal handlers only where "
+    "pcntl is loaded.",
+)
+def check_pcntl(unit: Unit) -> Iterator[Diagnosis]:
+    """PHP can handle signals. Docker's own PHP images have no pcntl: SIGTERM ends the worker inside its message."""
+    image = unit.image
+    if image is None or image.base is None or not _OFFICIAL_PHP.match(image.base.value):
+        return
+    is_built = any("pcntl" in run.value for run in image.runs) or any(copy.from_elsewhere for copy in image.copies)
+    workers = [worker for worker in unit.workers if worker.program and worker.program.name in _PHP_PROGRAMS]
+    if workers and not is_built:
+        yield Diagnosis(
+            image.base.place,
+            unit.title,
+            f"{image.base.value} has no pcntl, and nothing here builds it: SIGTERM kills {workers[0].title} inside its "
+            "message",
+            "add RUN docker-php-ext-install pcntl",
+        )
+
+
+@unit_rule(
+    "D-14",
+    Harm.BREAKS,
+    remedy="Start supervisord with -n, or write nodaemon=true.",
+    source="supervisor/options.py: without nodaemon it forks, and the first process ends.",
+)
+def check_foreground(unit: Unit) -> Iterator[Diagnosis]:
+    """supervisord stays in the foreground. Otherwise PID 1 ends at once, and the container with it."""
+    one = unit.supervisor
+    if one is None or unit.start is None or not one.has_supervisord:
+        return
+    words = " ".join(unit.start.words)
+    script = " ".join(str(word) for words_ in unit.start_verdict.programs for word in words_)
+    said = one.supervisord.get("nodaemon")
+    is_foreground = said is not None and said.value.strip().lower() in ("true", "1", "yes", "on")
+    if not is_foreground and not re.search(r"(?:^|\s)(?:-n|--nodaemon)(?:\s|$)", f"{words} {script}"):
+        place = said.place if said else one.file.at()
+        yield Diagnosis(
+            place,
+            unit.title,
+            "supervisord goes to the background, where PID 1 ends and the container with it",
+            "write nodaemon=true in [supervisord]",
+        )

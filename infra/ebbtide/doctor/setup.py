@@ -1,0 +1,32 @@
+"""Everything that the files say, side by side. What belongs together is found in `connect`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ebbtide.doctor.data import Place
+from ebbtide.doctor.diagnosis import Note
+from ebbtide.doctor.files import File
+from ebbtide.doctor.image import Image
+from ebbtide.doctor.readers.queues import CelerySettings, HorizonSupervisor, QueueConnection, Transport
+from ebbtide.doctor.readers.supervisor import SupervisorFile
+from ebbtide.doctor.workload import ManifestObject, Workload
+
+
+@dataclass
+class SetUp:
+    """What was read."""
+
+    objects: list[ManifestObject] = field(default_factory=list)
+    workloads: list[Workload] = field(default_factory=list)
+    images: list[Image] = field(default_factory=list)
+    supervisors: list[SupervisorFile] = field(default_factory=list)
+    scripts: list[File] = field(default_factory=list)
+    transports: list[Transport] = field(default_factory=list)
+    connections: list[QueueConnection] = field(default_factory=list)
+    horizon: list[HorizonSupervisor] = field(default_factory=list)
+    celery: list[CelerySettings] = field(default_factory=list)
+    indented_by_tabs: list[Place] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
+    """The files that something was found in."""

@@ -1,0 +1,107 @@
+"""How long stopping may take, as far as the files say so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from ebbtide.doctor.data import Place, Said
+from ebbtide.doctor.readers.queues import number_of
+from ebbtide.doctor.unit import Unit, Worker
+
+Limit = Callable[[Unit, Worker], "Said[int] | None"]
+
+SUPERVISOR_SECONDS: Final = 10
+"""supervisor's default of stopwaitsecs."""
+_SIDEKIQ_SECONDS: Final = 25
+_LARAVEL_SECONDS: Final = 60
+_SHUTDOWN_VARIABLE: Final = re.compile(
+    r"(?:SHUTDOWN|DRAIN|GRACE)\w*(?:TIMEOUT|SECONDS|PERIOD)(?!_M(?:S|ILLI))\w*$|^EBBTIDE_LONGEST_MESSAGE_SECONDS$"
+)
+_LONGEST_SLEEP: Final = 86_400
+
+
+def needed(unit: Unit) -> Iterator[tuple[Said[int], str]]:
+    """What the files say that stopping may take, longest first."""
+    found: list[tuple[Said[int], str]] = []
+    for worker in unit.workers:
+        if worker.supervised is not None and "stopwaitsecs" in worker.supervised.options:
+            wait = worker.supervised.number("stopwaitsecs", SUPERVISOR_SECONDS)
+            if isinstance(wait, int):
+                place = worker.supervised.line_of("stopwaitsecs")
+                found.append((Said(wait, place), f"supervisord waits {wait} s for {worker.title}"))
+        longest = longest_of(unit, worker)
+        if longest is not None:
+            found.append((longest, f"{worker.title} may take {longest.value} s to finish"))
+    yield from sorted(found, key=lambda entry: -entry[0].value)
+
+
+def longest_of(unit: Unit, worker: Worker) -> Said[int] | None:
+    """How long one message, or the program's own shutdown, may take, where a limit says so."""
+    limit = _LIMITS.get(worker.program.name if worker.program else "")
+    return _stated(unit) or (limit(unit, worker) if limit else None)
+
+
+def _option(*options: str, default: int) -> Limit:
+    """The value of an option, or what the program takes where it is not given."""
+
+    def limit(_unit: Unit, worker: Worker) -> Said[int]:
+        seconds = worker.seconds(*options)
+        return Said(default if seconds is None else seconds, worker.words_place)
+
+    return limit
+
+
+def _of_celery(unit: Unit, worker: Worker) -> Said[int] | None:
+    seconds = worker.seconds("--time-limit", "--soft-time-limit")
+    if seconds is not None:
+        return Said(seconds, worker.words_place)
+    keys = ("task_time_limit", "task_soft_time_limit", "worker_soft_shutdown_timeout")
+    said = (settings.options[key] for settings in unit.setup.celery for key in keys if key in settings.options)
+    return next((Said(seconds, one.place) for one in said if (seconds := number_of(one.value)) is not None), None)
+
+
+def _of_horizon(unit: Unit, _worker: Worker) -> Said[int] | None:
+    timeouts = [
+        Said(seconds, Place(one.file, one.data.line_of("timeout")))
+        for one in unit.setup.horizon
+        if (seconds := number_of(one.data.get("timeout"))) is not None
+    ]
+    return max(timeouts, key=lambda said: said.value, default=None)
+
+
+_LIMITS: Final[dict[str, Limit]] = {
+    "artisan queue:work": _option("--timeout", default=_LARAVEL_SECONDS),
+    "sidekiq": _option("-t", "--timeout", default=_SIDEKIQ_SECONDS),
+    "celery worker": _of_celery,
+    "artisan horizon": _of_horizon,
+}
+
+
+def _stated(unit: Unit) -> Said[int] | None:
+    """What a variable of the container says: `SHUTDOWN_TIMEOUT_SECONDS`, and the image's own contract."""
+    for source in (unit.container.environment if unit.container else {}, unit.image.environment if unit.image else {}):
+        for name, said in source.items():
+            if _SHUTDOWN_VARIABLE.search(name) and re.fullmatch(r"[0-9]{1,5}s?", said.value):
+                return Said(int(said.value.rstrip("s")), said.place)
+    return None
+
+
+def hook_sleep(unit: Unit) -> int:
+    """The seconds that a hook is known to take: `sleep 20`, alone or among other commands."""
+    if unit.hook is None:
+        return 0
+    if unit.hook.sleep_seconds is not None:
+        return unit.hook.sleep_seconds
+    if unit.hook_script is None:
+        words = unit.hook.command.words if unit.hook.command else ()
+        return _seconds(words[1]) if len(words) == 2 and words[0].endswith("sleep") else 0
+    inside = [call for loop in unit.hook_script.script.loops for call in loop.body]
+    calls = [call for call in unit.hook_script.script.calls if call not in inside]
+    return sum(_seconds(str(call.words[1])) for call in calls if call.name == "sleep" and len(call.words) > 1)
+
+
+def _seconds(word: str) -> int:
+    found = re.fullmatch(r"([0-9]{1,6})([smh]?)", word)
+    return min(int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]], _LONGEST_SLEEP) if found else 0

@@ -1,0 +1,141 @@
+"""A unit: one container that runs workers, as far as the files tell. What rules look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ebbtide.doctor.data import UNKNOWN, Place, Said, Unknown
+from ebbtide.doctor.files import File
+from ebbtide.doctor.image import Command, Image
+from ebbtide.doctor.of_image import Program, Verdict
+from ebbtide.doctor.readers.scripts import Script
+from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
+from ebbtide.doctor.readers.supervisor import SupervisorFile
+from ebbtide.doctor.setup import SetUp
+from ebbtide.doctor.workload import Container, Hook, ManifestObject, Workload
+
+Words = tuple["str | None", ...]
+
+
+@dataclass
+class ScriptFile:
+    """A script that was found for a command."""
+
+    file: File
+    script: Script
+    first_line: int = 0
+    """Lines before it, where it stands inside of another file."""
+
+    def at(self, line: int) -> Place:
+        """A line of it."""
+        return Place(self.file.name, self.first_line + line)
+
+
+@dataclass
+class Worker:
+    """A command that runs workers, and how it is stopped."""
+
+    command: Command
+    verdict: Verdict
+    program: Program | None
+    """Which known worker it is."""
+    words: Words
+    """The worker's own command, also where a script or a shell stands before it."""
+    words_place: Place
+    script: ScriptFile | None = None
+    supervised: SupervisedProgram | None = None
+    copies: int | Unknown = 1
+    """How many of it run in the container."""
+
+    @property
+    def title(self) -> str:
+        """What to call it."""
+        known = self.program.name if self.program else ""
+        if self.supervised:
+            return f"program {self.supervised.name}"
+        return known or (str(self.command.words[0]) if self.command.words else "the worker")
+
+    @property
+    def is_many(self) -> bool:
+        """Whether a container runs several of it, as far as that is known."""
+        return isinstance(self.copies, int) and self.copies > 1
+
+    def values(self, *options: str) -> list[str]:
+        """The values that an option was given, in all its spellings."""
+        found: list[str] = []
+        words = [word or "" for word in self.words]
+        for at, word in enumerate(words):
+            for option in options:
+                if word == option and at + 1 < len(words):
+                    found.append(words[at + 1])
+                elif word.startswith(f"{option}="):
+                    found.append(word.partition("=")[2])
+                elif len(option) == 2 and word.startswith(option) and len(word) > 2 and not word.startswith("--"):
+                    found.append(word[2:].removeprefix("="))
+        return found
+
+    def seconds(self, *options: str) -> int | None:
+        """The last value of an option, where it is a number."""
+        values = self.values(*options)
+        return int(values[-1]) if values and values[-1].isdecimal() else None
+
+
+@dataclass
+class Unit:
+    """Where workers run. What is None is not known, and no rule may take it for a default."""
+
+    title: str
+    place: Place
+    setup: SetUp
+    workload: Workload | None = None
+    container: Container | None = None
+    image: Image | None = None
+    start: Command | None = None
+    start_verdict: Verdict = field(default_factory=Verdict)
+    supervisor: SupervisorFile | None = None
+    workers: list[Worker] = field(default_factory=list)
+    hook: Hook | None = None
+    hook_script: ScriptFile | None = None
+    missing_hook: str = ""
+    """The hook's script, where the image is known not to hold it."""
+    autoscalers: list[ManifestObject] = field(default_factory=list)
+
+    @property
+    def is_kubernetes(self) -> bool:
+        """Whether it is a pod's."""
+        return self.workload is not None and self.workload.kind != "service"
+
+    def variable(self, name: str) -> Said[str] | None:
+        """A variable of the container, of its image, or of its supervisor's programs."""
+        for source in (
+            self.container.environment if self.container else {},
+            self.image.environment if self.image else {},
+        ):
+            if name in source:
+                return source[name]
+        return None
+
+    @property
+    def processes(self) -> int | Unknown:
+        """How many workers a pod runs."""
+        counts = [worker.copies for worker in self.workers]
+        if any(isinstance(count, Unknown) for count in counts):
+            return UNKNOWN
+        return sum(count for count in counts if isinstance(count, int))
+
+    @property
+    def most_replicas(self) -> int:
+        """The most pods that are known to run at once; 1 where nothing says more."""
+        found = [self.workload.replicas.value if self.workload and self.workload.replicas else 1]
+        for one in self.autoscalers:
+            spec = one.data.map("spec")
+            most = spec.get("maxReplicas", spec.get("maxReplicaCount"))
+            found.append(most if isinstance(most, int) else 1)
+        return max(found)
+
+    def named(self, program: str) -> Iterator[Worker]:
+        """The workers that are a known program."""
+        for worker in self.workers:
+            if worker.program is not None and worker.program.name == program:
+                yield worker

@@ -1,0 +1,84 @@
+"""What the files do not tell, by unit: nobody says that it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ebbtide.doctor.diagnosis import Note
+from ebbtide.doctor.times import longest_of
+from ebbtide.doctor.unit import Unit, Worker
+
+_ASK_FOR: Final = {
+    "messenger:consume": ("transports", "config/packages/messenger.yaml"),
+    "artisan queue:work": ("connections", "config/queue.php"),
+    "artisan horizon": ("horizon", "config/horizon.php and config/queue.php"),
+    "celery worker": ("celery", "the module with Celery's settings"),
+}
+
+
+def unjudged(unit: Unit) -> Iterator[Note]:
+    """One note for each question that stays open."""
+    if unit.start is None and unit.container is not None:
+        yield Note(
+            unit.place,
+            f"{unit.title}: what runs as PID 1 is not known; hand over its Dockerfile, or the output of `docker "
+            "inspect`",
+        )
+    for worker in unit.workers:
+        for doubt in worker.verdict.doubts:
+            yield Note(
+                worker.command.place, f"{unit.title}: {doubt}; whether the worker gets the stop signal is not judged"
+            )
+        if worker.verdict.not_read:
+            yield Note(worker.command.place, f"{unit.title}: {worker.verdict.not_read}")
+        if worker.program is None:
+            words = " ".join(str(word or "?") for word in worker.words[:3])
+            yield Note(
+                worker.command.place,
+                f"{unit.title}: whether {words!r} finishes its message on a signal is not known, and was not judged",
+            )
+    remapped = unit.variable("REMAP_SIGTERM")
+    if remapped is not None and remapped.value == "SIGQUIT" and not unit.setup.celery:
+        text = (
+            "REMAP_SIGTERM is a cold shutdown unless worker_soft_shutdown_timeout is set; hand over Celery's settings"
+        )
+        yield Note(remapped.place, f"{unit.title}: {text}")
+    yield from _about_brokers(unit)
+    yield from _about_time(unit)
+
+
+def _about_brokers(unit: Unit) -> Iterator[Note]:
+    for name, (attribute, file) in _ASK_FOR.items():
+        workers = list(unit.named(name))
+        if workers and not getattr(unit.setup, attribute):
+            yield Note(
+                workers[0].words_place,
+                f"{unit.title}: when the broker gives back a killed worker's message, and to whom, is not judged; "
+                f"hand over {file}",
+            )
+
+
+def _about_time(unit: Unit) -> Iterator[Note]:
+    if unit.workload is None or not unit.workers or any(longest_of(unit, worker) for worker in unit.workers):
+        return
+    seconds = unit.workload.grace_seconds
+    enough = f"{seconds} s are enough" if unit.workload.grace else f"the default of {seconds} s is enough"
+    text = f"{unit.title}: no limit says how long a message may take, so whether {enough} is not judged"
+    yield Note(unit.workload.grace_place, text)
+
+
+def describe(unit: Unit) -> str:
+    """What was seen of a unit, in one line."""
+    if not unit.workers:
+        return unit.title
+    parts = [_count(worker) for worker in unit.workers]
+    under = f" under supervisord ({unit.supervisor.file.base})" if unit.supervisor else ""
+    return f"{unit.title}: {', '.join(parts)}{under}"
+
+
+def _count(worker: Worker) -> str:
+    name = worker.program.name if worker.program else worker.title
+    if isinstance(worker.copies, int):
+        return name if worker.copies == 1 else f"{worker.copies} x {name}"
+    return f"an unknown number of {name}"

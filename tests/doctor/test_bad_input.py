@@ -1,0 +1,131 @@
+"""What cannot be read is said in one line, and everything else is still judged. Nothing that is read is run."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from tests.doctor.bundles import article, bundles
+
+from ebbtide.doctor.diagnose import diagnose, diagnose_files
+from ebbtide.doctor.files import MOST_BYTES, File
+from ebbtide.judgement.findings import SettingsError
+
+GOOD = "[supervisord]\nnodaemon=true\n[program:a]\ncommand=php artisan queue:work --timeout=60\nstopwaitsecs=5\n"
+WEB = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec: {template: {spec: {containers: [{name: web, image: nginx}]}}}
+"""
+BAD = {
+    "a Helm template": ("deploy.yaml", "kind: {{ .Values.kind }}\n", "helm template"),
+    "a Helm template with a function": ("deploy.yaml", 'a:\n  {{- include "x" . | nindent 4 }}\n', "helm template"),
+    "an overlay": ("kustomization.yaml", "resources: [a.yaml]\n", "kubectl kustomize"),
+    "YAML that is none": ("deploy.yaml", "apiVersion: [\n", "is no YAML"),
+    "YAML with a NUL inside": ("deploy.yaml", f"{'a: 1' + chr(10):>9000}\0", "is no YAML"),
+    "a binary file": ("image.json", "\x7fELF\0\0", "is no text"),
+    "a Dockerfile without FROM": ("Dockerfile", 'CMD ["x"]\n', "has no FROM"),
+    "an empty Dockerfile": ("Dockerfile", "", "has no FROM"),
+    "a supervisord.conf that is none": ("s.conf", "[supervisord]\nthis is nothing\n", "supervisor can read"),
+    "a program without a command": ("s.conf", "[program:x]\nuser=a\n", "no command"),
+    "a number that only the container knows": (
+        "s.conf", "[program:worker]\ncommand=php artisan queue:work\nnumprocs=%(ENV_N)s\n", "numprocs"
+    ),
+    "something else": ("notes.md", "# Notes: of a meeting\n", "nothing that doctor reads"),
+    "no worker": ("web.yaml", WEB, "no worker is seen"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_one_bad_file_is_named_and_the_rest_is_judged(name, tmp_path):
+    base, text, said = BAD[name]
+    (tmp_path / base).write_bytes(text.encode())
+    (tmp_path / "good.conf").write_text(GOOD)
+    report = diagnose([str(tmp_path / base), str(tmp_path / "good.conf")])
+    assert [note.text for note in report.notes if said in note.text and note.place.file.endswith(base)], report.notes
+    assert [one.rule for one in report.diagnoses if one.place.file.endswith("good.conf")] == ["D-20"]
+
+
+def test_a_large_file_is_not_read(tmp_path):
+    with (tmp_path / "big.yaml").open("wb") as file:
+        file.truncate(100 * 2**20)
+    assert [note.text for note in diagnose([str(tmp_path)]).notes if "big" in note.place.file] == [
+        f"is larger than {MOST_BYTES // 2**20} MiB, and was not read"
+    ]
+
+
+def test_two_hundred_documents_are_all_read():
+    text = "---\n".join(
+        f"apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {{name: w{n}}}\n" for n in range(200)
+    )
+    assert len(diagnose_files([File("all.yaml", text)]).diagnoses) == 200
+
+
+def test_a_link_out_of_the_directory_is_not_followed(tmp_path):
+    outside, inside = tmp_path / "secret.conf", tmp_path / "in"
+    outside.write_text(GOOD)
+    inside.mkdir()
+    (inside / "link.conf").symlink_to(outside)
+    (inside / "near.conf").write_text(GOOD)
+    (inside / "loop.conf").symlink_to(inside / "loop.conf")
+    report = diagnose([str(inside)])
+    assert ["out of the directory" in note.text for note in report.notes if note.place.file.endswith("link.conf")] == [
+        True
+    ]
+    assert {one.place.file for one in report.diagnoses} == {str(inside / "near.conf")}
+
+
+def test_a_pipe_is_no_file_to_wait_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.conf")
+    (tmp_path / "good.conf").write_text(GOOD)
+    assert diagnose([str(tmp_path)]).diagnoses
+
+
+def test_a_path_that_is_not_there_is_refused():
+    with pytest.raises(SettingsError, match="does not exist"):
+        diagnose(["/nowhere/at/all"])
+
+
+def test_an_empty_directory_is_no_clean_bill(tmp_path):
+    report = diagnose([str(tmp_path)])
+    assert report.notes
+    assert not report.seen
+
+
+def test_windows_line_ends_and_byte_order_marks_change_nothing(tmp_path):
+    (tmp_path / "a.conf").write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert [(one.rule, one.place.line) for one in diagnose([str(tmp_path)]).diagnoses] == [("D-20", 5)]
+
+
+def test_nothing_that_is_read_is_run(tmp_path):
+    mark = tmp_path / "ran"
+    (tmp_path / "run.sh").write_text(f"#!/bin/sh\ntouch {mark}\nexec celery -A x worker $(touch {mark})\n")
+    (tmp_path / "celery_settings.py").write_text(f"import pathlib\npathlib.Path('{mark}').touch()  # celery\n")
+    (tmp_path / "queue.php").write_text(f"<?php touch('{mark}'); return ['connections' => []];\n")
+    (tmp_path / "Dockerfile").write_text(f"FROM x\nRUN touch {mark}\nCMD touch {mark}\n")
+    (tmp_path / "a.yaml").write_text(f"a: !!python/object/apply:os.system ['touch {mark}']\n")
+    diagnose([str(tmp_path)])
+    assert not mark.exists()
+
+
+def test_no_secret_of_a_file_is_shown(tmp_path):
+    from ebbtide.cli.doctor import as_text
+    from ebbtide.doctor.document import DoctorDocument
+
+    (tmp_path / "messenger.yaml").write_text(
+        "framework: {messenger: {transports: {mail: 'redis://user:Sup3rS3cret@r:6379/mail'}}}\n"
+    )
+    (tmp_path / "w.conf").write_text(
+        "[supervisord]\n[program:a]\ncommand=celery -A x --broker=redis://u:Sup3rS3cret@r worker\n"
+    )
+    (tmp_path / "run.sh").write_text("#!/bin/sh\nexec mystery --password Sup3rS3cret worker\n")
+    document = DoctorDocument.of(diagnose([str(tmp_path), str(tmp_path / "run.sh")]))
+    for format_ in ("text", "json", "markdown", "sarif"):
+        assert "Sup3rS3cret" not in as_text(document, format_)
+
+
+def test_the_order_of_files_does_not_matter():
+    for bundle in (article(), *bundles("recipes")):
+        backwards = diagnose_files(reversed(bundle.files))
+        assert set(backwards.diagnoses) == set(bundle.report.diagnoses)

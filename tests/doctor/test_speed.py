@@ -1,0 +1,45 @@
+"""A repository of manifests is judged while its reader waits."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from tests.doctor.bundles import bundles
+
+from ebbtide.doctor.diagnose import diagnose_files
+from ebbtide.doctor.files import File
+
+MANIFESTS = 500
+MOST_SECONDS = 3.0
+
+
+def written() -> list[File]:
+    """Deployments with a hook, each with its autoscaler."""
+    (bundle,) = [one for one in bundles("right") if "external-metric" in one.name]
+    hook = '          lifecycle: {preStop: {exec: {command: ["sh", "-c", "sleep 2"]}}}\n'
+    text = bundle.files[0].text.replace("          command:", f"{hook}          command:")
+    assert "preStop" in text
+    return [File(f"{n}.yaml", text.replace("mail-consumer", f"mail-consumer-{n}")) for n in range(MANIFESTS // 2)]
+
+
+@pytest.mark.slow
+def test_five_hundred_manifests_take_at_most_three_seconds():
+    files = written()
+    begin = time.process_time()
+    report = diagnose_files(files)
+    seconds = time.process_time() - begin
+    assert len(report.seen) == MANIFESTS // 2
+    assert report.diagnoses == ()
+    assert seconds <= MOST_SECONDS
+
+
+def test_twice_the_manifests_do_not_take_four_times_as_long():
+    files = written()
+    diagnose_files(files[:5])  # what is imported and compiled once
+    seconds = []
+    for count in (60, 240):
+        begin = time.process_time()
+        diagnose_files(files[:count])
+        seconds.append(time.process_time() - begin)
+    assert seconds[1] < 8 * seconds[0] + 0.2, seconds
