@@ -38,7 +38,17 @@ def watched(observability: dict[str, Any], **more: Any) -> StackSettings:
     return StackSettings.model_validate(values)
 
 
+REDIS = {"kind": "redis", "address": "redis.brokers:6379", "stream": "mail", "redeliverTimeout": "90s"}
+KEDA = {"kind": "keda", "minReplicas": 1, "maxReplicas": 4}
+
 STACKS = {
+    "scaled by KEDA": watched(
+        {"kind": "managedPrometheus"},
+        consumers={
+            "mail": {**CONSUMERS["mail"], "transport": REDIS, "autoscaling": KEDA},
+            "reports": CONSUMERS["reports"],
+        },
+    ),
     "managedPrometheus": watched({"kind": "managedPrometheus"}),
     "managedPrometheus, everything": watched(
         {

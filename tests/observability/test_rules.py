@@ -16,13 +16,15 @@ from tests.observability.stacks import STACKS
 from ebbtide.observability.alerts import alerts_of_stack
 from ebbtide.observability.metrics import log_series
 from ebbtide.observability.prometheus import rule_groups
+from ebbtide.settings.models.stack import StackSettings
 
 # promtool is Debian's: it needs apt, and no root.
 pytestmark = pytest.mark.runtime
 
-STACK = STACKS["managedPrometheus"]
+STACK, KEDA = STACKS["managedPrometheus"], STACKS["scaled by KEDA"]
 POD = 'stack="shop-eu",consumer="mail",namespace="consumers",pod="mail-1"'
 OF_LOG = 'monitored_resource="k8s_container",consumer="mail",pod_name="mail-1"'
+READ_BY_KEDA = 'keda_scaler_metrics_value{scaledObject="mail",exported_namespace="consumers",namespace="keda"}'
 BY_CONSUMER = {"consumer": "mail"}
 BY_NAMESPACE = {"consumer": "mail", "namespace": "consumers"}
 
@@ -42,6 +44,7 @@ class Case:
     quiet_at: str = "1m"
     of_policy: bool = False
     """Whether the stack's policy is meant, which asks the log."""
+    stack: StackSettings = STACK
 
 
 BUCKET, COUNT = "ebbtide_message_duration_seconds_bucket", "ebbtide_message_duration_seconds_count"
@@ -152,6 +155,42 @@ CASES = {
         None,
         quiet_at="20m",
     ),
+    "at the maximum, and KEDA reads a backlog that grows": Case(
+        "EbbtideAtMaximum",
+        {
+            **{f"ebbtide_drain_in_progress{{{POD.replace('mail-1', f'mail-{n}')}}}": "0x40" for n in range(4)},
+            READ_BY_KEDA: "0+9x40",
+        },
+        "17m",
+        BY_CONSUMER,
+        quiet_at="14m",
+        stack=KEDA,
+    ),
+    "at the maximum, and KEDA reads one that shrinks": Case(
+        "EbbtideAtMaximum",
+        {
+            **{f"ebbtide_drain_in_progress{{{POD.replace('mail-1', f'mail-{n}')}}}": "0x40" for n in range(4)},
+            READ_BY_KEDA: "900-9x40",
+        },
+        None,
+        quiet_at="30m",
+        stack=KEDA,
+    ),
+    "KEDA is in error": Case(
+        "EbbtideKedaInError",
+        {'keda_scaled_object_errors_total{scaledObject="mail",namespace="consumers"}': "0x4 0+1x20"},
+        "12m",
+        {},
+        quiet_at="9m",
+        stack=KEDA,
+    ),
+    "KEDA is in error about somebody else's": Case(
+        "EbbtideKedaInError",
+        {'keda_scaled_object_errors_total{scaledObject="mail",namespace="other"}': "0+1x20"},
+        None,
+        quiet_at="15m",
+        stack=KEDA,
+    ),
     "a draining pod is none of the maximum": Case(
         "EbbtideAtMaximum",
         {
@@ -209,16 +248,16 @@ CASES = {
 }
 
 
-def of_policies() -> list[dict[str, Any]]:
+def of_policies(stack: StackSettings = STACK) -> list[dict[str, Any]]:
     """The stack's policies as rules: Cloud Monitoring evaluates the same language."""
     return [
         {"alert": found.alert.name, "expr": found.query, "for": f"{found.alert.for_seconds}s"}
-        for found in alerts_of_stack(STACK)
+        for found in alerts_of_stack(stack)
     ]
 
 
-def of_consumer() -> list[dict[str, Any]]:
-    (group,) = rule_groups(STACK, STACK.consumers["mail"])
+def of_consumer(stack: StackSettings = STACK) -> list[dict[str, Any]]:
+    (group,) = rule_groups(stack, stack.consumers["mail"])
     return list(group["rules"])
 
 
@@ -232,7 +271,7 @@ def run(directory: Path, rules: list[dict[str, Any]], *arguments: str, tests: An
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_an_alert_fires_when_it_should_and_not_before(case: Case, tmp_path: Path) -> None:
-    rules = of_policies() if case.of_policy else of_consumer()
+    rules = of_policies(case.stack) if case.of_policy else of_consumer(case.stack)
     (rule,) = [rule for rule in rules if rule["alert"] == case.alert]
     fired = {"exp_labels": {**rule.get("labels", {}), **case.labels}, "exp_annotations": rule.get("annotations", {})}
     times = [{"eval_time": case.quiet_at, "alertname": case.alert, "exp_alerts": []}]
@@ -245,7 +284,7 @@ def test_an_alert_fires_when_it_should_and_not_before(case: Case, tmp_path: Path
 
 def test_every_alert_has_a_case_in_which_it_fires() -> None:
     fire = {case.alert for case in CASES.values() if case.fires_at is not None}
-    assert fire == {found.alert.name for found in alerts_of_stack(STACK)}
+    assert fire == {found.alert.name for stack in (STACK, KEDA) for found in alerts_of_stack(stack)}
 
 
 @pytest.mark.parametrize("name", STACKS)

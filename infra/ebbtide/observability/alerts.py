@@ -86,7 +86,7 @@ def alerts_of(stack: StackSettings, consumer: ConsumerSettings, log: Log | None 
         *_ends(consumer, log or CloudLog(stack)),
         *_messages(),
         *_starts(consumer),
-        *_scaling(consumer),
+        *_scaling(stack, consumer),
         *_goal(consumer),
     )
 
@@ -190,11 +190,11 @@ def _starts(consumer: ConsumerSettings) -> Iterator[Alert]:
         )
 
 
-def _scaling(consumer: ConsumerSettings) -> Iterator[Alert]:
+def _scaling(stack: StackSettings, consumer: ConsumerSettings) -> Iterator[Alert]:
     scaling = consumer.autoscaling
     if scaling.max_replicas > scaling.min_replicas:
         at_maximum = f"sum by ({CONSUMER}) (1 - ebbtide_drain_in_progress{{%s}}) >= {scaling.max_replicas}"
-        growth = backlog_grows(scaling, consumer)
+        growth = backlog_grows(scaling, stack, consumer)
         yield Alert(
             "EbbtideAtMaximum",
             f"At its maximum for 15 minutes, and {growth.in_words}",
@@ -204,7 +204,7 @@ def _scaling(consumer: ConsumerSettings) -> Iterator[Alert]:
             metrics=f"({at_maximum}) and on ({growth.on}) ({growth.query})",
             keda=growth.keda,
         )
-    errors = keda_errors(scaling, consumer)
+    errors = keda_errors(scaling, stack, consumer)
     if errors:
         yield Alert(
             "EbbtideKedaInError",

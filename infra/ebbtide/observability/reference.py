@@ -24,11 +24,8 @@ _EXAMPLE: dict[str, Any] = {
             "worker": {"kind": "symfonyMessenger", "receivers": ["mail"]},
             "shutdown": {"longestMessage": "60s"},
             "goal": {"within": "10s"},
-            "autoscaling": {
-                "kind": "hpa",
-                "maxReplicas": 5,
-                "metrics": [{"kind": "external", "metric": "queue", "targetAverageValue": 5}],
-            },
+            "transport": {"kind": "redis", "address": "redis:6379", "stream": "mail", "redeliverTimeout": "90s"},
+            "autoscaling": {"kind": "keda", "minReplicas": 1, "maxReplicas": 5},
         }
     },
 }
