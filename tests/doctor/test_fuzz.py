@@ -28,19 +28,20 @@ def mutated(chance: random.Random) -> File:
     text = seed.text
     for _ in range(chance.randrange(1, 6)):
         at, to = sorted((chance.randrange(len(text) + 1), chance.randrange(len(text) + 1)))
-        match chance.randrange(5):
+        match chance.randrange(4):
             case 0:
                 text = text[:at] + chance.choice(NOISE) + text[at:]
             case 1:
                 text = text[:at] + text[min(to, at + 40) :]
             case 2:
                 text = text[:to] + text[at:to][:400] + text[to:]
-            case 3:
+            case _:
                 lines = text.splitlines(keepends=True)
                 chance.shuffle(lines)
                 text = "".join(lines)
-            case _:
-                text = text[:at] + f" PASSWORD={SECRET} redis://u:{SECRET}@h/x " + text[at:]
+    if chance.random() < 0.5:
+        at = chance.randrange(len(text) + 1)
+        text = f"{text[:at]} PASSWORD={SECRET} redis://u:{SECRET}@h/x {text[at:]}"
     return File(chance.choice((seed.name, seed.name, chance.choice(SEEDS).name)), text)
 
 

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from ebbtide.cli.output import BAD_INPUT, RISK
-from ebbtide.doctor.diagnose import diagnose
+from ebbtide.doctor.diagnose import Report, diagnose_files
 from ebbtide.doctor.diagnosis import HARMS, Harm
 from ebbtide.doctor.document import DoctorDocument
+from ebbtide.doctor.files import collect
 from ebbtide.documents.annotation import Annotation, Mark
 from ebbtide.judgement.findings import Level
 
 
-def run(paths: list[str], *, format: str, strict: bool, fail_on: str | None, out: Path | None) -> None:  # noqa: A002
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Which cluster is read as well."""
+
+    context: str | None
+    namespace: str | None
+
+
+def run(
+    paths: list[str],
+    cluster: Cluster | None,
+    *,
+    format: str,  # noqa: A002
+    strict: bool,
+    fail_on: str | None,
+    out: Path | None,
+) -> None:
     """Judge the files. Exits with 1 for an error, with `strict` for a warning too; with 3 for a harm of `fail_on`."""
-    document = DoctorDocument.of(diagnose(paths))
+    document = DoctorDocument.of(_report(paths, cluster))
     if out is None and format == "text":
         from ebbtide.cli.console import make_console
         from ebbtide.doctor.text import print_report
@@ -27,6 +45,16 @@ def run(paths: list[str], *, format: str, strict: bool, fail_on: str | None, out
     else:
         out.write_text(as_text(document, format), encoding="utf-8")
     _exit(document, strict=strict, fail_on=fail_on)
+
+
+def _report(paths: list[str], cluster: Cluster | None) -> Report:
+    files, notes = collect(paths)
+    if cluster is not None:
+        from ebbtide.doctor.cluster import collect_cluster
+
+        running, unread = collect_cluster(cluster.context, cluster.namespace)
+        files, notes = [*running, *files], [*unread, *notes]
+    return diagnose_files(files, notes)
 
 
 def as_text(document: DoctorDocument, format: str) -> str:  # noqa: A002
