@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ebbtide.capacity.runs import simulate_consumer as simulate
     from ebbtide.capacity.summary import Summary
     from ebbtide.components import (
+        Broker,
+        BrokerArgs,
         ConsumerNamespace,
         ConsumerNamespaceArgs,
         ExistingCluster,
@@ -42,6 +44,8 @@ _ROOMS = {
     "ebbtide.capacity.runs": ("simulate",),
     "ebbtide.capacity.summary": ("Summary",),
     "ebbtide.components": (
+        "Broker",
+        "BrokerArgs",
         "ConsumerNamespace",
         "ConsumerNamespaceArgs",
         "ExistingCluster",
@@ -70,6 +74,8 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 _CALLED_THERE = {"check": "check_stack", "simulate": "simulate_consumer"}
 
 __all__ = [
+    "Broker",
+    "BrokerArgs",
     "ConsumerNamespace",
     "ConsumerNamespaceArgs",
     "ConsumerSettings",

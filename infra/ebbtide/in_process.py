@@ -18,6 +18,7 @@ from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import run_in_stack
 
+from ebbtide.manifests.google.memorystore import AUTHORITY, PRIMARY_ADDRESS
 from ebbtide.manifests.resource import Resource, Secret, Timeouts
 from ebbtide.program import deploy
 from ebbtide.settings.models.stack import StackSettings
@@ -88,7 +89,7 @@ class _NoMocks(mocks.Mocks):
         raise NotImplementedError(args.token)
 
 
-# Outputs that the provider makes up; all others repeat an input.
+# Outputs that the provider makes up; all others repeat an input. A text that begins with "=" is itself.
 _COMPUTED_OUTPUTS: dict[str, dict[str, Any]] = {
     "gcp:compute/network:Network": {"selfLink": "selfLink"},
     "gcp:compute/subnetwork:Subnetwork": {"selfLink": "selfLink"},
@@ -101,6 +102,22 @@ _COMPUTED_OUTPUTS: dict[str, dict[str, Any]] = {
         },
     },
     "gcp:artifactregistry/repository:Repository": {"registryUri": "registryUri"},
+    "gcp:memorystore/instance:Instance": {
+        "endpoints": [
+            {
+                "connections": [
+                    {"pscAutoConnection": {"connectionType": "=CONNECTION_TYPE_PRIMARY", "ipAddress": PRIMARY_ADDRESS}}
+                ]
+            }
+        ],
+        "managedServerCas": [{"caCerts": [{"certificates": [AUTHORITY]}]}],
+    },
+    "gcp:sql/databaseInstance:DatabaseInstance": {
+        "name": "name",
+        "pscServiceAttachmentLink": "pscServiceAttachmentLink",
+    },
+    "gcp:secretmanager/secret:Secret": {"secretId": "secretId"},
+    "random:index/randomPassword:RandomPassword": {"result": "result"},
 }
 _LOOKUP_OUTPUTS = {"gcp:organizations/getProject:getProject": ("number",)}
 
@@ -158,6 +175,10 @@ class _RecordingMonitor(mocks.MockMonitor):
 def _named(outputs: Any, resource: str) -> Any:
     if isinstance(outputs, dict):
         return {name: _named(output, resource) for name, output in outputs.items()}
+    if isinstance(outputs, list):
+        return [_named(output, resource) for output in outputs]
+    if outputs.startswith("="):
+        return outputs[1:]
     return f"${{{resource}.{outputs}}}"
 
 

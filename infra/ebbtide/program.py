@@ -12,6 +12,8 @@ import pulumi
 from pulumi.runtime.config import CONFIG
 
 from ebbtide.components import (
+    Broker,
+    BrokerArgs,
     ConsumerNamespace,
     ExistingCluster,
     GkeCluster,
@@ -44,6 +46,8 @@ class Deployed:
     image_repository: ImageRepository | None
     namespace: ConsumerNamespace | None
     """None in a stack that makes only a cluster, or whose namespace somebody else makes."""
+    broker: Broker | None
+    """None where it exists, or each consumer brings its own."""
     consumers: Mapping[str, QueueConsumer]
     observability: Observability | None = None
     """None where the stack names no collector."""
@@ -68,17 +72,20 @@ def deploy(settings: StackSettings, wiring: Wiring | None = None) -> Deployed:
         repository = ImageRepository(own.name, {"settings": settings, "plan": own})
     cluster = _cluster(settings, plan, repository)
     if plan.provider is None:
-        return Deployed(cluster, repository, None, {})
+        return Deployed(cluster, repository, None, _broker(settings, plan, cluster), {})
     in_cluster = pulumi.ResourceOptions(provider=connect(cluster))
     namespace = None
     if plan.namespace is not None:
         namespace = ConsumerNamespace(plan.namespace.name, {"settings": settings, "plan": plan.namespace}, in_cluster)
+    broker = _broker(settings, plan, cluster, namespace, in_cluster)
     images = (wiring or {}).get("images", {})
     consumers = {}
     for name, consumer in plan.consumers.items():
         args: QueueConsumerArgs = {"settings": settings, "plan": consumer}
         if namespace is not None:
             args["namespace"] = namespace
+        if broker is not None:
+            args["broker"] = broker
         if name in images:
             args["image"] = images[name]
         consumers[name] = QueueConsumer(name, args, in_cluster)
@@ -86,7 +93,22 @@ def deploy(settings: StackSettings, wiring: Wiring | None = None) -> Deployed:
     if plan.observability is not None:
         own = plan.observability
         observability = Observability(own.name, {"settings": settings, "plan": own})
-    return Deployed(cluster, repository, namespace, consumers, observability)
+    return Deployed(cluster, repository, namespace, broker, consumers, observability)
+
+
+def _broker(
+    settings: StackSettings,
+    plan: StackPlan,
+    cluster: GkeCluster | ExistingCluster,
+    namespace: ConsumerNamespace | None = None,
+    options: pulumi.ResourceOptions | None = None,
+) -> Broker | None:
+    if plan.broker is None:
+        return None
+    args: BrokerArgs = {"settings": settings, "plan": plan.broker, "cluster": cluster}
+    if namespace is not None:
+        args["namespace"] = namespace
+    return Broker(plan.broker.name, args, options)
 
 
 def _cluster(

@@ -31,6 +31,7 @@ MAKE: dict[str, Callable[[str, pulumi.ResourceOptions], Any]] = {
     "GkeCluster": lambda name, opts: components.GkeCluster(name, {"settings": STANDARD}, opts),
     "ExistingCluster": lambda name, opts: components.ExistingCluster(name, {"settings": EXISTING}, opts),
     "ImageRepository": lambda name, opts: components.ImageRepository(name, {"settings": STANDARD}, opts),
+    "Broker": lambda name, opts: components.Broker(name, {"settings": STACKS["cloud sql, everything"]}, opts),
     "ConsumerNamespace": lambda name, opts: components.ConsumerNamespace(name, {"settings": EXISTING}, opts),
     "Observability": lambda name, opts: components.Observability(name, {"settings": STACKS["watched by Google"]}, opts),
     "QueueConsumer": lambda name, opts: components.QueueConsumer(

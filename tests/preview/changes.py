@@ -19,6 +19,8 @@ SPOT_POOL = {
     "cluster": {"kubernetesVersion": "1.36", "nodePools": {"system": {}, "spot": {"spot": True, "spotNotice": "2m"}}}
 }
 FIXED = {"kind": "fixed", "replicas": 3}
+OWN_DSN = {"secretEnvironment": {"MESSENGER_TRANSPORT_DSN": None}}
+TABLE = {**OWN_DSN, "transport": {"kind": "doctrine", "redeliverTimeout": "240s"}}
 SECOND = {
     "image": "europe-west1-docker.pkg.dev/acme-consumers/consumers/mail:1.0.0",
     "worker": {"kind": "symfonyMessenger", "receivers": ["mail"], "processes": 10},
@@ -76,6 +78,19 @@ def consumer(**change: Any) -> dict[str, Any]:
 def hpa(**change: Any) -> dict[str, Any]:
     """A change of its autoscaler."""
     return consumer(autoscaling=change)
+
+
+def valkey(**change: Any) -> dict[str, Any]:
+    """The stack with Memorystore for its broker."""
+    return {"broker": {"kind": "memorystoreValkey", **change}, "consumers": {"githubevents": OWN_DSN}}
+
+
+def postgres(**change: Any) -> dict[str, Any]:
+    """The stack with Cloud SQL for its broker."""
+    return {
+        "broker": {"kind": "cloudSqlPostgres", "tier": "db-custom-4-15360", **change},
+        "consumers": {"githubevents": TABLE},
+    }
 
 
 def pool(**change: Any) -> dict[str, Any]:
@@ -294,4 +309,31 @@ CHANGES = [
     ),
     Change("an admin's role", "danger", ("P-31",), consumer(serviceAccount={"googleRoles": ["roles/storage.admin"]})),
     Change("a label", "info", ("P-10", "P-15"), consumer(labels={"acme.com/team": "platform"})),
+    # What happens to a broker, and to the messages in it.
+    Change("a broker is made", "info", ("P-10", "P-30"), valkey()),
+    Change("the broker is removed", "danger", ("P-60", "P-62", "P-63"), {"broker": None}, valkey()),
+    Change("the broker encrypts from now on", "danger", ("P-60",), valkey(tls=True), valkey()),
+    Change("a smaller broker", "danger", ("P-61",), valkey(), valkey(nodeType="HIGHMEM_MEDIUM")),
+    Change("a larger broker", "disruptive", ("P-61",), valkey(nodeType="HIGHMEM_MEDIUM"), valkey()),
+    Change(
+        "the broker keeps less",
+        "danger",
+        ("P-61",),
+        valkey(persistence="RDB", replicas=0),
+        valkey(),
+    ),
+    Change("a newer broker", "disruptive", ("P-61",), valkey(version="VALKEY_9_0"), valkey()),
+    Change(
+        "the broker's secret is rotated", "disruptive", ("P-62", "P-10"), postgres(secret={"version": 2}), postgres()
+    ),
+    Change("a smaller database", "danger", ("P-61",), postgres(tier="db-custom-2-13312"), postgres()),
+    Change("another encryption key of the database", "danger", ("P-60",), postgres(encryptionKey=KEY), postgres()),
+    Change("the database is no longer protected", "danger", ("P-04", "P-61"), postgres(protect=False), postgres()),
+    Change(
+        "the broker is maintained at another time",
+        None,
+        (),
+        valkey(maintenance={"day": "SU", "hour": 4}),
+        valkey(),
+    ),
 ]

@@ -125,7 +125,7 @@ def by_place(document: Any, path: tuple[str | int, ...]) -> tuple[str | int, ...
         "kubernetes:core/v1:ResourceQuota",
         "kubernetes:admissionregistration.k8s.io/v1:MutatingWebhookConfiguration",
         "kubernetes:example.com/v1:Anything",
-        "gcp:sql/database:Database",
+        "gcp:pubsub/topic:Topic",
         "aws:sqs/queue:Queue",
     ],
 )

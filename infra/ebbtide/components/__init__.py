@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ebbtide.components.broker import Broker, BrokerArgs
 from ebbtide.components.cluster import ExistingCluster, ExistingClusterArgs, GkeCluster, GkeClusterArgs, connect
 from ebbtide.components.consumer_namespace import ConsumerNamespace, ConsumerNamespaceArgs
 from ebbtide.components.image_repository import ImageRepository, ImageRepositoryArgs
@@ -9,6 +10,8 @@ from ebbtide.components.observability import Observability, ObservabilityArgs
 from ebbtide.components.queue_consumer import QueueConsumer, QueueConsumerArgs
 
 __all__ = [
+    "Broker",
+    "BrokerArgs",
     "ConsumerNamespace",
     "ConsumerNamespaceArgs",
     "ExistingCluster",

@@ -8,6 +8,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
+from ebbtide.components.broker import Broker
 from ebbtide.components.consumer_namespace import ConsumerNamespace
 from ebbtide.components.register import Registered, register
 from ebbtide.judgement.findings import SettingsError, refused
@@ -26,6 +27,8 @@ class QueueConsumerArgs(TypedDict):
     """Which of the stack's consumers; by default the one with the component's name."""
     namespace: NotRequired[ConsumerNamespace]
     """The namespace, where this program makes it: the consumer then waits for it."""
+    broker: NotRequired[Broker]
+    """The broker, where this program makes it: the consumer then comes after it, and drains before it goes."""
     image: NotRequired[pulumi.Input[str]]
     """The image, where it is only known while deploying (built by the same program); instead of the settings' one."""
     plan: NotRequired[Component]
@@ -48,16 +51,21 @@ class QueueConsumer(pulumi.ComponentResource):
         if consumer not in stack.consumers:
             message = f"is not a consumer of stack {stack.name}"
             raise _wrong(consumer, message, f"use one of {', '.join(stack.consumers)}")
-        namespace = args.get("namespace")
+        namespace, broker = args.get("namespace"), args.get("broker")
         self.settings = stack.consumers[consumer]
         self.plan = args.get("plan") or build_queue_consumer(
-            stack, self.settings, name, namespace.pulumi_resource_name if namespace else None
+            stack,
+            self.settings,
+            name,
+            namespace.pulumi_resource_name if namespace else None,
+            broker.plan if broker else None,
         )
         super().__init__(QUEUE_CONSUMER, name, None, opts)
         parts = self.plan.parts
         if "image" in args:
             parts = tuple(_with_image(resource, args["image"]) for resource in parts)
-        self.resources = register(parts, self, namespace.resources if namespace else {})
+        known = {**(namespace.resources if namespace else {}), **(broker.resources if broker else {})}
+        self.resources = register(parts, self, known)
         # Made here and not left to the caller: without it a Deployment that states no replicas stays at one pod.
         for autoscaler in self.plan.components:
             _ConsumerAutoscaler(autoscaler, self)

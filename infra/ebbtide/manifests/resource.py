@@ -24,7 +24,8 @@ class Ref:
     resource: str
     """The other resource's `key`."""
     output: str
-    """The output by the provider's name; dots go inside: `controlPlaneEndpointsConfig.dnsEndpointConfig.endpoint`."""
+    """The output by the provider's name; dots go inside: `controlPlaneEndpointsConfig.dnsEndpointConfig.endpoint`, a
+    number into a list, and `connections[pscAutoConnection/connectionType=X]` to the entry of a list that says so."""
 
     def __str__(self) -> str:
         return f"${{{self.resource.rpartition('::')[2]}.{self.output}}}"

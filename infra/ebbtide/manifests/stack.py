@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ebbtide.manifests.broker import build_broker
 from ebbtide.manifests.google.image_repository import build_image_repository
 from ebbtide.manifests.observability import build_observability
 from ebbtide.manifests.provider import build_cluster, build_provider
 from ebbtide.manifests.resource import Component, Resource
 from ebbtide.manifests.workload import build_consumer_namespace, build_queue_consumer
+from ebbtide.settings.models.brokered import made_broker
 from ebbtide.settings.models.stack import StackSettings
 
 
@@ -23,6 +25,8 @@ class StackPlan:
     """None in a stack that makes only a cluster: nothing in it needs the Kubernetes API."""
     namespace: Component | None = None
     """None where somebody else makes it."""
+    broker: Component | None = None
+    """None where it exists, or each consumer brings its own."""
     consumers: Mapping[str, Component] = field(default_factory=dict)
     observability: Component | None = None
     """None where the stack names no collector, or one that is told all by each consumer."""
@@ -34,6 +38,7 @@ class StackPlan:
         if self.provider is not None:
             yield self.provider
         yield from self.namespace or ()
+        yield from self.broker or ()
         for consumer in self.consumers.values():
             yield from consumer
         yield from self.observability or ()
@@ -44,15 +49,17 @@ def compose(stack: StackSettings) -> StackPlan:
     at the engine, inputs and options."""
     repository = build_image_repository(stack) if stack.image_repository else None
     cluster = build_cluster(stack.cluster, stack)
+    broker = build_broker(stack) if made_broker(stack) else None
     if not stack.consumers:
-        return StackPlan(cluster, repository)
+        return StackPlan(cluster, repository, broker=broker)
     observability = build_observability(stack) if stack.observability is not None else None
     return StackPlan(
         cluster,
         repository,
         build_provider(stack, cluster),
         build_consumer_namespace(stack) if stack.namespace.create else None,
-        {name: build_queue_consumer(stack, consumer) for name, consumer in stack.consumers.items()},
+        broker,
+        {name: build_queue_consumer(stack, consumer, broker=broker) for name, consumer in stack.consumers.items()},
         observability if observability is not None and observability.parts else None,
     )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
+from ebbtide.manifests.broker import last_parts
 from ebbtide.manifests.google.identity import build_consumer_identity
 from ebbtide.manifests.kubernetes import (
     Manifest,
@@ -14,12 +14,11 @@ from ebbtide.manifests.kubernetes import (
     build_namespace,
     build_workload,
 )
-from ebbtide.manifests.provider import provider_key
+from ebbtide.manifests.kubernetes_resource import kubernetes_resource, namespace_key
 from ebbtide.manifests.resource import Component, Resource, Timeouts
 from ebbtide.settings.models.consumer import START_DEADLINE_SECONDS, ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
 
-NAMESPACE = "kubernetes:core/v1:Namespace"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 CONSUMER_NAMESPACE = "ebbtide:index:ConsumerNamespace"
 QUEUE_CONSUMER = "ebbtide:index:QueueConsumer"
@@ -32,8 +31,6 @@ IMAGE_PULL_SECONDS = 240
 # A deletion waits for the pods: the whole grace, the kubelet's two seconds more (kubernetes#74160), and the API.
 DELETE_ALLOWANCE_SECONDS = 120
 
-_SUFFIXES = {"HorizontalPodAutoscaler": "hpa", "PodDisruptionBudget": "pdb"}
-
 
 def build_consumer_namespace(stack: StackSettings, name: str | None = None) -> Component:
     """The component with the Namespace, and what holds for every consumer in it."""
@@ -41,29 +38,35 @@ def build_consumer_namespace(stack: StackSettings, name: str | None = None) -> C
     objects = build_namespace(stack)
     longest = max((consumer.shutdown_budget.grace_seconds for consumer in stack.consumers.values()), default=0)
     deletion = Timeouts(delete_seconds=longest + 2 * DELETE_ALLOWANCE_SECONDS)
-    namespace = _resource(objects.namespace, component, stack.namespace.name).with_timeouts(deletion)
+    namespace = kubernetes_resource(objects.namespace, component, stack.namespace.name).with_timeouts(deletion)
     # What others put there since would go with it.
     namespace = replace(namespace, retain_on_delete=True)
-    default_deny = _resource(objects.default_deny, component, stack.namespace.name).after(namespace.key)
+    default_deny = kubernetes_resource(objects.default_deny, component, stack.namespace.name).after(namespace.key)
     return Component(component, (namespace, default_deny))
 
 
 def build_queue_consumer(
-    stack: StackSettings, consumer: ConsumerSettings, name: str | None = None, namespace_name: str | None = None
+    stack: StackSettings,
+    consumer: ConsumerSettings,
+    name: str | None = None,
+    namespace_name: str | None = None,
+    broker: Component | None = None,
 ) -> Component:
     """The component with its identity in Google Cloud and its objects; what owns the number of pods is a component
-    inside of it."""
+    inside of it. It comes after the broker that it reads from, and drains before that one goes."""
     component = Resource(token=QUEUE_CONSUMER, name=name or consumer.name)
     name_of_namespace = namespace_name or (stack.namespace.name if stack.namespace.create else None)
     namespace = (namespace_key(name_of_namespace),) if name_of_namespace else ()
     identity = build_consumer_identity(stack, consumer, component.name, component.key)
 
     def resource(manifest: Manifest) -> Resource:
-        return _resource(manifest, component, consumer.name).after(*namespace)
+        return kubernetes_resource(manifest, component, consumer.name).after(*namespace)
 
     objects = build_workload(stack, consumer)
     # Pods that start before their role is granted would fail at their first message.
     deployment = _deployment(consumer, resource(objects.deployment)).after(*(member.key for member in identity))
+    if broker is not None and stack.broker_of(consumer) is not None:
+        deployment = deployment.after(*last_parts(broker))
     parts = (
         *identity,
         resource(objects.service_account),
@@ -86,7 +89,7 @@ def _autoscaler(
     for manifest in manifests:
         # Each after those before it: what scales needs its credentials.
         before = (deployment.key, *(part.key for part in parts))
-        parts = (*parts, _resource(manifest, component, consumer.name).after(*before))
+        parts = (*parts, kubernetes_resource(manifest, component, consumer.name).after(*before))
     return (Component(component, parts),)
 
 
@@ -94,24 +97,6 @@ def longest_update_seconds(stack: StackSettings) -> int:
     """How long the engine waits at most for one object of the stack's consumers before it calls an update failed."""
     built = (build_queue_consumer(stack, consumer) for consumer in stack.consumers.values())
     return max((resource.timeouts.update_seconds or 0 for consumer in built for resource in consumer), default=0)
-
-
-def namespace_key(name: str) -> str:
-    """The key of the Namespace that the component of this name makes."""
-    return f"{NAMESPACE}::{name}-namespace"
-
-
-def _resource(manifest: Manifest, component: Resource, physical: str) -> Resource:
-    version, kind, name = manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"]
-    group = version if "/" in version else f"core/{version}"
-    of_kind = _SUFFIXES.get(kind) or re.sub(r"(?<!^)(?=[A-Z])", "-", kind).lower()
-    return Resource(
-        token=f"kubernetes:{group}:{kind}",
-        name=f"{component.name}-{of_kind if name == physical else name}",
-        parent=component.key,
-        provider=provider_key(),
-        properties=manifest,
-    )
 
 
 def _deployment(consumer: ConsumerSettings, resource: Resource) -> Resource:

@@ -57,7 +57,10 @@ def deployed_name(inputs: Mapping[str, Any]) -> str | None:
     """What a resource with these inputs is called where it is deployed, rather than in the program; None where the
     provider makes up a name, or the engine does not know it yet."""
     metadata = mapping(inputs.get("metadata"))
-    names = (metadata.get("name"), *(inputs.get(key) for key in ("name", "repositoryId", "accountId", "role")))
+    names = (
+        metadata.get("name"),
+        *(inputs.get(key) for key in ("name", "repositoryId", "instanceId", "accountId", "role", "secretId")),
+    )
     return next((name for name in names if isinstance(name, str)), None)
 
 

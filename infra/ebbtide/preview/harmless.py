@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ebbtide.preview.patterns import CREATED, DELETED
+from ebbtide.preview.patterns import CREATED, DELETED, REPLACED
 
 _OWN_LABEL = "the API selects pods by their own labels, not by those of what makes them"
 _NEW = "nothing that runs uses it yet"
@@ -36,6 +36,10 @@ _RULES = {
         *(f"rules.*.{part}" for part in ("alert", "expr", "for", "labels.*", "annotations.*")),
     )
 }
+
+_WHEN = "only when it is maintained; its connections are dropped whenever it is"
+_ITS_VERSIONS = "a secret is read by its versions, of which P-62 speaks"
+_ITS_SYNC = "it is read by the SecretSync of its name, of which P-62 speaks"
 
 HARMLESS: Mapping[str, Mapping[str, str]] = {
     "kubernetes:apps/v1:Deployment": {
@@ -138,6 +142,8 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "resourceLabels.*": _LABELS_OF_GOOGLE,
         "loggingConfig.enableComponents.*": "only what is written to the log; no metric comes from it",
         "costManagementConfig.enabled": "only the bill",
+        "secretSyncConfig.enabled": "only whether Secrets are written from Secret Manager; what is there stays",
+        "secretSyncConfig.rotationConfig.enabled": "only how often GKE looks for new versions, and ours have new names",
         "securityPostureConfig.mode": "it reports and refuses nothing",
         "securityPostureConfig.vulnerabilityMode": "it reports and refuses nothing",
         "notificationConfig.pubsub.enabled": "only who is told of upgrades",
@@ -147,6 +153,46 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "maintenancePolicy.recurringWindow.recurrence": "only when upgrades happen; each drains pods whenever it does",
     },
     "gcp:container/nodePool:NodePool": {CREATED: "it only adds nodes"},
+    "gcp:compute/address:Address": {CREATED: _NEW},
+    "gcp:compute/forwardingRule:ForwardingRule": {CREATED: _NEW},
+    "gcp:networkconnectivity/serviceConnectionPolicy:ServiceConnectionPolicy": {CREATED: _NEW},
+    "gcp:memorystore/instance:Instance": {
+        CREATED: _NEW,
+        "labels.*": _LABELS_OF_GOOGLE,
+        "maintenancePolicy.weeklyMaintenanceWindows.*.day": _WHEN,
+        "maintenancePolicy.weeklyMaintenanceWindows.*.startTime.hours": _WHEN,
+        "automatedBackupConfig.fixedFrequencySchedule.startTime.hours": "only when it is copied",
+    },
+    "gcp:sql/databaseInstance:DatabaseInstance": {
+        CREATED: _NEW,
+        "settings.userLabels.*": _LABELS_OF_GOOGLE,
+        "settings.maintenanceWindow.day": _WHEN,
+        "settings.maintenanceWindow.hour": _WHEN,
+        "settings.backupConfiguration.startTime": "only when it is copied",
+    },
+    "gcp:sql/database:Database": {CREATED: _NEW},
+    "gcp:sql/user:User": {CREATED: _NEW},
+    "gcp:secretmanager/secret:Secret": {
+        CREATED: _NEW,
+        DELETED: _ITS_VERSIONS,
+        REPLACED: _ITS_VERSIONS,
+        "labels.*": _LABELS_OF_GOOGLE,
+    },
+    "gcp:secretmanager/secretVersion:SecretVersion": {CREATED: _NEW},
+    "gcp:secretmanager/secretIamMember:SecretIamMember": {CREATED: _NEW},
+    "random:index/randomPassword:RandomPassword": {CREATED: _NEW},
+    "kubernetes:secrets-store.csi.x-k8s.io/v1:SecretProviderClass": {
+        **_OBJECT,
+        CREATED: _NEW,
+        DELETED: _ITS_SYNC,
+        REPLACED: _ITS_SYNC,
+        "spec.parameters.secrets": "only SecretSync reads it, of which P-62 speaks",
+    },
+    "kubernetes:secret-sync.gke.io/v1:SecretSync": {
+        **_OBJECT,
+        CREATED: _NEW,
+        "spec.secretProviderClassName": _ITS_SYNC,
+    },
     "gcp:serviceaccount/account:Account": {
         CREATED: _NEW,
         "displayName": _DESCRIPTION,

@@ -12,6 +12,8 @@ CONSUMER: dict[str, Any] = {
     "shutdown": {"longestMessage": "20s"},
     "autoscaling": {"kind": "fixed", "replicas": 2},
 }
+REDIS = {**CONSUMER, "transport": {"kind": "redis", "redeliverTimeout": "60s", "claimInterval": "15s"}}
+TABLE = {**CONSUMER, "transport": {"kind": "doctrine", "redeliverTimeout": "60s"}}
 GOOGLE = {"project": "acme-shop", "region": "europe-west1"}
 KEY = "projects/acme-shop/locations/europe-west1/keyRings/gke/cryptoKeys/secrets"
 EVERYTHING: dict[str, Any] = {
@@ -83,6 +85,45 @@ STACKS = {
         },
     ),
     "watched by Prometheus": stack({"kind": "existing"}, observability={"kind": "prometheusOperator"}),
+    "valkey": stack({"kind": "gkeStandard"}, broker={"kind": "memorystoreValkey"}, consumers={"githubevents": REDIS}),
+    "valkey, everything": stack(
+        {"kind": "gkeAutopilot"},
+        broker={
+            "kind": "memorystoreValkey",
+            "name": "queues",
+            "nodeType": "HIGHMEM_MEDIUM",
+            "version": "VALKEY_9_0",
+            "replicas": 2,
+            "persistence": "RDB",
+            "snapshotPeriod": "SIX_HOURS",
+            "engineConfigs": {"maxclients": "20000"},
+            "tls": True,
+            "backupsKeptDays": 7,
+            "encryptionKey": KEY,
+            "maintenance": {"day": "SU", "hour": 4},
+            "secret": {"name": "queues", "version": 3},
+            "protect": False,
+        },
+        consumers={"githubevents": REDIS},
+    ),
+    "cloud sql": stack({"kind": "gkeStandard"}, broker={"kind": "cloudSqlPostgres"}, consumers={"githubevents": TABLE}),
+    "cloud sql, everything": stack(
+        {"kind": "existing", "platform": "gkeStandard"},
+        broker={
+            "kind": "cloudSqlPostgres",
+            "network": {"network": "projects/acme-shop/global/networks/queues", "addresses": "10.9.0.0/28"},
+            "version": "POSTGRES_16",
+            "edition": "ENTERPRISE_PLUS",
+            "tier": "db-perf-optimized-N-2",
+            "availability": "ZONAL",
+            "pointInTimeDays": 14,
+            "maxConnections": 900,
+            "flags": {"idle_in_transaction_session_timeout": "60000"},
+            "encryptionKey": KEY,
+            "protect": False,
+        },
+        consumers={"githubevents": TABLE},
+    ),
     "identities": stack(
         {"kind": "gkeStandard"},
         imageRepository=None,

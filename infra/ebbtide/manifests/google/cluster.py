@@ -10,6 +10,7 @@ from ebbtide.manifests.google.identity import build_node_identity, workload_pool
 from ebbtide.manifests.google.network import PODS_RANGE, SERVICES_RANGE, Network, build_network
 from ebbtide.manifests.google.node_pool import build_node_pools
 from ebbtide.manifests.resource import Component, Ref, Resource
+from ebbtide.settings.models.brokered import syncs_secrets
 from ebbtide.settings.models.cluster import GkeAutopilot, GkeStandard, MaintenanceSettings
 from ebbtide.settings.models.stack import StackSettings
 
@@ -51,6 +52,9 @@ def _cluster(stack: StackSettings, name: str, parent: str, network: Network, acc
         **_access(settings),
         **_operations(settings),
     }
+    if syncs_secrets(stack):
+        # Its Secrets have a version in their names: none is written twice, so nothing needs to be looked for again.
+        properties["secretSyncConfig"] = {"enabled": True, "rotationConfig": {"enabled": False}}
     if isinstance(settings, GkeStandard):
         properties |= _standard(settings, workload_pool(stack), account.ref("email"))
     else:

@@ -11,6 +11,7 @@ from ebbtide.settings.models.stack import StackSettings
 
 # What Google lists as the least a node needs: logs, metrics, and its own metadata.
 NODE_ROLE = "roles/container.defaultNodeServiceAccount"
+SECRET_READER_ROLE = "roles/secretmanager.secretAccessor"  # noqa: S105 - a role
 IMAGE_READER_ROLE = "roles/artifactregistry.reader"
 WORKLOAD_IDENTITY_ROLE = "roles/iam.workloadIdentityUser"
 
@@ -85,7 +86,7 @@ def build_consumer_identity(
             token=names.PROJECT_MEMBER,
             name=f"{name}-role.{role.removeprefix('roles/').replace('/', '.')}",
             parent=parent,
-            properties={"project": names.google(stack).project, "role": role, "member": _principal(stack, *subject)},
+            properties={"project": names.google(stack).project, "role": role, "member": principal(stack, *subject)},
         )
         for role in account.google_roles
     ]
@@ -107,7 +108,7 @@ def build_consumer_identity(
     return tuple(members)
 
 
-def _principal(stack: StackSettings, namespace: str, service_account: str) -> Join:
+def principal(stack: StackSettings, namespace: str, service_account: str) -> Join:
     """The pods of one Kubernetes service account, as IAM names them. It wants the project's number."""
     project = names.google(stack).project
     number = Lookup(names.GET_PROJECT, (("projectId", project),), "number")

@@ -21,12 +21,24 @@ REPOSITORY_MEMBER = "gcp:artifactregistry/repositoryIamMember:RepositoryIamMembe
 LOG_METRIC = "gcp:logging/metric:Metric"
 ALERT_POLICY = "gcp:monitoring/alertPolicy:AlertPolicy"
 DASHBOARD = "gcp:monitoring/dashboard:Dashboard"
+ADDRESS = "gcp:compute/address:Address"
+FORWARDING_RULE = "gcp:compute/forwardingRule:ForwardingRule"
+SERVICE_CONNECTION_POLICY = "gcp:networkconnectivity/serviceConnectionPolicy:ServiceConnectionPolicy"
+VALKEY_INSTANCE = "gcp:memorystore/instance:Instance"
+DATABASE_INSTANCE = "gcp:sql/databaseInstance:DatabaseInstance"
+DATABASE = "gcp:sql/database:Database"
+DATABASE_USER = "gcp:sql/user:User"
+SECRET = "gcp:secretmanager/secret:Secret"  # noqa: S105 - a type
+SECRET_VERSION = "gcp:secretmanager/secretVersion:SecretVersion"  # noqa: S105
+SECRET_MEMBER = "gcp:secretmanager/secretIamMember:SecretIamMember"  # noqa: S105
+RANDOM_PASSWORD = "random:index/randomPassword:RandomPassword"  # noqa: S105
 GET_PROJECT = "gcp:organizations/getProject:getProject"
 
 # What the SDK's classes encrypt wherever there are labels.
 LABEL_OUTPUTS = ("effectiveLabels", "pulumiLabels")
 
 GKE_CLUSTER = "ebbtide:index:GkeCluster"
+BROKER = "ebbtide:index:Broker"
 IMAGE_REPOSITORY = "ebbtide:index:ImageRepository"
 
 

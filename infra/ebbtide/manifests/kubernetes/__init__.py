@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
+from ebbtide.manifests.kubernetes.broker_secret import build_broker_secret
 from ebbtide.manifests.kubernetes.deployment import build_deployment
 from ebbtide.manifests.kubernetes.disruption_budget import build_disruption_budget
 from ebbtide.manifests.kubernetes.labels import Manifest
@@ -72,4 +73,4 @@ def stack_manifests(stack: StackSettings) -> tuple[Manifest, ...]:
     """Every Kubernetes object of a stack, in the order of applying."""
     consumers = (build_consumer(stack, consumer) for consumer in stack.consumers.values())
     namespace = build_namespace(stack) if stack.namespace.create else ()
-    return (*namespace, *(manifest for objects in consumers for manifest in objects))
+    return (*namespace, *build_broker_secret(stack), *(manifest for objects in consumers for manifest in objects))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ebbtide.manifests.kubernetes.broker_access import broker_environment
 from ebbtide.manifests.kubernetes.image import image_pull_policy
 from ebbtide.manifests.kubernetes.labels import Manifest
 from ebbtide.manifests.kubernetes.pod_parts import build_part_mounts, environment, environment_from
 from ebbtide.manifests.kubernetes.volumes import build_volume_mounts
 from ebbtide.settings.models.consumer import START_DEADLINE_SECONDS, ConsumerSettings
+from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.values.image_contract import DRAIN, HEALTH_CHECK
 from ebbtide.settings.values.units import format_cpu, format_memory
 
@@ -27,7 +29,7 @@ LIVENESS_FAILURES = 6
 EPHEMERAL_STORAGE_REQUEST = "1Gi"
 
 
-def build_container(consumer: ConsumerSettings) -> Manifest:
+def build_container(stack: StackSettings, consumer: ConsumerSettings) -> Manifest:
     """The container `consumer`. Its `args` are the command of one worker process."""
     return {
         "name": CONTAINER_NAME,
@@ -36,7 +38,7 @@ def build_container(consumer: ConsumerSettings) -> Manifest:
         "workingDir": consumer.worker.working_directory,
         "args": list(consumer.worker.argv),
         **({"envFrom": environment_from(consumer.pod.environment_from)} if consumer.pod.environment_from else {}),
-        "env": _environment(consumer),
+        "env": _environment(stack, consumer),
         "resources": _resources(consumer),
         "lifecycle": {"preStop": {"exec": {"command": [DRAIN]}}},
         "startupProbe": _probe("startup", STARTUP_PERIOD_SECONDS, STARTUP_FAILURES),
@@ -53,14 +55,19 @@ def build_container(consumer: ConsumerSettings) -> Manifest:
         },
         # A self-check that refuses says why on stderr; so does `kubectl describe pod` then.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [*build_volume_mounts(consumer), *build_part_mounts(consumer)],
+        "volumeMounts": [*build_volume_mounts(stack, consumer), *build_part_mounts(consumer)],
     }
 
 
-def _environment(consumer: ConsumerSettings) -> list[Manifest]:
-    """What the image reads, then the worker's own variables."""
+def _environment(stack: StackSettings, consumer: ConsumerSettings) -> list[Manifest]:
+    """What the image reads, then where the stack's broker is, then the worker's own variables: `$(NAME)` in a value is
+    replaced only by a variable that stands before it."""
     of_image = [{"name": name, "value": value} for name, value in consumer.image_environment.items()]
-    return [*of_image, *environment(consumer.environment, consumer.secret_environment)]
+    return [
+        *of_image,
+        *broker_environment(stack, consumer),
+        *environment(consumer.environment, consumer.secret_environment),
+    ]
 
 
 def _resources(consumer: ConsumerSettings) -> Manifest:

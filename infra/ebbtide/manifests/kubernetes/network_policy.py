@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata, namespace_labels, own_pods, selector_labels
+from ebbtide.settings.models.brokered import broker_egress
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.pod import EgressRule
 from ebbtide.settings.models.stack import StackSettings
@@ -41,10 +44,17 @@ def build_network_policy(stack: StackSettings, consumer: ConsumerSettings) -> Ma
             "egress": [
                 _dns(),
                 *(_metadata_server() if uses_workload_identity else ()),
-                *(_destination(rule) for rule in consumer.network.egress),
+                *(_destination(rule) for rule in _destinations(stack, consumer)),
             ],
         },
     }
+
+
+def _destinations(stack: StackSettings, consumer: ConsumerSettings) -> Iterator[EgressRule]:
+    broker = broker_egress(stack) if stack.broker_of(consumer) is not None else None
+    if broker is not None:
+        yield broker
+    yield from consumer.network.egress
 
 
 def _dns() -> Manifest:

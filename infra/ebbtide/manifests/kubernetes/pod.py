@@ -42,8 +42,8 @@ def build_pod_template(stack: StackSettings, consumer: ConsumerSettings) -> Mani
     parts = build_parts(consumer)
     if parts:
         spec["initContainers"] = parts
-    spec["containers"] = [build_container(consumer)]
-    spec["volumes"] = [*build_volumes(consumer), *build_part_volumes(consumer)]
+    spec["containers"] = [build_container(stack, consumer)]
+    spec["volumes"] = [*build_volumes(stack, consumer), *build_part_volumes(consumer)]
     if consumer.pod.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in consumer.pod.image_pull_secrets]
     if consumer.pod.priority_class is not None:

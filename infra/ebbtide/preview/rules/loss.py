@@ -15,6 +15,7 @@ from ebbtide.preview.change import (
 from ebbtide.preview.fleet import Pods, falling_rungs
 from ebbtide.preview.patterns import DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
+from ebbtide.preview.rules.broker import BROKERS
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.units import format_duration, format_memory, parse_duration
@@ -53,7 +54,7 @@ def check_holder_gone(context: Context) -> Iterator[Risk]:
     consumers = {change.title for change in context.of("Deployment", *_GONE)}
     for change in context.change.changes:
         # The data of an instance is lost, whoever runs it; what else is called a cluster or a network may be anything.
-        known = change.package in KNOWN_PACKAGES or change.kind == "Instance"
+        known = (change.package in KNOWN_PACKAGES or change.kind == "Instance") and change.token not in BROKERS
         if change.operation not in _GONE or change.kind not in _HOLDS or not known or _is_left_over(change):
             continue
         if change.kind == "ServiceAccount" and change.title in consumers and not _goes_first(change):

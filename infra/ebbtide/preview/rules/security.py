@@ -66,6 +66,7 @@ _MEMBERS = (
     "RepositoryIamMember",
     "RepositoryIamBinding",
     "RepositoryIamPolicy",
+    "SecretIamMember",
 )
 _GRANT = ("role", "member", "members.*", "policyData")
 
@@ -243,6 +244,8 @@ def check_roles_lost(context: Context) -> Iterator[Risk]:
     for change in context.change.changes:
         if change.package != "gcp" or change.operation is Operation.CREATE:
             continue
+        if change.kind == "SecretIamMember":
+            continue  # A rotation makes another secret; P-62 speaks of what reads it.
         kept = set() if _moves(change) else _grants(change.new, change.title)
         for role, member in sorted(_grants(change.old, change.title) - kept):
             where = " in its old place" if _moves(change) else ""

@@ -22,6 +22,8 @@ from ebbtide.preview.change import MISSING, Path, PropertyChange, leaves
 _GOOGLE = {
     "gcp:artifactregistry/repository:Repository": "google_artifact_registry_repository",
     "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": "google_artifact_registry_repository_iam_member",
+    "gcp:compute/address:Address": "google_compute_address",
+    "gcp:compute/forwardingRule:ForwardingRule": "google_compute_forwarding_rule",
     "gcp:compute/network:Network": "google_compute_network",
     "gcp:compute/router:Router": "google_compute_router",
     "gcp:compute/routerNat:RouterNat": "google_compute_router_nat",
@@ -31,9 +33,19 @@ _GOOGLE = {
     "gcp:logging/metric:Metric": "google_logging_metric",
     "gcp:monitoring/alertPolicy:AlertPolicy": "google_monitoring_alert_policy",
     "gcp:monitoring/dashboard:Dashboard": "google_monitoring_dashboard",
+    "gcp:memorystore/instance:Instance": "google_memorystore_instance",
+    "gcp:networkconnectivity/serviceConnectionPolicy:ServiceConnectionPolicy": (
+        "google_network_connectivity_service_connection_policy"
+    ),
     "gcp:projects/iAMMember:IAMMember": "google_project_iam_member",
+    "gcp:secretmanager/secret:Secret": "google_secret_manager_secret",
+    "gcp:secretmanager/secretIamMember:SecretIamMember": "google_secret_manager_secret_iam_member",
+    "gcp:secretmanager/secretVersion:SecretVersion": "google_secret_manager_secret_version",
     "gcp:serviceaccount/account:Account": "google_service_account",
     "gcp:serviceaccount/iAMMember:IAMMember": "google_service_account_iam_member",
+    "gcp:sql/database:Database": "google_sql_database",
+    "gcp:sql/databaseInstance:DatabaseInstance": "google_sql_database_instance",
+    "gcp:sql/user:User": "google_sql_user",
 }
 # Every `_iam_member` is made of one schema (tpgiamresource/resource_iam_member.go) in which all is ForceNew; the
 # recorded file has two of them. Those of metrics and dashboards were read in the provider's own files, of the same year
@@ -45,7 +57,7 @@ _ALSO_OF_GOOGLE = {
     "google_monitoring_dashboard": ("project",),
 }
 
-MAPS = frozenset({"metadata", "resource_manager_tags"})
+MAPS = frozenset({"metadata", "resource_manager_tags", "tags"})
 """Which of them are maps: what is below is a key, and no field of its own."""
 
 _OF_EVERY_OBJECT: tuple[Path, ...] = (("metadata", "name"), ("metadata", "namespace"))
@@ -80,6 +92,9 @@ def is_immutable(token: str, path: Path) -> bool:
     if token.startswith("kubernetes:"):
         fixed = (*_OF_EVERY_OBJECT, *_KUBERNETES.get(token.removeprefix("kubernetes:"), ()))
         return any(path[: len(prefix)] == prefix for prefix in fixed)
+    if token.startswith("random:"):
+        # Every input of the random provider's resources: what they once made up must stay as it is.
+        return True
     names = tuple(part if isinstance(part, int) else _snake(part) for part in path)
     return any(_is_at(names, fixed) for fixed in _google(token))
 
@@ -118,6 +133,11 @@ def _shrinks(change: PropertyChange) -> bool:
         return True
 
 
+def _falls(change: PropertyChange) -> bool:
+    """sql_database_instance's diskSizeCutomizeDiff: a disk may grow in place, and never shrinks."""
+    return not (isinstance(change.old, int) and isinstance(change.new, int) and change.new >= change.old)
+
+
 def _changes(change: PropertyChange) -> bool:
     """pulumi-kubernetes' DiffConfig: adding or removing the identifier replaces nothing, to make on- and off-boarding
     less risky."""
@@ -126,5 +146,6 @@ def _changes(change: PropertyChange) -> bool:
 
 _SOMETIMES: Mapping[str, Mapping[Path, Callable[[PropertyChange], bool]]] = {
     "gcp:compute/subnetwork:Subnetwork": {("ipCidrRange",): _shrinks},
+    "gcp:sql/databaseInstance:DatabaseInstance": {("settings", "diskSize"): _falls},
     "pulumi:providers:kubernetes": {("clusterIdentifier",): _changes},
 }

@@ -28,7 +28,7 @@ IMAGES_VARIABLE = "EBBTIDE_IMAGES"
 `pulumi config set --path` would rewrite other values of the file (`012` becomes 10: measured)."""
 
 _NAMESPACE = "ebbtide:"
-_STACK_KEYS = ("accept", "cluster", "consumers", "namespace", "imageRepository", "protect")
+_STACK_KEYS = ("accept", "broker", "cluster", "consumers", "namespace", "imageRepository", "protect")
 _DEFAULTS = "defaults"
 _TEMPLATE = "consumer"
 # What Pulumi knows of a typed key in Pulumi.yaml.

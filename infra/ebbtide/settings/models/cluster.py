@@ -204,6 +204,9 @@ class _GkeCluster(ClusterSettings):
     secret_rotation: Seconds | None = Field(default=None, ge=120)
     """Mount secrets of Secret Manager with GKE's add-on and look for new versions this often. Off by default: it runs
     a pod on every node, and consumers read Kubernetes Secrets."""
+    secret_sync: bool = False
+    """Let GKE write secrets of Secret Manager into Kubernetes Secrets (from 1.34), for brokers of other stacks. A stack
+    with a `broker` of its own switches it on by itself."""
     groups_domain: str | None = Field(default=None, pattern=r"^[a-z0-9.-]+\.[a-z]+$", examples=["acme.com"])
     """Grant Kubernetes roles to groups of this domain (`gke-security-groups@<domain>`, CIS 5.8.3)."""
     binary_authorization: bool = False

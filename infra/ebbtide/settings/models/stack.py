@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from typing_extensions import TypeIs
 
 from ebbtide.judgement.accept import Accepted
 from ebbtide.settings.models.base import JudgedModel, OrText, SettingsModel
+from ebbtide.settings.models.broker import BrokerSettings, ExistingBroker
+from ebbtide.settings.models.cloud_sql import CloudSqlPostgres
 from ebbtide.settings.models.cluster import Cluster, ClusterSettings, GkeAutopilot, GkeStandard
 from ebbtide.settings.models.consumer import ConsumerSettings, inject_names
+from ebbtide.settings.models.lookup import kind_names, members
+from ebbtide.settings.models.memorystore import MemorystoreValkey
 from ebbtide.settings.models.observability import Collector
+from ebbtide.settings.models.transport import Transport
 from ebbtide.settings.values.names import DnsLabel
 from ebbtide.settings.values.units import Count
 
@@ -53,6 +58,9 @@ def _named_namespace(value: object) -> object:
 Namespace = Annotated[NamespaceSettings, BeforeValidator(_named_namespace), OrText]
 
 
+Broker = Annotated[MemorystoreValkey | CloudSqlPostgres | ExistingBroker, Field(discriminator="kind")]
+
+
 class StackSettings(JudgedModel):
     """Everything one stack deploys, validated as a whole."""
 
@@ -62,6 +70,9 @@ class StackSettings(JudgedModel):
     """Google Cloud project and region; needed by every GKE cluster."""
     cluster: Cluster
     """The cluster."""
+    broker: Broker | None = None
+    """The broker that the consumers read from: made here, or one that exists. None: each consumer brings its own
+    address and Secret."""
     image_repository: ImageRepositorySettings | None = None
     """A repository to make for the images."""
     namespace: Namespace = NamespaceSettings.model_construct()
@@ -77,13 +88,38 @@ class StackSettings(JudgedModel):
 
     @field_validator("consumers", mode="before")
     @classmethod
-    def _named(cls, value: object) -> object:
-        return inject_names(value)
+    def _named(cls, value: object, info: ValidationInfo) -> object:
+        return tell_of_broker(inject_names(value), info.data.get("broker"))
 
     @property
     def kubernetes_minor(self) -> int:
         """34 for Kubernetes 1.34."""
         return int(self.cluster.kubernetes_version.split(".")[1])
+
+    def broker_of(self, consumer: ConsumerSettings) -> BrokerSettings | None:
+        """The stack's broker, if this consumer reads from it: its transport speaks the same, and has no address of
+        its own."""
+        transport = consumer.transport
+        if self.broker is None or transport is None or transport.own_address is not None:
+            return None
+        return self.broker if transport.speaks == self.broker.speaks else None
+
+
+def tell_of_broker(consumers: Any, broker: BrokerSettings | None) -> Any:
+    """Tell each transport that reads from the stack's broker of it, before validation: the rules about a consumer then
+    see it whole."""
+    if broker is None or not isinstance(consumers, dict):
+        return consumers
+    return {name: _told(consumer, broker) for name, consumer in consumers.items()}
+
+
+def _told(consumer: Any, broker: BrokerSettings) -> Any:
+    transport = consumer.get("transport") if isinstance(consumer, dict) else None
+    if not isinstance(transport, dict) or "ofStack" in transport:
+        return consumer
+    kind = next((k for k in members(Transport) if transport.get("kind") in kind_names(k)), None)
+    reads = kind is not None and kind.speaks == broker.speaks and transport.get("address") is None
+    return {**consumer, "transport": {**transport, "ofStack": broker.access}} if reads else consumer
 
 
 def is_gke(cluster: ClusterSettings) -> TypeIs[GkeStandard | GkeAutopilot]:

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from ebbtide.settings.models.base import OrText, SettingsModel
+from ebbtide.settings.models.broker_access import ToldAccess
 from ebbtide.settings.models.demand import Address, Demand, Queues, as_list, numbered, trigger
 from ebbtide.settings.models.pod import SecretReference
 from ebbtide.settings.values.units import Count, Seconds
@@ -37,10 +38,27 @@ class TransportSettings(SettingsModel):
     of_symfony: ClassVar[bool] = False
     """Whether the messages lie as Symfony's transport of this name writes them, and no other program's do."""
 
+    speaks: ClassVar[str] = ""
+    """What is spoken with its broker, as a stack's `broker` says it; empty for one that no `broker` can be."""
+
+    of_stack: ToldAccess = Field(default=None, exclude=True, json_schema_extra={"x-injected": True})
+    """What the stack's broker tells it, if it reads from that one."""
+
     @property
     def unacknowledged_seconds(self) -> int:
         """How long a message may be unacknowledged before the broker hands it out again, in seconds."""
         return int(getattr(self, self.unacknowledged_setting))
+
+    @property
+    def own_address(self) -> str | None:
+        """Where its broker is, if the transport says so itself."""
+        return getattr(self, "address", None)
+
+    @property
+    def own_queue(self) -> str | None:
+        """What the broker calls its queue, if the transport names exactly one: of Redis the stream."""
+        names: tuple[str, ...] = getattr(self, "stream", ())
+        return names[0] if len(names) == 1 else None
 
     @property
     @abstractmethod
@@ -60,7 +78,8 @@ class TransportSettings(SettingsModel):
     @property
     def unsaid(self) -> tuple[str, ...]:
         """Which of `where` are not given."""
-        return tuple(name for name in self.where if not getattr(self, name))
+        told = self.of_stack.says if self.of_stack is not None else ()
+        return tuple(name for name in self.where if not getattr(self, name) and name not in told)
 
     def demand(self, target: int, *, from_zero: bool) -> Demand:  # noqa: ARG002
         """What KEDA watches, with `target` messages for each pod; `from_zero` where it must also wake the first one.
@@ -74,6 +93,7 @@ class RedisTransport(TransportSettings):
     unacknowledged_setting = "redeliver_timeout"
     where = ("address", "stream")
     of_symfony = True
+    speaks = "redis"
 
     kind: Literal["redis"]
     """Redis streams."""
@@ -121,27 +141,23 @@ class RedisTransport(TransportSettings):
         What is delayed or retried lies in a sorted set that only a running consumer empties. At zero pods one such
         message wakes one pod and keeps it, however many there are: they may be due tomorrow.
         """
+        told = self.of_stack
         login = {
-            "address": self.address,
+            "address": self.address or (told.address if told else None),
             "username": self.username,
             "databaseIndex": self.database or None,
-            "enableTLS": True if self.tls else None,
+            "enableTLS": True if self.tls or (told is not None and told.tls) else None,
         }
+        secrets = {"password": self.password, "ca": self.ca, **(told.parameters if told else {})}
         count = len(self.stream)
         lengths, delayed = [], []
         for index, stream in enumerate(self.stream):
             key, later = (numbered(name, index, count) for name in ("stream", "delayed"))
             lengths.append(
-                trigger(
-                    "redis-streams",
-                    key,
-                    {**login, "stream": stream, "streamLength": target},
-                    password=self.password,
-                    ca=self.ca,
-                )
+                trigger("redis-streams", key, {**login, "stream": stream, "streamLength": target}, **secrets)
             )
             of_set = {"listName": f"{stream}__queue", "listLength": target, "activationListLength": 0}
-            delayed.append(trigger("redis", later, {**login, **of_set}, password=self.password, ca=self.ca))
+            delayed.append(trigger("redis", later, {**login, **of_set}, **secrets))
         if not from_zero:
             return Demand.summed(tuple(lengths), target)
         waiting = " + ".join(str(one.name) for one in lengths)
@@ -160,6 +176,7 @@ class DoctrineTransport(TransportSettings):
     unacknowledged_setting = "redeliver_timeout"
     where = ("address", "database", "username")
     of_symfony = True
+    speaks = "postgresql"
 
     kind: Literal["doctrine"]
     """A database table."""
@@ -205,14 +222,19 @@ class DoctrineTransport(TransportSettings):
 
     def demand(self, target: int, *, from_zero: bool) -> Demand:  # noqa: ARG002 - rows come due by themselves
         """One query for all queues."""
-        host, _, port = (self.address or "").rpartition(":")
+        told = self.of_stack
+        if told is not None and "connection" in told.parameters:
+            counted = {"query": self.query, "targetQueryValue": target, "activationTargetQueryValue": 0}
+            return Demand.summed((trigger(self.platform, "rows", counted, **told.parameters),), target)
+        host, _, port = (self.address or (told.address if told else None) or "").rpartition(":")
         login = {"host": host.strip("[]"), "port": port, "dbName": self.database, "query": self.query}
+        secrets = {"password": self.password, **(told.parameters if told else {})}
         if self.platform == "mysql":
             metadata = {**login, "username": self.username, "queryValue": target, "activationQueryValue": 0}
         else:
             of_postgresql = {"userName": self.username, "sslmode": self.ssl_mode}
             metadata = {**login, **of_postgresql, "targetQueryValue": target, "activationTargetQueryValue": 0}
-        return Demand.summed((trigger(self.platform, "rows", metadata, password=self.password),), target)
+        return Demand.summed((trigger(self.platform, "rows", metadata, **secrets),), target)
 
 
 class RabbitmqTransport(TransportSettings):
@@ -220,6 +242,7 @@ class RabbitmqTransport(TransportSettings):
 
     unacknowledged_setting = "consumer_timeout"
     where = ("address", "queue", "username", "password")
+    speaks = "amqp"
 
     kind: Literal["rabbitmq"]
     """RabbitMQ."""
@@ -238,6 +261,11 @@ class RabbitmqTransport(TransportSettings):
     """Whether management is reached by https, with a certificate of an authority that everybody knows."""
     consumer_timeout: Seconds = 1800
     """The broker's `consumer_timeout`: a message not acknowledged by then closes the channel."""
+
+    @property
+    def own_address(self) -> str | None:
+        """None: its address is that of the management plugin, and says nothing of the broker's own."""
+        return None
 
     @property
     def redelivery_seconds(self) -> int:

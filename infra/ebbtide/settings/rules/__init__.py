@@ -6,12 +6,13 @@ A rule is a function from settings to findings (`declare.py`). Ids are stable.
 # In the order in which findings of one level are shown: first what is wrong with the stack, then with a consumer.
 # isort: off
 from ebbtide.settings.rules import stack, disruption, cluster, consumer, handover, secrets, autoscaling, transport
-from ebbtide.settings.rules import keda, keda_triggers, observability, pod_parts, check
+from ebbtide.settings.rules import keda, keda_triggers, broker, observability, pod_parts, check
 
 # isort: on
 
 __all__ = [
     "autoscaling",
+    "broker",
     "check",
     "cluster",
     "consumer",

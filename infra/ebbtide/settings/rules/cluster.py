@@ -97,6 +97,8 @@ def check_google_is_named(stack: StackSettings) -> Iterator[Finding]:
     needs: dict[Path, str] = {}
     if stack.cluster.kind != "existing":
         needs["cluster", "kind"] = "makes a cluster in Google Cloud"
+    if stack.broker is not None and stack.broker.is_made:
+        needs["broker", "kind"] = "makes a broker in Google Cloud"
     if stack.image_repository is not None:
         needs["imageRepository",] = "makes a repository in Google Cloud"
     for path, consumer in consumers_of(stack):

@@ -13,7 +13,7 @@ from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.declare import consumer_rule, stack_rule
 
 # A Secret's name and key are no secret, and a name may say what it holds.
-_REFERENCES = {"secret_environment"}
+_REFERENCES = {"secret_environment", "provides", "password_key"}
 
 
 @consumer_rule(
