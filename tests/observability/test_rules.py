@@ -49,11 +49,15 @@ class Case:
 
 BUCKET, COUNT = "ebbtide_message_duration_seconds_bucket", "ebbtide_message_duration_seconds_count"
 CASES = {
-    "cut off: the grace period is over, and the image says so": Case(
+    "not cut off: its time was up, and the last worker ended in the two seconds that are left": Case(
         "EbbtidePodCutOff",
-        {logged("ebbtide_drains_cut_short"): "0 0 1 1 1"},
-        "3m",
-        BY_CONSUMER,
+        {
+            logged("ebbtide_drains_started", ',by="hook"'): "0 1x30",
+            logged("ebbtide_drains_cut_short"): "0 1x30",
+            logged("ebbtide_drains_ended", ',outcome="clean"'): "0 1x30",
+        },
+        None,
+        quiet_at="6m",
         of_policy=True,
     ),
     "cut off: a pod began to drain, and no more was heard of it": Case(

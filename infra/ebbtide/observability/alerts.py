@@ -112,7 +112,8 @@ def _ends(consumer: ConsumerSettings, log: Log) -> Iterator[Alert]:
     def happened(name: str, outcome: str = "") -> str:
         return f"sum by ({log.consumer}) ({log.increase(name, '10m', outcome=outcome)}) > 0"
 
-    # A pod that has begun to drain, and of which the log has no more word when its grace period is long over.
+    # A pod that has begun to drain, and whose drain has not ended when its grace period is long over. Not the moment at
+    # which its time is up (`drainCutShort`): two seconds are left then, in which a drain was seen to end well.
     over = consumer.shutdown_budget.grace_seconds + LOG_DELAY_SECONDS
     pods = f"sum by ({log.consumer}, {log.pod})"
     began = f"{pods} ({log.increase('ebbtide_drains_started', '10m', over)}) > 0"
@@ -122,7 +123,7 @@ def _ends(consumer: ConsumerSettings, log: Log) -> Iterator[Alert]:
         "A pod was cut off while it drained: its messages in flight are handled again",
         "page",
         "a-pod-was-cut-off",
-        logs=f"({happened('ebbtide_drains_cut_short')}) or ({happened('ebbtide_containers_lost', outcome='cut_off')}) "
+        logs=f"({happened('ebbtide_containers_lost', outcome='cut_off')}) "
         f"or (count by ({log.consumer}) (({began}) unless ({ended})))",
     )
     yield Alert(
