@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from ebbtide_supervisor.command import command_doubts, command_problems, consumed_receivers
 from ebbtide_supervisor.environment import Environment, read_environment
+from ebbtide_supervisor.events import emit
 from ebbtide_supervisor.fork_proof import CLASSES, read_proof
 from ebbtide_supervisor.image_facts import recorded_transports
 from ebbtide_supervisor.image_rules import judge_transports
+from ebbtide_supervisor.metric_texts import duration_bounds
 from ebbtide_supervisor.outcome import ExitStatus
 from ebbtide_supervisor.programs import SHELLS
+from ebbtide_supervisor.progress import Progress
+from ebbtide_supervisor.status import lost_container
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,10 +98,13 @@ def _names(pid: int) -> list[str]:
 def _prepare_state_directory(environment: Environment) -> list[str]:
     """An empty state of this container: what a container before it left in the pod's volume goes."""
     directory = environment.state_directory
+    if (lost := lost_container(environment.status_file, Progress(directory), environment.processes)) is not None:
+        emit("containerLost", **lost)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lessons = directory / "lessons.json"
-        for stale in (environment.stop_file, environment.socket, environment.status_file, lessons):
+        told = (environment.status_file, environment.snapshot_file)
+        for stale in (environment.stop_file, environment.socket, *told, lessons):
             stale.unlink(missing_ok=True)
         probe = directory / "writable"
         probe.write_bytes(b"x" * 4096)
@@ -130,6 +137,7 @@ def forks(environment: Environment) -> bool:
 
 def container_variables(environment: Environment, command: Sequence[str]) -> dict[str, str]:
     """What supervisord.conf, `consume` and PHP read, defaults filled in."""
+    bounds = ",".join(map(str, duration_bounds(environment.longest_message_seconds)))
     variables = environment.variables() | {
         "EBBTIDE_WORKER_COMMAND": shlex.join(command),
         "EBBTIDE_HOME": str(HERE),
@@ -137,7 +145,9 @@ def container_variables(environment: Environment, command: Sequence[str]) -> dic
         "EBBTIDE_FORK_SOCKET": str(environment.fork_socket),
         "EBBTIDE_FORK_CLASSES": str(CLASSES),
         "EBBTIDE_OPCACHE_MEBIBYTES": str(read_proof().opcache_mebibytes),
-        "EBBTIDE_RECOVER_PROCESSES": str(int(environment.recover_after_seconds > 0)),
+        "EBBTIDE_HELPERS": str(int(environment.needs_helper)),
+        # Workers that tell of their messages count durations by them; nothing without somebody who asks.
+        "EBBTIDE_DURATION_BOUNDS": bounds if environment.metrics_port else "",
         "EBBTIDE_OPCACHE_DIRECTORY": str(environment.state_directory / "opcache"),
         "HOSTNAME": os.environ.get("HOSTNAME") or os.uname().nodename,
     }

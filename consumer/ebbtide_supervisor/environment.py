@@ -25,6 +25,8 @@ GRACE_MARGIN: Final = 15
 # GKE keeps a protected Autopilot pod for up to seven days; the steps above a message of that length still fit.
 LONGEST_MESSAGE_SECONDS: Final = 7 * 86400
 LONGEST_GRACE_SECONDS: Final = LONGEST_MESSAGE_SECONDS + 3600
+# Below it a port needs a capability.
+LEAST_PORT: Final = 1024
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ NUMBERS: Final[dict[str, WholeNumber]] = {
     "TIME_LIMIT_SECONDS": WholeNumber(0, 604800, 3600, "after how long a Symfony worker rotates, 0 = never"),
     "MEMORY_LIMIT_MEBIBYTES": WholeNumber(16, 1048576, 256, "PHP's memory_limit for one worker"),
     "RECOVER_AFTER_SECONDS": WholeNumber(0, 86400, 0, "age of a lost Redis message worth claiming, 0 = off"),
+    "METRICS_PORT": WholeNumber(0, 65535, 0, "where /metrics is served, 1024 or above, 0 = off"),
 }
 
 WORDS: Final[dict[str, Word]] = {
@@ -63,6 +66,7 @@ WORDS: Final[dict[str, Word]] = {
     "DRAIN": Word(("signal", "stopFile"), "signal", "how a worker is asked to finish"),
     "WORKER_START": Word(("exec", "fork"), "exec", "whether each worker boots, or is forked from one that has"),
     "STOP_SIGNAL": Word(("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "WINCH"), "TERM", "what finishes a worker"),
+    "IDLE_FIRST": Word(("off", "on"), "off", "whether the API server is told how busy this pod is"),
 }
 
 
@@ -75,6 +79,7 @@ class Environment:
     processes: int
     stop_signal: str
     drain: str
+    idle_first: str
     longest_message_seconds: int
     stop_wait_seconds: int
     drain_deadline_seconds: int
@@ -83,6 +88,7 @@ class Environment:
     time_limit_seconds: int
     memory_limit_mebibytes: int
     recover_after_seconds: int
+    metrics_port: int
     state_directory: Path
 
     @property
@@ -99,6 +105,16 @@ class Environment:
     def status_file(self) -> Path:
         """What the probes read."""
         return self.state_directory / "status"
+
+    @property
+    def snapshot_file(self) -> Path:
+        """What PID 1 tells the helper."""
+        return self.state_directory / "snapshot"
+
+    @property
+    def needs_helper(self) -> bool:
+        """Whether anything in this container needs a network."""
+        return any((self.recover_after_seconds, self.metrics_port, self.idle_first == "on"))
 
     @property
     def fork_socket(self) -> Path:
@@ -136,7 +152,8 @@ def read_environment(variables: Mapping[str, str]) -> tuple[Environment | None, 
     if problems:
         return None, [*problems, *_state_directory_problems(variables)]
     _fill_budget(numbers, takes_messages_until_its_limit=_ends_at_a_limit(values))
-    problems += _budget_problems(numbers) + _start_problems(values) + _state_directory_problems(variables)
+    problems += _budget_problems(numbers) + _start_problems(values) + _helper_problems(values, numbers["METRICS_PORT"])
+    problems += _state_directory_problems(variables)
     if problems:
         return None, problems
     everything = {name.lower(): value for name, value in {**values, **numbers}.items()}
@@ -198,6 +215,17 @@ def _budget_problems(numbers: Mapping[str, int | None]) -> list[str]:
             f"{PREFIX}RECOVER_AFTER_SECONDS: must be above {PREFIX}LONGEST_MESSAGE_SECONDS (got {recover}, not above "
             f"{longest}), or a message that is still being handled is given to a second worker; write {longest + 30}"
         )
+    return problems
+
+
+def _helper_problems(values: Mapping[str, int | str], port: int | None) -> list[str]:
+    problems = []
+    if port and port < LEAST_PORT:
+        text = f"{PREFIX}METRICS_PORT: only root may listen below {LEAST_PORT}, and the image runs as nobody "
+        problems.append(text + f"(got {port}); write for example 9464")
+    if values["IDLE_FIRST"] == "on" and values["WORKER_KIND"] != "symfonyMessenger":
+        text = f"{PREFIX}IDLE_FIRST: only a symfonyMessenger worker can tell whether it is busy "
+        problems.append(text + f"(got on with kind {values['WORKER_KIND']}); write off")
     return problems
 
 

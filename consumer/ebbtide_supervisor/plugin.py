@@ -25,7 +25,7 @@ from ebbtide_supervisor.forks import Forks
 from ebbtide_supervisor.memory import Memory
 from ebbtide_supervisor.outcome import ExitStatus
 from ebbtide_supervisor.pool import Pool
-from ebbtide_supervisor.status import StatusFile
+from ebbtide_supervisor.status import ENDED, SnapshotFile, StatusFile
 from ebbtide_supervisor.wakeup import Wakeup
 from ebbtide_supervisor.worker import Parent, Process, Worker
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ebbtide_supervisor.environment import Environment
 
 PROGRAM: Final = "worker"
-RECOVER: Final = "recover"
+HELPER: Final = "helper"
 PARENT: Final = "parent"
 ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 # prctl(2); Python has no name for it.
@@ -43,6 +43,8 @@ PR_SET_CHILD_SUBREAPER: Final = 36
 # How often medusa may look whether a deferred answer is there, and how long a last answer may hold up the end.
 DEFERRED_SECONDS: Final = 0.01
 LAST_ANSWER_SECONDS: Final = 0.1
+# How long after a SIGTERM a hook is looked for.
+HOOK_LOOK_SECONDS: Final = 0.2
 
 
 class Plugin:
@@ -61,10 +63,12 @@ class Plugin:
         self._pool = Pool(environment, _adopt_workers(supervisord, environment), emit, self._forks)
         self._memory = Memory(emit)
         self._status = StatusFile(environment.status_file)
+        self._snapshot = SnapshotFile(environment.snapshot_file) if environment.metrics_port else None
         self._wakeup = Wakeup(self._step, self._survive)
         self._pool.wake = self._wakeup.soon
         self._pool.wake_at = lambda at: self._wakeup.after(at - time.monotonic())
         self._unanswered = 0
+        self._asked_for_at = 0.0  # when a hook was last seen to wait, monotonic seconds
         self._finished_at: float | None = None
         events.subscribe(events.SupervisorRunningEvent, self._begin)
         events.subscribe(events.Tick5Event, self._tick)
@@ -92,6 +96,7 @@ class Plugin:
         self._unanswered += 1
 
         def answer() -> Any:
+            self._asked_for_at = time.monotonic()
             if not drain.ended and time.monotonic() < deadline:
                 return NOT_DONE_YET
             self._unanswered -= 1
@@ -124,11 +129,13 @@ class Plugin:
         self._signal_name = signal.Signals(number).name
 
     _signal_name: str | None = None
+    _look_for_hook_at: float | None = None
     _tick_is_due = False
 
     def _step(self) -> None:
         if self._signal_name is not None and not self._pool.terminating:
             self._pool.terminate(self._signal_name)
+            self._look_for_hook_at = time.monotonic() + HOOK_LOOK_SECONDS if self._unanswered else None
         self._pool.step()
         if self._tick_is_due:
             self._tick_is_due = False
@@ -137,10 +144,25 @@ class Plugin:
                 self._forks.look_at_memory()
             self._look_at_memory()
         self._status.write(self._pool.phase, ever_ready=self._pool.ever_ready, counts=self._pool.counts())
+        if self._snapshot is not None:
+            self._snapshot.write(self._pool.snapshot())
         if self._unanswered:
             self._wakeup.after(2 * DEFERRED_SECONDS) if self._pool.drain and self._pool.drain.ended else None
         if self._pool.finished:
             self._finish()
+        elif self._look_for_hook_at is not None:
+            self._look_for_hook(self._look_for_hook_at)
+
+    def _look_for_hook(self, at: float) -> None:
+        """A hook that still asks after the SIGTERM was not waited for: the kubelet's grace period is over. One that was
+        killed asks no more, and then the kubelet gives the rest of it.
+        """
+        if time.monotonic() < at:
+            self._wakeup.after(at - time.monotonic())
+            return
+        self._look_for_hook_at = None
+        if self._pool.drain is not None and self._asked_for_at > at - HOOK_LOOK_SECONDS:
+            self._pool.drain.cut_short()
 
     def _look_at_memory(self) -> None:
         pool = self._pool
@@ -158,6 +180,8 @@ class Plugin:
         if self._supervisord.options.mood != SupervisorStates.SHUTDOWN:
             Plugin.exit_status = int(self._pool.exit_status or 0)
             emit("containerEnding", exitStatus=Plugin.exit_status)
+            # What the next container in this pod knows this one by: it was not killed.
+            self._status.write(ENDED, ever_ready=self._pool.ever_ready, counts=self._pool.counts())
             self._wakeup.cancel()
             self._supervisord.options.mood = SupervisorStates.SHUTDOWN
             self._wakeup.soon()
@@ -196,7 +220,7 @@ def _adopt_workers(supervisord: Any, environment: Environment) -> list[Worker]:
         worker.group = group
         group.processes[name] = worker
         workers.append(worker)
-    beside = supervisord.process_groups[RECOVER]
+    beside = supervisord.process_groups[HELPER]
     for name, process in beside.processes.items():
         beside.processes[name] = Process(process.config)
         beside.processes[name].group = beside

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Final
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
 
 from ebbtide_supervisor.drain import Drain
 from ebbtide_supervisor.gate import PROBE_SECONDS, SETTLE_SECONDS, Gate
@@ -53,7 +54,9 @@ class Pool:
         self._began_at = self._ready_since = time.monotonic()
         self._ended: list[tuple[Worker, int, float]] = []
         self._due: dict[Worker, float] = {}  # who wants to start, and from when on
-        self._begun: set[Worker] = set()  # who has been started before
+        self._ends: dict[Worker, Outcome] = {}  # how the last run of each has ended
+        self._restarts: Counter[Outcome] = Counter()
+        self._cut_off = 0  # messages whose worker ended with them in flight
         self._held_since: float | None = None
         self._parked: set[Worker] = set()  # who found the stop file
         self._all_parked_at: float | None = None
@@ -86,7 +89,7 @@ class Pool:
             self._due.clear()
             if self.forks is not None:
                 self.forks.stop()
-            self.drain = Drain(self.environment, self.workers, self.emit, by, in_flight=self.in_flight())
+            self.drain = Drain(self.environment, self.workers, self.emit, by, in_flight=self.in_flight)
             self.drain.ask_again(self._booting())
             self.exit_status = exit_status
             self.wake()
@@ -108,6 +111,24 @@ class Pool:
             "running": sum(worker.alive for worker in self.workers),
             "ready": sum(worker.ready and worker.alive for worker in self.workers),
             "waiting": 0 if self.gate.is_open else len(self._due),
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the helper makes metrics of. Times are monotonic seconds."""
+        alive = sum(worker.alive for worker in self.workers)
+        ready = self.counts()["ready"]
+        stopped = len(self._parked) if self.drain is None else len(self.workers) - alive
+        return {
+            "workers": {
+                "starting": alive - ready,
+                "ready": ready,
+                "waiting": len(self.workers) - alive - stopped,
+                "stopped": stopped,
+            },
+            "restarts": dict(self._restarts),
+            "cutOff": self._cut_off,
+            "held": self._held_since is not None,
+            "drain": None if self.drain is None else {"beganAt": self.drain.began_at, "seconds": self.drain.seconds},
         }
 
     def in_flight(self) -> int | None:
@@ -192,7 +213,9 @@ class Pool:
             # PHP has Messenger's handler from the end of its boot to the begin of its shutdown: whoever dies of the
             # signal had no message, unless it says that it had, or was a wrapper whose worker runs on without it.
             symfony = self.environment.worker_kind == "symfonyMessenger" and not worker.left_others
-            self.drain.record(outcome, without_message=not in_flight and (symfony or not worker.ready))
+            without_message = not in_flight and (symfony or not worker.ready)
+            cut_off = in_flight if self.progress.is_told else None
+            self.drain.record(outcome, without_message=without_message, cut_off=cut_off)
         elif outcome is Outcome.STOPPED and asked:
             self.gate.ended(worker.number)
             self._parked.add(worker)
@@ -206,6 +229,9 @@ class Pool:
             self._hold(worker, lived, at)
         worker.ready = False
         self._all_ready = False
+        self._ends[worker] = outcome
+        self._cut_off += in_flight
+        self.progress.forget(worker.number)
 
     def _hold(self, worker: Worker, lived: float, at: float) -> None:
         if worker.number == self.gate.probe and self.progress.is_consuming(worker.number):
@@ -295,10 +321,11 @@ class Pool:
                 self._report_start(worker)
 
     def _report_start(self, worker: Worker) -> None:
-        again = worker in self._begun
-        self._begun.add(worker)
+        before = self._ends.get(worker)
+        if before is not None:
+            self._restarts[before] += 1
         probe = self._held_since is not None and worker.number == self.gate.probe
-        self.emit("workerStarted", worker=worker.number, pid=worker.pid, again=again, probe=probe)
+        self.emit("workerStarted", worker=worker.number, pid=worker.pid, again=before is not None, probe=probe)
         self.wake()
 
     def _take_back(self, worker: Worker, why_not: str | None) -> None:

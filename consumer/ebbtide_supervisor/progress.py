@@ -1,7 +1,8 @@
-"""What workers tell about themselves, if the application has consumer/php/WorkerProgress.php: one file each.
+"""What workers tell about themselves, if the application has consumer/php/WorkerProgress.php: two files each.
 
-The file is there once the worker has heard from the broker; its time is when it took the message it has in flight, or
-one second after 1970 for none. Without the class PID 1 only knows processes.
+`workers/N` is there once the worker has heard from the broker; its time is when it took the message it has in flight,
+or one second after 1970 for none. `workers/N.counts` is what this worker and those before it with its number are done
+with. Without the class PID 1 only knows processes.
 """
 
 from __future__ import annotations
@@ -9,10 +10,22 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+class Counts(NamedTuple):
+    """What one worker has counted."""
+
+    handled: int
+    retried: int
+    failed: int
+    seconds: float
+    """All durations together."""
+    buckets: tuple[int, ...]
+    """How many took at most each bound and more than the one before; the last one above all bounds."""
 
 
 class Progress:
@@ -24,7 +37,7 @@ class Progress:
         """Whether any worker of this container has ever told anything."""
 
     def forget(self, worker: int) -> None:
-        """A worker starts: what the one before it told does not count."""
+        """A worker has ended, or starts: what the one before it told does not count."""
         with contextlib.suppress(OSError):
             (self._directory / str(worker)).unlink()
 
@@ -36,6 +49,18 @@ class Progress:
         """For how long this worker has had its message, None for no message or a worker that does not tell."""
         began_at = self._time(worker)
         return None if began_at is None or began_at <= 1 else max(0.0, time.time() - began_at)
+
+    def counts(self, worker: int, buckets: int) -> Counts | None:
+        """What this worker has counted; None for nothing yet, and for a line that is just being written."""
+        try:
+            fields = (self._directory / f"{worker}.counts").read_text(encoding="ascii").split()
+            first, handled, retried, failed, seconds, *counted, last = fields
+            # Written by one call, first and last field alike.
+            if first != last or len(counted) != buckets:
+                return None
+            return Counts(int(handled), int(retried), int(failed), float(seconds), tuple(map(int, counted)))
+        except (OSError, ValueError):
+            return None
 
     def _time(self, worker: int) -> float | None:
         try:

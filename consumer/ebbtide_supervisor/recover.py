@@ -8,14 +8,15 @@ and removes the original: the next idle worker has it. Opt-in (EBBTIDE_RECOVER_A
 from __future__ import annotations
 
 import os
-import sys
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ebbtide_supervisor.environment import read_environment
 from ebbtide_supervisor.events import emit
 from ebbtide_supervisor.image_facts import recorded_transports
 from ebbtide_supervisor.redis_client import Redis, RedisError, Stream
+
+if TYPE_CHECKING:
+    from ebbtide_supervisor.environment import Environment
 
 # One script, so that nothing comes between claim and copy: two pods, or one that stalls, move an entry once.
 # Redis 6.2 also lists entries that were deleted meanwhile: as false, or without fields.
@@ -57,12 +58,8 @@ SHORTEST_ROUND_SECONDS: Final = 5.0
 LONGEST_ROUND_SECONDS: Final = 20.0
 
 
-def main() -> int:
-    """Look again and again until PID 1 ends this process. Returns when there is nothing it could look at."""
-    environment, problems = read_environment(os.environ)
-    if environment is None:
-        print("\n".join(problems), file=sys.stderr)
-        return 1
+def recover(environment: Environment) -> None:
+    """Look again and again. Returns when there is nothing it could look at."""
     streams = _streams()
     after = environment.recover_after_seconds
     while streams:
@@ -70,8 +67,6 @@ def main() -> int:
             _recover(stream, after)
         time.sleep(min(LONGEST_ROUND_SECONDS, max(SHORTEST_ROUND_SECONDS, after / 10)))
     emit("recoverOff", reason="the image's build has recorded no Redis transport that can be read")
-    time.sleep(2)  # supervisord takes an end within a second of the start for a failure, whatever the status
-    return 0
 
 
 def _streams() -> list[Stream]:

@@ -170,15 +170,16 @@ def as_image_user() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def image() -> Iterator[Path]:
     """/opt/ebbtide of the image."""
-    supervisor = importlib.util.find_spec("supervisor")
-    assert supervisor is not None, "supervisor 4.3.0 is a development dependency"
-    assert supervisor.origin is not None
     root = Path(tempfile.mkdtemp(prefix="ebbtide-image-"))
     root.chmod(0o755)
     directory = root / "opt"
     shutil.copytree(CONSUMER, directory, ignore=shutil.ignore_patterns("__pycache__"))
     without_tests = shutil.ignore_patterns("__pycache__", "tests")
-    shutil.copytree(Path(supervisor.origin).parent, directory / "supervisor", ignore=without_tests)
+    for package in ("supervisor", "prometheus_client"):
+        found = importlib.util.find_spec(package)
+        assert found is not None, f"{package} is a development dependency"
+        assert found.origin is not None
+        shutil.copytree(Path(found.origin).parent, directory / package, ignore=without_tests)
     shutil.copy(Path(sys.executable).with_name("shfmt"), directory)
     yield directory
     shutil.rmtree(root)

@@ -41,6 +41,19 @@ def tell(since):
         path = f"{os.environ['EBBTIDE_STATE_DIRECTORY']}/workers/{os.environ['EBBTIDE_PROCESS_NUMBER']}"
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT))
         os.utime(path, (since, since))
+        count(path)
+
+
+def count(path):
+    """One line in place, as WorkerProgress.php: first and last field alike, and one field for each bucket."""
+    if bounds := [float(bound) for bound in filter(None, os.environ.get("EBBTIDE_DURATION_BOUNDS", "").split(","))]:
+        buckets = [0] * (len(bounds) + 1)
+        bucket = sum(options.message_seconds > bound for bound in bounds)
+        buckets[bucket] = handled
+        fields = [handled, handled, 0, 0, handled * options.message_seconds, *buckets, handled]
+        counts = os.open(f"{path}.counts", os.O_WRONLY | os.O_CREAT)
+        os.write(counts, (" ".join(map(str, fields)).ljust(500) + "\n").encode())
+        os.close(counts)
 
 
 if not options.default_signal:
@@ -58,6 +71,6 @@ while not stopping and (options.messages == 0 or handled < options.messages):
     while (left := end - time.monotonic()) > 0:
         time.sleep(left)
     note("finished")
-    tell(1)
     handled += 1
+    tell(1)
 sys.exit(options.exit)

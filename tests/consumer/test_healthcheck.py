@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ebbtide_supervisor.status import LENGTH, StatusFile, uptime_seconds
+from ebbtide_supervisor.status import StatusFile, uptime_seconds
 
 HEALTHY, SICK = 0, 1
 
@@ -37,7 +37,7 @@ def test_the_probes_say_of_each_state(image: Path, tmp_path: Path, state: tuple[
     phase, ever_ready, running, ready, waiting, age, *expected = state
     heartbeat = uptime_seconds() - int(age)
     fields = (heartbeat, phase, ever_ready, running, ready, waiting)
-    (tmp_path / "status").write_text(" ".join(map(str, fields)).ljust(LENGTH - 1) + "\n")
+    (tmp_path / "status").write_text(" ".join(map(str, fields)).ljust(StatusFile.LENGTH - 1) + "\n")
     found = [probe(image, tmp_path, kind).returncode for kind in ("startup", "readiness", "liveness")]
     assert found == expected
 
@@ -74,6 +74,6 @@ def test_a_full_volume_does_not_stop_the_heartbeat() -> None:
         for running in (1, 1000):
             status.write("draining", ever_ready=True, counts={"running": running, "ready": 1, "waiting": 0})
         assert path.stat().st_blocks == blocks, "a write that needs a new block fails on a full volume"
-        assert path.stat().st_size == LENGTH
+        assert path.stat().st_size == StatusFile.LENGTH
     finally:
         path.unlink(missing_ok=True)

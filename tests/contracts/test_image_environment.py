@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 CONSUMER = ROOT / "consumer"
 SYMFONY = {"kind": "symfonyMessenger", "receivers": ["events"]}
 COMMAND = {"kind": "command", "command": ["php", "artisan", "queue:work"]}
+EVERYTHING = {"metrics": {}, "shutdown": {"idleFirst": {"apiServer": "10.0.0.1/32"}}}
 # The longest stay of a pod that nothing may evict (V-06).
 LONGEST = {"longestMessage": "168h", "nodeScaleDown": "protect"}
 
@@ -69,7 +70,12 @@ def variables_of(container: Any) -> dict[str, str]:
 def test_the_deployment_sets_every_variable_that_the_image_reads_and_no_other(environment: ModuleType) -> None:
     read = {environment.PREFIX + name for name in (*environment.NUMBERS, *environment.WORDS)}
     of_symfony, of_command = (set(variables_of(make_container({"worker": worker}))) for worker in (SYMFONY, COMMAND))
-    assert of_symfony == read | {"EBBTIDE_STATE_DIRECTORY"}, "one side waits for a variable that the other never sets"
+    of_helper = {"EBBTIDE_METRICS_PORT", "EBBTIDE_IDLE_FIRST"}
+    assert not of_helper & of_symfony, "what is off stands in the pods of everybody, who are then replaced for nothing"
+    assert set(variables_of(make_container({"worker": SYMFONY, **EVERYTHING}))) == of_symfony | of_helper
+    assert of_symfony | of_helper == read | {"EBBTIDE_STATE_DIRECTORY"}, (
+        "one side waits for a variable that the other never sets"
+    )
     # Only PHP has a memory_limit to set, and can be forked after its boot.
     assert of_symfony - of_command == {"EBBTIDE_MEMORY_LIMIT_MEBIBYTES", "EBBTIDE_WORKER_START"}
     assert of_command <= of_symfony
@@ -111,6 +117,9 @@ RECOVER = {"kind": "redis", "redeliverTimeout": "200h", "recover": True}
         {"worker": {**SYMFONY, "memoryLimit": "1M"}},
         {"worker": {**SYMFONY, "memoryLimit": "20500K", "phpMemoryLimit": "20900K"}},
         {"worker": SYMFONY, "shutdown": LONGEST, "transport": RECOVER},
+        {"worker": SYMFONY, **EVERYTHING},
+        {"worker": SYMFONY, "metrics": {"port": 1024}},
+        {"worker": SYMFONY, "metrics": {"port": 65535}},
         {"worker": {**SYMFONY, "drain": "stopFile", "timeLimit": "1h"}, "shutdown": LONGEST},
     ],
     ids=str,

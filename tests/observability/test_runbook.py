@@ -41,11 +41,7 @@ def test_every_exit_status_has_its_section(status):
 
 
 def test_no_section_is_of_an_event_or_a_status_that_is_gone():
-    known = {f"`{event}`" for event in EVENTS | {count.event for count in EVENT_COUNTS} | _COMING}
+    known = {f"`{event}`" for event in EVENTS | {count.event for count in EVENT_COUNTS}}
     assert {title for title in SECTIONS if title.startswith("`")} <= known
     statuses = {f"Exit status {status.value}" for status in ExitStatus} | {"Exit status 137"}
     assert {title for title in SECTIONS if title.startswith("Exit status")} == statuses
-
-
-# The helper's, which are described before they are written.
-_COMING = {"drainWaiting", "metricsFailed", "metricsLimited"}

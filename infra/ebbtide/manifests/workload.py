@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -70,6 +71,7 @@ def build_queue_consumer(
     parts = (
         *identity,
         resource(objects.service_account),
+        *_in_sequence(tuple(map(resource, objects.own_cost))),
         resource(objects.network_policy),
         deployment,
         resource(objects.disruption_budget),
@@ -91,6 +93,14 @@ def _autoscaler(
         before = (deployment.key, *(part.key for part in parts))
         parts = (*parts, kubernetes_resource(manifest, component, consumer.name).after(*before))
     return (Component(component, parts),)
+
+
+def _in_sequence(resources: tuple[Resource, ...]) -> Iterator[Resource]:
+    """Each after the one before it: a right is granted only where what confines it is in force."""
+    before: tuple[str, ...] = ()
+    for resource in resources:
+        yield resource.after(*before)
+        before = (resource.key,)
 
 
 def longest_update_seconds(stack: StackSettings) -> int:

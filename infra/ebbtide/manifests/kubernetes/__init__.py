@@ -12,6 +12,7 @@ from ebbtide.manifests.kubernetes.labels import Manifest
 from ebbtide.manifests.kubernetes.monitoring import build_monitoring
 from ebbtide.manifests.kubernetes.namespace import build_namespace_object
 from ebbtide.manifests.kubernetes.network_policy import build_default_deny, build_network_policy
+from ebbtide.manifests.kubernetes.own_cost import build_own_cost
 from ebbtide.manifests.kubernetes.scaled_object import hpa_name
 from ebbtide.manifests.kubernetes.service_account import build_service_account
 from ebbtide.settings.models.consumer import ConsumerSettings
@@ -40,6 +41,8 @@ class ConsumerObjects(NamedTuple):
     """The objects of one consumer, in the order of applying."""
 
     service_account: Manifest
+    own_cost: tuple[Manifest, ...]
+    """The right to its own deletion cost, with `shutdown.idleFirst`."""
     network_policy: Manifest
     deployment: Manifest
     disruption_budget: Manifest
@@ -54,6 +57,7 @@ def build_workload(stack: StackSettings, consumer: ConsumerSettings) -> Consumer
     """What one consumer is, without what owns the number of its pods."""
     return ConsumerObjects(
         build_service_account(stack, consumer),
+        build_own_cost(stack, consumer),
         build_network_policy(stack, consumer),
         build_deployment(stack, consumer),
         build_disruption_budget(stack, consumer),
@@ -62,8 +66,13 @@ def build_workload(stack: StackSettings, consumer: ConsumerSettings) -> Consumer
 
 def build_consumer(stack: StackSettings, consumer: ConsumerSettings) -> tuple[Manifest, ...]:
     """Every object of one consumer in the order of applying, its autoscaler included."""
+    objects = build_workload(stack, consumer)
     return (
-        *build_workload(stack, consumer),
+        objects.service_account,
+        *objects.own_cost,
+        objects.network_policy,
+        objects.deployment,
+        objects.disruption_budget,
         *build_monitoring(stack, consumer),
         *build_autoscaler(consumer.autoscaling, stack, consumer),
     )

@@ -13,6 +13,7 @@ from ebbtide.settings.values.image_contract import DRAIN, HEALTH_CHECK
 from ebbtide.settings.values.units import format_cpu, format_memory
 
 CONTAINER_NAME = "consumer"
+METRICS_PORT_NAME = "metrics"
 
 # The check takes milliseconds; on a node under pressure the runtime alone needs seconds to start it.
 PROBE_TIMEOUT_SECONDS = 10
@@ -39,6 +40,7 @@ def build_container(stack: StackSettings, consumer: ConsumerSettings) -> Manifes
         "args": list(consumer.worker.argv),
         **({"envFrom": environment_from(consumer.pod.environment_from)} if consumer.pod.environment_from else {}),
         "env": _environment(stack, consumer),
+        **_ports(consumer),
         "resources": _resources(consumer),
         "lifecycle": {"preStop": {"exec": {"command": [DRAIN]}}},
         "startupProbe": _probe("startup", STARTUP_PERIOD_SECONDS, STARTUP_FAILURES),
@@ -57,6 +59,12 @@ def build_container(stack: StackSettings, consumer: ConsumerSettings) -> Manifes
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [*build_volume_mounts(stack, consumer), *build_part_mounts(consumer)],
     }
+
+
+def _ports(consumer: ConsumerSettings) -> Manifest:
+    if consumer.metrics is None:
+        return {}
+    return {"ports": [{"name": METRICS_PORT_NAME, "containerPort": consumer.metrics.port, "protocol": "TCP"}]}
 
 
 def _environment(stack: StackSettings, consumer: ConsumerSettings) -> list[Manifest]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from ebbtide.manifests.kubernetes.container import METRICS_PORT_NAME
 from ebbtide.manifests.kubernetes.labels import (
     INSTANCE,
     NAME,
@@ -16,8 +17,6 @@ from ebbtide.observability.prometheus import rule_groups
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.observability import CollectorSettings, ManagedPrometheus, PrometheusOperator
 from ebbtide.settings.models.stack import StackSettings
-
-PORT_NAME = "metrics"
 
 
 def build_monitoring(stack: StackSettings, consumer: ConsumerSettings) -> tuple[Manifest, ...]:
@@ -46,7 +45,7 @@ def _managed(collector: ManagedPrometheus, stack: StackSettings, consumer: Consu
         "metadata": consumer_metadata(stack, consumer),
         "spec": {
             "selector": {"matchLabels": selector_labels(stack, consumer)},
-            "endpoints": [{"port": PORT_NAME, "interval": f"{collector.scrape_interval}s"}],
+            "endpoints": [{"port": METRICS_PORT_NAME, "interval": f"{collector.scrape_interval}s"}],
             "targetLabels": {
                 "metadata": ["pod"],
                 "fromPod": [{"from": NAME, "to": CONSUMER}, {"from": INSTANCE, "to": STACK}],
@@ -79,7 +78,7 @@ def _operator(collector: PrometheusOperator, stack: StackSettings, consumer: Con
         {"sourceLabels": [f"__meta_kubernetes_pod_label_{_discovered(label)}"], "targetLabel": target}
         for label, target in ((NAME, CONSUMER), (INSTANCE, STACK))
     ]
-    endpoint = {"port": PORT_NAME, "interval": f"{collector.scrape_interval}s", "relabelings": relabelings}
+    endpoint = {"port": METRICS_PORT_NAME, "interval": f"{collector.scrape_interval}s", "relabelings": relabelings}
     return (
         {
             "apiVersion": version,

@@ -1,12 +1,13 @@
-"""What a consumer's pods may reach. Nothing may reach them: probes run inside the container."""
+"""What a consumer's pods may reach, and who may reach them: collectors of metrics. Probes run inside the container."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata, namespace_labels, own_pods, selector_labels
 from ebbtide.settings.models.brokered import broker_egress
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.metrics import GOOGLE_SCRAPERS
 from ebbtide.settings.models.pod import EgressRule
 from ebbtide.settings.models.stack import StackSettings
 
@@ -41,10 +42,12 @@ def build_network_policy(stack: StackSettings, consumer: ConsumerSettings) -> Ma
         "spec": {
             "podSelector": {"matchLabels": selector_labels(stack, consumer)},
             "policyTypes": ["Ingress", "Egress"],
+            **_ingress(stack, consumer),
             "egress": [
                 _dns(),
                 *(_metadata_server() if uses_workload_identity else ()),
                 *(_destination(rule) for rule in _destinations(stack, consumer)),
+                *_api_server(consumer),
             ],
         },
     }
@@ -55,6 +58,22 @@ def _destinations(stack: StackSettings, consumer: ConsumerSettings) -> Iterator[
     if broker is not None:
         yield broker
     yield from consumer.network.egress
+
+
+def _ingress(stack: StackSettings, consumer: ConsumerSettings) -> Manifest:
+    metrics = consumer.metrics
+    if metrics is None:
+        return {}
+    scrapers = metrics.scrapers or (GOOGLE_SCRAPERS if stack.observability is None else stack.observability.scrapers)
+    return {
+        "ingress": [{"from": [_pods(one.namespace, one.pods) for one in scrapers], "ports": _tcp(metrics.port)}],
+    }
+
+
+def _api_server(consumer: ConsumerSettings) -> Iterator[Manifest]:
+    idle_first = consumer.shutdown.idle_first
+    if idle_first is not None:
+        yield {"to": [{"ipBlock": {"cidr": idle_first.api_server}}], "ports": _tcp(idle_first.port)}
 
 
 def _dns() -> Manifest:
@@ -79,14 +98,17 @@ def _metadata_server() -> tuple[Manifest, Manifest]:
 
 
 def _destination(rule: EgressRule) -> Manifest:
-    peer: Manifest = {}
-    if rule.cidr is not None:
-        peer["ipBlock"] = {"cidr": rule.cidr}
-    if rule.namespace is not None:
-        peer["namespaceSelector"] = {"matchLabels": {NAMESPACE_NAME: rule.namespace}}
-    if rule.pods:
-        peer["podSelector"] = {"matchLabels": dict(rule.pods)}
+    peer = {"ipBlock": {"cidr": rule.cidr}} if rule.cidr is not None else _pods(rule.namespace, rule.pods)
     return {"to": [peer], "ports": _tcp(*rule.ports)}
+
+
+def _pods(namespace: str | None, labels: Mapping[str, str]) -> Manifest:
+    peer: Manifest = {}
+    if namespace is not None:
+        peer["namespaceSelector"] = {"matchLabels": {NAMESPACE_NAME: namespace}}
+    if labels:
+        peer["podSelector"] = {"matchLabels": dict(labels)}
+    return peer
 
 
 def _tcp(*ports: int) -> list[Manifest]:

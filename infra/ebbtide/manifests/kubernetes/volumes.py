@@ -8,8 +8,13 @@ from ebbtide.manifests.kubernetes.broker_access import broker_mounts, broker_vol
 from ebbtide.manifests.kubernetes.labels import Manifest
 from ebbtide.settings.models.consumer import STATE_MEMORY_BYTES, ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
-from ebbtide.settings.values.image_contract import STATE_DIRECTORY
+from ebbtide.settings.values.image_contract import API_SERVER_DIRECTORY, STATE_DIRECTORY
 from ebbtide.settings.values.units import format_memory
+
+API_SERVER = "api-server"
+# The shortest that Kubernetes gives.
+TOKEN_SECONDS = 600
+_POD_FIELDS = ("namespace", "name")
 
 
 def build_volumes(stack: StackSettings, consumer: ConsumerSettings) -> list[Manifest]:
@@ -23,13 +28,34 @@ def build_volumes(stack: StackSettings, consumer: ConsumerSettings) -> list[Mani
     empty: list[Manifest] = [
         {"name": name, "emptyDir": memory if path == STATE_DIRECTORY else {}} for name, path in _directories(consumer)
     ]
-    return [*empty, *broker_volumes(stack, consumer)]
+    api_server = () if consumer.shutdown.idle_first is None else (_api_server(),)
+    return [*empty, *broker_volumes(stack, consumer), *api_server]
 
 
 def build_volume_mounts(stack: StackSettings, consumer: ConsumerSettings) -> list[Manifest]:
     """Where the container sees the volumes of `build_volumes`."""
     mounts: list[Manifest] = [{"name": name, "mountPath": path} for name, path in _directories(consumer)]
+    if consumer.shutdown.idle_first is not None:
+        mounts.append({"name": API_SERVER, "mountPath": API_SERVER_DIRECTORY, "readOnly": True})
     return [*mounts, *broker_mounts(stack, consumer)]
+
+
+def _api_server() -> Manifest:
+    """A token of this pod alone, which ends with it; whose certificate to trust; and which pod this is. The token's
+    audience is the API server's own, and the kubelet renews it at four fifths of its time."""
+    fields = {name: {"fieldRef": {"apiVersion": "v1", "fieldPath": f"metadata.{name}"}} for name in _POD_FIELDS}
+    return {
+        "name": API_SERVER,
+        "projected": {
+            # The group of the pod reads it too: fsGroup.
+            "defaultMode": 0o440,
+            "sources": [
+                {"serviceAccountToken": {"path": "token", "expirationSeconds": TOKEN_SECONDS}},
+                {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                {"downwardAPI": {"items": [{"path": name, **field} for name, field in fields.items()]}},
+            ],
+        },
+    }
 
 
 def _directories(consumer: ConsumerSettings) -> Iterator[tuple[str, str]]:

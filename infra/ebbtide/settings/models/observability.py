@@ -6,11 +6,13 @@ with `build_observability` in `manifests/observability` (`functools.singledispat
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from ebbtide.settings.models.base import SettingsModel
+from ebbtide.settings.models.metrics import GOOGLE_SCRAPERS, Scraper
 from ebbtide.settings.values.names import DnsLabel, LabelValue, QualifiedName
 from ebbtide.settings.values.units import Seconds
 
@@ -46,6 +48,11 @@ class CollectorSettings(SettingsModel):
         """Whether log lines become metrics, from which alerts and charts can be made."""
         return False
 
+    @property
+    @abstractmethod
+    def scrapers(self) -> tuple[Scraper, ...]:
+        """The pods that scrape: nobody else may connect to a consumer's."""
+
 
 class ManagedPrometheus(CollectorSettings):
     """Google Cloud Managed Service for Prometheus, which GKE clusters have: metrics, log-based metrics, alert policies
@@ -75,6 +82,11 @@ class ManagedPrometheus(CollectorSettings):
         """By log-based metrics."""
         return True
 
+    @property
+    def scrapers(self) -> tuple[Scraper, ...]:
+        """GKE's own."""
+        return GOOGLE_SCRAPERS
+
 
 class PrometheusOperator(CollectorSettings):
     """The Prometheus Operator, as kube-prometheus-stack installs it. It knows metrics only: how pods ended is a query
@@ -86,6 +98,11 @@ class PrometheusOperator(CollectorSettings):
     """Labels by which a Prometheus selects its monitors and rules: `release: kube-prometheus-stack`."""
     namespace: DnsLabel = "monitoring"
     """Where the Prometheus runs: the only namespace from which pods may be scraped."""
+
+    @property
+    def scrapers(self) -> tuple[Scraper, ...]:
+        """Whatever runs in its namespace: the labels of a Prometheus are its operator's."""
+        return (Scraper.model_construct(namespace=self.namespace),)
 
 
 Collector = Annotated[ManagedPrometheus | PrometheusOperator, Field(discriminator="kind")]

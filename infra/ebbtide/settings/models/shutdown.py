@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from ebbtide.settings.models.base import SettingsModel
+from ebbtide.settings.models.pod import Cidr, Port
 from ebbtide.settings.values.units import Seconds
 
 # After its handler returns, a worker acknowledges the message and ends: Symfony takes well under a second;
@@ -25,6 +26,19 @@ REPORT_ALLOWANCE_SECONDS = 5
 EXIT_ALLOWANCE_SECONDS = 15
 
 
+class IdleFirstSettings(SettingsModel):
+    """Let a scale-down take the pods with the least in flight first (`controller.kubernetes.io/pod-deletion-cost`).
+
+    Best effort: evictions, node drains, a rollout's old pods and the last 15 s before a scale-down do not look at it.
+    """
+
+    api_server: Cidr
+    """Where pods reach the API server: the address that `kubectl get endpointslices kubernetes` shows, with `/32`.
+    It becomes the only destination that this adds to the network policy."""
+    port: Port = 443
+    """Its port there; 443 on GKE, often 6443 elsewhere."""
+
+
 class ShutdownSettings(SettingsModel):
     """How long a consumer may need to finish what it has begun."""
 
@@ -33,6 +47,8 @@ class ShutdownSettings(SettingsModel):
     node_scale_down: Literal["evict", "protect"] = "evict"
     """`protect` forbids the node autoscaler to evict these pods (`safe-to-evict: "false"`). Needed when the grace
     period is longer than the 10 minutes it waits; it can keep a node that would otherwise be removed."""
+    idle_first: IdleFirstSettings | None = None
+    """Let a scale-down take idle pods first. Off by default (docs/decisions/idle-first.md)."""
 
 
 @dataclass(frozen=True, slots=True)

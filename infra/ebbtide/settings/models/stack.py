@@ -15,6 +15,7 @@ from ebbtide.settings.models.cluster import Cluster, ClusterSettings, GkeAutopil
 from ebbtide.settings.models.consumer import ConsumerSettings, inject_names
 from ebbtide.settings.models.lookup import kind_names, members
 from ebbtide.settings.models.memorystore import MemorystoreValkey
+from ebbtide.settings.models.metrics import inject_metrics
 from ebbtide.settings.models.observability import Collector
 from ebbtide.settings.models.transport import Transport
 from ebbtide.settings.values.names import DnsLabel
@@ -89,7 +90,8 @@ class StackSettings(JudgedModel):
     @field_validator("consumers", mode="before")
     @classmethod
     def _named(cls, value: object, info: ValidationInfo) -> object:
-        return tell_of_broker(inject_names(value), info.data.get("broker"))
+        named = tell_of_broker(inject_names(value), info.data.get("broker"))
+        return named if info.data.get("observability") is None else inject_metrics(named)
 
     @property
     def kubernetes_minor(self) -> int:

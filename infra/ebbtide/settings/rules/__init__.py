@@ -6,7 +6,7 @@ A rule is a function from settings to findings (`declare.py`). Ids are stable.
 # In the order in which findings of one level are shown: first what is wrong with the stack, then with a consumer.
 # isort: off
 from ebbtide.settings.rules import stack, disruption, cluster, consumer, handover, secrets, autoscaling, transport
-from ebbtide.settings.rules import keda, keda_triggers, broker, observability, pod_parts, check
+from ebbtide.settings.rules import keda, keda_triggers, broker, observability, pod_parts, idle_first, check
 
 # isort: on
 
@@ -18,6 +18,7 @@ __all__ = [
     "consumer",
     "disruption",
     "handover",
+    "idle_first",
     "keda",
     "keda_triggers",
     "observability",

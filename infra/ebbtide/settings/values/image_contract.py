@@ -5,6 +5,7 @@ contract test holds the two together.
 """
 
 STATE_DIRECTORY = "/run/ebbtide"
+API_SERVER_DIRECTORY = "/run/ebbtide-api"
 PROGRAMS_DIRECTORY = "/opt/ebbtide"
 DRAIN = f"{PROGRAMS_DIRECTORY}/drain"
 HEALTH_CHECK = f"{PROGRAMS_DIRECTORY}/healthcheck"
@@ -23,7 +24,11 @@ TIME_LIMIT_SECONDS = "EBBTIDE_TIME_LIMIT_SECONDS"
 MEMORY_LIMIT_MEBIBYTES = "EBBTIDE_MEMORY_LIMIT_MEBIBYTES"
 WORKER_START = "EBBTIDE_WORKER_START"
 RECOVER_AFTER_SECONDS = "EBBTIDE_RECOVER_AFTER_SECONDS"
+METRICS_PORT = "EBBTIDE_METRICS_PORT"
+IDLE_FIRST = "EBBTIDE_IDLE_FIRST"
 STATE_DIRECTORY_VARIABLE = "EBBTIDE_STATE_DIRECTORY"
 HOSTNAME = "HOSTNAME"
+# Kubernetes' own: of a ReplicaSet's ready pods those with the lowest go first.
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 # Not ours by name, but set by the image for each process.
 CONSUMER_NAME = "MESSENGER_CONSUMER_NAME"
