@@ -18,7 +18,20 @@ READING = ["render", "explain", "preview", "dashboard"]
 
 @pytest.mark.parametrize(
     "command",
-    ["render", "check", "explain", "preview", "rules", "schema", "simulate", "dashboard", "rehearse", "comment"],
+    [
+        "render",
+        "check",
+        "doctor",
+        "init",
+        "explain",
+        "preview",
+        "rules",
+        "schema",
+        "simulate",
+        "dashboard",
+        "rehearse",
+        "comment",
+    ],
 )
 def test_every_command_explains_itself_with_an_example(ebbtide, command):
     done = ebbtide(command, "--help")

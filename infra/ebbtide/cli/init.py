@@ -1,0 +1,100 @@
+"""`ebbtide init`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from ebbtide.cli.output import fail
+from ebbtide.judgement.findings import refused
+from ebbtide.scaffold.answers import Project, example_consumer
+from ebbtide.scaffold.files import write_project
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was said on the command line; None is asked on a terminal, and has a default elsewhere."""
+
+    directory: Path
+    read: list[str]
+    name: str | None
+    stack: str
+    platform: str
+    kubernetes: str
+    consumer: str | None
+    image: str | None
+    receivers: str | None
+    processes: int | None
+    longest_message: str | None
+
+
+def run(options: Options) -> None:
+    """Write a project. What is there stays as it is."""
+    project = _from_set_up(options) if options.read else _from_answers(options)
+    try:
+        written = write_project(project, options.directory)
+    except OSError as error:
+        fail(f"{error.filename}: cannot be written: {error.strerror}")
+    for one in written:
+        mark = typer.style("new ", fg=typer.colors.GREEN) if one.is_new else typer.style("kept", dim=True)
+        typer.echo(f"{mark}  {one.path}")
+    _say_next(options, project)
+
+
+def _say_next(options: Options, project: Project) -> None:
+    here = "" if options.directory == Path() else f" --project {options.directory}"
+    typer.echo(f"\nNext: ebbtide check{here}; ebbtide explain --stack {project.stack}{here}")
+    if project.migration:
+        typer.echo(
+            f"      {options.directory / 'MIGRATION.md'}: what was not carried over, and the steps in their order"
+        )
+
+
+def _from_answers(options: Options) -> Project:
+    name = _ask("Name of the project", options.name, _named_after(options.directory))
+    if not _NAME.fullmatch(name):
+        raise refused("project", f"the name {name!r} has other signs than a-z, 0-9 and -", "name it with --name")
+    consumer = _ask("Name of the first consumer", options.consumer, "mail")
+    image = _ask("Its image, built from docker/", options.image, f"registry.example/consumers/{consumer}:1")
+    receivers = _ask("Transports that it consumes, separated by blanks", options.receivers, consumer).split()
+    processes = int(_ask("Worker processes in a pod", options.processes, "10"))
+    longest = _ask("The longest that one message takes", options.longest_message, "60s")
+    entry = example_consumer(image, receivers, processes, longest)
+    return Project(name, options.stack, options.platform, options.kubernetes, {consumer: entry})
+
+
+def _named_after(directory: Path) -> str:
+    return re.sub(r"[^a-z0-9-]+", "-", directory.resolve().name.lower()).strip("-0123456789")[:40].strip("-") or "shop"
+
+
+def _ask(question: str, said: object, default: str) -> str:
+    if said is not None:
+        return str(said)
+    return str(typer.prompt(question, default=default)) if sys.stdin.isatty() else default
+
+
+def _from_set_up(options: Options) -> Project:
+    from ebbtide.doctor.connect import connect
+    from ebbtide.doctor.diagnose import diagnose_files
+    from ebbtide.doctor.document import DoctorDocument
+    from ebbtide.doctor.files import collect
+    from ebbtide.doctor.read import read_all
+    from ebbtide.scaffold.carry import carry
+    from ebbtide.scaffold.migration import migration_text
+
+    files, notes = collect(options.read)
+    carried = carry(connect(read_all(files, list(notes))))
+    if not carried:
+        what = "no worker that is known was seen in it"
+        raise refused("doctor", what, "`ebbtide doctor` says what is missing; without --from, init asks")
+    name = options.name or _named_after(options.directory)
+    report = DoctorDocument.of(diagnose_files(files, notes))
+    consumers = {one.name: one.settings for one in carried}
+    text = migration_text(carried, report, options.stack)
+    return Project(name, options.stack, options.platform, options.kubernetes, consumers, text)

@@ -1,0 +1,1 @@
+"""`ebbtide init`: a project's files, from answers or from a set-up that runs. What is there is never written over."""

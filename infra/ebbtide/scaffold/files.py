@@ -1,0 +1,88 @@
+"""The files of a project. What is there stays as it is, so that a second run changes nothing."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from ebbtide.scaffold.answers import Project
+from ebbtide.version import __version__
+
+_PROGRAM: Final = '''\
+"""What `pulumi up` runs."""
+
+from pathlib import Path
+
+from ebbtide import run
+
+run(Path(__file__).resolve().parent.parent)
+'''
+_HEAD: Final = """\
+# Settings of stack {stack}; docs/settings.md of ebbtide describes each.
+# Say where the broker is, or workers reach nothing but DNS:
+#   network: {{egress: [{{cidr: 10.20.0.7/32, ports: [6379]}}]}}
+# and what happens to a message whose worker was killed:
+#   transport: {{kind: redis, redeliverTimeout: 90s, claimInterval: 15s, recover: true}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was done about one file."""
+
+    path: Path
+    is_new: bool
+
+
+def write_project(project: Project, root: Path) -> list[Written]:
+    """Write every file that is not there, below `root`. Raises OSError where one cannot be written."""
+    texts = {
+        "Pulumi.yaml": _yaml({"name": project.name, "main": "infra/", "stackConfigDir": "stacks", "runtime": "python"}),
+        "infra/__main__.py": _PROGRAM,
+        f"stacks/Pulumi.{project.stack}.yaml": stack_text(project),
+        "requirements.txt": f"ebbtide=={__version__}\n",
+        ".github/workflows/preview.yml": _workflow(project.stack),
+    }
+    if project.migration:
+        texts["MIGRATION.md"] = project.migration
+    written = [_write(root / name, text) for name, text in texts.items()]
+    return [*written, *_write_image(root / "docker")]
+
+
+def stack_text(project: Project) -> str:
+    """The stack file."""
+    cluster = {"kind": "existing", "platform": project.platform, "kubernetesVersion": project.kubernetes}
+    config = {"ebbtide:cluster": cluster, "ebbtide:consumers": project.consumers}
+    return _HEAD.format(stack=project.stack) + _yaml({"config": config})
+
+
+def _yaml(data: dict[str, Any]) -> str:
+    return yaml.safe_dump(data, sort_keys=False, width=118, allow_unicode=True)
+
+
+def _workflow(stack: str) -> str:
+    text = (files("ebbtide") / "scaffold" / "github.yml").read_text(encoding="utf-8")
+    return text.replace("stack: [dev]", f"stack: [{stack}]")
+
+
+def _write(path: Path, text: str) -> Written:
+    if path.exists():
+        return Written(path, is_new=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return Written(path, is_new=True)
+
+
+def _write_image(directory: Path) -> list[Written]:
+    """The build context of the consumer image, as `ebbtide image` writes it."""
+    if directory.exists():
+        return [Written(directory, is_new=False)]
+    with as_file(files("ebbtide") / "image") as consumer, as_file(files("ebbtide") / "Dockerfile") as dockerfile:
+        shutil.copytree(consumer, directory / "consumer", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(dockerfile, directory / "Dockerfile")
+    return [Written(directory, is_new=True)]

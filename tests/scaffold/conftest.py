@@ -1,0 +1,5 @@
+"""The command as a process, as in tests/cli."""
+
+from tests.cli.conftest import ebbtide
+
+__all__ = ["ebbtide"]

@@ -1,0 +1,139 @@
+"""`ebbtide init`: a project that the next command accepts, from nothing or from what runs, and nothing written over."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from tests.cli.conftest import ROOT
+from tests.doctor.bundles import article, bundles
+
+from ebbtide.doctor.connect import connect
+from ebbtide.doctor.document import DoctorDocument
+from ebbtide.doctor.files import File
+from ebbtide.doctor.read import read_all
+from ebbtide.judgement.findings import Level
+from ebbtide.scaffold.answers import Project
+from ebbtide.scaffold.carry import carry
+from ebbtide.scaffold.files import stack_text, write_project
+from ebbtide.scaffold.migration import migration_text
+from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.rules.check import check_stack
+
+SET_UPS = [article(), *bundles("recipes", "public", "own", "right")]
+CARRIED = {bundle.name: carry(connect(read_all(bundle.files))) for bundle in SET_UPS}
+
+
+def contents(root):
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_from_nothing_the_next_commands_accept_the_project(ebbtide, tmp_path):
+    made = ebbtide("init", str(tmp_path / "shop"), "--receivers", "mail sms")
+    assert made.returncode == 0, made.stderr
+    for command in (["check"], ["explain", "--stack", "dev"], ["render", "--stack", "dev"]):
+        done = ebbtide(*command, "--project", str(tmp_path / "shop"))
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "shop/docker/consumer/entrypoint").is_file()
+
+
+def test_a_second_run_changes_nothing_and_says_so(ebbtide, tmp_path):
+    ebbtide("init", str(tmp_path))
+    before = contents(tmp_path)
+    again = ebbtide("init", str(tmp_path), "--name", "other", "--consumer", "other")
+    assert again.returncode == 0
+    assert contents(tmp_path) == before
+    assert "new " not in again.stdout
+
+
+def test_what_is_there_is_never_written_over(ebbtide, tmp_path):
+    (tmp_path / "Pulumi.yaml").write_text("name: mine\nruntime: python\n")
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker/Dockerfile").write_text("FROM mine\n")
+    ebbtide("init", str(tmp_path))
+    assert (tmp_path / "Pulumi.yaml").read_text() == "name: mine\nruntime: python\n"
+    assert [path.name for path in (tmp_path / "docker").iterdir()] == ["Dockerfile"]
+
+
+def test_a_directory_that_cannot_be_written_is_one_line(ebbtide, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = ebbtide("init", str(tmp_path / "file" / "shop"))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_the_article_s_set_up_becomes_a_project_with_its_way_over(ebbtide, tmp_path):
+    made = ebbtide("init", str(tmp_path), "--from", str(ROOT / "examples/before"))
+    assert made.returncode == 0, made.stderr
+    assert ebbtide("check", "--project", str(tmp_path)).returncode == 0
+    stack = yaml.safe_load((tmp_path / "stacks/Pulumi.dev.yaml").read_text())
+    worker = stack["config"]["ebbtide:consumers"]["orders"]["worker"]
+    assert (worker["receivers"], worker["processes"], worker["memoryLimit"]) == (["orders"], 70, "150M")
+    text = (tmp_path / "MIGRATION.md").read_text()
+    for needed in (
+        "D-10",
+        "kubectl scale deployment/orders --replicas=0",
+        "kill -STOP",
+        "horizontalpodautoscaler orders",
+    ):
+        assert needed in text
+
+
+def test_a_set_up_without_a_worker_is_refused_with_the_way_on(ebbtide, tmp_path):
+    (tmp_path / "web.yaml").write_text("apiVersion: v1\nkind: Service\nmetadata: {name: web}\n")
+    done = ebbtide("init", str(tmp_path / "shop"), "--from", str(tmp_path / "web.yaml"))
+    assert done.returncode == 1
+    assert "ebbtide doctor" in done.stderr
+    assert not (tmp_path / "shop").exists()
+
+
+@pytest.mark.parametrize("name", [name for name, carried in CARRIED.items() if carried])
+def test_whatever_is_carried_over_is_accepted_by_check(name, tmp_path):
+    consumers = {one.name: one.settings for one in CARRIED[name]}
+    write_project(Project("shop", "dev", "gkeStandard", "1.34", consumers), tmp_path)
+    findings = check_stack(load_stack("dev", tmp_path))
+    assert [str(one) for one in findings if one.level is Level.ERROR] == []
+
+
+def test_most_set_ups_can_be_carried_over():
+    assert sum(bool(carried) for carried in CARRIED.values()) >= 40
+
+
+def test_what_cannot_be_carried_is_named_and_no_secret_is_written(tmp_path):
+    text = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: mail, namespace: shop}
+spec:
+  template:
+    spec:
+      priorityClassName: high
+      volumes: [{name: x, emptyDir: {}}]
+      containers:
+        - name: mail
+          image: registry.example/mail:3
+          command: [php, bin/console, "messenger:consume", mail]
+          volumeMounts: [{name: x, mountPath: /x}]
+          env:
+            - {name: APP_ENV, value: prod}
+            - {name: API_TOKEN, value: hunter2Qx9ZkLongEnough}
+            - {name: DSN, valueFrom: {secretKeyRef: {name: mail, key: dsn}}}
+            - {name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+        - {name: proxy, image: proxy:1}
+"""
+    (one,) = carry(connect(read_all([File("mail.yaml", text)])))
+    assert one.settings["environment"] == {"APP_ENV": "prod"}
+    assert one.settings["secretEnvironment"] == {"DSN": {"secret": "mail", "key": "dsn"}}
+    left = "\n".join(one.left)
+    for name in ("priorityClassName", "volumes", "volumeMounts", "API_TOKEN", "POD", "container proxy"):
+        assert name in left
+    project = Project("shop", "dev", "gkeStandard", "1.34", {one.name: one.settings})
+    empty = DoctorDocument(version=1, files=(), seen=(), findings=(), not_judged=())
+    assert "hunter2" not in stack_text(project) + migration_text([one], empty, "dev")
+
+
+def test_in_the_same_namespace_the_new_one_has_another_name():
+    pod = "{containers: [{name: m, image: a, command: [celery, -A, x, worker]}]}"
+    metadata = "metadata: {name: mail, namespace: consumers}"
+    text = f"apiVersion: apps/v1\nkind: Deployment\n{metadata}\nspec: {{template: {{spec: {pod}}}}}\n"
+    (one,) = carry(connect(read_all([File("mail.yaml", text)])))
+    assert one.name != "mail"
