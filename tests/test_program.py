@@ -13,11 +13,14 @@ import pytest
 from tests.manifests.google.cases import CONSUMER, STACKS, stack
 
 from ebbtide.in_process import record, run_in_process
+from ebbtide.judgement.findings import SettingsError
 from ebbtide.manifests.resource import Resource, Secret, to_json, with_text_references
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.program import deploy, run
 from ebbtide.settings.loading.loader import load_stack, stack_names
+from ebbtide.settings.models.lookup import keys_of
 from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.rules.check import check_stack
 
 ROOT = Path(__file__).parents[1]
 CLUSTER_ONLY = STACKS["standard"].model_copy(update={"consumers": {}})
@@ -220,3 +223,22 @@ def test_wrong_settings_are_one_diagnostic_of_the_engine(monkeypatch, tmp_path, 
         record(lambda: run(tmp_path), "shop")
     assert all(part in str(caught.value) for part in parts)
     assert caught.value.__cause__ is None, "the engine would print a traceback"
+
+
+def test_one_short_stack_file_is_the_whole_system_and_passes_every_check() -> None:
+    root = ROOT / "examples" / "whole-system"
+    assert len((root / "stacks" / "Pulumi.production.yaml").read_text().splitlines()) <= 30
+    settings = load_stack("production", root)
+    assert [finding for finding in check_stack(settings) if not finding.accepted] == []
+    made = {resource.token.rpartition(":")[2] for resource in run_in_process(settings).resources}
+    assert made >= {"Cluster", "Instance", "SecretSync", "ScaledObject", "Deployment", "AlertPolicy", "Dashboard"}
+
+
+@pytest.mark.parametrize("key", sorted(set(keys_of(StackSettings))))
+def test_every_setting_of_a_stack_can_be_written_in_its_file(key: str, tmp_path: Path) -> None:
+    """A setting that only Python can reach is none: `observability` was one."""
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text(f"config:\n  ebbtide:{key}: 17\n")
+    with pytest.raises(SettingsError) as refused:
+        load_stack("dev", tmp_path)
+    assert not [str(one) for one in refused.value.findings if f"ebbtide:{key}: is not a setting" in str(one)]

@@ -20,6 +20,7 @@ from ebbtide.judgement.findings import Finding, Level, SettingsError, refused
 from ebbtide.judgement.findings import Path as SettingsPath
 from ebbtide.settings.loading.merge import Sources, merge, record_sources, source_of
 from ebbtide.settings.loading.yaml import read_yaml
+from ebbtide.settings.models.lookup import keys_of
 from ebbtide.settings.models.stack import StackSettings
 
 PROJECT_FILE = "Pulumi.yaml"
@@ -28,7 +29,7 @@ IMAGES_VARIABLE = "EBBTIDE_IMAGES"
 `pulumi config set --path` would rewrite other values of the file (`012` becomes 10: measured)."""
 
 _NAMESPACE = "ebbtide:"
-_STACK_KEYS = ("accept", "broker", "cluster", "consumers", "namespace", "imageRepository", "protect")
+_STACK_KEYS = tuple(sorted(keys_of(StackSettings)))
 _DEFAULTS = "defaults"
 _TEMPLATE = "consumer"
 # What Pulumi knows of a typed key in Pulumi.yaml.

@@ -53,8 +53,9 @@ def check_name(consumer: ConsumerSettings) -> Iterator[Finding]:
     source="The NetworkPolicy that ebbtide renders.",
 )
 def check_egress(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """A consumer may reach its broker: its network policy allows DNS and what it lists, no more."""
-    if not consumer.network.egress:
+    """A consumer may reach its broker: its network policy allows DNS, the stack's broker and what it lists, no more."""
+    told = consumer.transport is not None and consumer.transport.of_stack is not None
+    if not consumer.network.egress and not told:
         yield Finding(
             ("network", "egress"),
             "is empty, so the workers reach DNS and nothing else, no broker either",
