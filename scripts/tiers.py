@@ -27,7 +27,7 @@ TIERS = {
     "slow": "slow",
     "runtime": "runtime and not long",
     "engine": "engine",
-    "cluster": "cluster",
+    "cluster": "cluster and not long",
     "long": "long",
 }
 # Its cases repeat a proof on a third broker: before an issue is called resolved, and not in every run.

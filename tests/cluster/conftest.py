@@ -65,3 +65,9 @@ def namespaces(api: KubernetesApi) -> Iterator[NamespaceFactory]:
         api.delete(manifest)
     for manifest in made:
         assert wait_until_gone(api, manifest, time.monotonic() + GONE_SECONDS), "a namespace of the tests stays behind"
+
+
+@pytest.fixture(scope="module")
+def keda(kubeconfig: Path) -> None:
+    """KEDA on the node. For a module: a node that was made again has none."""
+    assert run_cluster_script("up", "--keda").returncode == 0, "KEDA does not start; its own words are above"

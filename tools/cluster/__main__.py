@@ -16,12 +16,16 @@ from archives import archive_of, names_in
 from foreign import foreign_cluster
 from images import IMAGES, build_image
 from layout import Layout
+from node import PROCESSES as NODE_PROCESSES
 from node import bring_up, import_images, kubectl
 from problem import Problem
 from processes import is_running, recorded
-from programs import KUBERNETES, METRICS_SERVER, build_programs, install_debian_packages
+from programs import KEDA, KUBERNETES, METRICS_SERVER, build_programs, install_debian_packages
 from progress import say
 from teardown import remains, take_down
+
+from keda import PROCESSES as KEDA_PROCESSES
+from keda import start_keda
 
 
 def main() -> int:
@@ -45,19 +49,21 @@ def up(layout: Layout, arguments: argparse.Namespace) -> None:
     foreign = foreign_cluster(arguments.context, layout.kubeconfig)
     if foreign is not None:
         say(f"Using the {foreign.tool} cluster of context {foreign.context}; nothing was started.")
+        if arguments.keda:
+            say("KEDA comes into it with Helm, unless it is there: https://keda.sh/docs/latest/deploy/")
         return
     _refuse_without_root("up")
-    if not _all_running(layout):
-        if layout.directory.exists():
-            say("A cluster is half there; taking it away first.")
-        take_down(layout)
-        try:
-            seconds = bring_up(layout)
-        except BaseException:
-            if not os.environ.get("EBBTIDE_CLUSTER_KEEP"):
-                take_down(layout)
-            raise
-        say(f"The node is ready after {seconds:.1f} s.")
+    if arguments.keda:
+        # Before anything runs: it takes longest.
+        KEDA.build()
+    with _nothing_left_of_a_failure(layout):
+        if not _all_running(layout):
+            if layout.directory.exists():
+                say("A cluster is half there; taking it away first.")
+            take_down(layout)
+            say(f"The node is ready after {bring_up(layout):.1f} s.")
+        if arguments.keda and not recorded(layout).keys() >= KEDA_PROCESSES:
+            start_keda(layout, KUBERNETES.directory(), KEDA.directory())
     sys.stdout.write(f"export KUBECONFIG={layout.kubeconfig}\n")
 
 
@@ -80,7 +86,7 @@ def status(layout: Layout, arguments: argparse.Namespace) -> int:
     if foreign is not None:
         sys.stdout.write(f"context {foreign.context}, a {foreign.tool} cluster\n")
         return 0
-    for module in (KUBERNETES, METRICS_SERVER):
+    for module in (KUBERNETES, METRICS_SERVER, KEDA):
         built = "built" if module.directory().is_dir() else "not built"
         sys.stdout.write(f"{module.name} {module.version()}: {built}\n")
     entries = recorded(layout)
@@ -101,6 +107,8 @@ def status(layout: Layout, arguments: argparse.Namespace) -> int:
 def build(layout: Layout, arguments: argparse.Namespace) -> None:  # noqa: ARG001 - the commands are alike
     """Build the programs, and print the directory of Kubernetes' ones."""
     install_debian_packages()
+    if arguments.keda:
+        KEDA.build()
     kubernetes, _ = build_programs()
     sys.stdout.write(f"{kubernetes}\n")
 
@@ -123,7 +131,17 @@ def load_image(layout: Layout, arguments: argparse.Namespace) -> None:
 
 def _all_running(layout: Layout) -> bool:
     entries = recorded(layout)
-    return len(entries) == 7 and all(map(is_running, entries.values()))
+    return entries.keys() >= NODE_PROCESSES and all(map(is_running, entries.values()))
+
+
+@contextmanager
+def _nothing_left_of_a_failure(layout: Layout) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        if not os.environ.get("EBBTIDE_CLUSTER_KEEP"):
+            take_down(layout)
+        raise
 
 
 def _refuse_without_root(command: str) -> None:
@@ -154,6 +172,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, run in (("up", up), ("down", down), ("status", status), ("build", build), ("load-image", load_image)):
         command = commands.add_parser(name, help=(run.__doc__ or "").rstrip("."))
         command.set_defaults(run=run)
+        if run in (up, build):
+            command.add_argument("--keda", action="store_true", help="with KEDA, which scales on a queue's length")
         if run is load_image:
             command.add_argument(
                 "image",

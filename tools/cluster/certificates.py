@@ -26,19 +26,20 @@ def make_certificates(layout: Layout) -> None:
     _authority(layout, "ca")
     _authority(layout, "front-proxy-ca")
     names = f"IP:{NODE_ADDRESS},IP:127.0.0.1,DNS:kubernetes.default.svc,DNS:kubernetes"
-    _sign(layout, "apiserver", "/CN=kube-apiserver", "serverAuth", names)
-    _sign(layout, "apiserver-kubelet", "/O=system:masters/CN=apiserver-kubelet", "clientAuth")
-    _sign(layout, "front-proxy", "/CN=front-proxy", "clientAuth")
+    sign(layout, "apiserver", "/CN=kube-apiserver", "serverAuth", names)
+    sign(layout, "apiserver-kubelet", "/O=system:masters/CN=apiserver-kubelet", "clientAuth")
+    sign(layout, "front-proxy", "/CN=front-proxy", "clientAuth")
     _openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(layout.key("service-accounts")))
     tokens = {user: secrets.token_hex(16) for user in USERS}
     lines = [f'{tokens[user]},{name},{name},"{groups}"' for user, (name, groups) in USERS.items()]
     _write_secret(layout, "tokens.csv", "\n".join(lines) + "\n")
     for user, token in tokens.items():
-        path = layout.kubeconfig if user == "admin" else layout.kubeconfig_of(user)
-        _write_secret(layout, path.name, _kubeconfig(layout, user, token))
+        write_kubeconfig(layout, user, token)
 
 
-def _kubeconfig(layout: Layout, user: str, token: str) -> str:
+def write_kubeconfig(layout: Layout, user: str, token: str) -> None:
+    """A way into the cluster for one of its users."""
+    path = layout.kubeconfig if user == "admin" else layout.kubeconfig_of(user)
     authority = base64.b64encode(layout.certificate("ca").read_bytes()).decode()
     cluster = {"server": f"https://{NODE_ADDRESS}:{API_PORT}", "certificate-authority-data": authority}
     document = {
@@ -49,7 +50,7 @@ def _kubeconfig(layout: Layout, user: str, token: str) -> str:
         "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": user}}],
         "current-context": CONTEXT,
     }
-    return json.dumps(document, indent=1)
+    _write_secret(layout, path.name, json.dumps(document, indent=1))
 
 
 def _write_secret(layout: Layout, name: str, text: str) -> None:
@@ -63,7 +64,8 @@ def _authority(layout: Layout, name: str) -> None:
     _openssl("req", "-x509", *_NEW_KEY, "-days", _DAYS, "-subj", f"/CN=ebbtide {name}", *paths)
 
 
-def _sign(layout: Layout, name: str, subject: str, usage: str, names: str = "") -> None:
+def sign(layout: Layout, name: str, subject: str, usage: str, names: str = "") -> None:
+    """A certificate and its key, of the authority of the cluster, or of that for its front proxy."""
     authority = "front-proxy-ca" if name == "front-proxy" else "ca"
     signer = ("-CA", str(layout.certificate(authority)), "-CAkey", str(layout.key(authority)))
     paths = ("-keyout", str(layout.key(name)), "-out", str(layout.certificate(name)))

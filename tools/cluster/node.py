@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -26,9 +25,15 @@ from layout import (
     Layout,
 )
 from problem import Problem
-from processes import start, wait_for
+from processes import free_port, start, wait_for
 from programs import build_programs, install_debian_packages, program
 
+PROCESSES = frozenset(
+    {
+        *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
+        *("containerd", "kubelet", "metrics-server"),
+    }
+)
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -82,7 +87,7 @@ def _make_bridge() -> None:
 
 
 def _start_control_plane(layout: Layout, kubernetes: Path) -> None:
-    client, peer = _free_port(), _free_port()
+    client, peer = free_port(), free_port()
     etcd = f"http://127.0.0.1:{client}"
     start(
         layout,
@@ -341,10 +346,3 @@ def _state_disk(layout: Layout, kubernetes: Path) -> None:
         raise RuntimeError(patched.stderr)
     query = ["get", "node", NODE, "-o", "jsonpath={.status.allocatable.ephemeral-storage}"]
     wait_for("the node's disk", layout, "kubelet", lambda: kubectl(layout, kubernetes, *query).stdout != "")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from layout import Layout
 from problem import Problem
@@ -16,8 +18,12 @@ from problem import Problem
 START_SECONDS = 60
 
 
-def start(layout: Layout, name: str, command: Sequence[str | Path]) -> None:
-    """Start a process of the cluster in a session of its own; it outlives us."""
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def start(layout: Layout, name: str, command: Sequence[str | Path], environment: Mapping[str, str] = _NOTHING) -> None:
+    """Start a process of the cluster in a session of its own; it outlives us. Its environment is ours and what is
+    given."""
     log = layout.log(name)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -28,6 +34,7 @@ def start(layout: Layout, name: str, command: Sequence[str | Path]) -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             cwd=layout.directory,
+            env={**os.environ, **environment},
         )
     known = recorded(layout)
     known[name] = {"pid": process.pid, "started": _started(process.pid)}
@@ -78,6 +85,14 @@ def wait_for(what: str, layout: Layout, name: str, ready: Callable[[], bool]) ->
             reason = "has ended" if ended else f"did not get there in {START_SECONDS} s"
             raise Problem(f"{what}: {name} {reason}; the end of its log {layout.log(name)}:\n{tail}")
         time.sleep(0.1)
+
+
+def free_port() -> int:
+    """A port on 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _started(pid: int) -> int | None:

@@ -28,11 +28,14 @@ class GoModule:
     stamps: tuple[str, ...]
     """Linker variables that hold the version, which a build outside a checkout does not know."""
     minutes: str
+    kept: str = ""
+    """A directory of the module that is wanted beside its programs; empty for none."""
 
     def pins(self) -> bytes:
         """What the build depends on."""
         directory = TOOLS / self.name
-        return b"".join((directory / file).read_bytes() for file in ("go.mod", "go.sum")) + go_version()
+        locks = b"".join((directory / file).read_bytes() for file in ("go.mod", "go.sum"))
+        return locks + go_version() + self.kept.encode()
 
     def version(self) -> str:
         """The version that go.mod requires, with its `v`."""
@@ -56,6 +59,15 @@ class GoModule:
             go_build(["-ldflags", flags, "-o", f"{target}/", *programs], source)
         except Problem as problem:
             raise Problem(f"tools/{self.name}: `go build` failed:\n{problem}") from None
+        if self.kept:
+            # Without the modes of Go's cache, in which nobody may write, not even to delete.
+            subprocess.run(["cp", "-r", "--no-preserve=mode", self._source() / self.kept, target], check=True)
+
+    def _source(self) -> Path:
+        """Where Go has unpacked the module."""
+        command = [go_program(), "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", self.module]
+        listed = subprocess.run(command, cwd=TOOLS / self.name, capture_output=True, text=True, check=True)
+        return Path(listed.stdout.strip())
 
     def _stamped(self) -> list[str]:
         major, minor = self.version().removeprefix("v").split(".")[:2]
@@ -70,6 +82,8 @@ _VERSIONED = (
 )
 KUBERNETES = GoModule("kubernetes", "k8s.io/kubernetes", _VERSIONED, "about eleven")
 METRICS_SERVER = GoModule("metrics-server", "sigs.k8s.io/metrics-server", (), "about five")
+_KEDA = "github.com/kedacore/keda/v2"
+KEDA = GoModule("keda", _KEDA, (f"{_KEDA}/version.Version={{number}}",), "about thirteen", kept="config")
 
 
 def build_programs() -> tuple[Path, Path]:
