@@ -3,6 +3,7 @@
 declare(strict_types=1);
 
 use App\Kernel;
+use App\Ledger\FailureMiddleware;
 use App\Ledger\LedgerMiddleware;
 use App\Message\GitHubEvent;
 use Symfony\Component\DependencyInjection\Loader\Configurator\ContainerConfigurator;
@@ -16,6 +17,8 @@ use Symfony\Component\DependencyInjection\Loader\Configurator\ContainerConfigura
  */
 return static function (ContainerConfigurator $container): void {
     $container->parameters()->set('env(REDELIVER_TIMEOUT)', '230');
+    // Before the first retry of a failed message, in ms; Symfony's own default, twice as long for each further one.
+    $container->parameters()->set('env(RETRY_DELAY)', '1000');
 
     $options = match (Kernel::transport()) {
         'redis' => [
@@ -53,10 +56,11 @@ return static function (ContainerConfigurator $container): void {
                     // Run `messenger:setup-transports` when deploying: 70 workers that start together and
                     // all find no table would all create it.
                     'options' => ['auto_setup' => false] + $options,
+                    'retry_strategy' => ['delay' => '%env(int:RETRY_DELAY)%'],
                 ],
             ],
             'routing' => [GitHubEvent::class => 'githubevents'],
-            'buses' => ['messenger.bus.default' => ['middleware' => [LedgerMiddleware::class]]],
+            'buses' => ['messenger.bus.default' => ['middleware' => [LedgerMiddleware::class, FailureMiddleware::class]]],
         ],
     ]);
 };

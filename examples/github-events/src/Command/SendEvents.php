@@ -10,8 +10,12 @@ use Symfony\Component\Console\Command\Command;
 use Symfony\Component\Console\Input\InputInterface;
 use Symfony\Component\Console\Output\OutputInterface;
 use Symfony\Component\Messenger\MessageBusInterface;
+use Symfony\Component\Messenger\Stamp\DelayStamp;
 
-/** Queues events without GitHub: one JSON object per line of standard input, {"delivery": "...", "payload": {...}}. */
+/**
+ * Queues events without GitHub: one JSON object per line of standard input, {"delivery": "...", "payload": {...}},
+ * with "delaySeconds" for one that is to be handled later.
+ */
 #[AsCommand(name: 'app:send-events', description: 'Queues the events given as JSON lines on standard input')]
 final class SendEvents extends Command
 {
@@ -25,7 +29,8 @@ final class SendEvents extends Command
         $sent = 0;
         while (false !== $line = fgets(\STDIN)) {
             $event = json_decode($line, true, 64, \JSON_THROW_ON_ERROR);
-            $this->bus->dispatch(new GitHubEvent($event['delivery'], $event['name'] ?? 'push', $event['payload'] ?? []));
+            $stamps = isset($event['delaySeconds']) ? [new DelayStamp((int) (1000 * $event['delaySeconds']))] : [];
+            $this->bus->dispatch(new GitHubEvent($event['delivery'], $event['name'] ?? 'push', $event['payload'] ?? []), $stamps);
             ++$sent;
         }
         $output->writeln(sprintf('%d queued', $sent));
