@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 DSN = "MESSENGER_TRANSPORT_DSN"
 _TWO_NUMBERS = re.compile(r"\d+\s+\d+")
@@ -26,17 +26,20 @@ class Place:
     """The stream, the queue or the table of the messages."""
     address: str = "0.0.0.0"  # noqa: S104 - a pod is reached from other pods
     """What it listens on."""
+    asked_at: int | None = None
+    """The port on which it is asked what it holds, where that is another one and somebody asks there."""
 
     @property
     def environment(self) -> dict[str, str]:
         """What the commands of a broker read."""
-        return {
+        named = {
             "HOME": self.directory,
             "DIRECTORY": self.directory,
             "PORT": str(self.port),
             "QUEUE": self.queue,
             "ADDRESS": self.address,
         }
+        return named if self.asked_at is None else {**named, "ASKED_AT": str(self.asked_at)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,13 @@ class Broker:
     variables: Mapping[str, str]
     """What an application needs to reach it; `{host}` and `{port}` are filled in. A host is an address: a name would
     need the cluster's DNS, which a node of our own lacks."""
+    asked_at: int | None = None
+    """The usual port on which KEDA asks what it holds; None where it is that of the messages."""
+    demand: Mapping[str, str] = field(default_factory=dict)
+    """What the settings of its transport say beside that, so that KEDA can count: `{host}`, `{port}` (`asked_at`) and
+    `{queue}` are filled in."""
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    """Settings of its transport that KEDA reads from a Secret, and what they are."""
     setup: str = ""
     """What comes before each of the commands below."""
     server: str
@@ -88,6 +98,13 @@ class Broker:
         """`variables`, for a server there."""
         return {name: value.format(host=host, port=port) for name, value in self.variables.items()}
 
+    def counted(self, host: str, queue: str, secret: str) -> dict[str, object]:
+        """The settings of its transport by which KEDA counts what a server there holds, on the usual port; the Secret
+        has a key for each of `credentials`."""
+        port = self.asked_at or self.port
+        said = {name: value.format(host=host, port=port, queue=queue) for name, value in self.demand.items()}
+        return said | {name: {"secret": secret, "key": name} for name in self.credentials}
+
 
 _REDIS = Broker(
     name="redis",
@@ -96,6 +113,7 @@ _REDIS = Broker(
     # Symfony waits an hour.
     transport={"kind": "redis", "redeliverTimeout": "60s", "claimInterval": "15s"},
     variables={DSN: "redis://{host}:{port}"},
+    demand={"address": "{host}:{port}", "stream": "{queue}"},
     server=(
         "exec redis-server --bind $ADDRESS --port $PORT --dir $DIRECTORY --protected-mode no "
         "--appendonly yes --save '' --maxmemory-policy noeviction"
@@ -117,6 +135,10 @@ _RABBITMQ = Broker(
     # A closed connection gives its messages back at once.
     transport={"kind": "rabbitmq"},
     variables={DSN: "amqp://guest:guest@{host}:{port}/%2f"},
+    # By AMQP it tells only what waits; what is in hand, its management plugin does.
+    asked_at=15672,
+    demand={"address": "{host}:{port}", "queue": "{queue}"},
+    credentials={"username": "guest", "password": "guest"},
     setup=(
         # Debian's scripts on PATH refuse every user but two.
         "PATH=/usr/lib/rabbitmq/bin:$PATH; "
@@ -130,7 +152,9 @@ _RABBITMQ = Broker(
     server=(
         # Keep-alive finds the workers of a node that died.
         "printf 'loopback_users = none\\ntcp_listen_options.keepalive = true\\n' >$DIRECTORY/rabbitmq.conf; "
-        "echo '[].' >$DIRECTORY/plugins; exec rabbitmq-server"
+        '[ -z "$ASKED_AT" ] || '
+        "printf 'management.tcp.port = %s\\nmanagement.tcp.ip = %s\\n' $ASKED_AT $ADDRESS >>$DIRECTORY/rabbitmq.conf; "
+        'echo "[${ASKED_AT:+rabbitmq_management}]." >$DIRECTORY/plugins; exec rabbitmq-server'
     ),
     answers="rabbitmqctl -q await_startup --timeout 20",
     depth="rabbitmqctl -q --no-table-headers list_queues messages_ready messages_unacknowledged",
@@ -143,6 +167,13 @@ _POSTGRESQL = Broker(
     # Symfony waits an hour.
     transport={"kind": "doctrine", "redeliverTimeout": "60s"},
     variables={DSN: "doctrine://default", "DATABASE_URL": "postgresql://ebbtide@{host}:{port}/postgres"},
+    demand={
+        "address": "{host}:{port}",
+        "database": "postgres",
+        "username": "ebbtide",
+        "sslMode": "disable",
+        "table": "{queue}",
+    },
     # Debian keeps the programs of every version apart; the newest comes first.
     setup="for programs in /usr/lib/postgresql/*/bin; do PATH=$programs:$PATH; done; ",
     server=(

@@ -196,6 +196,9 @@ FIXED = {"kind": "fixed", "replicas": 3}
 HPA = {"kind": "hpa", "minReplicas": 3, "maxReplicas": 5, "metrics": [{"kind": "cpu", "targetAverageValue": "500m"}]}
 # The broker cannot be reached: what stays, stays by what KEDA does then, and not because somebody asks for it.
 AWAY = KEDA | {"pollingInterval": "5s", "cooldown": "10s"}
+# KEDA makes an HPA, or takes one over, only once it has reached what it asks.
+ALL_DAY = {"timezone": "UTC", "start": "0 0 * * *", "end": "59 23 * * *", "desiredReplicas": "3"}
+THREE = KEDA | {"minReplicas": 1, "triggers": [{"type": "cron", "metadata": ALL_DAY}]}
 
 
 def test_fixed_to_keda_and_back_by_kubectl_ends_no_pod(kubectl: Kubectl) -> None:
@@ -227,7 +230,7 @@ def test_hpa_to_keda_and_back_by_kubectl_ends_no_pod(kubectl: Kubectl, transfer:
     fleet = Fleet(kubectl)
     kubectl("apply", "-f", "-", manifests=objects(HPA))
     pods = fleet.reach(3)
-    moved = AWAY | {"takesOver": "events"} if transfer else AWAY
+    moved = THREE | {"takesOver": "events"} if transfer else THREE
     if not transfer:
         kubectl("delete", "hpa", "events")
     kubectl("apply", "-f", "-", manifests=objects(moved))

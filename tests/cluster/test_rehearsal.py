@@ -35,6 +35,11 @@ SMALL = [
     )
 ]
 
+BY_KEDA = (
+    "--set=autoscaling={kind: keda, maxReplicas: 2, pollingInterval: 3s, cooldown: 12s, "
+    "behavior: {scaleDown: {stabilizationWindow: 15s}}}"
+)
+
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -93,6 +98,35 @@ def test_a_stack_scales_and_loses_nothing_with_the_longest_messages(start: Start
     assert any(one["inFlight"] for one in result["drains"]), "pods that have nothing to do lose nothing"
     assert page.stat().st_size > 10_000
     assert left_over(api) == set(), "a rehearsal leaves something in a team's cluster"
+
+
+def rehearse_keda(start: Start, broker: str) -> dict[str, Any]:
+    """From zero to the maximum and back, and a message that comes due while there is no pod."""
+    options = ("--scenario", "short", "--broker", broker, "--format", "json", BY_KEDA)
+    status, out, err = finish(start(*options), 600)
+    result: dict[str, Any] = json.loads(out or "{}")
+    assert status == 0, err or result["problems"]
+    assert result["lossless"], result["messages"]
+    asked = [one["after"] for one in result["autoscaler"]["scalings"]]
+    assert asked.count(0) >= 3, "there was no way down to zero after it was new, after the load, and after the delay"
+    assert max(asked) == 2, "there was no way up"
+    assert {"rolling update", "eviction"} <= {one["cause"] for one in result["drains"]}
+    return result
+
+
+def test_keda_takes_a_stack_from_zero_to_its_maximum_and_back_without_a_loss(
+    start: Start, keda: None, api: KubernetesApi
+):
+    result = rehearse_keda(start, "redis")
+    assert [one["what"] for one in result["autoscaler"]["backlog"]["wakes"]] == ["longest-busy", "delayed"]
+    assert left_over(api) == set()
+
+
+@pytest.mark.long
+def test_keda_does_so_on_the_other_brokers(start: Start, keda: None):
+    # One after the other, and not as cases: there is one node.
+    for broker in ("rabbitmq", "postgresql"):
+        rehearse_keda(start, broker)
 
 
 def test_an_image_that_cannot_be_pulled_is_one_line_and_leaves_nothing(start: Start, api: KubernetesApi):

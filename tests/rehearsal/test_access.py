@@ -6,7 +6,8 @@ import pytest
 from tests.rehearsal.api_server import METRICS, REVIEW, VERSION, api_server, kubeconfig
 
 from ebbtide.judgement.findings import SettingsError
-from ebbtide.rehearsal.access import open_access
+from ebbtide.rehearsal.access import open_access, require
+from ebbtide.rehearsal.cpu import CpuSignal
 
 DENIED = (201, {"spec": {"resourceAttributes": {}}, "status": {"allowed": False}})
 UNAUTHORIZED = (401, {"message": "Unauthorized"})
@@ -25,7 +26,7 @@ def use(tmp_path, monkeypatch):
 
 def refusal(context=None, *, gke=False):
     with pytest.raises(SettingsError) as caught:
-        open_access(context, cluster_is_gke=gke)
+        require(open_access(context, cluster_is_gke=gke), CpuSignal.needs)
     text = str(caught.value)
     assert "\n" not in text, "one line is read, ten are not"
     assert "nothing was made" in text, "a user must know whether there is something to clean up"
@@ -36,6 +37,7 @@ def test_a_healthy_cluster_is_let_through(use):
     with api_server() as (address, asked):
         use(kubeconfig(address))
         access = open_access(None, cluster_is_gke=False)
+        require(access, CpuSignal.needs)
     assert (access.context, access.version, access.minor_version) == ("kind-test", "v1.34.4", "1.34")
     assert asked == [f"GET {VERSION}", *[f"POST {REVIEW}"] * 3, f"GET {METRICS}"]
 

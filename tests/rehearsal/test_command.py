@@ -26,6 +26,14 @@ def rehearse(tmp_path, *options, config=None, path=os.environ["PATH"]):
     return done
 
 
+def with_pulumi(tmp_path):
+    """A PATH with a program of that name, which does nothing."""
+    program = tmp_path / "pulumi"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    return f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -43,7 +51,7 @@ def test_what_is_typed_wrong_is_one_line(tmp_path, options, words):
 
 def test_a_cluster_without_metrics_is_one_line(tmp_path):
     with api_server(**{METRICS: (503, {"message": "unavailable"})}) as (address, asked):
-        done = rehearse(tmp_path, config=kubeconfig(address))
+        done = rehearse(tmp_path, config=kubeconfig(address), path=with_pulumi(tmp_path))
     assert (done.returncode, "serves no metrics.k8s.io (503" in done.stderr) == (1, True), done.stderr
     assert not any(one.startswith("POST /api/v1/namespaces") for one in asked), "something was made"
 
@@ -71,12 +79,8 @@ QUOTA = (403, {"message": "exceeded quota: small,\nrequested: pods=1"})
     ids=["a namespace", "a pod"],
 )
 def test_an_object_that_is_not_admitted_is_one_line_with_what_is_left(tmp_path, answers, asked_for, left):
-    program = tmp_path / "pulumi"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     with api_server(**answers) as (address, asked):
-        done = rehearse(tmp_path, "--namespace", "rehearsal", config=kubeconfig(address), path=path)
+        done = rehearse(tmp_path, "--namespace", "rehearsal", config=kubeconfig(address), path=with_pulumi(tmp_path))
     assert asked_for in next(one for one in reversed(asked) if one.startswith("POST"))
     assert "could not go on (403 Forbidden: exceeded quota: small, requested: pods=1)" in done.stderr
     assert left in done.stderr

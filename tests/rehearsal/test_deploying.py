@@ -15,9 +15,9 @@ from ebbtide.rehearsal import project as project_module
 from ebbtide.rehearsal.baseline import baseline_manifests
 from ebbtide.rehearsal.broker import broker_pod
 from ebbtide.rehearsal.cluster import refuse_image
+from ebbtide.rehearsal.cpu import Kinds
 from ebbtide.rehearsal.load import Kind, Load, sender_pod
 from ebbtide.rehearsal.project import Project
-from ebbtide.rehearsal.scenario import Kinds
 from ebbtide.settings.loading.loader import load_stack
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +94,9 @@ def stuck(monkeypatch):
             return True
 
     monkeypatch.setattr(conduct, "Cluster", Cluster)
-    return conduct.Rehearsal(SimpleNamespace(namespace="n"), SimpleNamespace(context="c"), lambda line: None), asked
+    return conduct.Rehearsal(
+        SimpleNamespace(namespace="n", broker_namespace="n-broker"), SimpleNamespace(context="c"), lambda line: None
+    ), asked
 
 
 def test_a_namespace_that_cannot_be_removed_keeps_neither_the_other_nor_the_result(stuck):
@@ -180,7 +182,7 @@ class Shell:
 
 def test_the_messages_of_a_batch_are_lines_with_names_of_their_own():
     shell = Shell()
-    load = Load(shell, "n", "cat", lambda: 0, sent={"busy-0": 1.0})
+    load = Load(shell, "n", "cat", lambda: 0, lambda: 0, sent={"busy-0": 1.0})
     load.send(Kind("busy", 2.5, 0.02, 10, 3))
     assert shutil.which("seq"), "the pod's shell is Debian's, and so is this one"
     sent = [json.loads(line) for line in shell.output.splitlines()]

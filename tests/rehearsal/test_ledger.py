@@ -97,3 +97,30 @@ def test_what_the_image_says_of_itself_is_an_event_and_the_rest_is_ignored():
 
 def test_times_keep_their_fraction():
     assert parse_time("2026-11-23T18:00:01.250000000Z") - parse_time("2026-11-23T18:00:00Z") == pytest.approx(1.25)
+
+
+FAILED = line("failed", "a", 2, reason="as asked")
+
+
+@pytest.mark.parametrize(
+    ("lines", "asked", "kind"),
+    [
+        ([line("started", "a", 1), FAILED, line("started", "a", 3), line("finished", "a", 4)], 1, "once"),
+        ([line("started", "a", 1), FAILED, line("started", "a", 3), line("finished", "a", 4)], 0, "repeated"),
+        ([line("started", "a", 1), FAILED], 1, "lost"),
+        # An application that knows nothing of it handles it at once.
+        ([line("started", "a", 1), line("finished", "a", 2)], 1, "once"),
+        (
+            [line("started", "a", 1), FAILED]
+            + [line(event, "a", second) for event, second in (("started", 3), ("finished", 4))]
+            + [line("started", "a", 5), line("finished", "a", 6)],
+            1,
+            "repeated",
+        ),
+    ],
+    ids=["retried", "not asked for", "never retried", "did not fail", "retried and repeated"],
+)
+def test_a_failure_that_was_asked_for_is_no_loss_and_its_retry_no_repetition(lines, asked, kind):
+    count = ledger_of(*lines).count(["a"], {"a": asked} if asked else {})
+    assert getattr(count, kind) == 1
+    assert count.failed == (1 if kind == "repeated" and not asked else 0)

@@ -2,8 +2,7 @@
 
 from ebbtide.capacity.hpa import HpaSpec, Metric
 from ebbtide.rehearsal.metrics import cpu_milli, measured_utilization, seen_utilization
-from ebbtide.rehearsal.replay import replay
-from ebbtide.rehearsal.watch import Sync
+from ebbtide.rehearsal.replay import Sync, replay
 
 SPEC = HpaSpec(1, 4, (Metric("Resource", "Utilization", 60, "cpu"),))
 READY_SINCE = "2026-11-23T17:00:00Z"

@@ -12,12 +12,13 @@ from tests.documents.schemas import schema
 
 from ebbtide.brokers import BROKERS
 from ebbtide.documents.document import to_json
-from ebbtide.rehearsal.conduct import Mark, Record
+from ebbtide.rehearsal import result
+from ebbtide.rehearsal.cpu import CpuSignal
 from ebbtide.rehearsal.document import RehearsalDocument
 from ebbtide.rehearsal.ledger import Handling, Ledger
+from ebbtide.rehearsal.record import Mark, Record
 from ebbtide.rehearsal.replay import Compared
 from ebbtide.rehearsal.report import build_report, tables
-from ebbtide.rehearsal.result import judge
 from ebbtide.rehearsal.scenario import Options
 from ebbtide.rehearsal.watch import Moment, PodRecord, Watch
 from ebbtide.report.page import render_page
@@ -31,6 +32,10 @@ def moment(at, desired, utilization, measured):
     return Moment(BEGIN + at, desired, desired, 0, desired, utilization, measured, begun=at, finished=at, sent=2 * at)
 
 
+def judge(record):
+    return result.judge(record, CpuSignal(record.consumer))
+
+
 @pytest.fixture
 def record():
     """One pod of two is scaled away with a message in flight; nothing is lost."""
@@ -41,7 +46,7 @@ def record():
             Handling("b", "new", "new-1", BEGIN + 96, BEGIN + 99),
         ]
     )
-    watch = Watch(None, "n", "", "consumer", ledger)
+    watch = Watch(None, "n", "", "consumer", ledger, lambda pods: None)
     watch.pods = {
         "old": PodRecord("old", "t", "node", BEGIN, BEGIN + 100, BEGIN + 111, 0),
         "new": PodRecord("new", "t", "node", BEGIN + 20),
@@ -60,9 +65,9 @@ def record():
 
 
 def test_a_lossless_rehearsal_passes(record):
-    result = judge(record)
-    assert result.passed, result.problems
-    assert result.verdict.startswith(
+    judged = judge(record)
+    assert judged.passed, judged.problems
+    assert judged.verdict.startswith(
         "2 messages: 2 handled exactly once, 0 lost, 0 repeated, 0 cut off. 1 scale-downs;"
     )
 
@@ -136,8 +141,9 @@ def test_what_a_kill_has_cut_off_is_in_nobodys_hand_when_its_pod_is_gone(record)
 
 @pytest.mark.parametrize(("window", "judged"), [(60, True), (31, True), (30, False), (15, False)])
 def test_a_window_within_two_syncs_is_said_not_to_be_judged(record, window, judged):
-    result = judge(record)
-    shorter = replace(result, limits=replace(result.limits, seconds_before_shrinking=window))
+    whole = judge(record)
+    limits = replace(whole.autoscaler.limits, seconds_before_shrinking=window)
+    shorter = replace(whole, autoscaler=replace(whole.autoscaler, limits=limits))
     rows = {row[0]: row[1] for table in tables(shorter) for row in table.rows}
     said = rows["what it did against that"]
     assert ("not judged" not in said, said == "nothing") == (judged, judged), "nothing was seen where nobody looked"
@@ -168,7 +174,8 @@ def test_the_command_repeats_the_rehearsal_and_tells_no_secret(record):
 @pytest.mark.parametrize(("agreeing", "said"), [(4, False), (3, True)])
 def test_a_cluster_that_the_simulation_does_not_describe_is_named(record, agreeing, said):
     changes = [Compared(BEGIN, 1, 90, 2, 2 if number < agreeing else 1) for number in range(5)]
-    shown = replace(judge(record), compared=changes)
+    whole = judge(record)
+    shown = replace(whole, autoscaler=replace(whole.autoscaler, compared=changes))
     rows = {row[0]: row[1] for table in tables(shown) for row in table.rows}
     assert ("does not describe this cluster well" in rows["the simulator's controller decided the same"]) == said
 

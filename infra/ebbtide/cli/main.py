@@ -335,7 +335,11 @@ def rehearse(
         typer.Option("--broker-image", help="Image with the broker's server (for PostgreSQL: that knows user 10001)."),
     ] = "localhost/ebbtide/broker",
     scenario: Annotated[
-        Literal["full", "short"], typer.Option("--scenario", help="full: four rounds; short: one, of longest messages.")
+        Literal["full", "short", "wakes"],
+        typer.Option(
+            "--scenario",
+            help="full: every round; short: one, of longest messages; wakes: ten times one message at zero (KEDA).",
+        ),
     ] = "full",
     messages: Annotated[int, typer.Option("--messages", min=0, help="Send at least so many.")] = 0,
     set_: Annotated[

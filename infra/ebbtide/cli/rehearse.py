@@ -18,7 +18,7 @@ from ebbtide.rehearsal.conduct import Rehearsal
 from ebbtide.rehearsal.interruption import take_as_interrupts
 from ebbtide.rehearsal.problem import one_line, refusal
 from ebbtide.rehearsal.report import build_report, tables
-from ebbtide.rehearsal.result import Result, judge
+from ebbtide.rehearsal.result import Result
 from ebbtide.rehearsal.scenario import Options
 from ebbtide.report.page import render_page
 from ebbtide.settings.loading.loader import load_stack
@@ -72,7 +72,7 @@ def run(command: Command) -> None:
 
     rehearsal = Rehearsal(options, access, say)
     try:
-        record = rehearsal.run()
+        result = rehearsal.run()
     except SettingsError as error:
         findings = [replace(one, message=f"{one.message}; {rehearsal.left_behind}") for one in error.findings]
         raise SettingsError(findings, error.where) from None
@@ -83,7 +83,6 @@ def run(command: Command) -> None:
     except KeyboardInterrupt:
         typer.echo(f"rehearse: interrupted; {rehearsal.left_behind}", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    result = judge(record)
     if command.report is not None:
         command.report.write_text(render_page(build_report(result)), encoding="utf-8")
     _show(result, command.format)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,20 @@ _ASK_SECONDS = 10
 _POOL = 64
 """One connection stays open for the log of each pod."""
 _NOTHING = "nothing was made"
-_METRICS = "metrics.k8s.io"
-_PERMISSIONS = (("create", "", "namespaces"), ("delete", "", "namespaces"), ("list", _METRICS, "pods"))
+_PERMISSIONS = (("create", "", "namespaces"), ("delete", "", "namespaces"))
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """An API that the cluster must serve."""
+
+    group: str
+    version: str
+    resource: str
+    """What a rehearsal lists of it."""
+    without: str
+    """What cannot work then."""
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +60,7 @@ class Access:
 
 
 def open_access(context: str | None, *, cluster_is_gke: bool) -> Access:
-    """Choose the context and ask what a rehearsal needs of the cluster. Raises SettingsError; nothing is made."""
+    """Choose the context and ask whether the cluster answers. Raises SettingsError; nothing is made."""
     kubernetes = _load_client()
     # Every attempt that fails would be a line of its own; what fails in the end is said once, by us.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
@@ -69,10 +81,15 @@ def open_access(context: str | None, *, cluster_is_gke: bool) -> Access:
     configuration.connection_pool_maxsize = _POOL
     configuration.retries = 2
     stream = importlib.import_module("kubernetes.stream").stream
-    access = Access(chosen, _version(kubernetes, configuration, chosen), kubernetes.client, stream, configuration)
-    _require_permissions(access)
-    _require_metrics(access)
-    return access
+    return Access(chosen, _version(kubernetes, configuration, chosen), kubernetes.client, stream, configuration)
+
+
+def require(access: Access, needs: Iterable[Need]) -> None:
+    """Ask for all that a rehearsal needs of the cluster. Raises SettingsError; nothing is made."""
+    listed = list(needs)
+    _require_permissions(access, [*_PERMISSIONS, *(("list", need.group, need.resource) for need in listed)])
+    for need in listed:
+        _require_api(access, need)
 
 
 class _Complaints(logging.Handler):
@@ -166,10 +183,10 @@ def _no_credentials(context: str, reason: str) -> Exception:
     )
 
 
-def _require_permissions(access: Access) -> None:
+def _require_permissions(access: Access, permissions: Iterable[tuple[str, str, str]]) -> None:
     client = access.client
     refused = []
-    for verb, group, resource in _PERMISSIONS:
+    for verb, group, resource in permissions:
         attributes = client.V1ResourceAttributes(verb=verb, group=group, resource=resource)
         asked = client.V1SelfSubjectAccessReview(
             spec=client.V1SelfSubjectAccessReviewSpec(resource_attributes=attributes)
@@ -188,17 +205,14 @@ def _require_permissions(access: Access) -> None:
         raise refusal("permission", message, "ask for that, or use another cluster")
 
 
-def _require_metrics(access: Access) -> None:
-    """The API itself, which everybody may ask for: pods come later, in a namespace that is not there yet."""
+def _require_api(access: Access, need: Need) -> None:
+    """The API itself, which everybody may ask for: objects come later, in a namespace that is not there yet."""
     with _asking(access.client, access.configuration, access.context) as connection:
         objects = access.client.CustomObjectsApi(connection)
         try:
-            objects.get_api_resources(_METRICS, "v1beta1", _request_timeout=_ASK_SECONDS)
+            objects.get_api_resources(need.group, need.version, _request_timeout=_ASK_SECONDS)
         except access.client.ApiException as error:
             if error.status in {401, 403}:
                 raise
-            message = (
-                f"{access.context} serves no {_METRICS} ({answer_of(error)}), "
-                f"so no autoscaler on CPU can work; {_NOTHING}"
-            )
-            raise refusal("metrics", message, "install metrics-server") from None
+            message = f"{access.context} serves no {need.group} ({answer_of(error)}), so {need.without}; {_NOTHING}"
+            raise refusal("metrics", message, need.remedy) from None

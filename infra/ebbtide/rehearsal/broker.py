@@ -11,18 +11,22 @@ POD = "broker"
 QUEUE = "githubevents"
 USER_ID = 10001
 _DIRECTORY = "/data"
+FREEZE = "kill -s STOP -- -1"
+"""Every process of the pod stands still but its first, which Linux does not let the others stop."""
+THAW = "kill -s CONT -- -1"
 
 
 def broker_pod(broker: Broker, image: str) -> Manifest:
     """The pod, which a `restricted` namespace admits."""
-    environment = Place(_DIRECTORY, broker.port, QUEUE).environment
+    environment = Place(_DIRECTORY, broker.port, QUEUE, asked_at=broker.asked_at).environment
     container = {
         "name": "broker",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": broker.command(broker.server),
+        # Not as the first process: see FREEZE.
+        "command": broker.command(f"({broker.server}) & wait $!"),
         "env": [{"name": name, "value": value} for name, value in environment.items()],
-        "ports": [{"containerPort": broker.port}],
+        "ports": [{"containerPort": port} for port in (broker.port, broker.asked_at) if port is not None],
         # Asked until it answers once: `rabbitmqctl` starts a virtual machine each time, which costs a second of CPU.
         "startupProbe": {
             "exec": {"command": broker.command(broker.answers)},

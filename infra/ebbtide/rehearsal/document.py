@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ebbtide.explain.scaling import ScalingLimits
+from ebbtide.rehearsal.autoscaler_document import AutoscalerDocument
 from ebbtide.rehearsal.ledger import Count
-from ebbtide.rehearsal.outcome import Drain, Scaling, is_window_judged
-from ebbtide.rehearsal.replay import Compared
+from ebbtide.rehearsal.outcome import Drain
 from ebbtide.rehearsal.result import Result
 from ebbtide.rehearsal.watch import Moment
 
@@ -71,47 +70,6 @@ class DrainDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """One decision of the autoscaler, and what the simulator's controller decides on the same samples."""
-
-    at: float
-    current: int
-    utilization: int | None
-    real: int
-    """What the cluster's controller asked for."""
-    ours: int
-    agrees: bool
-
-    @classmethod
-    def of(cls, compared: Compared, began: float) -> Replayed:
-        """The same as a document."""
-        return cls(
-            round(compared.at - began, 1),
-            compared.current,
-            compared.utilization,
-            compared.real,
-            compared.ours,
-            compared.agrees,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class AutoscalerDocument:
-    """What the autoscaler did, held against what it may do."""
-
-    target_utilization: int
-    first_scale_up_seconds: float | None
-    """From the metric's crossing of the target; null where it never grew."""
-    explain: ScalingLimits
-    """What `ebbtide explain` says that it can do at most."""
-    contradictions: tuple[str, ...]
-    down_window_judged: bool
-    """False where the window is too short to see whether it was kept."""
-    scalings: tuple[Scaling, ...]
-    replayed: tuple[Replayed, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class MarkDocument:
     """Something that the rehearsal did."""
 
@@ -158,18 +116,7 @@ class RehearsalDocument:
             set_up=_set_up(result),
             messages=result.count,
             drains=tuple(DrainDocument.of(drain, began) for drain in result.drains),
-            autoscaler=AutoscalerDocument(
-                result.target,
-                result.first_scale_up_seconds,
-                result.limits,
-                tuple(result.contradictions),
-                is_window_judged(result.limits),
-                tuple(
-                    replace(one, at=round(one.at - began, 1), since=round(one.since - began, 1))
-                    for one in result.scalings
-                ),
-                tuple(Replayed.of(one, began) for one in result.compared),
-            ),
+            autoscaler=result.autoscaler.document(),
             marks=tuple(MarkDocument(round(mark.at - began, 1), mark.what) for mark in record.marks),
             moments=tuple(_since(record.watch.moments, began)),
             failed_looks=tuple(record.watch.failures),

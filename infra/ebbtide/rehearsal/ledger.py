@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
+
+_NONE: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -114,15 +117,21 @@ class Ledger:
         """How many messages have been finished."""
         return len(self._finished)
 
-    def count(self, sent: Iterable[str]) -> Count:
-        """Sort every message that was sent. Only meaningful once no worker runs."""
+    def count(self, sent: Iterable[str], failing: Mapping[str, int] = _NONE) -> Count:
+        """Sort every message that was sent. Only meaningful once no worker runs.
+
+        `failing`: how often a message was asked to fail, by message. Such a failure is neither counted, nor is the
+        handling that comes after it a repetition.
+        """
         with self._lock:
             handlings = list(self.handlings)
-        begun = Counter(one.message for one in handlings)
+        failed = Counter(one.message for one in handlings if one.failed is not None)
+        asked_for = Counter({message: min(number, failed[message]) for message, number in failing.items()})
+        begun = Counter(one.message for one in handlings) - asked_for
         finished = {one.message for one in handlings if one.ended_at is not None and one.failed is None}
         count = Count(
             cut_off=sum(one.ended_at is None for one in handlings),
-            failed=sum(one.failed is not None for one in handlings),
+            failed=(failed - asked_for).total(),
         )
         messages = set(sent)
         count.sent = len(messages)

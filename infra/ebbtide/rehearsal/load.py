@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -26,6 +27,23 @@ class Kind:
     waiting: int
     """How many should wait in the queue at least."""
     batch: int
+    with_those_in_hand: bool = False
+    """Whether `waiting` also counts what workers have in hand: as many messages as that, and no more."""
+    delay_seconds: float = 0
+    """How long after it is sent it comes due."""
+    failures: int = 0
+    """How often its handler fails before it succeeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages that were sent at once. Times are seconds since the epoch."""
+
+    kind: Kind
+    messages: tuple[str, ...]
+    began_at: float
+    queued_at: float
+    """When the application had confirmed them all."""
 
 
 @dataclass
@@ -37,11 +55,14 @@ class Load:
     command: str
     """Reads one JSON object a line, {"delivery": ..., "payload": {"work": {...}}}, and queues each."""
     begun: Callable[[], int]
+    finished: Callable[[], int]
     sent: dict[str, float] = field(default_factory=dict)
     """By message: how long it takes, in seconds."""
+    batches: list[Batch] = field(default_factory=list)
     failure: Exception | None = None
     _kind: Kind | None = None
     _changed: threading.Event = field(default_factory=threading.Event)
+    _sending: threading.Lock = field(default_factory=threading.Lock)
     _stop: bool = False
     _thread: threading.Thread | None = None
 
@@ -55,6 +76,12 @@ class Load:
         self._kind = kind
         self._changed.set()
 
+    def rest(self) -> None:
+        """No more, and wait until the last batch is through."""
+        self.keep(None)
+        with self._sending:
+            pass
+
     def stop(self) -> None:
         """Send no more, and wait until the last batch is through."""
         self._stop = True
@@ -67,13 +94,18 @@ class Load:
         """How many messages no worker has begun."""
         return len(self.sent) - self.begun()
 
+    def _wants_more(self, kind: Kind) -> bool:
+        there = len(self.sent) - self.finished() if kind.with_those_in_hand else self.waiting
+        return there < kind.waiting
+
     def _send_again_and_again(self) -> None:
         while not self._stop:
-            kind = self._kind
             try:
-                if kind is not None and self.waiting < kind.waiting:
-                    self.send(kind)
-                    continue
+                with self._sending:
+                    kind = self._kind
+                    if kind is not None and self._wants_more(kind):
+                        self.send(kind)
+                        continue
             except Exception as error:  # noqa: BLE001 - told to the thread that waits for us
                 self.failure = error
                 return
@@ -85,12 +117,19 @@ class Load:
         first = len(self.sent)
         names = [f"{kind.name}-{first + number}" for number in range(kind.batch)]
         work = {"seconds": kind.seconds, "cpuShare": kind.cpu_share}
-        line = json.dumps({"delivery": f"{kind.name}-&", "payload": {"work": work}})
+        if kind.failures:
+            work["failures"] = kind.failures
+        event: dict[str, object] = {"delivery": f"{kind.name}-&", "payload": {"work": work}}
+        if kind.delay_seconds:
+            event["delaySeconds"] = kind.delay_seconds
+        line = json.dumps(event)
         # Before it is sent: a worker may begin it before the command has ended.
         self.sent |= dict.fromkeys(names, kind.seconds)
         # The pod's own shell writes the lines: the command travels in an address, which proxies cut.
         numbers = f"seq {first} {first + kind.batch - 1}"
+        began = time.time()
         self.cluster.execute(self.namespace, POD, f"{numbers} | sed 's|.*|{line}|' | {self.command}", _SEND_SECONDS)
+        self.batches.append(Batch(kind, tuple(names), began, time.time()))
 
 
 def sender_pod(image: str, environment: list[Manifest], directory: str) -> Manifest:

@@ -25,7 +25,7 @@ from ebbtide.settings.models.stack import StackSettings
 UP_ALLOWANCE_SECONDS = 120
 """For the engine's start, and for what it makes before and after the objects that it waits longest for."""
 _CALL_SECONDS = 120
-_NOT_COPIED = shutil.ignore_patterns("__pycache__", ".git", ".venv", "venv", "node_modules", "image")
+_NOT_COPIED = shutil.ignore_patterns("__pycache__", ".git", ".venv", "venv", "node_modules")
 
 
 @dataclass

@@ -10,7 +10,20 @@ from ebbtide.capacity.hpa.pods import MICROSECONDS
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
 from ebbtide.rehearsal.cluster import Manifest
 from ebbtide.rehearsal.metrics import measured_utilization, read_pods
-from ebbtide.rehearsal.watch import Sync
+
+
+@dataclass(slots=True)
+class Sync:
+    """What the autoscaler's status said when it changed, and the pods as they were then."""
+
+    at: float
+    current: int
+    desired: int
+    utilization: int | None
+    pods: list[Manifest]
+    """One look before, as the autoscaler saw them: a look later there are those that it has asked for."""
+    samples: tuple[list[Manifest], list[Manifest]]
+    """One look before, and now: which of them it saw, its `utilization` tells."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,20 +9,15 @@ import shlex
 from importlib.metadata import version
 
 from ebbtide.rehearsal.baseline import KUBERNETES_GRACE_SECONDS
-from ebbtide.rehearsal.outcome import SYNC_SECONDS, growth_limit, is_window_judged
 from ebbtide.rehearsal.result import CAUSES, Result, overheads
 from ebbtide.rehearsal.scenario import Options
 from ebbtide.report.model import Bar, Bars, Chart, Report, Series, Table, thin_out
 from ebbtide.version import __version__
 
-Points = list[tuple[float, float]]
-_LEAST_AGREEMENT = 0.8
-"""Of the simulator's controller with the real one: evidence runs have 13 of 14 and more."""
-
 
 def tables(result: Result) -> list[Table]:
     """What a reader wants to know first."""
-    return [_messages_table(result), _drains_table(result), _autoscaler_table(result)]
+    return [_messages_table(result), _drains_table(result), result.autoscaler.table()]
 
 
 def _problems_table(result: Result) -> list[Table]:
@@ -36,7 +31,7 @@ def build_report(result: Result) -> Report:
     what = "supervisord without hook" if options.baseline else f"stack {options.stack}"
     title = f"Rehearsal of {what} on {options.broker.name}"
     lead = f"{'Passed' if result.passed else 'Not passed'}. {result.verdict}"
-    charts = [_pods_chart(result), _load_chart(result), _seen_chart(result)]
+    charts = [_pods_chart(result), _load_chart(result), result.autoscaler.chart()]
     first = [*_problems_table(result), *tables(result)]
     return Report(title, lead, first, charts, [_drain_bars(result)], [_marks_table(result), _set_up_table(result)])
 
@@ -86,32 +81,6 @@ def _drains_table(result: Result) -> Table:
         "most",
     ]
     return Table("Pods that ended", headings, rows)
-
-
-def _autoscaler_table(result: Result) -> Table:
-    limits, first = result.limits, result.first_scale_up_seconds
-    grew = "none" if first is None else f"{first:.1f} s"
-    asked = [str(result.scalings[0].before), *(str(one.after) for one in result.scalings)] if result.scalings else []
-    steps = " → ".join(map(str, limits.first_steps))
-    allowed = f"{steps}; fewer after {limits.seconds_before_shrinking} s of low load, {limits.shrinks}"
-    against = list(result.contradictions)
-    if not is_window_judged(limits):
-        against.append(
-            f"not judged: a down window of {limits.seconds_before_shrinking} s is no longer than two syncs of "
-            f"{SYNC_SECONDS} s"
-        )
-    agreeing = sum(one.agrees for one in result.compared)
-    agreement = f"{agreeing} of {len(result.compared)} changes"
-    if agreeing < _LEAST_AGREEMENT * len(result.compared):
-        agreement += ": the simulation does not describe this cluster well"
-    rows = [
-        ["pods it asked for", " → ".join(asked) or "no change"],
-        [f"first growth after the metric crossed {growth_limit(result.target):.0f} %", grew],
-        ["what `explain` allows", allowed],
-        ["what it did against that", "; ".join(against) or "nothing"],
-        ["the simulator's controller decided the same", agreement],
-    ]
-    return Table("Autoscaler", ["", ""], rows)
 
 
 def _marks_table(result: Result) -> Table:
@@ -199,26 +168,6 @@ def _load_chart(result: Result) -> Chart:
         [
             Series("backlog", thin_out([(at, float(max(0, one.sent - one.begun))) for at, one in moments]), "area"),
             Series("in flight", thin_out(points), "step"),
-        ],
-    )
-
-
-def _seen_chart(result: Result) -> Chart:
-    began, moments = result.began_at, result.record.watch.moments
-    seen: Points = [(one.at - began, float(one.utilization)) for one in moments if one.utilization is not None]
-    measured: Points = [(one.at - began, one.measured) for one in moments if one.measured is not None]
-    target: Points = [(0.0, float(result.target)), (result.seconds, float(result.target))]
-    limit: Points = [(at, growth_limit(result.target)) for at, _ in target]
-    return Chart(
-        "What the autoscaler saw",
-        f"CPU in per cent of the request. The target is {result.target} %; the autoscaler tolerates a tenth beside it "
-        f"and asks for more pods above {growth_limit(result.target):.0f} %.",
-        "%",
-        [
-            Series("autoscaler", seen, "step"),
-            Series("metrics API", measured, "step"),
-            Series(f"target {result.target} %", target),
-            Series(f"grows above {growth_limit(result.target):.0f} %", limit),
         ],
     )
 

@@ -5,21 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from ebbtide.capacity.autoscaler import read_autoscaler
-from ebbtide.explain.scaling import ScalingLimits, build_scaling_limits
-from ebbtide.rehearsal.conduct import Record
 from ebbtide.rehearsal.ledger import Count
-from ebbtide.rehearsal.outcome import (
-    SYNC_SECONDS,
-    Drain,
-    Scaling,
-    contradictions,
-    find_drains,
-    find_scalings,
-    seconds_to_first_scale_up,
-)
-from ebbtide.rehearsal.replay import Compared, replay
-from ebbtide.rehearsal.scenario import cpu_target
+from ebbtide.rehearsal.outcome import Drain, find_drains
+from ebbtide.rehearsal.record import Record
+from ebbtide.rehearsal.signal import Judgement, Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +20,7 @@ class Result:
     seconds: float
     count: Count
     drains: list[Drain]
-    scalings: list[Scaling]
-    limits: ScalingLimits
-    target: int
-    """Of the CPU's utilization, in per cent."""
-    first_scale_up_seconds: float | None
-    contradictions: list[str]
-    compared: list[Compared]
+    autoscaler: Judgement
     problems: list[str]
     """What did not happen, or was not seen; with any of them the rehearsal has not passed."""
 
@@ -55,7 +38,7 @@ class Result:
     @property
     def scale_downs(self) -> int:
         """How often the autoscaler asked for fewer pods."""
-        return sum(one.after < one.before for one in self.scalings)
+        return sum(one.after < one.before for one in self.autoscaler.scalings)
 
     @property
     def verdict(self) -> str:
@@ -72,36 +55,22 @@ class Result:
 CAUSES = ("scale-down", "rolling update", "eviction", "deletion")
 
 
-def judge(record: Record) -> Result:
+def judge(record: Record, signal: Signal) -> Result:
     """Everything that follows from what was seen."""
     watch, moments = record.watch, record.watch.moments
-    target = cpu_target(record.consumer.autoscaling)
-    limits = build_scaling_limits(record.stack, record.consumer)
-    spec = read_autoscaler(record.consumer.autoscaling, record.stack, record.consumer)
-    assert limits is not None and spec is not None  # noqa: S101, PT018 - a rehearsal without an HPA does not begin
-    first = seconds_to_first_scale_up(moments, target, spec.min_replicas)
-    against = contradictions(moments, limits, target, spec)
-    problems = [*record.problems, *against]
-    if first is None or first > 2 * SYNC_SECONDS:
-        took = "never" if first is None else f"after {first:.0f} s"
-        problems.append(f"the autoscaler grew {took}, and not within two sync periods of the metric's crossing")
+    autoscaler = signal.judge(record)
+    problems = [*record.problems, *autoscaler.problems]
     if record.held_at_the_end:
         problems.append(f"the broker still held {record.held_at_the_end} messages at the end")
     if record.ledger.malformed:
         problems.append(f"{len(record.ledger.malformed)} lines of the ledger could not be read: the count is not exact")
-    began = moments[0].at
     return Result(
         record,
-        began,
-        moments[-1].at - began,
-        record.ledger.count(record.sent),
+        moments[0].at,
+        moments[-1].at - moments[0].at,
+        record.ledger.count(record.sent, record.failing),
         find_drains(watch.pods.values(), record.ledger.handlings, record.ledger.events, record.sent, record.removed),
-        find_scalings(moments),
-        limits,
-        target,
-        first,
-        against,
-        replay(spec, watch.syncs),
+        autoscaler,
         problems,
     )
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from ebbtide.rehearsal.cluster import Cluster, Manifest, is_ready
 from ebbtide.rehearsal.ledger import Ledger, parse_time
-from ebbtide.rehearsal.metrics import measured_utilization, seen_utilization
 
 POLL_SECONDS = 0.5
 _AGAIN_SECONDS = 0.3
@@ -50,20 +50,25 @@ class Moment:
     begun: int = 0
     finished: int = 0
     sent: int = 0
+    backlog: float | None = None
+    """What the autoscaler last saw in the broker, in messages."""
+
+    @property
+    def seen(self) -> str:
+        """What the autoscaler last saw, in words."""
+        if self.backlog is not None:
+            return f"with {self.backlog:g} messages"
+        return "and has seen nothing" if self.utilization is None else f"at {self.utilization} % CPU"
 
 
-@dataclass(slots=True)
-class Sync:
-    """What the autoscaler's status said when it changed, and the pods as they were then."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The autoscaler at one moment: of a `Moment` what the fields of the same name say."""
 
-    at: float
-    current: int
-    desired: int
-    utilization: int | None
-    pods: list[Manifest]
-    """One look before, as the autoscaler saw them: a look later there are those that it has asked for."""
-    samples: tuple[list[Manifest], list[Manifest]]
-    """One look before, and now: which of them it saw, its `utilization` tells."""
+    desired: int | None
+    utilization: int | None = None
+    measured: float | None = None
+    backlog: float | None = None
 
 
 @dataclass
@@ -75,13 +80,13 @@ class Watch:
     selector: str
     container: str
     ledger: Ledger
+    look: Callable[[list[Manifest]], Seen]
+    """Given the pods."""
     pods: dict[str, PodRecord] = field(default_factory=dict)
     moments: list[Moment] = field(default_factory=list)
-    syncs: list[Sync] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     last_pods: list[Manifest] = field(default_factory=list)
     sent: int = 0
-    _last_samples: list[Manifest] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -112,39 +117,26 @@ class Watch:
 
     def _look(self) -> None:
         pods = self.cluster.pods(self.namespace, self.selector)
-        samples = self.cluster.objects("metrics.k8s.io/v1beta1", self.namespace, "pods")
-        scalers = self.cluster.objects("autoscaling/v2", self.namespace, "horizontalpodautoscalers")
+        seen = self.look(pods)
         now = time.time()
-        before, self._last_samples = (self.last_pods, self._last_samples), samples
         self.last_pods = pods
         self._keep_pods(pods, now)
         staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-        status = scalers[0].get("status", {}) if scalers else {}
-        utilization = seen_utilization(status)
-        desired = status.get("desiredReplicas")
-        if desired is not None:
-            sync = Sync(now, status.get("currentReplicas", 0), desired, utilization, before[0], (before[1], samples))
-            self._keep_sync(sync)
         self.moments.append(
             Moment(
                 now,
                 len(staying),
                 sum(map(is_ready, staying)),
                 len(pods) - len(staying),
-                desired,
-                utilization,
-                measured_utilization(staying, samples, now),
+                seen.desired,
+                seen.utilization,
+                seen.measured,
                 self.ledger.begun,
                 self.ledger.finished,
                 self.sent,
+                seen.backlog,
             )
         )
-
-    def _keep_sync(self, sync: Sync) -> None:
-        last = self.syncs[-1] if self.syncs else None
-        said = (sync.current, sync.desired, sync.utilization)
-        if last is None or (last.current, last.desired, last.utilization) != said:
-            self.syncs.append(sync)
 
     def _keep_pods(self, pods: list[Manifest], now: float) -> None:
         for pod in pods:

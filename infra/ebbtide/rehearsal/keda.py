@@ -1,0 +1,57 @@
+"""What KEDA and its HPA say of one Deployment, as they write it into their objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ebbtide.kubernetes.quantity import parse_quantity
+from ebbtide.rehearsal.autoscaler_document import KedaLook
+from ebbtide.rehearsal.cluster import Cluster, Manifest
+from ebbtide.rehearsal.ledger import parse_time
+
+GROUP = "keda.sh"
+VERSION = "v1alpha1"
+
+
+def look_at_keda(cluster: Cluster, namespace: str, deployment: str, now: float) -> KedaLook | None:
+    """None before there are the Deployment and its ScaledObject. Times are seconds since the epoch."""
+    deployments = cluster.objects("apps/v1", namespace, "deployments")
+    target = next((one for one in deployments if one["metadata"]["name"] == deployment), None)
+    scaled = _scaling(cluster.objects(f"{GROUP}/{VERSION}", namespace, "scaledobjects"), deployment)
+    if target is None or scaled is None:
+        return None
+    hpa = _scaling(cluster.objects("autoscaling/v2", namespace, "horizontalpodautoscalers"), deployment)
+    status, told = scaled.get("status", {}), (hpa or {}).get("status", {})
+    ready, active = _condition(status, "Ready"), _condition(status, "Active")
+    last = status.get("lastActiveTime")
+    return KedaLook(
+        now,
+        target["spec"].get("replicas", 1),
+        told.get("currentReplicas"),
+        told.get("desiredReplicas"),
+        tuple(_averages(told)),
+        _condition(told, "ScalingActive").get("reason", ""),
+        ready.get("reason", ""),
+        ready.get("status") == "True",
+        active.get("status") == "True",
+        _condition(status, "Fallback").get("status") == "True",
+        _condition(status, "Paused").get("status") == "True",
+        None if last is None else parse_time(last),
+        tuple(one.get("numberOfFailures") or 0 for _, one in sorted((status.get("health") or {}).items())),
+    )
+
+
+def _scaling(objects: Iterable[Manifest], deployment: str) -> Manifest | None:
+    return next((one for one in objects if one["spec"]["scaleTargetRef"]["name"] == deployment), None)
+
+
+def _condition(status: Manifest, kind: str) -> Manifest:
+    found: Manifest = next((one for one in status.get("conditions") or [] if one["type"] == kind), {})
+    return found
+
+
+def _averages(status: Manifest) -> Iterable[float]:
+    for metric in status.get("currentMetrics") or []:
+        current = (metric.get("external") or {}).get("current", {})
+        if "averageValue" in current:
+            yield float(parse_quantity(current["averageValue"]))

@@ -1,0 +1,234 @@
+"""An autoscaler that follows the broker is driven, watched and judged by what it follows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jsonschema
+import pytest
+from tests.documents.schemas import schema
+from tests.manifests.kubernetes.examples import make_stack
+
+from ebbtide.brokers import BROKERS
+from ebbtide.capacity.hpa import HpaSpec, Metric
+from ebbtide.documents.document import to_json
+from ebbtide.judgement.findings import SettingsError
+from ebbtide.rehearsal.autoscaler_document import KedaLook
+from ebbtide.rehearsal.backlog import BacklogSignal
+from ebbtide.rehearsal.backlog_replay import replay_backlog
+from ebbtide.rehearsal.document import RehearsalDocument
+from ebbtide.rehearsal.ledger import Handling, Ledger
+from ebbtide.rehearsal.load import Batch, Kind, Load
+from ebbtide.rehearsal.record import Mark, Outage, Record
+from ebbtide.rehearsal.report import build_report, tables
+from ebbtide.rehearsal.result import judge
+from ebbtide.rehearsal.scenario import Options, Round
+from ebbtide.rehearsal.signals import read_signal
+from ebbtide.rehearsal.watch import Moment, PodRecord, Watch
+from ebbtide.report.page import render_page
+
+BEGIN = 1_795_458_600.0
+REDIS = {"kind": "redis", "redeliverTimeout": "5m", "address": "redis.brokers:6379", "stream": "events"}
+
+
+def stack_of(**scaling: Any):
+    autoscaling = {"kind": "keda", "maxReplicas": 4, "pollingInterval": "5s", "cooldown": "20s", **scaling}
+    return make_stack({"transport": REDIS, "autoscaling": autoscaling, "shutdown": {"longestMessage": "20s"}})
+
+
+def signal_of(**scaling: Any) -> BacklogSignal:
+    consumer = stack_of(**scaling).consumers["events"]
+    signal = read_signal(consumer.autoscaling, consumer)
+    assert isinstance(signal, BacklogSignal)
+    return signal
+
+
+def test_the_load_is_more_than_the_most_pods_are_for():
+    signal = signal_of()
+    assert signal.load(Round("scaling")).waiting > 1.1 * signal.messages_per_pod * 4, "the maximum would not be reached"
+    assert signal.load(Round("scaling")).cpu_share == 0
+
+
+def test_the_way_down_keeps_fewer_messages_than_one_pod_is_for_and_ends_with_none():
+    (few, one), (nothing, none) = signal_of().descent(Round("scaling"))
+    assert (one, nothing, none) == (1, None, 0)
+    assert few is not None
+    assert few.with_those_in_hand, "what is in hand is part of what KEDA counts"
+    # What is sent while there are one fewer than that.
+    assert few.waiting - 1 + few.batch <= signal_of().messages_per_pod, "pods would stay"
+
+
+def test_where_a_pod_always_stays_the_way_down_ends_there():
+    assert [pods for _, pods in signal_of(minReplicas=2).descent(Round("scaling"))] == [2]
+
+
+def test_triggers_of_ones_own_are_not_driven_by_a_broker_s_load():
+    cron = {"type": "cron", "metadata": {"timezone": "UTC", "start": "0 8 * * *", "end": "0 18 * * *"}}
+    cron["metadata"]["desiredReplicas"] = "3"
+    with pytest.raises(SettingsError, match="triggers of its own"):
+        signal_of(minReplicas=1, triggers=[cron])
+
+
+class Objects:
+    """A namespace as its API server lists it."""
+
+    def __init__(self, replicas: int, average: str | None, **scaled: Any) -> None:
+        current = {"external": {"current": {"averageValue": average}}}
+        hpa = {
+            "spec": {"scaleTargetRef": {"name": "events"}},
+            "status": {"currentReplicas": replicas, "desiredReplicas": replicas, "currentMetrics": [current]},
+        }
+        conditions = [
+            {"type": "Ready", "status": "False", "reason": "TriggerError"},
+            {"type": "Active", "status": "True", "reason": "ScalerActive"},
+            {"type": "Fallback", "status": "False", "reason": "NoFallbackFound"},
+        ]
+        health = {"s1-redis-b": {"numberOfFailures": 2, "status": "Failing"}, "s0-redis-a": {"status": "Happy"}}
+        status = {"conditions": conditions, "lastActiveTime": "2026-11-23T18:30:00Z", "health": health}
+        self._answers = {
+            "deployments": [{"metadata": {"name": "other"}, "spec": {}}, self._deployment(replicas)],
+            "scaledobjects": [{"spec": {"scaleTargetRef": {"name": "events"}}, "status": status}],
+            "horizontalpodautoscalers": [hpa] if average else [],
+            **scaled,
+        }
+
+    @staticmethod
+    def _deployment(replicas: int) -> dict[str, Any]:
+        return {"metadata": {"name": "events"}, "spec": {"replicas": replicas}}
+
+    def objects(self, group_version: str, namespace: str, plural: str) -> list[dict[str, Any]]:
+        return self._answers[plural]
+
+
+def test_what_keda_says_is_kept_each_time_that_it_is_something_else():
+    signal = signal_of()
+    for cluster in (Objects(2, "1500m"), Objects(2, "1500m"), Objects(0, None)):
+        seen = signal.look(cluster, "n", [])
+    assert (seen.desired, seen.backlog) == (0, None), "zero is a number that was asked for"
+    first, last = signal.looks
+    assert (first.replicas, first.metrics, first.desired_replicas) == (2, (1.5,), 2)
+    assert (first.is_ready, first.ready, first.is_active, first.in_fallback) == (False, "TriggerError", True, False)
+    assert (first.last_active_at, first.failures) == (BEGIN, (0, 2))
+    assert (last.replicas, last.current_replicas) == (0, None)
+
+
+def test_before_there_is_a_scaled_object_nothing_is_asked_for():
+    seen = signal_of().look(Objects(1, None, scaledobjects=[]), "n", [])
+    assert seen.desired is None
+
+
+def test_the_autoscaler_s_backlog_is_that_of_all_pods():
+    assert signal_of().look(Objects(4, "2500m"), "n", []).backlog == 10
+
+
+def moment(at: int, desired: int, held: int = 0) -> Moment:
+    return Moment(BEGIN + at, desired, desired, 0, desired, None, None, 100, 100, 100 + held, float(held))
+
+
+@pytest.fixture
+def record() -> Record:
+    """From zero to four pods, an outage there, and back."""
+    stack = stack_of()
+    ledger = Ledger([Handling("single-0", "p", "w", BEGIN + 16, BEGIN + 17)])
+    watch = Watch(None, "n", "", "consumer", ledger, lambda pods: None)
+    watch.pods = {"p": PodRecord("p", "t", "node", BEGIN + 14)}
+    climb = [moment(0, 0), moment(14, 1, 40), moment(30, 4, 40)]
+    watch.moments = [*climb, *(moment(at, 4, 40) for at in range(31, 95)), moment(100, 1), moment(140, 0)]
+    options = Options(
+        Path(), "local", None, None, "n", BROKERS["redis"], None, "b", "full", 0, False, {}, "setup", "send"
+    )
+    access = SimpleNamespace(context="kind-test", version="v1.34.4")
+    made = Record(options, access, stack, stack.consumers["events"], "v3.250.0", ledger, watch)
+    made.sent["single-0"] = 1.0
+    made.batches.append(Batch(Kind("single", 1.0, 0.0, 0, 1), ("single-0",), BEGIN + 8, BEGIN + 10))
+    made.marks.append(Mark(BEGIN + 8, "round 1"))
+    made.outages.append(Outage(BEGIN + 31, BEGIN + 91))
+    made.held_at_the_end = 0
+    return made
+
+
+def test_a_rehearsal_that_goes_to_zero_and_back_passes(record):
+    result = judge(record, signal_of())
+    assert result.passed, result.problems
+    rows = {row[0]: row[1] for table in tables(result) for row in table.rows}
+    assert rows["pods it asked for"] == "0 → 1 → 4 → 1 → 0"
+    assert rows["a message at zero, until its handler began"] == "6.0 s"
+    assert rows["while the broker answered nobody"] == "60 s at 4 pods: unchanged"
+    assert rows["from the last message to zero"] == "123.0 s (cooldown 20 s)"
+
+
+SPOILED = {
+    "it scaled in an outage": lambda moments: moments.insert(40, moment(68, 3)),
+    "it went beyond its maximum": lambda moments: moments.insert(3, moment(30, 5)),
+    "it ended pods before the cooldown": lambda moments: moments.insert(2, moment(20, 0)),
+    "it woke too late": lambda moments: moments.__setitem__(1, moment(29, 1, 40)),
+    "it grew too late": lambda moments: moments.__setitem__(slice(1, 40), [moment(14, 1, 40), moment(60, 4, 40)]),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
+def test_it_does_not_pass_when(record, spoil):
+    spoil(record.watch.moments)
+    assert judge(record, signal_of()).problems, "a team would trust what does not hold"
+
+
+def test_the_json_form_fits_its_schema(record):
+    signal = signal_of()
+    signal.look(Objects(2, "1500m"), "n", [])
+    document = json.loads(to_json(RehearsalDocument.of(judge(record, signal))))
+    jsonschema.validate(document, schema("rehearse"))
+    backlog = document["autoscaler"]["backlog"]
+    assert (backlog["messagesPerPod"], backlog["wakes"][0]["handledSeconds"]) == (3, 6)
+    assert (backlog["looks"][0]["lastActiveAt"], backlog["outages"][0]["pods"]) == (0, [4])
+    assert document["autoscaler"]["explain"]["firstSteps"] == [1, 4]
+
+
+def test_the_page_shows_the_queue_as_the_autoscaler_saw_it(record):
+    page = render_page(build_report(judge(record, signal_of())))
+    assert "what the pods are for" in page
+    assert "% CPU" not in page
+
+
+class Shell:
+    """Remembers what it was told to run."""
+
+    command = ""
+
+    def execute(self, namespace: str, pod: str, command: str, seconds: float) -> None:
+        self.command = command
+
+
+def test_a_message_says_when_it_is_due_and_how_often_it_fails():
+    shell = Shell()
+    Load(shell, "n", "cat", lambda: 0, lambda: 0).send(Kind("m", 1.0, 0.0, 0, 1, delay_seconds=30, failures=1))
+    line = json.loads(shell.command.partition("s|.*|")[2].partition("|' |")[0])
+    assert (line["delaySeconds"], line["payload"]["work"]["failures"]) == (30, 1)
+
+
+def look(at: float, current: int, desired: int, average: float, **more: Any) -> KedaLook:
+    return KedaLook(
+        at, desired, current, desired, (average,), "ValidMetricFound", "", True, True, False, False, None, (), **more
+    )
+
+
+SPEC = HpaSpec(1, 4, (Metric("External", "AverageValue", 3000, "messages"),))
+
+
+@pytest.mark.parametrize(
+    ("looks", "agreed"),
+    [
+        ([look(0, 1, 1, 2), look(15, 1, 4, 40), look(30, 4, 4, 10)], [True]),
+        ([look(0, 1, 1, 2), look(15, 1, 2, 40)], [False]),
+        ([look(0, 1, 1, 2), look(15, 1, 1, 40)], [False]),
+        # Its status stays as it is; the window of 300 s is over all the same.
+        ([look(0, 4, 4, 3), look(400, 4, 4, 0.5), look(700, 4, 1, 0.5)], [True]),
+        ([look(0, 4, 4, 3), look(15, 4, 1, 0.5)], [False]),
+        ([look(0, 0, 0, 0)], []),
+    ],
+    ids=["grows", "less", "not at all", "shrinks", "too soon", "at zero"],
+)
+def test_the_simulator_decides_on_what_the_hpa_wrote_down(looks, agreed):
+    assert [one.agrees for one in replay_backlog(SPEC, looks)] == agreed
