@@ -32,6 +32,8 @@ class Stream:
     database: int
     stream: str
     group: str
+    deletes_after_ack: bool
+    """Whether it says so itself: Symfony's default is another one before 6.0."""
 
     @staticmethod
     def of(transport: Transport) -> Stream:
@@ -53,6 +55,7 @@ class Stream:
             database=int(options.get("dbindex") or 0),
             stream=path[0] if path else str(options.get("stream") or "messages"),
             group=path[1] if len(path) > 1 else str(options.get("group") or "symfony"),
+            deletes_after_ack=_is_on(options, "delete_after_ack"),
         )
 
 

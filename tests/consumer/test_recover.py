@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ebbtide_supervisor.image_facts import Transport
-from ebbtide_supervisor.recover import forget_consumers, recover_stream
+from ebbtide_supervisor.recover import drop_acknowledged, forget_consumers, recover_stream
 from ebbtide_supervisor.redis_client import Redis, RedisError, Stream
 from tests.consumer.conftest import until
 
@@ -29,17 +29,22 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("dsn", "options", "expected"),
     [
-        ("redis://redis", {}, ("redis", 6379, False, (), 0, "messages", "symfony")),
-        ("redis://redis:7000/s/g/c", {"stream": "x"}, ("redis", 7000, False, (), 0, "s", "g")),
-        ("redis://redis", {"stream": "s", "group": "g"}, ("redis", 6379, False, (), 0, "s", "g")),
-        ("redis://se%40cret@redis", {}, ("redis", 6379, False, ("se@cret",), 0, "messages", "symfony")),
-        ("redis://user:word@redis", {}, ("redis", 6379, False, ("user", "word"), 0, "messages", "symfony")),
-        ("redis://default:P1/P2@h:6379/mail", {}, ("h", 6379, False, ("P1/P2",), 0, "mail", "symfony")),
-        ("redis://user:a:b/c@h/s/g", {}, ("h", 6379, False, ("user", "a:b/c"), 0, "s", "g")),
-        ("redis://:wo%2540rd@[::1]:7000", {}, ("::1", 7000, False, ("wo@rd",), 0, "messages", "symfony")),
-        ("redis://redis", {"auth": "word"}, ("redis", 6379, False, ("word",), 0, "messages", "symfony")),
-        ("rediss://redis", {"dbindex": "2"}, ("redis", 6379, True, (), 2, "messages", "symfony")),
-        ("redis://redis?tls=1", {"tls": "1"}, ("redis", 6379, True, (), 0, "messages", "symfony")),
+        ("redis://redis", {}, ("redis", 6379, False, (), 0, "messages", "symfony", False)),
+        ("redis://redis:7000/s/g/c", {"stream": "x"}, ("redis", 7000, False, (), 0, "s", "g", False)),
+        ("redis://redis", {"stream": "s", "group": "g"}, ("redis", 6379, False, (), 0, "s", "g", False)),
+        ("redis://se%40cret@redis", {}, ("redis", 6379, False, ("se@cret",), 0, "messages", "symfony", False)),
+        ("redis://user:word@redis", {}, ("redis", 6379, False, ("user", "word"), 0, "messages", "symfony", False)),
+        ("redis://default:P1/P2@h:6379/mail", {}, ("h", 6379, False, ("P1/P2",), 0, "mail", "symfony", False)),
+        ("redis://user:a:b/c@h/s/g", {}, ("h", 6379, False, ("user", "a:b/c"), 0, "s", "g", False)),
+        ("redis://:wo%2540rd@[::1]:7000", {}, ("::1", 7000, False, ("wo@rd",), 0, "messages", "symfony", False)),
+        ("redis://redis", {"auth": "word"}, ("redis", 6379, False, ("word",), 0, "messages", "symfony", False)),
+        ("rediss://redis", {"dbindex": "2"}, ("redis", 6379, True, (), 2, "messages", "symfony", False)),
+        (
+            "redis://redis",
+            {"delete_after_ack": True},
+            ("redis", 6379, False, (), 0, "messages", "symfony", True),
+        ),
+        ("redis://redis?tls=1", {"tls": "1"}, ("redis", 6379, True, (), 0, "messages", "symfony", False)),
     ],
 )
 def test_a_transport_is_read_as_symfony_reads_it(dsn: str, options: dict[str, Any], expected: tuple[Any, ...]) -> None:
@@ -101,7 +106,7 @@ def stream() -> Iterator[Stream]:
     directory = tempfile.mkdtemp(prefix="ebbtide-redis-")
     argv = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory]
     server = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
-    made = Stream("127.0.0.1", port, use_tls=False, credentials=(), database=0, stream="events", group="workers")
+    made = Stream("127.0.0.1", port, False, (), 0, "events", "workers", True)
     until(lambda: answers(made), "Redis")
     yield made
     server.terminate()
@@ -179,6 +184,32 @@ def test_names_of_workers_that_are_gone_are_forgotten_and_no_message_with_them(r
     left = redis.run("XINFO", "CONSUMERS", stream.stream, stream.group)
     assert sorted(fields[1] for fields in left) == [b"holds-one", b"works"]
     assert redis.run("XPENDING", stream.stream, stream.group)[0] == 1
+
+
+@pytest.mark.runtime
+def test_what_was_acknowledged_and_not_deleted_is_dropped_and_nothing_else(redis: Redis, stream: Stream) -> None:
+    """A broker that did not answer for a minute left 11 of 32 such entries: KEDA never came to zero."""
+    send(redis, stream, 6)
+    handle(redis, stream, "works")
+    in_hand = take(redis, stream, "works", 2)
+    handle(redis, stream, "works")
+    first = drop_acknowledged(redis, stream, frozenset())
+    assert (len(first), redis.run("XLEN", stream.stream)) == (2, 6), "a living worker was about to delete it"
+    handle(redis, stream, "works")
+    second = drop_acknowledged(redis, stream, first)
+    assert (len(second), redis.run("XLEN", stream.stream)) == (1, 4)
+    drop_acknowledged(redis, stream, second)
+    assert redis.run("XLEN", stream.stream) == 3, "two in hand and one that waits"
+    assert redis.run("XPENDING", stream.stream, stream.group)[0] == len(in_hand)
+
+
+@pytest.mark.runtime
+def test_what_another_group_may_not_have_read_is_left(redis: Redis, stream: Stream) -> None:
+    redis.run("XGROUP", "CREATE", stream.stream, "others", "0")
+    send(redis, stream, 1)
+    handle(redis, stream, "works")
+    assert drop_acknowledged(redis, stream, drop_acknowledged(redis, stream, frozenset())) == frozenset()
+    assert redis.run("XLEN", stream.stream) == 1
 
 
 @pytest.mark.runtime
