@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ebbtide.capacity.document import SimulateDocument
+from ebbtide.capacity.document import AdviceDocument, SimulateDocument
 from ebbtide.doctor.document import DoctorDocument
 from ebbtide.documents.check import CheckDocument
 from ebbtide.documents.dashboard import DashboardDocument
@@ -17,6 +17,7 @@ from ebbtide.preview.document import PreviewDocument
 from ebbtide.rehearsal.document import RehearsalDocument
 
 DOCUMENTS: Mapping[str, Any] = {
+    "advise": AdviceDocument,
     "check": CheckDocument,
     "dashboard": DashboardDocument,
     "doctor": DoctorDocument,

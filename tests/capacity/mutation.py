@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import collections
 import importlib
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FrameType, ModuleType
 
 from tests.capacity.hpa.mutator import mutants
 
+# Of processor time; all cases together take a thirtieth of it. A change may well make a loop without an end.
+_LIMIT_SECONDS = 2.0
 Cases = Callable[[Callable[[str], ModuleType]], Iterator[tuple[str, Callable[[], None]]]]
 
 
@@ -56,7 +59,7 @@ class MutatedPackage:
     def killer(self, codes: Mapping[str, CodeType], hints: collections.Counter[str]) -> str | None:
         """The first case that fails with this code; None when all pass. Cases that killed before are tried first."""
         try:
-            with self.imported(codes) as modules:
+            with _limited(), self.imported(codes) as modules:
                 for name, check in sorted(self.cases(modules.__getitem__), key=lambda case: -hints[case[0]]):
                     try:
                         check()
@@ -84,3 +87,20 @@ class MutatedPackage:
     def stale(self, explained: Mapping[tuple[str, str, str], str]) -> list[tuple[str, str, str]]:
         """Explanations of lines that are gone."""
         return [each for each in explained if each[1] not in map(str.strip, self.sources[each[0]].splitlines())]
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """Whatever runs too long in here fails, as a case does that notices the change."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise TimeoutError("runs without an end")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _LIMIT_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

@@ -106,3 +106,51 @@ class SweepDocument:
 
 SimulateDocument: TypeAlias = SimulationDocument | SweepDocument
 """Told apart by `kind`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDocument:
+    """One setting that was tried, and the figures of its worst seed."""
+
+    family: str
+    """`fixed`, `hpa on CPU` or `keda`."""
+    autoscaling: Mapping[str, Any]
+    """As it is written in a stack file."""
+    figures: Summary
+    meets: bool
+    """Whether every seed meets every goal."""
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyDocument:
+    """One way to scale."""
+
+    family: str
+    best: SettingDocument | None
+    """Its cheapest that meets every goal, or the one that comes nearest; null where none was tried."""
+    impossible: str | None
+    """Why the settings or the load do not allow it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdviceDocument:
+    """What `ebbtide advise --format json` prints."""
+
+    version: Literal[1]
+    """Another one where a key went away or means something else; keys may be added."""
+    stack: str
+    consumer: str
+    load: str
+    """The name of its file."""
+    seeds: int
+    goals: tuple[str, ...]
+    families: tuple[FamilyDocument, ...]
+    tried: tuple[SettingDocument, ...]
+    chosen: SettingDocument | None
+    """The cheapest that meets every goal; null where none does."""
+    fragment: str | None
+    """The same as a piece of a stack file."""
+    verdict: str
+    """The choice and what binds, or why there is none."""
+    assumptions: tuple[Assumption, ...]
+    not_modelled: tuple[str, ...]

@@ -296,6 +296,62 @@ def simulate_convert(
     convert(source, target, durations, seed)
 
 
+@app.command(
+    epilog="""\b
+Examples:
+  ebbtide advise --stack production --goal 'p95 < 60s'
+  ebbtide advise -s production --goal 'p99 < 5m' --goal 'podHours < 30' --goal 'connections < 400' --seeds 3"""
+)
+def advise(
+    stack: Stack,
+    goal: Annotated[
+        list[str],
+        typer.Option(
+            "--goal",
+            help="What has to hold, several times if need be: 'p95 < 60s', 'podHours < 30', 'connections < 400'.",
+        ),
+    ],
+    project: Project = None,
+    consumer: Annotated[
+        str | None, typer.Option("--consumer", help="Which consumer, if the stack has several.")
+    ] = None,
+    load: Annotated[
+        Path | None,
+        typer.Option("--load", help="A profile, a trace, .csv or .jsonl. Default: loads/<consumer>.yaml."),
+    ] = None,
+    durations: Annotated[
+        str | None,
+        typer.Option("--durations", help="'p50=2s,p95=30s,max=200s', or a file of samples."),
+    ] = None,
+    signal: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--signal", metavar="METRIC=SIGNAL", help="What an external metric measures: backlog or backlogAndInFlight."
+        ),
+    ] = None,
+    measured: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--measured", metavar="NAME=VALUE", help="What you measured, in place of a default, as bootSeconds=12."
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=1000, help="Runs of a drawn load; the worst counts.")] = 1,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="With another setting, for example processes=40."),
+    ] = None,
+    format: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",  # noqa: A002
+) -> None:
+    """Find the autoscaler that meets a goal for the fewest pod-hours: fixed, an HPA on CPU, or KEDA. 1 if none does."""
+    from ebbtide.cli.advise import Options, run
+
+    run(
+        Options(
+            stack, project, consumer, load, durations, signal or [], measured or [], seeds, set_ or [], goal, format
+        )
+    )
+
+
 def _known_broker(name: str) -> str:
     if name not in BROKERS:
         raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, BROKERS))}.")
