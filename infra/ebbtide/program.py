@@ -19,6 +19,8 @@ from ebbtide.components import (
     GkeCluster,
     GkeClusterArgs,
     ImageRepository,
+    Keda,
+    KedaArgs,
     Observability,
     QueueConsumer,
     QueueConsumerArgs,
@@ -51,6 +53,8 @@ class Deployed:
     consumers: Mapping[str, QueueConsumer]
     observability: Observability | None = None
     """None where the stack names no collector."""
+    keda: Keda | None = None
+    """None where the stack does not install it."""
 
     @property
     def outputs(self) -> dict[str, Any]:
@@ -78,6 +82,7 @@ def deploy(settings: StackSettings, wiring: Wiring | None = None) -> Deployed:
     if plan.namespace is not None:
         namespace = ConsumerNamespace(plan.namespace.name, {"settings": settings, "plan": plan.namespace}, in_cluster)
     broker = _broker(settings, plan, cluster, namespace, in_cluster)
+    keda = _keda(settings, plan, cluster, namespace, in_cluster)
     images = (wiring or {}).get("images", {})
     consumers = {}
     for name, consumer in plan.consumers.items():
@@ -86,6 +91,8 @@ def deploy(settings: StackSettings, wiring: Wiring | None = None) -> Deployed:
             args["namespace"] = namespace
         if broker is not None:
             args["broker"] = broker
+        if keda is not None:
+            args["keda"] = keda
         if name in images:
             args["image"] = images[name]
         consumers[name] = QueueConsumer(name, args, in_cluster)
@@ -93,7 +100,7 @@ def deploy(settings: StackSettings, wiring: Wiring | None = None) -> Deployed:
     if plan.observability is not None:
         own = plan.observability
         observability = Observability(own.name, {"settings": settings, "plan": own})
-    return Deployed(cluster, repository, namespace, broker, consumers, observability)
+    return Deployed(cluster, repository, namespace, broker, consumers, observability, keda)
 
 
 def _broker(
@@ -120,6 +127,21 @@ def _cluster(
     if repository is not None:
         args["image_repository"] = repository
     return GkeCluster(plan.cluster.name, args)
+
+
+def _keda(
+    settings: StackSettings,
+    plan: StackPlan,
+    cluster: GkeCluster | ExistingCluster,
+    namespace: ConsumerNamespace | None,
+    in_cluster: pulumi.ResourceOptions,
+) -> Keda | None:
+    if plan.keda is None:
+        return None
+    args: KedaArgs = {"settings": settings, "plan": plan.keda, "cluster": cluster}
+    if namespace is not None:
+        args["namespace"] = namespace
+    return Keda(plan.keda.name, args, in_cluster)
 
 
 def run(root: Path) -> None:

@@ -24,7 +24,7 @@ COMPONENTS = {
 STANDARD, EXISTING = STACKS["standard, everything"], STACKS["existing"]
 HPA = {"kind": "hpa", "maxReplicas": 5, "metrics": [{"kind": "cpu", "targetAverageValue": "200m"}]}
 SCALED = stack({"kind": "existing"}, consumers={"githubevents": {**CONSUMER, "autoscaling": HPA}})
-
+WITH_KEDA = stack({"kind": "existing", "keda": {}})
 
 # How each is made under a name of the caller's. One that is missing here fails the tests below.
 MAKE: dict[str, Callable[[str, pulumi.ResourceOptions], Any]] = {
@@ -33,6 +33,7 @@ MAKE: dict[str, Callable[[str, pulumi.ResourceOptions], Any]] = {
     "ImageRepository": lambda name, opts: components.ImageRepository(name, {"settings": STANDARD}, opts),
     "Broker": lambda name, opts: components.Broker(name, {"settings": STACKS["cloud sql, everything"]}, opts),
     "ConsumerNamespace": lambda name, opts: components.ConsumerNamespace(name, {"settings": EXISTING}, opts),
+    "Keda": lambda name, opts: components.Keda(name, {"settings": WITH_KEDA}, opts),
     "Observability": lambda name, opts: components.Observability(name, {"settings": STACKS["watched by Google"]}, opts),
     "QueueConsumer": lambda name, opts: components.QueueConsumer(
         name, {"settings": EXISTING, "consumer": "githubevents"}, opts
@@ -131,6 +132,14 @@ REFUSED = {
     "ImageRepository without one": (
         lambda: components.ImageRepository("r", {"settings": STACKS["identities"]}),
         ["imageRepository", "imageRepository: {}"],
+    ),
+    "Keda that nobody asked for": (
+        lambda: components.Keda("k", {"settings": EXISTING}),
+        ["cluster.keda", "version"],
+    ),
+    "Keda without the cluster whose network it opens": (
+        lambda: components.Keda("k", {"settings": STACKS["scaled by KEDA"]}),
+        ["cluster", "pass the GkeCluster"],
     ),
     "Observability that nobody asked for": (
         lambda: components.Observability("o", {"settings": EXISTING}),

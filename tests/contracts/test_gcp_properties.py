@@ -48,7 +48,7 @@ def sdk_class(token: str) -> type:
     path = (
         module.partition("/")[0].replace("index", "")
         if package != "kubernetes"
-        else module.replace(".k8s.io", "").replace("/", ".")
+        else module.replace(".k8s.io", "").replace("helm.sh", "helm").replace("/", ".")
     )
     with warnings.catch_warnings():
         # The SDK warns about its own deprecated classes when they are imported.
@@ -198,7 +198,9 @@ def registered_by_class(resource: Resource) -> InProcessRun:
         return record(lambda: {"made": CustomResource(resource.name, version, kind, **inputs).urn})
     of_sdk = sdk_class(resource.token)
     names = _types.resource_pulumi_to_py_names(of_sdk)
-    inputs = {names[name]: value for name, value in with_text_references(resource).properties.items()}
+    values = with_text_references(resource).properties
+    # `compat` of a Release is no argument: the class sends it by itself.
+    inputs = {names[name]: value for name, value in values.items() if name != "compat"}
 
     def given(value: Any) -> Any:
         return pulumi.Output.secret(value.value) if isinstance(value, Secret) else value

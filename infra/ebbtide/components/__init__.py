@@ -6,6 +6,7 @@ from ebbtide.components.broker import Broker, BrokerArgs
 from ebbtide.components.cluster import ExistingCluster, ExistingClusterArgs, GkeCluster, GkeClusterArgs, connect
 from ebbtide.components.consumer_namespace import ConsumerNamespace, ConsumerNamespaceArgs
 from ebbtide.components.image_repository import ImageRepository, ImageRepositoryArgs
+from ebbtide.components.keda import Keda, KedaArgs
 from ebbtide.components.observability import Observability, ObservabilityArgs
 from ebbtide.components.queue_consumer import QueueConsumer, QueueConsumerArgs
 
@@ -20,6 +21,8 @@ __all__ = [
     "GkeClusterArgs",
     "ImageRepository",
     "ImageRepositoryArgs",
+    "Keda",
+    "KedaArgs",
     "Observability",
     "ObservabilityArgs",
     "QueueConsumer",

@@ -10,6 +10,7 @@ import pulumi
 
 from ebbtide.components.broker import Broker
 from ebbtide.components.consumer_namespace import ConsumerNamespace
+from ebbtide.components.keda import Keda
 from ebbtide.components.register import Registered, register
 from ebbtide.judgement.findings import SettingsError, refused
 from ebbtide.manifests.resource import Component, Resource
@@ -29,6 +30,8 @@ class QueueConsumerArgs(TypedDict):
     """The namespace, where this program makes it: the consumer then waits for it."""
     broker: NotRequired[Broker]
     """The broker, where this program makes it: the consumer then comes after it, and drains before it goes."""
+    keda: NotRequired[Keda]
+    """KEDA, where this program installs it: what scales the consumer then waits for it."""
     image: NotRequired[pulumi.Input[str]]
     """The image, where it is only known while deploying (built by the same program); instead of the settings' one."""
     plan: NotRequired[Component]
@@ -64,20 +67,22 @@ class QueueConsumer(pulumi.ComponentResource):
         parts = self.plan.parts
         if "image" in args:
             parts = tuple(_with_image(resource, args["image"]) for resource in parts)
-        known = {**(namespace.resources if namespace else {}), **(broker.resources if broker else {})}
-        self.resources = register(parts, self, known)
+        before = {**(namespace.resources if namespace else {}), **(broker.resources if broker else {})}
+        self.resources = register(parts, self, before)
+        keda = args.get("keda")
+        known = {**self.resources, **(keda.resources if keda else {})}
         # Made here and not left to the caller: without it a Deployment that states no replicas stays at one pod.
         for autoscaler in self.plan.components:
-            _ConsumerAutoscaler(autoscaler, self)
+            _ConsumerAutoscaler(autoscaler, self, known)
         self.register_outputs({})
 
 
 class _ConsumerAutoscaler(pulumi.ComponentResource):
     """What owns the number of pods of one consumer."""
 
-    def __init__(self, plan: Component, owner: QueueConsumer) -> None:
+    def __init__(self, plan: Component, owner: QueueConsumer, known: Registered) -> None:
         super().__init__(plan.resource.token, plan.name, None, pulumi.ResourceOptions(parent=owner))
-        register(plan.parts, self, owner.resources)
+        register(plan.parts, self, known)
         self.register_outputs({})
 
 

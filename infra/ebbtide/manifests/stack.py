@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ebbtide.manifests.broker import build_broker
 from ebbtide.manifests.google.image_repository import build_image_repository
+from ebbtide.manifests.keda import build_keda, installs_keda
 from ebbtide.manifests.observability import build_observability
 from ebbtide.manifests.provider import build_cluster, build_provider
 from ebbtide.manifests.resource import Component, Resource
@@ -22,11 +23,13 @@ class StackPlan:
     cluster: Component
     image_repository: Component | None = None
     provider: Resource | None = None
-    """None in a stack that makes only a cluster: nothing in it needs the Kubernetes API."""
+    """None in a stack that makes only a cluster, without KEDA: nothing in it needs the Kubernetes API."""
     namespace: Component | None = None
     """None where somebody else makes it."""
     broker: Component | None = None
     """None where it exists, or each consumer brings its own."""
+    keda: Component | None = None
+    """None where this stack does not install it."""
     consumers: Mapping[str, Component] = field(default_factory=dict)
     observability: Component | None = None
     """None where the stack names no collector, or one that is told all by each consumer."""
@@ -39,6 +42,7 @@ class StackPlan:
             yield self.provider
         yield from self.namespace or ()
         yield from self.broker or ()
+        yield from self.keda or ()
         for consumer in self.consumers.values():
             yield from consumer
         yield from self.observability or ()
@@ -50,15 +54,18 @@ def compose(stack: StackSettings) -> StackPlan:
     repository = build_image_repository(stack) if stack.image_repository else None
     cluster = build_cluster(stack.cluster, stack)
     broker = build_broker(stack) if made_broker(stack) else None
-    if not stack.consumers:
+    keda = stack.cluster.keda if installs_keda(stack) else None
+    if not stack.consumers and keda is None:
         return StackPlan(cluster, repository, broker=broker)
+    namespace = build_consumer_namespace(stack) if stack.consumers and stack.namespace.create else None
     observability = build_observability(stack) if stack.observability is not None else None
     return StackPlan(
         cluster,
         repository,
         build_provider(stack, cluster),
-        build_consumer_namespace(stack) if stack.namespace.create else None,
+        namespace,
         broker,
+        build_keda(stack, keda, (namespace.parts[0].key,) if namespace else ()) if keda else None,
         {name: build_queue_consumer(stack, consumer, broker=broker) for name, consumer in stack.consumers.items()},
         observability if observability is not None and observability.parts else None,
     )

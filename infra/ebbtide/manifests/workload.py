@@ -8,6 +8,7 @@ from typing import Any
 
 from ebbtide.manifests.broker import last_parts
 from ebbtide.manifests.google.identity import build_consumer_identity
+from ebbtide.manifests.keda import installs_keda, release_key
 from ebbtide.manifests.kubernetes import (
     Manifest,
     build_autoscaler,
@@ -87,10 +88,12 @@ def _autoscaler(
     if not manifests:
         return ()
     component = Resource(token=CONSUMER_AUTOSCALER, name=owner.name, parent=owner.key)
+    # A kind of KEDA's is there once KEDA is.
+    keda = (release_key(),) if installs_keda(stack) and consumer.autoscaling.needs_keda else ()
     parts: tuple[Resource, ...] = ()
     for manifest in manifests:
         # Each after those before it: what scales needs its credentials.
-        before = (deployment.key, *(part.key for part in parts))
+        before = (deployment.key, *keda, *(part.key for part in parts))
         parts = (*parts, kubernetes_resource(manifest, component, consumer.name).after(*before))
     return (Component(component, parts),)
 

@@ -124,6 +124,22 @@ STACKS = {
         },
         consumers={"githubevents": TABLE},
     ),
+    "scaled by KEDA": stack(
+        {"kind": "gkeStandard", "keda": {"googleServiceAccount": "keda-operator@acme-shop.iam.gserviceaccount.com"}},
+        consumers={
+            "githubevents": {
+                **CONSUMER,
+                "autoscaling": {"kind": "keda", "maxReplicas": 5},
+                "transport": {
+                    "kind": "redis",
+                    "redeliverTimeout": "60s",
+                    "address": "10.20.0.7:6379",
+                    "stream": "githubevents",
+                    "password": {"secret": "broker-v1", "key": "password"},
+                },
+            }
+        },
+    ),
     "identities": stack(
         {"kind": "gkeStandard"},
         imageRepository=None,

@@ -9,6 +9,7 @@ from ebbtide.settings.values.names import SERVICE_ACCOUNT_ID_MAX_LENGTH, shorten
 
 NETWORK = "gcp:compute/network:Network"
 SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
+FIREWALL = "gcp:compute/firewall:Firewall"
 ROUTER = "gcp:compute/router:Router"
 ROUTER_NAT = "gcp:compute/routerNat:RouterNat"
 CLUSTER = "gcp:container/cluster:Cluster"

@@ -44,9 +44,9 @@ def build_network_policy(stack: StackSettings, consumer: ConsumerSettings) -> Ma
             "policyTypes": ["Ingress", "Egress"],
             **_ingress(stack, consumer),
             "egress": [
-                _dns(),
-                *(_metadata_server() if uses_workload_identity else ()),
-                *(_destination(rule) for rule in _destinations(stack, consumer)),
+                allow_dns(),
+                *(allow_metadata_server() if uses_workload_identity else ()),
+                *(destination(rule) for rule in _destinations(stack, consumer)),
                 *_api_server(consumer),
             ],
         },
@@ -66,17 +66,18 @@ def _ingress(stack: StackSettings, consumer: ConsumerSettings) -> Manifest:
         return {}
     scrapers = metrics.scrapers or (GOOGLE_SCRAPERS if stack.observability is None else stack.observability.scrapers)
     return {
-        "ingress": [{"from": [_pods(one.namespace, one.pods) for one in scrapers], "ports": _tcp(metrics.port)}],
+        "ingress": [{"from": [_pods(one.namespace, one.pods) for one in scrapers], "ports": tcp(metrics.port)}],
     }
 
 
 def _api_server(consumer: ConsumerSettings) -> Iterator[Manifest]:
     idle_first = consumer.shutdown.idle_first
     if idle_first is not None:
-        yield {"to": [{"ipBlock": {"cidr": idle_first.api_server}}], "ports": _tcp(idle_first.port)}
+        yield {"to": [{"ipBlock": {"cidr": idle_first.api_server}}], "ports": tcp(idle_first.port)}
 
 
-def _dns() -> Manifest:
+def allow_dns() -> Manifest:
+    """Egress to whatever answers names on GKE."""
     in_cluster = [
         {
             "namespaceSelector": {"matchLabels": {NAMESPACE_NAME: "kube-system"}},
@@ -90,16 +91,18 @@ def _dns() -> Manifest:
     return {"to": [*in_cluster, *addresses], "ports": ports}
 
 
-def _metadata_server() -> tuple[Manifest, Manifest]:
+def allow_metadata_server() -> tuple[Manifest, Manifest]:
+    """Egress to what gives out tokens of Workload Identity."""
     return (
-        {"to": [{"ipBlock": {"cidr": METADATA_SERVER}}], "ports": _tcp(80, 8080)},
-        {"to": [{"ipBlock": {"cidr": METADATA_SERVER_REDIRECTED}}], "ports": _tcp(987, 988)},
+        {"to": [{"ipBlock": {"cidr": METADATA_SERVER}}], "ports": tcp(80, 8080)},
+        {"to": [{"ipBlock": {"cidr": METADATA_SERVER_REDIRECTED}}], "ports": tcp(987, 988)},
     )
 
 
-def _destination(rule: EgressRule) -> Manifest:
+def destination(rule: EgressRule) -> Manifest:
+    """Egress as the settings say it."""
     peer = {"ipBlock": {"cidr": rule.cidr}} if rule.cidr is not None else _pods(rule.namespace, rule.pods)
-    return {"to": [peer], "ports": _tcp(*rule.ports)}
+    return {"to": [peer], "ports": tcp(*rule.ports)}
 
 
 def _pods(namespace: str | None, labels: Mapping[str, str]) -> Manifest:
@@ -111,5 +114,6 @@ def _pods(namespace: str | None, labels: Mapping[str, str]) -> Manifest:
     return peer
 
 
-def _tcp(*ports: int) -> list[Manifest]:
+def tcp(*ports: int) -> list[Manifest]:
+    """TCP ports of a rule."""
     return [{"protocol": "TCP", "port": port} for port in ports]

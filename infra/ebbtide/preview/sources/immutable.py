@@ -23,6 +23,7 @@ _GOOGLE = {
     "gcp:artifactregistry/repository:Repository": "google_artifact_registry_repository",
     "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": "google_artifact_registry_repository_iam_member",
     "gcp:compute/address:Address": "google_compute_address",
+    "gcp:compute/firewall:Firewall": "google_compute_firewall",
     "gcp:compute/forwardingRule:ForwardingRule": "google_compute_forwarding_rule",
     "gcp:compute/network:Network": "google_compute_network",
     "gcp:compute/router:Router": "google_compute_router",
@@ -49,8 +50,10 @@ _GOOGLE = {
 }
 # Every `_iam_member` is made of one schema (tpgiamresource/resource_iam_member.go) in which all is ForceNew; the
 # recorded file has two of them. Those of metrics and dashboards were read in the provider's own files, of the same year
-# (google-beta/services/logging/resource_logging_metric.go, monitoring/resource_monitoring_dashboard.go).
+# (google-beta/services/logging/resource_logging_metric.go, monitoring/resource_monitoring_dashboard.go), that of
+# firewalls in compute/resource_compute_firewall.go at 0123f38.
 _ALSO_OF_GOOGLE = {
+    "google_compute_firewall": ("name", "project", "direction", "params"),
     "google_service_account_iam_member": ("service_account_id", "role", "member", "condition"),
     "google_logging_metric": ("project", "metric_descriptor.labels.key", "metric_descriptor.labels.value_type"),
     "google_monitoring_alert_policy": ("project",),

@@ -229,6 +229,16 @@ class AutoscalingSettings(SettingsModel):
         """The limits that are given, by `scaleUp` and `scaleDown`."""
         return {}
 
+    @property
+    def needs_keda(self) -> bool:
+        """Whether its objects are of kinds that only KEDA brings into a cluster."""
+        return False
+
+    @property
+    def asks_transport(self) -> bool:
+        """Whether something in the cluster asks the broker how much there is."""
+        return False
+
     def counts_delayed(self, transport: TransportSettings | None, worker: WorkerSettings) -> bool:  # noqa: ARG002
         """Whether messages that are not due yet wake the first pod, or come due without one."""
         return False

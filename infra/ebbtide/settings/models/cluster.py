@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from ebbtide.judgement.findings import Path
 from ebbtide.settings.models.base import SettingsModel, repeated
+from ebbtide.settings.models.keda_operator import Keda
 from ebbtide.settings.models.network_ranges import ClusterNetworkSettings
 from ebbtide.settings.models.node_pool import (
     SPOT_CRITICAL_PODS_SECONDS,
@@ -152,6 +153,9 @@ class ObservabilitySettings(SettingsModel):
 
 class ClusterSettings(SettingsModel):
     """What every kind of cluster answers."""
+
+    keda: Keda | None = None
+    """KEDA, for `autoscaling: {kind: keda}`: `{version: 2.20.2}` installs it, `existing` says that it is there."""
 
     if TYPE_CHECKING:
         # Fields in one kind and derived in another.

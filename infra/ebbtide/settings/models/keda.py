@@ -88,6 +88,16 @@ class KedaSettings(AutoscalingSettings):
         return {} if self.behavior is None else self.behavior.directions
 
     @property
+    def needs_keda(self) -> bool:
+        """A ScaledObject is."""
+        return True
+
+    @property
+    def asks_transport(self) -> bool:
+        """KEDA's operator does, unless it watches something else."""
+        return not self.triggers
+
+    @property
     def is_paused(self) -> bool:
         """Whether nothing moves the number."""
         return self.paused or self.paused_replicas is not None

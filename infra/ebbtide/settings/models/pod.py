@@ -162,21 +162,23 @@ class NetworkSettings(SettingsModel):
 _GOOGLE_SERVICE_ACCOUNT = re.compile(r"[a-z][-a-z0-9]{4,28}[a-z0-9]@[a-z][-a-z0-9.:]*\.iam\.gserviceaccount\.com")
 
 
+def _check_email(value: str) -> str:
+    if not _GOOGLE_SERVICE_ACCOUNT.fullmatch(value):
+        context = {"got": repr(value), "remedy": "write for example events@acme.iam.gserviceaccount.com"}
+        raise PydanticCustomError("email", "is not a Google service account (got {got})", context)
+    return value
+
+
+GoogleServiceAccount = Annotated[str, AfterValidator(_check_email)]
+
+
 class ServiceAccountSettings(SettingsModel):
     """The identity of the pods. Each consumer has its own, without a mounted token."""
 
-    google_service_account: str | None = None
+    google_service_account: GoogleServiceAccount | None = None
     """Email of a Google service account that the pods act as (Workload Identity)."""
     google_roles: tuple[str, ...] = ()
     """Roles in the project granted to the Kubernetes service account itself, for example `roles/pubsub.subscriber`."""
-
-    @model_validator(mode="after")
-    def _email(self) -> ServiceAccountSettings:
-        email = self.google_service_account
-        if email is not None and not _GOOGLE_SERVICE_ACCOUNT.fullmatch(email):
-            context = {"got": repr(email), "remedy": "write for example events@acme.iam.gserviceaccount.com"}
-            raise PydanticCustomError("email", "is not a Google service account (got {got})", context)
-        return self
 
 
 Environment = dict[EnvironmentName, Annotated[str, Field(pattern=r"^[^\x00]*$")]]

@@ -76,6 +76,11 @@ class TransportSettings(SettingsModel):
         return False
 
     @property
+    def asked_at(self) -> str:
+        """Where KEDA's operator finds it, `host:port`; empty where nobody has said."""
+        return getattr(self, "address", None) or ""
+
+    @property
     def unsaid(self) -> tuple[str, ...]:
         """Which of `where` are not given."""
         told = self.of_stack.says if self.of_stack is not None else ()
@@ -329,6 +334,11 @@ class SqsTransport(TransportSettings):
     def redelivery_seconds(self) -> int:
         """The longest wait before a killed message is visible again, in seconds."""
         return self.visibility_timeout
+
+    @property
+    def asked_at(self) -> str:
+        """Amazon's API."""
+        return f"sqs.{self.region}.amazonaws.com:443" if self.region else ""
 
     def demand(self, target: int, *, from_zero: bool) -> Demand:  # noqa: ARG002 - delays are the broker's own
         """Visible and in-flight messages of each queue."""

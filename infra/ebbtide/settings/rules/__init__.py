@@ -6,7 +6,8 @@ A rule is a function from settings to findings (`declare.py`). Ids are stable.
 # In the order in which findings of one level are shown: first what is wrong with the stack, then with a consumer.
 # isort: off
 from ebbtide.settings.rules import stack, disruption, cluster, consumer, handover, secrets, autoscaling, transport
-from ebbtide.settings.rules import keda, keda_triggers, broker, observability, pod_parts, idle_first, check
+from ebbtide.settings.rules import keda, keda_triggers, keda_cluster, broker, observability, pod_parts, idle_first
+from ebbtide.settings.rules import check
 
 # isort: on
 
@@ -20,6 +21,7 @@ __all__ = [
     "handover",
     "idle_first",
     "keda",
+    "keda_cluster",
     "keda_triggers",
     "observability",
     "pod_parts",

@@ -1,0 +1,204 @@
+"""KEDA as this stack installs it: its Helm release, what fences it in, and what GKE needs for it.
+
+Values are those of the chart 2.20.2 (kedacore/charts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+from ebbtide.manifests.google import names
+from ebbtide.manifests.google.identity import WORKLOAD_IDENTITY_ROLE, workload_pool
+from ebbtide.manifests.kubernetes.labels import Manifest
+from ebbtide.manifests.kubernetes.network_policy import allow_dns, allow_metadata_server, destination, tcp
+from ebbtide.manifests.provider import provider_key
+from ebbtide.manifests.resource import Component, Join, Resource, Timeouts
+from ebbtide.settings.models.keda_operator import KedaOperator
+from ebbtide.settings.models.pod import EgressRule
+from ebbtide.settings.models.stack import StackSettings, is_gke
+
+KEDA = "ebbtide:index:Keda"
+RELEASE = "kubernetes:helm.sh/v3:Release"
+NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+CHARTS = "https://kedacore.github.io/charts"
+OPERATOR, ADAPTER, WEBHOOKS = "keda-operator", "keda-operator-metrics-apiserver", "keda-admission-webhooks"
+METRICS_PORT, WEBHOOK_PORT, GRPC_PORT = 6443, 9443, 9666
+MONITORING_ROLE = "roles/monitoring.viewer"
+_INSTALL_SECONDS = 600
+_ANYWHERE = "0.0.0.0/0"
+
+
+def installs_keda(stack: StackSettings) -> bool:
+    """Whether KEDA is this stack's own."""
+    return stack.cluster.keda is not None and stack.cluster.keda.install
+
+
+def release_key(name: str = "keda") -> str:
+    """The key of the release, within the component of this name."""
+    return f"{RELEASE}::{name}-release"
+
+
+def build_keda(stack: StackSettings, keda: KedaOperator, after: tuple[str, ...], name: str = "keda") -> Component:
+    """The component. `after` are keys of what must be there before: the namespaces that it watches."""
+    component = Resource(token=KEDA, name=name)
+    google = tuple(_google(stack, keda, component))
+    token, _, logical = release_key(name).rpartition("::")
+    release = Resource(
+        token=token,
+        name=logical,
+        parent=component.key,
+        provider=provider_key(),
+        properties={
+            "name": "keda",
+            "chart": "keda",
+            "version": keda.installed_version,
+            "namespace": keda.namespace,
+            "createNamespace": True,
+            "repositoryOpts": {"repo": CHARTS},
+            # What the SDK's class adds by itself.
+            "compat": "true",
+            # A half installed KEDA owns the metrics of the whole cluster, and answers none.
+            "atomic": True,
+            "timeout": _INSTALL_SECONDS,
+            "values": _values(stack, keda),
+        },
+        timeouts=Timeouts(create_seconds=2 * _INSTALL_SECONDS, update_seconds=2 * _INSTALL_SECONDS),
+    ).after(*after, *(resource.key for resource in google))
+    policies = (
+        Resource(
+            token=NETWORK_POLICY,
+            name=f"{name}-{policy['metadata']['name']}",
+            parent=component.key,
+            provider=provider_key(),
+            properties=policy,
+        ).after(release.key)
+        for policy in _policies(stack, keda)
+    )
+    return Component(component, (*google, release, *policies))
+
+
+def _values(stack: StackSettings, keda: KedaOperator) -> dict[str, Any]:
+    watched = dict.fromkeys(([stack.namespace.name] if stack.consumers else []) + list(keda.watches))
+    account = keda.google_service_account
+    values: dict[str, Any] = {
+        # Removing the release would take the kinds with it, and with them every ScaledObject of the cluster.
+        "crds": {"additionalAnnotations": {"helm.sh/resource-policy": "keep"}},
+        # Roles in these namespaces instead of the whole cluster: elsewhere it reads no Secret. The chart's own
+        # permissions.operator.restrict.secret is no way: Secrets would then be read from KEDA's namespace only.
+        "watchNamespace": ",".join(watched),
+        # A Deployment needs no right to scale anything that has the subresource.
+        "rbac": {"enabledCustomScaledRefKinds": False},
+        "permissions": {"metricServer": {"restrict": {"secret": True}}},
+    }
+    if account is not None:
+        values["podIdentity"] = {"gcp": {"enabled": True, "gcpIAMServiceAccount": account}}
+    return values
+
+
+def _policies(stack: StackSettings, keda: KedaOperator) -> Iterator[Manifest]:
+    """Not the chart's own: its rule for the API server selects pods, and a managed control plane is none."""
+    api = {"to": [{"ipBlock": {"cidr": _ANYWHERE}}], "ports": tcp(443, 6443)}
+    within = {"podSelector": {"matchLabels": {"app": OPERATOR}}}
+    brokers = [*_brokers(stack), *(destination(rule) for rule in keda.egress)]
+    identity = allow_metadata_server() if keda.google_service_account else ()
+    adapters = {"podSelector": {"matchLabels": {"app": ADAPTER}}}
+    grpc_in = {"from": [adapters], "ports": tcp(GRPC_PORT)}
+    grpc_out = {"to": [within], "ports": tcp(GRPC_PORT)}
+    yield _policy(keda, OPERATOR, [grpc_in], [allow_dns(), api, *identity, *brokers])
+    # Whoever calls them is the API server, which is no pod; both ask for its certificate.
+    yield _policy(keda, ADAPTER, [{"ports": tcp(METRICS_PORT)}], [allow_dns(), api, grpc_out])
+    yield _policy(keda, WEBHOOKS, [{"ports": tcp(WEBHOOK_PORT)}], [allow_dns(), api])
+
+
+def _policy(keda: KedaOperator, app: str, ingress: list[Manifest], egress: list[Manifest]) -> Manifest:
+    labels = {"app.kubernetes.io/name": app, "app.kubernetes.io/managed-by": "ebbtide"}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": f"{app}-only", "namespace": keda.namespace, "labels": labels},
+        "spec": {
+            "podSelector": {"matchLabels": {"app": app}},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": ingress,
+            "egress": egress,
+        },
+    }
+
+
+def _brokers(stack: StackSettings) -> Iterator[Manifest]:
+    """The operator, not the consumer, asks the broker."""
+    addresses = dict.fromkeys(
+        consumer.transport.asked_at
+        for consumer in stack.consumers.values()
+        if consumer.transport is not None and consumer.autoscaling.asks_transport
+    )
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        if host:
+            yield destination(_reached(host.strip("[]"), int(port)))
+
+
+def _reached(host: str, port: int) -> EgressRule:
+    """An address is known; a Service's name says its namespace; of any other name only the port is."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        labels = host.split(".")
+        in_cluster = len(labels) == 2 or (len(labels) > 2 and labels[2] == "svc")
+        if in_cluster:
+            return EgressRule(namespace=labels[1], ports=(port,))
+        return EgressRule(cidr=_ANYWHERE, ports=(port,))
+    return EgressRule(cidr=f"{address}/{address.max_prefixlen}", ports=(port,))
+
+
+def _google(stack: StackSettings, keda: KedaOperator, component: Resource) -> Iterator[Resource]:
+    account = keda.google_service_account
+    if account is not None:
+        project = account.partition("@")[2].removesuffix(".iam.gserviceaccount.com")
+        pool = f"serviceAccount:{workload_pool(stack)}[{keda.namespace}/{OPERATOR}]"
+        yield Resource(
+            token=names.SERVICE_ACCOUNT_MEMBER,
+            name=f"{component.name}-workload-identity",
+            parent=component.key,
+            properties={
+                "serviceAccountId": f"projects/{project}/serviceAccounts/{account}",
+                "role": WORKLOAD_IDENTITY_ROLE,
+                "member": pool,
+            },
+        )
+        yield Resource(
+            token=names.PROJECT_MEMBER,
+            name=f"{component.name}-monitoring-viewer",
+            parent=component.key,
+            properties={
+                "project": names.google(stack).project,
+                "role": MONITORING_ROLE,
+                "member": f"serviceAccount:{account}",
+            },
+        )
+    if is_gke(stack.cluster):
+        yield _firewall(stack, component)
+
+
+def _firewall(stack: StackSettings, component: Resource) -> Resource:
+    """The control plane of a private cluster reaches its nodes on 443 and 10250 only; metrics and webhook listen
+    elsewhere. Its endpoint lies in the nodes' own range, where these clusters have it by Private Service Connect."""
+    cluster = "cluster"
+    account = Resource(token=names.SERVICE_ACCOUNT, name=f"{cluster}-node-service-account").ref("email")
+    network = Resource(token=names.NETWORK, name=f"{cluster}-network").ref("selfLink")
+    return Resource(
+        token=names.FIREWALL,
+        name=f"{component.name}-control-plane",
+        parent=component.key,
+        properties={
+            "name": f"{names.cluster_name(stack)}-keda",
+            "project": names.google(stack).project,
+            "network": network,
+            "direction": "INGRESS",
+            "sourceRanges": [str(names.gke_cluster(stack).network.ranges.nodes)],
+            "targetServiceAccounts": [Join((account,))],
+            "allows": [{"protocol": "tcp", "ports": [str(METRICS_PORT), str(WEBHOOK_PORT)]}],
+        },
+    )
