@@ -1,6 +1,6 @@
 """Fill in what commands print in the documentation: every block that begins with `$ ebbtide` or `$ scripts/preview`.
 
-    .venv/bin/python scripts/outputs.py [FILE...]       default: README.md, docs/capacity.md, docs/doctor.md
+    .venv/bin/python scripts/outputs.py [FILE...]       default: FILES
 
 The commands run in this repository, without colours and 120 columns wide.
 """
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = ("README.md", "docs/capacity.md", "docs/doctor.md")
+FILES = ("README.md", "docs/capacity.md", "docs/doctor.md", "docs/migrating.md")
 _BLOCK = re.compile(r"```\n\$ ((?:ebbtide |scripts/preview)(?:.*\\\n)*.*)\n[\s\S]*?```")
 # What a simulation stands on is told once, in words.
 _CUT_AT = "\nThis stands on"

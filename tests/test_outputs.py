@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/doctor.md", pytest.param("docs/capacity.md", marks=pytest.mark.slow)]
+    "name",
+    ["README.md", "docs/doctor.md", "docs/migrating.md", pytest.param("docs/capacity.md", marks=pytest.mark.slow)],
 )
 def test_a_reader_who_runs_a_command_sees_what_the_document_shows(name: str) -> None:
     specification = importlib.util.spec_from_file_location("outputs", ROOT / "scripts" / "outputs.py")

@@ -24,6 +24,8 @@ WORKER_NAME: Final = re.compile(
     r"(?i)(?:^|[-_./:])(?:\w*worker|\w*consumer|queue|celery|messenger|horizon|sidekiq|resque|bull(?:mq)?|jobs?)s?"
     r"(?:$|[-_./:0-9@])"
 )
+# Judged by its words: rules/hooks, and times.hook_sleep.
+_KNOWN_HOOK: Final = re.compile(r"^(?:/bin/)?sleep [0-9]+|messenger:stop-workers|queue:restart|horizon:terminate")
 RUN_FILE: Final = re.compile(r"(?:^|/)(?:services\.d|s6-rc\.d|s6|sv|service)/(?P<name>[^/]+)/run$")
 
 
@@ -240,8 +242,8 @@ def find_hook(unit: Unit, files: ImageFiles) -> None:
     is_script = path.startswith("/") and path.endswith((".sh", ".bash"))
     if unit.hook_script is None and unit.image is not None and is_script and unit.image.holds(path) is False:
         unit.missing_hook = path
-    is_ours = command.words[:1] == ("/opt/ebbtide/drain",)
-    if unit.hook_script is None and not unit.missing_hook and not is_ours:
+    is_known = command.words[:1] == ("/opt/ebbtide/drain",) or _KNOWN_HOOK.search(" ".join(command.words))
+    if unit.hook_script is None and not unit.missing_hook and not is_known:
         unit.setup.notes.append(
             Note(command.place, f"{unit.title}: what the hook {' '.join(command.words)!r} does is not known here")
         )

@@ -15,6 +15,9 @@ from ebbtide.doctor.unit import Unit, Worker
 # `php:8.3-fpm`, `php:fpm-alpine`: their Dockerfiles say STOPSIGNAL SIGQUIT.
 _FPM: Final = re.compile(r"(?:^|/)php:(?:[\w.]+-)?fpm(?:-|$)")
 _OFFICIAL_PHP: Final = re.compile(r"^(?:docker\.io/)?(?:library/)?php:(?!.*pcntl)")
+# The kernel gives a PID 1 no signal that it has no handler for.
+_AS_PID_1: Final = "as PID 1 it drops SIGTERM, and the worker is killed with its message when the grace period is over"
+_AS_A_CHILD: Final = "it dies of SIGTERM, and the worker is killed with its message"
 _PHP_PROGRAMS: Final = frozenset({"messenger:consume", "artisan queue:work", "artisan horizon"})
 
 
@@ -59,11 +62,13 @@ def _shown(text: str) -> str:
     source="65 to 68 of 70 messages in flight were killed within 1.2 s of SIGTERM behind such a script (measured).",
 )
 def check_handover(unit: Unit) -> Iterator[Diagnosis]:
-    """Between what is stopped and the worker stands no shell, and no program that keeps the signal to itself. A shell
-    dies of SIGTERM at once; what started it takes that for the end, and the container is gone while the worker still
-    handles its message."""
+    """Between what is stopped and the worker stands no shell, and no program that keeps the signal to itself. Below a
+    supervisor a shell dies of SIGTERM at once, which is taken for the worker's end; as PID 1 it drops the signal. In
+    both cases the worker is killed with its message."""
     if unit.start is not None and not unit.start.is_shell and unit.start_verdict.refused and not _is_own(unit):
-        yield Diagnosis(unit.start.place, unit.title, unit.start_verdict.refused, unit.start_verdict.remedy)
+        yield Diagnosis(
+            unit.start.place, unit.title, f"{unit.start_verdict.refused}: {_AS_PID_1}", unit.start_verdict.remedy
+        )
     for worker in unit.workers:
         if not worker.verdict.refused or (worker.command is unit.start and worker.command.is_shell):
             continue
@@ -72,7 +77,7 @@ def check_handover(unit: Unit) -> Iterator[Diagnosis]:
         yield Diagnosis(
             place,
             f"{unit.title}, {worker.title}" if worker.supervised else unit.title,
-            f"{worker.verdict.refused}{below}: the shell dies of SIGTERM, and the worker is killed with its message",
+            f"{worker.verdict.refused}{below}: {_AS_PID_1 if worker.command is unit.start else _AS_A_CHILD}",
             worker.verdict.remedy,
         )
 
