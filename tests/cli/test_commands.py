@@ -28,10 +28,7 @@ READING = ["render", "explain", "preview", "dashboard"]
         "rules",
         "schema",
         "simulate",
-<<<<<<< HEAD
-=======
         "advise",
->>>>>>> 197562b (Advise which autoscaler meets a goal for the fewest pod-hours)
         "dashboard",
         "rehearse",
         "comment",
