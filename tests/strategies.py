@@ -181,6 +181,8 @@ def _keda(draw: st.DrawFn, minor: int) -> Written:
 
 @st.composite
 def _autoscaling(draw: st.DrawFn, minor: int, resources: Written, processes: int) -> Written:
+    if processes == 1 and draw(st.integers(0, 3)) == 0:
+        return {"kind": "singleton"}
     match draw(st.integers(0, 4)):
         case 0:
             return {"kind": "fixed", "replicas": draw(st.integers(0, 50))}

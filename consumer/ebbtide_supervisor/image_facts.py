@@ -27,11 +27,15 @@ class Transport:
     name: str
     dsn: str
     options: Mapping[str, Any]
+    max_retries: int | None = None  # None: its retry strategy is one of the application's own, or not known
+    has_failure_transport: bool = False
 
     @property
     def scheme(self) -> str:
         """The kind of broker: `rediss` and `valkey` are Redis too."""
         scheme = self.dsn.partition(":")[0]
+        if self.dsn.startswith("https://sqs."):
+            return "sqs"
         return "redis" if scheme in ("redis", "rediss", "valkey", "valkeys") else scheme
 
 
@@ -85,7 +89,8 @@ def recorded_transports(variables: Mapping[str, str]) -> list[Transport]:
 
 
 def _ask_container(console: Path, errors: list[str]) -> dict[str, Any] | None:
-    """`{"transports": [[name, dsn, options], ...], "defaults": {variable: value}, "stopSignals": [15, ...] or None}`.
+    """`{"transports": [[name, dsn, options], ...], "defaults": {variable: value}, "stopSignals": [15, ...] or None,
+    "retries": {transport: most}, "failing": [transport with a failure transport, ...]}`.
 
     Variables are written `%env(NAME)%`.
     """
@@ -102,7 +107,35 @@ def _ask_container(console: Path, errors: list[str]) -> dict[str, Any] | None:
             options = {key: _plain(value) for key, value in arguments[1].items()}
             transports.append([str(options.get("transport_name", "?")), _plain(arguments[0]), options])
     defaults = {name[4:-1]: str(value) for name, value in parameters.items() if name.startswith("env(")}
-    return {"transports": transports, "defaults": defaults, "stopSignals": _stop_signals(ask)}
+    retries = {name: most for name, *_ in transports if (most := _max_retries(ask, name)) is not None}
+    return {
+        "transports": transports,
+        "defaults": defaults,
+        "stopSignals": _stop_signals(ask),
+        "retries": retries,
+        "failing": _with_failure_transport(ask),
+    }
+
+
+def _max_retries(ask: Sequence[str], transport: str) -> int | None:
+    service = _json([*ask, f"messenger.retry.multiplier_retry_strategy.{transport}", "--show-arguments"], []) or {}
+    most = next(iter(service.get("arguments", [])), None)
+    return most if isinstance(most, int) else None
+
+
+def _with_failure_transport(ask: Sequence[str]) -> list[str]:
+    """The listener that sends failed messages there has a locator with a transport for each name; without any failure
+    transport there is no listener."""
+    listener = "messenger.failure.send_failed_message_to_failure_transport_listener"
+    for _ in range(2):
+        service = _json([*ask, listener, "--show-arguments"], []) or {}
+        first = next(iter(service.get("arguments", [])), None)
+        if not isinstance(first, dict):
+            return []
+        if first.get("type") != "service":
+            return sorted(first)
+        listener = str(first["id"])
+    return []
 
 
 def _stop_signals(ask: Sequence[str]) -> list[int] | None:
@@ -114,14 +147,15 @@ def _stop_signals(ask: Sequence[str]) -> list[int] | None:
 
 def resolve_transports(recorded: Mapping[str, Any], variables: Mapping[str, str]) -> list[Transport]:
     """The transports with what the variables say, or the application's default for one that is not set."""
-    known = {**recorded["defaults"], **variables}
+    known, retries = {**recorded["defaults"], **variables}, recorded.get("retries", {})
     transports = []
     for name, dsn_text, option_texts in recorded["transports"]:
         dsn = resolve(dsn_text, known)
         # What stands in the DSN wins over the options.
         query = query_of(dsn)
         options = {key: resolve(value, known) for key, value in option_texts.items()}
-        transports.append(Transport(name, dsn, options | query))
+        kept = {"max_retries": retries.get(name), "has_failure_transport": name in recorded.get("failing", ())}
+        transports.append(Transport(name, dsn, options | query, **kept))
     return transports
 
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 REDELIVERY_SLACK_SECONDS: Final = 60
 SYMFONY_REDELIVER_SECONDS: Final = 3600
 SYMFONY_LOOK_MILLISECONDS: Final = 60_000
+SYMFONY_SQS_BUFFER: Final = 9
+SQS_VISIBILITY_SECONDS: Final = 30
+# https://www.rabbitmq.com/docs/queues: what a queue may lose by its own arguments.
+DROPPING_ARGUMENTS: Final = frozenset({"x-max-length", "x-max-length-bytes", "x-message-ttl", "x-expires"})
 # rabbit_heartbeat closes a connection from which nothing has come for two to three intervals.
 LEAST_HEARTBEATS: Final = 2
 
@@ -117,6 +121,7 @@ def _redelivery(facts: ImageFacts, environment: Environment) -> Iterator[Finding
 def judge_transports(transports: Iterable[Transport], environment: Environment) -> Iterator[Finding]:
     """What becomes of a message whose worker was killed, or is still at work."""
     for transport in transports:
+        yield from _drops(transport)
         if transport.scheme == "redis":
             yield from _redis_consumer(transport)
             yield from _timeout(transport, environment, "claim_interval")
@@ -124,6 +129,9 @@ def judge_transports(transports: Iterable[Transport], environment: Environment) 
             yield from _doctrine(transport, environment)
         elif transport.scheme in ("amqp", "amqps"):
             yield from _heartbeat(transport, environment)
+            yield from _removed(transport)
+        elif transport.scheme == "sqs":
+            yield from _buffer(transport, environment)
         elif transport.dsn.startswith("%env("):
             yield Finding(
                 "I-11",
@@ -191,6 +199,60 @@ def _heartbeat(transport: Transport, environment: Environment) -> Iterator[Findi
             f"{longest} s): the broker closes the connection and gives the message to a second worker while the first "
             "still handles it; take heartbeat out, and let the broker find dead nodes by tcp_listen_options.keepalive",
         )
+
+
+def _removed(transport: Transport) -> Iterator[Finding]:
+    # RejectRedeliveredMessageMiddleware: what RabbitMQ gives back, Symfony takes for a failed try.
+    if transport.has_failure_transport or transport.max_retries is None:
+        return
+    remedy = "name a failure_transport"
+    if transport.max_retries == 0:
+        text = "max_retries is 0 and there is no failure transport, so a message whose worker is killed is removed"
+        yield Finding("I-20", f"transport {transport.name}: {text}; {remedy}, or allow retries")
+    else:
+        text = f"each killed worker uses up one of {transport.max_retries} retries, and after the last one the message"
+        yield Finding("I-21", f"transport {transport.name}: {text} is removed; {remedy}")
+
+
+def _drops(transport: Transport) -> Iterator[Finding]:
+    most = _whole(transport.options.get("stream_max_entries", 0))
+    if transport.scheme == "redis" and most:
+        yield Finding(
+            "I-22",
+            f"transport {transport.name}: stream_max_entries trims the stream (got {most}), so when more messages wait "
+            "the oldest are gone; take it out, and delete_after_ack keeps the stream short",
+        )
+    if transport.scheme not in ("amqp", "amqps"):
+        return
+    queues = transport.options.get("queues")
+    for queue, settings in queues.items() if isinstance(queues, dict) else ():
+        arguments = settings.get("arguments") if isinstance(settings, dict) else None
+        for name in sorted(DROPPING_ARGUMENTS & set(arguments or ())):
+            yield Finding(
+                "I-22",
+                f"transport {transport.name}: queue {queue} has the argument {name}, by which RabbitMQ removes "
+                "messages that nobody has handled; take it out, or give the queue a dead-letter exchange",
+            )
+
+
+def _buffer(transport: Transport, environment: Environment) -> Iterator[Finding]:
+    # The timeout of every message that was fetched runs while the first of them is handled.
+    taken = _whole(transport.options.get("buffer_size", SYMFONY_SQS_BUFFER))
+    given = transport.options.get("visibility_timeout")
+    seconds = SQS_VISIBILITY_SECONDS if given is None else _whole(given)
+    needed = environment.longest_message_seconds * (taken or 1)
+    if seconds is None or seconds > needed:
+        return
+    got = f"{seconds} s" if given is not None else f"none; a queue of AWS' default has {seconds} s"
+    text = (
+        f"transport {transport.name}: visibility_timeout runs for the {taken} messages that a worker fetches at once, "
+        f"and they may take {needed} s (got {got}), so one is given to a second worker while the first still has it; "
+        f"set buffer_size to 1 and visibility_timeout above {environment.longest_message_seconds}"
+    )
+    if given is None:
+        yield Finding("I-24", text)
+    else:
+        yield Finding("I-23", text)
 
 
 def _whole(value: Any) -> int | None:

@@ -170,6 +170,46 @@ _TEXTS = (
         "Change what is named, or leave it: only memory and the start's CPU are at stake.",
         "docs/forked-workers.md.",
     ),
+    RuleText(
+        "I-20",
+        "error",
+        "A message on RabbitMQ survives the death of its worker.",
+        "Symfony takes what RabbitMQ redelivers for a failed try: with no retry and no failure transport it is gone.",
+        "Name a failure_transport, or allow retries.",
+        "8 of 8 killed messages were gone with max_retries 0 (measured); RejectRedeliveredMessageMiddleware.",
+    ),
+    RuleText(
+        "I-21",
+        "warning",
+        "Killed workers do not use up the retries of a message.",
+        "On RabbitMQ each of them does, and after the last one the message is removed.",
+        "Name a failure_transport.",
+        "RejectRedeliveredMessageMiddleware of symfony/messenger.",
+    ),
+    RuleText(
+        "I-22",
+        "warning",
+        "No option of a transport removes messages that nobody has handled.",
+        "A stream or queue that is cut to a length or an age loses the oldest messages of a long backlog.",
+        "Take the option out.",
+        "symfony/redis-messenger, stream_max_entries (XADD MAXLEN); RabbitMQ's queue arguments.",
+    ),
+    RuleText(
+        "I-23",
+        "error",
+        "SQS waits long enough for all messages that a worker fetches at once.",
+        "The timeout of each runs while the first is handled; then a second worker has it too.",
+        "Set buffer_size to 1, and visibility_timeout above the longest message.",
+        "5 of 6 messages were in two hands at once with the default buffer of 9 (measured).",
+    ),
+    RuleText(
+        "I-24",
+        "warning",
+        "The visibility timeout of an SQS queue is known.",
+        "The queue's own may be shorter than what a worker fetches at once takes.",
+        "Write visibility_timeout, above the longest message, and buffer_size 1.",
+        "AWS: a queue's default is 30 s.",
+    ),
 )
 
 IMAGE_RULES: Final = {text.id: text for text in _TEXTS}

@@ -46,6 +46,14 @@ def redis(dsn: str = "redis://redis/stream", **options: object) -> dict[str, Any
     return {"transports": [Transport("events", dsn, {**REDIS, **options})]}
 
 
+def amqp(options: dict[str, Any] | None = None, **kept: Any) -> dict[str, Any]:
+    return {"transports": [Transport("events", "amqp://rabbit", options or {}, **kept)]}
+
+
+def sqs(**options: object) -> dict[str, Any]:
+    return {"transports": [Transport("events", "https://sqs.eu-west-1.amazonaws.com/1/mail", options)]}
+
+
 def test_every_rule_about_an_image_speaks_in_some_test_and_every_id_is_a_rule() -> None:
     sources = (ROOT / "consumer" / "ebbtide_supervisor").glob("*.py")
     spoken = {rule for file in sources for rule in re.findall(r'Finding\(\s*"(I-[0-9]{2})"', file.read_text())}
@@ -71,6 +79,8 @@ REFUSED = [
     ({"transports": [Transport("events", "doctrine://default", {**LOOKS, "redeliver_timeout": 10})]}, "10 s", "set 90"),
     ({"transports": [Transport("events", "amqp://rabbit", {"heartbeat": "30"})]}, "got 30 s", "take heartbeat out"),
     ({"transports": [Transport("events", "amqps://rabbit", {"heartbeat": 10})]}, "got 10 s", "take heartbeat out"),
+    (amqp(max_retries=0), "max_retries is 0", "name a failure_transport"),
+    (sqs(visibility_timeout=70), "got 70 s", "set buffer_size to 1"),
     ({"errors": ["php bin/console: failed with status 255 (got 'Fatal error')"]}, "Fatal error", "failed"),
 ]
 
@@ -95,6 +105,13 @@ WARNED = [
         {"transports": [Transport("events", "doctrine://x", {"redeliver_timeout": 90, "check_delayed_interval": 0})]},
         "with check_delayed_interval 0",
     ),
+    (amqp(max_retries=3), "uses up one of 3 retries"),
+    (redis(stream_max_entries=1000), "stream_max_entries trims the stream (got 1000)"),
+    (
+        amqp({"queues": {"mail": {"arguments": {"x-max-length": 10}}}}, max_retries=0, has_failure_transport=True),
+        "queue mail has the argument x-max-length",
+    ),
+    (sqs(), "got none; a queue of AWS' default has 30 s"),
     ({"transports": [Transport("events", "%env(DSN)%", {})]}, "not checked before the container starts"),
 ]
 
@@ -111,6 +128,9 @@ def test_what_only_costs_time_is_a_warning(changes: dict[str, Any], words: str) 
     [
         ("amqp://rabbit/%2f/events", {}),
         ("amqp://rabbit", {"heartbeat": 0}),
+        ("amqp://rabbit", {"queues": {"mail": {"arguments": {"x-queue-type": "quorum"}}}}),
+        ("sqs://default/mail", {"buffer_size": 1, "visibility_timeout": 90}),
+        ("redis://redis/s/g/%env(MESSENGER_CONSUMER_NAME)%", {**REDIS, "stream_max_entries": 0}),
         ("amqp://rabbit", {"heartbeat": 31}),  # two missed ones are 62 s, the longest message takes 60
         ("sync://", {}),
         ("redis://redis/s/g/%env(MESSENGER_CONSUMER_NAME)%", REDIS),

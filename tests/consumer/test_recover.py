@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ebbtide_supervisor.image_facts import Transport
-from ebbtide_supervisor.recover import drop_acknowledged, forget_consumers, recover_stream
+from ebbtide_supervisor.recover import (
+    MOST_RECOVERIES,
+    drop_acknowledged,
+    forget_consumers,
+    parked_of,
+    recover_stream,
+)
 from ebbtide_supervisor.redis_client import Redis, RedisError, Stream
 from tests.consumer.conftest import until
 
@@ -155,9 +161,10 @@ def test_all_killed_messages_come_back_at_once_as_they_were(redis: Redis, stream
     send(redis, stream, 8)
     lost = take(redis, stream, "dead", 8)
     time.sleep(0.15)
-    assert recover_stream(redis, stream, 100) == 8
+    assert recover_stream(redis, stream, 100) == (8, 0)
     back = take(redis, stream, "alive", 100)
-    assert [fields for _, fields in back] == [fields for _, fields in lost]
+    assert [fields[2:] for _, fields in back] == [fields for _, fields in lost]
+    assert [fields[:2] for _, fields in back] == [[b"ebbtide-recovered", b"1"]] * 8
     assert redis.run("XLEN", stream.stream) == 8, "the originals are still there"
     assert redis.run("XPENDING", stream.stream, stream.group)[0] == 8, "they are pending twice"
     assert take(redis, stream, "alive", 100) == []
@@ -167,8 +174,26 @@ def test_all_killed_messages_come_back_at_once_as_they_were(redis: Redis, stream
 def test_a_message_that_may_still_be_handled_is_not_taken(redis: Redis, stream: Stream) -> None:
     send(redis, stream, 5)
     held = take(redis, stream, "busy", 5)
-    assert recover_stream(redis, stream, 60_000) == 0
+    assert recover_stream(redis, stream, 60_000) == (0, 0)
     assert redis.run("XPENDING", stream.stream, stream.group, "-", "+", "10", "busy")[0][0] == held[0][0]
+
+
+@pytest.mark.runtime
+def test_a_message_that_kills_every_worker_is_put_aside_and_the_others_are_not(redis: Redis, stream: Stream) -> None:
+    send(redis, stream, 1)
+    for _ in range(MOST_RECOVERIES):
+        ((_, poison),) = take(redis, stream, "dead", 1)
+        time.sleep(0.01)
+        assert recover_stream(redis, stream, 5) == (1, 0)
+    send(redis, stream, 1)
+    take(redis, stream, "dead", 2)
+    time.sleep(0.01)
+    assert recover_stream(redis, stream, 5) == (1, 1)
+    ((_, other),) = take(redis, stream, "alive", 10)
+    assert b"message" in other
+    assert redis.run("XLEN", stream.stream) == 1
+    ((_, parked),) = redis.run("XRANGE", parked_of(stream), "-", "+")
+    assert parked == [word for word in poison if word not in (b"ebbtide-recovered", b"4")], "as the application sent it"
 
 
 @pytest.mark.runtime
@@ -221,7 +246,7 @@ def test_two_pods_that_look_at_once_bring_each_message_back_once(redis: Redis, s
 
     def pod() -> None:
         connection = Redis(stream)
-        counts.append(recover_stream(connection, stream, 1000))
+        counts.append(recover_stream(connection, stream, 1000).moved)
         connection.close()
 
     pods = [threading.Thread(target=pod) for _ in range(3)]

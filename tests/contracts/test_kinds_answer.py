@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-KINDS_OF_AUTOSCALING = {"FixedReplicas", "HpaSettings", "KedaSettings"}
+KINDS_OF_AUTOSCALING = {"FixedReplicas", "Singleton", "HpaSettings", "KedaSettings"}
 
 
 def asked_for_by_name(source: str) -> list[int]:

@@ -270,7 +270,7 @@ def test_a_mistake_in_a_new_kind_names_path_value_and_remedy(write):
     assert "consumers.mail.autoscaling.hihgWater: is not a setting; use one of kind, minReplicas, maxReplicas" in said
     assert "consumers.mail.transport.drift: " in said
     with pytest.raises(
-        SettingsError, match=r"kind: is none of the known kinds .*write one of fixed, hpa, keda, tide, moon"
+        SettingsError, match=r"kind: is none of the known kinds .*write one of fixed, singleton, hpa, keda, tide, moon"
     ):
         load_stack("dev", write({"kind": "tides"}, name="unknown"))
 

@@ -46,8 +46,54 @@ def test_a_schedule_in_many_workers_is_generated_by_each():
     finding = check(worker=many, autoscaling={**TO_ZERO, "minReplicas": 2, "maxReplicas": 6})["V-39"]
     assert "40 to 120 times" in finding.message
     assert finding.path[-1] == 1
-    alone = worker(receivers=["scheduler_packages"], processes=1)
-    assert "V-39" not in check(worker=alone, autoscaling={"kind": "fixed", "replicas": 1})
+
+
+SCHEDULE = {"kind": "symfonyMessenger", "receivers": ["scheduler_packages"], "processes": 1}
+
+
+def test_a_schedule_in_one_pod_overlaps_its_successor_unless_it_is_a_singleton():
+    assert (
+        "overlaps the next one" in check(worker=SCHEDULE, autoscaling={"kind": "fixed", "replicas": 1})["V-39"].message
+    )
+    assert "V-39" not in check(worker=SCHEDULE, autoscaling={"kind": "singleton"})
+
+
+def test_a_singleton_with_two_processes_is_two_workers():
+    with pytest.raises(ValidationError, match=r"are 2, and singleton is for one worker at a time"):
+        check(worker={**SCHEDULE, "processes": 2}, autoscaling={"kind": "singleton"})
+
+
+RABBIT = {"kind": "rabbitmq"}
+
+
+def test_rabbitmq_without_retries_and_failure_transport_removes_the_message_of_a_killed_worker():
+    with pytest.raises(ValidationError, match=r"a message whose worker is killed is removed"):
+        check(transport={**RABBIT, "maxRetries": 0})
+    assert "V-51" not in check(transport={**RABBIT, "maxRetries": 0, "failureTransport": True})
+    assert "one of 3 retries" in check(transport=RABBIT)["V-51a"].message
+    assert "V-51a" not in check(transport={**RABBIT, "failureTransport": True})
+    command = {"kind": "command", "command": ["/app/worker"]}
+    assert not {"V-51", "V-51a"} & set(check(transport={**RABBIT, "maxRetries": 0}, worker=command))
+
+
+def test_a_worker_that_fetches_several_needs_a_timeout_for_all_of_them():
+    redis = {"kind": "redis", "redeliverTimeout": "90s", "claimInterval": "5s"}
+    with pytest.raises(ValidationError, match=r"runs for the 4 messages that a worker takes at once"):
+        check(transport=redis, worker=worker(arguments=["--fetch-size=4"]), shutdown={"longestMessage": "60s"})
+    assert check(transport=redis, worker=worker(arguments=["--fetch-size=1"]), shutdown={"longestMessage": "60s"})
+
+
+def test_messages_in_child_processes_are_said_to_be_not_judged():
+    assert "is not judged" in check(worker=worker(arguments=["--concurrency=4"]))["V-52"].message
+
+
+def test_recovery_waits_as_long_as_the_setting_says():
+    """It took a message of 50 s at 35 s, while it was handled, although redeliverTimeout said 90 s; ten times over."""
+    redis = {"kind": "redis", "redeliverTimeout": "90s", "claimInterval": "5s", "recover": True}
+    consumer = {**CONSUMER, "transport": redis, "shutdown": {"longestMessage": "25s"}}
+    stack = {"name": "dev", "cluster": {"kind": "existing"}, "consumers": {"jobs": consumer}}
+    jobs = StackSettings.model_validate(stack).consumers["jobs"]
+    assert jobs.image_environment["EBBTIDE_RECOVER_AFTER_SECONDS"] == "90"
 
 
 def test_at_zero_pods_nobody_moves_what_redis_delays():

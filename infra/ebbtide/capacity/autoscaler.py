@@ -12,7 +12,7 @@ from ebbtide.judgement.findings import Finding, Path, SettingsError, refused
 from ebbtide.kubernetes.versions import NEWEST_KNOWN_MINOR, OLDEST_KNOWN_MINOR
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
 from ebbtide.manifests.kubernetes.labels import Manifest
-from ebbtide.settings.models.autoscaling import AutoscalingSettings, FixedReplicas, HpaSettings
+from ebbtide.settings.models.autoscaling import AutoscalingSettings, FixedReplicas, HpaSettings, Singleton
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.stack import StackSettings
@@ -34,7 +34,11 @@ def read_autoscaler(
 
 
 @read_autoscaler.register
-def _fixed(scaling: FixedReplicas, stack: StackSettings, consumer: ConsumerSettings) -> None:  # noqa: ARG001
+def _fixed(
+    scaling: FixedReplicas | Singleton,  # noqa: ARG001
+    stack: StackSettings,  # noqa: ARG001
+    consumer: ConsumerSettings,  # noqa: ARG001
+) -> None:
     return None
 
 

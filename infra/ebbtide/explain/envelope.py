@@ -30,10 +30,11 @@ def build_envelope(consumer: ConsumerSettings) -> tuple[EnvelopePoint, ...]:
     ending (KEP-3973): with a grace period longer than a pod's start, both fleets run side by side.
     """
     scaling = consumer.autoscaling
+    fleets = 2 if scaling.overlaps else 1
     return (
         _point("min", scaling.min_replicas, consumer),
         _point("max", scaling.max_replicas, consumer),
-        _point("rollout", 2 * scaling.max_replicas, consumer),
+        _point("rollout", fleets * scaling.max_replicas, consumer),
     )
 
 

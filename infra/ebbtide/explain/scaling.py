@@ -11,7 +11,7 @@ from ebbtide.capacity.hpa import Controller, History, HpaSpec, Metric, Scale
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
 from ebbtide.manifests.kubernetes.autoscaler import build_behavior
 from ebbtide.manifests.kubernetes.labels import Manifest
-from ebbtide.settings.models.autoscaling import AutoscalingSettings, FixedReplicas, HpaSettings, ScalingRules
+from ebbtide.settings.models.autoscaling import AutoscalingSettings, FixedReplicas, HpaSettings, ScalingRules, Singleton
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.stack import StackSettings
@@ -129,6 +129,11 @@ def scaling_words(scaling: AutoscalingSettings, limits: ScalingLimits | None) ->
 @scaling_words.register
 def _fixed(scaling: FixedReplicas, limits: ScalingLimits | None) -> str:  # noqa: ARG001
     return "The number of pods is fixed: only a change of the settings changes it."
+
+
+@scaling_words.register
+def _singleton(scaling: Singleton, limits: ScalingLimits | None) -> str:  # noqa: ARG001
+    return "One pod, never two: the next one starts when the last one is gone, and nothing consumes meanwhile."
 
 
 @scaling_words.register

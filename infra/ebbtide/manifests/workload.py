@@ -115,9 +115,10 @@ def longest_update_seconds(stack: StackSettings) -> int:
 def _deployment(consumer: ConsumerSettings, resource: Resource) -> Resource:
     one_batch = IMAGE_PULL_SECONDS + START_DEADLINE_SECONDS
     batches = roll_out_batches(consumer.autoscaling.max_replicas, resource.properties["spec"])
+    old_ones_first = 0 if consumer.autoscaling.overlaps else consumer.shutdown_budget.grace_seconds
     timeouts = Timeouts(
         create_seconds=NODE_START_SECONDS + one_batch,
-        update_seconds=NODE_START_SECONDS + batches * one_batch,
+        update_seconds=old_ones_first + NODE_START_SECONDS + batches * one_batch,
         delete_seconds=consumer.shutdown_budget.grace_seconds + DELETE_ALLOWANCE_SECONDS,
     )
     resource = resource.with_timeouts(timeouts)
@@ -130,6 +131,8 @@ def _deployment(consumer: ConsumerSettings, resource: Resource) -> Resource:
 
 def roll_out_batches(replicas: int, spec: dict[str, Any]) -> int:
     """In how many steps a Deployment's pods are replaced: `maxSurge` new ones at a time, a percentage rounded up."""
+    if spec["strategy"]["type"] == "Recreate":
+        return 1
     stated = str(spec["strategy"]["rollingUpdate"]["maxSurge"])
     surge = -(-replicas * int(stated[:-1]) // 100) if stated.endswith("%") else int(stated)
     return max(1, -(-replicas // max(1, surge)))

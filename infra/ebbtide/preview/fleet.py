@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,6 +128,8 @@ class Overlap:
     """Old and new ones together."""
     broker_connections: int
     database_connections: int
+    recreates: bool
+    """Whether the old ones go first, and the new ones come when they are gone."""
     memory_bytes: int | None
     """What their limits add up to; None where a pod has none."""
 
@@ -141,11 +143,23 @@ def overlap_of(change: ResourceChange, consumer: ConsumerSettings, bounds_before
         least = most = before.replicas
     elif bounds_before is not None:
         least, most = bounds_before
-    held = most * before.processes + next_most * after.processes
+    recreates = mapping(mapping(change.new.get("spec")).get("strategy")).get("type") == "Recreate"
+    fleets = ((most, before), (next_most, after))
+    processes = [pods * fleet.processes for pods, fleet in fleets]
+    at_once: Callable[[Iterable[int]], int] = max if recreates else sum
+    held = at_once(processes)
     connections = consumer.worker.connections
     limits = (before.memory_limit_bytes, after.memory_limit_bytes)
-    memory = None if None in limits else most * (limits[0] or 0) + next_most * (limits[1] or 0)
-    return Overlap(least, most, most + next_most, held * connections.broker, held * connections.database, memory)
+    memory = None if None in limits else at_once((most * (limits[0] or 0), next_most * (limits[1] or 0)))
+    return Overlap(
+        least,
+        most,
+        at_once((most, next_most)),
+        held * connections.broker,
+        held * connections.database,
+        recreates,
+        memory,
+    )
 
 
 def drain_sentence(change: ResourceChange, overlap: Overlap | None) -> str:
@@ -158,6 +172,8 @@ def drain_sentence(change: ResourceChange, overlap: Overlap | None) -> str:
         return f"all its pods drain, {took}"
     count = f"{overlap.least}" if overlap.least == overlap.most else f"{overlap.least} to {overlap.most}"
     pods = f"{count} pod{'' if overlap.most == 1 else 's'} drain{'s' if overlap.most == 1 else ''}, {took}"
+    if overlap.recreates:
+        return f"{pods}; the new ones start when they are gone, and nothing consumes meanwhile"
     return (
         f"{pods}; old and new overlap: up to {overlap.pods} pods, {overlap.broker_connections} broker and "
         f"{overlap.database_connections} database connections"

@@ -19,6 +19,7 @@ from ebbtide.settings.models.autoscaling import (
     ObjectMetric,
     PodsMetric,
     ScalingRules,
+    Singleton,
 )
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
@@ -42,7 +43,11 @@ def build_autoscaler(
 
 
 @build_autoscaler.register
-def _fixed(scaling: FixedReplicas, stack: StackSettings, consumer: ConsumerSettings) -> tuple[Manifest, ...]:  # noqa: ARG001
+def _fixed(
+    scaling: FixedReplicas | Singleton,  # noqa: ARG001
+    stack: StackSettings,  # noqa: ARG001
+    consumer: ConsumerSettings,  # noqa: ARG001
+) -> tuple[Manifest, ...]:
     """Nothing: the Deployment states the number."""
     return ()
 

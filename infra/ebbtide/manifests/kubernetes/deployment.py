@@ -39,10 +39,7 @@ def build_deployment(stack: StackSettings, consumer: ConsumerSettings) -> Manife
         "spec": {
             **replicas,
             "selector": {"matchLabels": selector_labels(stack, consumer)},
-            "strategy": {
-                "type": "RollingUpdate",
-                "rollingUpdate": {"maxUnavailable": 0, "maxSurge": MAX_SURGE},
-            },
+            "strategy": _strategy(consumer),
             "minReadySeconds": MIN_READY_SECONDS,
             "progressDeadlineSeconds": PROGRESS_DEADLINE_SECONDS,
             "revisionHistoryLimit": REVISION_HISTORY_LIMIT,
@@ -50,3 +47,9 @@ def build_deployment(stack: StackSettings, consumer: ConsumerSettings) -> Manife
         },
     }
     return patched(deployment, consumer.pod.patch)
+
+
+def _strategy(consumer: ConsumerSettings) -> Manifest:
+    if not consumer.autoscaling.overlaps:
+        return {"type": "Recreate"}
+    return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": MAX_SURGE}}

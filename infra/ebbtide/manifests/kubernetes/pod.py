@@ -39,6 +39,8 @@ def build_pod_template(stack: StackSettings, consumer: ConsumerSettings) -> Mani
     spread = _spread(stack, consumer)
     if spread:
         spec["topologySpreadConstraints"] = spread
+    if not consumer.autoscaling.overlaps:
+        spec["affinity"] = _apart_from_its_own_kind(stack, consumer)
     parts = build_parts(consumer)
     if parts:
         spec["initContainers"] = parts
@@ -78,6 +80,17 @@ def _toleration(toleration: Toleration) -> Manifest:
     if toleration.effect is not None:
         manifest["effect"] = toleration.effect
     return manifest
+
+
+def _apart_from_its_own_kind(stack: StackSettings, consumer: ConsumerSettings) -> Manifest:
+    """No place in the cluster while another pod of this consumer has not ended. A Deployment starts the next pod as
+    soon as one is deleted or evicted, and Recreate is for updates only; but for this the scheduler counts pods that are
+    still terminating (interpodaffinity of 1.34 does not ask for a deletion time; kubernetes#126389)."""
+    every_node = {
+        "labelSelector": {"matchLabels": selector_labels(stack, consumer)},
+        "topologyKey": "kubernetes.io/os",
+    }
+    return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [every_node]}}
 
 
 def _spread(stack: StackSettings, consumer: ConsumerSettings) -> list[Manifest]:

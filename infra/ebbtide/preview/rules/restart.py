@@ -36,6 +36,7 @@ _ROLLS = (
     ),
     f"{_POD}.topologySpreadConstraints.*.labelSelector.matchLabels.*",
     f"{_POD}.topologySpreadConstraints",
+    f"{_POD}.affinity.podAntiAffinity",
     f"{_POD}.volumes.*.name",
     f"{_POD}.volumes.*.emptyDir.medium",
     f"{_POD}.volumes.*.emptyDir.sizeLimit",

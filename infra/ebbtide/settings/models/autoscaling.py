@@ -220,6 +220,11 @@ class AutoscalingSettings(SettingsModel):
         return None
 
     @property
+    def overlaps(self) -> bool:
+        """Whether two pods may run side by side: in an update, or while one that was evicted drains."""
+        return True
+
+    @property
     def measured(self) -> tuple[Metric, ...]:
         """The metrics of `autoscaling/v2` that it scales on; none where it scales on something else, or not at all."""
         return ()
@@ -266,6 +271,38 @@ class FixedReplicas(AutoscalingSettings):
     def max_replicas(self) -> int:
         """The largest number of pods."""
         return self.replicas
+
+
+class Singleton(AutoscalingSettings):
+    """One pod with one process, and never a second one beside it: for schedules, and for queues whose order matters.
+
+    The next pod starts when the last one is gone, and nothing consumes meanwhile. It holds in updates (`Recreate`), in
+    evictions and after `kubectl delete pod`, where a Deployment alone starts the next pod at once: the scheduler places
+    it only when the pod before it has ended (required anti-affinity against its own kind). It does not hold for a pod
+    that is deleted by force, as after the loss of a node: nobody knows then whether it still runs."""
+
+    kind: Literal["singleton"]
+    """One pod, never two."""
+
+    @property
+    def stated_replicas(self) -> int:
+        """The Deployment owns it."""
+        return 1
+
+    @property
+    def min_replicas(self) -> int:
+        """The smallest number of pods."""
+        return 1
+
+    @property
+    def max_replicas(self) -> int:
+        """The largest number of pods."""
+        return 1
+
+    @property
+    def overlaps(self) -> bool:
+        """That is the point of it."""
+        return False
 
 
 class HpaSettings(AutoscalingSettings):

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from ebbtide.judgement.accept import Accepted
-from ebbtide.settings.models.autoscaling import FixedReplicas, HpaSettings
+from ebbtide.settings.models.autoscaling import FixedReplicas, HpaSettings, Singleton
 from ebbtide.settings.models.base import JudgedModel, SettingsModel
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.metrics import MetricsSettings
@@ -67,7 +67,7 @@ class DisruptionBudgetSettings(SettingsModel):
         return self
 
 
-Autoscaling = Annotated[FixedReplicas | HpaSettings | KedaSettings, Field(discriminator="kind")]
+Autoscaling = Annotated[FixedReplicas | Singleton | HpaSettings | KedaSettings, Field(discriminator="kind")]
 
 
 class ConsumerSettings(JudgedModel):
@@ -218,6 +218,7 @@ class ConsumerSettings(JudgedModel):
     def image_environment(self) -> dict[str, str]:
         """What the image reads (see docs/draining.md): every number of the shutdown, from the one budget."""
         budget, worker = self.shutdown_budget, self.worker
+        recover_after = self.transport.recover_after_seconds if self.transport is not None else None
         values: dict[str, str | int] = {
             image_contract.WORKER_KIND: worker.kind,
             image_contract.PROCESSES: worker.processes,
@@ -230,7 +231,7 @@ class ConsumerSettings(JudgedModel):
             image_contract.START_DEADLINE_SECONDS: START_DEADLINE_SECONDS,
             image_contract.TIME_LIMIT_SECONDS: worker.time_limit or 0,
             image_contract.STATE_DIRECTORY_VARIABLE: image_contract.STATE_DIRECTORY,
-            image_contract.RECOVER_AFTER_SECONDS: budget.stop_wait_seconds if self.recovers else 0,
+            image_contract.RECOVER_AFTER_SECONDS: recover_after or 0,
         }
         if self.metrics is not None:
             values[image_contract.METRICS_PORT] = self.metrics.port

@@ -71,9 +71,20 @@ class TransportSettings(SettingsModel):
         return 1
 
     @property
+    def kills_before_loss(self) -> int | None:
+        """How many workers may be killed with one message before it is removed; None where it never is."""
+        return None
+
+    @property
+    def recover_after_seconds(self) -> int | None:
+        """After how long the image itself claims messages that nobody acknowledged, in seconds; None where it does
+        not."""
+        return None
+
+    @property
     def recovers(self) -> bool:
         """Whether the image claims messages of killed workers by itself."""
-        return False
+        return self.recover_after_seconds is not None
 
     @property
     def asked_at(self) -> str:
@@ -126,10 +137,11 @@ class RedisTransport(TransportSettings):
     claim_interval: Seconds = 60
     """`claim_interval` of the transport, in whole seconds: how often a worker looks for such messages."""
     recover: bool = False
-    """Let the image claim messages that are pending for longer than the shutdown budget. Symfony itself recovers
-    one message at a time: 8 killed messages of 5 s came back one every 5 s (measured). It also deletes entries that
-    were acknowledged and not deleted, as an outage leaves them: KEDA counts the length of the stream, and never came to
-    zero (measured). For that the transport's options must say `delete_after_ack: true` themselves."""
+    """Let the image claim messages that are pending for longer than `redeliverTimeout`, all at once. Symfony itself
+    recovers one message at a time: 8 killed messages of 5 s came back one every 5 s (measured). They go to the end of
+    the queue; one that was recovered five times is put aside, as it takes its workers with it. It also deletes entries
+    that were acknowledged and not deleted, as an outage leaves them: KEDA counts the length of the stream, and never
+    came to zero (measured). For that the transport's options must say `delete_after_ack: true` themselves."""
 
     @property
     def redelivery_seconds(self) -> int:
@@ -172,9 +184,9 @@ class RedisTransport(TransportSettings):
         return Demand.summed((*lengths, *delayed), target, formula=f"{waiting} + min({to_come}, 1)")
 
     @property
-    def recovers(self) -> bool:
-        """Where it is asked for."""
-        return self.recover
+    def recover_after_seconds(self) -> int | None:
+        """Where it is asked for, no sooner than Symfony itself would give them to another worker."""
+        return self.redeliver_timeout if self.recover else None
 
 
 class DoctrineTransport(TransportSettings):
@@ -268,6 +280,11 @@ class RabbitmqTransport(TransportSettings):
     """Whether management is reached by https, with a certificate of an authority that everybody knows."""
     consumer_timeout: Seconds = 1800
     """The broker's `consumer_timeout`: a message not acknowledged by then closes the channel."""
+    max_retries: Count = 3
+    """`retry_strategy.max_retries` of the transport. On RabbitMQ each killed worker uses up one retry of its message,
+    because Symfony takes what is redelivered for failed."""
+    failure_transport: bool = False
+    """Whether messages without a retry left go to a failure transport. Without one Symfony removes them."""
 
     @property
     def own_address(self) -> str | None:
@@ -301,6 +318,11 @@ class RabbitmqTransport(TransportSettings):
             for index, queue in enumerate(self.queue)
         )
         return Demand.summed(triggers, target)
+
+    @property
+    def kills_before_loss(self) -> int | None:
+        """RejectRedeliveredMessageMiddleware turns a redelivered message into a failed one."""
+        return None if self.failure_transport else self.max_retries
 
 
 class SqsTransport(TransportSettings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -108,6 +109,11 @@ class WorkerSettings(SettingsModel):
         """Whether it reads what Symfony's transports write: their streams, tables and buffers."""
         return False
 
+    @property
+    def fetch_size(self) -> int | None:
+        """How many messages a process is told to take at once; None where it is told nothing."""
+        return None
+
 
 class SymfonyMessengerWorker(WorkerSettings):
     """`php bin/console messenger:consume`. Needs ext-pcntl in the image; the image's self-check refuses one without."""
@@ -191,6 +197,12 @@ class SymfonyMessengerWorker(WorkerSettings):
     def is_symfony(self) -> bool:
         """Messenger's own."""
         return True
+
+    @property
+    def fetch_size(self) -> int | None:
+        """`--fetch-size`, from Symfony 8.1."""
+        sizes = re.findall(r"--fetch-size[= ]([1-9][0-9]{0,5})(?= |$)", " ".join(self.arguments))
+        return int(sizes[-1]) if sizes else None
 
     @property
     def argv(self) -> tuple[str, ...]:

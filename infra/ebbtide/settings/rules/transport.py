@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pydantic.alias_generators import to_camel
@@ -32,14 +33,17 @@ def check_redelivered_while_handled(consumer: ConsumerSettings) -> Iterator[Find
     if transport is None:
         return
     needed, given = consumer.shutdown.longest_message + FINISH_ALLOWANCE_SECONDS, transport.unacknowledged_seconds
-    taken = transport.messages_taken if isinstance(consumer.worker, SymfonyMessengerWorker) else 1
+    own = transport.messages_taken if consumer.worker.is_symfony else 1
+    taken = consumer.worker.fetch_size or own
     if taken > 1 and given < needed * taken:
         for_all = format_duration(needed * taken)
         yield Finding(
             ("transport", to_camel(transport.unacknowledged_setting)),
             f"{format_duration(given)} runs for the {taken} messages that a worker takes at once, and they may take "
             f"{for_all} one after the other, so a message would be handled twice at once",
-            f"set buffer_size: 1 in the transport's options and bufferSize: 1 here, or {for_all} in both places",
+            "take --fetch-size out of arguments, or raise the timeout in both places"
+            if consumer.worker.fetch_size
+            else f"set buffer_size: 1 in the transport's options and bufferSize: 1 here, or {for_all} in both places",
         )
     elif given < needed:
         yield Finding(
@@ -48,6 +52,63 @@ def check_redelivered_while_handled(consumer: ConsumerSettings) -> Iterator[Find
             f"({format_duration(needed)}), so a message would be handled twice at once",
             f"set at least {format_duration(needed)}, here and in the transport's options",
         )
+
+
+@consumer_rule(
+    "V-51",
+    Level.ERROR,
+    remedy="Give the transport a failure_transport and say failureTransport: true, or allow retries.",
+    source="8 of 8 killed messages were gone (measured, RabbitMQ, max_retries 0); RejectRedeliveredMessageMiddleware.",
+)
+def check_killed_message_is_kept(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """A message survives the death of its worker. On RabbitMQ Symfony takes a redelivered message for a failed one:
+    with no retry and no failure transport it is removed."""
+    transport = consumer.transport
+    if transport is not None and transport.kills_before_loss == 0 and consumer.worker.is_symfony:
+        yield Finding(
+            ("transport", "maxRetries"),
+            "is 0, and Symfony rejects what RabbitMQ redelivers: a message whose worker is killed is removed",
+            "give the transport a failure_transport and write failureTransport: true, or allow retries",
+        )
+
+
+@consumer_rule(
+    "V-51a",
+    Level.INFO,
+    remedy="Give the transport a failure_transport, and write failureTransport: true.",
+    source="RejectRedeliveredMessageMiddleware: each redelivery is a failed try.",
+)
+def check_kills_use_up_retries(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """Killed workers do not use up the retries of a message. On RabbitMQ each of them does, and after the last one the
+    message is removed unless there is a failure transport."""
+    transport = consumer.transport
+    kills = None if transport is None else transport.kills_before_loss
+    if kills and consumer.worker.is_symfony:
+        yield Finding(
+            ("transport", "failureTransport"),
+            f"is not given, and each killed worker uses up one of {kills} retries: after the last one the message is "
+            "removed",
+            "give the transport a failure_transport and write true",
+        )
+
+
+@consumer_rule(
+    "V-52",
+    Level.WARNING,
+    remedy="Write processes instead: each takes one message, and is drained by itself.",
+    source="symfony/symfony#63650, #63665: child processes hold the messages; how they drain was not read or measured.",
+)
+def check_concurrency(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """A worker handles its messages itself. With `--concurrency` (Symfony 8.2) child processes do, which a signal to
+    the worker does not reach: whether they drain is not judged."""
+    setting, words = consumer.worker.texts
+    for index, word in enumerate(words):
+        if consumer.worker.is_symfony and re.match(r"--concurrency([= ]|$)", word):
+            yield Finding(
+                ("worker", setting, index),
+                "hands messages to child processes, and whether those finish in a drain is not judged",
+                "write processes instead: each takes one message, and is drained by itself",
+            )
 
 
 @consumer_rule(
@@ -131,11 +192,11 @@ def check_recovery_of_other_workers(consumer: ConsumerSettings) -> Iterator[Find
 def check_recovery_in_time(consumer: ConsumerSettings) -> Iterator[Finding]:
     """The image claims pending messages after at most a day."""
     transport = consumer.transport
-    too_long = consumer.shutdown_budget.stop_wait_seconds > _LONGEST_RECOVERY_SECONDS
-    if transport is not None and transport.recovers and too_long:
+    after = None if transport is None else transport.recover_after_seconds
+    if after is not None and after > _LONGEST_RECOVERY_SECONDS:
         yield Finding(
             ("transport", "recover"),
-            "claims messages that are pending for longer than the shutdown budget, and that is more than a day here",
+            "claims messages that are pending for longer than redeliverTimeout, and that is more than a day here",
             "leave it out, and let the transport's own redeliver_timeout work",
         )
 
@@ -167,7 +228,7 @@ def check_delayed_at_zero(consumer: ConsumerSettings) -> Iterator[Finding]:
 @consumer_rule(
     "V-39",
     Level.WARNING,
-    remedy="Give the schedule a lock, or consume it in a consumer of its own with one process and one pod.",
+    remedy="Consume it in a consumer of its own with autoscaling: {kind: singleton}, or give the schedule a lock.",
     source="Symfony, Scheduler: each worker generates the messages of a schedule unless it has a lock.",
 )
 def check_schedules(consumer: ConsumerSettings) -> Iterator[Finding]:
@@ -175,6 +236,7 @@ def check_schedules(consumer: ConsumerSettings) -> Iterator[Finding]:
     worker = consumer.worker
     if not isinstance(worker, SymfonyMessengerWorker):
         return
+    remedy = "consume it in a consumer of its own with autoscaling: {kind: singleton}, or give the schedule a lock"
     least, most = (
         worker.processes * pods for pods in (consumer.autoscaling.min_replicas, consumer.autoscaling.max_replicas)
     )
@@ -184,8 +246,30 @@ def check_schedules(consumer: ConsumerSettings) -> Iterator[Finding]:
             yield Finding(
                 ("worker", "receivers", index),
                 f"is named like a schedule, which each worker generates: {times} times here, unless it has a lock",
-                "give the schedule a lock, or consume it in a consumer of its own with one process and one pod",
+                remedy,
             )
+        elif receiver.startswith("scheduler_") and consumer.autoscaling.overlaps:
+            yield Finding(
+                ("worker", "receivers", index),
+                "is named like a schedule, and a pod that is replaced overlaps the next one: both generate it then",
+                remedy,
+            )
+
+
+@consumer_rule(
+    "V-53",
+    Level.ERROR,
+    remedy="Write processes: 1.",
+    source="Two processes of one pod are two workers.",
+)
+def check_singleton_has_one_process(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """A consumer that never runs twice has one process."""
+    if not consumer.autoscaling.overlaps and consumer.worker.processes > 1:
+        yield Finding(
+            ("worker", "processes"),
+            f"are {consumer.worker.processes}, and {consumer.autoscaling.kind} is for one worker at a time",
+            "write 1, or another kind of autoscaling",
+        )
 
 
 @consumer_rule(
