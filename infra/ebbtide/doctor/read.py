@@ -17,8 +17,8 @@ from ebbtide.doctor.setup import SetUp
 _TEMPLATE: Final = re.compile(r"\{\{-?\s*(?:\.|\$|include\b|template\b|toYaml\b|if\b|with\b|range\b|end\b|define\b)")
 _TAB: Final = re.compile(r"(?m)^ *\t")
 _TAB_WIDTHS: Final = (4, 8, 2)
-_MUCH: Final = 400
-"""Documents of one file that are no objects, before they are no longer counted."""
+# Code and prose that may speak of such files: `dockerfile.py`, a test with a supervisord.conf in it.
+_OTHER_SUFFIXES: Final = (".py", ".php", ".js", ".ts", ".go", ".md", ".rst", ".sh", ".bash", ".dockerignore")
 
 
 def read_all(files: Iterable[File], notes: Iterable[Note] = ()) -> SetUp:
@@ -35,7 +35,13 @@ def read_all(files: Iterable[File], notes: Iterable[Note] = ()) -> SetUp:
 
 def _is_dockerfile(file: File) -> bool:
     name = file.base.lower()
+    if name.endswith(_OTHER_SUFFIXES):
+        return False
     return name.startswith(("dockerfile", "containerfile")) or name.endswith((".dockerfile", ".containerfile"))
+
+
+def _is_supervisor(file: File) -> bool:
+    return not file.base.lower().endswith(_OTHER_SUFFIXES) and supervisor.looks_like_supervisor(file)
 
 
 def _dockerfile(file: File, found: SetUp) -> bool:
@@ -154,7 +160,7 @@ _READERS: Final[tuple[tuple[Callable[[File], bool], Callable[[File, SetUp], bool
     (_is_dockerfile, _dockerfile),
     (_is_yaml, _yaml),
     (scripts.looks_like_script, _script),
-    (supervisor.looks_like_supervisor, _supervisor),
+    (_is_supervisor, _supervisor),
     (lambda file: file.base.lower().endswith(".php"), _php),
     (lambda file: file.base.lower().endswith(".py"), _python),
     (lambda file: file.is_named, _yaml),

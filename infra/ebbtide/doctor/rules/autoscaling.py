@@ -178,7 +178,9 @@ def check_two_owners(setup: SetUp) -> Iterator[Diagnosis]:
         target = one.scaled()
         key = (one.namespace, target.text("kind") or "Deployment", target.text("name"))
         first = seen.setdefault(key, one)
-        if first is not one and key[2]:
+        # The same object in several files is that of several environments.
+        is_same = (first.kind, first.name) == (one.kind, one.name)
+        if not is_same and key[2]:
             yield Diagnosis(
                 one.at(),
                 one.title,

@@ -186,21 +186,24 @@ def check_spot(unit: Unit) -> Iterator[Diagnosis]:
 )
 def check_s6(unit: Unit) -> Iterator[Diagnosis]:
     """s6-overlay waits for its services. It waits 3 s where S6_SERVICES_GRACETIME says nothing else."""
-    if (
-        unit.image is None
-        or unit.start is None
-        or (unit.start.words[-1:] != ("/init",) and "/init" not in unit.start.words)
-    ):
-        return
+    image = unit.image
     services = [worker for worker in unit.workers if worker.script and "services.d" in worker.script.file.name]
+    if image is None or unit.start is None or "/init" not in unit.start.words or not services:
+        return
     said = unit.variable("S6_SERVICES_GRACETIME")
-    milliseconds = int(said.value) if said and said.value.isdecimal() else None if said else _S6_MILLISECONDS
+    is_installed_here = any("s6-overlay" in run.value for run in image.runs) or any(
+        "s6-overlay" in source for copy in image.copies for source in copy.sources
+    )
+    if said is None and not image.is_whole and not is_installed_here:
+        return  # a base that is not here may set it
+    text = said.value if said else str(_S6_MILLISECONDS)
     grace = unit.workload.grace_seconds if unit.workload else 30
-    if services and milliseconds is not None and milliseconds / 1000 < grace * 0.5:
+    # 0 waits without end.
+    if text.isdecimal() and 0 < int(text) / 1000 < grace * 0.5:
         yield Diagnosis(
-            said.place if said else unit.image.place,
+            said.place if said else image.place,
             unit.title,
-            f"gives its services {milliseconds / 1000:g} s to finish after the stop signal, and kills them then",
+            f"gives its services {int(text) / 1000:g} s to finish after the stop signal, and kills them then",
             f"add ENV S6_SERVICES_GRACETIME={max(grace - 5, 1) * 1000}",
         )
 
