@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -47,10 +47,12 @@ class Deployed:
     cluster: GkeCluster | ExistingCluster
     image_repository: ImageRepository | None
     namespace: ConsumerNamespace | None
-    """None in a stack that makes only a cluster, or whose namespace somebody else makes."""
+    """The stack's own. None in a stack that makes only a cluster, or whose namespace somebody else makes."""
     broker: Broker | None
     """None where it exists, or each consumer brings its own."""
     consumers: Mapping[str, QueueConsumer]
+    namespaces: Mapping[str, ConsumerNamespace] = field(default_factory=dict)
+    """All that this stack makes, by their names: consumers may have one of their own."""
     observability: Observability | None = None
     """None where the stack names no collector."""
     keda: Keda | None = None
@@ -78,17 +80,20 @@ def deploy(settings: StackSettings, wiring: Wiring | None = None) -> Deployed:
     if plan.provider is None:
         return Deployed(cluster, repository, None, _broker(settings, plan, cluster), {})
     in_cluster = pulumi.ResourceOptions(provider=connect(cluster))
-    namespace = None
-    if plan.namespace is not None:
-        namespace = ConsumerNamespace(plan.namespace.name, {"settings": settings, "plan": plan.namespace}, in_cluster)
+    namespaces = {
+        name: ConsumerNamespace(own.name, {"settings": settings, "plan": own}, in_cluster)
+        for name, own in plan.namespaces.items()
+    }
+    namespace = namespaces.get(settings.namespace.name)
     broker = _broker(settings, plan, cluster, namespace, in_cluster)
-    keda = _keda(settings, plan, cluster, namespace, in_cluster)
+    keda = _keda(settings, plan, cluster, tuple(namespaces.values()), in_cluster)
     images = (wiring or {}).get("images", {})
     consumers = {}
     for name, consumer in plan.consumers.items():
         args: QueueConsumerArgs = {"settings": settings, "plan": consumer}
-        if namespace is not None:
-            args["namespace"] = namespace
+        within = settings.seen_by(settings.consumers[name]).namespace.name
+        if within in namespaces:
+            args["namespace"] = namespaces[within]
         if broker is not None:
             args["broker"] = broker
         if keda is not None:
@@ -100,7 +105,7 @@ def deploy(settings: StackSettings, wiring: Wiring | None = None) -> Deployed:
     if plan.observability is not None:
         own = plan.observability
         observability = Observability(own.name, {"settings": settings, "plan": own})
-    return Deployed(cluster, repository, namespace, broker, consumers, observability, keda)
+    return Deployed(cluster, repository, namespace, broker, consumers, namespaces, observability, keda)
 
 
 def _broker(
@@ -133,14 +138,12 @@ def _keda(
     settings: StackSettings,
     plan: StackPlan,
     cluster: GkeCluster | ExistingCluster,
-    namespace: ConsumerNamespace | None,
+    namespaces: tuple[ConsumerNamespace, ...],
     in_cluster: pulumi.ResourceOptions,
 ) -> Keda | None:
     if plan.keda is None:
         return None
-    args: KedaArgs = {"settings": settings, "plan": plan.keda, "cluster": cluster}
-    if namespace is not None:
-        args["namespace"] = namespace
+    args: KedaArgs = {"settings": settings, "plan": plan.keda, "cluster": cluster, "namespaces": namespaces}
     return Keda(plan.keda.name, args, in_cluster)
 
 

@@ -8,8 +8,10 @@ import pytest
 from pydantic import ValidationError
 from tests.settings.conftest import CONSUMER
 
+from ebbtide.in_process import record
 from ebbtide.manifests.kubernetes import stack_manifests
 from ebbtide.manifests.stack import compose
+from ebbtide.program import deploy
 from ebbtide.settings.models.stack import StackSettings
 
 
@@ -51,13 +53,102 @@ def test_of_somebody_elses_namespace_nothing_is_made_or_changed():
     }  # fmt: skip
     assert all(manifest["metadata"]["namespace"] == "shop" for manifest in stack_manifests(left))
     plan = compose(left)
-    assert plan.namespace is None
+    assert plan.namespaces == {}
     known = {resource.key for resource in plan}
     assert [key for resource in plan for key in resource.depends_on if key not in known] == []
 
 
 def test_a_namespace_of_ours_is_left_behind_because_others_may_have_put_something_there():
     plan = compose(stack("shop"))
-    assert plan.namespace is not None
-    (namespace,) = [part for part in plan.namespace.parts if part.token.endswith(":Namespace")]
+    (namespace,) = [part for part in plan.namespaces["shop"].parts if part.token.endswith(":Namespace")]
     assert namespace.retain_on_delete
+
+
+def teams(**more: Any) -> StackSettings:
+    """Three teams: one in the stack's namespace, one in its own, one in one that somebody else made."""
+    consumers = {
+        "mail": CONSUMER,
+        "reports": {**CONSUMER, "namespace": "reporting"},
+        "billing": {**CONSUMER, "namespace": {"name": "finance", "create": False}},
+    }
+    values = {"name": "dev", "cluster": {"kind": "existing"}, "namespace": "shop", "consumers": consumers, **more}
+    return StackSettings.model_validate(values)
+
+
+def test_a_consumer_may_have_a_namespace_of_its_own():
+    places: dict[str, set[str]] = {}
+    made = set()
+    for manifest in stack_manifests(teams()):
+        metadata = manifest["metadata"]
+        if manifest["kind"] == "Namespace":
+            made.add(metadata["name"])
+        else:
+            places.setdefault(metadata["name"], set()).add(metadata["namespace"])
+    assert made == {"shop", "reporting"}
+    assert places == {
+        "mail": {"shop"},
+        "reports": {"reporting"},
+        "billing": {"finance"},
+        "default-deny": {"shop", "reporting"},
+    }
+
+
+def test_each_consumer_waits_for_its_own_namespace_and_for_no_other():
+    plan = compose(teams())
+    assert list(plan.namespaces) == ["shop", "reporting"]
+    keys = {
+        name: next(one.key for one in namespace if one.token.endswith(":Namespace"))
+        for name, namespace in plan.namespaces.items()
+    }
+    for consumer, namespace in (("mail", "shop"), ("reports", "reporting"), ("billing", None)):
+        for part in plan.consumers[consumer].parts:
+            assert set(part.depends_on) & set(keys.values()) <= {keys.get(namespace)}
+            assert namespace is None or keys[namespace] in part.depends_on
+    everything = [resource.key for resource in plan]
+    assert len(everything) == len(set(everything)), "two of a name would collide"
+
+
+def test_a_namespace_in_which_nothing_is_is_not_made():
+    alone = teams(consumers={"reports": {**CONSUMER, "namespace": "reporting"}})
+    assert list(compose(alone).namespaces) == ["reporting"]
+    assert {manifest["metadata"]["name"] for manifest in stack_manifests(alone) if manifest["kind"] == "Namespace"} == {
+        "reporting"
+    }
+
+
+def test_the_program_registers_what_was_composed():
+    stack = teams()
+    run = record(lambda: {"made": str(len(deploy(stack).consumers))})
+    composed = [resource.key for resource in compose(stack)]
+    assert sorted(resource.key for resource in run.resources if resource.key in composed) == sorted(composed)
+
+
+def test_one_namespace_that_is_named_twice_is_made_once():
+    consumers = {name: {**CONSUMER, "namespace": "reporting"} for name in ("reports", "exports")}
+    assert list(compose(teams(consumers=consumers)).namespaces) == ["reporting"]
+
+
+@pytest.mark.parametrize(
+    ("namespace", "sentence"),
+    [
+        ("kube-system", "consumers.reports.namespace: belongs to the system"),
+        ("default", "consumers.reports.namespace: exists in every cluster"),
+        ({"name": "shop", "create": False}, "consumers.reports.namespace: is made here and not elsewhere"),
+    ],
+)
+def test_a_wrong_namespace_of_one_consumer_is_refused_where_it_is_written(namespace, sentence):
+    with pytest.raises(ValidationError) as caught:
+        teams(consumers={"mail": CONSUMER, "reports": {**CONSUMER, "namespace": namespace}})
+    assert sentence in str(caught.value)
+
+
+def test_a_consumer_elsewhere_cannot_read_the_secret_of_the_broker_that_the_stack_makes():
+    made = {
+        "google": {"project": "acme-shop", "region": "europe-west1"},
+        "cluster": {"kind": "gkeStandard"},
+        "broker": {"kind": "memorystoreValkey"},
+    }
+    reading = {**CONSUMER, "transport": {"kind": "redis", "stream": "mail", "redeliverTimeout": "1h"}}
+    assert teams(**made, consumers={"mail": reading}).broker is not None
+    with pytest.raises(ValidationError, match="has no Secret of the stack's broker, which is in shop"):
+        teams(**made, consumers={"mail": {**reading, "namespace": "elsewhere"}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -23,8 +24,8 @@ class KedaArgs(TypedDict):
     """The stack; `cluster.keda` must install it."""
     cluster: NotRequired[GkeCluster | ExistingCluster]
     """The cluster, where this program makes it: the firewall rule is one of its network."""
-    namespace: NotRequired[ConsumerNamespace]
-    """The consumers' namespace, where this program makes it: KEDA gets its rights in it."""
+    namespaces: NotRequired[Sequence[ConsumerNamespace]]
+    """The consumers' namespaces, where this program makes them: KEDA gets its rights in them."""
     plan: NotRequired[Component]
     """Its part of a stack that was composed already (`compose`)."""
 
@@ -43,13 +44,15 @@ class Keda(pulumi.ComponentResource):
         if keda is None or not keda.install:
             message = f"does not install KEDA in stack {stack.name}"
             raise refused("wiring", message, "write cluster.keda: {version: ...}", ("cluster", "keda"))
-        namespace, cluster = args.get("namespace"), args.get("cluster")
+        namespaces, cluster = args.get("namespaces", ()), args.get("cluster")
         if cluster is None and is_gke(stack.cluster):
             message = "makes a firewall rule in the cluster's network, and was given no cluster"
             raise refused("wiring", message, "pass the GkeCluster as `cluster`", ("cluster", "keda"))
-        after = (namespace_key(namespace.pulumi_resource_name),) if namespace else ()
+        after = tuple(namespace_key(namespace.pulumi_resource_name) for namespace in namespaces)
         self.plan = args.get("plan") or build_keda(stack, keda, after, name)
         super().__init__(KEDA, name, None, opts)
-        known = {**(cluster.resources if cluster else {}), **(namespace.resources if namespace else {})}
+        known = dict(cluster.resources) if cluster else {}
+        for namespace in namespaces:
+            known |= namespace.resources
         self.resources = register(self.plan.parts, self, known)
         self.register_outputs({})

@@ -80,7 +80,7 @@ def build_keda(stack: StackSettings, keda: KedaOperator, after: tuple[str, ...],
 
 
 def _values(stack: StackSettings, keda: KedaOperator) -> dict[str, Any]:
-    watched = dict.fromkeys(([stack.namespace.name] if stack.consumers else []) + list(keda.watches))
+    watched = dict.fromkeys([*(stack.seen_by_namespace if stack.consumers else ()), *keda.watches])
     account = keda.google_service_account
     values: dict[str, Any] = {
         # Removing the release would take the kinds with it, and with them every ScaledObject of the cluster.

@@ -24,8 +24,8 @@ class StackPlan:
     image_repository: Component | None = None
     provider: Resource | None = None
     """None in a stack that makes only a cluster, without KEDA: nothing in it needs the Kubernetes API."""
-    namespace: Component | None = None
-    """None where somebody else makes it."""
+    namespaces: Mapping[str, Component] = field(default_factory=dict)
+    """By their names; without those that somebody else makes."""
     broker: Component | None = None
     """None where it exists, or each consumer brings its own."""
     keda: Component | None = None
@@ -40,7 +40,8 @@ class StackPlan:
         yield from self.cluster
         if self.provider is not None:
             yield self.provider
-        yield from self.namespace or ()
+        for namespace in self.namespaces.values():
+            yield from namespace
         yield from self.broker or ()
         yield from self.keda or ()
         for consumer in self.consumers.values():
@@ -57,15 +58,16 @@ def compose(stack: StackSettings) -> StackPlan:
     keda = stack.cluster.keda if installs_keda(stack) else None
     if not stack.consumers and keda is None:
         return StackPlan(cluster, repository, broker=broker)
-    namespace = build_consumer_namespace(stack) if stack.consumers and stack.namespace.create else None
+    views = stack.seen_by_namespace.items() if stack.consumers else ()
+    namespaces = {name: build_consumer_namespace(view) for name, view in views if view.namespace.create}
     observability = build_observability(stack) if stack.observability is not None else None
     return StackPlan(
         cluster,
         repository,
         build_provider(stack, cluster),
-        namespace,
+        namespaces,
         broker,
-        build_keda(stack, keda, (namespace.parts[0].key,) if namespace else ()) if keda else None,
+        build_keda(stack, keda, tuple(one.parts[0].key for one in namespaces.values())) if keda else None,
         {name: build_queue_consumer(stack, consumer, broker=broker) for name, consumer in stack.consumers.items()},
         observability if observability is not None and observability.parts else None,
     )

@@ -38,7 +38,8 @@ def build_consumer_namespace(stack: StackSettings, name: str | None = None) -> C
     """The component with the Namespace, and what holds for every consumer in it."""
     component = Resource(token=CONSUMER_NAMESPACE, name=name or stack.namespace.name)
     objects = build_namespace(stack)
-    longest = max((consumer.shutdown_budget.grace_seconds for consumer in stack.consumers.values()), default=0)
+    inside = (one for one in stack.consumers.values() if stack.seen_by(one).namespace.name == stack.namespace.name)
+    longest = max((consumer.shutdown_budget.grace_seconds for consumer in inside), default=0)
     deletion = Timeouts(delete_seconds=longest + 2 * DELETE_ALLOWANCE_SECONDS)
     namespace = kubernetes_resource(objects.namespace, component, stack.namespace.name).with_timeouts(deletion)
     # What others put there since would go with it.
@@ -56,6 +57,7 @@ def build_queue_consumer(
 ) -> Component:
     """The component with its identity in Google Cloud and its objects; what owns the number of pods is a component
     inside of it. It comes after the broker that it reads from, and drains before that one goes."""
+    stack = stack.seen_by(consumer)
     component = Resource(token=QUEUE_CONSUMER, name=name or consumer.name)
     name_of_namespace = namespace_name or (stack.namespace.name if stack.namespace.create else None)
     namespace = (namespace_key(name_of_namespace),) if name_of_namespace else ()

@@ -58,7 +58,8 @@ def _keda_errs(scaling: KedaSettings, stack: StackSettings, consumer: ConsumerSe
 def _of_keda(name: str, stack: StackSettings, consumer: ConsumerSettings) -> tuple[str, ...]:
     """A metric of KEDA's operator about this consumer. Its label `namespace` is the ScaledObject's own; a collector
     whose label has the same name writes it as `exported_namespace`, unless it is told to honour it."""
+    namespace = stack.seen_by(consumer).namespace.name
     return tuple(
-        f'{name}{{scaledObject="{consumer.name}",{label}="{stack.namespace.name}"}}'
+        f'{name}{{scaledObject="{consumer.name}",{label}="{namespace}"}}'
         for label in ("exported_namespace", "namespace")
     )

@@ -62,9 +62,13 @@ class LokiLog:
     consumer: str = "namespace"
     pod: str = "pod"
 
+    @property
+    def _namespace(self) -> str:
+        return self.stack.seen_by(self.of).namespace.name
+
     def increase(self, name: str, window: str, ago_seconds: int = 0, outcome: str = "") -> str:
         """`count_over_time({...} | json | event="..." [10m])`."""
-        selected = f'namespace="{self.stack.namespace.name}",container="{CONTAINER}",pod=~"{pods_of(self.of.name)}"'
+        selected = f'namespace="{self._namespace}",container="{CONTAINER}",pod=~"{pods_of(self.of.name)}"'
         told = f' | event="{_event(name)}"' + (f' | outcome="{outcome}"' if outcome else "")
         return f"count_over_time({{{selected}}} | json{told} [{window}]{_offset(ago_seconds)})"
 

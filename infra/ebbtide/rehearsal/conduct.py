@@ -173,8 +173,9 @@ class Rehearsal:
 
     @contextlib.contextmanager
     def _watched(self, project: Project, signal: Signal) -> Iterator[Record]:
-        stack = project.settings()
-        consumer = stack.consumers[project.consumer]
+        settings = project.settings()
+        consumer = settings.consumers[project.consumer]
+        stack = settings.seen_by(consumer)
         selector = ",".join(f"{key}={value}" for key, value in selector_labels(stack, consumer).items())
         ledger = Ledger()
         namespace = stack.namespace.name

@@ -50,11 +50,11 @@ def log_filter(count: EventCount, stack: StackSettings) -> str:
     parts = {
         "resource.type": "k8s_container",
         **({"resource.labels.cluster_name": names.cluster_name(stack)} if is_gke(stack.cluster) else {}),
-        "resource.labels.namespace_name": stack.namespace.name,
         "resource.labels.container_name": CONTAINER,
         "jsonPayload.event": count.event,
     }
     texts = [f'{field}="{value}"' for field, value in parts.items()]
+    texts.insert(-1, f'resource.labels.namespace_name=~"^({"|".join(stack.seen_by_namespace)})$"')
     return " AND ".join([*texts, f'resource.labels.pod_name=~"^{pods_of(f"({consumers})")}$"'])
 
 

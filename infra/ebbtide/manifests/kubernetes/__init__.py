@@ -66,6 +66,7 @@ def build_workload(stack: StackSettings, consumer: ConsumerSettings) -> Consumer
 
 def build_consumer(stack: StackSettings, consumer: ConsumerSettings) -> tuple[Manifest, ...]:
     """Every object of one consumer in the order of applying, its autoscaler included."""
+    stack = stack.seen_by(consumer)
     objects = build_workload(stack, consumer)
     return (
         objects.service_account,
@@ -81,5 +82,6 @@ def build_consumer(stack: StackSettings, consumer: ConsumerSettings) -> tuple[Ma
 def stack_manifests(stack: StackSettings) -> tuple[Manifest, ...]:
     """Every Kubernetes object of a stack, in the order of applying."""
     consumers = (build_consumer(stack, consumer) for consumer in stack.consumers.values())
-    namespace = build_namespace(stack) if stack.namespace.create else ()
-    return (*namespace, *build_broker_secret(stack), *(manifest for objects in consumers for manifest in objects))
+    views = [view for view in stack.seen_by_namespace.values() if view.namespace.create]
+    namespaces = (manifest for view in views for manifest in build_namespace(view))
+    return (*namespaces, *build_broker_secret(stack), *(manifest for objects in consumers for manifest in objects))

@@ -13,6 +13,7 @@ from ebbtide.settings.models.autoscaling import FixedReplicas, HpaSettings, Sing
 from ebbtide.settings.models.base import JudgedModel, SettingsModel
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.metrics import MetricsSettings
+from ebbtide.settings.models.namespace import Namespace
 from ebbtide.settings.models.observability import GoalSettings
 from ebbtide.settings.models.pod import (
     Environment,
@@ -107,6 +108,8 @@ class ConsumerSettings(JudgedModel):
     """Directories of the application that must be writable; each becomes an empty volume. The root is read-only."""
     pod: PodSettings = PodSettings.model_construct()
     """What a pod has beside its workers: files, volumes, sidecars, and a patch for what no setting says."""
+    namespace: Namespace | None = None
+    """A namespace of its own: its name, or `{name: shop, create: false}`. Default: that of the stack."""
     user_id: Count = Field(default=10001, ge=1, le=2**31 - 1)
     """User and group of every process; never root."""
     labels: dict[QualifiedName, LabelValue] = {}

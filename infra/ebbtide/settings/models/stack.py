@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from typing_extensions import TypeIs
 
 from ebbtide.judgement.accept import Accepted
-from ebbtide.settings.models.base import JudgedModel, OrText, SettingsModel
+from ebbtide.settings.models.base import JudgedModel, SettingsModel
 from ebbtide.settings.models.broker import BrokerSettings, ExistingBroker
 from ebbtide.settings.models.cloud_sql import CloudSqlPostgres
 from ebbtide.settings.models.cluster import Cluster, ClusterSettings, GkeAutopilot, GkeStandard
@@ -16,6 +16,7 @@ from ebbtide.settings.models.consumer import ConsumerSettings, inject_names
 from ebbtide.settings.models.lookup import kind_names, members
 from ebbtide.settings.models.memorystore import MemorystoreValkey
 from ebbtide.settings.models.metrics import inject_metrics
+from ebbtide.settings.models.namespace import Namespace, NamespaceSettings
 from ebbtide.settings.models.observability import Collector
 from ebbtide.settings.models.transport import Transport
 from ebbtide.settings.values.names import DnsLabel
@@ -40,23 +41,6 @@ class ImageRepositorySettings(SettingsModel):
     """How many recent versions of each image are kept, whatever their age."""
     delete_untagged_after_days: Count = Field(default=14, ge=1, le=3650)
     """Untagged versions older than this are deleted."""
-
-
-class NamespaceSettings(SettingsModel):
-    """The Kubernetes namespace of all consumers of a stack; a name alone means one that the stack makes."""
-
-    name: DnsLabel = "consumers"
-    """Its name."""
-    create: bool = True
-    """Make it, with Pod Security `restricted`. False where somebody else does: then nothing of it is touched. It is
-    never deleted, because others may have put something there."""
-
-
-def _named_namespace(value: object) -> object:
-    return {"name": value} if isinstance(value, str) else value
-
-
-Namespace = Annotated[NamespaceSettings, BeforeValidator(_named_namespace), OrText]
 
 
 Broker = Annotated[MemorystoreValkey | CloudSqlPostgres | ExistingBroker, Field(discriminator="kind")]
@@ -92,6 +76,23 @@ class StackSettings(JudgedModel):
     def _named(cls, value: object, info: ValidationInfo) -> object:
         named = tell_of_broker(inject_names(value), info.data.get("broker"))
         return named if info.data.get("observability") is None else inject_metrics(named)
+
+    def seen_by(self, consumer: ConsumerSettings) -> Self:
+        """The stack as this consumer sees it: in the namespace that is its own, where it has one."""
+        return self if consumer.namespace is None else self.model_copy(update={"namespace": consumer.namespace})
+
+    @property
+    def uses_own_namespace(self) -> bool:
+        """Whether anything is in the namespace that is the stack's own."""
+        elsewhere = all(consumer.namespace is not None for consumer in self.consumers.values())
+        return self.broker is not None or not self.consumers or not elsewhere
+
+    @property
+    def seen_by_namespace(self) -> dict[str, Self]:
+        """The stack as it is seen in each of its namespaces, by their names; its own first, if anything is in it."""
+        views = [self] if self.uses_own_namespace else []
+        views += [self.seen_by(consumer) for consumer in self.consumers.values()]
+        return {view.namespace.name: view for view in views}
 
     @property
     def kubernetes_minor(self) -> int:

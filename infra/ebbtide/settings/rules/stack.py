@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ebbtide.judgement.findings import Finding, Level
+from ebbtide.judgement.findings import Finding, Level, Path
+from ebbtide.settings.models.brokered import made_broker
+from ebbtide.settings.models.namespace import NamespaceSettings
 from ebbtide.settings.models.stack import StackSettings, is_gke
-from ebbtide.settings.rules.declare import stack_rule
+from ebbtide.settings.rules.declare import consumers_of, stack_rule
 
 
 @stack_rule(
@@ -38,12 +40,57 @@ _SYSTEM_NAMESPACE = re.compile(r"kube-.*|gke-.*|gmp-.*")
 def check_namespace(stack: StackSettings) -> Iterator[Finding]:
     """Consumers live in no namespace of the system, and make none that exists in every cluster. Making one labels it
     with Pod Security `restricted`, and whatever else runs there would be refused from then on."""
-    name = stack.namespace.name
-    if _SYSTEM_NAMESPACE.fullmatch(name):
-        yield Finding(("namespace",), f"belongs to the system (got {name!r})", "write for example consumers")
-    elif name == "default" and stack.namespace.create:
-        yield Finding(
-            ("namespace",),
-            "exists in every cluster, and making it would put its other pods under Pod Security restricted",
-            "write for example consumers, or {name: default, create: false}",
-        )
+    for path, namespace in _namespaces(stack):
+        if _SYSTEM_NAMESPACE.fullmatch(namespace.name):
+            yield Finding(path, f"belongs to the system (got {namespace.name!r})", "write for example consumers")
+        elif namespace.name == "default" and namespace.create:
+            yield Finding(
+                path,
+                "exists in every cluster, and making it would put its other pods under Pod Security restricted",
+                "write for example consumers, or {name: default, create: false}",
+            )
+
+
+@stack_rule(
+    "N-05",
+    Level.ERROR,
+    remedy="Write the same create wherever the namespace is named.",
+    source="A namespace is made once, or by somebody else.",
+)
+def check_namespaces_agree(stack: StackSettings) -> Iterator[Finding]:
+    """Whoever names a namespace twice says the same of it."""
+    said: dict[str, bool] = {}
+    for path, namespace in _namespaces(stack):
+        if said.setdefault(namespace.name, namespace.create) != namespace.create:
+            yield Finding(
+                path, "is made here and not elsewhere, or the other way round", "write the same create in both"
+            )
+
+
+@stack_rule(
+    "N-06",
+    Level.ERROR,
+    remedy="Leave the consumer in the stack's namespace, or give its transport an address and a Secret of its own.",
+    source="Kubernetes: a pod reads Secrets of its own namespace only, and the broker's lies in the stack's.",
+)
+def check_namespace_has_the_brokers_secret(stack: StackSettings) -> Iterator[Finding]:
+    """A consumer that reads from the broker that the stack makes lives where that one's Secret is."""
+    if made_broker(stack) is None:
+        return
+    for path, consumer in consumers_of(stack):
+        is_elsewhere = stack.seen_by(consumer).namespace.name != stack.namespace.name
+        if is_elsewhere and stack.broker_of(consumer) is not None:
+            yield Finding(
+                (*path, "namespace"),
+                f"has no Secret of the stack's broker, which is in {stack.namespace.name}",
+                "leave it out, or write the transport's own address and a Secret of this namespace",
+            )
+
+
+def _namespaces(stack: StackSettings) -> Iterator[tuple[Path, NamespaceSettings]]:
+    """Every namespace that is named, with its place; the stack's own where anything is in it."""
+    if stack.uses_own_namespace:
+        yield ("namespace",), stack.namespace
+    for path, consumer in consumers_of(stack):
+        if consumer.namespace is not None:
+            yield (*path, "namespace"), consumer.namespace

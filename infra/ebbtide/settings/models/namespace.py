@@ -1,0 +1,27 @@
+"""A Kubernetes namespace of consumers: of all of a stack, or of one by itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from ebbtide.settings.models.base import OrText, SettingsModel
+from ebbtide.settings.values.names import DnsLabel
+
+
+class NamespaceSettings(SettingsModel):
+    """The Kubernetes namespace of consumers; a name alone means one that the stack makes."""
+
+    name: DnsLabel = "consumers"
+    """Its name."""
+    create: bool = True
+    """Make it, with Pod Security `restricted`. False where somebody else does: then nothing of it is touched. It is
+    never deleted, because others may have put something there."""
+
+
+def _named_namespace(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Namespace = Annotated[NamespaceSettings, BeforeValidator(_named_namespace), OrText]
