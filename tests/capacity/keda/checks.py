@@ -1,6 +1,6 @@
 """Every row of every table as a check. The modules come from `load`, so that changed ones can be handed in."""
 
-# ruff: noqa: C901, PLR0917, PT017  a row of a table is many columns
+# ruff: noqa: C901, PLR0915, PLR0917, PT017  a row of a table is many columns
 from __future__ import annotations
 
 import importlib
@@ -162,6 +162,34 @@ def _polls(load: Load) -> Iterator[Case]:
             same((pods, False, None), (poll.desired, poll.rescale, memory.last_active_us))
             same("ErrorScalingTarget" if pods or reading else "ScaledObjectReady", poll.conditions[0].reason)
 
+    def at_the_edge() -> None:
+        """A poll on a whole second, which a cluster hardly ever has: strictly after, both times."""
+        api = load("")
+        operator = api.Operator(load("manifest").read_scaled_object(manifest({"initialCooldownPeriod": 60}), 34))
+        for last, seconds, pods in ((None, 60, 3), (None, 61, 0), (100, 400, 3), (100, 401, 0)):
+            memory = api.Memory(0)
+            memory.last_active_us = None if last is None else last * SECOND_US
+            same(pods, operator.poll(memory, seconds * SECOND_US, api.Target(3, 3), [0.0]).desired)
+
+    def defaults() -> None:
+        api = load("")
+        metric = load("manifest").Metric("External", "AverageValue", 1000, "m")
+        trigger = api.Trigger("x", metric)
+        same(("", 0.0, "unknown", 0.0, False, False), (
+            trigger.name, trigger.activation, trigger.counts, trigger.age_seconds, trigger.connects, trigger.cached,
+        ))  # fmt: skip
+        same(api.Pauses(False, None, False, False, False), api.Pauses())
+        plain = api.ScaledObject((trigger,), None)
+        same((0, None, 30, 300, 0, None, None), (
+            plain.min_replicas, plain.idle_replicas, plain.polling_seconds, plain.cooldown_seconds,
+            plain.initial_cooldown_seconds, plain.fallback, plain.modifiers,
+        ))  # fmt: skip
+        modifiers = api.Modifiers(load("formula").Formula("a", frozenset("a")), 5.0, "5")
+        same((0.0, False), (modifiers.activation, modifiers.is_value))
+        same((False, False, ""), (api.Record(1).active, api.Record(1).fallback, api.Record(1).error))
+        poll = api.Poll(1, 2, 2)
+        same((False, False, False, ()), (poll.active, poll.failed, poll.fallback, poll.conditions))
+
     def copies() -> None:
         api = load("")
         memory = api.Memory(5, 7, {"a": 1}, has_scalers=False, records={"a": api.Record(3)})
@@ -174,6 +202,8 @@ def _polls(load: Load) -> Iterator[Case]:
     for source, *row in [*polls.UPSTREAM, *polls.EDGES]:
         yield source, lambda row=row: check(*row)
     yield "RequestScale: ErrorScalingTarget", unwritable
+    yield "scaleToZeroOrIdle: Before is strict", at_the_edge
+    yield "scaledobject_types.go: what is left out", defaults
     yield "Memory.copy: independent of its original", copies
 
 
@@ -314,8 +344,8 @@ def _loops(load: Load) -> Iterator[Case]:
                     assert got == expected, f"step {number}: expected {expected}, got {got}"
                 continue
             said = dict(expected)
-            queries = said.pop("hpa_queries", True)
-            poll = operator.poll(memory, at * SECOND_US + SECOND_US // 2, target, read, hpa_queries=queries)
+            queries = {"hpa_queries": False} if said.pop("hpa_queries", True) is False else {}
+            poll = operator.poll(memory, at * SECOND_US + SECOND_US // 2, target, read, **queries)
             for name in said.keys() & {"failures", "records"}:
                 assert getattr(memory, name) == said.pop(name), f"step {number}: {name} {getattr(memory, name)}"
             for name, value in said.items():

@@ -14,7 +14,7 @@ import ebbtide.capacity.keda as installed_package
 
 pytestmark = pytest.mark.slow
 PREFIX = "ebbtide.capacity.keda"
-ORDER = ("formula", "spec", "memory", "triggers", "scalers", "operator", "manifest", "__init__")
+ORDER = ("memory", "triggers", "formula", "spec", "scalers", "operator", "manifest", "__init__")
 PACKAGE = MutatedPackage(PREFIX, ORDER, cases)
 
 

@@ -17,6 +17,8 @@ from operator import add, eq, ge, gt, le, lt, mul, ne, sub
 from statistics import fmean, median
 from typing import Any, TypeAlias
 
+from ebbtide.capacity.keda.triggers import truncated
+
 Values: TypeAlias = Mapping[str, "float | None"]
 _Node: TypeAlias = Callable[[dict[str, Any]], Any]
 
@@ -56,39 +58,46 @@ def _power(left: float, right: float) -> float:
         return math.inf if left == 0 else math.nan
 
 
-def _integer(value: float) -> int:
-    if not math.isfinite(value) or not -(2**63) <= value < 2**63:
-        return -(2**63)
-    return int(value)
-
-
 def _round(value: float) -> float:
     """Half away from zero, as Go's math.Round."""
     return math.copysign(math.floor(abs(value) + 0.5), value) if math.isfinite(value) else value
 
 
-_BINARY: dict[str, tuple[int, Callable[[Any, Any], Any]]] = {
-    "==": (20, eq),
-    "!=": (20, ne),
-    "<": (20, lt),
-    ">": (20, gt),
-    "<=": (20, le),
-    ">=": (20, ge),
-    "+": (30, add),
-    "-": (30, sub),
-    "*": (60, mul),
-    "/": (60, _divide),
-    "%": (60, _remainder),
-    "**": (100, _power),
-    "^": (100, _power),
+_BINARY: dict[str, Callable[[Any, Any], Any]] = {
+    "==": eq,
+    "!=": ne,
+    "<": lt,
+    ">": gt,
+    "<=": le,
+    ">=": ge,
+    "+": add,
+    "-": sub,
+    "*": mul,
+    "/": _divide,
+    "%": _remainder,
+    "**": _power,
+    "^": _power,
 }
-_LAZY = {"or": 10, "||": 10, "and": 15, "&&": 15, "??": 500}
+_LOGICAL = ("or", "||", "and", "&&", "??")
+# Each binds tighter than those before it.
+_LEVELS = (
+    ("or", "||"),
+    ("and", "&&"),
+    ("==", "!=", "<", ">", "<=", ">="),
+    ("+", "-"),
+    ("not",),
+    ("*", "/", "%"),
+    ("sign",),
+    ("**", "^"),
+    ("??",),
+)
+_RANKS = {name: rank for rank, level in enumerate(_LEVELS) for name in level}
 _RIGHT = {"**", "^"}
-_PREFIXES = {"not": 50, "!": 50, "-": 90, "+": 90}
+_PREFIXES = {"not": _RANKS["not"], "!": _RANKS["not"], "-": _RANKS["sign"], "+": _RANKS["sign"]}
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "float": float,
-    "int": _integer,
+    "int": truncated,
     "abs": abs,
     "ceil": lambda value: float(math.ceil(value)) if math.isfinite(value) else value,
     "floor": lambda value: float(math.floor(value)) if math.isfinite(value) else value,
@@ -181,16 +190,18 @@ class _Parser:
             raise FormulaError(f"{self.text!r} lacks {token!r} before {self._next or 'its end'!r}")
 
     def whole(self) -> _Node:
-        node = self._expression(0)
+        node = self._expression()
         if self._next:
             raise FormulaError(f"{self.text!r} cannot be read at {self._next!r}")
         return node
 
-    def _expression(self, least: int) -> _Node:
+    def _expression(self, least: int = 0) -> _Node:
         node, before = self._primary(), ""
         while True:
             operator = self._next
-            precedence = _LAZY.get(operator, _BINARY.get(operator, (-1,))[0])
+            if operator not in _BINARY and operator not in _LOGICAL:
+                break
+            precedence = _RANKS[operator]
             if precedence < least:
                 break
             if before == "??" and operator != "??":
@@ -199,10 +210,10 @@ class _Parser:
             right = self._expression(precedence + (operator not in _RIGHT))
             node = _combine(operator, node, right)
             before = operator
-        if least == 0 and self._take("?"):
-            chosen = self._expression(0)
+        if not least and self._take("?"):
+            chosen = self._expression()
             self._expect(":")
-            other = self._expression(0)
+            other = self._expression()
             node = _choose(node, chosen, other)
         return node
 
@@ -210,7 +221,7 @@ class _Parser:
         if self._next in _PREFIXES:
             return self._signed()
         if self._take("("):
-            node = self._expression(0)
+            node = self._expression()
             self._expect(")")
             return node
         if self._take("["):
@@ -255,10 +266,10 @@ class _Parser:
         return lambda values: function(*(_number(each(values)) for each in arguments))
 
     def _predicate(self, name: str) -> _Node:
-        judge, items = _PREDICATES[name], self._expression(0)
+        judge, items = _PREDICATES[name], self._expression()
         self._expect(",")
         braced = self._take("{")
-        test = self._expression(0)
+        test = self._expression()
         if braced:
             self._expect("}")
         self._expect(")")
@@ -269,7 +280,7 @@ class _Parser:
         while not self._take(end):
             if items:
                 self._expect(",")
-            items.append(self._expression(0))
+            items.append(self._expression())
         return items
 
 
@@ -294,7 +305,7 @@ def _combine(operator: str, left: _Node, right: _Node) -> _Node:
         return lambda values: _truth(left(values)) or _truth(right(values))
     if operator in {"and", "&&"}:
         return lambda values: _truth(left(values)) and _truth(right(values))
-    _, function = _BINARY[operator]
+    function = _BINARY[operator]
     if operator in {"==", "!="}:
         return lambda values: function(left(values), right(values))
     return lambda values: function(_number(left(values)), _number(right(values)))

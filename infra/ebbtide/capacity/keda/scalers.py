@@ -84,7 +84,7 @@ class Scaler:
     metric: str
     """Its name without the trigger's index."""
     target_milli: int
-    activation: float = 0.0
+    activation: float
     counts: Counts = "unknown"
     age_seconds: float = 0.0
     connects: bool = False
@@ -96,10 +96,11 @@ def _redis_streams(metadata: Metadata) -> Scaler:
     name = f"redis-streams-{metadata.text('stream')}"
     activation = metadata.number("activationLagCount", 0, whole=True)
     counts: Counts
+    default: float | None
     if not metadata.text("consumerGroup", ""):
         counts, field, default = "backlogAndInFlight", "streamLength", 5.0
     elif metadata.number("lagCount", 0, whole=True):
-        counts, field, default = "backlog", "lagCount", 0.0
+        counts, field, default = "backlog", "lagCount", None
     else:
         counts, field, default = "inFlight", "pendingEntriesCount", 5.0
     return Scaler(name, metadata.target(field, default, whole=True), activation, counts, connects=True)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ebbtide.capacity.hpa.integers import INT64_MAX
+
 if TYPE_CHECKING:
     from ebbtide.capacity.hpa import HpaSpec, Metric
     from ebbtide.capacity.keda.formula import Formula
@@ -142,4 +144,4 @@ class ScaledObject:
 def _is_whole(text: str) -> bool:
     """Whether Go's ParseInt takes it, and it is above 0. ParseInt knows no blanks and no underscores."""
     digits = text[1:] if text[:1] in {"+", "-"} else text
-    return digits.isascii() and digits.isdigit() and 0 < int(text) < 2**63
+    return digits.isascii() and digits.isdigit() and 1 <= int(text) <= INT64_MAX

@@ -10,6 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ebbtide.capacity.hpa import MetricFailure
+from ebbtide.capacity.hpa.integers import INT64_MAX
 from ebbtide.capacity.keda.memory import Record
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ class Target(NamedTuple):
 
 PLACEHOLDER_MILLI = -1000
 """Stands for a failed trigger until the formula makes a nil of it."""
-_INT64_MIN = -(2**63)
 
 
 def milli_of(value: float) -> int:
@@ -44,12 +44,14 @@ def amount_of(milli: int) -> float:
     return milli * 1e-3
 
 
+def truncated(value: float) -> int:
+    """Go's `int64(value)`: toward zero. Out of range, infinite or no number: the smallest one (amd64)."""
+    return int(value) if isfinite(value) and -INT64_MAX <= value <= INT64_MAX - 1 else -INT64_MAX - 1
+
+
 def truncated_milli(value: float) -> int:
-    """Go's `int64(value * 1000)`: toward zero. Out of range, infinite or no number: the smallest one (amd64)."""
-    milli = value * 1000
-    if not isfinite(milli) or not _INT64_MIN <= milli < -_INT64_MIN:
-        return _INT64_MIN
-    return int(milli)
+    """Go's `int64(value * 1000)`."""
+    return truncated(value * 1000)
 
 
 def observe(  # noqa: PLR0913  one parameter for each thing that decides

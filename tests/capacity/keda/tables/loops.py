@@ -68,6 +68,23 @@ SCRIPTS: list[tuple[Any, ...]] = [
         ("hpa", _P, _ONE, ["away"], (30_000,)),
         ("poll", 1, _ONE, [0], {"active": True, "fallback": True, "active_metrics": (_P,), "failed": False, "failures": {_P: 1}}),
     ]),
+    ("hpaObservedRecord: an observation lasts from poll to poll", _MIN1, [
+        ("hpa", _P, _ONE, [10], (10_000,)),
+        ("poll", 1, _ONE, ["away"], {"active": True}),
+        ("poll", 2, _ONE, ["away"], {"active": True, "failed": False}),
+        ("hpa", _P, _ONE, [12], (12_000,)),
+    ]),
+    ("getScaledObjectState: CPU beside another trigger does not make it active", {"minReplicaCount": 1, "triggers": [_CPU, _ANY]}, [
+        ("poll", 1, _ONE, [0, 0], {"active": False}),
+    ]),
+    ("GetScaledObjectMetrics: a fallback of one trigger covers another's error", {"triggers": [{**_RABBIT, "name": "one"}, {**_ANY, "name": "two"}], "fallback": {"failureThreshold": 1, "replicas": 3}, "advanced": {"scalingModifiers": {"formula": "one + two", "target": "5"}}}, [
+        ("hpa", _COMPOSITE, _FIVE, ["away", 5], f"metric:{_COMPOSITE} encountered error"),
+        ("hpa", _COMPOSITE, _FIVE, ["away", "away"], (15_000,)),
+    ]),
+    ("scalingModifiersFallbackTarget: a formula that is nil without a fallback", {"triggers": [_STREAM], "advanced": {"scalingModifiers": {"formula": "stream > 5 ? (nil ?? nil) : stream", "target": "2"}}}, [
+        ("hpa", _COMPOSITE, _ONE, [5], (5_000,)),
+        ("hpa", _COMPOSITE, _ONE, [6], f"no matching metrics found for {_COMPOSITE}"),
+    ]),
     ("TestGetScaledObjectState_PollsWithoutUsableHPAObservation: missing record", _MIN1, [
         ("poll", 1, _ONE, [10], {"active": True, "active_metrics": (_P,)}),
     ]),
@@ -129,7 +146,7 @@ SCRIPTS: list[tuple[Any, ...]] = [
     ("checkScalers: without scalers a poll does nothing, not even what it must", {"minReplicaCount": 3, "idleReplicaCount": 0, "triggers": [_TABLE]}, [
         ("poll", 1, (3, 3), [4], {"active": True, "desired": 3}),
         ("poll", 2, (3, 3), ["away"], {"failed": True, "error": ""}),
-        ("poll", 1000, (3, 3), ["away"], {"failed": True, "error": "no scaler could be built: away", "desired": 3, "conditions": ()}),
+        ("poll", 1000, (3, 3), ["away"], {"failed": True, "error": "no scaler could be built: away", "desired": 3, "conditions": (), "active": False, "fallback": False}),
         ("poll", 1001, (3, 3), [0], {"failed": False, "desired": 0}),
     ]),
     ("UpdateHealthStatus: a cached fallback is a success to the HPA's side", {"triggers": [{**_RABBIT, "useCachedMetrics": True}], "fallback": {"failureThreshold": 1, "replicas": 3}}, [
@@ -142,6 +159,7 @@ SCRIPTS: list[tuple[Any, ...]] = [
     ("HandleScalingModifiers: a fallback takes the formula's place, the first of several", {"triggers": [_RABBIT, {**_STREAM, "name": "stream"}], "fallback": {"failureThreshold": 0, "replicas": 3}, "advanced": {"scalingModifiers": {"formula": "stream * 100", "target": "5"}}}, [
         ("hpa", _COMPOSITE, _FIVE, ["away", 2], (15_000,)),
         ("poll", 1, _FIVE, ["away", 2], {"active": True, "fallback": True, "active_metrics": (_COMPOSITE,), "failed": False}),
+        ("hpa", _COMPOSITE, _FIVE, ["away", "away"], (15_000,)),
         ("hpa", _COMPOSITE, _FIVE, [1, 2], (200_000,)),
     ]),
     ("TestScalingModifierTriggerValue: nil from one over the threshold on", {"triggers": [_STREAM, _DELAYED], "fallback": {"failureThreshold": 0, "replicas": 7, "behavior": "scalingModifiers"}, "advanced": _EITHER}, [
@@ -176,6 +194,7 @@ SCRIPTS: list[tuple[Any, ...]] = [
         ("poll", 60, _FIVE, ["away"], {"failed": True, "error": "no scaler could be built: away", "fallback": False, "failures": {_S: 1}, "desired": 5}),
         ("hpa", _S, _FIVE, ["away"], "no scaler could be built: away"),
         ("poll", 65, _FIVE, [23], {"active": True, "failures": {_S: 0}}),
+        ("hpa", _S, _FIVE, ["away"], f"metric:{_S} encountered error"),
     ]),
     ("measured: postgresql never falls back either", {"triggers": [_TABLE], "fallback": _FALLBACK}, [
         ("hpa", _T, _FIVE, ["away"], f"metric:{_T} encountered error"),

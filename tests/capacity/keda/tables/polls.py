@@ -42,6 +42,9 @@ UPSTREAM: list[tuple[Any, ...]] = [
 EDGES: list[tuple[Any, ...]] = [
     ("RequestScale, active: one pod is enough, the HPA grows from there", _MIN0, {}, 1, 10, _WORK, 1, True, (_OK, _ON)),
     ("RequestScale, active: an idle target at its minimum stays", _IDLE, {}, 5, 10, _WORK, 5, True, (_OK, _ON)),
+    ("RequestScale, active with an error: an idle target at its minimum", _IDLE, {}, 5, 10, _BOTH, 5, False, (_PARTLY, _ON)),
+    ("RequestScale, inactive at the idle count, within the cooldown", _IDLE, {}, 0, 10, _QUIET, 0, False, (_OK, _OFF)),
+    ("RequestScale, inactive at zero, within the cooldown", _MIN0, {}, 0, 10, _QUIET, 0, False, (_OK, _OFF)),
     ("RequestScale, active: an idle target below its minimum is raised at once", _IDLE, {}, 4, 10, _WORK, 5, True, (_OK, _ON)),
     ("RequestScale, active: below the minimum without an idle count nothing is done", _MIN5, {}, 2, 10, _WORK, 2, True, (_OK, _ON)),
     ("RequestScale, active: zero with a minimum is raised to it", _MIN5, {}, 0, 10, _WORK, 5, True, (_OK, _ON)),

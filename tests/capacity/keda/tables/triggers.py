@@ -68,6 +68,8 @@ READ: list[tuple[Any, ...]] = [
     ("testMySQLMetadata[1]", _trigger("mysql", query=_QUERY, queryValue="12", activationQueryValue="1", dbName="stats_db"), 0, "s0-mysql-stats_db", 12_000, 1, "backlogAndInFlight", 0, True),
     ("awsSQSMetricIdentifiers[0]", _trigger("aws-sqs-queue", queueURL="https://sqs.eu-west-1.amazonaws.com/account_id/DeleteArtifactQ", queueLength="1"), 0, "s0-aws-sqs-DeleteArtifactQ", 1_000, 0, "backlogAndInFlight", 60, False),
     ("testAWSSQSMetadata: a queue's name in place of its URL", _trigger("aws-sqs-queue", queueURL="my-queue", scaleOnInFlight="false", activationQueueLength="1"), 0, "s0-aws-sqs-my-queue", 5_000, 1, "backlog", 60, False),
+    ("rabbitMQMetadata.Validate: a stated protocol counts, not the scheme", _trigger("rabbitmq", queueName="sample", mode="QueueLength", value="20", host="https://h", protocol="amqp"), 0, "s0-rabbitmq-sample", 20_000, 0, "backlog", 0, True),
+    ("prometheusScaler: no activation", _trigger("prometheus", query="q", threshold="100"), 0, "s0-prometheus", 100_000, 0, "unknown", 30, False),
     ("prometheusScaler", _trigger("prometheus", query="q", threshold="100", activationThreshold="50"), 0, "s0-prometheus", 100_000, 50, "unknown", 30, False),
 ]
 # Columns: source, trigger, the problem's beginning.
@@ -77,6 +79,9 @@ UNREADABLE: list[tuple[Any, ...]] = [
     ("TestParseRedisStreamsMetadataForInvalidCases: invalid pendingEntriesCount", _trigger("redis-streams", stream="s", consumerGroup="g", pendingEntriesCount="junk"), "spec.triggers[0].metadata.pendingEntriesCount: must be a whole number"),
     ("TestParseRedisStreamsMetadataForInvalidCases: invalid streamLength", _trigger("redis-streams", stream="s", streamLength="junk"), "spec.triggers[0].metadata.streamLength: must be a whole number"),
     ("redisStreamsMetadata: an int64 takes no fraction", _trigger("redis-streams", stream="s", streamLength="2.5"), "spec.triggers[0].metadata.streamLength: must be a whole number"),
+    ("redisStreamsMetadata: nor does activationLagCount", _trigger("redis-streams", stream="s", activationLagCount="2.5"), "spec.triggers[0].metadata.activationLagCount: must be a whole number"),
+    ("awsSqsQueueMetadata: nor does queueLength", _trigger("aws-sqs-queue", queueURL="q", queueLength="2.5"), "spec.triggers[0].metadata.queueLength: must be a whole number"),
+    ("parseUtilization: nor does a utilization", {"type": "cpu", "metricType": "Utilization", "metadata": {"value": "50.5"}}, "spec.triggers[0].metadata.value: must be a whole number"),
     ("testRedisMetadata[0]: nothing passed", _trigger("redis"), "spec.triggers[0].metadata.listName: is needed"),
     ("testRedisMetadata: improperly formed listLength", _trigger("redis", listName="mylist", listLength="AA"), "spec.triggers[0].metadata.listLength: must be a whole number"),
     ("testRedisMetadata: improperly formed activationListLength", _trigger("redis", listName="mylist", activationListLength="AA"), "spec.triggers[0].metadata.activationListLength: must be a whole number"),
@@ -130,6 +135,9 @@ FALLBACKS: list[tuple[Any, ...]] = [
     ("doFallback, modifiers: the trigger's own type plays no part", (3, 10, "static"), {"value": True, "modifiers": {"target": "2"}}, 3, "failed", (5, 0), (20_000, False, True, ""), 4),
     ("HasValidFallback, modifiers: a target that is no whole number disables it", (3, 10, "static"), {"modifiers": {"target": "2.5"}}, 3, "failed", (5, 5), (None, False, False, _ERR), 3),
     ("HasValidFallback, modifiers: 2.0 is no whole number to ParseInt", (3, 10, "static"), {"modifiers": {"target": "2.0"}}, None, "failed", (5, 5), (None, False, False, _ERR), None),
+    ("HasValidFallback, modifiers: 1 is the smallest", (3, 10, "static"), {"modifiers": {"target": "1"}}, 3, "failed", (5, 5), (10_000, False, True, ""), 4),
+    ("HasValidFallback, modifiers: the largest int64", (3, 10, "static"), {"modifiers": {"target": "9223372036854775807"}}, 2, "failed", (5, 5), (None, False, False, _ERR), 3),
+    ("HasValidFallback, modifiers: one above it is no int64", (3, 10, "static"), {"modifiers": {"target": "9223372036854775808"}}, 2, "failed", (5, 5), (None, False, False, _ERR), 2),
     ("HasValidFallback, modifiers: a sign is one", (3, 10, "static"), {"modifiers": {"target": "+2"}}, 3, "failed", (5, 5), (20_000, False, True, ""), 4),
     ("GetMetricsWithFallback, scalingModifiers: a placeholder for the formula", (3, 10, "scalingModifiers"), {"modifiers": {"target": "2"}}, 3, "failed", (5, 5), (-1_000, False, False, ""), 4),
     ("GetMetricsWithFallback, scalingModifiers: below the threshold an error", (3, 10, "scalingModifiers"), {"modifiers": {"target": "2"}}, 2, "failed", (5, 5), (None, False, False, _ERR), 3),
