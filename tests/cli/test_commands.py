@@ -155,14 +155,48 @@ def test_render_prints_what_kubectl_takes(ebbtide):
 
 def test_render_in_yaml_and_in_json_is_the_same(ebbtide):
     from_yaml = list(yaml.safe_load_all(ebbtide("render", "--stack", "dev").stdout))
-    assert json.loads(ebbtide("render", "--stack", "dev", "--format", "json").stdout) == from_yaml
+    document = json.loads(ebbtide("render", "--stack", "dev", "--format", "json").stdout)
+    assert (document["apiVersion"], document["kind"]) == ("v1", "List"), "kubectl takes no bare list"
+    assert document["items"] == from_yaml
 
 
-def test_render_writes_one_file_per_object_and_can_do_it_again(ebbtide, tmp_path):
-    for _ in range(2):
-        assert ebbtide("render", "--stack", "dev", "--out", str(tmp_path / "out")).returncode == 0
-    names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert len(names) == len(list(yaml.safe_load_all(ebbtide("render", "--stack", "dev").stdout)))
+def test_a_rendered_directory_holds_this_run_and_what_others_put_there(ebbtide, tmp_path):
+    """It brought a removed consumer back with an old image: files of the run before stayed, and numbers shifted."""
+    out = tmp_path / "out"
+    assert ebbtide("render", "--stack", "staging", "--out", str(out)).returncode == 0
+    (out / "ours.yaml").write_text("kept: true\n")
+    (out / "deployment-gone.yaml").write_text("kind: Deployment\n")
+    record = out / ".ebbtide-render"
+    outside = tmp_path / "outside.yaml"
+    outside.write_text("kept: true\n")
+    record.write_text(record.read_text() + "deployment-gone.yaml\n../outside.yaml\n")
+    assert ebbtide("render", "--stack", "dev", "--out", str(out)).returncode == 0
+    objects = list(yaml.safe_load_all(ebbtide("render", "--stack", "dev").stdout))
+    kustomization = yaml.safe_load((out / "kustomization.yaml").read_text())
+    names = [f"{one['kind']}-{one['metadata']['name']}.yaml".lower() for one in objects]
+    assert kustomization["resources"] == names
+    assert {path.name for path in out.iterdir()} == {*names, "kustomization.yaml", ".ebbtide-render", "ours.yaml"}
+    assert outside.exists()
+
+
+def test_a_kustomization_that_somebody_else_wrote_is_not_overwritten(ebbtide, tmp_path):
+    (tmp_path / "kustomization.yaml").write_text("resources: [theirs.yaml]\n")
+    done = ebbtide("render", "--stack", "dev", "--out", str(tmp_path))
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert (tmp_path / "kustomization.yaml").read_text() == "resources: [theirs.yaml]\n"
+
+
+def test_an_image_context_has_no_file_of_an_earlier_version(ebbtide, tmp_path):
+    out = tmp_path / "docker"
+    assert ebbtide("image", "--out", str(out)).returncode == 0
+    (out / "consumer" / "old.py").write_text("")
+    (out / "mine.txt").write_text("")
+    record = out / ".ebbtide-image"
+    record.write_text(record.read_text() + "consumer/old.py\n")
+    assert ebbtide("image", "--out", str(out)).returncode == 0
+    assert (out / "mine.txt").exists()
+    assert not (out / "consumer" / "old.py").exists()
+    assert (out / "consumer" / "entrypoint").stat().st_mode & 0o111
 
 
 def test_render_resources_lists_the_cluster_too(ebbtide):

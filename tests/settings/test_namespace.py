@@ -32,6 +32,11 @@ def test_a_namespace_of_the_system_is_refused(name):
         stack(name)
 
 
+@pytest.mark.parametrize("name", ["gke-tools", "gmp-team", "gkeish"])
+def test_a_team_s_namespace_may_begin_as_google_s_do(name):
+    assert stack(name).namespace.name == name
+
+
 def test_a_system_namespace_is_refused_also_where_somebody_else_made_it():
     with pytest.raises(ValidationError, match="belongs to the system"):
         stack({"name": "kube-system", "create": False})

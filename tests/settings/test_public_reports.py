@@ -109,7 +109,7 @@ def test_a_memory_limit_below_what_all_processes_may_use_is_said():
     assert "V-28b" not in check()
 
 
-@pytest.mark.parametrize("cidr", ["0.0.0.0/0", "::/0"])
+@pytest.mark.parametrize("cidr", ["0.0.0.0/0", "::/0", "128.0.0.0/1", "8000::/1", "64.0.0.0/2"])
 def test_egress_to_everything_is_said(cidr):
     assert check(network={"egress": [{"cidr": cidr, "ports": [6379]}]})["N-04"].path[-1] == "cidr"
 

@@ -64,7 +64,10 @@ def root(
 def render(
     stack: Stack,
     project: Project = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write one file per object here.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write one file per object here, and a kustomization; files of the run before go."),
+    ] = None,
     format: Annotated[Literal["yaml", "json"], typer.Option("--format", help="Output format.")] = "yaml",  # noqa: A002
     *,
     resources: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,14 @@ import typer
 import yaml
 
 from ebbtide.cli.output import fail, project_root
+from ebbtide.cli.owned_files import write_files
 from ebbtide.settings.loading.loader import load_stack
 
 if TYPE_CHECKING:
     from ebbtide.manifests.resource import Resource
 
+_KUSTOMIZATION = "kustomization.yaml"
+_RECORD = ".ebbtide-render"
 # The C emitter takes 1.5 ms for a Deployment, the Python one 7.5 ms (measured).
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -31,19 +35,33 @@ def run(stack: str, project: Path | None, out: Path | None, format: str, *, reso
             _print_resources(stack_resources(settings))
             return
         documents = [to_json(resource) for resource in stack_resources(settings)]
-        names = [f"{index:03d}-{document['name']}" for index, document in enumerate(documents)]
+        names = _names([(_last(document["type"]), document["name"], document["type"]) for document in documents])
     else:
         from ebbtide.manifests.kubernetes import stack_manifests
 
         documents = list(stack_manifests(settings))
-        names = [
-            f"{index:03d}-{document['kind'].lower()}-{document['metadata']['name']}"
-            for index, document in enumerate(documents)
-        ]
+        names = _names(
+            [
+                (document["kind"], document["metadata"]["name"], document["metadata"].get("namespace", ""))
+                for document in documents
+            ]
+        )
     if out is None:
         typer.echo(_dump(documents, format), nl=False)
     else:
-        _write(out, names, documents, format)
+        _write(out, names, documents, format, with_kustomization=not resources)
+
+
+def _last(token: str) -> str:
+    return token.rpartition(":")[2]
+
+
+def _names(parts: list[tuple[str, str, str]]) -> list[str]:
+    """`kind-name`, so that a file is the same object in every run; with where it is from, if two are called so."""
+    short = [f"{kind}-{name}".lower() for kind, name, _ in parts]
+    return [
+        f"{name}-{where}" if short.count(name) > 1 else name for name, (*_, where) in zip(short, parts, strict=True)
+    ]
 
 
 def _print_resources(resources: Iterable[Resource]) -> None:
@@ -55,17 +73,27 @@ def _print_resources(resources: Iterable[Resource]) -> None:
 
 def _dump(documents: list[Any], format: str) -> str:  # noqa: A002
     if format == "json":
-        return json.dumps(documents, indent=2) + "\n"
+        # What kubectl reads: `apply -f -` takes no bare list.
+        return json.dumps({"apiVersion": "v1", "kind": "List", "items": documents}, indent=2) + "\n"
     text: str = yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=120)
     return text
 
 
-def _write(out: Path, names: list[str], documents: list[Any], format: str) -> None:  # noqa: A002
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, document in zip(names, documents, strict=True):
-            text = json.dumps(document, indent=2) + "\n" if format == "json" else _dump([document], "yaml")
-            (out / f"{name}.{format}").write_text(text, encoding="utf-8")
-    except OSError as error:
-        fail(f"{out}: cannot be written: {error.strerror}; name another directory with --out")
+def _write(out: Path, names: list[str], documents: list[Any], format: str, *, with_kustomization: bool) -> None:  # noqa: A002
+    files = {}
+    for name, document in zip(names, documents, strict=True):
+        # A name may have colons and slashes, which a file's may not.
+        file = f"{re.sub('[:/]', '_', name)}.{format}"
+        text = json.dumps(document, indent=2) + "\n" if format == "json" else _dump([document], "yaml")
+        files[file] = text.encode()
+    if with_kustomization:
+        if (out / _KUSTOMIZATION).exists() and not (out / _RECORD).exists():
+            fail(f"{out / _KUSTOMIZATION}: is not ours; name another directory with --out, and refer to it there")
+        kustomization = {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "resources": list(files),
+        }
+        files[_KUSTOMIZATION] = _dump([kustomization], "yaml").encode()
+    write_files(out, files, _RECORD)
     typer.echo(f"{len(documents)} files in {out}", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_network
 
 from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
@@ -15,6 +16,8 @@ from ebbtide.settings.values.units import format_cpu, format_duration, format_me
 # Names of objects that a namespace holds anyway.
 _RESERVED_NAMES = frozenset({"default", "default-deny"})
 _GO_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? [-+]\d{4} \S+")
+# 10.0.0.0/8 and fc00::/7 are the widest networks of one's own. Two halves of everything are everything.
+_WIDEST_PREFIX = 7
 _LONGEST_DRAIN_SECONDS = 7 * 24 * 3600
 # The options that settings own, and the setting of each.
 _OWNED_OPTIONS = {
@@ -159,10 +162,10 @@ def check_memory_limit(consumer: ConsumerSettings) -> Iterator[Finding]:
 def check_egress_everywhere(consumer: ConsumerSettings) -> Iterator[Finding]:
     """A consumer may not reach everything."""
     for index, rule in enumerate(consumer.network.egress):
-        if rule.cidr in {"0.0.0.0/0", "::/0"}:
+        if rule.cidr is not None and ip_network(rule.cidr, strict=False).prefixlen < _WIDEST_PREFIX:
             yield Finding(
                 ("network", "egress", index, "cidr"),
-                f"lets the workers reach every address (got {rule.cidr!r})",
+                f"lets the workers reach a large part of all addresses (got {rule.cidr!r})",
                 "name the networks they need, for example 10.20.0.0/24",
             )
 

@@ -28,7 +28,8 @@ def check_something_to_deploy(stack: StackSettings) -> Iterator[Finding]:
         )
 
 
-_SYSTEM_NAMESPACE = re.compile(r"kube-.*|gke-.*|gmp-.*")
+# Google's own begin with gke-managed-, but for these. A team's may begin with gke- as well.
+_SYSTEM_NAMESPACE = re.compile(r"kube-.*|gke-managed-.*|gke-(connect|gmp-system|mcs|system)|gmp-(public|system)")
 
 
 @stack_rule(
