@@ -15,6 +15,7 @@ from ebbtide.manifests.kubernetes.labels import Manifest
 from ebbtide.manifests.kubernetes.network_policy import allow_dns, allow_metadata_server, destination, tcp
 from ebbtide.manifests.provider import provider_key
 from ebbtide.manifests.resource import Component, Join, Resource, Timeouts
+from ebbtide.settings.models.brokered import broker_egress
 from ebbtide.settings.models.keda_operator import KedaOperator
 from ebbtide.settings.models.pod import EgressRule
 from ebbtide.settings.models.stack import StackSettings, is_gke
@@ -129,12 +130,11 @@ def _policy(keda: KedaOperator, app: str, ingress: list[Manifest], egress: list[
 
 def _brokers(stack: StackSettings) -> Iterator[Manifest]:
     """The operator, not the consumer, asks the broker."""
-    addresses = dict.fromkeys(
-        consumer.transport.asked_at
-        for consumer in stack.consumers.values()
-        if consumer.transport is not None and consumer.autoscaling.asks_transport
-    )
-    for address in addresses:
+    asked = [one for one in stack.consumers.values() if one.autoscaling.asks_transport and one.transport is not None]
+    own = broker_egress(stack) if any(stack.broker_of(one) is not None for one in asked) else None
+    if own is not None:
+        yield destination(own)
+    for address in dict.fromkeys(one.transport.asked_at for one in asked if one.transport is not None):
         host, _, port = address.rpartition(":")
         if host:
             yield destination(_reached(host.strip("[]"), int(port)))

@@ -53,6 +53,8 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         # Not its labels: KEDA hands them on to the HPA that it makes, and others may look there.
         "apiVersion": _OBJECT["apiVersion"],
     },
+    "kubernetes:keda.sh/v1alpha1:TriggerAuthentication": {**_OBJECT},
+    "gcp:compute/firewall:Firewall": {CREATED: "it only lets the control plane in, where KEDA listens"},
     "kubernetes:core/v1:Namespace": {
         CREATED: _NEW,
         "apiVersion": _OBJECT["apiVersion"],

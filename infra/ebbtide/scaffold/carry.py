@@ -140,7 +140,7 @@ def _autoscaling(unit: Unit, carried: Carried) -> dict[str, Any]:
     most = spec.get("maxReplicas", spec.get("maxReplicaCount"))
     carried.left.append(
         f"{one.title} ({one.at()}): its metric is not taken over; `fixed` at {_at_least(most, replicas)} pods, its "
-        "maximum, until you write `autoscaling` (docs/backlog-metric.md) - then "
+        "maximum, until you write `autoscaling` (docs/scaling.md) - then "
         f"minReplicas {_at_least(least, 1)}, maxReplicas {_at_least(most, replicas)}"
     )
     return {"kind": "fixed", "replicas": _at_least(most, replicas)}

@@ -7,11 +7,23 @@ from ebbtide.preview.risk import Context, Risk, RiskLevel
 
 # In the order in which risks of one level are shown: what is lost comes first.
 # isort: off
-from ebbtide.preview.rules import broker, loss, restart, autoscaling, security, watching, acceptance, unjudged
+from ebbtide.preview.rules import broker, loss, restart, autoscaling, keda, security, watching
+from ebbtide.preview.rules import acceptance, unjudged
 
 # isort: on
 
-__all__ = ["acceptance", "autoscaling", "broker", "judge", "loss", "restart", "security", "unjudged", "watching"]
+__all__ = [
+    "acceptance",
+    "autoscaling",
+    "broker",
+    "judge",
+    "keda",
+    "loss",
+    "restart",
+    "security",
+    "unjudged",
+    "watching",
+]
 
 _ORDER = list(RiskLevel)
 
