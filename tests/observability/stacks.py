@@ -44,6 +44,7 @@ KEDA = {"kind": "keda", "minReplicas": 1, "maxReplicas": 4}
 STACKS = {
     "scaled by KEDA": watched(
         {"kind": "managedPrometheus"},
+        cluster={"kind": "gkeStandard", "keda": "existing"},
         consumers={
             "mail": {**CONSUMERS["mail"], "transport": REDIS, "autoscaling": KEDA},
             "reports": CONSUMERS["reports"],
