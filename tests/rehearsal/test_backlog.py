@@ -115,6 +115,18 @@ def test_what_keda_says_is_kept_each_time_that_it_is_something_else():
     assert (last.replicas, last.current_replicas) == (0, None)
 
 
+def test_what_an_hpa_divided_by_no_pods_is_no_backlog():
+    signal = signal_of()
+    assert signal.look(Objects(1, "-9223372036854775808m"), "n", []).backlog is None
+    assert signal.looks[0].metrics == ()
+
+
+def test_messages_at_rest_meet_every_phase_of_the_poll():
+    assert sorted(signal_of().phase_seconds(number) for number in range(1, 11)) == [
+        0.5 * number for number in range(10)
+    ]
+
+
 def test_before_there_is_a_scaled_object_nothing_is_asked_for():
     seen = signal_of().look(Objects(1, None, scaledobjects=[]), "n", [])
     assert seen.desired is None

@@ -102,6 +102,10 @@ class BacklogSignal(Signal):
             return Kind("longest-busy", longest, 0.0, full, workers)
         return Kind("busy", min(BUSY_SECONDS, longest), 0.0, 2 * full, 5 * workers)
 
+    def phase_seconds(self, number: int) -> float:
+        """Ten rounds meet ten phases of the poll."""
+        return number % 10 / 10 * self.polling_interval_seconds
+
     def descent(self, one: Round) -> tuple[tuple[Kind | None, int], ...]:
         """First half of what one pod is for, always: pods go while all of them have messages in hand. Then nothing,
         if they may all go."""

@@ -53,5 +53,6 @@ def _condition(status: Manifest, kind: str) -> Manifest:
 def _averages(status: Manifest) -> Iterable[float]:
     for metric in status.get("currentMetrics") or []:
         current = (metric.get("external") or {}).get("current", {})
-        if "averageValue" in current:
-            yield float(parse_quantity(current["averageValue"]))
+        # A sync that meets a Deployment whose status still says 0 pods divides by them, and writes down -2^63 (1.34).
+        if "averageValue" in current and (average := float(parse_quantity(current["averageValue"]))) >= 0:
+            yield average

@@ -70,6 +70,7 @@ class Performance:
             for number, one in enumerate(rounds, 1):
                 self._mark(f"round {number}, {one.name}: load", f"{number}: load")
                 if one.at_rest:
+                    self._wait(lambda: False, self._signal.phase_seconds(number))
                     self._send_at_rest(self._signal.load(one))
                 else:
                     self._climb(number, one)

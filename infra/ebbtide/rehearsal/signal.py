@@ -64,6 +64,10 @@ class Signal(ABC):
     def load(self, one: Round) -> Kind:
         """What brings the pods to their maximum, and leaves them there; or what is sent at rest."""
 
+    def phase_seconds(self, number: int) -> float:  # noqa: ARG002 - where none matters
+        """How long a round waits before it sends at rest, so that not every one meets the same phase of a poll."""
+        return 0.0
+
     @abstractmethod
     def descent(self, one: Round) -> tuple[tuple[Kind | None, int], ...]:
         """The way down: what is sent meanwhile, and the number of pods at the end of it."""
