@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Iterable
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from tests.cluster.conftest import ROOT, NamespaceFactory
-from tests.kubernetes_api import CONNECT_SECONDS, POLL_SECONDS, ApiError, KubernetesApi, Manifest
+from tests.kubernetes_api import ApiError, KubernetesApi, Manifest
 from tests.strategies import valid_stacks
 
 from ebbtide.manifests.kubernetes import stack_manifests
@@ -26,12 +24,14 @@ NAMESPACE = "ebbtide-dry-run"
 
 @pytest.mark.parametrize("name", stack_names(ROOT))
 def test_every_object_of_a_committed_stack_is_accepted(
-    name: str, api: KubernetesApi, namespaces: NamespaceFactory
+    name: str, api: KubernetesApi, namespaces: NamespaceFactory, keda: None
 ) -> None:
     _dry_run(api, namespaces, [load_stack(name, ROOT)])
 
 
-def test_every_object_of_two_hundred_drawn_stacks_is_accepted(api: KubernetesApi, namespaces: NamespaceFactory) -> None:
+def test_every_object_of_two_hundred_drawn_stacks_is_accepted(
+    api: KubernetesApi, namespaces: NamespaceFactory, keda: None
+) -> None:
     drawn: list[StackSettings] = []
 
     @settings(
@@ -68,14 +68,13 @@ def test_the_dry_run_sees_a_field_that_does_not_exist_and_a_pod_that_is_not_rest
 
 
 def _dry_run(api: KubernetesApi, namespaces: NamespaceFactory, stacks: Iterable[StackSettings]) -> None:
-    """Every object of every stack, and a pod of every Deployment, in one restricted namespace. KEDA's kinds are made
-    known first; nothing acts on them here.
+    """Every object of every stack, and a pod of every Deployment, in one restricted namespace. KEDA's webhook has
+    its say about each ScaledObject.
 
     The namespace is this test's and not the stack's: what is in a namespace can be asked about only once it exists.
     """
     refused: list[str] = []
     made = False
-    _know_keda(api)
     for stack in stacks:
         objects = _moved(stack_manifests(stack))
         if not made:
@@ -93,21 +92,6 @@ def _dry_run(api: KubernetesApi, namespaces: NamespaceFactory, stacks: Iterable[
     assert not refused, f"{len(refused)} objects that validated settings lead to would not deploy:\n" + "\n".join(
         refused[:10]
     )
-
-
-def _know_keda(api: KubernetesApi) -> None:
-    deadline = time.monotonic() + CONNECT_SECONDS
-    for file in sorted((ROOT / "tests" / "keda").glob("*.yaml")):
-        definition = yaml.safe_load(file.read_text())
-        api.apply(definition, "tests", force=True)
-        while not _is_established(api.get(definition)):
-            assert time.monotonic() < deadline, f"{file.name} is not established"
-            time.sleep(POLL_SECONDS)
-
-
-def _is_established(definition: Manifest | None) -> bool:
-    conditions = (definition or {}).get("status", {}).get("conditions", [])
-    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
 
 def _refusal(api: KubernetesApi, manifest: Manifest) -> ApiError | None:
