@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 DIRECTORY: Final = Path("/run/ebbtide-api")
-LOOK_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 2.0
 # At 200 pods that change all the time: 11 writes a second. Spread, since the pods of a scale-up begin together.
 LEAST_SECONDS_BETWEEN_WRITES: Final = 15.0
 JITTER_SECONDS: Final = 5.0
@@ -45,7 +45,7 @@ OLD_COST: Final = 10
 
 
 def tell_cost(environment: Environment) -> None:
-    """Look once a second, and write what has changed, until the pod drains: then it is chosen already."""
+    """Look every two seconds, and write what has changed, until the pod drains: then it is chosen already."""
     progress = Progress(environment.state_directory)
     writer = Writer(ApiServer.of(os.environ, DIRECTORY))
     silent_at = time.monotonic() + SILENT_SECONDS
