@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -35,3 +36,16 @@ def what_if(root: Path, after: StackSettings, before: StackSettings | None = Non
             yield subject + in_words(asdict(new.summarize(new.result())), before_it)
         except (SettingsError, ValueError) as error:
             yield f"{subject}not possible: {str(error).splitlines()[0]}"
+
+
+def mean_pods(root: Path, stack: StackSettings) -> dict[str, float]:
+    """How many pods each consumer with a committed load has on the mean, as simulated; the others are not in it."""
+    found = {}
+    for consumer in stack.consumers:
+        file = load_profile(root, consumer)
+        if file.is_file():
+            # What cannot be simulated says so in its line of `what_if`.
+            with suppress(SettingsError, ValueError):
+                result = Run(stack, consumer, LoadSource(file)).result()
+                found[consumer] = result.pod_seconds / result.horizon_seconds
+    return found

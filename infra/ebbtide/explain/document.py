@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from ebbtide.documents.finding import FindingDocument
+from ebbtide.explain.cost import CostExplanation
 from ebbtide.explain.model import ConsumerExplanation, StackExplanation
 
 
@@ -21,6 +22,8 @@ class ExplanationDocument:
     namespace: str
     consumers: tuple[ConsumerExplanation, ...]
     findings: tuple[FindingDocument, ...]
+    cost: CostExplanation | None = None
+    """What it costs a month; null where the stack makes nothing that has a price."""
 
     @classmethod
     def of(cls, explanation: StackExplanation) -> Self:
@@ -32,4 +35,5 @@ class ExplanationDocument:
             namespace=explanation.namespace,
             consumers=explanation.consumers,
             findings=tuple(map(FindingDocument.of, explanation.findings)),
+            cost=explanation.cost,
         )

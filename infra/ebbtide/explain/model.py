@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ebbtide.cost.prices import PriceTable
+from ebbtide.explain.cost import CostExplanation, explain_cost
 from ebbtide.explain.envelope import EnvelopePoint, build_envelope
 from ebbtide.explain.scaling import ScalingLimits, build_scaling_limits, scaling_values, scaling_words
 from ebbtide.explain.timeline import Moment, build_timeline
@@ -53,10 +55,11 @@ class StackExplanation:
     namespace: str
     consumers: tuple[ConsumerExplanation, ...]
     findings: tuple[Finding, ...]
+    cost: CostExplanation | None = None
 
 
-def explain_stack(loaded: LoadedStack) -> StackExplanation:
-    """Resolve a stack that was read from its files."""
+def explain_stack(loaded: LoadedStack, prices: PriceTable | None = None) -> StackExplanation:
+    """Resolve a stack that was read from its files; with prices, what it costs too."""
     stack = loaded.settings
     findings = [
         replace(found, source=found.source or source_of(found.path, loaded.sources))
@@ -65,7 +68,8 @@ def explain_stack(loaded: LoadedStack) -> StackExplanation:
     consumers = (_explain_consumer(loaded, consumer) for consumer in stack.consumers.values())
     where = f" in {stack.google.project}, {stack.google.region}" if stack.google else ""
     title = f"{stack.cluster.kind} (Kubernetes {stack.cluster.kubernetes_version}){where}"
-    return StackExplanation(stack.name, title, stack.namespace.name, tuple(consumers), tuple(findings))
+    cost = explain_cost(stack, prices) if prices is not None else None
+    return StackExplanation(stack.name, title, stack.namespace.name, tuple(consumers), tuple(findings), cost)
 
 
 def _explain_consumer(loaded: LoadedStack, consumer: ConsumerSettings) -> ConsumerExplanation:

@@ -8,7 +8,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ebbtide.cost.words import span
 from ebbtide.documents.finding import FindingDocument
+from ebbtide.explain.cost import CostExplanation
 from ebbtide.explain.envelope import EnvelopePoint
 from ebbtide.explain.model import ConsumerExplanation, StackExplanation
 from ebbtide.explain.timeline import Moment
@@ -29,8 +31,26 @@ def print_explanation(explanation: StackExplanation, console: Console) -> None:
         console.print(settings_table(consumer))
         console.print()
         console.print(consumer_summary(consumer))
+    if explanation.cost is not None:
+        console.print()
+        console.print(Text("What it costs a month, estimated", "bold"))
+        console.print(cost_table(explanation.cost))
+        for line in explanation.cost.words:
+            console.print(Text(line))
     console.print()
     console.print(findings_list(explanation.findings))
+
+
+def cost_table(cost: CostExplanation) -> Table:
+    """Each part of the bill at the minimum and at the maximum."""
+    table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim")
+    table.add_column("")
+    table.add_column("", overflow="fold")
+    table.add_column(cost.currency, justify="right")
+    for point in cost.points:
+        for index, item in enumerate(point.items):
+            table.add_row("" if index else _POINTS[point.at], Text(item.what), span(item.least, item.most))
+    return table
 
 
 def consumer_summary(consumer: ConsumerExplanation) -> Group:

@@ -24,6 +24,7 @@ def _blocks(deployment: DeploymentDocument) -> Iterator[str]:
         yield f"- **{level}** <code>{prose(found.rule)}</code> {prose(str(found))}"
     yield from (_consumer(consumer) for consumer in deployment.consumers)
     yield from (f"\n**What if**: {prose(line)}" for line in deployment.what_if)
+    yield from (f"\n**Cost**: {prose(line)}" for line in deployment.cost)
     groups = by_component(deployment.resources)
     lines = ["", f"<details><summary>{sum(map(len, groups.values()))} resources</summary>", ""]
     for path, resources in groups.items():

@@ -24,6 +24,9 @@ def print_deployment(deployment: DeploymentDocument, console: Console) -> None:
     for line in deployment.what_if:
         console.print()
         console.print(Text(f"What if: {line}"))
+    for line in deployment.cost:
+        console.print()
+        console.print(Text(f"Cost: {line}"))
     console.print()
     console.print(findings_list(deployment.findings))
 

@@ -140,6 +140,8 @@ class ReviewDocument:
     """On the settings as they will be."""
     what_if: tuple[str, ...]
     """One line of simulation for each consumer with a committed load."""
+    cost: tuple[str, ...] = ()
+    """What it costs a month, in words: the difference first."""
 
     @classmethod
     def of(cls, review: Review) -> ReviewDocument:
@@ -165,6 +167,7 @@ class ReviewDocument:
             changes=tuple(map(ChangedResource.of, review.changes)),
             findings=tuple(map(FindingDocument.of, review.findings)),
             what_if=review.what_if,
+            cost=review.cost,
         )
 
 
@@ -187,10 +190,17 @@ class DeploymentDocument:
     """In the order in which the program registers them."""
     what_if: tuple[str, ...]
     """One line of simulation for each consumer with a committed load."""
+    cost: tuple[str, ...] = ()
+    """What it costs a month, in words."""
 
     @classmethod
     def of(
-        cls, project: str, explanation: StackExplanation, resources: Iterable[Resource], what_if: tuple[str, ...] = ()
+        cls,
+        project: str,
+        explanation: StackExplanation,
+        resources: Iterable[Resource],
+        what_if: tuple[str, ...] = (),
+        cost: tuple[str, ...] = (),
     ) -> DeploymentDocument:
         """What a stack deploys, as a document."""
         registered = tuple(map(ResourceDocument.of, resources))
@@ -210,6 +220,7 @@ class DeploymentDocument:
             findings=tuple(map(FindingDocument.of, explanation.findings)),
             resources=registered,
             what_if=what_if,
+            cost=cost,
         )
 
 

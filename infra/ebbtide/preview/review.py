@@ -28,6 +28,8 @@ class Review:
     """What the rules say about the head's settings, whatever changed."""
     what_if: tuple[str, ...] = ()
     """One line of simulation per consumer with a committed load profile."""
+    cost: tuple[str, ...] = ()
+    """What it costs a month, in words: the difference first."""
 
     @property
     def worst(self) -> RiskLevel | None:
@@ -100,12 +102,13 @@ def review_change(
     head: StackSettings | None = None,
     findings: tuple[Finding, ...] = (),
     what_if: tuple[str, ...] = (),
+    cost: tuple[str, ...] = (),
 ) -> Review:
     """Judge a change, by the settings of what it leads to where there are any."""
     if head is None:
-        return Review(change, judge(Context(change)), (), findings, what_if)
+        return Review(change, judge(Context(change)), (), findings, what_if, cost)
     context = Context(change, head.consumers, _spot_notices(head), acceptances(head))
-    return Review(change, judge(context), timelines_of(change, head), findings, what_if)
+    return Review(change, judge(context), timelines_of(change, head), findings, what_if, cost)
 
 
 def _spot_notices(stack: StackSettings) -> dict[str, int]:

@@ -62,6 +62,7 @@ def _head(review: ReviewDocument) -> Iterator[str]:
             yield f"| | and {len(lines) - _FOLDED_RISKS} more, none of them worse |"
         yield ""
     yield from (f"**What if**: {prose(line)}" for line in review.what_if)
+    yield from (f"\n**Cost**: {prose(line)}" for line in review.cost)
     yield from (f"{_gantt(timeline)}\n" for timeline in review.timelines)
 
 

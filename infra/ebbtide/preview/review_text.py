@@ -42,6 +42,8 @@ def print_review(review: ReviewDocument, console: Console) -> None:
         console.print(_risks(review))
     for line in review.what_if:
         console.print(_text(f"what if: {line}"))
+    for line in review.cost:
+        console.print(_text(f"cost: {line}"))
     for timeline in review.timelines:
         console.print()
         console.print(_text(f"How a pod of {timeline.consumer} stops", "bold"))
