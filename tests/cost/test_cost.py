@@ -16,7 +16,8 @@ from ebbtide.cost.words import cost_lines, two_digits
 from ebbtide.judgement.findings import SettingsError
 
 OURS = read_prices()
-STANDARD, AUTOPILOT = {"kind": "gkeStandard"}, {"kind": "gkeAutopilot"}
+STANDARD = {"kind": "gkeStandard", "keda": "existing"}
+AUTOPILOT = {"kind": "gkeAutopilot", "keda": "existing"}
 SCALED = {**REDIS, "autoscaling": {"kind": "keda", "minReplicas": 0, "maxReplicas": 10}}
 STREAM = {**SCALED, "transport": {**REDIS["transport"], "address": "10.0.0.1:6379", "stream": "mail"}}
 

@@ -216,6 +216,7 @@ def test_values_are_put_together_from_what_the_provider_makes_up():
     assert isinstance(data.value.parts[1], Ref)
 
 
+WITH_KEDA = {"kind": "gkeStandard", "keda": {"version": "2.20.2"}}
 KEDA = {"kind": "keda", "minReplicas": 0, "maxReplicas": 5}
 STREAM = {**REDIS, "autoscaling": KEDA, "transport": {**REDIS["transport"], "stream": "mail"}}
 
@@ -224,12 +225,12 @@ STREAM = {**REDIS, "autoscaling": KEDA, "transport": {**REDIS["transport"], "str
     ("settings", "parameters"),
     [
         (
-            stack({"kind": "gkeStandard"}, broker={"kind": "memorystoreValkey"}, consumers={"githubevents": STREAM}),
+            stack(WITH_KEDA, broker={"kind": "memorystoreValkey"}, consumers={"githubevents": STREAM}),
             {"address": "address"},
         ),
         (
             stack(
-                {"kind": "gkeStandard"},
+                WITH_KEDA,
                 broker={"kind": "cloudSqlPostgres"},
                 consumers={"githubevents": {**TABLE, "autoscaling": KEDA}},
             ),
@@ -246,7 +247,7 @@ def test_keda_counts_in_the_same_broker_with_the_same_secret(settings, parameter
 
 
 def test_a_stream_is_written_once_for_workers_and_keda():
-    settings = stack({"kind": "gkeStandard"}, broker={"kind": "memorystoreValkey"}, consumers={"githubevents": STREAM})
+    settings = stack(WITH_KEDA, broker={"kind": "memorystoreValkey"}, consumers={"githubevents": STREAM})
     assert environment(settings)["MESSENGER_TRANSPORT_DSN"] == {
         "name": "MESSENGER_TRANSPORT_DSN",
         "value": "$(BROKER_DSN)/mail",
@@ -254,3 +255,11 @@ def test_a_stream_is_written_once_for_workers_and_keda():
     names = [entry["name"] for entry in container(settings)["env"]]
     assert names.index("BROKER_DSN") < names.index("MESSENGER_TRANSPORT_DSN"), "Kubernetes would not replace it"
     assert manifest(settings, "ScaledObject")["spec"]["triggers"][0]["metadata"]["stream"] == "mail"
+
+
+def test_keda_may_reach_the_stacks_broker():
+    settings = stack(WITH_KEDA, broker={"kind": "memorystoreValkey"}, consumers={"githubevents": STREAM})
+    policies = [r.properties for r in stack_resources(settings) if r.token.endswith(":NetworkPolicy")]
+    (operator,) = [p for p in policies if p["metadata"]["name"] == "keda-operator-only"]
+    opened = [rule for rule in operator["spec"]["egress"] if rule["ports"][0]["port"] == 6379]
+    assert opened == [{"to": [{"ipBlock": {"cidr": "10.64.82.0/28"}}], "ports": [{"protocol": "TCP", "port": 6379}]}]
