@@ -6,7 +6,7 @@ upstream wraps or saturates say so by calling these.
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, isfinite
 
 INT32_MAX = 2**31 - 1
 INT32_MIN = -(2**31)
@@ -46,3 +46,8 @@ def trunc_int32(value: float) -> int:
     if INT32_MIN < value < INT32_MAX + 1:
         return int(value)
     return INT32_MIN
+
+
+def truncated(value: float) -> int:
+    """Go's `int64(value)`: toward zero. Out of range, infinite or no number: the smallest one (amd64)."""
+    return int(value) if isfinite(value) and -INT64_MAX <= value <= INT64_MAX - 1 else -INT64_MAX - 1

@@ -17,7 +17,7 @@ from operator import add, eq, ge, gt, le, lt, mul, ne, sub
 from statistics import fmean, median
 from typing import Any, TypeAlias
 
-from ebbtide.capacity.keda.triggers import truncated
+from ebbtide.capacity.hpa.integers import truncated
 
 Values: TypeAlias = Mapping[str, "float | None"]
 _Node: TypeAlias = Callable[[dict[str, Any]], Any]

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ebbtide.capacity.hpa import MetricFailure
-from ebbtide.capacity.hpa.integers import INT64_MAX
+from ebbtide.capacity.hpa.integers import truncated
 from ebbtide.capacity.keda.memory import Record
 
 if TYPE_CHECKING:
@@ -42,11 +42,6 @@ def milli_of(value: float) -> int:
 def amount_of(milli: int) -> float:
     """A quantity of milli-units as KEDA calculates with it (AsApproximateFloat64): a product, not a quotient."""
     return milli * 1e-3
-
-
-def truncated(value: float) -> int:
-    """Go's `int64(value)`: toward zero. Out of range, infinite or no number: the smallest one (amd64)."""
-    return int(value) if isfinite(value) and -INT64_MAX <= value <= INT64_MAX - 1 else -INT64_MAX - 1
 
 
 def truncated_milli(value: float) -> int:
