@@ -42,6 +42,7 @@ def test_a_round_from_zero_to_zero_is_decided_alike():
     compared = replay_polls(_spec(), ROUND)
     assert [(one.current, one.real, one.ours) for one in compared] == [(0, 1, 1), (5, 0, 0)]
     assert all(one.agrees for one in compared)
+    assert replay_polls(_spec(), []) == [], "a rehearsal that broke off has no record"
 
 
 def test_the_steps_between_one_pod_and_the_maximum_are_the_hpas():

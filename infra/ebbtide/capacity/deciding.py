@@ -35,6 +35,14 @@ class Deciders:
         self.memory = Memory(0)
         self.metrics = Metrics(scenario, self.controller.flags)
         self.looks_at_cpu = any(metric.is_cpu for metric in hpa.metrics)
+        triggers = scenario.keda.triggers if scenario.keda else ()
+        kinds = [self.metrics.counts(trigger) for trigger in triggers]
+        self._asked = [
+            (kind, self.metrics.age_us(trigger), kinds[:place].count(kind), kinds.count(kind))
+            for place, (trigger, kind) in enumerate(zip(triggers, kinds, strict=True))
+        ]
+        """Of each trigger: what it counts, how old that is, which of several of its kind it is, and of how many."""
+        self.now = 0
         self.paused = False
         """Whether nobody does anything until somebody scales by hand."""
 
@@ -49,23 +57,25 @@ class Deciders:
         syncs, spec = Beat(begin + step, step), self.scenario.keda
         if spec is None or not spec.polls:
             return instants(syncs)
-        ages = [self.metrics.age_seconds(trigger) for trigger in spec.triggers if not trigger.of_pods]
+        ages = [self.metrics.age_us(trigger) for trigger in spec.triggers if not trigger.of_pods]
         polls = polls_of(begin, spec.polling_seconds, self.scenario.sync_seconds)
-        return instants(syncs, polls, [round(age * MICROSECONDS) for age in ages])
+        return instants(syncs, polls, ages)
 
     def poll(self, wanted: int, fleet: Fleet, now: int) -> Verdict | None:
         """KEDA's own loop: from zero or the idle count, and back to it. None where it leaves the number alone."""
         assert self.operator is not None  # noqa: S101 - nobody polls without one
+        self.now = now
         active = self.history.conditions.get("ScalingActive")
         queries = active is not None and active.status == "True"
         target = self._target(wanted, fleet, now)
-        poll = self.operator.poll(self.memory, now, target, self._readings(self.operator, now), hpa_queries=queries)
+        poll = self.operator.poll(self.memory, now, target, self._readings(), hpa_queries=queries)
         if not poll.rescale:
             return None
         return Verdict(poll.desired, explain_poll(poll, self.operator.spec, self.memory))
 
     def sync(self, wanted: int, fleet: Fleet, now: int) -> Verdict:
         """One sync of the controller."""
+        self.now = now
         fleet.settle(now, self.metrics.kept_us)
         pods = len(fleet.pods)
         counts = PodCounts(pods, fleet.count(now)[1])
@@ -79,22 +89,21 @@ class Deciders:
     def _target(self, wanted: int, fleet: Fleet, now: int) -> Target:
         return Target(wanted, fleet.count(now)[1])
 
-    def _readings(self, operator: Operator, now: int) -> list[Reading]:
+    def _readings(self) -> list[Reading]:
         """What each trigger's broker answers. Several that count the same are of several queues, which have an equal
         share of the one queue here: their sum is right, and no message counts twice."""
-        triggers = operator.spec.triggers
-        kinds = [self.metrics.counts(trigger) for trigger in triggers]
+        now = self.now
         found: list[Reading] = []
-        for place, (trigger, kind) in enumerate(zip(triggers, kinds, strict=True)):
-            whole, rest = divmod(self.metrics.ask(trigger, now), kinds.count(kind))
-            found.append(whole + (kinds[:place].count(kind) < rest))
+        for kind, age_us, place, sharing in self._asked:
+            whole, rest = divmod(self.metrics.seen(age_us, now).count(kind), sharing)
+            found.append(float(whole + (place < rest)))
         return found
 
     def _input(self, metric: Metric, wanted: int, fleet: Fleet, now: int) -> MetricInput:
         """What the controller is told of a metric: by whoever measures it, or by KEDA."""
         if self.operator is None or metric.of_pods:
             return self.metrics.read(metric, fleet, now)
-        target, readings = self._target(wanted, fleet, now), self._readings(self.operator, now)
+        target, readings = self._target(wanted, fleet, now), self._readings()
         return self.operator.external_metric(self.memory, metric.name, target, readings)
 
     @property

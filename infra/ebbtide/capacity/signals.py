@@ -55,9 +55,9 @@ class Metrics:
 
     def __post_init__(self) -> None:
         scenario = self.scenario
-        ages = [self.age_seconds(trigger) for trigger in (scenario.keda.triggers if scenario.keda else ())]
-        longest = max([scenario.metric_lag_seconds, *(lag for _, lag in scenario.metric_lags), *ages])
-        self.kept_us = round((longest + scenario.cpu_window_seconds + scenario.sync_seconds) * MICROSECONDS)
+        ages = [self.age_us(trigger) for trigger in (scenario.keda.triggers if scenario.keda else ())]
+        lags = [_us(lag) for lag in (scenario.metric_lag_seconds, *(lag for _, lag in scenario.metric_lags))]
+        self.kept_us = max(lags + ages) + _us(scenario.cpu_window_seconds + scenario.sync_seconds)
 
     def record(self, state: State) -> None:
         """Keep a state for as long as any source lags."""
@@ -68,27 +68,27 @@ class Metrics:
 
     def read(self, metric: Metric, fleet: Fleet, now: int) -> MetricInput:
         """What one sync is told about a metric."""
-        state = self._seen(dict(self.scenario.metric_lags).get(metric.name, self.scenario.metric_lag_seconds), now)
+        lag = dict(self.scenario.metric_lags).get(metric.name, self.scenario.metric_lag_seconds)
+        state = self.seen(_us(lag), now)
         if metric.source in {"External", "Object"}:
             return 1000 * state.count(dict(self.scenario.signals).get(metric.name, "backlog"))
         return self._of_pods(metric, fleet, state, now)
 
-    def ask(self, trigger: Trigger, now: int) -> int:
-        """What a broker answers a trigger of KEDA's: messages."""
-        return self._seen(self.age_seconds(trigger), now).count(self.counts(trigger))
-
     def counts(self, trigger: Trigger) -> Counts:
-        """Which messages those are: as the load says, or by the trigger itself."""
+        """Which messages a trigger of KEDA's counts: as the load says, or by itself."""
         return dict(self.scenario.signals).get(trigger.metric.name, trigger.counts)
 
-    def age_seconds(self, trigger: Trigger) -> float:
-        """How old that answer is: as measured, or as such brokers are."""
-        return dict(self.scenario.metric_lags).get(trigger.metric.name, trigger.age_seconds)
+    def age_us(self, trigger: Trigger) -> int:
+        """How old its broker's answer is: as measured, or as such brokers are."""
+        return _us(dict(self.scenario.metric_lags).get(trigger.metric.name, trigger.age_seconds))
 
-    def _seen(self, age_seconds: float, now: int) -> State:
+    def seen(self, age_us: int, now: int) -> State:
         """The newest measurement that is old enough to be visible."""
-        edge = now - round(age_seconds * MICROSECONDS)
-        return next((state for state in reversed(self.states) if state.at_us <= edge), self.states[0])
+        edge = now - age_us
+        for state in reversed(self.states):
+            if state.at_us <= edge:
+                return state
+        return self.states[0]
 
     def _of_pods(self, metric: Metric, fleet: Fleet, state: State, now: int) -> PodSamples:
         """All workers share the load, so all pods use the same; those that settle are sorted one by one."""
@@ -141,3 +141,7 @@ class Metrics:
             request_milli=request,
             sample=Sample(usage, sampled_us, window) if sampled else None,
         )
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * MICROSECONDS)

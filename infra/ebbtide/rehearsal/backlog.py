@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import ClassVar
 
+from ebbtide.capacity.autoscaler import read_operator
 from ebbtide.capacity.hpa import Metric
 from ebbtide.explain.scaling import ScalingLimits, build_scaling_limits, hpa_behind
 from ebbtide.rehearsal.access import Need
@@ -27,6 +28,7 @@ from ebbtide.rehearsal.cluster import Cluster, Manifest
 from ebbtide.rehearsal.keda import GROUP, VERSION, look_at_keda
 from ebbtide.rehearsal.load import Kind
 from ebbtide.rehearsal.outcome import SYNC_SECONDS, Scaling
+from ebbtide.rehearsal.poll_replay import replay_polls
 from ebbtide.rehearsal.reactions import find_growths, find_outages, find_scalings, find_sleeps, find_wakes
 from ebbtide.rehearsal.record import Record
 from ebbtide.rehearsal.replay import Compared
@@ -136,12 +138,17 @@ class BacklogSignal(Signal):
         limits = build_scaling_limits(record.stack, record.consumer)
         assert spec is not None and limits is not None  # noqa: S101, PT018 - KEDA makes an HPA
         messages = Metric("External", "AverageValue", 1000 * self.messages_per_pod, "messages")
+        operated = read_operator(record.consumer.autoscaling, record.stack, record.consumer)
+        assert operated is not None  # noqa: S101 - it is KEDA
         return BacklogJudgement(
             self,
             moments,
             limits,
             find_scalings(moments),
-            replay_backlog(replace(spec, metrics=(messages,)), self.looks),
+            sorted(
+                [*replay_backlog(replace(spec, metrics=(messages,)), self.looks), *replay_polls(operated, self.looks)],
+                key=lambda one: one.at,
+            ),
             find_wakes(moments, record.batches, record.ledger.handlings),
             find_growths(moments, self.messages_per_pod, least),
             find_sleeps(moments, record.ledger.handlings),
@@ -158,7 +165,7 @@ class BacklogJudgement(Judgement):
     limits: ScalingLimits
     scalings: list[Scaling]
     compared: list[Compared]
-    """Between one pod and the maximum."""
+    """Both loops' changes, by time."""
     wakes: Sequence[Wake]
     growths: Sequence[Growth]
     sleeps: Sequence[Sleep]
@@ -221,7 +228,7 @@ class BacklogJudgement(Judgement):
             ["from the last message to zero", f"{_spread(sleeps)} (cooldown {self.signal.cooldown_seconds} s)"],
             ["while the broker answered nobody", "; ".join(map(_outage_words, self.outages)) or "not tried"],
             ["what it did against the settings", "; ".join(self.contradictions) or "nothing"],
-            ["above one pod, the simulator's controller decided the same", agreement],
+            ["the simulator decided the same", agreement],
         ]
         return Table("Autoscaler", ["", ""], rows)
 

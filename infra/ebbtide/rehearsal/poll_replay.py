@@ -39,7 +39,8 @@ def replay_polls(spec: ScaledObject, looks: Sequence[KedaLook]) -> list[Compared
 
 def _polls(looks: Sequence[KedaLook], polling_seconds: int) -> Iterator[KedaLook]:
     """Each look, and after it one a polling interval until half of one before the next."""
-    for look, following in zip(looks, [*looks[1:], None], strict=True):
+    for place, look in enumerate(looks):
+        following = looks[place + 1] if place + 1 < len(looks) else None
         yield look
         at = look.at + polling_seconds
         while following is not None and at < following.at - polling_seconds / 2:
