@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from supervisor import events
 from supervisor.http import NOT_DONE_YET
-from supervisor.states import SupervisorStates
+from supervisor.states import RUNNING_STATES, SupervisorStates
 
 from ebbtide_supervisor.environment import read_environment
 from ebbtide_supervisor.events import emit
@@ -43,6 +43,8 @@ PR_SET_CHILD_SUBREAPER: Final = 36
 # How often medusa may look whether a deferred answer is there, and how long a last answer may hold up the end.
 DEFERRED_SECONDS: Final = 0.01
 LAST_ANSWER_SECONDS: Final = 0.1
+# How long the pod waits for its helper, which is killed.
+LAST_HELPER_SECONDS: Final = 0.3
 # How long after a SIGTERM a hook is looked for.
 HOOK_LOOK_SECONDS: Final = 0.2
 
@@ -177,6 +179,9 @@ class Plugin:
         self._finished_at = self._finished_at or now
         if self._unanswered and now < self._finished_at + LAST_ANSWER_SECONDS:
             return
+        if self._has_helper() and now < self._finished_at + LAST_HELPER_SECONDS:
+            self._wakeup.after(DEFERRED_SECONDS)
+            return
         if self._supervisord.options.mood != SupervisorStates.SHUTDOWN:
             Plugin.exit_status = int(self._pool.exit_status or 0)
             emit("containerEnding", exitStatus=Plugin.exit_status)
@@ -185,6 +190,14 @@ class Plugin:
             self._wakeup.cancel()
             self._supervisord.options.mood = SupervisorStates.SHUTDOWN
             self._wakeup.soon()
+
+    def _has_helper(self) -> bool:
+        """Whether it still runs, though it was told to end: stock would look for that after a second."""
+        alive = [process for process in self._supervisord.process_groups[HELPER].processes.values() if process.pid]
+        for process in alive:
+            if process.state in RUNNING_STATES:
+                process.stop()
+        return bool(alive)
 
     def _survive(self) -> None:
         """A fault of ours: say so and go on, for PID 1's end would kill every message in flight.
