@@ -27,12 +27,16 @@ def free_port() -> int:
 
 
 class Prometheus:
-    """A server with its data in `directory`; `targets` are ports of this machine by the name of the pod."""
+    """A server with its data in `directory`; `targets` are ports of this machine by the name of the pod, `labels` what
+    a collector adds to each."""
 
-    def __init__(self, directory: Path, targets: dict[str, int]) -> None:
+    def __init__(self, directory: Path, targets: dict[str, int], **labels: str) -> None:
         self._port = free_port()
         jobs = [
-            {"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": {"pod": name}}]}
+            {
+                "job_name": name,
+                "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": {"pod": name, **labels}}],
+            }
             for name, port in targets.items()
         ]
         config = {"global": {"scrape_interval": f"{INTERVAL_SECONDS}s"}, "scrape_configs": jobs}
@@ -73,6 +77,10 @@ class Prometheus:
         values = list(self.query(expression).values())
         assert len(values) <= 1, f"{expression} has {len(values)} values"
         return values[0] if values else None
+
+    def names(self) -> set[str]:
+        """The names of all series."""
+        return set(self._get("/api/v1/label/__name__/values")["data"])
 
     def _is_ready(self) -> bool:
         try:
