@@ -4,7 +4,6 @@
 # fmt: off
 from __future__ import annotations
 
-_TRUNCATED = "return int(value) if isfinite(value) and -INT64_MAX <= value <= INT64_MAX - 1 else -INT64_MAX - 1"
 _WHOLE = "return digits.isascii() and digits.isdigit() and 1 <= int(text) <= INT64_MAX"
 _TARGET = "value = self.number(name, 0.0 if self.has_formula and default is None else default, whole=whole)"
 _FORMULA_FAILS = 'if fallback is not None and fallback.behavior == "scalingModifiers":'
@@ -12,10 +11,6 @@ _CONTAINER = 'container = {"container": metric.container} if metric.container el
 
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     ("triggers", "if not isfinite(value) or value < 0:", "Lt -> LtE [0]"): "0 is 0 either way",
-    ("triggers", _TRUNCATED, "LtE -> Lt [0]"): "no double lies there: near 2**63 they are 1,024 apart",
-    ("triggers", _TRUNCATED, "LtE -> Lt [1]"): "no double lies there: near 2**63 they are 1,024 apart",
-    ("triggers", _TRUNCATED, "1 -> 1 + 1"): "no double lies there: near 2**63 they are 1,024 apart",
-    ("triggers", _TRUNCATED, "1 -> 1 - 1"): "no double lies there: near 2**63 they are 1,024 apart",
     ("spec", _WHOLE, "1 -> 1 - 1"): "a target of 0 is refused before",
     ("scalers", _TARGET, "0.0 -> 0.0 - 1"): "a negative number is a metric of 0",
     ("operator", "failed: bool = False", "False -> True"): "of a state: it is set when it is made",
