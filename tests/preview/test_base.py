@@ -21,11 +21,11 @@ class Repository:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for name in ("Pulumi.yaml", "requirements.lock"):
+        for name in ("Pulumi.yaml", "requirements.lock", "Dockerfile"):
             shutil.copy(ROOT / name, root)
-        shutil.copytree(ROOT / "stacks", root / "stacks")
-        ignore = shutil.ignore_patterns("__pycache__", "image", "Dockerfile")
-        shutil.copytree(ROOT / "infra", root / "infra", ignore=ignore)
+        for name in ("stacks", "infra", "consumer"):
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, root / name, symlinks=True, ignore=ignore)
         self.git("init", "--quiet", "--initial-branch=main")
         self.commit()
 
