@@ -268,11 +268,11 @@ def _show(value: Any) -> str:
     remedy="Rotate while the queue is quiet, and look that the new pods work before the old Secret is gone.",
     source="PostgreSQL asks for a password when a connection begins, and never again; GKE, secret sync.",
     tells={
-        "*:RandomPassword": (REPLACED, DELETED),
+        "*:RandomPassword": (REPLACED,),
         "User": ("password", DELETED, REPLACED),
         "SecretSync": (DELETED, REPLACED),
-        "SecretVersion": (DELETED, REPLACED, "secretData"),
-        "SecretIamMember": (DELETED, REPLACED),
+        "SecretVersion": (REPLACED, "secretData"),
+        "SecretIamMember": (REPLACED,),
     },
     reads={"SecretSync": ("spec.secretObject.data.*.targetKey", "spec.secretObject.data.*.sourcePath")},
 )
