@@ -16,7 +16,7 @@ from ebbtide.manifests.resource import to_json
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.preview.change import StackChange, leaves
 from ebbtide.preview.harmless import HARMLESS
-from ebbtide.preview.patterns import matches, overlaps, parse_pattern
+from ebbtide.preview.patterns import DELETED, matches, overlaps, parse_pattern
 from ebbtide.preview.review import Review, review_change
 from ebbtide.preview.risk import RiskLevel
 from ebbtide.preview.rules.declare import scopes_of
@@ -224,3 +224,19 @@ def test_a_value_that_is_known_after_the_update_is_never_taken_for_one(
         assert all(any(overlaps(found.path, pattern) for pattern in known) for found in change.properties), (
             f"{token} {path}"
         )
+
+
+WHOLE = {
+    f"{name}: {found['type'].rpartition(':')[2]} {found['name']}": (found, resources)
+    for name, stack in {**STACKS, "whole system": load_stack("production", ROOT / "examples" / "whole-system")}.items()
+    for resources in [[{**to_json(one), "options": {}} for one in stack_resources(stack)]]
+    for found in resources
+    if not found["type"].startswith("ebbtide:")
+}
+
+
+@pytest.mark.parametrize("what", WHOLE)
+def test_nothing_that_we_render_goes_without_a_word(what):
+    resource, resources = WHOLE[what]
+    review = review_of(resources, [one for one in resources if one is not resource])
+    assert review.risks or DELETED in HARMLESS.get(resource["type"], {}), "a rule claims to tell of it, and is silent"

@@ -241,12 +241,15 @@ def check_roles(context: Context) -> Iterator[Risk]:
 def check_roles_lost(context: Context) -> Iterator[Risk]:
     """Whoever has a role keeps it: a consumer without its role reads no queue, a node without its own pulls no
     image."""
+    # A rotation makes another secret, and whoever read the old one may read it.
+    secrets = [change for change in context.change.changes if change.kind == "SecretIamMember"]
+    successors = {grant for change in secrets for grant in _grants(change.new, change.title)}
     for change in context.change.changes:
         if change.package != "gcp" or change.operation is Operation.CREATE:
             continue
-        if change.kind == "SecretIamMember":
-            continue  # A rotation makes another secret; P-62 speaks of what reads it.
         kept = set() if _moves(change) else _grants(change.new, change.title)
+        if change in secrets:
+            kept |= successors
         for role, member in sorted(_grants(change.old, change.title) - kept):
             where = " in its old place" if _moves(change) else ""
             sentence = f"{_who(member)} loses {role}{where}"
