@@ -51,14 +51,17 @@ def test_it_reads_secrets_where_it_scales_and_nowhere_else():
     assert values["watchNamespace"] == "consumers,shop"
     assert values["rbac"] == {"enabledCustomScaledRefKinds": False}
     assert "operator" not in values["permissions"], "Secrets would be read from KEDA's own namespace only"
+    elsewhere = {**KEDA_CONSUMER, "namespace": "mail"}
+    two = stack({**STANDARD, "keda": {}}, consumers={"githubevents": KEDA_CONSUMER, "mails": elsewhere})
+    assert release(two).properties["values"]["watchNamespace"] == "consumers,mail"
 
 
 def test_it_comes_after_the_namespace_that_it_gets_rights_in_and_before_what_needs_its_kinds():
     plan = compose(with_keda({}))
     found = release(with_keda({}))
-    assert plan.namespace is not None
-    assert plan.namespace.parts[0].key in found.depends_on
-    scaled = next(one for one in plan.consumers["githubevents"] if one.token.endswith(":ScaledObject"))
+    namespace = next(one for one in plan if one.token.endswith(":Namespace"))
+    assert namespace.key in found.depends_on
+    scaled = next(one for one in plan if one.token.endswith(":ScaledObject"))
     assert found.key in scaled.depends_on
 
 
