@@ -69,16 +69,20 @@ def checked_out(commit: str, root: Path) -> Iterator[Path]:
     Raises SettingsError when git cannot.
     """
     prefix = _git(root, "rev-parse", "--show-prefix").stdout.strip()
-    with tempfile.TemporaryDirectory(prefix="ebbtide-base-") as temporary:
-        tree = Path(temporary) / "tree"
-        done = _git(root, "worktree", "add", "--detach", "--quiet", str(tree), commit)
-        if done.returncode != 0:
-            message = f"cannot be checked out: {done.stderr.strip()}"
-            raise refused("base", message, "", ("--base",))
-        try:
-            yield tree / prefix
-        finally:
-            _git(root, "worktree", "remove", "--force", str(tree))
+    try:
+        with tempfile.TemporaryDirectory(prefix="ebbtide-base-") as temporary:
+            tree = Path(temporary) / "tree"
+            try:
+                done = _git(root, "worktree", "add", "--detach", "--quiet", str(tree), commit)
+                if done.returncode != 0:
+                    raise refused("base", f"cannot be checked out: {done.stderr.strip()}", "", ("--base",))
+                yield tree / prefix
+            finally:
+                # Of one that was broken off half-way, git keeps a lock.
+                _git(root, "worktree", "unlock", str(tree))
+                _git(root, "worktree", "remove", "--force", str(tree))
+    finally:
+        _git(root, "worktree", "prune")
 
 
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
-from tests.cli.conftest import ROOT
+from tests.cli.conftest import COMMAND, ROOT
 
+from ebbtide.cli.output import style
 from ebbtide.settings.loading.loader import stack_names
 
 STACKS = stack_names(ROOT)
@@ -306,3 +308,29 @@ def test_a_list_of_alerts_says_which_wake_somebody(ebbtide):
     assert done.returncode == 0
     assert "EbbtidePodCutOff" in done.stdout
     assert "page" in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_output_that_is_not_utf_8_is_no_traceback(ebbtide, encoding):
+    done = ebbtide("explain", "--stack", "dev", PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_full_disk_behind_the_output_is_one_line():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, "check"], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "error: standard output: No space left on device\n")
+
+
+def test_a_stack_s_name_that_no_file_can_have_is_one_line(ebbtide):
+    done = ebbtide("explain", "--stack", "a" * 300)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "File name too long" in done.stderr
+
+
+def test_no_colour_where_it_is_not_wanted(monkeypatch):
+    assert style("error", fg="red") != "error"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert style("error", fg="red") == "error"

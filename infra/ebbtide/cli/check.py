@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from ebbtide.cli.output import ANNOTATIONS, BAD_INPUT, print_findings, project_root
+from ebbtide.cli.output import ANNOTATIONS, BAD_INPUT, print_findings, project_root, style
 from ebbtide.judgement.findings import Finding, Level, SettingsError, refused
 from ebbtide.settings.loading.loader import read_stack, stack_file, stack_names
 from ebbtide.settings.loading.merge import source_of
@@ -58,5 +58,5 @@ def _print(results: dict[str, list[Finding]]) -> None:
         ]
         accepted = sum(bool(finding.accepted) for finding in found)
         words += [f"{accepted} accepted"] if accepted else []
-        typer.echo(f"{typer.style(name, bold=True)}: {', '.join(words) or 'no findings'}")
+        typer.echo(f"{style(name, bold=True)}: {', '.join(words) or 'no findings'}")
         print_findings(found)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from ebbtide.cli.output import fail
+from ebbtide.cli.output import fail, style
 from ebbtide.judgement.findings import refused
 from ebbtide.scaffold.answers import Project, example_consumer
 from ebbtide.scaffold.files import write_project
@@ -42,7 +42,7 @@ def run(options: Options) -> None:
     except OSError as error:
         fail(f"{error.filename}: cannot be written: {error.strerror}")
     for one in written:
-        mark = typer.style("new ", fg=typer.colors.GREEN) if one.is_new else typer.style("kept", dim=True)
+        mark = style("new ", fg=typer.colors.GREEN) if one.is_new else style("kept", dim=True)
         typer.echo(f"{mark}  {one.path}")
     _say_next(options, project)
 

@@ -606,7 +606,8 @@ def main() -> None:
     # Together 3 % of the instructions of `ebbtide check` (measured).
     gc.set_threshold(100_000, 50)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    from ebbtide.cli.output import exit_cleanly
+    from ebbtide.cli.output import exit_cleanly, prepare_terminal
 
+    prepare_terminal()
     with exit_cleanly():
         app(prog_name="ebbtide")
