@@ -84,7 +84,7 @@ CASES: dict[str, tuple[tuple[Step, ...], set[tuple[str, str]]]] = {
     ),
     "a ScaledObject in place of an HPA": (
         (("create", SCALED_OBJECT, None, scaled_object()), ("delete", HPA, hpa(), None)),
-        {("P-26", "scaling")},
+        {("P-26", "scaling"), ("P-72", "danger")},
     ),
     "a lower maximum": (
         (("update", SCALED_OBJECT, scaled_object(), scaled_object(maxReplicaCount=1)),),
@@ -95,7 +95,7 @@ CASES: dict[str, tuple[tuple[Step, ...], set[tuple[str, str]]]] = {
         {("P-23", "scaling")},
     ),
     "a field that nobody has judged": (
-        (("update", SCALED_OBJECT, scaled_object(), scaled_object(pollingInterval=1)),),
+        (("update", SCALED_OBJECT, scaled_object(), scaled_object(somethingNew=1)),),
         {("P-40", "notJudged")},
     ),
     "a pause": (
@@ -107,7 +107,7 @@ CASES: dict[str, tuple[tuple[Step, ...], set[tuple[str, str]]]] = {
                 scaled_object(annotations={"autoscaling.keda.sh/paused": "true"}),
             ),
         ),
-        {("P-40", "notJudged")},
+        {("P-70", "scaling")},
     ),
     "two owners in one plan": (
         (("create", HPA, None, hpa()), ("create", SCALED_OBJECT, None, scaled_object())),
