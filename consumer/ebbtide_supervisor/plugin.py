@@ -163,7 +163,8 @@ class Plugin:
             self._wakeup.after(at - time.monotonic())
             return
         self._look_for_hook_at = None
-        if self._pool.drain is not None and self._asked_for_at > at - HOOK_LOOK_SECONDS:
+        # Not right after the SIGTERM: PID 1 may look at the hook's request once more before it sees that it has gone.
+        if self._pool.drain is not None and self._asked_for_at > at - HOOK_LOOK_SECONDS / 2:
             self._pool.drain.cut_short()
 
     def _look_at_memory(self) -> None:

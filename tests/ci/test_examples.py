@@ -224,51 +224,51 @@ def gitlab_server():
 
 
 def test_github_reviews_the_project_that_readme_makes(project, runner, github_server):
-    project.propose("replicas: 2", "replicas: 3")
+    project.propose("maxReplicas: 10", "maxReplicas: 11")
     project.merge()
     steps = on_github(runner, github_server)
     assert [step for step in steps if step[1] != 0] == []
     (comment,) = github_server.state.comments
     summary = (runner.home / "summary").read_text()
     assert comment["body"] == summary, "the summary and the comment are one review"
-    assert "spec.replicas: 2 → 3" in summary
+    assert "spec.maxReplicaCount: 10 → 11" in summary
     assert "50s" not in summary, "what main got meanwhile is not this branch's"
 
 
 def test_on_github_settings_that_are_refused_are_the_comment(project, runner, github_server):
-    project.propose("replicas: 2", "replicas: -2")
+    project.propose("maxReplicas: 10", "maxReplicas: -2")
     project.merge()
     steps = dict(on_github(runner, github_server))
     assert steps["Review the change"] == 1
     assert "Fail on danger" not in steps
     assert steps["Post one comment per stack"] == 0
     (comment,) = github_server.state.comments
-    assert "autoscaling.replicas" in comment["body"]
-    assert "autoscaling.replicas" in (runner.home / "summary").read_text()
+    assert "autoscaling.maxReplicas" in comment["body"]
+    assert "autoscaling.maxReplicas" in (runner.home / "summary").read_text()
 
 
 @pytest.mark.parametrize("merged_results", [False, True])
 def test_gitlab_reviews_the_project_that_readme_makes(project, runner, gitlab_server, merged_results):
-    project.propose("replicas: 2", "replicas: 3")
+    project.propose("maxReplicas: 10", "maxReplicas: 11")
     if merged_results:
         project.merge()
     results = on_gitlab(runner, gitlab_server, merged_results=merged_results)
     assert {name: done.returncode for name, done in results.items()} == {"preview": 0, "comment": 0}, results
     (note,) = gitlab_server.state.notes
-    assert "spec.replicas: 2 → 3" in note["body"]
+    assert "spec.maxReplicaCount: 10 → 11" in note["body"]
     assert "50s" not in note["body"], "what main got meanwhile is not this branch's"
 
 
 def test_on_gitlab_settings_that_are_refused_are_the_note(project, runner, gitlab_server):
-    project.propose("replicas: 2", "replicas: -2")
+    project.propose("maxReplicas: 10", "maxReplicas: -2")
     results = on_gitlab(runner, gitlab_server, merged_results=False)
     assert {name: done.returncode for name, done in results.items()} == {"preview": 1, "comment": 0}
     (note,) = gitlab_server.state.notes
-    assert "autoscaling.replicas" in note["body"]
+    assert "autoscaling.maxReplicas" in note["body"]
 
 
 def test_on_gitlab_what_a_merge_request_installs_does_not_see_the_token(project, runner, gitlab_server):
-    project.propose("replicas: 2", "replicas: 3")
+    project.propose("maxReplicas: 10", "maxReplicas: 11")
     (project.root / "requirements.txt").write_text("evil\n")
     project.head = project.commit()
     results = on_gitlab(runner, gitlab_server, merged_results=False)
@@ -287,10 +287,10 @@ def test_on_gitlab_the_token_s_job_takes_no_cache_and_no_fork():
 
 
 def test_the_action_reviews_the_project_that_readme_makes(project, runner):
-    project.propose("replicas: 2", "replicas: 3")
+    project.propose("maxReplicas: 10", "maxReplicas: 11")
     project.merge()
     assert [step for step in by_action(runner) if step[1] != 0] == []
-    assert "spec.replicas: 2 → 3" in (runner.home / "summary").read_text()
+    assert "spec.maxReplicaCount: 10 → 11" in (runner.home / "summary").read_text()
     assert json.loads((runner.home / "temp" / "preview-dev" / "preview.json").read_text())["kind"] == "review"
     assert (runner.home / "temp" / "preview-dev" / "pull-request").read_text() == "12\n", "the comment's job reads it"
 
@@ -298,11 +298,11 @@ def test_the_action_reviews_the_project_that_readme_makes(project, runner):
 def test_the_action_fails_on_danger_and_on_refused_settings(project, runner):
     project.propose("longestMessage: 60s", "longestMessage: 20s")
     assert dict(by_action(runner, {"fail-on": "info", "base": "main"}))["Fail on danger"] == 3
-    project.edit("replicas: 2", "replicas: -2")
+    project.edit("maxReplicas: 10", "maxReplicas: -2")
     steps = dict(by_action(runner, {"base": "main"}))
     assert steps["Review the change"] == 1
     assert "Fail on danger" not in steps
-    assert "autoscaling.replicas" in (runner.home / "summary").read_text()
+    assert "autoscaling.maxReplicas" in (runner.home / "summary").read_text()
 
 
 def test_gitlab_s_component_is_the_example_with_inputs():

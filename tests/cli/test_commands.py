@@ -79,7 +79,7 @@ def test_one_rule_is_explained_with_what_to_do(ebbtide):
 def test_an_unknown_rule_is_met_with_the_nearest(ebbtide):
     done = ebbtide("rules", "V-99")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "did you mean V-48?" in done.stderr
+    assert "did you mean V-53?" in done.stderr
 
 
 def test_rules_as_json_are_all_of_them(ebbtide):

@@ -28,6 +28,7 @@ COMMANDS = [
     ["preview", "-s", "local", "--plan", "tests/engine/plans/local-settings.json"],
     ["simulate", "-s", "production", "--set", "maxReplicas=9", "--why", "01:00"],
     SWEEP,
+    ["advise", "-s", "dev", "--goal", "p95 < 120s", "--seeds", "1"],
 ]
 
 

@@ -53,10 +53,13 @@ def _keeps_its_promises(stack: StackSettings) -> None:
         _volumes_are_mounted(pod, container)
         _variables_are_unique(container)
         _selectors_match(own, template["metadata"]["labels"])
-        owner = {"fixed": None, "hpa": "HorizontalPodAutoscaler", "keda": "ScaledObject"}[consumer.autoscaling.kind]
+        owner = {"hpa": "HorizontalPodAutoscaler", "keda": "ScaledObject"}.get(consumer.autoscaling.kind)
         assert {kind for kind in OWNERS if kind in own} == ({owner} if owner else set())
         assert ("replicas" in deployment["spec"]) is (owner is None), "two owners of the number of pods, or none"
-        assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+        if consumer.autoscaling.kind == "singleton":
+            assert deployment["spec"]["strategy"] == {"type": "Recreate"}, "two of them at once"
+        else:
+            assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
 
 
 def _names_are_legal(manifests: tuple[Manifest, ...]) -> None:
