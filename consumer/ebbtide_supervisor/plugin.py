@@ -159,8 +159,9 @@ class Plugin:
         """A hook that still asks after the SIGTERM was not waited for: the kubelet's grace period is over. One that was
         killed asks no more, and then the kubelet gives the rest of it.
         """
-        if time.monotonic() < at:
-            self._wakeup.after(at - time.monotonic())
+        if (left := at - time.monotonic()) > 0:
+            # A request that waits is looked at in each step, so there must be some until then.
+            self._wakeup.after(min(left, HOOK_LOOK_SECONDS / 4))
             return
         self._look_for_hook_at = None
         # Not right after the SIGTERM: PID 1 may look at the hook's request once more before it sees that it has gone.
