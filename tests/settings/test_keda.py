@@ -14,7 +14,7 @@ from ebbtide.settings.rules.check import check_stack
 from ebbtide.settings.rules.keda_scalers import scalers
 
 PASSWORD = {"secret": "broker-v1", "key": "password"}
-REDIS = {"kind": "redis", "redeliverTimeout": "90s", "claimInterval": "5s"} | {
+REDIS = {"kind": "redis", "redeliverTimeout": "90s", "claimInterval": "5s", "recover": True} | {
     "address": "redis.brokers:6379",
     "stream": "githubevents",
 }
@@ -57,6 +57,12 @@ def refuse_consumer(project):
 def test_an_address_and_a_maximum_are_without_a_finding():
     egress = {"egress": [{"namespace": "brokers", "ports": [6379]}]}
     assert not [rule for rule in found(keda(), network=egress) if rule.startswith(("KE", "N-"))]
+
+
+def test_pods_that_an_outage_would_keep_for_ever_are_foreseen():
+    off = {**REDIS, "recover": False}
+    assert "recover: true" in str(found(keda(), off)["KE-44"])
+    assert "KE-44" not in found(keda(LIST, minReplicas=1), off), "a trigger of one's own counts something else"
 
 
 AT_LEAST_ONE = {"minReplicas": 1}
@@ -210,7 +216,8 @@ def test_what_cannot_work_is_refused_in_one_line_with_its_remedy(case, refuse_co
 
 
 def test_symfonys_streams_are_not_what_another_worker_reads(refuse_consumer):
-    (message,) = refuse_consumer(keda(), worker={"kind": "command", "command": ["/app/worker"]})
+    worker = {"kind": "command", "command": ["/app/worker"]}
+    (message,) = refuse_consumer(keda(), {**REDIS, "recover": False}, worker=worker)
     assert "triggers: are not given, and what redis gives counts Symfony's messages" in message
     assert "listName: celery" in message
 
