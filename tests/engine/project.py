@@ -74,9 +74,11 @@ class Project:
         state.mkdir(parents=True)
         self.environment = {**os.environ, **environment, "PULUMI_BACKEND_URL": state.as_uri()}
         directory.mkdir(parents=True)
-        shutil.copy2(ROOT / "Pulumi.yaml", directory)
-        shutil.copytree(ROOT / "stacks", directory / "stacks")
-        shutil.copytree(ROOT / "infra", directory / "infra", ignore=shutil.ignore_patterns("__pycache__", "image"))
+        for name in ("Pulumi.yaml", "Dockerfile"):
+            shutil.copy2(ROOT / name, directory)
+        for name in ("stacks", "infra", "consumer"):
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, directory / name, symlinks=True, ignore=ignore)
         (directory / ".venv").symlink_to(ROOT / ".venv", target_is_directory=True)
         self.run("stack", "init", stack, check=True)
 

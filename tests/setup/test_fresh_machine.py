@@ -69,7 +69,7 @@ def test_without_a_network_it_is_one_line_and_with_one_it_is_finished(clone):
 def test_a_full_disk_is_one_line_and_with_room_it_is_finished(tmp_path):
     script = """
         set -e
-        mount -t tmpfs -o size=60m none "$1"
+        mount -t tmpfs -o size=110m none "$1"
         git clone --quiet "$2" "$1/clone"
         cd "$1/clone"
         set +e

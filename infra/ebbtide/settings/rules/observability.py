@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ebbtide.image.ebbtide_supervisor.metric_texts import duration_bounds
 from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings, is_gke
@@ -72,6 +71,8 @@ def check_is_gke(stack: StackSettings) -> Iterator[Finding]:
 )
 def check_goal_is_a_bound(consumer: ConsumerSettings) -> Iterator[Finding]:
     """A goal is one of the bounds of the image's histogram: between two of them the share is a guess."""
+    from ebbtide.image.ebbtide_supervisor.metric_texts import duration_bounds  # noqa: PLC0415 - not at every start
+
     within = consumer.goal.within
     bounds = [
         int(bound) for bound in duration_bounds(consumer.shutdown.longest_message) if bound >= 1 and not bound % 1
