@@ -116,7 +116,7 @@ def test_no_released_resource_is_replaced_because_its_name_has_changed(
 def test_an_alias_covers_a_renamed_resource(offline_project: ProjectFactory, tmp_path: Path) -> None:
     project = offline_project("local")
     project.replace_in(
-        "infra/ebbtide/manifests/workload.py",
+        "infra/ebbtide/manifests/kubernetes_resource.py",
         'name=f"{component.name}-{of_kind if name == physical else name}",',
         'name=f"{component.name}-{of_kind if name == physical else name}-renamed",\n'
         '        aliases=(f"{component.name}-{of_kind if name == physical else name}",),',

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.engine.control_plane import ControlPlane
-from tests.rehearsal.test_command import rehearse
+from tests.rehearsal.test_command import rehearse, with_pulumi
 
 pytestmark = pytest.mark.engine
 
@@ -18,7 +18,7 @@ def refused(control_plane: ControlPlane, tmp_path: Path, token: str | None = Non
     if token is not None:
         document["users"] = [{"name": "tests", "user": {"token": token}}]
     before = namespaces(control_plane)
-    done = rehearse(tmp_path, "--context", "tests", config=yaml.safe_dump(document))
+    done = rehearse(tmp_path, "--context", "tests", config=yaml.safe_dump(document), path=with_pulumi(tmp_path))
     assert done.returncode == 1
     assert not done.stdout
     assert "nothing was made" in done.stderr

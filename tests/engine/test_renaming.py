@@ -9,7 +9,7 @@ from tests.engine.test_lifecycle import DEPLOYMENT
 
 pytestmark = pytest.mark.engine
 
-WORKLOAD = "infra/ebbtide/manifests/workload.py"
+OBJECT = "infra/ebbtide/manifests/kubernetes_resource.py"
 NAME = 'name=f"{component.name}-{of_kind if name == physical else name}",'
 NEW_NAME = 'name=f"{component.name}-{of_kind if name == physical else name}-v2",'
 ALIAS = 'aliases=(f"{component.name}-{of_kind if name == physical else name}",),'
@@ -26,8 +26,8 @@ def test_a_rename_with_an_alias_replaces_nothing(project: ProjectFactory, contro
     renamed = project("local")
     renamed.up()
     before, pods = _uid(control_plane), control_plane.pod_names("consumers")
-    renamed.replace_in(WORKLOAD, NAME, f"{NEW_NAME}\n        {ALIAS}")
-    renamed.replace_in(WORKLOAD, '::{name}-namespace"', '::{name}-namespace-v2"')
+    renamed.replace_in(OBJECT, NAME, f"{NEW_NAME}\n        {ALIAS}")
+    renamed.replace_in(OBJECT, '::{name}-namespace"', '::{name}-namespace-v2"')
     up = renamed.up()
     assert set(up.summary) == {"same"}, "a rename in the program deletes running consumers"
     assert _uid(control_plane) == before
@@ -39,8 +39,8 @@ def test_without_the_alias_the_preview_shows_the_deletions(project: ProjectFacto
     """The counterpart: what the alias prevents is real, and is announced."""
     renamed = project("local")
     renamed.up()
-    renamed.replace_in(WORKLOAD, NAME, NEW_NAME)
-    renamed.replace_in(WORKLOAD, '::{name}-namespace"', '::{name}-namespace-v2"')
+    renamed.replace_in(OBJECT, NAME, NEW_NAME)
+    renamed.replace_in(OBJECT, '::{name}-namespace"', '::{name}-namespace-v2"')
     planned = renamed.preview().operations
     assert planned["githubevents-deployment"] == "delete"
     assert planned["githubevents-deployment-v2"] == "create"
