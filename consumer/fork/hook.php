@@ -281,9 +281,6 @@ final class Hook
         pcntl_async_signals(true);
         pcntl_signal($stop, function (int $number, $info) use ($then): void {
             if (!$this->hasStarted) {
-                // PHP takes its handlers away while it ends, and PID 1 may ask once more. Not here: PHP puts back the
-                // mask from before when a handler has returned.
-                register_shutdown_function(static fn () => pcntl_sigprocmask(\SIG_BLOCK, self::SIGNALS));
                 exit(0);
             }
             if (\is_callable($then)) {
