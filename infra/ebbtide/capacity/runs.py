@@ -215,6 +215,8 @@ def _interrupts_held() -> Iterator[None]:
 
 def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The command's own handler would raise in the midst of whatever the pool holds a lock for, and the parent waits.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def explain_minute(result: Result, seconds: int) -> Sequence[str]:
