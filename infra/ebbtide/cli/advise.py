@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -18,14 +17,7 @@ from ebbtide.capacity.sweep import Goal, parse_goal
 from ebbtide.cli.console import make_console
 from ebbtide.cli.output import BAD_INPUT, project_root
 from ebbtide.cli.progress_bar import Advance, progress_bar
-from ebbtide.cli.simulate_inputs import (
-    choose_consumer,
-    find_load,
-    read_durations,
-    read_measured,
-    read_signals,
-    with_changes,
-)
+from ebbtide.cli.simulate_inputs import RunOptions, choose_consumer, with_changes
 from ebbtide.cli.simulate_output import as_rich_table, print_assumptions
 from ebbtide.judgement.findings import SettingsError
 from ebbtide.report.model import Table
@@ -42,18 +34,9 @@ _COLUMNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What was asked for on the command line."""
+class Options(RunOptions):
+    """What was asked of `ebbtide advise`."""
 
-    stack: str
-    project: Path | None
-    consumer: str | None
-    load: Path | None
-    durations: str | None
-    signals: list[str]
-    measured: list[str]
-    seeds: int
-    changes: list[str]
     goals: list[str]
     format: str
 
@@ -85,12 +68,7 @@ def run(options: Options) -> None:
     goals = tuple(parse_goal(text) for text in options.goals)
     loaded = read_stack(options.stack, root)
     consumer = choose_consumer(loaded, options.consumer)
-    load = LoadSource(
-        find_load(options.load, root, consumer),
-        read_durations(options.durations),
-        read_signals(options.signals),
-        read_measured(options.measured),
-    )
+    load = options.read_load(root, consumer)
     base = with_changes(loaded, options.changes, consumer) if options.changes else loaded
     advice = _advise(base, consumer, load, goals, options.seeds)
     if options.format == "json":

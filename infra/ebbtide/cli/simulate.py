@@ -22,12 +22,9 @@ from ebbtide.cli.simulate_inputs import (
     check_report,
     check_signals,
     choose_consumer,
-    find_load,
     read_cases,
     read_durations,
-    read_measured,
     read_moment,
-    read_signals,
     refusal,
 )
 from ebbtide.settings.loading.loader import read_stack
@@ -46,12 +43,7 @@ def run(options: Options) -> None:
     check_report(options.report)
     loaded = read_stack(options.stack, root)
     consumer = choose_consumer(loaded, options.consumer)
-    load = LoadSource(
-        find_load(options.load, root, consumer),
-        read_durations(options.durations),
-        read_signals(options.signals),
-        read_measured(options.measured),
-    )
+    load = options.read_load(root, consumer)
     if reason := why_not_compiled(load.file):
         typer.echo(f"runs without the compiled kernel, slower and with the same result: {reason}", err=True)
     if options.sweep or options.goal:

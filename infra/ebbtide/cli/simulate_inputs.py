@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from ebbtide.capacity.measured import Measured
 from ebbtide.capacity.model import Signal
 from ebbtide.capacity.profile import Durations, DurationSource
-from ebbtide.capacity.runs import Run
+from ebbtide.capacity.runs import LoadSource, Run
 from ebbtide.capacity.samples import read_samples
 from ebbtide.capacity.what_if import load_profile
 from ebbtide.judgement.findings import Finding, SettingsError, parse_path, refused
@@ -32,8 +32,8 @@ _SHORT_PATHS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What was asked for on the command line."""
+class RunOptions:
+    """What every command that simulates is asked: of which consumer, under which load, how often."""
 
     stack: str
     project: Path | None
@@ -44,6 +44,21 @@ class Options:
     measured: list[str]
     seeds: int
     changes: list[str]
+
+    def read_load(self, root: Path, consumer: str) -> LoadSource:
+        """The load of this consumer, with everything that was said about it. Raises SettingsError."""
+        return LoadSource(
+            find_load(self.load, root, consumer),
+            read_durations(self.durations),
+            read_signals(self.signals),
+            read_measured(self.measured),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Options(RunOptions):
+    """What was asked of `ebbtide simulate`."""
+
     base: str | None
     why: str | None
     sweep: str | None

@@ -6,6 +6,7 @@ from ebbtide.manifests.kubernetes.broker_access import broker_environment
 from ebbtide.manifests.kubernetes.image import image_pull_policy
 from ebbtide.manifests.kubernetes.labels import Manifest
 from ebbtide.manifests.kubernetes.pod_parts import build_part_mounts, environment, environment_from
+from ebbtide.manifests.kubernetes.security_context import container_security
 from ebbtide.manifests.kubernetes.volumes import build_volume_mounts
 from ebbtide.settings.models.consumer import START_DEADLINE_SECONDS, ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
@@ -46,15 +47,7 @@ def build_container(stack: StackSettings, consumer: ConsumerSettings) -> Manifes
         "startupProbe": _probe("startup", STARTUP_PERIOD_SECONDS, STARTUP_FAILURES),
         "readinessProbe": _probe("readiness", READINESS_PERIOD_SECONDS, READINESS_FAILURES),
         "livenessProbe": _probe("liveness", LIVENESS_PERIOD_SECONDS, LIVENESS_FAILURES),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "privileged": False,
-            "readOnlyRootFilesystem": True,
-            "runAsNonRoot": True,
-            "runAsUser": consumer.user_id,
-            "runAsGroup": consumer.user_id,
-        },
+        "securityContext": container_security(consumer.user_id),
         # A self-check that refuses says why on stderr; so does `kubectl describe pod` then.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [*build_volume_mounts(stack, consumer), *build_part_mounts(consumer)],

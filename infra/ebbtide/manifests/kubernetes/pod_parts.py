@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ebbtide.manifests.kubernetes.image import image_pull_policy
 from ebbtide.manifests.kubernetes.labels import Manifest
+from ebbtide.manifests.kubernetes.security_context import container_security
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.pod import Environment, SecretEnvironment
 from ebbtide.settings.models.pod_parts import ContainerPart, EnvironmentSource, FilesFrom, VolumeSettings
@@ -95,15 +96,7 @@ def _container(name: str, part: ContainerPart, consumer: ConsumerSettings) -> Ma
             },
             "limits": {"memory": format_memory(part.resources.memory)},
         },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "privileged": False,
-            "readOnlyRootFilesystem": True,
-            "runAsNonRoot": True,
-            "runAsUser": consumer.user_id,
-            "runAsGroup": consumer.user_id,
-        },
+        "securityContext": container_security(consumer.user_id),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
 
