@@ -247,6 +247,8 @@ final class Hook
     private function settle(array $worker, object $input): void
     {
         [$number, $limit] = $worker;
+        $stop = \constant('SIG'.(getenv('EBBTIDE_STOP_SIGNAL') ?: 'TERM'));
+        register_shutdown_function(static function () use ($stop): void { self::endByItself($stop); });
         if (file_exists(getenv('EBBTIDE_STATE_DIRECTORY').'/stop')) {
             exit(self::STOPPED_BY_FILE);
         }
@@ -270,8 +272,21 @@ final class Hook
             $this->lessons = self::lessons();
             $this->known = Classes::declared();
         }
-        $this->answerSignal(\constant('SIG'.(getenv('EBBTIDE_STOP_SIGNAL') ?: 'TERM')));
+        $this->answerSignal($stop);
         $this->blocked && pcntl_sigprocmask(\SIG_UNBLOCK, $this->blocked);
+    }
+
+    /**
+     * A worker that shuts down, because it has found the stop file, and is asked a moment later, does not die of it.
+     *
+     * PHP gives up whatever handlers there are at the end, and unblocks their signals: so there must be none, which
+     * unblocks it too, and nothing that waits for that.
+     */
+    private static function endByItself(int $stop): void
+    {
+        pcntl_signal($stop, \SIG_IGN);
+        pcntl_signal($stop, \SIG_DFL);
+        pcntl_sigprocmask(\SIG_BLOCK, [$stop]);
     }
 
     /** Until Messenger has a worker there is no message in flight, and an end by 0 is what it would come to. */
