@@ -1,7 +1,7 @@
 """Run tiers of tests and say at the end what each of them ran.
 
-They run one after the other, but for the one that only computes: it has the processor time that another one leaves. So
-has what the later tiers build from source. A tier that ran no test has failed: nothing may be skipped without being
+They run one after the other, but for the one that only computes: it has the processor time that others leave. So has
+what the later tiers build from source. A tier that ran no test has failed: nothing may be skipped without being
 counted.
 """
 
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -43,9 +43,10 @@ ARGUMENTS = {
     "long": ["-n", "3", "--dist", "worksteal"],
 }
 
-# Two processors idle for seven tenths of the `runtime` tests, and nothing in `slow` looks at a clock. Its output is
-# shown when it has ended.
-COMPUTES, WAITS = "slow", "runtime"
+# Two processors idle for seven tenths of the `runtime` tests, and nothing in `slow` looks at a clock. It begins beside
+# them and may go on beside the next, but not beside a node, whose answers are judged by the second. Its output is shown
+# when it has ended.
+COMPUTES, WAITS, ALONE = "slow", "runtime", "cluster"
 
 _POLL_SECONDS, _SAY_SECONDS = 1.0, 60.0
 
@@ -138,22 +139,23 @@ class Schedule:
         waiting = [tier for tier in tiers if not (beside and tier == COMPUTES)]
         results: dict[str, Result] = {}
         with ThreadPoolExecutor(1) as background, tempfile.TemporaryFile("w+") as output:
+            computing: Future[Ran] | None = None
             while waiting:
                 tier, late = self._next(waiting)
                 waiting.remove(tier)
+                if computing and tier == ALONE:
+                    results[COMPUTES], computing = _finish(computing, output), None
+                if beside and tier == WAITS:
+                    computing = background.submit(self._run, COMPUTES, ["nice", "-n", "19"], output)
                 print(f"\n== {tier} ==", flush=True)
                 if late:
                     print(f"NOT RUN: {late}", flush=True)
                     results[tier] = NotRun(late)
                     continue
-                if beside and tier == WAITS:
-                    computing = background.submit(self._run, COMPUTES, ["nice", "-n", "19"], output)
                 self._builds.say_failures(tier)
                 results[tier] = self._run(tier, (), None)
-                if beside and tier == WAITS:
-                    results[COMPUTES] = computing.result()
-                    output.seek(0)
-                    print(f"\n== {COMPUTES}, beside {WAITS} ==\n{output.read()}", flush=True)
+            if computing:
+                results[COMPUTES] = _finish(computing, output)
         return {tier: results[tier] for tier in tiers}
 
     def _next(self, waiting: Sequence[str]) -> tuple[str, str | None]:
@@ -171,6 +173,14 @@ class Schedule:
                 print(f"waiting for {' and '.join(missing[waiting[0]])}: {(now - since) / 60:.0f} min", flush=True)
             time.sleep(_POLL_SECONDS)
             self._waited += time.monotonic() - now
+
+
+def _finish(computing: Future[Ran], output: IO[str]) -> Ran:
+    """The result of what ran beside others, and what it printed."""
+    result = computing.result()
+    output.seek(0)
+    print(f"\n== {COMPUTES}, begun beside {WAITS} ==\n{output.read()}", flush=True)
+    return result
 
 
 def run_tier(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -202,13 +203,40 @@ def test_a_run_that_is_ended_ends_its_builds_with_all_that_they_started(tmp_path
         time.sleep(0.05)
 
 
-def test_what_only_computes_runs_beside_what_waits() -> None:
-    run = Recorded()
+class Overlapping(Recorded):
+    """Plays pytest: `slow` ends only when somebody waits for it, or the tiers beside which it may run have begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.engine_began, self.slow_ended = threading.Event(), threading.Event()
+
+    def __call__(self, tier: str, prefix: Sequence[str], output: IO[str] | None) -> Ran:
+        if tier == "slow":
+            assert self.engine_began.wait(60), "slow keeps the next tier waiting"
+            self.slow_ended.set()
+        elif tier == "engine":
+            self.engine_began.set()
+        elif tier == "cluster":
+            assert self.slow_ended.is_set(), "a node's seconds are measured while something computes"
+        return super().__call__(tier, prefix, output)
+
+
+def test_what_only_computes_runs_beside_what_waits_and_not_beside_a_node() -> None:
+    run = Overlapping()
     with Builds([], TIERS) as builds:
         results = Schedule(builds, run, time.monotonic()).run_all(all_tiers())
     assert list(results) == all_tiers(), "the table has another order than the documentation"
     assert sorted(run.began) == sorted(all_tiers())
-    assert run.began[0] == "default"
+    assert (run.began[0], run.began[-1]) == ("default", "cluster")
+
+
+def test_what_only_computes_runs_although_what_it_runs_beside_is_too_late() -> None:
+    run = Recorded()
+    with Builds([_part("sleep 60", "runtime")], TIERS) as builds:
+        builds.start(after_setup=False)
+        results = Schedule(builds, run, time.monotonic() - 10, budget=12).run_all(["slow", "runtime"])
+    assert results["slow"] == GOOD
+    assert isinstance(results["runtime"], NotRun)
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
