@@ -103,7 +103,7 @@ def _prepare_state_directory(environment: Environment) -> list[str]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lessons = directory / "lessons.json"
-        told = (environment.status_file, environment.snapshot_file)
+        told = (environment.status_file, environment.snapshot_file, environment.parked_file)
         for stale in (environment.stop_file, environment.socket, *told, lessons):
             stale.unlink(missing_ok=True)
         probe = directory / "writable"

@@ -112,6 +112,11 @@ class Environment:
         return self.state_directory / "snapshot"
 
     @property
+    def parked_file(self) -> Path:
+        """How many messages the helper has found put aside."""
+        return self.state_directory / "parked"
+
+    @property
     def needs_helper(self) -> bool:
         """Whether anything in this container needs a network."""
         return any((self.recover_after_seconds, self.metrics_port, self.idle_first == "on"))

@@ -34,8 +34,9 @@ class Metric(NamedTuple):
     label: str | None = None
     values: tuple[str, ...] = ()
     """All values of the label. Each of them is in every scrape from the first on, 0 included."""
-    needs_progress: bool = False
-    """Absent where the application has no `WorkerProgress`, which is said once by the event `metricsLimited`."""
+    needs: Literal["", "WorkerProgress", "recover"] = ""
+    """Absent without it: where the application has no `WorkerProgress`, which is said once by the event
+    `metricsLimited`; where the transport has no `recover`."""
 
 
 METRICS: Final = (
@@ -68,7 +69,7 @@ METRICS: Final = (
         "gauge",
         "Messages that this pod's workers have taken and not yet acknowledged.",
         "messages",
-        needs_progress=True,
+        needs="WorkerProgress",
     ),
     Metric(
         "ebbtide_messages_total",
@@ -77,21 +78,29 @@ METRICS: Final = (
         "messages",
         "outcome",
         MESSAGE_OUTCOMES,
-        needs_progress=True,
+        needs="WorkerProgress",
     ),
     Metric(
         "ebbtide_message_duration_seconds",
         "histogram",
         "From taking a message to having told the broker, of those that a worker is done with.",
         "seconds",
-        needs_progress=True,
+        needs="WorkerProgress",
     ),
     Metric(
         "ebbtide_oldest_message_seconds",
         "gauge",
         "For how long this pod's longest message has been in flight; 0 for none.",
         "seconds",
-        needs_progress=True,
+        needs="WorkerProgress",
+    ),
+    Metric(
+        "ebbtide_messages_parked",
+        "gauge",
+        "Messages that lie in the broker's stream for those that took five workers with them, as every pod finds it: "
+        "take the largest, not the sum.",
+        "messages",
+        needs="recover",
     ),
     Metric(
         "ebbtide_longest_message_seconds",

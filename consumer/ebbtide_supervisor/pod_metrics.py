@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +38,7 @@ class PodMetrics(Collector):
         self._bounds = duration_bounds(environment.longest_message_seconds)
         self._progress = Progress(environment.state_directory)
         self._snapshot: Mapping[str, Any] = {}
+        self._parked: int | None = None
         self._counts = [_Monotonic(len(self._bounds) + 1) for _ in range(environment.processes)]
         self._limits = _Limits(time.monotonic() + SILENT_SECONDS)
         # The default registry's own metrics are of this process, and a second meaning of what a pod is.
@@ -54,7 +56,7 @@ class PodMetrics(Collector):
 
     def collect(self) -> Iterator[Family]:
         """The families that there are."""
-        values = self._of_pool() | self._of_messages()
+        values = self._of_pool() | self._of_messages() | self._of_parked()
         return (_family(metric, values[metric.name]) for metric in METRICS if metric.name in values)
 
     def _of_pool(self) -> Values:
@@ -104,6 +106,11 @@ class PodMetrics(Collector):
             },
             "ebbtide_message_duration_seconds": self._histogram(counts),
         }
+
+    def _of_parked(self) -> Values:
+        with contextlib.suppress(OSError, ValueError):  # not looked at yet, or just being written
+            self._parked = int(self._environment.parked_file.read_text(encoding="ascii"))
+        return {} if self._parked is None else {"ebbtide_messages_parked": self._parked}
 
     def _histogram(self, counts: list[Counts]) -> tuple[list[tuple[str, float]], float]:
         bounds = [*map(str, self._bounds), "+Inf"]

@@ -8,6 +8,7 @@ and removes the original: the next idle worker has it. Opt-in (EBBTIDE_RECOVER_A
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -17,6 +18,8 @@ from ebbtide_supervisor.image_facts import recorded_transports
 from ebbtide_supervisor.redis_client import Redis, RedisError, Stream
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ebbtide_supervisor.environment import Environment
 
 # One script, so that nothing comes between claim and copy: two pods, or one that stalls, move an entry once.
@@ -46,7 +49,7 @@ for _, entry in ipairs(answer[2]) do
         redis.call('XDEL', KEYS[1], entry[1])
     end
 end
-return {answer[1], moved, parked}
+return {answer[1], moved, parked, redis.call('XLEN', KEYS[2])}
 """
 # A copy has an id of its own, at which Redis' count of deliveries begins anew. So the entry counts itself, in a field
 # that Symfony does not read (RedisReceiver takes `message`).
@@ -103,9 +106,11 @@ def recover(environment: Environment) -> None:
     streams = _streams()
     after = environment.recover_after_seconds
     left: dict[Stream, frozenset[bytes]] = {}
+    aside: dict[Stream, int] = {}
     while streams:
         for stream in streams:
-            left[stream] = _recover(stream, after, left.get(stream, frozenset()))
+            left[stream] = _recover(stream, after, left.get(stream, frozenset()), aside)
+        _tell(environment.parked_file, sum(aside.values()))
         time.sleep(min(LONGEST_ROUND_SECONDS, max(SHORTEST_ROUND_SECONDS, after / 10)))
     emit("recoverOff", reason="the image's build has recorded no Redis transport that can be read")
 
@@ -122,13 +127,21 @@ def _streams() -> list[Stream]:
     return streams
 
 
-def _recover(stream: Stream, after_seconds: int, left: frozenset[bytes]) -> frozenset[bytes]:
-    """Returns what is acknowledged and was not deleted; `left` is what the round before returned."""
+def _tell(file: Path, parked: int) -> None:
+    """For the metrics, which a helper that is started again serves at once."""
+    with contextlib.suppress(OSError):  # a full volume: a metric that is old
+        file.write_text(f"{parked}\n", encoding="ascii")
+
+
+def _recover(stream: Stream, after_seconds: int, left: frozenset[bytes], aside: dict[Stream, int]) -> frozenset[bytes]:
+    """Returns what is acknowledged and was not deleted; `left` is what the round before returned. Keeps in `aside` how
+    many messages lie there."""
     now: frozenset[bytes] = frozenset()
     try:
         redis = Redis(stream)
         try:
             recovered = recover_stream(redis, stream, after_seconds * 1000)
+            aside[stream] = recovered.aside
             forget_consumers(redis, stream, FORGET_AFTER_SECONDS * 1000)
             if stream.deletes_after_ack:
                 now = drop_acknowledged(redis, stream, left)
@@ -146,10 +159,14 @@ def _recover(stream: Stream, after_seconds: int, left: frozenset[bytes]) -> froz
 
 
 class Recovered(NamedTuple):
-    """How many entries were moved to the end of their stream, and how many put aside."""
+    """What became of the entries of one stream."""
 
     moved: int
+    """How many were moved to its end."""
     parked: int
+    """How many were put aside."""
+    aside: int
+    """How many lie there now."""
 
 
 def parked_of(stream: Stream) -> str:
@@ -167,7 +184,7 @@ def recover_stream(redis: Redis, stream: Stream, idle_milliseconds: int) -> Reco
         cursor, *counts = redis.run("EVAL", MOVE, "2", stream.stream, parked_of(stream), *claim, *limit)
         moved, parked = moved + int(counts[0]), parked + int(counts[1])
         if cursor == b"0-0":
-            return Recovered(moved, parked)
+            return Recovered(moved, parked, int(counts[2]))
 
 
 def drop_acknowledged(redis: Redis, stream: Stream, left: frozenset[bytes]) -> frozenset[bytes]:

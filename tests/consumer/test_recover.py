@@ -24,6 +24,7 @@ from ebbtide_supervisor.recover import (
 )
 from ebbtide_supervisor.redis_client import Redis, RedisError, Stream
 from tests.consumer.conftest import until
+from tests.consumer.scraping import free_port, scrape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,7 +162,7 @@ def test_all_killed_messages_come_back_at_once_as_they_were(redis: Redis, stream
     send(redis, stream, 8)
     lost = take(redis, stream, "dead", 8)
     time.sleep(0.15)
-    assert recover_stream(redis, stream, 100) == (8, 0)
+    assert recover_stream(redis, stream, 100) == (8, 0, 0)
     back = take(redis, stream, "alive", 100)
     assert [fields[2:] for _, fields in back] == [fields for _, fields in lost]
     assert [fields[:2] for _, fields in back] == [[b"ebbtide-recovered", b"1"]] * 8
@@ -174,7 +175,7 @@ def test_all_killed_messages_come_back_at_once_as_they_were(redis: Redis, stream
 def test_a_message_that_may_still_be_handled_is_not_taken(redis: Redis, stream: Stream) -> None:
     send(redis, stream, 5)
     held = take(redis, stream, "busy", 5)
-    assert recover_stream(redis, stream, 60_000) == (0, 0)
+    assert recover_stream(redis, stream, 60_000) == (0, 0, 0)
     assert redis.run("XPENDING", stream.stream, stream.group, "-", "+", "10", "busy")[0][0] == held[0][0]
 
 
@@ -184,16 +185,17 @@ def test_a_message_that_kills_every_worker_is_put_aside_and_the_others_are_not(r
     for _ in range(MOST_RECOVERIES):
         ((_, poison),) = take(redis, stream, "dead", 1)
         time.sleep(0.01)
-        assert recover_stream(redis, stream, 5) == (1, 0)
+        assert recover_stream(redis, stream, 5) == (1, 0, 0)
     send(redis, stream, 1)
     take(redis, stream, "dead", 2)
     time.sleep(0.01)
-    assert recover_stream(redis, stream, 5) == (1, 1)
+    assert recover_stream(redis, stream, 5) == (1, 1, 1)
     ((_, other),) = take(redis, stream, "alive", 10)
     assert b"message" in other
     assert redis.run("XLEN", stream.stream) == 1
     ((_, parked),) = redis.run("XRANGE", parked_of(stream), "-", "+")
     assert parked == [word for word in poison if word not in (b"ebbtide-recovered", b"4")], "as the application sent it"
+    assert recover_stream(redis, stream, 60_000) == (0, 0, 1), "it is told of until somebody has looked at it"
 
 
 @pytest.mark.runtime
@@ -264,14 +266,22 @@ def test_the_container_recovers_beside_its_workers_and_still_drains(
 ) -> None:
     send(redis, stream, 3)
     take(redis, stream, "dead", 3)
+    redis.run("XADD", parked_of(stream), "*", "message", "one that took five workers with it")
     dsn = f"redis://127.0.0.1:{stream.port}"
     options = {"stream": stream.stream, "group": stream.group}
     record = image / "transports.json"
     record.write_text(json.dumps({"transports": [["events", "%env(DSN)%", options]], "defaults": {}}))
     container.variables["DSN"] = dsn
     try:
-        container.start(*container.command(), PROCESSES=2, LONGEST_MESSAGE_SECONDS=1, RECOVER_AFTER_SECONDS=2)
+        container.start(
+            *container.command(),
+            PROCESSES=2,
+            LONGEST_MESSAGE_SECONDS=1,
+            RECOVER_AFTER_SECONDS=2,
+            METRICS_PORT=(port := free_port()),
+        )
         container.until_event("messagesRecovered", count=3)
+        until(lambda: scrape(port).get("ebbtide_messages_parked") == 1, "a scrape that tells of what was put aside")
         assert len(take(redis, stream, "alive", 10)) == 3
         container.until_event("firstWorkerReady")
         container.terminate()

@@ -38,7 +38,13 @@ def watched(observability: dict[str, Any], **more: Any) -> StackSettings:
     return StackSettings.model_validate(values)
 
 
-REDIS = {"kind": "redis", "address": "redis.brokers:6379", "stream": "mail", "redeliverTimeout": "90s"}
+REDIS = {
+    "kind": "redis",
+    "address": "redis.brokers:6379",
+    "stream": "mail",
+    "redeliverTimeout": "90s",
+    "recover": True,
+}
 KEDA = {"kind": "keda", "minReplicas": 1, "maxReplicas": 4}
 
 STACKS = {
@@ -64,5 +70,6 @@ STACKS = {
         {"kind": "prometheusOperator", "labels": {"release": "kube-prometheus-stack"}},
         google=None,
         cluster={"kind": "existing", "kubernetesVersion": "1.34"},
+        consumers={**CONSUMERS, "mail": {**CONSUMERS["mail"], "transport": REDIS}},
     ),
 }

@@ -128,6 +128,12 @@ CASES = {
         },
         "3m",
     ),
+    "a message is parked, and every pod finds it": Case(
+        "EbbtideMessagesParked",
+        {f"ebbtide_messages_parked{{{POD.replace('mail-1', f'mail-{n}')}}}": "0 0 1 1" for n in range(4)},
+        "2m",
+        stack=KEDA,
+    ),
     "starts are held for five minutes": Case(
         "EbbtideStartsHeld", {f"ebbtide_starts_held{{{POD}}}": "1 0 1x10"}, "7m", quiet_at="6m"
     ),

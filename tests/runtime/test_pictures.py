@@ -46,7 +46,9 @@ def test_every_picture_and_every_alert_has_its_series(open_scene: Callable[..., 
     scene, port = open_scene("redis"), free_port()
     scene.send(messages(seed=16, number=60, least=0.5, most=6))
     with Prometheus(tmp_path, {"pod": port}, stack=STACK.name, consumer="mail", namespace="consumers") as prometheus:
-        pod = scene.ours(WORKERS, BUDGET, {"EBBTIDE_METRICS_PORT": str(port)}).start()
+        pod = scene.ours(
+            WORKERS, BUDGET, {"EBBTIDE_METRICS_PORT": str(port), "EBBTIDE_RECOVER_AFTER_SECONDS": "60"}
+        ).start()
         scene.wait_until(
             lambda: (prometheus.value("sum(ebbtide_messages_total)") or 0) >= WORKERS, 60, "messages that were scraped"
         )

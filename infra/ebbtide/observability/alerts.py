@@ -84,7 +84,7 @@ def alerts_of(stack: StackSettings, consumer: ConsumerSettings, log: Log | None 
     """Every alert of one consumer. `log` is who counts its lines, Google Cloud by default."""
     return (
         *_ends(consumer, log or CloudLog(stack)),
-        *_messages(),
+        *_messages(consumer),
         *_starts(consumer),
         *_scaling(stack, consumer),
         *_goal(consumer),
@@ -151,7 +151,7 @@ def _ends(consumer: ConsumerSettings, log: Log) -> Iterator[Alert]:
     )
 
 
-def _messages() -> Iterator[Alert]:
+def _messages(consumer: ConsumerSettings) -> Iterator[Alert]:
     yield Alert(
         "EbbtideMessageOverdue",
         "A message takes longer than longestMessage: a drain will have to kill its worker",
@@ -168,6 +168,15 @@ def _messages() -> Iterator[Alert]:
         "a-worker-ended-with-a-message-in-flight",
         metrics=f'sum by (namespace, {CONSUMER}) (increase(ebbtide_messages_total{{%s,outcome="cut_off"}}[10m])) > 0',
     )
+    if consumer.recovers:
+        yield Alert(
+            "EbbtideMessagesParked",
+            "Messages that took five workers with them were put aside: nobody handles them",
+            "ticket",
+            "messages-are-parked",
+            # Every pod finds the same ones.
+            metrics=f"max by (namespace, {CONSUMER}) (ebbtide_messages_parked{{%s}}) > 0",
+        )
 
 
 def _starts(consumer: ConsumerSettings) -> Iterator[Alert]:

@@ -106,6 +106,13 @@ def _messages(stack: StackSettings, labels: str) -> Iterator[Panel]:
             for seconds in within
         ),
     )
+    if any(consumer.recovers for consumer in stack.consumers.values()):
+        yield Panel(
+            "Parked",
+            "Messages that took five workers with them and were put aside, until somebody has looked at them.",
+            "",
+            (Query(f"max by ({CONSUMER}) (ebbtide_messages_parked{{{labels}}})", "{{consumer}}"),),
+        )
 
 
 def _workers(labels: str) -> Iterator[Panel]:

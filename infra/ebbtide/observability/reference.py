@@ -24,7 +24,13 @@ _EXAMPLE: dict[str, Any] = {
             "worker": {"kind": "symfonyMessenger", "receivers": ["mail"]},
             "shutdown": {"longestMessage": "60s"},
             "goal": {"within": "10s"},
-            "transport": {"kind": "redis", "address": "redis:6379", "stream": "mail", "redeliverTimeout": "90s"},
+            "transport": {
+                "kind": "redis",
+                "address": "redis:6379",
+                "stream": "mail",
+                "redeliverTimeout": "90s",
+                "recover": True,
+            },
             "autoscaling": {"kind": "keda", "minReplicas": 1, "maxReplicas": 5},
         }
     },
@@ -50,7 +56,7 @@ def _metrics() -> Iterator[str]:
     for metric in METRICS:
         labels = f" `{{{metric.label}}}`" if metric.label else ""
         values = f" {metric.label}: {', '.join(metric.values)}." if metric.values else ""
-        needs = " Only with `WorkerProgress`." if metric.needs_progress else ""
+        needs = f" Only with `{metric.needs}`." if metric.needs else ""
         yield f"- `{metric.name}`{labels} ({metric.type}): {metric.help}{values}{needs}"
 
 
