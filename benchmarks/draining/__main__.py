@@ -33,7 +33,7 @@ from tests.runtime.lab.scene import Scene
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results"
-SUBJECTS = ("ebbtide", "forked", "simplest")
+SUBJECTS = ("ebbtide", "everything", "forked", "simplest")
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.draining import everything
 from tests.runtime.lab import subjects
 from tests.runtime.lab.application import messages
 from tests.runtime.lab.redelivery import REDELIVER_TIMEOUT, kill_and_watch
@@ -36,10 +37,13 @@ class Load:
 
 
 def pod_of(scene: Scene, subject: str, workers: int, cpus: float | None = None) -> Pod:
-    """A pod of ours, with workers that boot or that are forked, or of the simplest correct set-up; not started."""
+    """A pod of ours, with workers that boot or that are forked, or that boot beside a helper that does all it can do;
+    or of the simplest correct set-up. Not started."""
     if subject == "simplest":
         image = subjects.simplest(scene.application, scene.directory / "set-up", workers, BUDGET.grace - 3)
         return scene.pod(image, cpus=cpus)
+    if subject == "everything":
+        return everything.switch_on(scene.ours(workers, BUDGET, {"EBBTIDE_WORKER_START": "exec"}, cpus=cpus))
     start = {"ebbtide": "exec", "forked": "fork"}[subject]
     return scene.ours(workers, BUDGET, {"EBBTIDE_WORKER_START": start}, cpus=cpus)
 
@@ -53,6 +57,8 @@ def drain(scene: Scene, subject: str, load: Load, seed: int) -> dict[str, float 
 
     deletion = pod.delete(BUDGET.grace)
 
+    if subject == "everything":
+        everything.check(pod)
     account = scene.account()
     scene.settle()
     depth = scene.broker.depth()

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import json
 import shutil
-import ssl
-import subprocess
-import threading
-from collections import deque
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from ebbtide_supervisor import idle_first
 from ebbtide_supervisor.idle_first import ApiError, ApiServer, Writer, deletion_cost
+from tests.api_stand_in import ApiStandIn, make_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 IDLE = None
 LONGEST = 100
@@ -46,76 +41,28 @@ def test_of_70_workers_few_changes_are_a_write() -> None:
     assert costs == {0, 100, 200, 300, 400}
 
 
-class Api:
-    """A stand-in for the API server: it answers what it is told to, and keeps what it was asked. That the real one
-    takes these requests, and nothing else, is shown by tests/cluster/test_own_cost.py."""
-
-    def __init__(self, directory: Path) -> None:
-        self.answers: deque[tuple[int, dict[str, str], Any]] = deque()
-        self.asked: list[tuple[str, dict[str, str], Any]] = []
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_PATCH(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                api.asked.append((self.path, dict(self.headers), json.loads(body)))
-                status, headers, answer = api.answers.popleft() if api.answers else (200, {}, {})
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(directory / "ca.crt", directory / "key")
-        self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("certificate")
-    if shutil.which("openssl") is None:
+def projected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    try:
+        return make_directory(tmp_path_factory.mktemp("certificate"))
+    except FileNotFoundError:
         pytest.skip("NOT RUN: there is no openssl to make a certificate")
-    made = [*("-keyout", str(directory / "key")), *("-out", str(directory / "ca.crt"))]
-    subject = [*("-subj", "/CN=kubernetes"), *("-addext", "subjectAltName=IP:127.0.0.1")]
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *made, *subject],
-        check=True,
-        capture_output=True,
-    )
-    return directory
 
 
 @pytest.fixture
-def directory(certificate: Path, tmp_path: Path) -> Path:
-    for name, text in (("token", "TOKEN\n"), ("namespace", "shop"), ("name", "mail-1")):
-        (tmp_path / name).write_text(text)
-    for name in ("ca.crt", "key"):
-        shutil.copy(certificate / name, tmp_path)
-    return tmp_path
+def directory(projected: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(projected, tmp_path / "projected"))
 
 
 @pytest.fixture
-def api(directory: Path) -> Iterator[Api]:
-    made = Api(directory)
+def api(directory: Path) -> Iterator[ApiStandIn]:
+    made = ApiStandIn(directory)
     yield made
     made.stop()
 
 
 @pytest.fixture
-def server(api: Api, directory: Path) -> ApiServer:
+def server(api: ApiStandIn, directory: Path) -> ApiServer:
     return ApiServer("127.0.0.1", api.port, directory)
 
 
@@ -126,7 +73,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     return events
 
 
-def test_one_annotation_of_its_own_pod_is_written(api: Api, server: ApiServer) -> None:
+def test_one_annotation_of_its_own_pod_is_written(api: ApiStandIn, server: ApiServer) -> None:
     server.set_cost(100)
     ((path, headers, body),) = api.asked
     assert path == "/api/v1/namespaces/shop/pods/mail-1?fieldManager=ebbtide-idle-first"
@@ -134,14 +81,14 @@ def test_one_annotation_of_its_own_pod_is_written(api: Api, server: ApiServer) -
     assert body == {"metadata": {"annotations": {"controller.kubernetes.io/pod-deletion-cost": "100"}}}
 
 
-def test_a_token_that_the_kubelet_has_renewed_is_used(api: Api, server: ApiServer, directory: Path) -> None:
+def test_a_token_that_the_kubelet_has_renewed_is_used(api: ApiStandIn, server: ApiServer, directory: Path) -> None:
     server.set_cost(0)
     (directory / "token").write_text("NEXT")
     server.set_cost(100)
     assert api.asked[1][1]["Authorization"] == "Bearer NEXT"
 
 
-def test_what_has_not_changed_is_not_written_and_what_has_waits_its_time(api: Api, server: ApiServer) -> None:
+def test_what_has_not_changed_is_not_written_and_what_has_waits_its_time(api: ApiStandIn, server: ApiServer) -> None:
     writer, start = Writer(server), 10_000_000.0
     for seconds, cost in ((0, 0), (1, 100), (2, 0), (14, 200), (21, 200), (22, 200), (300, 200), (900, 200)):
         writer.write(cost, start + seconds)
@@ -159,7 +106,7 @@ def test_what_has_not_changed_is_not_written_and_what_has_waits_its_time(api: Ap
     ],
 )
 def test_an_api_server_that_refuses_is_said_once_and_asked_less_often(
-    api: Api,
+    api: ApiStandIn,
     server: ApiServer,
     said: list[tuple[str, str]],
     answer: tuple[int, dict[str, str], Any],
@@ -184,7 +131,20 @@ def test_an_api_server_that_refuses_is_said_once_and_asked_less_often(
     assert [event for event, _ in said] == ["idleFirstFailed", "idleFirstResumed"]
 
 
-def test_an_api_server_that_is_away_or_another_is_a_reason(directory: Path, api: Api) -> None:
+def test_a_token_that_has_expired_is_said_once_and_the_next_one_makes_it_good(
+    api: ApiStandIn, server: ApiServer, directory: Path, said: list[tuple[str, str]]
+) -> None:
+    api.answers.extend([(401, {}, {"message": "Unauthorized"})] * 2)
+    writer, start = Writer(server), 10_000_000.0
+    for seconds in range(200):
+        if len(api.asked) == 2:
+            (directory / "token").write_text("NEXT")
+        writer.write(100, start + seconds)
+    assert [event for event, _ in said] == ["idleFirstFailed", "idleFirstResumed"]
+    assert [headers["Authorization"] for _, headers, _ in api.asked] == ["Bearer TOKEN"] * 2 + ["Bearer NEXT"]
+
+
+def test_an_api_server_that_is_away_or_another_is_a_reason(directory: Path, api: ApiStandIn) -> None:
     with pytest.raises(ApiError, match="cannot be reached"):
         ApiServer("127.0.0.1", 1, directory).set_cost(0)
     with pytest.raises(ApiError, match="cannot be reached"):
