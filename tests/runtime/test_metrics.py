@@ -13,7 +13,7 @@ from tests.runtime.lab.application import messages
 from tests.runtime.lab.prometheus import INTERVAL_SECONDS, Prometheus, free_port
 from tests.runtime.lab.subjects import Budget
 
-from ebbtide.image.ebbtide_supervisor.metric_texts import EVENT_COUNTS
+from ebbtide.image.ebbtide_supervisor.metric_texts import EVENT_COUNTS, METRICS_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,18 +41,33 @@ def counted(pod: Pod) -> Counter[tuple[str, object]]:
     )
 
 
+@pytest.mark.parametrize(
+    ("broker", "start", "lost_acknowledgements"),
+    [
+        ("redis", "exec", 0),
+        ("redis", "fork", 0),
+        # AMQP answers no acknowledgement: a worker's last one before it finds its connection broken may have reached
+        # nobody. It has told the broker, as far as it can know, and the message comes again.
+        pytest.param("rabbitmq", "exec", WORKERS, marks=pytest.mark.long),
+        pytest.param("postgresql", "exec", 0, marks=pytest.mark.long),
+    ],
+)
 def test_counters_equal_the_ledger_through_a_kill_an_outage_and_a_drain(
-    open_scene: Callable[..., Scene], tmp_path: Path
+    open_scene: Callable[..., Scene], tmp_path: Path, broker: str, start: str, lost_acknowledgements: int
 ) -> None:
-    scene, port = open_scene("redis"), free_port()
+    scene, port = open_scene(broker), free_port()
     scene.send(messages(seed=31, number=MESSAGES, least=0.5, most=3))
-    metrics = {"EBBTIDE_METRICS_PORT": str(port), "REDELIVER_TIMEOUT": "12"}
+    metrics = {"EBBTIDE_METRICS_PORT": str(port), "REDELIVER_TIMEOUT": "12", "EBBTIDE_WORKER_START": start}
     with Prometheus(tmp_path, {"pod": port}) as prometheus:
         pod = scene.ours(WORKERS, BUDGET, metrics).start()
         scene.wait_for_messages_in_flight(WORKERS)
         scene.wait_until(
             lambda: prometheus.value("sum(ebbtide_messages_in_flight)") == WORKERS, 20, "a scrape of a busy pod"
         )
+        assert prometheus.query("ebbtide_build_info").keys() == {
+            f"pod=pod,version={METRICS_VERSION},worker_kind=symfonyMessenger,worker_start={start}"
+        }
+        assert len(pod.events("parentReady")) == (start == "fork"), pod.output()
 
         os.kill(pod.workers()[2], signal.SIGKILL)
         time.sleep(3)
@@ -71,9 +86,10 @@ def test_counters_equal_the_ledger_through_a_kill_an_outage_and_a_drain(
         assert scene.broker.depth().ready == scene.broker.depth().taken == 0
         # Acknowledged once each; every other handling ended with its worker: the killed one, and those whose broker
         # was away when they had finished.
-        assert prometheus.value(HANDLED) == MESSAGES
-        assert prometheus.value(CUT_OFF) == len(account.handlings) - MESSAGES > 0
-        assert prometheus.value("sum(ebbtide_message_duration_seconds_count)") == MESSAGES
+        handled = prometheus.value(HANDLED) or 0
+        assert MESSAGES <= handled <= MESSAGES + lost_acknowledgements
+        assert prometheus.value(CUT_OFF) == len(account.handlings) - handled > 0
+        assert prometheus.value("sum(ebbtide_message_duration_seconds_count)") == handled
         assert prometheus.value("sum(ebbtide_messages_in_flight)") == 0
         restarts = prometheus.query("ebbtide_worker_restarts_total > 0")
         assert restarts["outcome=killed,pod=pod"] == 1, restarts
@@ -90,7 +106,7 @@ def test_counters_equal_the_ledger_through_a_kill_an_outage_and_a_drain(
         # What ended after the last scrape is in the log only: here nothing was cut off.
         assert pod.events("drainEnded")[0]["cutOff"] == 0
         last = prometheus.value("sum(last_over_time(ebbtide_messages_total{outcome='handled'}[1m]))") or 0
-        assert 0 <= MESSAGES + drained - last <= WORKERS
+        assert 0 <= handled + drained - last <= WORKERS
         assert counted(pod) == {("ebbtide_drains_started", "hook"): 1, ("ebbtide_drains_ended", "clean"): 1}
 
 
