@@ -28,6 +28,7 @@ BUDGET = Budget(longest_message=10)
 WORKERS = 10
 MESSAGES = 80
 HANDLED = 'sum(ebbtide_messages_total{outcome="handled"})'
+DONE = 'sum(ebbtide_messages_total{outcome!="cut_off"})'
 CUT_OFF = 'sum(ebbtide_messages_total{outcome="cut_off"})'
 
 
@@ -89,7 +90,8 @@ def test_counters_equal_the_ledger_through_a_kill_an_outage_and_a_drain(
         handled = prometheus.value(HANDLED) or 0
         assert MESSAGES <= handled <= MESSAGES + lost_acknowledgements
         assert prometheus.value(CUT_OFF) == len(account.handlings) - handled > 0
-        assert prometheus.value("sum(ebbtide_message_duration_seconds_count)") == handled
+        # One that RabbitMQ has given back is `retried` once without its handler: Symfony rejects it and sends a copy.
+        assert prometheus.value("sum(ebbtide_message_duration_seconds_count)") == prometheus.value(DONE)
         assert prometheus.value("sum(ebbtide_messages_in_flight)") == 0
         restarts = prometheus.query("ebbtide_worker_restarts_total > 0")
         assert restarts["outcome=killed,pod=pod"] == 1, restarts
