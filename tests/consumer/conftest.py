@@ -47,6 +47,17 @@ def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SEC
     return value
 
 
+def full_log() -> tuple[int, int]:
+    """A pipe that takes no more: its end to read, and its end to write."""
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write_fd, b"x" * 4096)
+    os.set_blocking(write_fd, True)
+    return read_fd, write_fd
+
+
 class Container:
     """One consumer container: its directory, its environment, its PID 1 and what that has said."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.consumer.conftest import until
+from tests.consumer.conftest import full_log, until
 
 if TYPE_CHECKING:
     from tests.consumer.conftest import Container
@@ -273,12 +273,7 @@ def test_a_stop_file_that_nobody_follows_up_does_not_idle_for_ever(container: Co
 
 def test_a_log_that_nobody_reads_does_not_keep_pid_1_from_its_drain(container: Container) -> None:
     """A container runtime whose log reader is stuck: a write would wait for it for ever, and SIGTERM with it."""
-    read_fd, write_fd = os.pipe()
-    os.set_blocking(write_fd, False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(write_fd, b"x" * 4096)
-    os.set_blocking(write_fd, True)
+    read_fd, write_fd = full_log()
     container.variables |= {"EBBTIDE_PROCESSES": str(WORKERS)}
     container.process = container.popen("entrypoint", *container.command("--message-seconds", "1.2"), stdout=write_fd)
     os.close(write_fd)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ebbtide_supervisor.metric_texts import METRICS, most_series
-from tests.consumer.conftest import until
+from tests.consumer.conftest import full_log, until
 from tests.consumer.scraping import free_port, scrape
 
 if TYPE_CHECKING:
@@ -239,6 +239,38 @@ def test_whatever_is_asked_is_answered_and_whatever_stands_in_the_files_is_survi
         os.kill(pid, signal.SIGCONT)
     assert not container.events("internalError")
     assert not container.events("workerEnded")
+
+
+def test_what_a_worker_cannot_have_written_is_no_message_and_nobody_s_fault(container: Container) -> None:
+    port = with_metrics(container, "--tell", "--message-seconds", "60")
+    until(lambda: scrape(port).get("ebbtide_messages_in_flight") == WORKERS, "every worker to be busy")
+    workers = container.state / "workers"
+    (workers / "99").touch()  # nobody has this number
+    os.utime(workers / "0", (0, time.time() + 3600))  # a clock that was set back
+    (workers / "1").unlink()
+    (workers / "1").symlink_to("nowhere")
+    series = scrape(port)
+    assert series["ebbtide_messages_in_flight"] == WORKERS - 1
+    assert 0 <= series["ebbtide_oldest_message_seconds"] < 60
+    os.utime(workers / "2", (0, time.time() - 3600))  # a worker that hangs, or whose file nobody has touched since
+    assert scrape(port)["ebbtide_oldest_message_seconds"] >= 3600
+    container.until_event("messageOverdue", worker=2)
+    assert not container.events("internalError")
+    assert not container.events("workerEnded")
+
+
+def test_a_log_that_is_full_keeps_neither_the_helper_nor_a_worker(container: Container) -> None:
+    read_fd, write_fd = full_log()
+    port = free_port()
+    # `recover` has no transport here, which it says: to a log that takes nothing.
+    said = {"PROCESSES": WORKERS, "METRICS_PORT": port, "RECOVER_AFTER_SECONDS": 60}
+    container.variables |= {f"EBBTIDE_{name}": str(value) for name, value in said.items()}
+    container.process = container.popen("entrypoint", *container.command(*TELLING), stdout=write_fd)
+    os.close(write_fd)
+    until(lambda: scrape(port).get('ebbtide_messages_total{outcome="handled"}', 0) > 2 * WORKERS, "messages")
+    container.terminate()
+    assert container.wait() == 0
+    os.close(read_fd)
 
 
 def test_a_fault_of_the_helper_is_an_event_and_nothing_else(container: Container) -> None:
