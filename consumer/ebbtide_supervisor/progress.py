@@ -10,10 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import NamedTuple
 
 
 class Counts(NamedTuple):
@@ -32,14 +30,15 @@ class Progress:
     """The workers' files."""
 
     def __init__(self, state_directory: Path) -> None:
-        self._directory = state_directory / "workers"
+        # Text: to join a Path takes longer than the look itself, and 70 are looked at each 2 s.
+        self._files = f"{state_directory}/workers/"
         self.is_told = False
         """Whether any worker of this container has ever told anything."""
 
     def forget(self, worker: int) -> None:
         """A worker has ended, or starts: what the one before it told does not count."""
         with contextlib.suppress(OSError):
-            (self._directory / str(worker)).unlink()
+            os.unlink(f"{self._files}{worker}")  # noqa: PTH108
 
     def is_consuming(self, worker: int) -> bool:
         """Whether this worker has heard from the broker since its start."""
@@ -53,7 +52,7 @@ class Progress:
     def counts(self, worker: int, buckets: int) -> Counts | None:
         """What this worker has counted; None for nothing yet, and for a line that is just being written."""
         try:
-            fields = (self._directory / f"{worker}.counts").read_text(encoding="ascii").split()
+            fields = Path(f"{self._files}{worker}.counts").read_text(encoding="ascii").split()
             first, handled, retried, failed, seconds, *counted, last = fields
             # Written by one call, first and last field alike.
             if first != last or len(counted) != buckets:
@@ -64,7 +63,7 @@ class Progress:
 
     def _time(self, worker: int) -> float | None:
         try:
-            at = os.stat(self._directory / str(worker)).st_mtime  # noqa: PTH116  # runs for each worker, each 5 s
+            at = os.stat(f"{self._files}{worker}").st_mtime  # noqa: PTH116
         except OSError:
             return None
         self.is_told = True
