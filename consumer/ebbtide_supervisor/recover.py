@@ -110,7 +110,8 @@ def recover(environment: Environment) -> None:
     while streams:
         for stream in streams:
             left[stream] = _recover(stream, after, left.get(stream, frozenset()), aside)
-        _tell(environment.parked_file, sum(aside.values()))
+        if len(aside) == len(streams):  # a stream that nobody could look at is not empty
+            _tell(environment.parked_file, sum(aside.values()))
         time.sleep(min(LONGEST_ROUND_SECONDS, max(SHORTEST_ROUND_SECONDS, after / 10)))
     emit("recoverOff", reason="the image's build has recorded no Redis transport that can be read")
 

@@ -290,6 +290,20 @@ def test_the_container_recovers_beside_its_workers_and_still_drains(
         record.unlink()
 
 
+def test_what_nobody_could_look_at_is_not_said_to_be_none(container: Container, image: Path) -> None:
+    record, port = image / "transports.json", free_port()
+    record.write_text(json.dumps({"transports": [["events", f"redis://127.0.0.1:{free_port()}", {}]], "defaults": {}}))
+    try:
+        container.start(*container.command(), PROCESSES=1, RECOVER_AFTER_SECONDS=60, METRICS_PORT=port)
+        container.until_event("recoverFailed")
+        series = until(lambda: scrape(port), "a scrape")
+        assert "ebbtide_messages_parked" not in series
+        container.terminate()
+        assert container.wait() == 0
+    finally:
+        record.unlink()
+
+
 @pytest.mark.runtime
 def test_a_refusal_of_the_server_is_an_error(redis: Redis) -> None:
     with pytest.raises(RedisError, match="unknown command"):
