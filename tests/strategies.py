@@ -13,11 +13,13 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from ebbtide.settings.models.memorystore import CLIENT_LIMITS
 from ebbtide.settings.models.stack import StackSettings
 
 Written = dict[str, Any]
 """Values as they come out of YAML."""
 
+DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _LOWER = "abcdefghijklmnopqrstuvwxyz"
 _DIGEST = st.text("0123456789abcdef", min_size=64, max_size=64).map("sha256:".__add__)
 _NEWEST_MINOR = 37
@@ -325,16 +327,192 @@ def _consumers(draw: st.DrawFn, minor: int) -> Written:
     return consumer
 
 
+_GKE = optional(
+    {
+        "keda": st.just({}),
+        "network": optional(
+            {"maxNodes": st.integers(1000, 2000)}, addresses=st.just("10.0.0.0/11"), natMinPorts=st.just(1024)
+        ),
+    },
+    releaseChannel=st.sampled_from(["RAPID", "REGULAR", "STABLE", "EXTENDED"]),
+    controlPlane=optional(
+        {},
+        dnsEndpoint=st.sampled_from(["everywhere", "insideGoogleCloud"]),
+        authorizedNetworks=st.just([{"name": "office", "cidr": "203.0.113.0/24"}]),
+    ),
+    maintenance=optional({}, start=st.just("22:30"), days=st.lists(st.sampled_from(DAYS), min_size=3, unique=True)),
+    observability=optional({}, workloadLogs=st.booleans(), datapathMetrics=st.booleans()),
+    secretEncryptionKey=st.just("projects/acme-test/locations/europe-west1/keyRings/gke/cryptoKeys/secrets"),
+    secretRotation=st.just("2m"),
+    groupsDomain=st.just("acme.example"),
+    binaryAuthorization=st.booleans(),
+    securityPosture=st.booleans(),
+    costAllocation=st.booleans(),
+    hpaProfile=st.sampled_from(["PERFORMANCE", "NONE"]),
+    upgradeTopic=st.just("projects/acme-test/topics/upgrades"),
+    labels=st.dictionaries(dns_labels(), dns_labels(), max_size=2),
+)
+_NODE_POOLS = optional(
+    {"machineType": st.just("n2-highmem-64"), "maxNodes": st.integers(100, 300)},
+    minNodes=st.integers(0, 9),
+    diskSizeGigabytes=st.integers(50, 500),
+    diskType=st.sampled_from(["pd-standard", "pd-balanced", "pd-ssd"]),
+    podProcessLimit=st.just(65_536),
+    labels=_LABELS,
+    upgrade=optional({}, maxSurge=st.integers(1, 20), podGrace=seconds(600, 86_400)),
+)
+
+
+@st.composite
+def _clusters(draw: st.DrawFn, minor: int) -> Written:
+    match draw(st.sampled_from(["existing", "existing", "gkeStandard", "gkeAutopilot"])):
+        case "existing":
+            platform = draw(st.sampled_from(["other", "gkeStandard", "gkeAutopilot"]))
+            cluster: Written = {"kind": "existing", "platform": platform}
+        case "gkeStandard":
+            pools = draw(st.dictionaries(dns_labels(), _NODE_POOLS, min_size=1, max_size=2))
+            zones = {"zones": ["europe-west1-b", "europe-west1-c"]} if draw(st.booleans()) else {}
+            cluster = {"kind": "gkeStandard", "nodePools": pools, **zones, **draw(_GKE)}
+        case _:
+            cluster = {"kind": "gkeAutopilot", **draw(_GKE)}
+    return {"kubernetesVersion": f"1.{minor}", **cluster}
+
+
+@st.composite
+def _brokers(draw: st.DrawFn, connections: int, *, in_own_network: bool) -> Written:
+    """Any kind, large enough for so many connections. Beside a cluster that exists it says where it is."""
+    match draw(st.sampled_from(["memorystoreValkey", "cloudSqlPostgres", "existing"])):
+        case "memorystoreValkey":
+            broker = draw(_valkeys(connections))
+        case "cloudSqlPostgres":
+            broker = draw(_databases(connections))
+        case _:
+            return draw(_EXISTING_BROKERS)
+    if not in_own_network:
+        broker["network"] = {"network": "projects/acme-test/global/networks/queues", "addresses": "10.9.0.0/28"}
+    return broker | draw(
+        optional(
+            {},
+            name=dns_labels(),
+            protect=st.booleans(),
+            maintenance=st.fixed_dictionaries({"day": st.sampled_from(DAYS), "hour": st.integers(0, 23)}),
+            secret=optional({}, name=dns_labels(), version=st.integers(1, 100_000)),
+            encryptionKey=st.just("projects/acme-test/locations/europe-west1/keyRings/q/cryptoKeys/broker"),
+            provides=st.dictionaries(st.just("BROKER_ADDRESS"), st.sampled_from(["dsn", "address"]), min_size=1),
+        )
+    )
+
+
+@st.composite
+def _valkeys(draw: st.DrawFn, connections: int) -> Written:
+    large_enough = [name for name, limit in CLIENT_LIMITS.items() if limit >= connections]
+    persistence = draw(
+        st.one_of(
+            optional({"persistence": st.just("AOF")}, appendFsync=st.sampled_from(["ALWAYS", "EVERY_SEC", "NEVER"])),
+            optional({"persistence": st.just("RDB")}, snapshotPeriod=st.sampled_from(["ONE_HOUR", "TWELVE_HOURS"])),
+        )
+    )
+    return persistence | draw(
+        optional(
+            {"kind": st.just("memorystoreValkey"), "nodeType": st.sampled_from(large_enough or ["HIGHMEM_2XLARGE"])},
+            version=st.sampled_from(["VALKEY_7_2", "VALKEY_8_0", "VALKEY_9_0"]),
+            replicas=st.integers(0, 5),
+            engineConfigs=st.dictionaries(st.just("notify-keyspace-events"), st.just("KEA"), max_size=1),
+            tls=st.booleans(),
+            backupsKeptDays=st.integers(1, 365),
+        )
+    )
+
+
+@st.composite
+def _databases(draw: st.DrawFn, connections: int) -> Written:
+    edition = draw(
+        st.one_of(
+            st.just({"edition": "ENTERPRISE_PLUS", "tier": "db-perf-optimized-N-2"}),
+            st.sampled_from(["db-custom-2-7680", "db-custom-1-3840", "db-f1-micro"]).map(lambda tier: {"tier": tier}),
+        )
+    )
+    return edition | draw(
+        optional(
+            {"kind": st.just("cloudSqlPostgres"), "maxConnections": st.integers(max(25, connections + 10), 262_143)},
+            version=st.sampled_from([f"POSTGRES_{number}" for number in range(13, 19)]),
+            availability=st.sampled_from(["REGIONAL", "ZONAL"]),
+            diskSizeGigabytes=st.integers(10, 65_536),
+            backupsKept=st.integers(1, 365),
+            pointInTimeDays=st.integers(1, 7),
+            flags=st.dictionaries(st.sampled_from(["work_mem", "log_lock_waits"]), st.just("on"), max_size=2),
+            database=st.just("queue"),
+            user=st.just("reader"),
+        )
+    )
+
+
+_EXISTING_BROKERS = st.builds(
+    lambda spoken, rest: {"kind": "existing", **spoken, **rest},
+    st.sampled_from(
+        [
+            {"protocol": "redis", "address": "10.20.0.7:6379"},
+            {"protocol": "postgresql", "address": "database.brokers:5432"},
+            {"protocol": "amqp", "address": "rabbitmq.brokers:5672"},
+        ]
+    ),
+    optional({"secret": dns_labels()}, passwordKey=st.just("password")),
+)
+_SPOKEN = {"memorystoreValkey": "redis", "cloudSqlPostgres": "postgresql"}
+_TRANSPORTS = {
+    "redis": ("redis", "redeliverTimeout", "stream"),
+    "postgresql": ("doctrine", "redeliverTimeout", "queue"),
+    "amqp": ("rabbitmq", "consumerTimeout", "queue"),
+}
+
+
+def _connections(consumers: Written) -> int:
+    """At most so many, of all consumers at their maximum, with the helper and what KEDA asks for."""
+    found = 0
+    for consumer in consumers.values():
+        scaling = consumer["autoscaling"]
+        pods = scaling.get("maxReplicas", scaling.get("replicas", 1))
+        found += pods * (consumer["worker"].get("processes", 1) + 1) + 2
+    return found
+
+
+def _reads_from_it(consumer: Written, spoken: str) -> None:
+    """What the consumer has of a transport is that of the stack's broker, unless it names another one."""
+    transport = consumer.get("transport")
+    kind, wait, names = _TRANSPORTS[spoken]
+    if transport is None or transport["kind"] in {kind, "sqs"}:
+        return
+    if "address" in transport and transport["kind"] != "rabbitmq":
+        return
+    seconds = next(value for name, value in transport.items() if name in {"redeliverTimeout", "consumerTimeout"})
+    consumer["transport"] = {"kind": kind, wait: seconds, names: "mail"}
+    if consumer["autoscaling"]["kind"] == "keda" and consumer["worker"]["kind"] == "command":
+        # Only Symfony's messages are counted there.
+        consumer["autoscaling"] = {"kind": "fixed", "replicas": 2}
+
+
+def _told(draw: st.DrawFn, consumer: Written, broker: Written, spoken: str) -> None:
+    """KEDA counts what waits at the stack's broker, without an address of its own."""
+    counted = "triggers" not in consumer["autoscaling"] and consumer["autoscaling"]["kind"] == "keda"
+    of_symfony = consumer["worker"]["kind"] == "symfonyMessenger" and spoken != "amqp"
+    if counted and of_symfony and draw(st.booleans()):
+        longest = int(consumer["shutdown"]["longestMessage"].removesuffix("s"))
+        kind, wait, names = _TRANSPORTS[spoken]
+        consumer["transport"] = {"kind": kind, wait: f"{longest + 10}s", names: draw(dns_labels())}
+        if broker["kind"] == "existing" and spoken == "postgresql":
+            consumer["transport"] |= {"database": "queue", "username": "reader"}
+
+
 @st.composite
 def written_stacks(draw: st.DrawFn, newest_minor: int = _NEWEST_MINOR) -> Written:
     """A stack as it is written, for Kubernetes 1.34 to 1.`newest_minor`. Nearly all of them validate."""
     minor = draw(st.integers(34, newest_minor))
-    platform = draw(st.sampled_from(["other", "gkeStandard", "gkeAutopilot"]))
+    cluster = draw(_clusters(minor))
     names = draw(st.lists(dns_labels(20), min_size=1, max_size=3, unique=True))
     stack: Written = {
         "name": draw(dns_labels()),
         "namespace": draw(dns_labels()),
-        "cluster": {"kind": "existing", "kubernetesVersion": f"1.{minor}", "platform": platform},
+        "cluster": cluster,
         "google": {"project": "acme-test", "region": "europe-west1"},
         "consumers": {name: draw(_consumers(minor)) for name in names},
     }
@@ -343,6 +521,13 @@ def written_stacks(draw: st.DrawFn, newest_minor: int = _NEWEST_MINOR) -> Writte
         stack["consumers"][names[0]]["serviceAccount"] = draw(
             st.sampled_from([account, {"googleRoles": ["roles/pubsub.subscriber"]}])
         )
+    if draw(st.booleans()):
+        broker = draw(_brokers(_connections(stack["consumers"]), in_own_network=cluster["kind"] != "existing"))
+        spoken = broker.get("protocol") or _SPOKEN[broker["kind"]]
+        for consumer in stack["consumers"].values():
+            _reads_from_it(consumer, spoken)
+            _told(draw, consumer, broker, spoken)
+        stack["broker"] = broker
     return stack
 
 

@@ -84,6 +84,12 @@ def test_the_last_lines_name_what_did_not_run_and_why() -> None:
     assert lines[-1] == f"NOT RUN: engine: {LATE.reason}"
 
 
+def test_what_a_tier_ran_with_something_in_the_place_of_the_real_part_is_said_after_it() -> None:
+    said = [line for line in closing({"default": GOOD, "engine": GOOD}) if line.startswith("NOT PROVEN: engine: ")]
+    assert any("Google Cloud" in line for line in said)
+    assert not [line for line in closing({"default": GOOD, "engine": LATE}) if line.startswith("NOT PROVEN")]
+
+
 @pytest.mark.parametrize(
     ("suite", "status", "expected"),
     [

@@ -13,11 +13,13 @@ _ROOT = Path(__file__).parents[2]
 # Programs that the engine starts, not a package: the tests use the client and the installation that they use.
 sys.path[:0] = [str(_ROOT / "tools" / "pulumi"), str(_ROOT / "tools" / "pulumi" / "plugins")]
 
-from google_recorder import ENDPOINT_VARIABLE  # noqa: E402
+from google_recorder import CLOUD_VARIABLE, ENDPOINT_VARIABLE  # noqa: E402
 from installation import install  # noqa: E402
+from tests.engine.charts import chart_repository  # noqa: E402
 from tests.engine.control_plane import ControlPlane, running_control_plane  # noqa: E402
 from tests.engine.kubernetes_build import kubernetes_binaries  # noqa: E402
 from tests.engine.project import ROOT, Project  # noqa: E402
+from tests.engine.whole_system import CHARTS, EXAMPLE, KEDA_VERSIONS, Cloud, bring_kinds_of_gke  # noqa: E402
 
 STACKS = ("dev", "local", "production", "staging")
 """Every committed stack; test_stacks.py holds this list against the files."""
@@ -54,6 +56,7 @@ def login(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory)
 
 
 ProjectFactory = Callable[[str], Project]
+WholeSystemFactory = Callable[[], tuple[Project, Cloud]]
 
 
 @pytest.fixture
@@ -84,9 +87,35 @@ def project(
     control_plane.remove_namespace("consumers")
 
 
-def _project(directory: Path, installation: dict[str, str], login: dict[str, str], stack: str) -> Project:
+@pytest.fixture(scope="module")
+def whole_system(
+    tmp_path_factory: pytest.TempPathFactory,
+    installation: dict[str, str],
+    login: dict[str, str],
+    control_plane: ControlPlane,
+) -> Iterator[WholeSystemFactory]:
+    """Copies of examples/whole-system, each with a Google Cloud of its own; the caller destroys what it deploys."""
+    bring_kinds_of_gke(control_plane)
+    with chart_repository(tmp_path_factory.mktemp("charts"), KEDA_VERSIONS) as charts:
+
+        def make() -> tuple[Project, Cloud]:
+            directory = tmp_path_factory.mktemp("whole-system")
+            cloud = Cloud(directory / "cloud")
+            made = _project(directory / "production", installation, login, "production", EXAMPLE)
+            made.replace_in("infra/ebbtide/manifests/keda.py", CHARTS, charts)
+            made.environment[CLOUD_VARIABLE] = str(cloud.directory)
+            return made, cloud
+
+        yield make
+    for namespace in ("consumers", "keda"):
+        control_plane.remove_namespace(namespace)
+
+
+def _project(
+    directory: Path, installation: dict[str, str], login: dict[str, str], stack: str, example: Path | None = None
+) -> Project:
     environment = {**installation, **login, "PATH": login["PATH"] + installation["PATH"]}
-    return Project(directory, environment, stack)
+    return Project(directory, environment, stack, example)
 
 
 __all__ = ["ROOT", "STACKS"]

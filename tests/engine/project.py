@@ -15,6 +15,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 COMMAND_SECONDS = 180
+# Begins, and has ended.
+_STEPS = ("resourcePreEvent", "resOutputsEvent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,22 @@ class Run:
         steps = [event["metadata"] for event in self._of("resourcePreEvent")]
         return {_name(step): sorted(step["detailedDiff"]) for step in steps if step.get("detailedDiff")}
 
+    def is_before(self, first: str, second: str) -> bool:
+        """Whether the last that happened to `first` had ended when anything happened to `second`.
+
+        Each is a logical name, or one operation on it: `create-replacement broker-secret`. Raises LookupError where
+        nothing happened to one of them.
+        """
+        ended = [at for at, (kind, names) in enumerate(self._steps()) if kind == "resOutputsEvent" and first in names]
+        began = [at for at, (kind, names) in enumerate(self._steps()) if kind == "resourcePreEvent" and second in names]
+        if not ended or not began:
+            raise LookupError(f"nothing happened to {second if ended else first}")
+        return max(ended) < min(began)
+
+    def _steps(self) -> list[tuple[str, set[str]]]:
+        found = [(kind, event[kind]["metadata"]) for event in self.events for kind in event if kind in _STEPS]
+        return [(kind, {_name(step), f"{step['op']} {_name(step)}"}) for kind, step in found if step["op"] != "same"]
+
     @property
     def errors(self) -> list[str]:
         """The diagnostics that say why it failed."""
@@ -67,18 +85,21 @@ def _name(step: dict[str, Any]) -> str:
 class Project:
     """A copy of the project with one selected stack, and a backend of its own."""
 
-    def __init__(self, directory: Path, environment: dict[str, str], stack: str) -> None:
+    def __init__(self, directory: Path, environment: dict[str, str], stack: str, example: Path | None = None) -> None:
+        """`example` is a directory whose project and stacks take the place of the repository's own."""
         self.directory = directory
         self.stack = stack
-        state = directory.with_name(f"{directory.name}-state")
-        state.mkdir(parents=True)
-        self.environment = {**os.environ, **environment, "PULUMI_BACKEND_URL": state.as_uri()}
+        self.backend = directory.with_name(f"{directory.name}-state")
+        self.backend.mkdir(parents=True)
+        self.environment = {**os.environ, **environment, "PULUMI_BACKEND_URL": self.backend.as_uri()}
         directory.mkdir(parents=True)
         for name in ("Pulumi.yaml", "Dockerfile"):
             shutil.copy2(ROOT / name, directory)
         for name in ("stacks", "infra", "consumer"):
             ignore = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / name, directory / name, symlinks=True, ignore=ignore)
+        for file in ("Pulumi.yaml", f"stacks/Pulumi.{stack}.yaml") if example else ():
+            shutil.copy2(example / file, directory / file)
         (directory / ".venv").symlink_to(ROOT / ".venv", target_is_directory=True)
         self.run("stack", "init", stack, check=True)
 
@@ -123,14 +144,20 @@ class Project:
         """`pulumi refresh`."""
         return self._recorded("refresh", "--yes", "--skip-preview", *options, check=check)
 
-    def destroy(self, *options: str, check: bool = True) -> Run:
-        """`pulumi destroy`."""
-        return self._recorded("destroy", "--yes", "--skip-preview", *options, check=check)
+    def destroy(self, *options: str, check: bool = True, previewed: bool = False) -> Run:
+        """`pulumi destroy`, without the preview before it unless it is asked for."""
+        skip = () if previewed else ("--skip-preview",)
+        return self._recorded("destroy", "--yes", *skip, *options, check=check)
 
     def state(self) -> dict[str, Any]:
         """The stack's state as it lies on the disk: secrets are encrypted."""
         exported: dict[str, Any] = json.loads(self.run("stack", "export", check=True).output)
         return exported
+
+    def state_text(self) -> str:
+        """Everything that the backend has written, as it lies on the disk."""
+        files = sorted(path for path in self.backend.rglob("*") if path.is_file())
+        return "\n".join(path.read_text(errors="replace") for path in files)
 
     def resources(self) -> dict[str, dict[str, Any]]:
         """The resources in the state, by logical name."""

@@ -3,8 +3,8 @@
     python tools/pulumi/installation.py DIRECTORY      # prints what to `export`
 
 A plugin of the version that the installed SDK asks for is used where the machine has it. Otherwise Pulumi's Kubernetes
-plugin is built from its source. Google Cloud's is in no package registry, neither built nor as source: a recorder takes
-its place, which calls nothing.
+plugin is built from its source. Google Cloud's and `random`'s are in no package registry, neither built nor as source:
+recorders take their places, which call nothing.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def install(directory: Path, state: Path | None = None) -> dict[str, str]:
     _write_launcher(binaries / "pulumi-language-python", "language_host.py")
     _install_plugin(home, "kubernetes", lambda path: _link(kubernetes_plugin(), path))
     _install_plugin(home, "gcp", lambda path: _write_launcher(path, "google_recorder.py"))
+    _install_plugin(home, "random", lambda path: _write_launcher(path, "random_recorder.py"))
     return {
         "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PULUMI_HOME": str(home),

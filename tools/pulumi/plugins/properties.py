@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from google.protobuf import json_format, struct_pb2
@@ -20,7 +20,7 @@ _REPLACING = {
     UPDATE: provider_pb2.PropertyDiff.UPDATE_REPLACE,
 }
 
-__all__ = ["UNKNOWN", "Properties", "difference", "plain", "replacing_paths", "to_struct"]
+__all__ = ["UNKNOWN", "Missing", "Path", "Properties", "difference", "plain", "replacing_paths", "to_struct"]
 
 
 def plain(struct: struct_pb2.Struct) -> Properties:
@@ -47,13 +47,22 @@ def _whole(value: Any) -> Any:
     return value
 
 
-def difference(old: Any, new: Any, replacing: Iterable[str] = ()) -> dict[str, provider_pb2.PropertyDiff]:
-    """What differs, by Pulumi's property path; a path at or below one of `replacing` asks for a replacement."""
-    replacing = tuple(replacing)
+Path: TypeAlias = tuple[str | int, ...]
+
+
+class Missing:
+    """Stands for a value that is not there."""
+
+
+def difference(
+    old: Any, new: Any, replaces: Callable[[Path, Any, Any], bool] = lambda *_: False
+) -> dict[str, provider_pb2.PropertyDiff]:
+    """What differs, by Pulumi's property path; `replaces` says of a path and its values, of which one may be `Missing`,
+    whether that asks for another object."""
     found = {}
-    for path, kind in _differences(old, new, ""):
-        at_or_below = any(path == root or path.startswith((f"{root}.", f"{root}[")) for root in replacing)
-        found[path] = provider_pb2.PropertyDiff(kind=_REPLACING[kind] if at_or_below else kind, inputDiff=True)
+    for path, kind, was, becomes in _differences(old, new, ()):
+        anew = replaces(path, was, becomes)
+        found[written(path)] = provider_pb2.PropertyDiff(kind=_REPLACING[kind] if anew else kind, inputDiff=True)
     return found
 
 
@@ -62,31 +71,36 @@ def replacing_paths(found: dict[str, provider_pb2.PropertyDiff]) -> list[str]:
     return [path for path, change in found.items() if change.kind in _REPLACING.values()]
 
 
-def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any]]:
+def _differences(old: Any, new: Any, path: Path) -> Iterator[tuple[Path, Any, Any, Any]]:
     if isinstance(old, dict) and isinstance(new, dict):
         for name in sorted({*old, *new}):
-            inside = _below(path, name)
-            if name not in new:
-                yield inside, DELETE
-            elif name not in old:
-                yield inside, ADD
-            else:
-                yield from _differences(old[name], new[name], inside)
+            yield from _entry(old.get(name, Missing), new.get(name, Missing), (*path, name))
     elif isinstance(old, list) and isinstance(new, list):
         for index in range(max(len(old), len(new))):
-            inside = f"{path}[{index}]"
-            if index >= len(new):
-                yield inside, DELETE
-            elif index >= len(old):
-                yield inside, ADD
-            else:
-                yield from _differences(old[index], new[index], inside)
+            sides = (side[index] if index < len(side) else Missing for side in (old, new))
+            yield from _entry(*sides, (*path, index))
     elif old != new or type(old) is not type(new):
-        yield path, UPDATE
+        yield path, UPDATE, old, new
 
 
-def _below(path: str, name: str) -> str:
-    if any(character in name for character in '."[]/'):
-        quoted = name.replace('"', '\\"')
-        return f'{path}["{quoted}"]'
-    return f"{path}.{name}" if path else name
+def _entry(old: Any, new: Any, path: Path) -> Iterator[tuple[Path, Any, Any, Any]]:
+    if new is Missing:
+        yield path, DELETE, old, new
+    elif old is Missing:
+        yield path, ADD, old, new
+    else:
+        yield from _differences(old, new, path)
+
+
+def written(path: Path) -> str:
+    """`settings.databaseFlags[0].value`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif any(character in part for character in '."[]/'):
+            quoted = part.replace('"', '\\"')
+            text += f'["{quoted}"]'
+        else:
+            text += f".{part}" if text else part
+    return text

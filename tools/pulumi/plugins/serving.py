@@ -9,6 +9,7 @@ own traceback under every refusal.
 
 from __future__ import annotations
 
+import functools
 import signal
 import sys
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from properties import Properties, difference, plain, replacing_paths, to_struct
+from properties import Path, Properties, difference, plain, replacing_paths, to_struct
 
 
 class RefusedError(Exception):
@@ -49,13 +50,17 @@ class Provider:
     def __init__(self, version: str) -> None:
         self.version = version
 
-    def replacing(self, subject: Subject) -> tuple[str, ...]:
-        """Paths whose change makes another object."""
+    def replaces(self, subject: Subject, path: Path, old: Any, new: Any) -> bool:
+        """Whether the change of this property makes another object; a side that has none is `Missing`."""
         raise NotImplementedError
 
-    def same_object(self, old: Properties, new: Properties) -> bool:
+    def same_object(self, subject: Subject, old: Properties, new: Properties) -> bool:
         """Whether both cannot be there at once."""
         raise NotImplementedError
+
+    def read(self, subject: Subject, outputs: Properties) -> Properties | None:
+        """What it is now; None where it is gone."""
+        return outputs
 
     def create(self, subject: Subject, inputs: Properties) -> tuple[str, Properties]:
         """Make it. Returns its identifier and its outputs."""
@@ -105,18 +110,23 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Diff(self, request: Any, context: Any) -> Any:
         # Outputs are no measure of what was asked for.
         old, new = plain(request.old_inputs), plain(request.news)
-        found = difference(old, new, self._provider.replacing(Subject.of(request)))
-        return _diff_response(found, delete_first=self._provider.same_object(old, new))
+        subject = Subject.of(request)
+        found = difference(old, new, functools.partial(self._provider.replaces, subject))
+        return _diff_response(found, delete_first=self._provider.same_object(subject, old, new))
 
     def Create(self, request: Any, context: Any) -> Any:
         subject, inputs = Subject.of(request), plain(request.properties)
         if request.preview:
-            return provider_pb2.CreateResponse(properties=to_struct(self._provider.plan(subject, inputs)))
+            planned = _answer(context, lambda: self._provider.plan(subject, inputs))
+            return provider_pb2.CreateResponse(properties=to_struct(planned))
         made = _answer(context, lambda: self._provider.create(subject, inputs))
         return provider_pb2.CreateResponse(id=made[0], properties=to_struct(made[1]))
 
     def Read(self, request: Any, context: Any) -> Any:
-        return provider_pb2.ReadResponse(id=request.id, inputs=request.inputs, properties=request.properties)
+        now = self._provider.read(Subject.of(request), plain(request.properties))
+        if now is None:
+            return provider_pb2.ReadResponse()
+        return provider_pb2.ReadResponse(id=request.id, inputs=request.inputs, properties=to_struct(now))
 
     def Update(self, request: Any, context: Any) -> Any:
         subject, inputs = Subject.of(request), plain(request.news)
