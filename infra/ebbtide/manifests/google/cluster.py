@@ -139,10 +139,7 @@ def _operations(settings: GkeStandard | GkeAutopilot) -> dict[str, Any]:
             },
         },
         "costManagementConfig": {"enabled": settings.cost_allocation},
-        "securityPostureConfig": {
-            "mode": "BASIC" if settings.security_posture else "DISABLED",
-            "vulnerabilityMode": "VULNERABILITY_DISABLED",
-        },
+        "securityPostureConfig": {"mode": "BASIC" if settings.security_posture else "DISABLED"},
         "podAutoscaling": {"hpaProfile": settings.hpa_profile},
         "maintenancePolicy": _maintenance_policy(settings.maintenance),
         "secretManagerConfig": {"enabled": False},
