@@ -148,8 +148,10 @@ class Plugin:
         self._status.write(self._pool.phase, ever_ready=self._pool.ever_ready, counts=self._pool.counts())
         if self._snapshot is not None:
             self._snapshot.write(self._pool.snapshot())
-        if self._unanswered:
-            self._wakeup.after(2 * DEFERRED_SECONDS) if self._pool.drain and self._pool.drain.ended else None
+        if self._pool.drain is not None and self._pool.drain.ended:
+            self._end_helper()  # While the hook is on its way back: under load its end takes 0.1 s.
+            if self._unanswered:
+                self._wakeup.after(2 * DEFERRED_SECONDS)
         if self._pool.finished:
             self._finish()
         elif self._look_for_hook_at is not None:
@@ -181,7 +183,7 @@ class Plugin:
         self._finished_at = self._finished_at or now
         if self._unanswered and now < self._finished_at + LAST_ANSWER_SECONDS:
             return
-        if self._has_helper() and now < self._finished_at + LAST_HELPER_SECONDS:
+        if self._end_helper() and now < self._finished_at + LAST_HELPER_SECONDS:
             self._wakeup.after(DEFERRED_SECONDS)
             return
         if self._supervisord.options.mood != SupervisorStates.SHUTDOWN:
@@ -193,8 +195,8 @@ class Plugin:
             self._supervisord.options.mood = SupervisorStates.SHUTDOWN
             self._wakeup.soon()
 
-    def _has_helper(self) -> bool:
-        """Whether it still runs, though it was told to end: stock would look for that after a second."""
+    def _end_helper(self) -> bool:
+        """Tell it to end, once. Whether it still runs: stock would look for that after a second."""
         alive = [process for process in self._supervisord.process_groups[HELPER].processes.values() if process.pid]
         for process in alive:
             if process.state in RUNNING_STATES:

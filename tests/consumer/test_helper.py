@@ -139,6 +139,16 @@ def test_a_pod_does_not_wait_for_its_helper(container: Container) -> None:
     assert ended_at - dt.datetime.fromisoformat(drained["time"]).timestamp() < 1
 
 
+def test_the_helper_ends_with_the_drain_and_is_not_waited_for_after_it(container: Container) -> None:
+    with_metrics(container, *TELLING)
+    assert container.run("drain").returncode == 0
+    until(lambda: not helpers(container), "the helper's end")
+    assert container.process is not None
+    assert container.process.poll() is None, "the kubelet's SIGTERM is still to come"
+    container.terminate()
+    assert container.wait() == 0
+
+
 # Bad input
 
 
