@@ -78,6 +78,26 @@ def test_a_busy_pod_of_forked_workers_loses_nothing(
     assert outcomes(pod) == {"stopped": 30}, pod.output()
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(300, 320))
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq", "postgresql"])
+def test_twenty_drains_of_forked_workers_at_different_moments_lose_and_repeat_nothing(
+    open_scene: Callable[..., Scene], broker: str, seed: int
+) -> None:
+    scene = open_scene(broker)
+    scene.send(messages(seed=seed, number=200, least=0.05, most=4))
+    pod = scene.ours(20, BUDGET, FORK).start()
+    scene.wait_for_messages_in_flight(15)
+    time.sleep((seed - 300) * 0.15)
+
+    deletion = pod.delete(BUDGET.grace, hook=None if seed % 2 else ())
+
+    assert_forked(pod)
+    assert_nothing_was_lost(scene)
+    assert_a_clean_end(deletion, pod, scene)
+    assert_no_new_work(scene, drain_started(pod))
+
+
 @pytest.mark.parametrize("workers", [1, 400])
 def test_a_drain_of_forked_workers_is_as_lossless_with_one_and_with_four_hundred(
     open_scene: Callable[..., Scene], workers: int
