@@ -36,6 +36,7 @@ PARTS = (
     Part("the programs of a Kubernetes node", ("scripts/cluster", "build"), _CLUSTERS),
     Part("KEDA", ("scripts/cluster", "build", "--keda"), _CLUSTERS - {"engine"}),
     Part("Pulumi's CLI", ("scripts/pulumi-engine",), _CLUSTERS),
+    Part("Pulumi's language host for YAML", ("scripts/pulumi-engine", "--yaml"), frozenset({"engine"})),
     Part(
         "Pulumi's Kubernetes plugin",
         (".venv/bin/python", "tools/pulumi/kubernetes_plugin.py"),

@@ -69,23 +69,25 @@ class Deployed:
         return outputs
 
 
-def deploy(settings: StackSettings, wiring: Wiring | None = None) -> Deployed:
-    """Register everything the stack consists of: what `compose` lists, in its order."""
+def deploy(settings: StackSettings, wiring: Wiring | None = None, parent: pulumi.Resource | None = None) -> Deployed:
+    """Register everything the stack consists of: what `compose` lists, in its order; below `parent`, where one is
+    given."""
     plan = compose(settings)
+    below = pulumi.ResourceOptions(parent=parent)
     repository = None
     if plan.image_repository is not None:
         own = plan.image_repository
-        repository = ImageRepository(own.name, {"settings": settings, "plan": own})
-    cluster = _cluster(settings, plan, repository)
+        repository = ImageRepository(own.name, {"settings": settings, "plan": own}, below)
+    cluster = _cluster(settings, plan, repository, below)
     if plan.provider is None:
-        return Deployed(cluster, repository, None, _broker(settings, plan, cluster), {})
-    in_cluster = pulumi.ResourceOptions(provider=connect(cluster))
+        return Deployed(cluster, repository, None, _broker(settings, plan, cluster, below), {})
+    in_cluster = pulumi.ResourceOptions(parent=parent, provider=connect(cluster, parent))
     namespaces = {
         name: ConsumerNamespace(own.name, {"settings": settings, "plan": own}, in_cluster)
         for name, own in plan.namespaces.items()
     }
     namespace = namespaces.get(settings.namespace.name)
-    broker = _broker(settings, plan, cluster, namespace, in_cluster)
+    broker = _broker(settings, plan, cluster, in_cluster, namespace)
     keda = _keda(settings, plan, cluster, tuple(namespaces.values()), in_cluster)
     images = (wiring or {}).get("images", {})
     consumers = {}
@@ -104,7 +106,7 @@ def deploy(settings: StackSettings, wiring: Wiring | None = None) -> Deployed:
     observability = None
     if plan.observability is not None:
         own = plan.observability
-        observability = Observability(own.name, {"settings": settings, "plan": own})
+        observability = Observability(own.name, {"settings": settings, "plan": own}, below)
     return Deployed(cluster, repository, namespace, broker, consumers, namespaces, observability, keda)
 
 
@@ -112,8 +114,8 @@ def _broker(
     settings: StackSettings,
     plan: StackPlan,
     cluster: GkeCluster | ExistingCluster,
+    options: pulumi.ResourceOptions,
     namespace: ConsumerNamespace | None = None,
-    options: pulumi.ResourceOptions | None = None,
 ) -> Broker | None:
     if plan.broker is None:
         return None
@@ -124,14 +126,14 @@ def _broker(
 
 
 def _cluster(
-    settings: StackSettings, plan: StackPlan, repository: ImageRepository | None
+    settings: StackSettings, plan: StackPlan, repository: ImageRepository | None, options: pulumi.ResourceOptions
 ) -> GkeCluster | ExistingCluster:
     if not is_gke(settings.cluster):
-        return ExistingCluster(plan.cluster.name, {"settings": settings, "plan": plan.cluster})
+        return ExistingCluster(plan.cluster.name, {"settings": settings, "plan": plan.cluster}, options)
     args: GkeClusterArgs = {"settings": settings, "plan": plan.cluster}
     if repository is not None:
         args["image_repository"] = repository
-    return GkeCluster(plan.cluster.name, args)
+    return GkeCluster(plan.cluster.name, args, options)
 
 
 def _keda(
@@ -154,7 +156,7 @@ def run(root: Path) -> None:
     """
     try:
         settings = load_from_engine(pulumi.get_stack(), _engine_config(), root)
-        _check_cluster(settings)
+        check_cluster(settings)
         outputs = deploy(settings).outputs
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
@@ -162,7 +164,7 @@ def run(root: Path) -> None:
         pulumi.export(name, value)
 
 
-def _check_cluster(settings: StackSettings) -> None:
+def check_cluster(settings: StackSettings) -> None:
     """Refuse to change what cannot be reached. A preview needs no cluster, and says that it has asked none."""
     if is_gke(settings.cluster):
         return

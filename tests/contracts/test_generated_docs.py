@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 from ebbtide.observability.reference import with_lists
+from ebbtide.package.host import schema_text
 from ebbtide.preview.reference import with_rules
 from ebbtide.rulebook import rules_page
 from ebbtide.schemas import schema_files
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parents[2]
         ("docs/stack.schema.json", stack_file_schema_text),
         ("docs/preview.md", lambda: with_rules((ROOT / "docs/preview.md").read_text())),
         ("docs/observability.md", lambda: with_lists((ROOT / "docs/observability.md").read_text())),
+        ("plugin/schema.json", schema_text),
         *((f"docs/{name}", lambda text=text: text) for name, text in schema_files().items()),
     ],
 )

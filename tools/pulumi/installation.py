@@ -19,7 +19,7 @@ from pathlib import Path
 
 from kubernetes_plugin import kubernetes_plugin
 from problem import Problem
-from pulumi_cli import pulumi_cli_directory
+from pulumi_cli import YAML_HOST, pulumi_cli_directory
 
 _HERE = Path(__file__).resolve().parent
 
@@ -45,6 +45,11 @@ def install(directory: Path, state: Path | None = None) -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }
+
+
+def install_yaml(directory: Path) -> None:
+    """Add the language host for programs in YAML; builds it where that has not been done. Raises Problem."""
+    _link(YAML_HOST.build() / "pulumi-language-yaml", directory / "bin" / "pulumi-language-yaml")
 
 
 def plugin_directory(package: str) -> str:

@@ -1,4 +1,4 @@
-"""The Pulumi CLI, built from the module that tools/pulumi/go.sum locks."""
+"""The Pulumi CLI, and its language host for YAML, built from the modules that their go.sum locks."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from programs import GoModule
 # The version is stamped as the release does it: without it the engine calls itself 0.0.0 and warns about the SDK.
 _STAMP = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={number}"
 _CLI = GoModule("pulumi", "github.com/pulumi/pulumi/pkg/v3", (_STAMP,), "about seven")
+# The newest version that Go's module proxy serves is of October 2025; it knows packages, and cannot `link` one.
+YAML_HOST = GoModule("pulumi-yaml", "github.com/pulumi/pulumi-yaml", (), "about MINUTES")
 
 
 def pulumi_cli_directory() -> Path:
@@ -31,6 +33,8 @@ def pulumi_cli_directory() -> Path:
 
 if __name__ == "__main__":
     try:
+        if sys.argv[1:] == ["--yaml"]:
+            YAML_HOST.build()
         sys.stdout.write(f"{pulumi_cli_directory()}\n")
     except Problem as problem:
         sys.exit(str(problem))

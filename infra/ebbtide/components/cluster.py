@@ -31,28 +31,26 @@ class GkeClusterArgs(TypedDict):
 class GkeCluster(pulumi.ComponentResource):
     """A hardened GKE cluster with a network and node pools of its own."""
 
-    settings: StackSettings
-    """What it was made from."""
-    plan: Component
-    """The data it registers."""
-    resources: Registered
-    """What it consists of."""
-    cluster_name: pulumi.Output[str]
-    """The cluster's name in Google Cloud."""
-    kubeconfig: pulumi.Output[str]
-    """A kubeconfig over the control plane's DNS name, for the plugin gke-gcloud-auth-plugin. A secret."""
+    # Attributes are declared where they are set: what the class declares would be an output in other languages
+    # (ebbtide.package).
 
     def __init__(self, name: str, args: GkeClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Make the cluster. Raises SettingsError where the settings name an existing one."""
-        self.settings = args["settings"]
+        self.settings: StackSettings = args["settings"]
+        """What it was made from."""
         # Before anything is registered: a wrong kind is an error of the caller.
-        self.plan = args.get("plan") or build_gke_cluster(self.settings, name)
+        self.plan: Component = args.get("plan") or build_gke_cluster(self.settings, name)
+        """The data it registers."""
         super().__init__(names.GKE_CLUSTER, name, None, opts)
         repository = args.get("image_repository")
-        self.resources = register(self.plan.parts, self, repository.resources if repository else {})
+        self.resources: Registered = register(self.plan.parts, self, repository.resources if repository else {})
+        """What it consists of."""
         cluster = self.resources[gke_cluster_key(name)]
-        self.cluster_name = getattr(cluster, "name")  # noqa: B009 - an output, made by registering
-        self.kubeconfig = resolve(connection(self.settings.cluster, self.settings, name).kubeconfig, self.resources)
+        self.cluster_name: pulumi.Output[str] = getattr(cluster, "name")  # noqa: B009 - an output, made by registering
+        """The cluster's name in Google Cloud."""
+        reached = connection(self.settings.cluster, self.settings, name)
+        self.kubeconfig: pulumi.Output[str] = resolve(reached.kubeconfig, self.resources)
+        """A kubeconfig over the control plane's DNS name, for the plugin gke-gcloud-auth-plugin. A secret."""
         self.register_outputs({"clusterName": self.cluster_name, "kubeconfig": self.kubeconfig})
 
 
@@ -87,12 +85,12 @@ class ExistingCluster(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def connect(cluster: GkeCluster | ExistingCluster) -> pulumi.ProviderResource:
-    """The Kubernetes provider for a cluster, to be passed to the consumers in `opts`.
+def connect(cluster: GkeCluster | ExistingCluster, parent: pulumi.Resource | None = None) -> pulumi.ProviderResource:
+    """The Kubernetes provider for a cluster, to be passed to the consumers in `opts`; below `parent`, if one is given.
 
     It is pinned to the cluster: a changed kubeconfig updates it, and only another cluster replaces what it manages.
     """
     provider = build_provider(cluster.settings, cluster.plan)
-    registered = register((provider,), None, cluster.resources)[provider.key]
+    registered = register((provider,), parent, cluster.resources)[provider.key]
     assert isinstance(registered, pulumi.ProviderResource)  # noqa: S101 - a provider's data makes a provider
     return registered

@@ -41,12 +41,8 @@ class QueueConsumerArgs(TypedDict):
 class QueueConsumer(pulumi.ComponentResource):
     """Pods of one consumer with all they need: identity, network policy, disruption budget and autoscaler."""
 
-    settings: ConsumerSettings
-    """What it was made from."""
-    plan: Component
-    """The data it registers."""
-    resources: Registered
-    """What it consists of, without the autoscaler."""
+    # Attributes are declared where they are set: what the class declares would be an output in other languages
+    # (ebbtide.package).
 
     def __init__(self, name: str, args: QueueConsumerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Make the consumer. Raises SettingsError for a consumer that the stack does not have."""
@@ -55,20 +51,23 @@ class QueueConsumer(pulumi.ComponentResource):
             message = f"is not a consumer of stack {stack.name}"
             raise _wrong(consumer, message, f"use one of {', '.join(stack.consumers)}")
         namespace, broker = args.get("namespace"), args.get("broker")
-        self.settings = stack.consumers[consumer]
-        self.plan = args.get("plan") or build_queue_consumer(
+        self.settings: ConsumerSettings = stack.consumers[consumer]
+        """What it was made from."""
+        self.plan: Component = args.get("plan") or build_queue_consumer(
             stack,
             self.settings,
             name,
             namespace.pulumi_resource_name if namespace else None,
             broker.plan if broker else None,
         )
+        """The data it registers."""
         super().__init__(QUEUE_CONSUMER, name, None, opts)
         parts = self.plan.parts
         if "image" in args:
             parts = tuple(_with_image(resource, args["image"]) for resource in parts)
         before = {**(namespace.resources if namespace else {}), **(broker.resources if broker else {})}
-        self.resources = register(parts, self, before)
+        self.resources: Registered = register(parts, self, before)
+        """What it consists of, without the autoscaler."""
         keda = args.get("keda")
         known = {**self.resources, **(keda.resources if keda else {})}
         # Made here and not left to the caller: without it a Deployment that states no replicas stays at one pod.

@@ -1,7 +1,8 @@
-"""A language host: what the engine asks to run a Python program.
+"""A language host: what the engine asks to run a Python program, or a plugin that is written in Python.
 
 The one that ships with Pulumi's installer is in no package registry. This one does the same for the programs of this
-project: it runs the project's own interpreter, in a process of its own, in the directory that `main:` names.
+project: it runs the project's own interpreter, in a process of its own, in the directory that `main:` names. It
+installs no dependencies: whoever uses it has made the virtual environment.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,28 @@ class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
         context: Any,  # noqa: ARG002
     ) -> language_pb2.GetRequiredPackagesResponse:
         return language_pb2.GetRequiredPackagesResponse()
+
+    def InstallDependencies(  # noqa: N802
+        self,
+        request: language_pb2.InstallDependenciesRequest,  # noqa: ARG002
+        context: Any,  # noqa: ARG002
+    ) -> Iterator[language_pb2.InstallDependenciesResponse]:
+        yield from ()
+
+    def RunPlugin(  # noqa: N802
+        self, request: language_pb2.RunPluginRequest, context: Any
+    ) -> Iterator[language_pb2.RunPluginResponse]:
+        directory = request.info.program_directory
+        with subprocess.Popen(
+            [_interpreter(request.info), directory, *request.args],
+            cwd=request.pwd,
+            env={**os.environ, **dict(entry.split("=", 1) for entry in request.env)},
+            stdout=subprocess.PIPE,
+        ) as plugin:
+            # The engine is done with a plugin when it gives up this call.
+            context.add_callback(plugin.terminate)
+            yield from (language_pb2.RunPluginResponse(stdout=line) for line in plugin.stdout or ())
+        yield language_pb2.RunPluginResponse(exitcode=plugin.returncode)
 
     def Run(self, request: language_pb2.RunRequest, context: Any) -> language_pb2.RunResponse:  # noqa: ARG002, N802
         run = {

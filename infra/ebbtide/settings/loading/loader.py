@@ -104,6 +104,14 @@ def load_from_engine(name: str, config: Mapping[str, Any], root: Path | None = N
     return _build(name, config, labels, shown_as).settings
 
 
+def read_values(values: Mapping[str, Any]) -> StackSettings:
+    """The settings that a program gives as plain data, in the names of a stack file. Raises SettingsError."""
+    settings, problems = _validated(values)
+    if settings is None:
+        raise SettingsError(problems)
+    return settings
+
+
 def with_values(loaded: LoadedStack, values: Mapping[SettingsPath, Any], source: str) -> LoadedStack:
     """The same stack with other values, validated anew: `{("consumers", "mail", "autoscaling", "maxReplicas"): 9}`.
 

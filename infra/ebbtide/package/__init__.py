@@ -1,0 +1,1 @@
+"""The component package that other languages add: `pulumi package add`."""
