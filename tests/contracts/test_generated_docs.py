@@ -11,6 +11,7 @@ from ebbtide.observability.reference import with_lists
 from ebbtide.package.host import schema_text
 from ebbtide.preview.reference import with_rules
 from ebbtide.rulebook import rules_page
+from ebbtide.scaffold.files import template_texts
 from ebbtide.schemas import schema_files
 from ebbtide.settings.loading.loader import stack_names
 from ebbtide.settings.loading.yaml import read_yaml
@@ -29,6 +30,7 @@ ROOT = Path(__file__).parents[2]
         ("docs/preview.md", lambda: with_rules((ROOT / "docs/preview.md").read_text())),
         ("docs/observability.md", lambda: with_lists((ROOT / "docs/observability.md").read_text())),
         ("plugin/schema.json", schema_text),
+        *((f"templates/consumers/{name}", lambda text=text: text) for name, text in template_texts().items()),
         *((f"docs/{name}", lambda text=text: text) for name, text in schema_files().items()),
     ],
 )

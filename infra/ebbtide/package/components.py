@@ -5,7 +5,6 @@ and fails on text (SDK 3.272). It knows neither a `Literal` nor a union either, 
 inside, by the same models and rules as a stack file.
 """
 
-
 from typing import Any, NotRequired, TypedDict
 
 import pulumi

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from ebbtide.scaffold.answers import Project
+from ebbtide.scaffold.answers import Project, example_consumer
 from ebbtide.version import __version__
 
 _PROGRAM: Final = '''\
@@ -29,6 +29,15 @@ _HEAD: Final = """\
 # and what happens to a message whose worker was killed:
 #   transport: {{kind: redis, redeliverTimeout: 90s, claimInterval: 15s, recover: true}}
 """
+_TEMPLATE: Final = """\
+description: ${DESCRIPTION}
+template:
+  displayName: ebbtide
+  description: Queue consumers on GKE that never lose a message when they scale down
+  quickstart: |
+    Name the image and the worker in stacks/Pulumi.dev.yaml. Then `ebbtide check`, `ebbtide image --out docker/` for the
+    image's build context, and `pulumi preview`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +50,29 @@ class Written:
 
 def write_project(project: Project, root: Path) -> list[Written]:
     """Write every file that is not there, below `root`. Raises OSError where one cannot be written."""
-    texts = {
-        "Pulumi.yaml": _yaml({"name": project.name, "main": "infra/", "stackConfigDir": "stacks", "runtime": "python"}),
-        "infra/__main__.py": _PROGRAM,
-        f"stacks/Pulumi.{project.stack}.yaml": stack_text(project),
-        "requirements.txt": f"ebbtide=={__version__}\n",
-        ".github/workflows/preview.yml": _workflow(project.stack),
-    }
+    texts = {**_texts(project), ".github/workflows/preview.yml": _workflow(project.stack)}
     if project.migration:
         texts["MIGRATION.md"] = project.migration
     written = [_write(root / name, text) for name, text in texts.items()]
     return [*written, *_write_image(root / "docker")]
+
+
+def _texts(project: Project) -> dict[str, str]:
+    """What Pulumi needs of a project, by the names of the files."""
+    return {
+        "Pulumi.yaml": _yaml({"name": project.name, "main": "infra/", "stackConfigDir": "stacks", "runtime": "python"}),
+        "infra/__main__.py": _PROGRAM,
+        f"stacks/Pulumi.{project.stack}.yaml": stack_text(project),
+        "requirements.txt": f"ebbtide=={__version__}\n",
+    }
+
+
+def template_texts() -> dict[str, str]:
+    """The template of `pulumi new`: the same project, whose name Pulumi fills in. It can ask for no object, and a
+    consumer is one: what init would ask stands in the stack file."""
+    consumer = example_consumer("registry.example/consumers/mail:1", ["mail"], 10, "60s")
+    texts = _texts(Project("${PROJECT}", "dev", "gkeStandard", "1.34", {"mail": consumer}))
+    return {**texts, "Pulumi.yaml": texts["Pulumi.yaml"] + _TEMPLATE}
 
 
 def stack_text(project: Project) -> str:
