@@ -8,9 +8,15 @@
 # `buildah bud --timestamp 0` and EBBTIDE_FILL_OPCACHE=0, two builds are the same to the bit.
 ARG BASE_IMAGE
 
-# pip and what it needs stay in this stage.
-FROM ${BASE_IMAGE} AS supervisor
+# Before anything is downloaded: elsewhere the first thing to fail is a program that is not there.
+FROM ${BASE_IMAGE} AS base
 USER 0:0
+RUN command -v apt-get >/dev/null || { . /etc/os-release; echo "ebbtide: the base image is ${PRETTY_NAME:-unknown}," \
+      "and the consumer image is built on Debian 12, Ubuntu 24.04 or later: take your image's Debian variant," \
+      "such as php:8.3-cli-bookworm" >&2; exit 1; }
+
+# pip and what it needs stay in this stage.
+FROM base AS supervisor
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 python3-pip
 COPY consumer /tmp/consumer
@@ -19,8 +25,7 @@ ARG PIP_INDEX_URL
 ARG PIP_CERT
 RUN /tmp/consumer/build /opt/ebbtide
 
-FROM ${BASE_IMAGE}
-USER 0:0
+FROM base
 # The logs and caches hold times, which would make each build another image.
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 \

@@ -305,3 +305,23 @@ def test_the_dockerfile_keeps_the_signal_s_way_free() -> None:
     assert instructions[-3:] == ["USER 10001:10001", "STOPSIGNAL SIGTERM", 'ENTRYPOINT ["/opt/ebbtide/entrypoint"]'], (
         "a shell as PID 1 passes no signal on, and a worker must not run as root"
     )
+
+
+def test_a_base_image_without_apt_ends_the_build_at_once_with_what_to_take(tmp_path: Path) -> None:
+    """Alpine's, for one. Its shell is busybox's, here it is this machine's: the line is plain POSIX."""
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    first = next(line.removeprefix("RUN ") for line in text.splitlines() if line.startswith("RUN "))
+    alpine = tmp_path / "os-release"
+    alpine.write_text('NAME="Alpine Linux"\nPRETTY_NAME="Alpine Linux v3.22"\n')
+    script = first.replace("/etc/os-release", str(alpine))
+    for shell in filter(None, map(shutil.which, ("sh", "dash", "busybox"))):
+        command = [shell, "sh", "-c", script] if shell.endswith("busybox") else [shell, "-c", script]
+        done = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith(
+            "ebbtide: the base image is Alpine Linux v3.22, and the consumer image is built on"
+        )
+        assert len(done.stderr.splitlines()) == 1
+    (tmp_path / "apt-get").write_text("#!/bin/sh\n")
+    (tmp_path / "apt-get").chmod(0o755)
+    assert subprocess.run(["/bin/sh", "-c", script], env={"PATH": str(tmp_path)}, check=False).returncode == 0

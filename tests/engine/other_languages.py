@@ -60,6 +60,8 @@ def generate_node_sdk(schema: str, modules: Path) -> None:
     generator = ["go", "run", "-mod=readonly", "./nodejs-sdk", str(sdk)]
     _run(generator, ROOT / "tools" / "pulumi", schema)
     _run([str(modules / ".bin" / "tsc"), "--project", str(sdk)], sdk)
+    # As its own script does after an installation.
+    shutil.copy2(sdk / "package.json", sdk / "bin")
     linked = modules / "@pulumi" / "ebbtide"
     linked.symlink_to(sdk, target_is_directory=True)
 

@@ -70,7 +70,7 @@ def test_every_mistake_is_told_at_its_argument_and_without_a_traceback(program: 
     shop = program("yaml")
     (shop.directory / "Pulumi.yaml").write_text(_CONSUMER_ALONE)
     shop.write("processes: 4", "processes: many, paralel: 2")
-    shop.write("longestMessage: 90s", "longestMessage: 2h")
+    shop.write("longestMessage: 90s", "longestMessage: soon")
     run = shop.preview(check=False)
     assert run.status != 0
     assert "settings.worker.processes: must be a whole number (got 'many')" in run.output
