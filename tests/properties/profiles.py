@@ -24,7 +24,8 @@ each_profile = pytest.mark.parametrize(
 def hold(check: Callable[[Any], None], of: SearchStrategy[Any], examples: int) -> None:
     """Run `check` on this many drawn values; a failure is shown with the smallest value that fails.
 
-    The quick profile draws the same values in every run, so that a red run can be repeated; the thorough one new ones.
+    The quick profile draws the same values in every run, so that a red run can be repeated; the thorough one new ones,
+    and its failure says by which seed.
     """
     repeatable = examples == QUICK_EXAMPLES
     # Settings of a stack are large and slow to draw (20 ms): that is no sign of a bad strategy.
@@ -32,4 +33,12 @@ def hold(check: Callable[[Any], None], of: SearchStrategy[Any], examples: int) -
     profile = settings(
         max_examples=examples, derandomize=repeatable, database=None, deadline=None, suppress_health_check=calm
     )
-    profile(given(of)(check))()
+    trial = profile(given(of)(check))
+    try:
+        trial()
+    except BaseException as error:
+        # Hypothesis says it only of tests that it has wrapped itself, and reads the same attribute.
+        drawn_by = getattr(trial, "_hypothesis_internal_use_generated_seed", None)
+        if drawn_by is not None:
+            error.add_note(f"the same values again: pytest --hypothesis-seed={drawn_by}, and the name of this test")
+        raise
