@@ -30,7 +30,7 @@ def refusals(changes: dict[str, Any]) -> list[Finding]:
 def test_of_all_spellings_of_a_secret_at_least_95_in_a_hundred_are_refused():
     missed = [name for name, changes in SECRETS if not refusals(changes)]
     assert len(SECRETS) >= 120
-    assert len(missed) <= len(SECRETS) * 0.05, missed
+    assert missed == [], "the promise is 95; what is known here stays known"
 
 
 def test_of_harmless_values_at_most_1_in_a_hundred_is_refused():

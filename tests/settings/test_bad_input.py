@@ -369,6 +369,18 @@ def test_a_program_that_passes_no_finite_number_is_told_the_place(value):
     )
 
 
+@pytest.mark.parametrize(
+    "written", ["9" * 5000, f"-{'9' * 400}", f"0x{'f' * 17}", f"0{'7' * 5000}", "0x_", "1e_", "0b__"]
+)
+def test_what_is_no_number_to_the_engine_is_text_and_no_traceback(project, written):
+    """Go's reader: what looks like a number and is none, or too large for one, stays what was written."""
+    consumers = f"ebbtide:consumers: {{a: {{image: r.example/a:1, environment: {{A: {written}}}, userId: {written}}}}}"
+    project.write_text("dev", f"config:\n  ebbtide:cluster: {{kind: existing}}\n  {consumers}\n")
+    messages = project.messages()
+    assert any("consumers.a.userId: must be a whole number (got '" in message for message in messages)
+    assert not any("environment" in message for message in messages), "a text in a variable is what it is for"
+
+
 def test_a_missing_stack_names_the_ones_that_exist(project):
     project.write_stack("production", {})
     for mistake in ("prodution", "Production", "Pulumi.production.yaml", "stacks/Pulumi.production.yaml"):

@@ -33,6 +33,7 @@ OBJECT = {"kind": "object", "metric": "backlog", "targetValue": 30}
 QUEUE = {"apiVersion": "v1", "kind": "Queue", "name": "mail"}
 STANDARD = {"kind": "gkeStandard"}
 KEY = "projects/acme/locations/europe-west1/keyRings/gke/cryptoKeys/disks"
+OTHER_KEY = KEY.replace("europe-west1", "us-east4")
 
 REFUSED_CONSUMERS = {
     "a metric with a slash": scaled({**EXTERNAL, "metric": "queue/backlog"}),
@@ -75,6 +76,9 @@ REFUSED_CLUSTERS = {
     "multicast addresses for nodes": {**STANDARD, "network": {"addresses": "224.0.0.0/4"}},
     "every address for nodes": {**STANDARD, "network": {"addresses": "0.0.0.0/0"}},
     "half a name of a key": {**STANDARD, "secretEncryptionKey": KEY.partition("/cryptoKeys")[0]},
+    "a key of another region": {**STANDARD, "secretEncryptionKey": OTHER_KEY},
+    "a key of another region for a pool": {**STANDARD, "nodePools": {"a": {"diskEncryptionKey": OTHER_KEY}}},
+    "a key of another region on Autopilot": {"kind": "gkeAutopilot", "diskEncryptionKey": OTHER_KEY},
     "one zone three times": {**STANDARD, "zones": ["europe-west1-b"] * 3},
     "two exclusions of one name": {
         **STANDARD,
@@ -119,3 +123,18 @@ ACCEPTED = {
 @pytest.mark.parametrize("consumer", ACCEPTED.values(), ids=ACCEPTED)
 def test_what_they_take_is_not(consumer):
     assert stack(consumer)
+
+
+def test_a_key_of_the_region_or_of_several_is_not():
+    """Google takes some of several regions, by product: they are left to it."""
+    for key in (KEY, KEY.replace("europe-west1", "europe"), KEY.replace("europe-west1", "global")):
+        assert stack(cluster={**STANDARD, "secretEncryptionKey": key})
+
+
+def test_a_key_of_another_region_for_the_broker_is_refused():
+    broker = {"kind": "cloudSqlPostgres", "tier": "db-custom-4-15360"}
+    written = {"name": "dev", "google": GOOGLE, "cluster": STANDARD, "broker": {**broker, "encryptionKey": KEY}}
+    assert StackSettings.model_validate(written)
+    written["broker"]["encryptionKey"] = OTHER_KEY
+    with pytest.raises(ValidationError, match="is a key of another region"):
+        StackSettings.model_validate(written)

@@ -242,6 +242,8 @@ _SHORT_OPTION = (
     r"|\bsshpass\s+-p\s*(?P<c>[^\s\"']+)"
     r"|\b(?:curl|wget|http)\b[^|;&\n]*?\s(?:-u|--user)[\s=]+[\"']?[^\s:\"']*:(?P<d>[^\s\"']+)"
 )
+# Mailgun's: gitleaks asks for its name beside it, and nothing else is written so.
+_MAIL_KEY = r"\bkey-[0-9a-f]{32}\b"
 _HOOK = r"https://(?:[\w.-]+\.)?(?:discord(?:app)?\.com/api/webhooks/\d+|hooks\.slack\.com/\w+)/(?P<secret>[\w/-]+)"
 
 
@@ -363,6 +365,7 @@ def _form_spans(text: str) -> Iterator[Span]:
         (_PRIVATE_KEY, "-Key-File" if "PuTTY" in text else "-----BEGIN"),
         (_HEADER, " "),
         (_HOOK, "https://"),
+        (_MAIL_KEY, "key-"),
     ):
         if sign not in text:
             continue

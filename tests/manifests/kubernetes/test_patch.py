@@ -13,6 +13,7 @@ from kubernetes_validate.utils import all_versions
 from pydantic import ValidationError
 from tests.kubernetes_schema import NEWEST_VERSION, check_schema
 from tests.manifests.kubernetes.examples import make_object, make_stack
+from tests.settings.conftest import CONSUMER
 
 from ebbtide.manifests.kubernetes.patch import patched
 from ebbtide.settings.rules.pod_parts import MERGE_KEYS, PROTECTED
@@ -156,6 +157,21 @@ def test_what_the_drain_stands_on_is_not_patched_and_the_reason_is_said(patch, r
     assert finding.rule == "M-04"
     assert reason in str(finding)
     assert finding.path[:2] == ("pod", "patch")
+
+
+SPREAD = {"preferredDuringSchedulingIgnoredDuringExecution": []}
+
+
+@pytest.mark.parametrize(
+    "affinity", [{"podAntiAffinity": SPREAD}, {"podAntiAffinity": None}, {"$patch": "delete"}, None]
+)
+def test_what_keeps_a_singleton_from_being_there_twice_is_not_patched(affinity):
+    patch = {"pod": {"patch": of_pod({"affinity": affinity})}}
+    one = {"worker": {**CONSUMER["worker"], "processes": 1}, "autoscaling": {"kind": "singleton"}}
+    with pytest.raises(ValidationError, match="before this one has ended"):
+        make_stack({**patch, **one})
+    assert make_stack(patch)
+    assert make_stack({**one, "pod": {"patch": of_pod({"affinity": {"nodeAffinity": {}}})}})
 
 
 LEAVES = st.one_of(

@@ -57,25 +57,17 @@ class _EngineLoader(YAML_READER):  # type: ignore[misc]
         data.update(self.construct_mapping(node, deep=True))
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float | str:
-        text = str(self.construct_scalar(node)).replace("_", "")
-        sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.lstrip("+"))
-        for prefix, base in (("0b", 2), ("0o", 8), ("0x", 16)):
-            if digits.startswith(prefix):
-                return sign * int(digits[2:], base)
-        if re.fullmatch(r"0[0-7]+", digits):
-            return sign * int(digits, 8)
-        if re.fullmatch(r"[0-9]+", digits):
-            return sign * int(digits)
-        if digits.lower() in {".inf", ".nan"}:
+        """As Go's reader has it: what looks like a number and is none (`0x_`), or too large for one, is text."""
+        written = str(self.construct_scalar(node))
+        text = written.replace("_", "")
+        if text.lstrip("-+").lower() in {".inf", ".nan"}:
             # The engine cannot hand these on: JSON has no word for them.
             problem = f"{text} is no number that a setting can be"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-        number = float(text)
-        if math.isinf(number):
-            # Too large a number is no number to the engine.
-            return str(self.construct_scalar(node))
-        # The engine hands values on as JSON, where 1e3 is 1000.
-        return int(number) if number.is_integer() else number
+        try:
+            return _number(text)
+        except (ValueError, OverflowError):
+            return written
 
     def construct_time(self, node: yaml.ScalarNode) -> str:
         """As Go prints a time: `2026-01-02 00:00:00 +0000 UTC`. Whoever means the text puts it in quotes."""
@@ -92,6 +84,29 @@ class _EngineLoader(YAML_READER):  # type: ignore[misc]
         zone = (found["zone"] or "Z").replace(":", "")
         shown_zone = "+0000 UTC" if zone == "Z" else f"{zone} {zone}"
         return f"{at:%Y-%m-%d %H:%M:%S}{'.' if fraction else ''}{fraction} {shown_zone}"
+
+
+def _number(text: str) -> int | float:
+    """Raises ValueError or OverflowError for what is none."""
+    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.lstrip("+"))
+    for prefix, base in (("0b", 2), ("0o", 8), ("0x", 16)):
+        if digits.startswith(prefix):
+            return sign * _of_64_bits(int(digits[2:], base))
+    if re.fullmatch(r"0[0-7]+", digits):
+        return sign * _of_64_bits(int(digits, 8))
+    number = float(text)
+    if math.isinf(number):
+        raise OverflowError(text)
+    if re.fullmatch(r"[0-9]+", digits):
+        return sign * int(digits)
+    # The engine hands values on as JSON, where 1e3 is 1000.
+    return int(number) if number.is_integer() else number
+
+
+def _of_64_bits(whole: int) -> int:
+    if whole >= 2**64:
+        raise OverflowError(whole)
+    return whole
 
 
 def _text_key(key: Hashable) -> str:

@@ -23,6 +23,12 @@ AUTOPILOT_MAX_GIB_PER_CPU = 6.5
 AUTOPILOT_MIN_GIB_PER_CPU = 1
 _ROLE = re.compile(r"(projects/[a-z][-a-z0-9.:]+/|organizations/\d+/)?roles/[a-zA-Z0-9_.]+")
 _BASIC_ROLES = {"roles/owner", "roles/editor", "roles/viewer"}
+_REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
+_KEYS = {
+    "secret_encryption_key": "secretEncryptionKey",
+    "disk_encryption_key": "diskEncryptionKey",
+    "encryption_key": "encryptionKey",
+}
 _PRODUCTION = re.compile(r"prod(uction)?($|-)|(^|-)(prod|live)($|-)")
 
 
@@ -210,6 +216,37 @@ def check_zones_are_of_the_region(stack: StackSettings) -> Iterator[Finding]:
                 f"is not in the region of the stack (got {zone!r} and {region})",
                 f"write for example {region}-b",
             )
+
+
+@stack_rule(
+    "G-07",
+    Level.ERROR,
+    remedy="Name a key of the region of the stack.",
+    source="Google Cloud, customer-managed keys: GKE, Cloud SQL and Memorystore take one of their own location.",
+)
+def check_keys_are_of_the_region(stack: StackSettings) -> Iterator[Finding]:
+    """A Cloud KMS key is in the stack's region. Keys of several regions (`europe`, `global`) are not judged here."""
+    if stack.google is None:
+        return
+    for path, key in _keys(stack):
+        location = key.split("/")[3]
+        if _REGION.fullmatch(location) and location != stack.google.region:
+            yield Finding(
+                path,
+                f"is a key of another region (got {location}, and the stack is in {stack.google.region})",
+                f"name a key in locations/{stack.google.region}",
+            )
+
+
+def _keys(stack: StackSettings) -> Iterator[tuple[Path, str]]:
+    places: list[tuple[Path, object]] = [(("cluster",), stack.cluster), (("broker",), stack.broker)]
+    pools = getattr(stack.cluster, "node_pools", {})
+    places += [(("cluster", "nodePools", name), pool) for name, pool in pools.items()]
+    for path, settings in places:
+        for field, name in _KEYS.items():
+            key = getattr(settings, field, None)
+            if key is not None:
+                yield (*path, name), key
 
 
 @stack_rule(

@@ -77,6 +77,8 @@ PROTECTED: tuple[tuple[Path, str], ...] = (
     *(((*_WORKERS, "env", name), _HOSTNAME) for name in (HOSTNAME, CONSUMER_NAME)),
 )
 """What the drain stands on, with the reason; and what stands beside it is in `_refusal`."""
+# Of what is nowhere beside itself.
+_APART = (*_POD, "affinity", "podAntiAffinity")
 
 
 @stack_rule(
@@ -155,9 +157,12 @@ def check_sidecars_are_waited_for(consumer: ConsumerSettings) -> Iterator[Findin
 )
 def check_patch_leaves_the_drain_alone(consumer: ConsumerSettings) -> Iterator[Finding]:
     """A patch touches nothing that the drain stands on: the grace period, the hook, PID 1, probes, the state directory,
-    who owns the number of pods; and adds no plain container, which is ended while workers still finish."""
+    who owns the number of pods, what keeps a singleton from being there twice; and adds no plain container, which is
+    ended while workers still finish."""
     for where, target, value in _touched(consumer.pod.patch, (), ()):
         reason = _refusal(target, value)
+        if not reason and not consumer.autoscaling.overlaps and _is_at(target, _APART):
+            reason = "it keeps the next pod from starting before this one has ended"
         if reason:
             yield Finding(("pod", "patch", *where), f"must not be patched: {reason}", "take it out of the patch")
 
@@ -195,11 +200,12 @@ def _unknown(target: Path, value: Any) -> str:
 
 
 def _protected(target: Path) -> str:
-    for protected, reason in PROTECTED:
-        # At or below it, or a whole mapping around it that goes.
-        if protected[: len(target)] == target or target[: len(protected)] == protected:
-            return reason
-    return ""
+    return next((reason for protected, reason in PROTECTED if _is_at(target, protected)), "")
+
+
+def _is_at(target: Path, protected: Path) -> bool:
+    """At or below it, or a whole mapping around it that goes."""
+    return protected[: len(target)] == target or target[: len(protected)] == protected
 
 
 def _of_containers(target: Path) -> str:
