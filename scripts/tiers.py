@@ -26,11 +26,11 @@ TIERS = {
     "default": "not runtime and not engine and not cluster and not slow",
     "slow": "slow",
     "runtime": "runtime and not long",
-    "engine": "engine",
+    "engine": "engine and not long",
     "cluster": "cluster and not long",
     "long": "long",
 }
-# Its cases repeat a proof on a third broker: before an issue is called resolved, and not in every run.
+# Its cases repeat a proof, on a third broker or with more settings: before an issue is called resolved, not each run.
 NOT_IN_ALL = {"long"}
 
 # What passes in a tier with something else in the place of the real part. Said after every run of it, so that nobody

@@ -584,3 +584,26 @@ def spoiled_stacks(draw: st.DrawFn) -> Any:
         if not _places(stack):
             break
     return stack
+
+
+@st.composite
+def changed_consumers(draw: st.DrawFn, minor: int = 36) -> tuple[Written, Written]:
+    """A consumer before and after an edit: one to three of its settings, or one value inside of them. Most validate."""
+    before, other = draw(_consumers(minor)), draw(_consumers(minor))
+    after = copy.deepcopy(before)
+    names = st.sampled_from(sorted(before.keys() | other.keys()))
+    for name in draw(st.lists(names, min_size=1, max_size=3, unique=True)):
+        old, new = after.get(name), other.get(name)
+        alike = isinstance(old, dict) and isinstance(new, dict) and old.get("kind") == new.get("kind")
+        if alike and draw(st.integers(0, 2)):
+            _take(old, new, draw(st.sampled_from(sorted(old.keys() | new.keys() | {""}))))
+        else:
+            _take(after, other, name)
+    return before, after
+
+
+def _take(into: Written, of: Written, key: str) -> None:
+    """Have what the other has under this key, which may be nothing."""
+    into.pop(key, None)
+    if key in of:
+        into[key] = of[key]

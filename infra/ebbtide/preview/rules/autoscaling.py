@@ -21,7 +21,7 @@ from ebbtide.preview.autoscalers import (
 )
 from ebbtide.preview.change import MISSING, Operation, ResourceChange, entries, mapping
 from ebbtide.preview.patterns import CREATED, DELETED, REPLACED
-from ebbtide.preview.risk import Context, Risk, RiskLevel
+from ebbtide.preview.risk import Context, Risk, RiskLevel, is_of
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.show import show_value
 from ebbtide.settings.values.units import plural
@@ -54,8 +54,8 @@ _NEVER = {"scaleUp": "up", "scaleDown": "down"}
 )
 def check_owner(context: Context) -> Iterator[Risk]:
     """Another owner decides the number of pods. From a fixed number to an HPA the number stays only if
-    the Deployment stops stating it and Pulumi ignores the field in the same update; back again, the update must take
-    the field by force."""
+    the Deployment stops stating it and Pulumi ignores the field in the same update, as ebbtide does (P-26 then); back
+    again, the update must take the field by force."""
     for change in context.of("Deployment", Operation.UPDATE):
         old, new = _replicas(change.old), _replicas(change.new)
         if (old is None) == (new is None):
@@ -271,6 +271,7 @@ def check_autoscaler_gone(context: Context) -> Iterator[Risk]:
 
 @change_rule(
     "P-26",
+    RiskLevel.DISRUPTIVE,
     RiskLevel.SCALING,
     remedy="Watch the first minutes; compare with `kubectl get deployment`.",
     source="Kubernetes, HPA: it starts from the number that is there, and corrects one outside of its bounds at once.",
@@ -297,9 +298,30 @@ def check_autoscaler_comes(context: Context) -> Iterator[Risk]:
                 )
             else:
                 continue
-            sentence = f"{what}: between {least} and {most}, and at once where there are fewer or more"
+            number = _number_before(context, target)
+            sentence = f"{what}: between {least} and {most}, {_begins(number, most)}"
             advice = "watch the first minutes: if its metric is missing, the number stays where it is"
-            yield Risk(target.name or change.title, sentence, advice, change.key)
+            level = RiskLevel.SCALING if number is None or number <= most else RiskLevel.DISRUPTIVE
+            yield Risk(target.name or change.title, sentence, advice, change.key, level)
+
+
+def _number_before(context: Context, target: Target) -> int | None:
+    """The number of pods that a Deployment states itself, where the source tells."""
+    standing = [change for change in context.change.standing if is_of(change, "Deployment")]
+    for change in (*context.of("Deployment", Operation.UPDATE), *standing):
+        number = _replicas(change.old)
+        if identity_of(change) == target and isinstance(number, int):
+            return number
+    return None
+
+
+def _begins(number: int | None, most: int) -> str:
+    if number is None:
+        return "and at once where there are fewer or more"
+    if number > most:
+        over = number - most
+        return f"and {plural(over, 'pod')} above that {'drains' if over == 1 else 'drain'} at once"
+    return f"and it starts from {number}"
 
 
 def _changes_owner(deployment: ResourceChange) -> bool:

@@ -13,6 +13,7 @@ from ebbtide.preview.harmless import HARMLESS
 from ebbtide.preview.patterns import CREATED, matches, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
+from ebbtide.preview.show import show_value
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.node_pool import SPOT_KEY
 from ebbtide.settings.values import image_contract
@@ -37,6 +38,11 @@ _ROLLS = (
     f"{_POD}.topologySpreadConstraints.*.labelSelector.matchLabels.*",
     f"{_POD}.topologySpreadConstraints",
     f"{_POD}.affinity.podAntiAffinity",
+    # Of a singleton, which is nowhere beside itself: it comes and goes with the kind.
+    *(
+        f"{_POD}.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution.*.{name}"
+        for name in ("topologyKey", "labelSelector.matchLabels.*")
+    ),
     f"{_POD}.volumes.*.name",
     f"{_POD}.volumes.*.emptyDir.medium",
     f"{_POD}.volumes.*.emptyDir.sizeLimit",
@@ -350,10 +356,15 @@ def check_strategy(context: Context) -> Iterator[Risk]:
     for change in context.of("Deployment", Operation.UPDATE):
         touched = [found for found in change.properties if _is_strategy(found.path)]
         if touched:
-            words = ", ".join(f"{'.'.join(map(str, found.path[1:]))} {found.old} → {found.new}" for found in touched)
+            words = ", ".join(
+                f"{'.'.join(map(str, found.path[1:]))} {show_value(found.old)} → {show_value(found.new)}"
+                for found in touched
+            )
             sentence = f"updates of {change.title} go otherwise: {words}"
             level = RiskLevel.INFO if _takes_none_away(change.new) else RiskLevel.DISRUPTIVE
-            advice = "" if level is RiskLevel.INFO else "write maxUnavailable: 0: pods go before others are ready"
+            consumer = context.consumers.get(change.title)
+            is_meant = level is RiskLevel.INFO or (consumer is not None and not consumer.autoscaling.overlaps)
+            advice = "" if is_meant else "write maxUnavailable: 0: pods go before others are ready"
             yield Risk(change.title, sentence, advice, change.key, level)
 
 

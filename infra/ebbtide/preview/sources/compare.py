@@ -71,13 +71,9 @@ def _change(old: JsonResource | None, new: JsonResource) -> ResourceChange:
     ignored = tuple(new["options"].get("ignoreChanges", ()))
     if old is None:
         return ResourceChange(token, name, Operation.CREATE, new=new["properties"], ignored=ignored)
-    properties = tuple(
-        replace(change, replaces=replaces(token, change))
-        for change in diff(old["properties"], new["properties"])
-        if not _is_ignored(change, old, new)
-    )
+    inputs = (old["properties"], _kept(old["properties"], new["properties"], ignored))
+    properties = tuple(replace(change, replaces=replaces(token, change)) for change in diff(*inputs))
     options = tuple(_option_changes(old["options"], new["options"]))
-    inputs = (old["properties"], new["properties"])
     return _operation_of(
         ResourceChange(
             token, name, Operation.UPDATE, *inputs, properties, options, ignored, is_retained=_is_retained(old)
@@ -95,11 +91,27 @@ def _operation_of(change: ResourceChange) -> ResourceChange:
     return replace(change, operation=Operation.REPLACE if goes else Operation.UPDATE)
 
 
-def _is_ignored(change: PropertyChange, old: JsonResource, new: JsonResource) -> bool:
-    """Whether the program leaves the property alone, before and after: the engine then keeps what is there."""
+def _kept(old: Mapping[str, Any], new: Mapping[str, Any], ignored: Iterable[str]) -> Mapping[str, Any]:
+    """The new inputs with the old ones where the program leaves a property alone. The engine goes by what the program
+    says now: a number that it stated before, and now leaves to another owner, stays what it was."""
+    for path in ignored:
+        new = _with(new, tuple(path.split(".")), old)
+    return new
+
+
+def _with(new: Mapping[str, Any], path: tuple[str, ...], old: Any) -> Mapping[str, Any]:
+    name, *below = path
+    there = old.get(name, MISSING) if isinstance(old, Mapping) else MISSING
+    if below:
+        inside = new.get(name, MISSING)
+        return {**new, name: _with(inside, tuple(below), there)} if isinstance(inside, Mapping) else new
+    rest = {key: value for key, value in new.items() if key != name}
+    return rest if there is MISSING else {**rest, name: there}
+
+
+def _is_ignored(change: PropertyChange, new: JsonResource) -> bool:
     path = ".".join(map(str, change.path))
-    both = set(old["options"].get("ignoreChanges", ())) & set(new["options"].get("ignoreChanges", ()))
-    return any(path == ignored or path.startswith(f"{ignored}.") for ignored in both)
+    return any(path == name or path.startswith(f"{name}.") for name in new["options"].get("ignoreChanges", ()))
 
 
 def _option_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[OptionChange]:
@@ -123,11 +135,11 @@ def _with_consequences(compared: dict[str, ResourceChange], pairs: _Pairs) -> di
         outputs = {compared[key].name: compared[key] for key in gone}
         for key, (old, new) in pairs.items():
             if old is not None:
-                compared[key] = _operation_of(_after(compared[key], old, new, outputs, gone))
+                compared[key] = _operation_of(_after(compared[key], new, outputs, gone))
 
 
 def _after(
-    change: ResourceChange, old: JsonResource, new: JsonResource, replaced: Mapping[str, ResourceChange], gone: set[str]
+    change: ResourceChange, new: JsonResource, replaced: Mapping[str, ResourceChange], gone: set[str]
 ) -> ResourceChange:
     known = {found.path for found in change.properties}
     more = [
@@ -136,7 +148,7 @@ def _after(
         if leaf.path not in known and _refers(leaf.value, replaced)
     ]
     properties = [
-        replace(found, replaces=replaces(change.token, found)) for found in more if not _is_ignored(found, old, new)
+        replace(found, replaces=replaces(change.token, found)) for found in more if not _is_ignored(found, new)
     ]
     if new["options"].get("provider") in gone and PROVIDER_GOES not in change.properties:
         properties.append(PROVIDER_GOES)
