@@ -5,6 +5,7 @@ How each is started and asked is the package's own (`ebbtide.brokers`): a rehear
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import random
@@ -14,6 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -46,8 +48,10 @@ class Broker:
     user: str | None = None
     """Whom it runs as; None: root."""
 
-    def __init__(self) -> None:
-        self.kind = brokers.BROKERS[self.name]
+    def __init__(self, options: str = "") -> None:
+        """`options` come after those of the package's own; of two that say the same the later one holds."""
+        of_package = brokers.BROKERS[self.name]
+        self.kind = replace(of_package, server=f"{of_package.server} {options}")
         self.directory = Path(tempfile.mkdtemp(prefix=f"ebbtide-{self.name}-"))
         if self.user:
             account = pwd.getpwnam(self.user)
@@ -89,6 +93,25 @@ class Broker:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(10)
         self.processes = []
+
+    def crash(self) -> None:
+        """Kills the server: it is told nothing and writes nothing more; its data stay."""
+        for process in self.processes:
+            process.kill()
+            process.wait(10)
+        self.processes = []
+        # What the server had started notices by itself, and holds the data until then.
+        deadline = time.monotonic() + 30
+        while self._leftovers() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def _leftovers(self) -> list[Path]:
+        found = []
+        for process in Path("/proc").glob("[0-9]*/cwd"):
+            with contextlib.suppress(OSError):
+                if process.readlink().is_relative_to(self.directory):
+                    found.append(process)
+        return found
 
     def destroy(self) -> None:
         self.stop()
@@ -133,8 +156,8 @@ class Redis(Broker):
 class RabbitMQ(Broker):
     name = "rabbitmq"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, options: str = "") -> None:
+        super().__init__(options)
         self._epmd_port, self._distribution_port = free_port(), free_port()
 
     def _variables(self) -> dict[str, str]:

@@ -14,7 +14,7 @@ use Symfony\Component\Messenger\Stamp\DelayStamp;
 
 /**
  * Queues events without GitHub: one JSON object per line of standard input, {"delivery": "...", "payload": {...}},
- * with "delaySeconds" for one that is to be handled later.
+ * with "delaySeconds" for one that is to be handled later. With -v it says of each when the broker has taken it.
  */
 #[AsCommand(name: 'app:send-events', description: 'Queues the events given as JSON lines on standard input')]
 final class SendEvents extends Command
@@ -32,6 +32,7 @@ final class SendEvents extends Command
             $stamps = isset($event['delaySeconds']) ? [new DelayStamp((int) (1000 * $event['delaySeconds']))] : [];
             $this->bus->dispatch(new GitHubEvent($event['delivery'], $event['name'] ?? 'push', $event['payload'] ?? []), $stamps);
             ++$sent;
+            $output->writeln(sprintf('queued %s', $event['delivery']), OutputInterface::VERBOSITY_VERBOSE);
         }
         $output->writeln(sprintf('%d queued', $sent));
 
