@@ -101,17 +101,25 @@ SHORTEST_ROUND_SECONDS: Final = 5.0
 LONGEST_ROUND_SECONDS: Final = 20.0
 
 
+class Look(NamedTuple):
+    """What one round has seen of a stream, for the next one and for the metrics."""
+
+    left: frozenset[bytes] = frozenset()
+    """Entries that are acknowledged and were not deleted."""
+    aside: int | None = None
+    """How many messages lie in the stream of those put aside; None while nobody could look."""
+
+
 def recover(environment: Environment) -> None:
     """Look again and again. Returns when there is nothing it could look at."""
-    streams = _streams()
     after = environment.recover_after_seconds
-    left: dict[Stream, frozenset[bytes]] = {}
-    aside: dict[Stream, int] = {}
-    while streams:
-        for stream in streams:
-            left[stream] = _recover(stream, after, left.get(stream, frozenset()), aside)
-        if len(aside) == len(streams):  # a stream that nobody could look at is not empty
-            _tell(environment.parked_file, sum(aside.values()))
+    looks = {stream: Look() for stream in _streams()}
+    while looks:
+        for stream, before in looks.items():
+            looks[stream] = _recover(stream, after, before)
+        aside = [look.aside for look in looks.values() if look.aside is not None]
+        if len(aside) == len(looks):
+            _tell(environment.parked_file, sum(aside))
         time.sleep(min(LONGEST_ROUND_SECONDS, max(SHORTEST_ROUND_SECONDS, after / 10)))
     emit("recoverOff", reason="the image's build has recorded no Redis transport that can be read")
 
@@ -134,29 +142,31 @@ def _tell(file: Path, parked: int) -> None:
         file.write_text(f"{parked}\n", encoding="ascii")
 
 
-def _recover(stream: Stream, after_seconds: int, left: frozenset[bytes], aside: dict[Stream, int]) -> frozenset[bytes]:
-    """Returns what is acknowledged and was not deleted; `left` is what the round before returned. Keeps in `aside` how
-    many messages lie there."""
-    now: frozenset[bytes] = frozenset()
+def _recover(stream: Stream, after_seconds: int, before: Look) -> Look:
+    look = Look(aside=before.aside)
     try:
         redis = Redis(stream)
         try:
             recovered = recover_stream(redis, stream, after_seconds * 1000)
-            aside[stream] = recovered.aside
+            _report(stream, recovered)  # before anything else fails: nobody counts it again
+            look = Look(aside=recovered.aside)
             forget_consumers(redis, stream, FORGET_AFTER_SECONDS * 1000)
             if stream.deletes_after_ack:
-                now = drop_acknowledged(redis, stream, left)
+                look = look._replace(left=drop_acknowledged(redis, stream, before.left))
         finally:
             redis.close()
     except (OSError, RedisError) as error:
         # Away or older than 6.2: the workers' own events tell of an outage, so say it once a round at most.
         emit("recoverFailed", stream=stream.stream, reason=str(error))
-        return now
+        return look
+    return look
+
+
+def _report(stream: Stream, recovered: Recovered) -> None:
     if recovered.moved:
         emit("messagesRecovered", stream=stream.stream, count=recovered.moved)
     if recovered.parked:
         emit("messagesParked", stream=stream.stream, parkedIn=parked_of(stream), count=recovered.parked)
-    return now
 
 
 class Recovered(NamedTuple):
