@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 DIRECTORY: Final = Path("/run/ebbtide-api")
 LOOK_SECONDS: Final = 2.0
-# At 200 pods that change all the time: 11 writes a second. Spread, since the pods of a scale-up begin together.
+# At 200 pods that change all the time: 10 writes a second. Spread, since the pods of a scale-up begin together.
 LEAST_SECONDS_BETWEEN_WRITES: Final = 15.0
 JITTER_SECONDS: Final = 5.0
 FIRST_BACK_OFF_SECONDS: Final = 15.0
