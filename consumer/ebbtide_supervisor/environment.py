@@ -58,11 +58,13 @@ NUMBERS: Final[dict[str, WholeNumber]] = {
     "TIME_LIMIT_SECONDS": WholeNumber(0, 604800, 3600, "after how long a Symfony worker rotates, 0 = never"),
     "MEMORY_LIMIT_MEBIBYTES": WholeNumber(16, 1048576, 256, "PHP's memory_limit for one worker"),
     "RECOVER_AFTER_SECONDS": WholeNumber(0, 86400, 0, "age of a lost Redis message worth claiming, 0 = off"),
+    "VISIBILITY_TIMEOUT_SECONDS": WholeNumber(0, 604800, 0, "Celery's visibility_timeout, 0 = the application's"),
     "METRICS_PORT": WholeNumber(0, 65535, 0, "where /metrics is served, 1024 or above, 0 = off"),
 }
 
+WORKER_KINDS: Final = ("symfonyMessenger", "celery", "celeryBeat", "command")
 WORDS: Final[dict[str, Word]] = {
-    "WORKER_KIND": Word(("symfonyMessenger", "command"), "symfonyMessenger", "what a worker is"),
+    "WORKER_KIND": Word(WORKER_KINDS, "symfonyMessenger", "what a worker is"),
     "DRAIN": Word(("signal", "stopFile"), "signal", "how a worker is asked to finish"),
     "WORKER_START": Word(("exec", "fork"), "exec", "whether each worker boots, or is forked from one that has"),
     "STOP_SIGNAL": Word(("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "WINCH"), "TERM", "what finishes a worker"),
@@ -88,6 +90,7 @@ class Environment:
     time_limit_seconds: int
     memory_limit_mebibytes: int
     recover_after_seconds: int
+    visibility_timeout_seconds: int
     metrics_port: int
     state_directory: Path
 

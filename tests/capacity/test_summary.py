@@ -30,7 +30,7 @@ def test_every_figure_is_of_the_run_in_its_own_unit(fixed):
         peak_replicas=3, changes=4, peak_waiting=6, waits=waits,
         drains=[Drain(10, 2.5, 1, 0), Drain(20, 7.25, 3, 2)],
     )  # fmt: skip
-    summary = summarize(result, fixed, 3)
+    summary = summarize(result, fixed, 8 * 3)
     assert summary.pod_hours == 1.5
     assert summary.node_hours == 0.25
     assert summary.wait_p50_seconds == pytest.approx(1, abs=0.011)

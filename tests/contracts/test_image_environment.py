@@ -21,6 +21,7 @@ from ebbtide.settings.models.stack import StackSettings
 ROOT = Path(__file__).parents[2]
 CONSUMER = ROOT / "consumer"
 SYMFONY = {"kind": "symfonyMessenger", "receivers": ["events"]}
+CELERY = {"kind": "celery", "app": "shop"}
 COMMAND = {"kind": "command", "command": ["php", "artisan", "queue:work"]}
 EVERYTHING = {"metrics": {}, "shutdown": {"idleFirst": {"apiServer": "10.0.0.1/32"}}}
 # The longest stay of a pod that nothing may evict (V-06).
@@ -39,8 +40,8 @@ def command(environment: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyP
     """The image's check of the worker's command, in a directory that looks like the application."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "console").touch()
-    php = tmp_path / "bin" / "php"
-    php.touch(mode=0o755)
+    for program in ("php", "celery"):
+        (tmp_path / "bin" / program).touch(mode=0o755)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     return importlib.import_module("ebbtide_supervisor.command")
@@ -71,9 +72,12 @@ def test_the_deployment_sets_every_variable_that_the_image_reads_and_no_other(en
     read = {environment.PREFIX + name for name in (*environment.NUMBERS, *environment.WORDS)}
     of_symfony, of_command = (set(variables_of(make_container({"worker": worker}))) for worker in (SYMFONY, COMMAND))
     of_helper = {"EBBTIDE_METRICS_PORT", "EBBTIDE_IDLE_FIRST"}
+    told = {"worker": CELERY, "transport": {"kind": "celeryRedis", "visibilityTimeout": "270s"}}
+    of_celery = set(variables_of(make_container(told))) - of_command
+    assert of_celery == {"EBBTIDE_VISIBILITY_TIMEOUT_SECONDS"}
     assert not of_helper & of_symfony, "what is off stands in the pods of everybody, who are then replaced for nothing"
     assert set(variables_of(make_container({"worker": SYMFONY, **EVERYTHING}))) == of_symfony | of_helper
-    assert of_symfony | of_helper == read | {"EBBTIDE_STATE_DIRECTORY"}, (
+    assert of_symfony | of_helper | of_celery == read | {"EBBTIDE_STATE_DIRECTORY"}, (
         "one side waits for a variable that the other never sets"
     )
     # Only PHP has a memory_limit to set, and can be forked after its boot.
@@ -118,6 +122,8 @@ RECOVER = {"kind": "redis", "redeliverTimeout": "200h", "recover": True}
         {"worker": {**SYMFONY, "memoryLimit": "20500K", "phpMemoryLimit": "20900K"}},
         {"worker": SYMFONY, "shutdown": LONGEST, "transport": RECOVER},
         {"worker": SYMFONY, **EVERYTHING},
+        {"worker": CELERY, "transport": {"kind": "celeryRedis", "visibilityTimeout": "168h"}},
+        {"worker": CELERY, "transport": {"kind": "celeryRedis", "visibilityTimeout": "169h"}},
         {"worker": SYMFONY, "metrics": {"port": 1024}},
         {"worker": SYMFONY, "metrics": {"port": 65535}},
         {"worker": {**SYMFONY, "drain": "stopFile", "timeLimit": "1h"}, "shutdown": LONGEST},

@@ -219,7 +219,7 @@ def test_symfonys_streams_are_not_what_another_worker_reads(refuse_consumer):
     worker = {"kind": "command", "command": ["/app/worker"]}
     (message,) = refuse_consumer(keda(), {**REDIS, "recover": False}, worker=worker)
     assert "triggers: are not given, and what redis gives counts Symfony's messages" in message
-    assert "listName: celery" in message
+    assert "listName: jobs" in message
 
 
 def test_a_password_in_clear_is_refused_and_not_repeated(refuse_consumer):

@@ -55,7 +55,7 @@ def build_scenario(
     if keda is not None:
         _refuse_uncounted(consumer, keda, signals, measured)
     scenario = Scenario(
-        processes=worker.processes,
+        processes=worker.slots,
         grace_seconds=consumer.shutdown_budget.grace_seconds,
         hpa=hpa,
         # At zero the controller is paused unless it went there itself; a Deployment begins with one pod.

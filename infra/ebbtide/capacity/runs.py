@@ -103,7 +103,7 @@ class Run:
 
     def summarize(self, result: Result) -> Summary:
         """The figures of a result of this run."""
-        connections = self.stack.consumers[self.consumer].worker.connections.broker
+        connections = self.stack.consumers[self.consumer].worker.broker_connections
         return summarize(result, self.scenario, connections)
 
 

@@ -40,7 +40,7 @@ class Summary:
     """Of the syncs with a backlog, how many had the most pods that are allowed: 1 means the maximum binds."""
 
 
-def summarize(result: Result, scenario: Scenario, connections_per_process: int) -> Summary:
+def summarize(result: Result, scenario: Scenario, connections_per_pod: int) -> Summary:
     """The figures of one run."""
     most = scenario.hpa.max_replicas if scenario.hpa else scenario.start_replicas
     behind = [row for row in result.rows if row.waiting]
@@ -60,7 +60,7 @@ def summarize(result: Result, scenario: Scenario, connections_per_process: int) 
         node_hours=round(result.node_seconds / 3600, 3),
         peak_replicas=result.peak_replicas,
         peak_pods=result.peak_pods,
-        peak_broker_connections=result.peak_pods * scenario.processes * connections_per_process,
+        peak_broker_connections=result.peak_pods * connections_per_pod,
         scalings=result.changes,
         drains=len(result.drains),
         longest_drain_seconds=round(max((drain.took_seconds for drain in result.drains), default=0.0), 3),

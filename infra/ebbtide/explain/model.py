@@ -137,5 +137,10 @@ def _derived_values(consumer: ConsumerSettings) -> Iterator[Value]:
         yield Value("memory limit", format_memory(consumer.memory_limit_bytes), limit)
     for name, value, source in scaling_values(consumer.autoscaling, consumer):
         yield Value(name, value, source)
+    if consumer.worker.at_once > 1:
+        of_both = "derived from worker.processes and worker.concurrency"
+        yield Value("messages that a pod handles at once", str(consumer.worker.slots), of_both)
+    if consumer.worker.untried:
+        yield Value("not tried", consumer.worker.untried, "docs/workers.md")
     yield Value("start of each process", consumer.worker.start_words, "derived from worker")
     yield Value("command of each process", " ".join(consumer.worker.argv), "derived from worker")

@@ -148,15 +148,15 @@ def overlap_of(change: ResourceChange, consumer: ConsumerSettings, bounds_before
     processes = [pods * fleet.processes for pods, fleet in fleets]
     at_once: Callable[[Iterable[int]], int] = max if recreates else sum
     held = at_once(processes)
-    connections = consumer.worker.connections
+    worker = consumer.worker
     limits = (before.memory_limit_bytes, after.memory_limit_bytes)
     memory = None if None in limits else at_once((most * (limits[0] or 0), next_most * (limits[1] or 0)))
     return Overlap(
         least,
         most,
         at_once((most, next_most)),
-        held * connections.broker,
-        held * connections.database,
+        held * worker.broker_connections // worker.processes,
+        held * worker.database_connections // worker.processes,
         recreates,
         memory,
     )

@@ -99,7 +99,7 @@ class BacklogSignal(Signal):
             return _AT_REST[one.at_rest]
         scaling, longest = self.consumer.autoscaling, float(self.consumer.shutdown.longest_message)
         full = self.messages_per_pod * scaling.max_replicas
-        workers = self.consumer.worker.processes * scaling.max_replicas
+        workers = self.consumer.worker.slots * scaling.max_replicas
         if one.longest:
             return Kind("longest-busy", longest, 0.0, full, workers)
         return Kind("busy", min(BUSY_SECONDS, longest), 0.0, 2 * full, 5 * workers)

@@ -24,6 +24,8 @@ PROMETHEUS_AGE_SECONDS = 30.0
 """A scrape a minute, half of it on average; how often yours is scraped is for --measured metricLagSeconds."""
 _DELAYED = ("__queue", ":delayed")
 """What Symfony and Laravel call the sorted sets of messages whose time has not come."""
+# Laravel's sorted set, kombu's hash and BullMQ's list.
+_IN_HAND = (":reserved", "unacked", ":active")
 
 
 class TriggerError(ValueError):
@@ -109,7 +111,7 @@ def _redis_streams(metadata: Metadata) -> Scaler:
 def _redis_list(metadata: Metadata) -> Scaler:
     """A list, or a set of delayed messages."""
     key = metadata.text("listName")
-    counts: Counts = "delayed" if key.endswith(_DELAYED) else "inFlight" if key.endswith(":reserved") else "backlog"
+    counts: Counts = "delayed" if key.endswith(_DELAYED) else "inFlight" if key.endswith(_IN_HAND) else "backlog"
     target = metadata.target("listLength", 5, whole=True)
     return Scaler(f"redis-{key}", target, metadata.number("activationListLength", 0, whole=True), counts, connects=True)
 

@@ -128,8 +128,8 @@ def check_envelope(context: Context) -> Iterator[Risk]:
         if new[1] > old[1] and consumer is not None:
             worker = consumer.worker
             sentence += (
-                f": up to {new[1] * worker.processes * worker.connections.broker} broker and "
-                f"{new[1] * worker.processes * worker.connections.database} database connections"
+                f": up to {new[1] * worker.broker_connections} broker and "
+                f"{new[1] * worker.database_connections} database connections"
             )
         yield Risk(change.title, sentence, resource=change.key, level=level)
 

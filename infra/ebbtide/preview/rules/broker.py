@@ -52,7 +52,7 @@ def check_broker_gone(context: Context) -> Iterator[Risk]:
 def _holds(change: ResourceChange, context: Context) -> str:
     """How many messages could be in it."""
     in_hand = sum(
-        consumer.autoscaling.max_replicas * consumer.worker.processes * consumer.transport.messages_taken
+        consumer.autoscaling.max_replicas * consumer.worker.processes * consumer.worker.taken(consumer.transport)
         for consumer in context.consumers.values()
         if consumer.transport is not None
         and consumer.transport.speaks == _SPEAKS[change.token]

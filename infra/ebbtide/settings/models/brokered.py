@@ -104,7 +104,7 @@ def connections_of(stack: StackSettings) -> tuple[int, int]:
         if stack.broker_of(consumer) is None:
             continue
         helper = int(consumer.transport is not None and consumer.transport.recovers)
-        pod = consumer.worker.processes * consumer.worker.connections.broker + helper
+        pod = consumer.worker.broker_connections + helper
         most = consumer.autoscaling.max_replicas
         steady += most * pod + KEDA_CONNECTIONS
         peak += 2 * most * pod + KEDA_CONNECTIONS

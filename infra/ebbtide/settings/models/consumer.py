@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from ebbtide.judgement.accept import Accepted
 from ebbtide.settings.models.autoscaling import FixedReplicas, HpaSettings, Singleton
 from ebbtide.settings.models.base import JudgedModel, SettingsModel
+from ebbtide.settings.models.celery import CeleryBeat, CeleryRedisTransport, CeleryWorker
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.metrics import MetricsSettings
 from ebbtide.settings.models.namespace import Namespace
@@ -25,8 +26,8 @@ from ebbtide.settings.models.pod import (
 )
 from ebbtide.settings.models.pod_parts import PodSettings, check_directories
 from ebbtide.settings.models.shutdown import ShutdownBudget, ShutdownSettings
-from ebbtide.settings.models.transport import Transport
-from ebbtide.settings.models.worker import Worker
+from ebbtide.settings.models.transport import DoctrineTransport, RabbitmqTransport, RedisTransport, SqsTransport
+from ebbtide.settings.models.worker import CommandWorker, SymfonyMessengerWorker
 from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.image import ImageReference
 from ebbtide.settings.values.names import ConsumerName, LabelValue, QualifiedName
@@ -68,6 +69,11 @@ class DisruptionBudgetSettings(SettingsModel):
         return self
 
 
+Worker = Annotated[SymfonyMessengerWorker | CeleryWorker | CeleryBeat | CommandWorker, Field(discriminator="kind")]
+Transport = Annotated[
+    RedisTransport | DoctrineTransport | RabbitmqTransport | SqsTransport | CeleryRedisTransport,
+    Field(discriminator="kind"),
+]
 Autoscaling = Annotated[FixedReplicas | Singleton | HpaSettings | KedaSettings, Field(discriminator="kind")]
 
 
@@ -148,7 +154,7 @@ class ConsumerSettings(JudgedModel):
     @property
     def cpu_request_millicores(self) -> int:
         """CPU that the scheduler sets aside for one pod."""
-        derived = max(MIN_CPU_REQUEST_MILLICORES, self.worker.processes * CPU_PER_PROCESS_MILLICORES)
+        derived = max(MIN_CPU_REQUEST_MILLICORES, self.worker.slots * CPU_PER_PROCESS_MILLICORES)
         return self.resources.cpu.request or min(derived, self.resources.cpu.limit or derived)
 
     @property
@@ -223,7 +229,7 @@ class ConsumerSettings(JudgedModel):
         budget, worker = self.shutdown_budget, self.worker
         recover_after = self.transport.recover_after_seconds if self.transport is not None else None
         values: dict[str, str | int] = {
-            image_contract.WORKER_KIND: worker.kind,
+            image_contract.WORKER_KIND: worker.image_kind,
             image_contract.PROCESSES: worker.processes,
             image_contract.STOP_SIGNAL: worker.stop_signal,
             image_contract.DRAIN_BY: worker.drain,
@@ -240,7 +246,8 @@ class ConsumerSettings(JudgedModel):
             values[image_contract.METRICS_PORT] = self.metrics.port
         if self.shutdown.idle_first is not None:
             values[image_contract.IDLE_FIRST] = "on"
-        return {name: str(value) for name, value in values.items()} | worker.image_variables
+        of_transport = self.transport.image_variables if self.transport is not None else {}
+        return {name: str(value) for name, value in values.items()} | worker.image_variables | of_transport
 
 
 def _in_mebibytes(size: int) -> int:

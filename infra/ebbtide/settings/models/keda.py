@@ -49,8 +49,9 @@ class KedaSettings(AutoscalingSettings):
     max_replicas: Count = Field(ge=1, le=MAX_REPLICAS)
     """The largest number of pods."""
     messages_per_worker: Count | None = Field(default=None, ge=1, le=MAX_MESSAGES_PER_WORKER)
-    """How many messages, waiting or in hand, there may be for each process before another pod is asked for. Default:
-    as many as it takes from the broker at once, which is one everywhere but on SQS."""
+    """How many messages, waiting or in hand, there may be for each that a pod handles at the same time before another
+    pod is asked for. Default: as many as it takes from the broker at once, which is one for each everywhere but on
+    SQS."""
     behavior: Behavior | None = None
     """How fast it scales between one pod and the maximum. The step to zero knows no such limit: it is all pods that
     are left, at once."""
@@ -109,8 +110,9 @@ class KedaSettings(AutoscalingSettings):
 
     def target(self, transport: TransportSettings | None, worker: WorkerSettings) -> int:
         """How many messages of the transport's triggers one pod is for."""
-        at_once = transport.messages_taken if transport is not None and worker.is_symfony else 1
-        return worker.processes * (self.messages_per_worker or at_once)
+        if self.messages_per_worker is not None:
+            return worker.slots * self.messages_per_worker
+        return worker.processes * worker.taken(transport)
 
     def demand(self, transport: TransportSettings | None, worker: WorkerSettings) -> Demand:
         """What KEDA watches: `triggers`, or else what the transport gives; nothing where neither says any."""
@@ -119,7 +121,7 @@ class KedaSettings(AutoscalingSettings):
             return Demand(
                 self.triggers, self.scaling_modifiers, counts_delayed=any(name.endswith("__queue") for name in names)
             )
-        if transport is None or transport.unsaid or (transport.of_symfony and not worker.is_symfony):
+        if transport is None or transport.unsaid or not worker.reads(transport):
             return Demand(())
         return transport.demand(self.target(transport, worker), from_zero=self.min_replicas == 0)
 

@@ -12,13 +12,12 @@ from ebbtide.settings.models.base import JudgedModel, SettingsModel
 from ebbtide.settings.models.broker import BrokerSettings, ExistingBroker
 from ebbtide.settings.models.cloud_sql import CloudSqlPostgres
 from ebbtide.settings.models.cluster import Cluster, ClusterSettings, GkeAutopilot, GkeStandard
-from ebbtide.settings.models.consumer import ConsumerSettings, inject_names
+from ebbtide.settings.models.consumer import ConsumerSettings, Transport, inject_names
 from ebbtide.settings.models.lookup import kind_names, members
 from ebbtide.settings.models.memorystore import MemorystoreValkey
 from ebbtide.settings.models.metrics import inject_metrics
 from ebbtide.settings.models.namespace import Namespace, NamespaceSettings
 from ebbtide.settings.models.observability import Collector
-from ebbtide.settings.models.transport import Transport
 from ebbtide.settings.values.names import DnsLabel
 from ebbtide.settings.values.units import Count
 

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from ebbtide.settings.models.base import OrText, SettingsModel
 from ebbtide.settings.models.broker_access import ToldAccess
-from ebbtide.settings.models.demand import Address, Demand, Queues, as_list, numbered, trigger
+from ebbtide.settings.models.demand import Address, Demand, Queues, Trigger, as_list, numbered, trigger
 from ebbtide.settings.models.pod import SecretReference
 from ebbtide.settings.values.units import Count, Seconds
 
@@ -35,14 +35,19 @@ class TransportSettings(SettingsModel):
     """Which field says how long the broker waits for an acknowledgement."""
     where: ClassVar[tuple[str, ...]] = ()
     """Which fields say where the messages are. All of them are needed to count them."""
-    of_symfony: ClassVar[bool] = False
-    """Whether the messages lie as Symfony's transport of this name writes them, and no other program's do."""
+    framework: ClassVar[str] = ""
+    """Whose messages lie there in a way of its own; empty where they are the broker's, which any program reads."""
 
     speaks: ClassVar[str] = ""
     """What is spoken with its broker, as a stack's `broker` says it; empty for one that no `broker` can be."""
 
     of_stack: ToldAccess = Field(default=None, exclude=True, json_schema_extra={"x-injected": True})
     """What the stack's broker tells it, if it reads from that one."""
+
+    @property
+    def is_symfony(self) -> bool:
+        """Whether only Symfony's workers read what lies there."""
+        return self.framework == "symfonyMessenger"
 
     @property
     def unacknowledged_seconds(self) -> int:
@@ -67,8 +72,18 @@ class TransportSettings(SettingsModel):
 
     @property
     def messages_taken(self) -> int:
-        """How many messages one worker process takes from the broker at once, and handles one after the other."""
+        """How many messages one Symfony worker takes from the broker at once, and handles one after the other."""
         return 1
+
+    @property
+    def held_before_seconds(self) -> int:
+        """How long a worker may hold a message before it begins it, in seconds."""
+        return 0
+
+    @property
+    def image_variables(self) -> dict[str, str]:
+        """What the image reads of this kind alone."""
+        return {}
 
     @property
     def kills_before_loss(self) -> int | None:
@@ -103,22 +118,16 @@ class TransportSettings(SettingsModel):
         return Demand(())
 
 
-class RedisTransport(TransportSettings):
-    """Redis streams."""
+class RedisServer(TransportSettings):
+    """What every kind of transport on Redis or Valkey has: where the server is, and how KEDA logs in."""
 
-    unacknowledged_setting = "redeliver_timeout"
-    where = ("address", "stream")
-    of_symfony = True
     speaks = "redis"
 
-    kind: Literal["redis"]
-    """Redis streams."""
     address: Address | None = None
     """Where the server is, for KEDA. One server: neither a cluster nor sentinels."""
-    stream: Queues = ()
-    """The stream, as the transport's `stream` option or the path of its DSN names it; several for several receivers."""
     username: str | None = Field(default=None, min_length=1)
-    """The user for KEDA; none where only a password is asked for. It needs `+xlen +zcard +eval +type`, read only."""
+    """The user for KEDA; none where only a password is asked for. It needs `+xlen +llen +zcard +hlen +eval +type`,
+    read only."""
     password: SecretReference | None = None
     """The password for KEDA."""
     tls: bool = False
@@ -127,6 +136,41 @@ class RedisTransport(TransportSettings):
     """The certificate of an authority of your own."""
     database: Count = Field(default=0, ge=0)
     """The number of the database (`dbindex`)."""
+
+    @property
+    def login(self) -> dict[str, object]:
+        """What a trigger's metadata says of the server."""
+        told = self.of_stack
+        return {
+            "address": self.address or (told.address if told else None),
+            "username": self.username,
+            "databaseIndex": self.database or None,
+            "enableTLS": True if self.tls or (told is not None and told.tls) else None,
+        }
+
+    @property
+    def secrets(self) -> dict[str, SecretReference | None]:
+        """Parameters of a trigger whose values are keys of Secrets."""
+        told = self.of_stack
+        return {"password": self.password, "ca": self.ca, **(told.parameters if told else {})}
+
+    def counted(self, name: str, key: str, target: int) -> Trigger:
+        """A trigger for what is in one key: a list, a set or a hash, whichever it is."""
+        of_key = {"listName": key, "listLength": target, "activationListLength": 0}
+        return trigger("redis", name, {**self.login, **of_key}, **self.secrets)
+
+
+class RedisTransport(RedisServer):
+    """Redis streams."""
+
+    unacknowledged_setting = "redeliver_timeout"
+    where = ("address", "stream")
+    framework = "symfonyMessenger"
+
+    kind: Literal["redis"]
+    """Redis streams."""
+    stream: Queues = ()
+    """The stream, as the transport's `stream` option or the path of its DSN names it; several for several receivers."""
     symfony: SymfonyLine | None = None
     """The application's line of Symfony; up to 5.4 its `delete_after_ack` is off by default."""
     delete_after_ack: bool | None = None
@@ -160,23 +204,14 @@ class RedisTransport(TransportSettings):
         What is delayed or retried lies in a sorted set that only a running consumer empties. At zero pods one such
         message wakes one pod and keeps it, however many there are: they may be due tomorrow.
         """
-        told = self.of_stack
-        login = {
-            "address": self.address or (told.address if told else None),
-            "username": self.username,
-            "databaseIndex": self.database or None,
-            "enableTLS": True if self.tls or (told is not None and told.tls) else None,
-        }
-        secrets = {"password": self.password, "ca": self.ca, **(told.parameters if told else {})}
         count = len(self.stream)
         lengths, delayed = [], []
         for index, stream in enumerate(self.stream):
             key, later = (numbered(name, index, count) for name in ("stream", "delayed"))
             lengths.append(
-                trigger("redis-streams", key, {**login, "stream": stream, "streamLength": target}, **secrets)
+                trigger("redis-streams", key, {**self.login, "stream": stream, "streamLength": target}, **self.secrets)
             )
-            of_set = {"listName": f"{stream}__queue", "listLength": target, "activationListLength": 0}
-            delayed.append(trigger("redis", later, {**login, **of_set}, **secrets))
+            delayed.append(self.counted(later, f"{stream}__queue", target))
         if not from_zero:
             return Demand.summed(tuple(lengths), target)
         waiting = " + ".join(str(one.name) for one in lengths)
@@ -194,7 +229,7 @@ class DoctrineTransport(TransportSettings):
 
     unacknowledged_setting = "redeliver_timeout"
     where = ("address", "database", "username")
-    of_symfony = True
+    framework = "symfonyMessenger"
     speaks = "postgresql"
 
     kind: Literal["doctrine"]
@@ -381,8 +416,3 @@ class SqsTransport(TransportSettings):
             for index, queue in enumerate(self.queue)
         )
         return Demand.summed(triggers, target, identity=None if self.access_key_id else "aws")
-
-
-Transport = Annotated[
-    RedisTransport | DoctrineTransport | RabbitmqTransport | SqsTransport, Field(discriminator="kind")
-]

@@ -1,14 +1,18 @@
-"""What one process of a consumer runs: Symfony Messenger, or any command that stops on a signal."""
+"""What one process of a consumer runs: what every kind of worker answers, Symfony Messenger, and any command that stops
+on a signal. Other kinds have a file of their own each.
+"""
 
 from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from ebbtide.settings.models.base import SettingsModel
+from ebbtide.settings.models.transport import TransportSettings
 from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.units import Count, PhpMemoryBytes, Seconds, format_php_memory
 
@@ -36,8 +40,19 @@ class ConnectionsSettings(SettingsModel):
 class WorkerSettings(SettingsModel):
     """What every kind of worker has, and answers."""
 
+    framework: ClassVar[str] = ""
+    """Whose messages it reads, as transports name it; empty where nobody knows."""
+    transports: ClassVar[str] = ""
+    """Kinds of transport that it reads, in words."""
+    command_setting: ClassVar[str] = "command"
+    """Which setting says what is started."""
+    owned_options: ClassVar[Mapping[str, str]] = {}
+    """Options of the command that a setting says, and which."""
+    refused_options: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """Options with which a drain or a count is wrong: what each does, and what to do instead."""
+
     processes: Count = Field(default=1, ge=1, le=MAX_PROCESSES)
-    """Worker processes in one pod. Each handles one message at a time."""
+    """Worker processes in one pod."""
     drain: Literal["signal", "stopFile"] = "signal"
     """How a busy worker is asked to finish: by its stop signal, or only by the stop file, for handlers that a
     signal hurts (a shell command run by the handler, a long poll). With `stopFile` a worker is not told: it ends at
@@ -75,6 +90,11 @@ class WorkerSettings(SettingsModel):
         """What one process may use at most, in bytes: the share of the pod's memory limit."""
 
     @property
+    def busy_memory_bytes(self) -> int:
+        """What one process may use before it ends by itself, in bytes."""
+        return self.memory_limit
+
+    @property
     @abstractmethod
     def argv(self) -> tuple[str, ...]:
         """The command of one process, without a time limit, which the image spreads over the processes."""
@@ -88,6 +108,40 @@ class WorkerSettings(SettingsModel):
     def image_variables(self) -> dict[str, str]:
         """What the image reads of this kind alone."""
         return {}
+
+    @property
+    def image_kind(self) -> str:
+        """What the image calls it: any other program is a command to it."""
+        return "command"
+
+    @property
+    def at_once(self) -> int:
+        """How many messages one process handles at the same time."""
+        return 1
+
+    @property
+    def slots(self) -> int:
+        """How many messages one pod handles at the same time."""
+        return self.processes * self.at_once
+
+    def taken(self, transport: TransportSettings | None) -> int:  # noqa: ARG002
+        """How many messages one process takes from the broker: those that it handles, and those that wait in it."""
+        return self.at_once
+
+    def reads(self, transport: TransportSettings) -> bool:
+        """Whether what lies in this transport is its own to read. Of a command that is what the stack says; Symfony's
+        streams and tables no other program reads."""
+        return transport.framework in {"", self.framework} or not (self.framework or transport.is_symfony)
+
+    @property
+    def broker_connections(self) -> int:
+        """Connections of one pod to the broker."""
+        return self.processes * self.connections.broker
+
+    @property
+    def database_connections(self) -> int:
+        """Connections of one pod to the application's database: one that handles two messages needs two."""
+        return self.slots * self.connections.database
 
     @property
     def tells_of_messages(self) -> bool:
@@ -107,7 +161,22 @@ class WorkerSettings(SettingsModel):
     @property
     def is_symfony(self) -> bool:
         """Whether it reads what Symfony's transports write: their streams, tables and buffers."""
+        return self.framework == "symfonyMessenger"
+
+    @property
+    def is_schedule(self) -> bool:
+        """Whether it handles no messages and sends those of a schedule: two of them send each twice."""
         return False
+
+    @property
+    def loses_when_killed(self) -> str:
+        """Why the messages in hand are lost when the worker is killed; empty where the broker gives them back."""
+        return ""
+
+    @property
+    def untried(self) -> str:
+        """What of this kind nobody has run here; empty where a drain of it has been seen."""
+        return ""
 
     @property
     def fetch_size(self) -> int | None:
@@ -117,6 +186,16 @@ class WorkerSettings(SettingsModel):
 
 class SymfonyMessengerWorker(WorkerSettings):
     """`php bin/console messenger:consume`. Needs ext-pcntl in the image; the image's self-check refuses one without."""
+
+    framework = "symfonyMessenger"
+    transports = "redis, doctrine, rabbitmq or sqs"
+    owned_options: ClassVar = {
+        **dict.fromkeys(("-l", "--limit"), "messageLimit"),
+        **dict.fromkeys(("-t", "--time-limit"), "timeLimit"),
+        **dict.fromkeys(("-m", "--memory-limit"), "memoryLimit"),
+        **dict.fromkeys(("-f", "--failure-limit"), "failureLimit"),
+        "--sleep": "sleep",
+    }
 
     kind: Literal["symfonyMessenger"] = "symfonyMessenger"
     """Symfony Messenger."""
@@ -194,9 +273,14 @@ class SymfonyMessengerWorker(WorkerSettings):
         return True
 
     @property
-    def is_symfony(self) -> bool:
-        """Messenger's own."""
-        return True
+    def image_kind(self) -> str:
+        """It knows Messenger's boot, options and transports."""
+        return self.kind
+
+    def taken(self, transport: TransportSettings | None) -> int:
+        """`--fetch-size`, or what the transport fetches by itself."""
+        own = 1 if transport is None else transport.messages_taken
+        return self.fetch_size or own
 
     @property
     def fetch_size(self) -> int | None:
@@ -219,7 +303,7 @@ class SymfonyMessengerWorker(WorkerSettings):
 
 
 class CommandWorker(WorkerSettings):
-    """Any command that finishes its message and exits when it gets its stop signal (Laravel, Celery, your own)."""
+    """Any command that finishes its message and exits when it gets its stop signal."""
 
     kind: Literal["command"]
     """Any command."""
@@ -254,6 +338,3 @@ class CommandWorker(WorkerSettings):
     def argv(self) -> tuple[str, ...]:
         """The command of one process."""
         return self.command
-
-
-Worker = Annotated[SymfonyMessengerWorker | CommandWorker, Field(discriminator="kind")]

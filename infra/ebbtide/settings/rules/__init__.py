@@ -6,6 +6,7 @@ A rule is a function from settings to findings (`declare.py`). Ids are stable.
 # In the order in which findings of one level are shown: first what is wrong with the stack, then with a consumer.
 # isort: off
 from ebbtide.settings.rules import stack, disruption, cluster, consumer, handover, secrets, autoscaling, transport
+from ebbtide.settings.rules import workers
 from ebbtide.settings.rules import keda, keda_triggers, keda_cluster, broker, observability, pod_parts, idle_first
 from ebbtide.settings.rules import check
 
@@ -28,4 +29,5 @@ __all__ = [
     "secrets",
     "stack",
     "transport",
+    "workers",
 ]

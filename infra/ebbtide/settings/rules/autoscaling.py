@@ -108,7 +108,7 @@ def check_utilization_needs_request(consumer: ConsumerSettings) -> Iterator[Find
 def check_metric_can_move(consumer: ConsumerSettings) -> Iterator[Finding]:
     """A CPU target lies between what idle workers use and what busy ones can use. Outside of it the
     autoscaler is stuck at one end, as with a request of `0.490m`: 22.5 idle millicores were 2249 % of it."""
-    processes = consumer.worker.processes
+    processes = consumer.worker.slots
     limit = consumer.resources.cpu.limit
     most = min(processes * PROCESS_MAX_MILLICORES, limit or processes * PROCESS_MAX_MILLICORES)
     idle = processes * IDLE_WORKER_MICROCORES // 1000
@@ -137,7 +137,7 @@ def check_metric_can_move(consumer: ConsumerSettings) -> Iterator[Finding]:
 def check_io_bound_on_cpu(consumer: ConsumerSettings) -> Iterator[Finding]:
     """CPU measures the load of workers that compute. Where they wait, it has no signal or the wrong
     sign: 70 idle consumers used 22.5 millicores, 70 fully busy ones 7 to 10 (measured)."""
-    share = consumer.cpu_request_millicores / consumer.worker.processes
+    share = consumer.cpu_request_millicores / consumer.worker.slots
     if share >= IO_BOUND_MILLICORES_PER_PROCESS:
         return
     for path, _ in _cpu_targets(consumer):
@@ -146,7 +146,7 @@ def check_io_bound_on_cpu(consumer: ConsumerSettings) -> Iterator[Finding]:
             f"scales on CPU, and {share:.0f}m a process says that the workers mostly wait: 70 idle ones used 22.5m, "
             "70 busy ones 7 to 10m, so a full queue may not scale it up",
             "scale on the backlog: {kind: external, metric: <messages waiting or in flight>, targetAverageValue: "
-            f"{consumer.worker.processes}}}; `ebbtide simulate` shows the difference",
+            f"{consumer.worker.slots}}}; `ebbtide simulate` shows the difference",
         )
 
 

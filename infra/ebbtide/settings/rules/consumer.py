@@ -19,18 +19,6 @@ _GO_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? [-+]\d{4} \S+")
 # 10.0.0.0/8 and fc00::/7 are the widest networks of one's own. Two halves of everything are everything.
 _WIDEST_PREFIX = 7
 _LONGEST_DRAIN_SECONDS = 7 * 24 * 3600
-# The options that settings own, and the setting of each.
-_OWNED_OPTIONS = {
-    "-l": "messageLimit",
-    "--limit": "messageLimit",
-    "-m": "memoryLimit",
-    "--memory-limit": "memoryLimit",
-    "-t": "timeLimit",
-    "--time-limit": "timeLimit",
-    "-f": "failureLimit",
-    "--failure-limit": "failureLimit",
-    "--sleep": "sleep",
-}
 
 
 @consumer_rule(
@@ -124,7 +112,7 @@ def check_memory_request(consumer: ConsumerSettings) -> Iterator[Finding]:
                 "leave it out, or measure again",
             )
         return
-    peak = worker.processes * worker.memory_limit
+    peak = worker.processes * worker.busy_memory_bytes
     if consumer.memory_request_bytes < peak:
         yield Finding(
             ("resources", "memory", "request"),
@@ -213,19 +201,40 @@ def check_longest_drain(consumer: ConsumerSettings) -> Iterator[Finding]:
     source="messenger:consume --help: `-m` is --memory-limit, `-l` is --limit.",
 )
 def check_arguments(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """Options that a setting owns are not repeated in `arguments`. `-m` in particular is the memory
+    """Options that a setting owns are not repeated in `arguments`. Messenger's `-m` in particular is the memory
     limit and not a number of messages."""
     worker = consumer.worker
-    if not isinstance(worker, SymfonyMessengerWorker):
-        return
-    for index, argument in enumerate(worker.arguments):
-        setting = _OWNED_OPTIONS.get(argument.partition("=")[0])
+    place, arguments = worker.texts
+    for index, argument in enumerate(arguments):
+        setting = worker.owned_options.get(_option(argument))
         if setting:
             yield Finding(
-                ("worker", "arguments", index),
+                ("worker", place, index),
                 f"is what the setting {setting} says, and the later one of two would win (got {argument!r})",
                 f"remove it and set {setting}",
             )
+
+
+@consumer_rule(
+    "V-44a",
+    Level.ERROR,
+    remedy="Remove the option; the message says what to write instead.",
+    source="celery worker --help, sidekiq --help, artisan help queue:work: `-B`, `-D`, `--autoscale` and their like.",
+)
+def check_refused_options(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """No option of a worker takes from a drain or from the autoscaler what they count on: that a process stays where it
+    is, takes as many messages as it says, and runs no schedule beside them."""
+    worker = consumer.worker
+    place, arguments = worker.texts
+    for index, argument in enumerate(arguments):
+        why, remedy = worker.refused_options.get(_option(argument), ("", ""))
+        if why:
+            yield Finding(("worker", place, index), f"{_option(argument)} {why}", remedy)
+
+
+def _option(argument: str) -> str:
+    """The option of `--limit=10`, `-l10` and `-l`."""
+    return argument.partition("=")[0] if argument.startswith("--") else argument[:2]
 
 
 @consumer_rule(

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ebbtide.judgement.findings import Finding, Level
+from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.settings.models.consumer import ConsumerSettings
-from ebbtide.settings.models.worker import CommandWorker
+from ebbtide.settings.models.worker import WorkerSettings
 from ebbtide.settings.rules.declare import consumer_rule
 from ebbtide.settings.values.units import format_duration
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ebbtide.image.ebbtide_supervisor.handover import Verdict
     from ebbtide.image.ebbtide_supervisor.programs import Program
 
-_PATH = ("worker", "command")
 _LIST_IT = "list the worker's own command and arguments"
 # `-t`, --timeout of Sidekiq: lib/sidekiq/config.rb.
 _SIDEKIQ_TIMEOUT_SECONDS = 25
@@ -31,11 +30,15 @@ def _verdict(command: tuple[str, ...]) -> Verdict:
     return judge_handover(command, lambda _path: None)
 
 
-def _programs(worker: CommandWorker) -> Iterator[tuple[Program, tuple[str | None, ...]]]:
+def _path(worker: WorkerSettings) -> Path:
+    return "worker", worker.command_setting
+
+
+def _programs(worker: WorkerSettings) -> Iterator[tuple[Program, tuple[str | None, ...]]]:
     """The known workers that the command becomes."""
     from ebbtide.image.ebbtide_supervisor.programs import known_program  # noqa: PLC0415
 
-    for argv in dict.fromkeys(_verdict(worker.command).programs):
+    for argv in dict.fromkeys(_verdict(worker.argv).programs):
         program = known_program(argv)
         if program is not None:
             yield program, argv
@@ -52,9 +55,9 @@ def check_shell(consumer: ConsumerSettings) -> Iterator[Finding]:
     """Between PID 1 and the worker stands no shell, and no program that keeps the stop signal to itself. Such a one
     dies at SIGTERM, or waits; the worker goes on, and is killed with the container in the middle of its message."""
     worker = consumer.worker
-    if isinstance(worker, CommandWorker) and (verdict := _verdict(worker.command)).refused:
+    if not worker.is_symfony and (verdict := _verdict(worker.argv)).refused:
         remedy = f"{_LIST_IT}, or {verdict.remedy}" if "exec" in verdict.remedy else verdict.remedy
-        yield Finding(_PATH, verdict.refused, remedy)
+        yield Finding(_path(worker), verdict.refused, remedy)
 
 
 @consumer_rule(
@@ -66,12 +69,12 @@ def check_shell(consumer: ConsumerSettings) -> Iterator[Finding]:
 def check_unknown_handover(consumer: ConsumerSettings) -> Iterator[Finding]:
     """What stands between PID 1 and the worker is known here. Where it is not, nobody says that a drain is safe."""
     worker = consumer.worker
-    if not isinstance(worker, CommandWorker):
+    if worker.is_symfony:
         return
-    verdict = _verdict(worker.command)
+    verdict = _verdict(worker.argv)
     for doubt in (*verdict.doubts, *filter(None, [verdict.not_read])):
         yield Finding(
-            _PATH,
+            _path(worker),
             f"{doubt}; whether the worker gets the stop signal is not judged",
             f"{_LIST_IT}, or run /opt/ebbtide/self-check with it in the image",
         )
@@ -87,7 +90,7 @@ def check_stop_signal(consumer: ConsumerSettings) -> Iterator[Finding]:
     """A program that is known is stopped by a signal after which it finishes what it has in flight. Others kill it, or
     are not heard until the container is killed."""
     worker = consumer.worker
-    if not isinstance(worker, CommandWorker) or worker.drain != "signal":
+    if worker.is_symfony or worker.drain != "signal":
         return
     from ebbtide.image.ebbtide_supervisor.programs import signal_problem  # noqa: PLC0415
 
@@ -95,7 +98,7 @@ def check_stop_signal(consumer: ConsumerSettings) -> Iterator[Finding]:
         text, remedy = signal_problem(program, worker.stop_signal)
         is_remapped = consumer.environment.get("REMAP_SIGTERM") == "SIGQUIT" and worker.stop_signal == "TERM"
         if text:
-            path = ("worker", "stopSignal") if program.finishes_on else _PATH
+            path = ("worker", "stopSignal") if program.finishes_on else _path(worker)
             yield Finding(path, text, remedy)
         elif program.name == "celery worker" and is_remapped:
             yield Finding(
@@ -115,7 +118,7 @@ def check_shutdown_timeout(consumer: ConsumerSettings) -> Iterator[Finding]:
     """Sidekiq waits for the longest message. After its own timeout it interrupts the jobs in flight and gives them
     back, so that they are handled from the start again."""
     worker = consumer.worker
-    if not isinstance(worker, CommandWorker):
+    if worker.is_symfony:
         return
     for program, argv in _programs(worker):
         if program.name != "sidekiq":
@@ -128,7 +131,7 @@ def check_shutdown_timeout(consumer: ConsumerSettings) -> Iterator[Finding]:
         longest = consumer.shutdown.longest_message
         if seconds < longest:
             yield Finding(
-                _PATH,
+                _path(worker),
                 f"lets Sidekiq interrupt its jobs {format_duration(seconds)} after the stop signal, and the longest "
                 f"message takes {format_duration(longest)}",
                 f"add --timeout {longest}",

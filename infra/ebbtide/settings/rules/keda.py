@@ -59,7 +59,7 @@ def check_drop_to_zero(consumer: ConsumerSettings, scaling: KedaSettings) -> Ite
     if scaling.demand(consumer.transport, consumer.worker).counts_in_hand:
         return
     most = scaling.max_replicas
-    in_hand = most * consumer.worker.processes
+    in_hand = most * consumer.worker.slots
     yield Finding(
         ("autoscaling", "minReplicas"),
         f"is 0, and whether these triggers count what is in hand is not judged: {format_duration(scaling.cooldown)} "
@@ -172,12 +172,12 @@ def check_something_is_counted(consumer: ConsumerSettings, scaling: KedaSettings
             "is not given, and KEDA has nothing to count",
             f"write for example {{kind: redis, address: redis.brokers:6379, stream: {consumer.name}}}, {own}",
         )
-    elif transport.of_symfony and not consumer.worker.is_symfony:
+    elif not consumer.worker.reads(transport):
         yield Finding(
             ("autoscaling", "triggers"),
             f"are not given, and what {transport.kind} gives counts Symfony's messages, which a {consumer.worker.kind} "
             "worker does not read",
-            "write for example [{type: redis, metadata: {address: redis.brokers:6379, listName: celery}}]",
+            "write for example [{type: redis, metadata: {address: redis.brokers:6379, listName: jobs}}]",
         )
     elif transport.unsaid:
         missing = [to_camel(name) for name in transport.unsaid]

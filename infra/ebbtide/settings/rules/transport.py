@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
-from ebbtide.settings.models.transport import RedisTransport
+from ebbtide.settings.models.transport import RedisTransport, TransportSettings
 from ebbtide.settings.models.worker import SymfonyMessengerWorker
 from ebbtide.settings.rules.declare import consumer_rule
 from ebbtide.settings.values.units import format_duration
@@ -32,9 +32,9 @@ def check_redelivered_while_handled(consumer: ConsumerSettings) -> Iterator[Find
     transport = consumer.transport
     if transport is None:
         return
-    needed, given = consumer.shutdown.longest_message + FINISH_ALLOWANCE_SECONDS, transport.unacknowledged_seconds
-    own = transport.messages_taken if consumer.worker.is_symfony else 1
-    taken = consumer.worker.fetch_size or own
+    longest = consumer.shutdown.longest_message + transport.held_before_seconds
+    needed, given = longest + FINISH_ALLOWANCE_SECONDS, transport.unacknowledged_seconds
+    taken = consumer.worker.taken(transport) // consumer.worker.at_once
     if taken > 1 and given < needed * taken:
         for_all = format_duration(needed * taken)
         yield Finding(
@@ -48,10 +48,20 @@ def check_redelivered_while_handled(consumer: ConsumerSettings) -> Iterator[Find
     elif given < needed:
         yield Finding(
             ("transport", to_camel(transport.unacknowledged_setting)),
-            f"{format_duration(given)} is shorter than the longest message and its acknowledgement "
+            f"{format_duration(given)} is shorter than {_held(transport)} "
             f"({format_duration(needed)}), so a message would be handled twice at once",
-            f"set at least {format_duration(needed)}, here and in the transport's options",
+            f"set at least {format_duration(needed)}{_both(transport)}",
         )
+
+
+def _held(transport: TransportSettings) -> str:
+    before = "the longest delay, " if transport.held_before_seconds else ""
+    return f"{before}the longest message and its acknowledgement"
+
+
+def _both(transport: TransportSettings) -> str:
+    """Where a timeout has to be changed: in both places, unless the workers take it from here."""
+    return "" if transport.image_variables else ", here and in the transport's options"
 
 
 @consumer_rule(
@@ -121,12 +131,14 @@ def check_late_redelivery(consumer: ConsumerSettings) -> Iterator[Finding]:
     """A killed message is handled again within the longest message and a minute. Symfony's
     defaults leave it for an hour (0 of 67 came back in 75 s: measured)."""
     transport, longest = consumer.transport, consumer.shutdown_budget.longest_message_seconds
-    if transport is not None and transport.redelivery_seconds > longest + REDELIVERY_MARGIN_SECONDS:
-        best = longest + REDELIVERY_MARGIN_SECONDS
+    if transport is None:
+        return
+    best = longest + transport.held_before_seconds + REDELIVERY_MARGIN_SECONDS
+    if transport.redelivery_seconds > best:
         yield Finding(
             ("transport",),
             f"a killed message is handled again only after {format_duration(transport.redelivery_seconds)}",
-            f"bring its timeouts down to {format_duration(best)} in all, here and in the transport's options",
+            f"bring its timeouts down to {format_duration(best)} in all{_both(transport)}",
         )
 
 
@@ -138,7 +150,7 @@ def check_late_redelivery(consumer: ConsumerSettings) -> Iterator[Finding]:
 )
 def check_transport_is_given(consumer: ConsumerSettings) -> Iterator[Finding]:
     """The transport is described. Otherwise nobody has checked what happens to a message whose worker is killed."""
-    if consumer.transport is None:
+    if consumer.transport is None and not consumer.worker.is_schedule:
         yield Finding(
             ("transport",),
             "is not given, so nobody has checked what happens to a message whose worker is killed",

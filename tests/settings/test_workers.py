@@ -1,0 +1,181 @@
+"""Kinds of worker beside Symfony's: what a stack says becomes the right command, budget and triggers, and what would
+lose or repeat a message is refused in one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.settings.conftest import Project
+
+from ebbtide.judgement.findings import Finding
+from ebbtide.manifests.kubernetes import build_consumer
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.rules.check import check_stack
+
+CELERY = {"kind": "celery", "app": "shop", "queues": ["mail"]}
+CELERY_REDIS = {"kind": "celeryRedis", "visibilityTimeout": "250s", "queue": "mail"}
+FIXED = {"kind": "fixed", "replicas": 2}
+KEDA = {"kind": "keda", "maxReplicas": 5}
+AT = {"address": "redis.brokers:6379"}
+
+
+def stack_of(worker: dict[str, Any], transport: dict[str, Any] | None = None, **more: Any) -> StackSettings:
+    of_transport = {} if transport is None else {"transport": transport}
+    jobs = {"image": "registry.example/jobs:1", "worker": worker, "autoscaling": FIXED, **of_transport, **more}
+    return StackSettings.model_validate({"name": "dev", "cluster": {"kind": "existing"}, "consumers": {"jobs": jobs}})
+
+
+def consumer_of(worker: dict[str, Any], transport: dict[str, Any] | None = None, **more: Any) -> ConsumerSettings:
+    return stack_of(worker, transport, **more).consumers["jobs"]
+
+
+def found(worker: dict[str, Any], transport: dict[str, Any] | None = None, **more: Any) -> dict[str, Finding]:
+    return {finding.rule: finding for finding in check_stack(stack_of(worker, transport, **more))}
+
+
+def triggers_of(worker: dict[str, Any], transport: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """The spec of the ScaledObject."""
+    stack = stack_of(worker, transport, **{"autoscaling": KEDA, **more})
+    built = [one for one in build_consumer(stack, stack.consumers["jobs"]) if one["kind"] == "ScaledObject"]
+    return dict(built[0]["spec"])
+
+
+@pytest.fixture
+def refusal(project: Project):
+    """What is said of a consumer that is refused: one line."""
+
+    def run(worker: dict[str, Any], transport: dict[str, Any] | None = None, **more: Any) -> str:
+        of_transport = {} if transport is None else {"transport": transport}
+        jobs = {"image": "registry.example/jobs:1", "worker": worker, "autoscaling": FIXED, **of_transport, **more}
+        project.write_stack("dev", {"ebbtide:cluster": {"kind": "existing"}, "ebbtide:consumers": {"jobs": jobs}})
+        (message,) = project.messages()
+        return message
+
+    return run
+
+
+# --- Celery -----------------------------------------------------------------------------------------------------------
+
+
+def test_celerys_command_takes_what_it_can_begin_acknowledges_late_and_gives_back_what_a_killed_child_had():
+    argv = consumer_of({**CELERY, "concurrency": 4, "messageLimit": 100, "memoryLimit": "300M"}).worker.argv
+    assert argv[:4] == ("celery", "-A", "shop", "worker")
+    assert {"--queues=mail", "--pool=prefork", "--concurrency=4", "--prefetch-multiplier=1"} <= set(argv)
+    assert {"--max-tasks-per-child=100", "--max-memory-per-child=307200"} <= set(argv)
+    assert argv[argv.index("--") + 1 :] == ("task.acks_late=true", "task.reject_on_worker_lost=true")
+
+
+def test_what_only_prefork_has_is_not_told_to_threads():
+    argv = consumer_of({**CELERY, "pool": "threads", "concurrency": 4}).worker.argv
+    assert not [word for word in argv if "per-child" in word]
+
+
+def test_threads_are_messages_in_hand_and_no_processes():
+    """Budget, memory, connections and triggers count what is handled at the same time."""
+    consumer = consumer_of({**CELERY, "processes": 2, "concurrency": 8})
+    assert (consumer.worker.processes, consumer.worker.slots) == (2, 16)
+    assert consumer.worker.process_memory_bytes == 9 * 200 * 1024**2, "the parent has loaded the application too"
+    assert consumer.worker.database_connections == 16
+    assert consumer.worker.broker_connections == 20
+    threads = consumer_of({**CELERY, "processes": 2, "pool": "threads", "concurrency": 8})
+    assert threads.worker.process_memory_bytes == 200 * 1024**2
+    assert consumer_of({**CELERY, "pool": "solo", "concurrency": 8}).worker.slots == 1
+
+
+def test_keda_counts_what_waits_and_what_celerys_workers_have_in_hand():
+    spec = triggers_of({**CELERY, "processes": 2, "concurrency": 8}, {**CELERY_REDIS, **AT})
+    names = {trigger["metadata"]["listName"]: trigger["name"] for trigger in spec["triggers"]}
+    assert names == {"mail": "waiting", "unacked": "in_hand"}
+    assert spec["advanced"]["scalingModifiers"]["formula"] == "waiting + in_hand"
+    assert spec["advanced"]["scalingModifiers"]["target"] == "16"
+
+
+def test_the_visibility_timeout_is_the_workers_own():
+    environment = consumer_of(CELERY, CELERY_REDIS).image_environment
+    assert environment["EBBTIDE_VISIBILITY_TIMEOUT_SECONDS"] == "250"
+    assert environment["EBBTIDE_WORKER_KIND"] == "celery"
+
+
+def test_a_delayed_task_is_not_given_to_a_second_worker_while_the_first_waits_for_its_time(refusal):
+    """Celery's own pause before a retry is 180 s: kombu gives what is unacknowledged for longer to another worker."""
+    message = refusal(CELERY, {**CELERY_REDIS, "visibilityTimeout": "100s"})
+    assert "visibilityTimeout: 100s is shorter than the longest delay, the longest message" in message
+    assert message.endswith("set at least 250s")
+    assert not found(CELERY, {**CELERY_REDIS, "visibilityTimeout": "80s", "longestDelay": "0s"}).get("V-34")
+
+
+def test_a_right_celery_worker_is_without_a_finding_of_its_kind():
+    egress = {"egress": [{"namespace": "brokers", "ports": [6379]}]}
+    assert found(CELERY, CELERY_REDIS, network=egress) == {}
+
+
+@pytest.mark.parametrize("transport", [{"kind": "redis"}, {"kind": "doctrine"}], ids=str)
+def test_a_worker_reads_no_other_frameworks_messages(refusal, transport):
+    message = refusal(CELERY, {**transport, "redeliverTimeout": "100s"})
+    assert f"transport.kind: is {transport['kind']}, which holds messages of symfonyMessenger" in message
+    assert "write celeryRedis, rabbitmq or sqs" in message
+
+
+def test_symfony_reads_no_messages_of_celery(refusal):
+    message = refusal({"kind": "symfonyMessenger", "receivers": ["a"]}, CELERY_REDIS)
+    assert "which holds messages of celery, and the worker is a symfonyMessenger" in message
+
+
+def test_a_command_may_read_celerys_queues():
+    command = {"kind": "command", "command": ["celery", "-A", "shop", "worker", "--concurrency=1"]}
+    assert "V-55" not in found(command, {**CELERY_REDIS, **AT}, autoscaling=KEDA)
+
+
+SOLO = {"kind": "command", "command": ["celery", "-A", "shop", "worker", "--pool=solo"]}
+
+
+@pytest.mark.parametrize(
+    "worker", [{**CELERY, "pool": "solo"}, SOLO, {**SOLO, "command": ["celery", "worker", "-Psolo"]}], ids=str
+)
+def test_a_solo_pool_is_refused_where_rabbitmq_would_miss_its_heartbeats(refusal, worker):
+    message = refusal(worker, {"kind": "rabbitmq"}, shutdown={"longestMessage": "2m"})
+    assert "RabbitMQ misses its heartbeats" in message
+    assert "V-56" not in found(worker, {"kind": "rabbitmq"}, shutdown={"longestMessage": "30s"})
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("-B", "make a consumer of kind celeryBeat"),
+        ("--beat", "make a consumer of kind celeryBeat"),
+        ("--detach", "no signal reaches"),
+        ("--autoscale=10,1", "set concurrency"),
+        ("-nworker1", "one name"),
+        ("--prefetch-multiplier=4", "a worker takes what it can begin"),
+        ("-c4", "remove it and set concurrency"),
+        ("--queues=high", "remove it and set queues"),
+        ("--", "follow it"),
+    ],
+)
+def test_an_option_that_takes_from_the_drain_what_it_counts_on_is_refused(refusal, argument, words):
+    message = refusal({**CELERY, "arguments": [argument]})
+    assert "worker.arguments[0]: " in message
+    assert words in message
+
+
+def test_a_signal_that_celery_is_told_to_take_for_another_is_refused(refusal):
+    assert "cold shutdown" in refusal(CELERY, environment={"REMAP_SIGTERM": "SIGQUIT"})
+
+
+def test_queues_that_are_counted_and_not_consumed_are_said():
+    counted = {**CELERY_REDIS, **AT, "queue": ["mail", "slow"]}
+    assert "names slow, which the worker does not consume" in str(found(CELERY, counted, autoscaling=KEDA)["V-59"])
+    consumed = {**CELERY, "queues": ["mail", "fast"]}
+    uncounted = found(consumed, {**CELERY_REDIS, **AT}, autoscaling=KEDA)["V-59"]
+    assert "does not name fast, which the worker consumes" in str(uncounted)
+    assert "V-59" not in found(CELERY, {**CELERY_REDIS, **AT}, autoscaling=KEDA)
+
+
+def test_beat_is_one_also_while_it_is_replaced(refusal):
+    beat = {"kind": "celeryBeat", "app": "shop"}
+    assert "there must never be two" in refusal(beat)
+    consumer = consumer_of(beat, autoscaling={"kind": "singleton"})
+    assert consumer.worker.argv[:4] == ("celery", "-A", "shop", "beat")
+    assert "--pidfile=" in consumer.worker.argv
