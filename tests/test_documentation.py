@@ -19,7 +19,7 @@ from ebbtide.settings.rules.check import check_stack
 ROOT = Path(__file__).parents[1]
 PLACES = ("*.md", "docs/**/*.md", "examples/**/*.md", "benchmarks/**/*.md")
 DOCUMENTS = sorted(file.relative_to(ROOT) for place in PLACES for file in ROOT.glob(place))
-PROJECTS = [ROOT, *(ROOT / "examples" / name for name in ("command-workers", "celery", "whole-system"))]
+PROJECTS = [ROOT, *(ROOT / "examples" / name for name in ("command-workers", "celery", "bullmq", "whole-system"))]
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 COMMANDS = typer.main.get_command(app)
 

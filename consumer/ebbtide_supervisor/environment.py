@@ -62,7 +62,7 @@ NUMBERS: Final[dict[str, WholeNumber]] = {
     "METRICS_PORT": WholeNumber(0, 65535, 0, "where /metrics is served, 1024 or above, 0 = off"),
 }
 
-WORKER_KINDS: Final = ("symfonyMessenger", "celery", "celeryBeat", "command")
+WORKER_KINDS: Final = ("symfonyMessenger", "celery", "celeryBeat", "bullmq", "command")
 WORDS: Final[dict[str, Word]] = {
     "WORKER_KIND": Word(WORKER_KINDS, "symfonyMessenger", "what a worker is"),
     "DRAIN": Word(("signal", "stopFile"), "signal", "how a worker is asked to finish"),

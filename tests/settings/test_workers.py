@@ -179,3 +179,49 @@ def test_beat_is_one_also_while_it_is_replaced(refusal):
     consumer = consumer_of(beat, autoscaling={"kind": "singleton"})
     assert consumer.worker.argv[:4] == ("celery", "-A", "shop", "beat")
     assert "--pidfile=" in consumer.worker.argv
+
+
+# --- BullMQ -----------------------------------------------------------------------------------------------------------
+
+BULLMQ = {"kind": "bullmq", "command": ["node", "worker.js"], "queues": ["mail"], "processes": 2, "concurrency": 5}
+BULLMQ_REDIS = {"kind": "bullmqRedis", "queue": "mail"}
+
+
+def test_keda_counts_what_waits_and_what_bullmq_has_in_hand_and_one_pod_comes_for_what_is_delayed():
+    spec = triggers_of(BULLMQ, {**BULLMQ_REDIS, **AT, "prefix": "shop"})
+    keys = {trigger["name"]: trigger["metadata"]["listName"] for trigger in spec["triggers"]}
+    assert keys == {
+        "waiting": "shop:mail:wait",
+        "prioritized": "shop:mail:prioritized",
+        "in_hand": "shop:mail:active",
+        "delayed": "shop:mail:delayed",
+    }
+    modifiers = spec["advanced"]["scalingModifiers"]
+    assert (modifiers["formula"], modifiers["target"]) == ("waiting + prioritized + in_hand + min(delayed, 1)", "10")
+    one = triggers_of(BULLMQ, {**BULLMQ_REDIS, **AT}, autoscaling={**KEDA, "minReplicas": 1})
+    assert one["advanced"]["scalingModifiers"]["formula"] == "waiting + prioritized + in_hand"
+
+
+def test_the_program_is_told_how_many_jobs_budget_and_triggers_count():
+    environment = consumer_of(BULLMQ, BULLMQ_REDIS).image_environment
+    assert (environment["EBBTIDE_CONCURRENCY"], environment["EBBTIDE_PROCESSES"]) == ("5", "2")
+
+
+def test_no_job_is_too_long_for_a_lock_that_its_worker_renews():
+    assert "V-34" not in found(BULLMQ, BULLMQ_REDIS, shutdown={"longestMessage": "5m"})
+
+
+def test_after_how_many_killed_workers_a_job_fails_for_good_is_said():
+    assert "is 1: a job fails for good when 2 workers that had it were killed" in str(
+        found(BULLMQ, BULLMQ_REDIS)["V-57a"]
+    )
+
+
+def test_a_package_manager_before_the_program_is_not_judged():
+    """Whether npm passes the signal on depends on its version: the image's tables say so."""
+    npm = {**BULLMQ, "command": ["npm", "start"]}
+    assert "V-21a" in found(npm, BULLMQ_REDIS)
+
+
+def test_a_bullmq_worker_reads_its_own_keys(refusal):
+    assert "write bullmqRedis" in refusal(BULLMQ, {"kind": "rabbitmq"} | CELERY_REDIS)

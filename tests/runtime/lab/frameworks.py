@@ -125,18 +125,23 @@ def pod_of(scene: Scene, consumer: ConsumerSettings) -> Pod:
     return scene.pod(program.image(consumer.worker.argv), consumer.image_environment)
 
 
-def packages_of(requirements: Path) -> Path:
-    """Python packages by a lock with hashes, for Debian's Python; installed once."""
+def packages_of(lock: Path) -> Path:
+    """Packages by their lock with hashes, of Python for Debian's own, or of Node.js; installed once."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ebbtide"
     cache.mkdir(parents=True, exist_ok=True)
-    target = cache / f"packages-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]}"
-    with (cache / "packages.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    target = cache / f"packages-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    with (cache / "packages.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
         if not target.exists():
             unfinished = target.with_suffix(".unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
-            pip = (sys.executable, "-m", "pip", "--python", "/usr/bin/python3", "install", "--quiet")
-            options = ("--require-hashes", "--only-binary=:all:", "--target", unfinished)
-            subprocess.run([*pip, *options, "--requirement", requirements], check=True)
+            if lock.name == "package-lock.json":
+                shutil.copytree(lock.parent, unfinished)
+                npm = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", unfinished)
+                subprocess.run(npm, check=True, stdout=subprocess.DEVNULL)
+            else:
+                pip = (sys.executable, "-m", "pip", "--python", "/usr/bin/python3", "install", "--quiet")
+                options = ("--require-hashes", "--only-binary=:all:", "--target", unfinished)
+                subprocess.run([*pip, *options, "--requirement", lock], check=True)
             unfinished.rename(target)
     return target

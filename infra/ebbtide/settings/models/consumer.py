@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from ebbtide.judgement.accept import Accepted
 from ebbtide.settings.models.autoscaling import FixedReplicas, HpaSettings, Singleton
 from ebbtide.settings.models.base import JudgedModel, SettingsModel
+from ebbtide.settings.models.bullmq import BullmqRedisTransport, BullmqWorker
 from ebbtide.settings.models.celery import CeleryBeat, CeleryRedisTransport, CeleryWorker
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.metrics import MetricsSettings
@@ -69,9 +70,11 @@ class DisruptionBudgetSettings(SettingsModel):
         return self
 
 
-Worker = Annotated[SymfonyMessengerWorker | CeleryWorker | CeleryBeat | CommandWorker, Field(discriminator="kind")]
+Worker = Annotated[
+    SymfonyMessengerWorker | CeleryWorker | CeleryBeat | BullmqWorker | CommandWorker, Field(discriminator="kind")
+]
 Transport = Annotated[
-    RedisTransport | DoctrineTransport | RabbitmqTransport | SqsTransport | CeleryRedisTransport,
+    RedisTransport | DoctrineTransport | RabbitmqTransport | SqsTransport | CeleryRedisTransport | BullmqRedisTransport,
     Field(discriminator="kind"),
 ]
 Autoscaling = Annotated[FixedReplicas | Singleton | HpaSettings | KedaSettings, Field(discriminator="kind")]

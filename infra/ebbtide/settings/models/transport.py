@@ -38,6 +38,9 @@ class TransportSettings(SettingsModel):
     framework: ClassVar[str] = ""
     """Whose messages lie there in a way of its own; empty where they are the broker's, which any program reads."""
 
+    renews: ClassVar[bool] = False
+    """Whether a worker renews its hold on a message for as long as it works, so that no message is too long for it."""
+
     speaks: ClassVar[str] = ""
     """What is spoken with its broker, as a stack's `broker` says it; empty for one that no `broker` can be."""
 

@@ -30,7 +30,7 @@ def check_redelivered_while_handled(consumer: ConsumerSettings) -> Iterator[Find
     """The broker waits longer than a message may take; otherwise it gives a message that is
     still being handled to a second worker."""
     transport = consumer.transport
-    if transport is None:
+    if transport is None or transport.renews:
         return
     longest = consumer.shutdown.longest_message + transport.held_before_seconds
     needed, given = longest + FINISH_ALLOWANCE_SECONDS, transport.unacknowledged_seconds

@@ -92,6 +92,22 @@ def check_killed_worker_gives_back(consumer: ConsumerSettings) -> Iterator[Findi
 
 
 @consumer_rule(
+    "V-57a",
+    Level.INFO,
+    remedy="Watch the failed jobs, or raise maxStalledCount in the program and here.",
+    source="BullMQ 6.7, moveStalledJobsToWait: above maxStalledCount, 1 by default, a job fails as stalled.",
+)
+def check_kills_until_it_fails(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """A job outlives its workers. BullMQ gives one up that has lost several: it is moved to the failed jobs, and nobody
+    tries it again."""
+    transport = consumer.transport
+    if transport is not None and transport.renews and transport.kills_before_loss is not None:
+        kills = transport.kills_before_loss
+        lost = "one worker that had it was" if not kills else f"{kills + 1} workers that had it were"
+        yield Finding(("transport", "maxStalledCount"), f"is {kills}: a job fails for good when {lost} killed")
+
+
+@consumer_rule(
     "V-58",
     Level.INFO,
     remedy="Try a drain under load before you count on it: docs/workers.md says how.",

@@ -1,0 +1,7 @@
+"""What `pulumi up` runs."""
+
+from pathlib import Path
+
+from ebbtide import run
+
+run(Path(__file__).resolve().parent.parent)
