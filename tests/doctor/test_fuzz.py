@@ -6,6 +6,7 @@ import random
 
 import pytest
 from tests.doctor.bundles import article, bundles
+from tests.mutated_text import mutated_text
 
 from ebbtide.cli.doctor import as_text
 from ebbtide.doctor.diagnose import diagnose_files
@@ -15,30 +16,12 @@ from ebbtide.doctor.files import File
 SECRET = "hunter2Qx9Zk"
 BUNDLES = [article(), *bundles("recipes", "public", "own", "right")]
 SEEDS = [file for bundle in BUNDLES for file in bundle.files]
-NOISE = [
-    *("\0", "\t", "\r\n", "{{", "%(", "%(ENV_X)s", "[", "]", "<<EOF\n", "'", '"', "\\", "&a ", "*a", "!!x ", "\ufffd"),
-    *("-1", "999999999999", "%env(X)%", "$(", "`", "\N{SNOWMAN}", "---\n", "FROM ", "exec ", "null", "[[ -f", "1e999"),
-    *("? ", "<<: ", "replicas: []\n", "command: {}\n", "spec:\n"),
-]
 
 
 def mutated(chance: random.Random) -> File:
     """One file of a set-up with a few things wrong."""
     seed = chance.choice(SEEDS)
-    text = seed.text
-    for _ in range(chance.randrange(1, 6)):
-        at, to = sorted((chance.randrange(len(text) + 1), chance.randrange(len(text) + 1)))
-        match chance.randrange(4):
-            case 0:
-                text = text[:at] + chance.choice(NOISE) + text[at:]
-            case 1:
-                text = text[:at] + text[min(to, at + 40) :]
-            case 2:
-                text = text[:to] + text[at:to][:400] + text[to:]
-            case _:
-                lines = text.splitlines(keepends=True)
-                chance.shuffle(lines)
-                text = "".join(lines)
+    text = mutated_text(seed.text, chance)
     if chance.random() < 0.5:
         at = chance.randrange(len(text) + 1)
         text = f"{text[:at]} PASSWORD={SECRET} redis://u:{SECRET}@h/x {text[at:]}"
