@@ -22,6 +22,16 @@ BAD = {
     "a Helm template": ("deploy.yaml", "kind: {{ .Values.kind }}\n", "helm template"),
     "a Helm template with a function": ("deploy.yaml", 'a:\n  {{- include "x" . | nindent 4 }}\n', "helm template"),
     "an overlay": ("kustomization.yaml", "resources: [a.yaml]\n", "kubectl kustomize"),
+    "Messenger in PHP": (
+        "messenger.php",
+        "<?php\nreturn static function (FrameworkConfig $framework): void {\n    $framework->messenger();\n};\n",
+        "configures Messenger in PHP, which is not read; hand the same over as YAML",
+    ),
+    "Messenger in XML": (
+        "messenger.xml",
+        "<container><framework:config><framework:messenger/></framework:config></container>",
+        "configures Messenger in XML, which is not read",
+    ),
     "YAML that is none": ("deploy.yaml", "apiVersion: [\n", "is no YAML"),
     "YAML with a NUL inside": ("deploy.yaml", f"{'a: 1' + chr(10):>9000}\0", "is no YAML"),
     "a binary file": ("image.json", "\x7fELF\0\0", "is no text"),

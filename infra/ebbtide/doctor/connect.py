@@ -71,7 +71,8 @@ def _units_of(workload: Workload, autoscalers: list[ManifestObject], setup: SetU
         title = workload.title if len(workload.containers) == 1 else f"{workload.title}, container {container.name}"
         unit = Unit(title, container.place, setup, workload, container, image, hook=container.hook)
         unit.autoscalers = autoscalers
-        files = ImageFiles(setup, image, used)
+        files = ImageFiles(setup, image, used, container.image.value if container.image else "")
+        unit.sh_replaces_itself = files.sh_replaces_itself
         unit.start = start_of(container, image)
         follow(unit, files)
         find_hook(unit, files)
@@ -95,7 +96,9 @@ def _is_known(unit: Unit) -> bool:
 def _unit_of_image(image: Image, setup: SetUp, used: set[str]) -> Unit | None:
     unit = Unit(_image_title(image), image.place, setup, image=image)
     unit.start = joined(image.entrypoint, image.cmd)
-    follow(unit, ImageFiles(setup, image, used))
+    files = ImageFiles(setup, image, used)
+    unit.sh_replaces_itself = files.sh_replaces_itself
+    follow(unit, files)
     return unit if unit.workers else None
 
 

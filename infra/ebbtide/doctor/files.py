@@ -18,7 +18,22 @@ MOST_BYTES: Final = 8 * 2**20
 MOST_FILES: Final = 20_000
 _SKIPPED: Final = frozenset({"node_modules", "vendor", "__pycache__", "var", "venv", "site-packages"})
 _SUFFIXES: Final = frozenset(
-    {".yaml", ".yml", ".json", ".conf", ".ini", ".sh", ".bash", ".dockerfile", ".php", ".py", ".tpl", ".toml", ""}
+    {
+        ".yaml",
+        ".yml",
+        ".json",
+        ".conf",
+        ".ini",
+        ".sh",
+        ".bash",
+        ".dockerfile",
+        ".php",
+        ".xml",
+        ".py",
+        ".tpl",
+        ".toml",
+        "",
+    }
 )
 _SHOWN_SUFFIXES: Final = frozenset({".conf", ".sh", ".bash", ".ini"})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,6 +16,7 @@ from ebbtide.doctor.readers.scripts import Call, looks_like_script, read_script
 from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
 from ebbtide.doctor.readers.supervisor import SupervisorFile, expand
 from ebbtide.doctor.setup import SetUp
+from ebbtide.doctor.shells import sh_replaces_itself, with_implicit_exec
 from ebbtide.doctor.unit import ScriptFile, Unit, Words, Worker
 from ebbtide.doctor.workload import Container
 
@@ -36,6 +36,13 @@ class ImageFiles:
     setup: SetUp
     image: Image | None
     used: set[str]
+    name: str = ""
+    """What the container calls its image."""
+
+    @property
+    def sh_replaces_itself(self) -> bool | None:
+        """Whether its sh becomes the last command of `-c`; None: nobody knows."""
+        return sh_replaces_itself(*(self.image.base_names if self.image else ()), self.name)
 
     def script(self, path: str) -> File | None:
         """The script at a path of the image."""
@@ -95,27 +102,16 @@ def joined(entrypoint: Command | None, arguments: Command | None) -> Command | N
     return Command((*entrypoint.words, *arguments.words), place, is_shell=False)
 
 
-def implicit_exec(words: Words) -> Words:
-    """bash becomes the one simple command that `-c` gives it, as with `exec`; dash and ash stay (tried)."""
-    if len(words) < 3 or words[1] != "-c" or str(words[0]).rpartition("/")[2] != "bash" or words[2] is None:
-        return words
-    text = words[2]
-    script = read_script(text, "bash")
-    is_one = len(script.calls) == 1 and not script.loops and not re.search(r"[;&|\n]", text.strip())
-    if is_one and not text.strip().startswith("exec "):
-        return (*words[:2], f"exec {text.strip()}", *words[3:])
-    return words
-
-
-def _judge(words: Words, read: Callable[[str], bytes | None]) -> Verdict:
-    return judge_handover([word if word is not None else "$?" for word in implicit_exec(words)], read)
+def _judge(words: Words, files: ImageFiles) -> Verdict:
+    becomes = with_implicit_exec(words, sh_replaces=files.sh_replaces_itself is True)
+    return judge_handover([word if word is not None else "$?" for word in becomes], files.read)
 
 
 def follow(unit: Unit, files: ImageFiles) -> None:
     """What the container becomes: supervisord with its programs, s6, or the worker itself."""
     if unit.start is None:
         return
-    unit.start_verdict = _judge(unit.start.words, files.read)
+    unit.start_verdict = _judge(unit.start.words, files)
     becomes = [words for words in unit.start_verdict.programs if words]
     calls = [*becomes, *(call.words for call in _calls_of(unit.start, files))]
     for words in calls:
@@ -170,7 +166,7 @@ def _expanded(program: SupervisedProgram, variables: dict[str, str]) -> Supervis
 
 def worker_of(command: Command, files: ImageFiles) -> Worker:
     """A command that may run a worker, with the verdict on its signal."""
-    verdict = _judge(command.words, files.read)
+    verdict = _judge(command.words, files)
     script = _script_of(command, files)
     program, words, place = _known(command, verdict, script)
     return Worker(command, verdict, program, words, place, script)

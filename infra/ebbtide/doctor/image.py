@@ -56,6 +56,11 @@ class Image:
     is_whole: bool = False
     """From `docker inspect`: nothing of it is inherited from elsewhere."""
 
+    @property
+    def base_names(self) -> tuple[str, ...]:
+        """The image that it is built on, where that is said."""
+        return (self.base.value,) if self.base else ()
+
     def built_on(self, place: Place) -> Image:
         """A later stage that begins with this one."""
         return replace(

@@ -17,6 +17,10 @@ from ebbtide.doctor.setup import SetUp
 _TEMPLATE: Final = re.compile(r"\{\{-?\s*(?:\.|\$|include\b|template\b|toYaml\b|if\b|with\b|range\b|end\b|define\b)")
 _TAB: Final = re.compile(r"(?m)^ *\t")
 _TAB_WIDTHS: Final = (4, 8, 2)
+# Symfony's own two ways to write it: a FrameworkConfig, or the extension's array.
+_SYMFONY_IN_PHP: Final = re.compile(
+    r"FrameworkConfig\b[\s\S]*->messenger\(|extension\(\s*['\"]framework['\"][\s\S]*['\"]messenger['\"]"
+)
 # Code and prose that may speak of such files: `dockerfile.py`, a test with a supervisord.conf in it.
 _OTHER_SUFFIXES: Final = (".py", ".php", ".js", ".ts", ".go", ".md", ".rst", ".sh", ".bash", ".dockerignore")
 
@@ -66,12 +70,24 @@ def _script(file: File, found: SetUp) -> bool:
 
 
 def _php(file: File, found: SetUp) -> bool:
+    if _SYMFONY_IN_PHP.search(file.text):
+        return _not_yaml(file, found, "PHP")
     if not file.is_named and not re.search(r"['\"](?:connections|environments)['\"]", file.text):
         return False
     connections, horizon = queues.read_laravel(file)
     found.connections += connections
     found.horizon += horizon
     return bool(connections or horizon)
+
+
+def _xml(file: File, found: SetUp) -> bool:
+    return "<framework:messenger" in file.text and _not_yaml(file, found, "XML")
+
+
+def _not_yaml(file: File, found: SetUp, language: str) -> bool:
+    text = f"configures Messenger in {language}, which is not read; hand the same over as YAML"
+    found.notes.append(Note(file.at(), text))
+    return True
 
 
 def _python(file: File, found: SetUp) -> bool:
@@ -145,6 +161,8 @@ def _document(document: Any, file: File, found: SetUp) -> bool:
         found.images += image_config.images_of(document, file.name)
     elif queues.is_messenger(document):
         found.transports += queues.transports_of(document, file.name)
+    elif (sidekiq := queues.sidekiq_of(document, file.name)) is not None:
+        found.sidekiq.append(sidekiq)
     else:
         return False
     return True
@@ -162,6 +180,7 @@ _READERS: Final[tuple[tuple[Callable[[File], bool], Callable[[File, SetUp], bool
     (scripts.looks_like_script, _script),
     (_is_supervisor, _supervisor),
     (lambda file: file.base.lower().endswith(".php"), _php),
+    (lambda file: file.base.lower().endswith(".xml"), _xml),
     (lambda file: file.base.lower().endswith(".py"), _python),
     (lambda file: file.is_named, _yaml),
 )

@@ -8,7 +8,7 @@ from ebbtide.doctor.data import Place
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.files import File
 from ebbtide.doctor.image import Image
-from ebbtide.doctor.readers.queues import CelerySettings, HorizonSupervisor, QueueConnection, Transport
+from ebbtide.doctor.readers.queues import CelerySettings, HorizonSupervisor, QueueConnection, SidekiqSettings, Transport
 from ebbtide.doctor.readers.supervisor import SupervisorFile
 from ebbtide.doctor.workload import ManifestObject, Workload
 
@@ -26,6 +26,7 @@ class SetUp:
     connections: list[QueueConnection] = field(default_factory=list)
     horizon: list[HorizonSupervisor] = field(default_factory=list)
     celery: list[CelerySettings] = field(default_factory=list)
+    sidekiq: list[SidekiqSettings] = field(default_factory=list)
     indented_by_tabs: list[Place] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     read: list[str] = field(default_factory=list)

@@ -62,6 +62,20 @@ def _of_celery(unit: Unit, worker: Worker) -> Said[int] | None:
     return next((Said(seconds, one.place) for one in said if (seconds := number_of(one.value)) is not None), None)
 
 
+def _of_sidekiq(unit: Unit, worker: Worker) -> Said[int] | None:
+    """An option wins over the file; a value of the file that only ERB knows is not known here."""
+    said = worker.seconds("-t", "--timeout")
+    if said is not None or not unit.setup.sidekiq:
+        return Said(_SIDEKIQ_SECONDS if said is None else said, worker.words_place)
+    one = unit.setup.sidekiq[0]
+    if len(unit.setup.sidekiq) > 1:
+        return None
+    if one.timeout is None:
+        return Said(_SIDEKIQ_SECONDS, one.place)
+    seconds = number_of(one.timeout.value)
+    return None if seconds is None else Said(seconds, one.place)
+
+
 def _of_horizon(unit: Unit, _worker: Worker) -> Said[int] | None:
     timeouts = [
         Said(seconds, Place(one.file, one.data.line_of("timeout")))
@@ -73,7 +87,7 @@ def _of_horizon(unit: Unit, _worker: Worker) -> Said[int] | None:
 
 _LIMITS: Final[dict[str, Limit]] = {
     "artisan queue:work": _option("--timeout", default=_LARAVEL_SECONDS),
-    "sidekiq": _option("-t", "--timeout", default=_SIDEKIQ_SECONDS),
+    "sidekiq": _of_sidekiq,
     "celery worker": _of_celery,
     "artisan horizon": _of_horizon,
 }

@@ -91,6 +91,8 @@ class Unit:
     workload: Workload | None = None
     container: Container | None = None
     image: Image | None = None
+    sh_replaces_itself: bool | None = None
+    """Whether its sh becomes the last command of `-c` (shells.py); None: nobody knows."""
     start: Command | None = None
     start_verdict: Verdict = field(default_factory=Verdict)
     supervisor: SupervisorFile | None = None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ebbtide.doctor.diagnosis import Note
+from ebbtide.doctor.rules.network import check_egress, egress_policies
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit, Worker
 
@@ -45,6 +46,7 @@ def unjudged(unit: Unit) -> Iterator[Note]:
         )
         yield Note(remapped.place, f"{unit.title}: {text}")
     yield from _about_brokers(unit)
+    yield from _about_network(unit)
     yield from _about_time(unit)
 
 
@@ -57,6 +59,16 @@ def _about_brokers(unit: Unit) -> Iterator[Note]:
                 f"{unit.title}: when the broker gives back a killed worker's message, and to whom, is not judged; "
                 f"hand over {file}",
             )
+
+
+def _about_network(unit: Unit) -> Iterator[Note]:
+    if any(check_egress(unit)):
+        return
+    for one in egress_policies(unit):
+        text = (
+            f"{unit.title}: {one.title} says what the workers may reach; whether the broker is among it is not judged"
+        )
+        yield Note(one.at(one.data.map("spec"), "egress"), text)
 
 
 def _about_time(unit: Unit) -> Iterator[Note]:

@@ -71,6 +71,26 @@ class CelerySettings:
     options: dict[str, Said[Any]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class SidekiqSettings:
+    """config/sidekiq.yml."""
+
+    place: Place
+    timeout: Said[Any] | None
+    """How long it waits for its jobs at SIGTERM."""
+
+
+def sidekiq_of(document: Any, file: str) -> SidekiqSettings | None:
+    """What a sidekiq.yml says; its keys may begin with a colon. None where a document is none."""
+    if not isinstance(document, Map) or not {":concurrency", ":queues", ":timeout"} & document.keys():
+        is_one = isinstance(document, Map) and file.endswith(("sidekiq.yml", "sidekiq.yaml"))
+        if not is_one:
+            return None
+    key = next((key for key in (":timeout", "timeout") if key in document), None)
+    place = Place(file, document.line_of(key) if key else document.line)
+    return SidekiqSettings(place, Said(document[key], place) if key else None)
+
+
 def transports_of(document: Any, file: str) -> Iterator[Transport]:
     """The transports of a messenger.yaml, those below `when@ENV` as well."""
     if not isinstance(document, Map):

@@ -1,5 +1,27 @@
 """What doctor looks for. One module a topic; importing this room declares every rule."""
 
-from ebbtide.doctor.rules import autoscaling, broker, deployment, frameworks, grace, hooks, keda, signals, supervision
+from ebbtide.doctor.rules import (
+    autoscaling,
+    broker,
+    deployment,
+    frameworks,
+    grace,
+    hooks,
+    keda,
+    network,
+    signals,
+    supervision,
+)
 
-__all__ = ["autoscaling", "broker", "deployment", "frameworks", "grace", "hooks", "keda", "signals", "supervision"]
+__all__ = [
+    "autoscaling",
+    "broker",
+    "deployment",
+    "frameworks",
+    "grace",
+    "hooks",
+    "keda",
+    "network",
+    "signals",
+    "supervision",
+]

@@ -8,8 +8,10 @@ from typing import Final
 
 from ebbtide.doctor.data import Said
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
+from ebbtide.doctor.image import Command
 from ebbtide.doctor.of_image import signal_problem
 from ebbtide.doctor.rules.declare import unit_rule
+from ebbtide.doctor.shells import depends_on_sh
 from ebbtide.doctor.unit import Unit, Worker
 
 # `php:8.3-fpm`, `php:fpm-alpine`: their Dockerfiles say STOPSIGNAL SIGQUIT.
@@ -26,7 +28,7 @@ _PHP_PROGRAMS: Final = frozenset({"messenger:consume", "artisan queue:work", "ar
     Harm.LOSES,
     remedy='Write the exec form: CMD ["supervisord", "-c", "/etc/supervisord.conf"].',
     source="Shell-form CMD under a kubelet: 240 s per deletion, consuming all the while, then SIGKILL with 69 of 70 "
-    "messages in flight (measured; Debian 12's dash does not become the command).",
+    "messages in flight (measured; Debian 12's dash does not become the command, busybox's ash and bash do).",
 )
 def check_shell_form(unit: Unit) -> Iterator[Diagnosis]:
     """PID 1 is the program and not a shell. A shell as PID 1 has no handler for SIGTERM, so the kernel drops it: the
@@ -37,8 +39,8 @@ def check_shell_form(unit: Unit) -> Iterator[Diagnosis]:
         yield Diagnosis(
             start.place,
             unit.title,
-            f"starts {_shown(text)!r} through a shell, which is PID 1 then and drops SIGTERM; the pod is killed when "
-            "its grace period is over",
+            f"starts {_shown(text)!r} through a shell, which is PID 1 then and drops SIGTERM{_unless(unit, start)}; "
+            "the pod is killed when its grace period is over",
             _exec_form(unit, text),
         )
 
@@ -77,9 +79,16 @@ def check_handover(unit: Unit) -> Iterator[Diagnosis]:
         yield Diagnosis(
             place,
             f"{unit.title}, {worker.title}" if worker.supervised else unit.title,
-            f"{worker.verdict.refused}{below}: {_AS_PID_1 if worker.command is unit.start else _AS_A_CHILD}",
+            f"{worker.verdict.refused}{below}{_unless(unit, worker.command)}: "
+            f"{_AS_PID_1 if worker.command is unit.start else _AS_A_CHILD}",
             worker.verdict.remedy,
         )
+
+
+def _unless(unit: Unit, command: Command) -> str:
+    """What is said where nobody knows which shell sh is, and it matters."""
+    is_open = unit.sh_replaces_itself is None and depends_on_sh(command.words)
+    return " (unless sh is busybox's or bash, as on Alpine and Red Hat)" if is_open else ""
 
 
 def _is_own(unit: Unit) -> bool:

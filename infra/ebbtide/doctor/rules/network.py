@@ -1,0 +1,89 @@
+"""What the workers may reach: NetworkPolicies that select them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ebbtide.doctor.data import Map, Seq
+from ebbtide.doctor.diagnosis import Diagnosis, Harm
+from ebbtide.doctor.rules.declare import unit_rule
+from ebbtide.doctor.unit import Unit
+from ebbtide.doctor.workload import ManifestObject
+
+_DNS: Final = {53, "53", "dns", "dns-tcp"}
+
+
+def egress_policies(unit: Unit) -> list[ManifestObject]:
+    """The policies that say what these pods may reach. One that selects by an expression may be one as well: it is
+    left out, and may allow more."""
+    if unit.workload is None or not unit.is_kubernetes:
+        return []
+    labels = unit.workload.data.map("spec", "template", "metadata", "labels")
+    return [
+        one
+        for one in unit.setup.objects
+        if one.kind == "NetworkPolicy"
+        and one.namespace == unit.workload.namespace
+        and _is_about_egress(one.data.map("spec"))
+        and _selects(one.data.map("spec", "podSelector"), labels)
+    ]
+
+
+@unit_rule(
+    "D-6a",
+    Harm.BREAKS,
+    remedy="Allow the broker's address and port in egress.",
+    source="Kubernetes, NetworkPolicy: a pod that a policy with egress selects reaches what one of them lists, and "
+    "nothing else.",
+)
+def check_egress(unit: Unit) -> Iterator[Diagnosis]:
+    """The workers reach their broker. A policy that selects them and lists nothing, or DNS alone, lets them reach
+    nothing else."""
+    policies = egress_policies(unit)
+    if not policies or _may_be_selected_by_another(unit):
+        return
+    rules = [rule for one in policies for rule in _entries(one.data.map("spec"), "egress")]
+    if all(map(_is_dns_alone, rules)):
+        what = "DNS and nothing else" if rules else "nothing"
+        yield Diagnosis(
+            policies[0].at(policies[0].data.map("spec"), "egress"),
+            unit.title,
+            f"{policies[0].title} lets the workers reach {what}, so no broker",
+            "add the broker's address and port to egress",
+        )
+
+
+def _is_about_egress(spec: Map) -> bool:
+    types = spec.get("policyTypes")
+    return "Egress" in types if isinstance(types, Seq) else "egress" in spec
+
+
+def _selects(selector: Map, labels: Map) -> bool:
+    wanted = selector.map("matchLabels")
+    return "matchExpressions" not in selector and all(labels.get(key) == value for key, value in wanted.items())
+
+
+def _may_be_selected_by_another(unit: Unit) -> bool:
+    """A policy whose selector is an expression, or whose namespace is not said, may allow the broker."""
+    assert unit.workload is not None  # noqa: S101 - there are policies about its pods
+    return any(
+        one.kind == "NetworkPolicy"
+        and one.namespace in ("", unit.workload.namespace)
+        and "matchExpressions" in one.data.map("spec", "podSelector")
+        for one in unit.setup.objects
+    )
+
+
+def _entries(data: Map, key: str) -> list[Any]:
+    found = data.get(key)
+    return list(found) if isinstance(found, Seq) else []
+
+
+def _is_dns_alone(rule: Any) -> bool:
+    ports = _entries(rule, "ports") if isinstance(rule, Map) else []
+    return bool(ports) and all(_is_dns(port) for port in ports)
+
+
+def _is_dns(port: Any) -> bool:
+    return isinstance(port, Map) and port.get("port") in _DNS and "endPort" not in port
