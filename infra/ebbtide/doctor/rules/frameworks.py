@@ -26,6 +26,9 @@ def check_acks_late(setup: SetUp) -> Iterator[Diagnosis]:
     """A task is acknowledged when it is done. Celery does it before: a worker that is killed has lost its task."""
     for settings in setup.celery:
         late = settings.options.get("task_acks_late")
+        # A module that speaks of the broker alone is not where tasks are set, the image's own for one.
+        if late is None and settings.options.keys() <= {"broker_transport_options"}:
+            continue
         if late is None or late.value is False:
             yield Diagnosis(
                 late.place if late else settings.place,
