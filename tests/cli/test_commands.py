@@ -230,6 +230,30 @@ def test_explain_as_json_carries_units_in_its_names(ebbtide):
     assert consumer["scaling"]["firstSteps"] == [1, 4, 5]
 
 
+def test_explain_says_what_a_load_costs(ebbtide, tmp_path):
+    load = tmp_path / "quiet.yaml"
+    load.write_text((ROOT / "loads" / "githubevents.yaml").read_text())
+    words = ("explain", "--stack", "production", "--format", "json")
+    committed, given = (
+        json.loads(ebbtide(*words, *more).stdout)["cost"] for more in ((), ("--load", f"githubevents={load}"))
+    )
+    assert [point["at"] for point in committed["points"]] == ["min", "max", "load"]
+    assert committed["points"] == given["points"]
+    assert "under the committed loads" in committed["words"][0]
+    assert "under the given loads" in given["words"][0]
+
+
+@pytest.mark.parametrize(
+    ("load", "problem"),
+    [("nobody=x.csv", "names no consumer (got 'nobody=x.csv'; there are githubevents)"), ("x.csv", "cannot be read")],
+)
+def test_explain_refuses_a_load_that_it_cannot_use(ebbtide, load, problem):
+    done = ebbtide("explain", "--stack", "production", "--load", load)
+    assert done.returncode == 1
+    assert problem in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_preview_shows_what_is_deployed_without_any_login(ebbtide, tmp_path):
     done = ebbtide("preview", "--stack", "production", HOME=str(tmp_path), PATH="/usr/bin:/bin")
     assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@ from tests.manifests.google.cases import REDIS, STACKS, TABLE, stack
 from ebbtide.cost.estimate import at_maximum, at_minimum, estimate
 from ebbtide.cost.prices import read_prices
 from ebbtide.cost.words import cost_lines, two_digits
+from ebbtide.explain.cost import Loads, explain_cost
 from ebbtide.judgement.findings import SettingsError
 
 OURS = read_prices()
@@ -141,3 +142,18 @@ def test_a_table_that_cannot_be_used_is_refused_in_one_line(text: str, said: str
         read_prices(tmp_path)
     assert said in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1
+
+
+def test_explain_says_what_a_load_costs_with_how_many_pods_that_is():
+    settings = stack(AUTOPILOT, consumers={"mail": STREAM, "reports": STREAM})
+    found = explain_cost(settings, OURS, Loads({"mail": 2.5}, "given"))
+    least, _, load = found.points
+    assert (least.at, load.at) == ("min", "load")
+    assert load.pods == {"mail": 2.5, "reports": 0}
+    assert load.least > least.least
+    assert "under the given loads, the others at the minimum" in found.words[0]
+
+
+def test_without_a_load_nothing_is_said_of_one():
+    settings = stack(AUTOPILOT, consumers={"mail": STREAM})
+    assert [point.at for point in explain_cost(settings, OURS).points] == ["min", "max"]

@@ -46,6 +46,12 @@ def mean_pods(root: Path, stack: StackSettings) -> dict[str, float]:
         if file.is_file():
             # What cannot be simulated says so in its line of `what_if`.
             with suppress(SettingsError, ValueError):
-                result = Run(stack, consumer, LoadSource(file)).result()
-                found[consumer] = result.pod_seconds / result.horizon_seconds
+                found[consumer] = pods_under(file, stack, consumer)
     return found
+
+
+def pods_under(load: Path, stack: StackSettings, consumer: str) -> float:
+    """How many pods a consumer has on the mean under a load. Raises SettingsError for a load that cannot be used, or a
+    consumer that cannot be simulated."""
+    result = Run(stack, consumer, LoadSource(load)).result()
+    return result.pod_seconds / result.horizon_seconds

@@ -100,16 +100,29 @@ def check(
     run(stack, project, format, strict=strict)
 
 
-@app.command(epilog="Example: ebbtide explain --stack dev")
+@app.command(
+    epilog="""\b
+Examples:
+  ebbtide explain --stack dev
+  ebbtide explain --stack production --load mail=black-friday.csv"""
+)
 def explain(
     stack: Stack,
     project: Project = None,
+    load: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--load",
+            metavar="CONSUMER=FILE",
+            help="What it costs under this load, as simulated. Default: loads/<consumer>.yaml.",
+        ),
+    ] = None,
     format: Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")] = "text",  # noqa: A002
 ) -> None:
-    """Explain a stack: settings and their sources, the shutdown timeline, the scaling envelope."""
+    """Explain a stack: settings and their sources, the shutdown timeline, the scaling envelope, the cost."""
     from ebbtide.cli.explain import run
 
-    run(stack, project, format)
+    run(stack, project, load or [], format)
 
 
 @app.command(

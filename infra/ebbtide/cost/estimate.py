@@ -81,6 +81,11 @@ def at_maximum(stack: StackSettings) -> Pods:
     return {name: consumer.autoscaling.max_replicas for name, consumer in stack.consumers.items()}
 
 
+def under(stack: StackSettings, loads: Pods) -> Pods:
+    """Every consumer as its load was simulated, and at its least where it has none."""
+    return {**at_minimum(stack), **loads}
+
+
 def _cluster(stack: StackSettings, table: PriceTable, pods: Pods) -> Iterator[CostItem | str]:
     if not is_gke(stack.cluster):
         if stack.consumers:

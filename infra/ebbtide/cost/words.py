@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import floor, log10
 
-from ebbtide.cost.estimate import ALWAYS_LEFT_OUT, Estimate, Pods, at_maximum, at_minimum, estimate
+from ebbtide.cost.estimate import ALWAYS_LEFT_OUT, Estimate, Pods, at_maximum, at_minimum, estimate, under
 from ebbtide.cost.prices import PriceTable
 from ebbtide.settings.models.stack import StackSettings
 
@@ -26,7 +26,11 @@ def span(least: float, most: float) -> str:
 
 
 def cost_lines(
-    after: StackSettings, table: PriceTable, before: StackSettings | None = None, loads: Pods | None = None
+    after: StackSettings,
+    table: PriceTable,
+    before: StackSettings | None = None,
+    loads: Pods | None = None,
+    whose: str = "committed",
 ) -> Iterator[str]:
     """The bill at the minimum, at the maximum and, with a load, at the mean number of pods that was simulated; the
     difference first where there is a state before. Nothing for a stack that makes nothing with a price."""
@@ -37,8 +41,7 @@ def cost_lines(
         words.append(f"{name} {_point(new, estimate(before, table, pods(before)) if before else None)}")
     if loads:
         others = "" if set(loads) == set(after.consumers) else ", the others at the minimum"
-        found = estimate(after, table, {**at_minimum(after), **loads})
-        words.append(f"under the committed loads{others} {_point(found, None)}")
+        words.append(f"under the {whose} loads{others} {_point(estimate(after, table, under(after, loads)), None)}")
     most = estimate(after, table, at_maximum(after))
     if most.items:
         left_out = ", ".join((*most.left_out, *ALWAYS_LEFT_OUT))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ebbtide.cost.prices import PriceTable
-from ebbtide.explain.cost import CostExplanation, explain_cost
+from ebbtide.explain.cost import CostExplanation, Loads, explain_cost
 from ebbtide.explain.envelope import EnvelopePoint, build_envelope
 from ebbtide.explain.scaling import ScalingLimits, build_scaling_limits, scaling_values, scaling_words
 from ebbtide.explain.timeline import Moment, build_timeline
@@ -58,8 +58,10 @@ class StackExplanation:
     cost: CostExplanation | None = None
 
 
-def explain_stack(loaded: LoadedStack, prices: PriceTable | None = None) -> StackExplanation:
-    """Resolve a stack that was read from its files; with prices, what it costs too."""
+def explain_stack(
+    loaded: LoadedStack, prices: PriceTable | None = None, loads: Loads | None = None
+) -> StackExplanation:
+    """Resolve a stack that was read from its files; with prices, what it costs too, also under loads."""
     stack = loaded.settings
     findings = [
         replace(found, source=found.source or source_of(found.path, loaded.sources))
@@ -68,7 +70,7 @@ def explain_stack(loaded: LoadedStack, prices: PriceTable | None = None) -> Stac
     consumers = (_explain_consumer(loaded, consumer) for consumer in stack.consumers.values())
     where = f" in {stack.google.project}, {stack.google.region}" if stack.google else ""
     title = f"{stack.cluster.kind} (Kubernetes {stack.cluster.kubernetes_version}){where}"
-    cost = explain_cost(stack, prices) if prices is not None else None
+    cost = explain_cost(stack, prices, loads) if prices is not None else None
     return StackExplanation(stack.name, title, stack.namespace.name, tuple(consumers), tuple(findings), cost)
 
 

@@ -19,7 +19,12 @@ from ebbtide.settings.values.units import format_cpu, format_duration, format_me
 
 _BAR_CELLS = 40
 _COLOURS = {Level.ERROR: "bold red", Level.WARNING: "bold yellow", Level.INFO: "bold blue"}
-_POINTS = {"min": "at the minimum", "max": "at the maximum", "rollout": "rolling update at the maximum"}
+_POINTS = {
+    "min": "at the minimum",
+    "max": "at the maximum",
+    "rollout": "rolling update at the maximum",
+    "load": "under load",
+}
 
 
 def print_explanation(explanation: StackExplanation, console: Console) -> None:
@@ -42,7 +47,7 @@ def print_explanation(explanation: StackExplanation, console: Console) -> None:
 
 
 def cost_table(cost: CostExplanation) -> Table:
-    """Each part of the bill at the minimum and at the maximum."""
+    """Each part of the bill at the minimum, at the maximum and, where there is one, under the load."""
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim")
     table.add_column("")
     table.add_column("", overflow="fold")
