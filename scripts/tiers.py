@@ -48,7 +48,7 @@ NOT_PROVEN: dict[str, tuple[str, ...]] = {
 # Tests mostly wait, each in a directory or in containers of its own, also on two cores. Each process of the engine's
 # tests has a control plane; a machine has one node, so that the cluster's tests take turns.
 ARGUMENTS = {
-    "default": ["-n", "4", "--dist", "worksteal"],
+    "default": ["-n", "6", "--dist", "worksteal"],
     "slow": ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"],
     "runtime": ["-n", "3", "--dist", "worksteal"],
     "engine": ["-n", "3", "--dist", "loadfile"],

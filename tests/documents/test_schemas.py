@@ -18,17 +18,24 @@ from ebbtide.settings.loading.loader import stack_names
 
 STACKS = stack_names(ROOT)
 SWEEP = ["simulate", "-s", "production", "--sweep", "maxReplicas=5..6", "--goal", "p95 < 60s"]
-BY_STACK = [["dashboard"], ["explain"], ["preview"], ["preview", "--base", "HEAD"], ["render", "--resources"]]
+BY_STACK = [["dashboard"], ["explain"], ["render", "--resources"]]
+# Seconds each, for the days that they simulate: one stack in every run.
+REVIEWS = [["preview"], ["preview", "--base", "HEAD"]]
+PLAN = "tests/engine/plans/local-settings.json"
 COMMANDS = [
     ["check"],
     ["doctor", "consumer"],
     ["rules"],
     ["rules", "V-21"],
     *([*command, "-s", stack] for command in BY_STACK for stack in STACKS),
-    ["preview", "-s", "local", "--plan", "tests/engine/plans/local-settings.json"],
+    *([*command, "-s", "production"] for command in REVIEWS),
     ["simulate", "-s", "production", "--set", "maxReplicas=9", "--why", "01:00"],
     SWEEP,
     ["advise", "-s", "dev", "--goal", "p95 < 120s", "--seeds", "1"],
+]
+SLOW_COMMANDS = [
+    *([*command, "-s", stack] for command in REVIEWS for stack in STACKS if stack != "production"),
+    ["preview", "-s", "local", "--plan", PLAN],
 ]
 
 
@@ -47,7 +54,9 @@ def printed(monkeypatch, capsys):
     return run
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, *(pytest.param(slow, marks=pytest.mark.slow) for slow in SLOW_COMMANDS)], ids=" ".join
+)
 def test_what_a_command_prints_fits_its_schema(command, printed):
     jsonschema.validate(printed(*command), schema(command[0]))
 
