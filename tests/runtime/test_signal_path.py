@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.runtime.lab.application import messages
-from tests.runtime.lab.prometheus import Prometheus, free_port
+from tests.runtime.lab.prometheus import INTERVAL_SECONDS, Prometheus, free_port
 from tests.runtime.lab.subjects import Budget
 
 if TYPE_CHECKING:
@@ -29,12 +29,17 @@ OLDEST_SCRAPE = "min(timestamp(ebbtide_messages_in_flight))"
 
 
 def assert_equal(scene: Scene, prometheus: Prometheus, taken: int) -> None:
-    """Every pod's first scrape after the broker has said so has it, too: that is within one interval."""
+    """A scrape of each pod after the broker has said so has it, too. The first one has, but where a worker is held up
+    between its acknowledgement and its word: on a machine that does much else, ten intervals."""
     scene.wait_until(lambda: len(scene.account().in_flight_at(time.monotonic())) == taken, 90, f"{taken} in flight")
     scene.wait_until(lambda: scene.broker.depth().taken == taken, 90, f"a broker that gave out {taken}")
     said_at = time.time()
     scene.wait_until(lambda: (prometheus.value(OLDEST_SCRAPE) or 0) > said_at, 30, "a scrape of each pod")
-    assert (prometheus.value(IN_FLIGHT), scene.broker.depth().taken) == (taken, taken)
+    scene.wait_until(
+        lambda: prometheus.value(IN_FLIGHT) == scene.broker.depth().taken == taken,
+        10 * INTERVAL_SECONDS,
+        f"pods and broker that both say {taken}",
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,11 +70,11 @@ def test_messages_in_flight_are_the_brokers_own_count(
         assert_equal(scene, prometheus, 0)
 
         # Where they part: a pod that is gone has nothing in flight, and what it had is the broker's to give back.
-        scene.send(messages(seed=43, number=2 * WORKERS, least=MESSAGE_SECONDS, most=MESSAGE_SECONDS))
+        scene.send(messages(seed=43, number=2 * WORKERS, least=1.5 * MESSAGE_SECONDS, most=1.5 * MESSAGE_SECONDS))
         assert_equal(scene, prometheus, 2 * WORKERS)
         doomed.signal(signal.SIGKILL)
         assert doomed.wait(10)
-        scene.wait_until(lambda: prometheus.value(IN_FLIGHT) == WORKERS, 30, "a scrape without the pod that is gone")
         expected = WORKERS if gives_back_at_once else 2 * WORKERS
         scene.wait_until(lambda: scene.broker.depth().taken == expected, 30, f"a broker that counts {expected}")
+        scene.wait_until(lambda: prometheus.value(IN_FLIGHT) == WORKERS, 30, "a scrape without the pod that is gone")
         assert not other.delete(BUDGET.grace).sigkilled
