@@ -62,7 +62,7 @@ NUMBERS: Final[dict[str, WholeNumber]] = {
     "METRICS_PORT": WholeNumber(0, 65535, 0, "where /metrics is served, 1024 or above, 0 = off"),
 }
 
-WORKER_KINDS: Final = ("symfonyMessenger", "celery", "celeryBeat", "bullmq", "command")
+WORKER_KINDS: Final = ("symfonyMessenger", "celery", "celeryBeat", "bullmq", "laravelQueue", "sidekiq", "command")
 WORDS: Final[dict[str, Word]] = {
     "WORKER_KIND": Word(WORKER_KINDS, "symfonyMessenger", "what a worker is"),
     "DRAIN": Word(("signal", "stopFile"), "signal", "how a worker is asked to finish"),
@@ -135,6 +135,11 @@ class Environment:
         """
         limit = self.time_limit_seconds if self.worker_kind == "symfonyMessenger" else 0
         return limit - limit * worker // (5 * self.processes)
+
+    @property
+    def limit_status(self) -> int | None:
+        """With which status a worker ends at a limit of its own, beside 0: Laravel's Worker::EXIT_MEMORY_LIMIT."""
+        return 12 if self.worker_kind == "laravelQueue" else None
 
     @property
     def signal_number(self) -> signal.Signals:

@@ -43,8 +43,8 @@ class Outcome(StrEnum):
     """Any other status or signal."""
 
 
-def judge(wait_status: int, *, asked: bool, stop_signal: signal.Signals) -> Outcome:
-    """The outcome of one wait status."""
+def judge(wait_status: int, *, asked: bool, stop_signal: signal.Signals, limit_status: int | None = None) -> Outcome:
+    """The outcome of one wait status; `limit_status` is with which a program ends at a limit of its own, beside 0."""
     if os.WIFSIGNALED(wait_status):
         number = os.WTERMSIG(wait_status)
         if number == signal.SIGKILL:
@@ -53,7 +53,7 @@ def judge(wait_status: int, *, asked: bool, stop_signal: signal.Signals) -> Outc
     status = os.waitstatus_to_exitcode(wait_status)
     if status == STOPPED_BY_FILE:
         return Outcome.STOPPED
-    if status == 0:
+    if status in {0, limit_status}:
         return Outcome.STOPPED if asked else Outcome.ROTATED
     return Outcome.FAILED
 

@@ -198,7 +198,8 @@ class Pool:
     def _end(self, worker: Worker, wait_status: int, at: float) -> None:
         # The hook's file is there before its call: a worker that saw it first has not rotated.
         asked = worker in self.drain.asked if self.drain is not None else self.environment.stop_file.exists()
-        outcome = judge(wait_status, asked=asked, stop_signal=self.environment.signal_number)
+        limit, number = self.environment.limit_status, self.environment.signal_number
+        outcome = judge(wait_status, asked=asked, stop_signal=number, limit_status=limit)
         lived = worker.lived_seconds(at)
         fields: dict[str, object] = {**describe(wait_status), "seconds": lived}
         if self.drain is not None:

@@ -25,7 +25,11 @@ BAD_VALUES = [
     ("EBBTIDE_MEMORY_LIMIT_MEBIBYTES", "150M", "whole number from 16 to 1048576"),
     ("EBBTIDE_RECOVER_AFTER_SECONDS", "on", "whole number from 0 to 86400"),
     ("EBBTIDE_RECOVER_AFTER_SECONDS", "60", "above EBBTIDE_LONGEST_MESSAGE_SECONDS"),
-    ("EBBTIDE_WORKER_KIND", "symfony", "one of symfonyMessenger, celery, celeryBeat, bullmq, command"),
+    (
+        "EBBTIDE_WORKER_KIND",
+        "symfony",
+        "write one of symfonyMessenger, celery, ",
+    ),
     ("EBBTIDE_DRAIN", "SIGTERM", "one of signal, stopFile"),
     ("EBBTIDE_STOP_SIGNAL", "SIGTERM", "one of TERM, INT, QUIT"),
     ("EBBTIDE_STOP_SIGNAL", "KILL", "one of TERM, INT, QUIT"),

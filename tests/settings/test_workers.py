@@ -225,3 +225,75 @@ def test_a_package_manager_before_the_program_is_not_judged():
 
 def test_a_bullmq_worker_reads_its_own_keys(refusal):
     assert "write bullmqRedis" in refusal(BULLMQ, {"kind": "rabbitmq"} | CELERY_REDIS)
+
+
+# --- Laravel ----------------------------------------------------------------------------------------------------------
+
+LARAVEL = {"kind": "laravelQueue", "queues": ["mail", "default"], "processes": 20}
+LARAVEL_REDIS = {"kind": "laravelRedis", "queue": ["mail", "default"], "prefix": "shop_database_"}
+
+
+def test_laravels_timeout_follows_the_longest_message_and_its_memory_is_phps_with_room():
+    consumer = consumer_of({**LARAVEL, "memoryLimit": "150M"}, LARAVEL_REDIS, shutdown={"longestMessage": "70s"})
+    assert consumer.argv[:5] == ("php", "artisan", "queue:work", "redis", "--queue=mail,default")
+    assert {"--timeout=75", "--memory=150", "--tries=3", "--max-time=3600"} <= set(consumer.argv)
+    assert consumer.shutdown_budget.stop_wait_seconds > 75, "it ends itself before it is killed"
+    assert consumer.image_environment["EBBTIDE_MEMORY_LIMIT_MEBIBYTES"] == "200"
+
+
+def test_a_job_of_laravel_is_not_given_to_a_second_worker_while_it_is_handled(refusal):
+    message = refusal(LARAVEL, LARAVEL_REDIS, shutdown={"longestMessage": "90s"})
+    assert "retryAfter: 90s is shorter than the longest message" in message
+    assert "set at least 100s, here and in the transport's options" in message
+
+
+def test_keda_adds_what_waits_and_what_is_reserved_of_every_queue_of_laravel():
+    spec = triggers_of(LARAVEL, {**LARAVEL_REDIS, **AT})
+    keys = {trigger["name"]: trigger["metadata"]["listName"] for trigger in spec["triggers"]}
+    assert keys["in_hand1"] == "shop_database_queues:mail:reserved"
+    modifiers = spec["advanced"]["scalingModifiers"]
+    assert modifiers["formula"] == "waiting1 + in_hand1 + waiting2 + in_hand2 + min(delayed1 + delayed2, 1)"
+    assert modifiers["target"] == "20"
+
+
+def test_one_try_is_used_up_by_a_killed_worker():
+    assert "its job is failed for good" in str(found({**LARAVEL, "tries": 1}, LARAVEL_REDIS)["V-57"])
+    assert "V-57" not in found(LARAVEL, LARAVEL_REDIS)
+
+
+# --- Sidekiq ----------------------------------------------------------------------------------------------------------
+
+SIDEKIQ = {"kind": "sidekiq", "queues": ["critical", "default"], "concurrency": 10}
+SIDEKIQ_REDIS = {"kind": "sidekiqRedis", "queue": ["critical", "default"]}
+
+
+def test_sidekiq_puts_back_what_is_not_done_before_it_is_killed():
+    consumer = consumer_of(SIDEKIQ, SIDEKIQ_REDIS, shutdown={"longestMessage": "70s"})
+    assert consumer.argv[:5] == ("bundle", "exec", "sidekiq", "--concurrency", "10")
+    assert consumer.argv[-2:] == ("--timeout", "75")
+    assert consumer.shutdown_budget.stop_wait_seconds > 75
+    assert "V-25a" not in found(SIDEKIQ, SIDEKIQ_REDIS, shutdown={"longestMessage": "70s"})
+
+
+def test_that_a_killed_sidekiq_loses_what_it_had_is_said_unless_it_is_pro():
+    assert "takes a job out of Redis before it handles it" in str(found(SIDEKIQ, SIDEKIQ_REDIS)["V-57"])
+    assert "V-57" not in found({**SIDEKIQ, "fetch": "super"}, SIDEKIQ_REDIS)
+
+
+def test_that_nothing_counts_what_sidekiq_has_in_hand_is_said_before_keda_ends_all_pods_at_once():
+    said = found(SIDEKIQ, {**SIDEKIQ_REDIS, **AT}, autoscaling=KEDA)["KE-05"]
+    assert "nothing in this transport counts what is in hand" in str(said)
+    assert "up to 5 pods with 50 messages in hand drain at once" in str(said)
+    spec = triggers_of(SIDEKIQ, {**SIDEKIQ_REDIS, **AT})
+    assert spec["advanced"]["scalingModifiers"]["formula"] == "waiting1 + waiting2 + min(scheduled + retried, 1)"
+
+
+@pytest.mark.parametrize(("worker", "argument"), [(SIDEKIQ, "-t30"), (LARAVEL, "--timeout=30"), (LARAVEL, "--once")])
+def test_a_timeout_of_ones_own_is_refused(refusal, worker, argument):
+    assert "worker.arguments[0]: -" in refusal({**worker, "arguments": [argument]})
+
+
+@pytest.mark.parametrize(("worker", "transport"), [(LARAVEL, LARAVEL_REDIS)], ids=str)
+def test_what_nobody_has_run_is_said(worker, transport):
+    assert "no drain of it was run here" in str(found(worker, transport)["V-58"])
+    assert "V-58" not in found(CELERY, CELERY_REDIS)

@@ -145,4 +145,4 @@ def _derived_values(consumer: ConsumerSettings) -> Iterator[Value]:
     if consumer.worker.untried:
         yield Value("not tried", consumer.worker.untried, "docs/workers.md")
     yield Value("start of each process", consumer.worker.start_words, "derived from worker")
-    yield Value("command of each process", " ".join(consumer.worker.argv), "derived from worker")
+    yield Value("command of each process", " ".join(consumer.argv), "derived from worker")

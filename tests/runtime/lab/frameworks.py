@@ -122,7 +122,7 @@ def consumer_of(settings: Mapping[str, Any]) -> ConsumerSettings:
 def pod_of(scene: Scene, consumer: ConsumerSettings) -> Pod:
     """A pod of these settings: the command and the variables that its Deployment would have."""
     program: Any = scene.application
-    return scene.pod(program.image(consumer.worker.argv), consumer.image_environment)
+    return scene.pod(program.image(consumer.argv), consumer.image_environment)
 
 
 def packages_of(lock: Path) -> Path:

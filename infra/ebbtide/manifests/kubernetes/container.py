@@ -38,7 +38,7 @@ def build_container(stack: StackSettings, consumer: ConsumerSettings) -> Manifes
         "image": consumer.image,
         "imagePullPolicy": image_pull_policy(consumer.image),
         "workingDir": consumer.worker.working_directory,
-        "args": list(consumer.worker.argv),
+        "args": list(consumer.argv),
         **({"envFrom": environment_from(consumer.pod.environment_from)} if consumer.pod.environment_from else {}),
         "env": _environment(stack, consumer),
         **_ports(consumer),

@@ -14,6 +14,7 @@ from ebbtide.settings.models.base import JudgedModel, SettingsModel
 from ebbtide.settings.models.bullmq import BullmqRedisTransport, BullmqWorker
 from ebbtide.settings.models.celery import CeleryBeat, CeleryRedisTransport, CeleryWorker
 from ebbtide.settings.models.keda import KedaSettings
+from ebbtide.settings.models.laravel import LaravelQueueWorker, LaravelRedisTransport
 from ebbtide.settings.models.metrics import MetricsSettings
 from ebbtide.settings.models.namespace import Namespace
 from ebbtide.settings.models.observability import GoalSettings
@@ -27,6 +28,7 @@ from ebbtide.settings.models.pod import (
 )
 from ebbtide.settings.models.pod_parts import PodSettings, check_directories
 from ebbtide.settings.models.shutdown import ShutdownBudget, ShutdownSettings
+from ebbtide.settings.models.sidekiq import SidekiqRedisTransport, SidekiqWorker
 from ebbtide.settings.models.transport import DoctrineTransport, RabbitmqTransport, RedisTransport, SqsTransport
 from ebbtide.settings.models.worker import CommandWorker, SymfonyMessengerWorker
 from ebbtide.settings.values import image_contract
@@ -71,10 +73,24 @@ class DisruptionBudgetSettings(SettingsModel):
 
 
 Worker = Annotated[
-    SymfonyMessengerWorker | CeleryWorker | CeleryBeat | BullmqWorker | CommandWorker, Field(discriminator="kind")
+    SymfonyMessengerWorker
+    | CeleryWorker
+    | CeleryBeat
+    | BullmqWorker
+    | LaravelQueueWorker
+    | SidekiqWorker
+    | CommandWorker,
+    Field(discriminator="kind"),
 ]
 Transport = Annotated[
-    RedisTransport | DoctrineTransport | RabbitmqTransport | SqsTransport | CeleryRedisTransport | BullmqRedisTransport,
+    RedisTransport
+    | DoctrineTransport
+    | RabbitmqTransport
+    | SqsTransport
+    | CeleryRedisTransport
+    | BullmqRedisTransport
+    | LaravelRedisTransport
+    | SidekiqRedisTransport,
     Field(discriminator="kind"),
 ]
 Autoscaling = Annotated[FixedReplicas | Singleton | HpaSettings | KedaSettings, Field(discriminator="kind")]
@@ -188,6 +204,11 @@ class ConsumerSettings(JudgedModel):
         else:
             helper = RECOVER_MEMORY_BYTES if self.recovers else 0
         return SUPERVISOR_MEMORY_BYTES + helper + STATE_MEMORY_BYTES
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command of one process."""
+        return self.worker.argv_for(self.shutdown.longest_message)
 
     @property
     def recovers(self) -> bool:

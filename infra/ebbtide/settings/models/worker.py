@@ -19,6 +19,9 @@ from ebbtide.settings.values.units import Count, PhpMemoryBytes, Seconds, format
 # 400 processes of supervisord need 1,208 file descriptors and a pod's default PID limit is 1,024 (GKE);
 # past this a second pod is the better answer.
 MAX_PROCESSES = 400
+# After the longest message, and before the process is killed (stopwaitsecs): a program that can give back what is not
+# done does so then.
+RETURN_ALLOWANCE_SECONDS = 5
 # The parent of forked processes and compiled code in shared memory. A worker of the example uses 21 MiB of the
 # latter, one with 2,160 classes 46 (opcache's own count); the image sets aside three times that, at least 64.
 _FORKED_SHARED_BYTES = 192 * 1024**2
@@ -98,6 +101,10 @@ class WorkerSettings(SettingsModel):
     @abstractmethod
     def argv(self) -> tuple[str, ...]:
         """The command of one process, without a time limit, which the image spreads over the processes."""
+
+    def argv_for(self, longest_message_seconds: int) -> tuple[str, ...]:  # noqa: ARG002
+        """The same, with what the program itself has to know of the longest message."""
+        return self.argv
 
     @property
     @abstractmethod

@@ -34,11 +34,11 @@ def _path(worker: WorkerSettings) -> Path:
     return "worker", worker.command_setting
 
 
-def _programs(worker: WorkerSettings) -> Iterator[tuple[Program, tuple[str | None, ...]]]:
+def _programs(consumer: ConsumerSettings) -> Iterator[tuple[Program, tuple[str | None, ...]]]:
     """The known workers that the command becomes."""
     from ebbtide.image.ebbtide_supervisor.programs import known_program  # noqa: PLC0415
 
-    for argv in dict.fromkeys(_verdict(worker.argv).programs):
+    for argv in dict.fromkeys(_verdict(consumer.argv).programs):
         program = known_program(argv)
         if program is not None:
             yield program, argv
@@ -55,7 +55,7 @@ def check_shell(consumer: ConsumerSettings) -> Iterator[Finding]:
     """Between PID 1 and the worker stands no shell, and no program that keeps the stop signal to itself. Such a one
     dies at SIGTERM, or waits; the worker goes on, and is killed with the container in the middle of its message."""
     worker = consumer.worker
-    if not worker.is_symfony and (verdict := _verdict(worker.argv)).refused:
+    if not worker.is_symfony and (verdict := _verdict(consumer.argv)).refused:
         remedy = f"{_LIST_IT}, or {verdict.remedy}" if "exec" in verdict.remedy else verdict.remedy
         yield Finding(_path(worker), verdict.refused, remedy)
 
@@ -71,7 +71,7 @@ def check_unknown_handover(consumer: ConsumerSettings) -> Iterator[Finding]:
     worker = consumer.worker
     if worker.is_symfony:
         return
-    verdict = _verdict(worker.argv)
+    verdict = _verdict(consumer.argv)
     for doubt in (*verdict.doubts, *filter(None, [verdict.not_read])):
         yield Finding(
             _path(worker),
@@ -94,7 +94,7 @@ def check_stop_signal(consumer: ConsumerSettings) -> Iterator[Finding]:
         return
     from ebbtide.image.ebbtide_supervisor.programs import signal_problem  # noqa: PLC0415
 
-    for program in dict.fromkeys(program for program, _ in _programs(worker)):
+    for program in dict.fromkeys(program for program, _ in _programs(consumer)):
         text, remedy = signal_problem(program, worker.stop_signal)
         is_remapped = consumer.environment.get("REMAP_SIGTERM") == "SIGQUIT" and worker.stop_signal == "TERM"
         if text:
@@ -120,7 +120,7 @@ def check_shutdown_timeout(consumer: ConsumerSettings) -> Iterator[Finding]:
     worker = consumer.worker
     if worker.is_symfony:
         return
-    for program, argv in _programs(worker):
+    for program, argv in _programs(consumer):
         if program.name != "sidekiq":
             continue
         line = " ".join(word or "?" for word in argv)

@@ -54,17 +54,19 @@ def check_settings_of_zero(_: ConsumerSettings, scaling: KedaSettings) -> Iterat
 def check_drop_to_zero(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """What takes the last pods away has counted what they have in hand. The step to zero ends all pods that are left at
     once, past every policy of `behavior`; a trigger that counts only what waits sees nothing while all of them work."""
-    if scaling.min_replicas > 0 or not scaling.triggers:
+    demand = scaling.demand(consumer.transport, consumer.worker)
+    if scaling.min_replicas > 0 or not demand.triggers or demand.counts_in_hand:
         return
-    if scaling.demand(consumer.transport, consumer.worker).counts_in_hand:
-        return
+    counts = "whether these triggers count what is in hand is not judged"
+    if not scaling.triggers:
+        counts = "nothing in this transport counts what is in hand"
     most = scaling.max_replicas
     in_hand = most * consumer.worker.slots
     yield Finding(
         ("autoscaling", "minReplicas"),
-        f"is 0, and whether these triggers count what is in hand is not judged: {format_duration(scaling.cooldown)} "
+        f"is 0, and {counts}: {format_duration(scaling.cooldown)} "
         f"after nothing waits, up to {plural(most, 'pod')} with {plural(in_hand, 'message')} in hand drain at once",
-        "leave triggers out and let the transport give them, or write minReplicas: 1",
+        f"{'leave triggers out and let the transport give them, or ' if scaling.triggers else ''}write minReplicas: 1",
     )
 
 
