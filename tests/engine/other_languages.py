@@ -57,7 +57,8 @@ def install_node(directory: Path) -> Path:
 def generate_node_sdk(schema: str, modules: Path) -> None:
     """What `pulumi package add` generates from the schema, compiled, where a program imports it from."""
     sdk = modules.parent / "sdk"
-    generator = ["go", "run", "-mod=readonly", "./nodejs-sdk", str(sdk)]
+    # With the flag of the CLI's build, whose packages lie in Go's cache then.
+    generator = ["go", "run", "-trimpath", "-mod=readonly", "./nodejs-sdk", str(sdk)]
     _run(generator, ROOT / "tools" / "pulumi", schema)
     _run([str(modules / ".bin" / "tsc"), "--project", str(sdk)], sdk)
     # As its own script does after an installation.

@@ -124,11 +124,26 @@ spec:
     assert one.settings["environment"] == {"APP_ENV": "prod"}
     assert one.settings["secretEnvironment"] == {"DSN": {"secret": "mail", "key": "dsn"}}
     left = "\n".join(one.left)
-    for name in ("priorityClassName", "volumes", "volumeMounts", "API_TOKEN", "POD", "container proxy"):
+    for name in ("priorityClassName", "volumes", "volumeMounts", "API_TOKEN", "POD", "container proxy", "Secret mail"):
         assert name in left
     project = Project("shop", "dev", "gkeStandard", "1.34", {one.name: one.settings})
     empty = DoctorDocument(version=1, files=(), seen=(), findings=(), not_judged=())
     assert "hunter2" not in stack_text(project) + migration_text([one], empty, "dev")
+
+
+def test_a_secret_is_said_to_be_needed_where_the_new_pods_are_and_only_if_it_is_elsewhere():
+    def left(namespace):
+        env = "env: [{name: DSN, valueFrom: {secretKeyRef: {name: mail-v3, key: dsn}}}]"
+        pod = f"{{containers: [{{name: m, image: a, command: [celery, -A, x, worker], {env}}}]}}"
+        metadata = f"metadata: {{name: mail{namespace}}}"
+        text = f"apiVersion: apps/v1\nkind: Deployment\n{metadata}\nspec: {{template: {{spec: {pod}}}}}\n"
+        (one,) = carry(connect(read_all([File("mail.yaml", text)])))
+        return [line for line in one.left if line.startswith("Secret ")]
+
+    assert "Secret mail-v3: the new pods look for it in namespace consumers" in left(", namespace: shop")[0]
+    assert "namespace: {name: shop, create: false}" in left(", namespace: shop")[0]
+    assert "<where it is>" in left("")[0]
+    assert left(", namespace: consumers") == []
 
 
 def test_in_the_same_namespace_the_new_one_has_another_name():

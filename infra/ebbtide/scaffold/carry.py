@@ -171,6 +171,18 @@ def _environment(unit: Unit, carried: Carried) -> None:
         carried.settings["environment"] = plain
     if secret:
         carried.settings["secretEnvironment"] = secret
+        _name_secrets(unit, sorted({one["secret"] for one in secret.values()}), carried)
+
+
+def _name_secrets(unit: Unit, names: list[str], carried: Carried) -> None:
+    """A pod finds a Secret in its own namespace only, and the new one is in another unless it is said."""
+    within = unit.workload.namespace if unit.workload else ""
+    if within != _NAMESPACE:
+        there = f"namespace: {{name: {within or '<where it is>'}, create: false}}"
+        carried.left.append(
+            f"Secret {', '.join(names)}: the new pods look for it in namespace {_NAMESPACE}; make it there as well, "
+            f"or write `{there}` and give the consumer another name"
+        )
 
 
 def _rest(unit: Unit, carried: Carried) -> None:
