@@ -132,7 +132,8 @@ def disagreements(mine: Review, engines: Review, steps: Mapping[str, Written]) -
     spoken_of = {of for risk in mine.risks for of in (risk.resource, risk.subject)}
     for name, step in steps.items():
         state = step.get("newState") or step["oldState"]
-        title = mapping(state["inputs"].get("metadata")).get("name")
+        # The stack itself has none.
+        title = mapping(mapping(state.get("inputs")).get("metadata")).get("name")
         if harm(step) and not {f"{state['type']}::{name}", title} & spoken_of:
             yield f"{name} {harm(step)}, and nobody says a word of it"
 
