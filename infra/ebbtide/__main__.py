@@ -1,5 +1,5 @@
 """`python -m ebbtide`."""
 
-from ebbtide.cli.main import main
+from ebbtide.cli.start import main
 
 main()

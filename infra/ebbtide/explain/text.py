@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +20,9 @@ from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.values.units import format_cpu, format_duration, format_memory
 
 _BAR_CELLS = 40
+# Beside a bar: the time, and words that can be read in a column.
+_WORDS_CELLS = 28
+_WIDE_CELLS, _VALUE_CELLS = 72, 12
 _COLOURS = {Level.ERROR: "bold red", Level.WARNING: "bold yellow", Level.INFO: "bold blue"}
 _POINTS = {
     "min": "at the minimum",
@@ -33,7 +38,7 @@ def print_explanation(explanation: StackExplanation, console: Console) -> None:
     for consumer in explanation.consumers:
         console.print()
         console.rule(Text(consumer.name, "bold"), align="left")
-        console.print(settings_table(consumer))
+        console.print(ByWidth(partial(settings_table, consumer)))
         console.print()
         console.print(consumer_summary(consumer))
     if explanation.cost is not None:
@@ -62,7 +67,7 @@ def consumer_summary(consumer: ConsumerExplanation) -> Group:
     """How it stops and how it scales: what `preview` shows too."""
     parts: list[RenderableType] = [
         Text("How a pod stops (time since its deletion)", "bold"),
-        timeline_table(consumer.timeline),
+        ByWidth(partial(timeline_table, consumer.timeline)),
         Text(),
         Text("How far it scales", "bold"),
         envelope_table(consumer.envelope),
@@ -71,33 +76,49 @@ def consumer_summary(consumer: ConsumerExplanation) -> Group:
     return Group(*parts)
 
 
-def settings_table(consumer: ConsumerExplanation) -> Table:
+def settings_table(consumer: ConsumerExplanation, width: int = 120) -> Table:
     """Every resolved value and its source."""
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim")
-    table.add_column("setting", no_wrap=True)
-    table.add_column("value", overflow="fold")
+    is_wide = width >= _WIDE_CELLS
+    table.add_column("setting", no_wrap=is_wide, overflow="ellipsis" if is_wide else "fold")
+    table.add_column("value", overflow="fold", min_width=None if is_wide else _VALUE_CELLS)
     table.add_column("from", style="dim", overflow="fold")
     for value in consumer.values:
         table.add_row(value.path, Text(value.value), Text(value.source))
     return table
 
 
-def timeline_table(timeline: tuple[Moment, ...]) -> Table:
-    """The shutdown as bars on one scale, which ends at the grace period; caps beyond it are cut with an arrow."""
+@dataclass(frozen=True, slots=True)
+class ByWidth:
+    """What is drawn for the columns that there are."""
+
+    draw: Callable[[int], RenderableType]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        del console
+        yield self.draw(options.max_width)
+
+
+def timeline_table(timeline: tuple[Moment, ...], width: int = 120) -> Table:
+    """The shutdown as bars on one scale, which ends at the grace period; caps beyond it are cut with an arrow. Where
+    there is no room for a bar and words beside it, the words stay."""
+    bar_cells = _BAR_CELLS if width >= _BAR_CELLS + _WORDS_CELLS else 0
     grace = max(moment.seconds for moment in timeline if moment.kind == "budget")
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True, width=_BAR_CELLS + 1)
+    if bar_cells:
+        table.add_column(no_wrap=True, width=bar_cells + 1)
     table.add_column(overflow="fold")
     for moment in timeline:
         too_short = moment.kind == "cap" and moment.seconds < grace
         style = "red" if too_short else "green" if moment.kind == "cap" else "cyan"
-        cells = round(_BAR_CELLS * min(moment.seconds, grace) / grace)
+        cells = round(bar_cells * min(moment.seconds, grace) / grace)
         bar = "▏" if cells == 0 else "█" * cells if moment.kind == "budget" else "─" * cells
         if moment.seconds > grace:
             bar += "▶"
         note = f", {format_duration(moment.seconds - grace)} to spare" if moment.kind == "cap" and not too_short else ""
-        table.add_row(format_duration(moment.seconds), Text(bar, style), Text(moment.what + note))
+        drawn = [Text(bar, style)] if bar_cells else []
+        table.add_row(format_duration(moment.seconds), *drawn, Text(moment.what + note, "" if bar_cells else style))
     return table
 
 

@@ -1,0 +1,22 @@
+"""Where the command begins: before its modules are loaded, which takes longer than anything else that it does."""
+
+from __future__ import annotations
+
+import signal
+
+
+def main() -> None:
+    """Run the command line. An interrupt ends it without a traceback: while modules are loaded by the signal itself, as
+    a shell expects, since there is nothing to tidy up yet; later with the status that a shell gives to one."""
+    handler = signal.getsignal(signal.SIGINT)
+    is_heard = handler is signal.default_int_handler  # and not ignored, as behind `nohup`
+    if is_heard:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from ebbtide.cli.main import main as run
+
+    try:
+        if is_heard:
+            signal.signal(signal.SIGINT, handler)
+        run()
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
