@@ -30,7 +30,8 @@ from benchmarks.harness import EBBTIDE, ROOT, cache, cpu_between, measure, this_
 
 HERE = Path(__file__).parent
 PYDANTIC = [sys.executable, "-c", "import pydantic, yaml"]
-RENDER = [EBBTIDE, "render", "--stack", "production"]
+# As the programs beside it: with an HPA.
+RENDER = [EBBTIDE, "render", "--stack", "dev"]
 COUNTS = (1, 10, 100, 500)
 # The SDK modules whose classes a program of this kind would import.
 SDK_CLASSES = (

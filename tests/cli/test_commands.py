@@ -150,9 +150,9 @@ def test_render_prints_what_kubectl_takes(ebbtide):
     documents = list(yaml.safe_load_all(ebbtide("render", "--stack", "production").stdout))
     kinds = [document["kind"] for document in documents]
     assert "Deployment" in kinds
-    assert "HorizontalPodAutoscaler" in kinds
+    assert "ScaledObject" in kinds
     deployment = documents[kinds.index("Deployment")]
-    assert "replicas" not in deployment["spec"], "the HPA owns the number of pods"
+    assert "replicas" not in deployment["spec"], "the autoscaler owns the number of pods"
 
 
 def test_render_in_yaml_and_in_json_is_the_same(ebbtide):
@@ -226,7 +226,7 @@ def test_explain_as_json_carries_units_in_its_names(ebbtide):
     explanation = json.loads(ebbtide("explain", "--stack", "production", "--format", "json").stdout)
     consumer = explanation["consumers"][0]
     assert [moment["seconds"] for moment in consumer["timeline"]][:5] == [0, 200, 210, 215, 230]
-    assert [point["pods"] for point in consumer["envelope"]] == [1, 5, 10]
+    assert [point["pods"] for point in consumer["envelope"]] == [0, 5, 10]
     assert consumer["scaling"]["firstSteps"] == [1, 4, 5]
 
 

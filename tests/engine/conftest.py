@@ -55,6 +55,19 @@ def login(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory)
     }
 
 
+@pytest.fixture(scope="session")
+def connected(installation: dict[str, str], login: dict[str, str]) -> dict[str, str]:
+    """The environment of a CLI whose clusters are the control plane."""
+    return {**installation, **login, "PATH": login["PATH"] + installation["PATH"]}
+
+
+@pytest.fixture(scope="session")
+def charts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the repository with the stand-in for KEDA's chart."""
+    with chart_repository(tmp_path_factory.mktemp("charts"), KEDA_VERSIONS) as address:
+        yield address
+
+
 ProjectFactory = Callable[[str], Project]
 WholeSystemFactory = Callable[[], tuple[Project, Cloud]]
 
@@ -71,51 +84,48 @@ def offline_project(tmp_path: Path, installation: dict[str, str]) -> ProjectFact
 
 
 @pytest.fixture(scope="module")
-def module_projects(
-    tmp_path_factory: pytest.TempPathFactory, installation: dict[str, str], login: dict[str, str]
-) -> ProjectFactory:
+def module_projects(tmp_path_factory: pytest.TempPathFactory, connected: dict[str, str], charts: str) -> ProjectFactory:
     """Copies of the project whose clusters are the control plane; the caller destroys what it deploys."""
-    return lambda stack: _project(tmp_path_factory.mktemp(stack) / stack, installation, login, stack)
+    return lambda stack: _project(tmp_path_factory.mktemp(stack) / stack, connected, charts, stack)
 
 
 @pytest.fixture
 def project(
-    tmp_path: Path, installation: dict[str, str], login: dict[str, str], control_plane: ControlPlane
+    tmp_path: Path, connected: dict[str, str], control_plane: ControlPlane, charts: str
 ) -> Iterator[ProjectFactory]:
     """Copies of the project whose clusters are the control plane, which is empty again after the test."""
-    yield lambda stack: _project(tmp_path / stack, installation, login, stack)
+    yield lambda stack: _project(tmp_path / stack, connected, charts, stack)
     control_plane.remove_namespace("consumers")
 
 
 @pytest.fixture(scope="module")
 def whole_system(
     tmp_path_factory: pytest.TempPathFactory,
-    installation: dict[str, str],
-    login: dict[str, str],
+    connected: dict[str, str],
     control_plane: ControlPlane,
+    charts: str,
 ) -> Iterator[WholeSystemFactory]:
     """Copies of examples/whole-system, each with a Google Cloud of its own; the caller destroys what it deploys."""
     bring_kinds_of_gke(control_plane)
-    with chart_repository(tmp_path_factory.mktemp("charts"), KEDA_VERSIONS) as charts:
 
-        def make() -> tuple[Project, Cloud]:
-            directory = tmp_path_factory.mktemp("whole-system")
-            cloud = Cloud(directory / "cloud")
-            made = _project(directory / "production", installation, login, "production", EXAMPLE)
-            made.replace_in("infra/ebbtide/manifests/keda.py", CHARTS, charts)
-            made.environment[CLOUD_VARIABLE] = str(cloud.directory)
-            return made, cloud
+    def make() -> tuple[Project, Cloud]:
+        directory = tmp_path_factory.mktemp("whole-system")
+        cloud = Cloud(directory / "cloud")
+        made = _project(directory / "production", connected, charts, "production", EXAMPLE)
+        made.environment[CLOUD_VARIABLE] = str(cloud.directory)
+        return made, cloud
 
-        yield make
+    yield make
     for namespace in ("consumers", "keda"):
         control_plane.remove_namespace(namespace)
 
 
 def _project(
-    directory: Path, installation: dict[str, str], login: dict[str, str], stack: str, example: Path | None = None
+    directory: Path, environment: dict[str, str], charts: str, stack: str, example: Path | None = None
 ) -> Project:
-    environment = {**installation, **login, "PATH": login["PATH"] + installation["PATH"]}
-    return Project(directory, environment, stack, example)
+    made = Project(directory, environment, stack, example)
+    made.replace_in("infra/ebbtide/manifests/keda.py", CHARTS, charts)
+    return made
 
 
 __all__ = ["ROOT", "STACKS"]

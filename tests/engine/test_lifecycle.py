@@ -16,6 +16,13 @@ pytestmark = pytest.mark.engine
 DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "githubevents"}}
 DEPLOYMENT["metadata"]["namespace"] = "consumers"  # type: ignore[index]
 HPA = {**DEPLOYMENT, "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}
+SCALED_OBJECT = {**DEPLOYMENT, "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject"}
+# What owns the number of pods in a stack: its logical name, the object, and the field with the maximum.
+BY_HPA, BY_KEDA = (
+    ("githubevents-hpa", HPA, "maxReplicas"),
+    ("githubevents-scaled-object", SCALED_OBJECT, "maxReplicaCount"),
+)
+OWNERS = {"dev": BY_HPA, "local": BY_HPA, "production": BY_KEDA, "staging": BY_KEDA}
 NEIGHBOUR = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "somebody-elses", "namespace": "consumers"}}
 NEW_IMAGE = "registry.example/consumers/githubevents:2.0.0"
 NEW_IMAGE_PATHS = {
@@ -29,6 +36,7 @@ NEW_IMAGE_PATHS = {
 class Life:
     """What each command of it did, and what was in the cluster afterwards."""
 
+    owner: tuple[str, dict[str, Any], str]
     preview: Run
     up: Run
     second_up: Run
@@ -53,11 +61,17 @@ def life(
 ) -> Iterator[Life]:
     """Lived once per stack; the tests look at it."""
     project = module_projects(request.param)
-    lived: dict[str, Any] = {"preview": project.preview(), "up": project.up(), "second_up": project.up()}
+    owner = OWNERS[request.param]
+    lived: dict[str, Any] = {
+        "owner": owner,
+        "preview": project.preview(),
+        "up": project.up(),
+        "second_up": project.up(),
+    }
     project.edit_consumer("image", value=NEW_IMAGE)
     lived |= {"new_image": project.up(), "new_image_live": control_plane.api.get(DEPLOYMENT)}
     project.edit_consumer("autoscaling", "maxReplicas", value=9)
-    lived |= {"new_bounds": project.up(), "new_bounds_live": control_plane.api.get(HPA)}
+    lived |= {"new_bounds": project.up(), "new_bounds_live": control_plane.api.get(owner[1])}
     control_plane.scale_as_the_hpa_does(DEPLOYMENT, 3)
     lived |= {"after_scaling_preview": project.preview("--refresh"), "after_scaling_refresh": project.refresh()}
     project.edit_consumer("image", value=f"{NEW_IMAGE}-1")
@@ -93,17 +107,18 @@ def test_a_new_image_updates_the_deployment_and_nothing_else(life: Life) -> None
     assert life.new_image_live["spec"]["template"]["spec"]["containers"][0]["image"] == NEW_IMAGE
 
 
-def test_an_edit_of_the_bounds_touches_the_hpa_and_nothing_else(life: Life) -> None:
-    assert life.new_bounds.operations == {"githubevents-hpa": "update"}, "consumers are restarted to change a bound"
-    assert life.new_bounds.changed_paths == {"githubevents-hpa": ["spec.maxReplicas"]}
-    assert life.new_bounds_live["spec"]["maxReplicas"] == 9
+def test_an_edit_of_the_bounds_touches_the_autoscaler_and_nothing_else(life: Life) -> None:
+    name, _, maximum = life.owner
+    assert life.new_bounds.operations == {name: "update"}, "consumers are restarted to change a bound"
+    assert life.new_bounds.changed_paths == {name: [f"spec.{maximum}"]}
+    assert life.new_bounds_live["spec"][maximum] == 9
 
 
-def test_after_the_hpa_has_scaled_nothing_differs_and_an_update_keeps_its_replicas(life: Life) -> None:
-    assert not life.after_scaling_preview.operations, "the preview announces to undo what the HPA did"
+def test_after_the_autoscaler_has_scaled_nothing_differs_and_an_update_keeps_its_replicas(life: Life) -> None:
+    assert not life.after_scaling_preview.operations, "the preview announces to undo what the autoscaler did"
     assert not life.after_scaling_refresh.changed_paths
     assert life.after_scaling_up.operations == {"githubevents-deployment": "update"}
-    assert life.after_scaling_live["spec"]["replicas"] == 3, "a release drains pods that the HPA had started"
+    assert life.after_scaling_live["spec"]["replicas"] == 3, "a release drains pods that the autoscaler had started"
 
 
 def test_production_refuses_to_be_destroyed_while_it_is_protected(life: Life) -> None:

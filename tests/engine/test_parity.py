@@ -85,7 +85,7 @@ def test_the_options_that_protect_consumers_reach_the_engine(
     """Parity alone would hold if both ways lost them."""
     by_type = {registration.request.type: registration.request for registration in registered[stack]}
     deployment = by_type["kubernetes:apps/v1:Deployment"]
-    assert list(deployment.ignoreChanges) == ["spec.replicas"], "the HPA and the engine fight for the replicas"
+    assert list(deployment.ignoreChanges) == ["spec.replicas"], "the autoscaler and the engine fight for the replicas"
     assert deployment.customTimeouts.create, "an image that cannot be pulled is waited for as long as a default says"
     for kind, request in by_type.items():
         if kind.startswith(("kubernetes:", "gcp:", "pulumi:providers:")):

@@ -10,16 +10,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CPU = {"kind": "cpu", "targetUtilization": 60}
+MORE_CPU = {**CPU, "targetUtilization": 75}
 BACKLOG = {"kind": "external", "metric": "githubevents_backlog", "targetAverageValue": 70}
-AUTOPILOT = {"cluster": {"kind": "gkeAutopilot"}}
 QUICK = {"redeliverTimeout": "60s"}
-AUTO = {"kind": "gkeAutopilot"}
+KEDA = {"keda": {"version": "2.20.2"}}
+AUTO = {"kind": "gkeAutopilot", **KEDA}
+AUTOPILOT = {"cluster": AUTO}
 KEY = "projects/acme/locations/europe-west1/keyRings/gke/cryptoKeys/gke"
 SPOT_POOL = {
     "cluster": {"kubernetesVersion": "1.36", "nodePools": {"system": {}, "spot": {"spot": True, "spotNotice": "2m"}}}
 }
+SLOW_DOWN = {"scaleDown": {"stabilizationWindow": "10m"}}
+NEVER_DOWN = {"scaleDown": {"selectPolicy": "Disabled"}}
 FIXED = {"kind": "fixed", "replicas": 3}
 OWN_DSN = {"secretEnvironment": {"MESSENGER_TRANSPORT_DSN": None}}
+# What a broker of the stack tells its consumers is not said by them.
+OF_STACK = {**OWN_DSN, "transport": {"address": None, "password": None}}
 TABLE = {**OWN_DSN, "transport": {"kind": "doctrine", "redeliverTimeout": "240s"}}
 SECOND = {
     "image": "europe-west1-docker.pkg.dev/acme-consumers/consumers/mail:1.0.0",
@@ -75,14 +81,21 @@ def consumer(**change: Any) -> dict[str, Any]:
     return {"consumers": {"githubevents": change}}
 
 
-def hpa(**change: Any) -> dict[str, Any]:
-    """A change of its autoscaler."""
+def scaling(**change: Any) -> dict[str, Any]:
+    """A change of its autoscaler, which is an HPA in stack dev and KEDA in production."""
     return consumer(autoscaling=change)
+
+
+TWO_RECEIVERS = consumer(worker={"receivers": ["githubevents", "mail"]}, transport={"stream": ["githubevents", "mail"]})
+ON_THE_QUEUE = {
+    "cluster": KEDA,
+    **consumer(autoscaling={"kind": "keda", "maxReplicas": 5}, transport={"address": "10.80.0.3:6379"}),
+}
 
 
 def valkey(**change: Any) -> dict[str, Any]:
     """The stack with Memorystore for its broker."""
-    return {"broker": {"kind": "memorystoreValkey", **change}, "consumers": {"githubevents": OWN_DSN}}
+    return {"broker": {"kind": "memorystoreValkey", **change}, "consumers": {"githubevents": OF_STACK}}
 
 
 def postgres(**change: Any) -> dict[str, Any]:
@@ -149,9 +162,9 @@ CHANGES = [
     ),
     Change("a variable changes", "info", ("P-10",), consumer(environment={"APP_ENV": "staging"})),
     Change("a variable is added", "info", ("P-10",), consumer(environment={"LOG_LEVEL": "debug"})),
-    Change("more processes", "info", ("P-10",), consumer(worker={"processes": 100})),
-    Change("fewer processes", "info", ("P-10",), consumer(worker={"processes": 20})),
-    Change("another receiver", "info", ("P-10",), consumer(worker={"receivers": ["githubevents", "mail"]})),
+    Change("more processes", "scaling", ("P-10", "P-23"), consumer(worker={"processes": 100})),
+    Change("fewer processes", "scaling", ("P-10", "P-23"), consumer(worker={"processes": 20})),
+    Change("another receiver", "scaling", ("P-10", "P-71"), TWO_RECEIVERS),
     Change("more memory", "info", ("P-10",), consumer(resources={"memory": {"request": "8Gi"}})),
     Change("a larger CPU request", "info", ("P-10",), consumer(resources={"cpu": {"request": "980m"}})),
     Change(
@@ -183,7 +196,7 @@ CHANGES = [
         "danger",
         ("P-08", "P-10"),
         {},
-        consumer(worker={"receivers": ["githubevents", "mail"]}),
+        TWO_RECEIVERS,
     ),
     Change(
         "less memory for each process",
@@ -200,31 +213,21 @@ CHANGES = [
         fleet("1.0.0"),
     ),
     Change("all consumers restart", "info", ("P-10", "P-38"), ALL_ANEW, {"consumers": {"mail": SECOND}}),
-    # How it scales.
-    Change("a higher maximum", "scaling", ("P-22",), hpa(maxReplicas=10)),
-    Change("a lower maximum", "disruptive", ("P-22",), hpa(maxReplicas=2)),
-    Change("a higher minimum", "scaling", ("P-22",), hpa(minReplicas=2)),
-    Change("another CPU target", "scaling", ("P-23",), hpa(metrics=[{"kind": "cpu", "targetUtilization": 75}])),
-    Change("backlog instead of CPU", "scaling", ("P-23",), hpa(metrics=[BACKLOG])),
-    Change("backlog beside CPU", "scaling", ("P-23",), hpa(metrics=[CPU, BACKLOG])),
-    Change("an empty behavior", "scaling", ("P-24",), hpa(behavior={})),
+    # How it scales: the HPA of stack dev, then KEDA of production, then from one to the other.
+    Change("a higher maximum", "scaling", ("P-22",), scaling(maxReplicas=10), stack="dev"),
+    Change("a lower maximum", "disruptive", ("P-22",), scaling(maxReplicas=2), stack="dev"),
+    Change("a higher minimum", "scaling", ("P-22",), scaling(minReplicas=2), stack="dev"),
+    Change("another CPU target", "scaling", ("P-23",), scaling(metrics=[MORE_CPU]), stack="dev"),
+    Change("backlog instead of CPU", "scaling", ("P-23",), scaling(metrics=[BACKLOG]), stack="dev"),
+    Change("backlog beside CPU", "scaling", ("P-23",), scaling(metrics=[CPU, BACKLOG]), stack="dev"),
+    Change("an empty behavior", "scaling", ("P-24",), scaling(behavior={}), stack="dev"),
+    Change("a slower way down", "scaling", ("P-24",), scaling(behavior=SLOW_DOWN), scaling(behavior={}), "dev"),
+    Change("no behavior any more", "scaling", ("P-24",), scaling(behavior=None), scaling(behavior=SLOW_DOWN), "dev"),
+    Change("never scales down", "scaling", ("P-24",), scaling(behavior=NEVER_DOWN), stack="dev"),
+    Change("fixed becomes HPA", "scaling", ("P-26",), {}, scaling(**FIXED), "dev"),
     Change(
-        "a slower way down",
-        "scaling",
-        ("P-24",),
-        hpa(behavior={"scaleDown": {"stabilizationWindow": "10m"}}),
-        hpa(behavior={}),
+        "fixed above the maximum becomes HPA", "disruptive", ("P-26",), {}, scaling(kind="fixed", replicas=8), "dev"
     ),
-    Change(
-        "no behavior any more",
-        "scaling",
-        ("P-24",),
-        hpa(behavior=None),
-        hpa(behavior={"scaleDown": {"stabilizationWindow": "10m"}}),
-    ),
-    Change("never scales down", "scaling", ("P-24",), hpa(behavior={"scaleDown": {"selectPolicy": "Disabled"}})),
-    Change("fixed becomes HPA", "scaling", ("P-26",), {}, hpa(kind="fixed", replicas=3)),
-    Change("fixed above the maximum becomes HPA", "disruptive", ("P-26",), {}, hpa(kind="fixed", replicas=8)),
     Change(
         "one pod that is never there twice",
         "disruptive",
@@ -232,9 +235,19 @@ CHANGES = [
         consumer(worker={"processes": 1}, autoscaling={"kind": "singleton"}),
         consumer(worker={"processes": 1}, autoscaling={"kind": "fixed", "replicas": 1}),
     ),
-    Change("HPA becomes fixed", "danger", ("P-20",), hpa(**FIXED)),
-    Change("a larger fixed number", "scaling", ("P-21",), hpa(kind="fixed", replicas=6), hpa(**FIXED)),
-    Change("a smaller fixed number", "disruptive", ("P-21",), hpa(kind="fixed", replicas=1), hpa(**FIXED)),
+    Change("HPA becomes fixed", "danger", ("P-20",), scaling(**FIXED), stack="dev"),
+    Change("a larger fixed number", "scaling", ("P-21",), scaling(kind="fixed", replicas=6), scaling(**FIXED)),
+    Change("a smaller fixed number", "disruptive", ("P-21",), scaling(kind="fixed", replicas=1), scaling(**FIXED)),
+    Change("a higher maximum of KEDA", "scaling", ("P-22",), scaling(maxReplicas=10)),
+    Change("a lower maximum of KEDA", "disruptive", ("P-22",), scaling(maxReplicas=2)),
+    Change("more messages for each process", "scaling", ("P-71",), scaling(messagesPerWorker=5)),
+    Change("a longer cooldown", "scaling", ("P-70",), scaling(cooldown="10m")),
+    Change("KEDA is paused", "scaling", ("P-70",), scaling(paused=True)),
+    Change("a newer KEDA", "scaling", ("P-73",), {"cluster": {"keda": {"version": "2.20.3"}}}),
+    Change("the queue instead of CPU", "danger", ("P-72",), ON_THE_QUEUE, stack="dev"),
+    Change("CPU instead of the queue", "danger", ("P-72",), {}, ON_THE_QUEUE, "dev"),
+    Change("the queue instead of a fixed number", "scaling", ("P-26", "P-71"), {}, scaling(**FIXED)),
+    Change("a fixed number instead of the queue", "danger", ("P-72",), scaling(**FIXED)),
     Change("fewer nodes", "disruptive", ("P-27",), pool(maxNodes=3)),
     Change("more nodes", "scaling", ("P-27",), pool(maxNodes=9)),
     # What nodes do.
@@ -317,7 +330,8 @@ CHANGES = [
     Change("an admin's role", "danger", ("P-31",), consumer(serviceAccount={"googleRoles": ["roles/storage.admin"]})),
     Change("a label", "info", ("P-10", "P-15"), consumer(labels={"acme.com/team": "platform"})),
     # What happens to a broker, and to the messages in it.
-    Change("a broker is made", "info", ("P-10", "P-30"), valkey()),
+    # KEDA's own way to the broker that it asked before is closed.
+    Change("a broker is made", "danger", ("P-10", "P-30", "P-34"), valkey()),
     Change("the broker is removed", "danger", ("P-60", "P-62", "P-63"), {"broker": None}, valkey()),
     Change("the broker encrypts from now on", "danger", ("P-60",), valkey(tls=True), valkey()),
     Change("a smaller broker", "danger", ("P-61",), valkey(), valkey(nodeType="HIGHMEM_MEDIUM")),

@@ -78,7 +78,7 @@ def test_a_finding_that_is_accepted_from_now_on_is_shown_with_its_reason(reposit
 
 
 def test_another_reason_for_the_same_finding_is_shown(repository):
-    repository.edit("Pulumi.yaml", "V-28: the request of the same recipe", "V-28: nobody knows the request")
+    repository.edit("Pulumi.yaml", "V-28: the request of the recipe", "V-28: nobody knows the request")
     assert [risk["rule"] for risk in repository.review()["risks"]] == ["P-41"]
 
 

@@ -24,16 +24,18 @@ from ebbtide.settings.rules.check import acceptances
 ROOT = Path(__file__).parents[2]
 HEAD = load_stack("production", ROOT)
 BASE = [to_json(resource) for resource in stack_resources(HEAD)]
+DEV = [to_json(resource) for resource in stack_resources(load_stack("dev", ROOT))]
 Edit = Callable[[dict[str, Any]], None]
 
 
 def review_of(kind: str, edit: Edit | None) -> Review:
-    """The review of an edit of every resource of a kind; of their deletion where there is none."""
-    after = [copy.deepcopy(one) for one in BASE if edit is not None or not one["type"].endswith(f":{kind}")]
+    """The review of an edit of every resource of a kind; of their deletion where there is none (HPAs are dev's)."""
+    base = next(found for found in (BASE, DEV) if any(one["type"].endswith(f":{kind}") for one in found))
+    after = [copy.deepcopy(one) for one in base if edit is not None or not one["type"].endswith(f":{kind}")]
     for one in after:
         if edit is not None and one["type"].endswith(f":{kind}"):
             edit(one["properties"])
-    changes, standing = compare(BASE, after)
+    changes, standing = compare(base, after)
     assert changes, "nothing was edited"
     return review_change(StackChange("production", "ebbtide", changes, len(standing), "test", standing=standing), HEAD)
 
@@ -91,6 +93,7 @@ RULES: list[tuple[str, str, str, Edit | None]] = [
     ("P-40", "notJudged", "Deployment", lambda one: worker(one).update(command=["/bin/sh"])),
     ("P-12", "disruptive", "NodePool", lambda one: one["nodeConfig"].update(imageType="UBUNTU_CONTAINERD")),
     ("P-25", "danger", "HorizontalPodAutoscaler", None),
+    ("P-25", "danger", "ScaledObject", None),
     ("P-30", "danger", "NetworkPolicy", lambda one: one["spec"].update(policyTypes=["Ingress"], egress=[])),
     ("P-32", "danger", "Deployment", lambda one: pod(one).update(hostNetwork=True)),
     ("P-32", "danger", "Deployment", lambda one: container(one).update(readOnlyRootFilesystem=False)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -282,6 +283,34 @@ def test_what_works_and_harms_is_a_warning(
     assert finding.level is Level.WARNING
     assert words in finding.message
     assert finding.remedy
+
+
+FORMULAS = {
+    "KE-15a: may divide by 0": ("a / b", "a % b", "a / (b + c)", "a / 0", "sum(a, b) / c"),
+    "KE-15a: may fall below 0": ("a - b", "-a + b", "max(a, b) - 3", "max(a, b - 0) + b - a"),
+    "KE-15b: is more than sums": ("a > 5 ? a : b", "a ?? b", "median(a, b)", "a ** b ?? c"),
+    "": ("a + b", "(a + 2 * b) / 10", "a / 0.5 + b", "max(a - b, 0)", "max(0, a - b)", "min(a, 1) + b % 7", "ceil(a)"),
+}
+
+
+@pytest.mark.parametrize("formula", [one for formulas in FORMULAS.values() for one in formulas])
+def test_a_formula_that_may_be_no_number_of_messages_is_said(formula):
+    triggers = [{**LIST, "name": name} for name in "abc" if re.search(rf"\b{name}\b", formula)]
+    modifiers = {"formula": formula, "target": 5}
+    rules = found(keda(*triggers, scalingModifiers=modifiers, minReplicas=1), RABBITMQ)
+    said = [f"{rule}: {one.message}" for rule, one in rules.items() if rule.startswith("KE-15")]
+    (expected,) = [words for words, formulas in FORMULAS.items() if formula in formulas]
+    assert [words.startswith(expected) for words in said] == ([True] if expected else []), said
+
+
+def test_a_receiver_that_no_trigger_counts_is_foreseen():
+    two = {**CONSUMER["worker"], "receivers": ["jobs", "mail"]}
+    for transport, field in ((REDIS, "stream"), (RABBITMQ, "queue"), (DOCTRINE, "queue")):
+        finding = found(keda(), transport, worker=two)["KE-30c"]
+        assert (finding.level, finding.path[-1]) == (Level.WARNING, field)
+        assert "is 1 of what 2 receivers read (jobs, mail)" in finding.message
+        assert "KE-30c" not in found(keda(), {**transport, field: ["jobs", "mail"]}, worker=two)
+    assert "KE-30c" not in found(keda(LIST, **AT_LEAST_ONE), worker=two), "triggers of one's own count what they say"
 
 
 def test_a_fallback_that_never_acts_is_said_with_what_was_seen():

@@ -50,8 +50,8 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
     "kubernetes:autoscaling/v2:HorizontalPodAutoscaler": {**_OBJECT},
     "kubernetes:autoscaling/v1:HorizontalPodAutoscaler": {**_OBJECT},
     "kubernetes:keda.sh/v1alpha1:ScaledObject": {
-        # Not its labels: KEDA hands them on to the HPA that it makes, and others may look there.
-        "apiVersion": _OBJECT["apiVersion"],
+        **_OBJECT,
+        "metadata.labels.*": "KEDA hands them on to its HPA, and no controller selects HPAs by labels",
     },
     "kubernetes:keda.sh/v1alpha1:TriggerAuthentication": {**_OBJECT},
     "gcp:compute/firewall:Firewall": {CREATED: "it only lets the control plane in, where KEDA listens"},

@@ -143,11 +143,14 @@ def check_counting(context: Context) -> Iterator[Risk]:
     for change in context.of(SCALED_OBJECT, Operation.UPDATE):
         old, new = (_counted(side) for side in (change.old, change.new))
         if old != new:
-            sentence = f"{change.title} counts otherwise: {new or 'each trigger by itself'} instead of {old or 'each'}"
-            if old[:1] == new[:1]:
+            was, now = (side[0] or "each trigger by itself" for side in (old, new))
+            sentence = f"{change.title} counts otherwise: {now} instead of {was}"
+            if was == now:
                 sentence = f"{change.title} counts otherwise, or logs in to its source otherwise"
             yield Risk(change.title, sentence, "make sure that it is Ready: `kubectl get scaledobject`", change.key)
     for change in context.of(TRIGGER_AUTHENTICATION, Operation.UPDATE, Operation.REPLACE, Operation.DELETE):
+        if change.operation is Operation.UPDATE and _spec(change.old) == _spec(change.new):
+            continue
         what = "is gone" if change.operation is Operation.DELETE else "changes"
         sentence = f"how KEDA logs in to the broker of {change.title} {what}: if it fails, the number of pods stays"
         yield Risk(change.title, sentence, "make sure that the Secret has the key", change.key)
@@ -253,6 +256,40 @@ def check_kinds_outlive_the_release(context: Context) -> Iterator[Risk]:
         elif change.operation is Operation.CREATE:
             sentence = "KEDA is installed, and owns the external metrics of the cluster from then on"
             yield Risk("keda", sentence, "", change.key, RiskLevel.INFO)
+
+
+@change_rule(
+    "P-73",
+    RiskLevel.DANGER,
+    RiskLevel.NOT_JUDGED,
+    RiskLevel.SCALING,
+    remedy="Read KEDA's own list of changes, and leave every namespace in which it scales.",
+    source="KEDA 2.21: with its operator away the numbers stay, and nobody is woken; WATCH_NAMESPACE.",
+    reads={"Release": ("version", "values.watchNamespace")},
+)
+def check_keda_itself(context: Context) -> Iterator[Risk]:
+    """KEDA becomes another version, or scales in other namespaces. Of any other Helm release nothing is known."""
+    for change in context.of("Release", Operation.UPDATE):
+        seen = [str(mapping(side.get("values")).get("watchNamespace") or "") for side in (change.old, change.new)]
+        versions = [side.get("version") for side in (change.old, change.new)]
+        if change.new.get("chart") != "keda":
+            if seen[0] != seen[1] or versions[0] != versions[1]:
+                sentence = f"what Helm release {change.title} does with another version or other values is not judged"
+                yield Risk(change.title, sentence, "read it yourself", change.key, RiskLevel.NOT_JUDGED)
+            continue
+        if versions[0] != versions[1]:
+            sentence = (
+                f"KEDA becomes {versions[1]} instead of {versions[0]}: while it starts, every number of pods stays, "
+                "and at zero nobody is woken"
+            )
+            yield Risk("keda", sentence, "read its list of changes", change.key, RiskLevel.SCALING)
+        left = sorted(set(seen[0].split(",")) - set(seen[1].split(","))) if seen[1] else []
+        if left and seen[0]:
+            sentence = f"KEDA no longer scales in {', '.join(left)}: numbers of pods stay there, and nobody is woken"
+            yield Risk("keda", sentence, "move what it scales there first", change.key, RiskLevel.DANGER)
+        elif seen[0] != seen[1]:
+            sentence = f"KEDA scales in {seen[1] or 'every namespace'} instead of {seen[0] or 'every namespace'}"
+            yield Risk("keda", sentence, "it may read the Secrets there", change.key, RiskLevel.SCALING)
 
 
 @change_rule(

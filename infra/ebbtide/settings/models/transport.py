@@ -63,6 +63,11 @@ class TransportSettings(SettingsModel):
         return getattr(self, "address", None)
 
     @property
+    def queues(self) -> tuple[str, ...]:
+        """What is counted: its queues, or of Redis its streams."""
+        return getattr(self, "stream", ()) or getattr(self, "queue", ())
+
+    @property
     def own_queue(self) -> str | None:
         """What the broker calls its queue, if the transport names exactly one: of Redis the stream."""
         names: tuple[str, ...] = getattr(self, "stream", ())

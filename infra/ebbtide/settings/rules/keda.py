@@ -14,6 +14,7 @@ from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.transport import DoctrineTransport, RedisTransport
+from ebbtide.settings.models.worker import SymfonyMessengerWorker
 from ebbtide.settings.rules.declare import scaling_rule
 from ebbtide.settings.values.units import format_duration, plural
 
@@ -191,6 +192,29 @@ def check_something_is_counted(consumer: ConsumerSettings, scaling: KedaSettings
     else:
         yield Finding(
             ("autoscaling", "triggers"), f"are not given, and of a {transport.kind} transport none is known", own[3:]
+        )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-30c",
+    Level.WARNING,
+    remedy="Name under transport every stream or queue that the workers read.",
+    source="A trigger counts the stream or queue that it names.",
+)
+def check_every_receiver_is_counted(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """What waits for any receiver of a worker is counted. What lies in a stream or queue that no trigger names wakes
+    nobody, and at zero pods waits until something else comes."""
+    transport, worker = consumer.transport, consumer.worker
+    if transport is None or scaling.triggers or not transport.queues or not isinstance(worker, SymfonyMessengerWorker):
+        return
+    receivers, counted = len(worker.receivers), len(transport.queues)
+    if receivers > counted:
+        yield Finding(
+            ("transport", "stream" if isinstance(transport, RedisTransport) else "queue"),
+            f"{'names' if counted > 1 else 'is'} {counted} of what {plural(receivers, 'receiver')} read "
+            f"({', '.join(worker.receivers)}): what waits in the other is not counted, and wakes nobody",
+            "list those of all receivers, or accept it where several of them read one",
         )
 
 

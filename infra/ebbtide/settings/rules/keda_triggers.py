@@ -25,6 +25,13 @@ _RABBITMQ_MODES = (
     "ExpectedQueueConsumptionTime",
 )
 _IDENTIFIER = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?!\w*\s*\()")
+_FORMULA: Path = ("autoscaling", "scalingModifiers", "formula")
+# A number that is not 0 is all that may safely stand behind / or %.
+_DIVIDES = re.compile(r"[/%](?!\s*0*\.?0*[1-9])")
+_AT_LEAST_ZERO = re.compile(r"\s*max\((\s*0\s*,.*|.*,\s*0\s*)\)\s*")
+_SUMS = re.compile(r"[\w\s.+*/%(),-]*")
+_FUNCTION = re.compile(r"([A-Za-z_]\w*)\s*\(")
+_NEVER_NEGATIVE = {"max", "min", "sum", "ceil", "floor", "round", "abs"}
 _WORDS_OF_FORMULAS = {"true", "false", "nil", "and", "or", "not", "in", "let", "if", "else"}
 
 
@@ -135,6 +142,48 @@ def check_formula(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Findin
         if trigger.type not in _OF_PODS and trigger.name not in used:
             place: Path = ("autoscaling", "triggers", index)
             yield Finding(place, "is not in the formula, and so never looked at", "name it there, or remove it")
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-15a",
+    Level.WARNING,
+    remedy="Write max(..., 0), and let no trigger's own number be what is divided by.",
+    source="KEDA 2.20.2 and later: a formula's NaN, infinite or negative result is the metric 0.",
+)
+def check_formula_is_a_number(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A formula gives a number of 0 or more, whatever its triggers say. KEDA takes anything else for an empty queue and
+    ends busy pods; what versions before 2.20.2 make of it is not judged."""
+    formula = scaling.scaling_modifiers.formula if scaling.scaling_modifiers else ""
+    empty = "which KEDA takes for an empty queue (before 2.20.2: not judged)"
+    if _DIVIDES.search(formula):
+        yield Finding(_FORMULA, f"may divide by 0, {empty}", "divide by a number, or not at all")
+    elif _is_a_difference(formula):
+        yield Finding(_FORMULA, f"may fall below 0, {empty}", f"write max({formula}, 0)")
+
+
+def _is_a_difference(formula: str) -> bool:
+    return "-" in formula and not _AT_LEAST_ZERO.fullmatch(formula)
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-15b",
+    Level.INFO,
+    remedy="Try it with every trigger at 0, and with many messages in one of them.",
+    source="https://expr-lang.org: comparisons, lists and functions of many kinds.",
+)
+def check_formula_is_judged(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A formula is made of sums, products, maxima and minima. Whether any other is right at 0 is not judged."""
+    formula = scaling.scaling_modifiers.formula if scaling.scaling_modifiers else ""
+    if _DIVIDES.search(formula) or _is_a_difference(formula):
+        return
+    if not _SUMS.fullmatch(formula) or set(_FUNCTION.findall(formula)) - _NEVER_NEGATIVE:
+        yield Finding(
+            _FORMULA,
+            "is more than sums and products: whether it gives a number of 0 or more is not judged",
+            "try it with every trigger at 0, and with many messages",
+        )
 
 
 @scaling_rule(
