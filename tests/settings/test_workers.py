@@ -3,7 +3,7 @@ lose or repeat a message is refused in one line."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from tests.settings.conftest import Project
@@ -11,7 +11,9 @@ from tests.settings.conftest import Project
 from ebbtide.judgement.findings import Finding
 from ebbtide.manifests.kubernetes import build_consumer
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.kinds import add_kind, forget_kind
 from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.models.worker import WorkerSettings
 from ebbtide.settings.rules.check import check_stack
 
 CELERY = {"kind": "celery", "app": "shop", "queues": ["mail"]}
@@ -297,3 +299,47 @@ def test_a_timeout_of_ones_own_is_refused(refusal, worker, argument):
 def test_what_nobody_has_run_is_said(worker, transport):
     assert "no drain of it was run here" in str(found(worker, transport)["V-58"])
     assert "V-58" not in found(CELERY, CELERY_REDIS)
+
+
+# --- A kind from outside ----------------------------------------------------------------------------------------------
+
+
+class TideWorker(WorkerSettings):
+    """A framework that this package does not know."""
+
+    framework = "tide"
+    transports = "rabbitmq"
+
+    kind: Literal["tide"]
+    """The tide."""
+    memory_limit: int = 64 * 1024**2
+    """What it uses."""
+    stop_signal: Literal["TERM"] = "TERM"
+    """What it ends on."""
+    message_limit: None = None
+    """None."""
+    time_limit: None = None
+    """None."""
+
+    @property
+    def process_memory_bytes(self) -> int:
+        return self.memory_limit
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        return ("tide", "work")
+
+    @property
+    def texts(self) -> tuple[str, tuple[str, ...]]:
+        return "arguments", ()
+
+
+def test_a_worker_from_outside_is_a_command_to_the_image_and_judged_like_the_others(refusal):
+    add_kind(ConsumerSettings, "worker", TideWorker)
+    try:
+        consumer = consumer_of({"kind": "tide", "processes": 3}, {"kind": "rabbitmq"})
+        assert consumer.image_environment["EBBTIDE_WORKER_KIND"] == "command"
+        assert (consumer.argv, consumer.worker.slots) == (("tide", "work"), 3)
+        assert "and the worker is a tide; write rabbitmq" in refusal({"kind": "tide"}, CELERY_REDIS)
+    finally:
+        forget_kind(ConsumerSettings, "worker", TideWorker)
