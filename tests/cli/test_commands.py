@@ -224,6 +224,15 @@ def test_explain_shows_the_timeline_and_where_values_came_from(ebbtide):
     assert "\x1b[" not in text, "a pipe gets plain text"
 
 
+def test_explain_says_what_goes_at_once_at_zero_and_why_each_default_of_keda_is_what_it_is(ebbtide):
+    explanation = json.loads(ebbtide("explain", "--stack", "production", "--format", "json").stdout)
+    values = {value["path"]: value for value in explanation["consumers"][0]["values"]}
+    assert values["drop to zero"]["value"] == "5 pods at once, 350 processes and 350 broker connections"
+    of_keda = ("pollingInterval", "cooldown", "paused", "pausedScaleIn")
+    assert all(values[f"autoscaling.{name}"]["source"].startswith("default: ") for name in of_keda), "no reason"
+    assert {"fallback", "initialCooldown"} <= set(values)
+
+
 def test_explain_as_json_carries_units_in_its_names(ebbtide):
     explanation = json.loads(ebbtide("explain", "--stack", "production", "--format", "json").stdout)
     consumer = explanation["consumers"][0]

@@ -15,7 +15,7 @@ from ebbtide.settings.models.autoscaling import AutoscalingSettings, FixedReplic
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.stack import StackSettings
-from ebbtide.settings.values.units import format_duration
+from ebbtide.settings.values.units import format_duration, plural
 
 # Beyond this many syncs without reaching the maximum, a policy forbids it.
 _MAX_SYNCS = 1000
@@ -188,3 +188,12 @@ def _of_keda(scaling: KedaSettings, consumer: ConsumerSettings) -> Iterator[tupl
     if scaling.min_replicas == 0 and scaling.initial_cooldown is None:
         words = format_duration(scaling.initial_cooldown_seconds)
         yield "initialCooldown", words, "derived from cooldown: a new one is left alone as long as any other"
+    if scaling.fallback is None:
+        yield "fallback", "none", "default: an outage of the broker then changes nothing"
+    if scaling.min_replicas == 0 and not scaling.is_paused:
+        most = scaling.max_replicas
+        processes = most * consumer.worker.processes
+        connections = processes * consumer.worker.connections.broker
+        drop = f"{plural(most, 'pod')} at once"
+        budget = f"{drop}, {processes} processes and {plural(connections, 'broker connection')}"
+        yield "drop to zero", budget, "derived from maxReplicas: no policy of behavior slows it (KE-05)"

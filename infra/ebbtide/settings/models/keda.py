@@ -74,11 +74,11 @@ class KedaSettings(AutoscalingSettings):
     wins, unless `scalingModifiers` makes one number of them."""
     scaling_modifiers: ScalingModifiers | None = None
     """One number made of `triggers`."""
-    paused: bool = False
+    paused: Annotated[bool, Why("a number that nothing moves is for an emergency")] = False
     """Leave the number where it is: neither KEDA nor its HPA moves it."""
     paused_replicas: Count | None = Field(default=None, ge=0, le=MAX_REPLICAS)
     """Bring the number here, and leave it there. Also the first step towards `kind: fixed`."""
-    paused_scale_in: bool = False
+    paused_scale_in: Annotated[bool, Why("idle pods cost, and those that go drain first")] = False
     """Let it grow only: for the time of an upgrade of the nodes, for example."""
     takes_over: DnsLabel | None = None
     """The name of an HPA that scales this Deployment already and that KEDA shall take over instead of making one."""
