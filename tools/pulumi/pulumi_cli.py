@@ -17,7 +17,7 @@ from programs import GoModule
 _STAMP = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={number}"
 _CLI = GoModule("pulumi", "github.com/pulumi/pulumi/pkg/v3", (_STAMP,), "about seven")
 # The newest version that Go's module proxy serves is of October 2025; it knows packages, and cannot `link` one.
-YAML_HOST = GoModule("pulumi-yaml", "github.com/pulumi/pulumi-yaml", (), "about three")
+YAML_HOST = GoModule("pulumi-yaml", "github.com/pulumi/pulumi-yaml", (), "about two")
 
 
 def pulumi_cli_directory() -> Path:
