@@ -36,7 +36,7 @@ CONSUMER_CASES = [
     ("ten thousand processes", {"worker": {"processes": 10000}}, ["worker.processes", "at most 400"]),
     ("list as text", {"worker": {"receivers": "githubevents"}}, ["worker.receivers", "write a list: [githubevents]"]),
     ("no receiver", {"worker": {"receivers": []}}, ["worker.receivers: has 0 entries", "at least 1"]),
-    ("unknown kind of worker", {"worker": {"kind": "sidekiq"}}, ["worker.kind", "'sidekiq'", "symfonyMessenger"]),
+    ("unknown kind of worker", {"worker": {"kind": "gearman"}}, ["worker.kind", "'gearman'", "symfonyMessenger"]),
     (
         "CPU finer than 1m",
         {"resources": {"cpu": {"request": "0.490m"}}},
