@@ -281,7 +281,7 @@ def test_every_file_of_the_image_is_laid_out() -> None:
     """The laboratory and the Dockerfile run `build`; these tests copy. Both must hold the same files."""
     script = (ROOT / "consumer/build").read_text()
     laid_out = script.partition("for name in ")[2].partition(";")[0].split()
-    outside = {"build", "requirements.txt", "ebbtide_supervisor", "fork", "php"}
+    outside = {"build", "requirements.txt", "ebbtide_supervisor", "fork", "celery", "php"}
     files = {path.name for path in (ROOT / "consumer").iterdir() if not path.name.startswith(".")}
     assert set(laid_out) == files - outside - {"__pycache__"}
 
