@@ -62,6 +62,15 @@ def test_the_kubelet_waits_as_long_as_the_shutdown_budget_says() -> None:
     assert pod["containers"][0]["lifecycle"]["preStop"] == {"exec": {"command": ["/opt/ebbtide/drain"]}}
 
 
+def test_a_taint_without_a_value_is_tolerated_as_the_api_server_writes_it() -> None:
+    """It drops an empty value; a diff that shows one shows a change that is none."""
+    pod = make_pod({"placement": {"tolerations": [{"key": "batch"}, {"key": "team", "value": "mail"}]}})
+    assert pod["tolerations"] == [
+        {"key": "batch", "operator": "Equal"},
+        {"key": "team", "operator": "Equal", "value": "mail"},
+    ]
+
+
 def test_spot_gets_its_node_selector_and_its_toleration_together() -> None:
     selected = {"nodeSelector": {"disk": "ssd"}, "tolerations": [{"key": "team", "operator": "Exists"}]}
     pod = make_pod({"placement": {**selected, "spot": True}, "shutdown": {"longestMessage": "1s"}})

@@ -75,7 +75,8 @@ def _security_context(user_id: int) -> Manifest:
 
 def _toleration(toleration: Toleration) -> Manifest:
     manifest: Manifest = {"key": toleration.key, "operator": toleration.operator}
-    if toleration.operator == "Equal":
+    # The API server drops an empty value, and so does the provider: written, it would read as a change.
+    if toleration.value:
         manifest["value"] = toleration.value
     if toleration.effect is not None:
         manifest["effect"] = toleration.effect
