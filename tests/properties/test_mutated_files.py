@@ -13,7 +13,6 @@ from random import Random
 from types import FrameType
 
 import pytest
-from ebbtide_supervisor.handover import judge_handover
 from tests.doctor.bundles import article, bundles
 from tests.handover_cases import ACCEPTED, DOUBTED, REFUSED
 from tests.mutated_text import mutated_text
@@ -23,6 +22,7 @@ from ebbtide.cli.doctor import as_text
 from ebbtide.doctor.diagnose import diagnose_files
 from ebbtide.doctor.document import DoctorDocument
 from ebbtide.doctor.files import File
+from ebbtide.image.ebbtide_supervisor.handover import judge_handover
 from ebbtide.judgement.findings import SettingsError
 from ebbtide.manifests.kubernetes import stack_manifests
 from ebbtide.preview.document import ReviewDocument
