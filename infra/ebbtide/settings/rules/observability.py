@@ -88,7 +88,7 @@ def check_goal_is_a_bound(consumer: ConsumerSettings) -> Iterator[Finding]:
 @stack_rule(
     "O-05",
     Level.INFO,
-    remedy="Copy WorkerProgress.php into the application.",
+    remedy="Watch the broker's own exporter: only symfonyMessenger can tell, with WorkerProgress.php copied into it.",
     source="docs/draining.md, what the application can tell.",
 )
 def check_messages_are_known(stack: StackSettings) -> Iterator[Finding]:
