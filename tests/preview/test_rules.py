@@ -185,6 +185,17 @@ def test_a_new_policy_over_pods_that_run_may_cut_them_off() -> None:
     assert sentence.startswith("a new network policy closed")
 
 
+@pytest.mark.parametrize(("makes_its_namespace", "is_new"), [(True, True), (False, False)])
+def test_a_policy_over_what_a_release_brings_along_cuts_off_nobody_who_runs(makes_its_namespace, is_new) -> None:
+    release = {"name": "keda", "namespace": "consumers", "createNamespace": makes_its_namespace}
+    made = [("kubernetes:helm.sh/v3:Release", "keda", release)]
+    made.append(("kubernetes:networking.k8s.io/v1:NetworkPolicy", "closed", CLOSED))
+    new = [{**BASE[-1], "type": token, "name": name, "properties": properties} for token, name, properties in made]
+    changes, standing = compare(BASE, [*BASE, *new])
+    change = StackChange("production", "ebbtide", changes, len(standing), "test", standing=standing)
+    assert [risk.rule for risk in review_change(change, HEAD).risks].count("P-34") == (0 if is_new else 1)
+
+
 MAIL, SHOP = "serviceAccount:mail@acme.example", "serviceAccount:shop@acme.example"
 VIEWER, OWNER = "roles/viewer", "roles/owner"
 GRANTS: list[tuple[str, dict[str, Any] | None, dict[str, Any], list[tuple[str, str]]]] = [

@@ -189,8 +189,17 @@ def _peer(peer: Mapping[str, Any]) -> str:
 def check_network_closed(context: Context) -> Iterator[Risk]:
     """A network policy no longer lets through what it did, or a new one is laid over pods that run: a consumer that
     needs it reaches neither its broker nor its database."""
-    new_ones = {change.title for kind in ("Deployment", "Namespace") for change in context.of(kind, Operation.CREATE)}
-    new_ones |= {change.title for kind in ("Deployment", "Namespace") for change in context.of(kind, Operation.REPLACE)}
+    new_ones = {
+        change.title
+        for kind in ("Deployment", "Namespace")
+        for change in context.of(kind, Operation.CREATE, Operation.REPLACE)
+    }
+    # The pods of a Helm release that makes its namespace come with it.
+    new_ones |= {
+        str(change.new.get("namespace"))
+        for change in context.of("Release", Operation.CREATE)
+        if change.new.get("createNamespace") is True
+    }
     for change in context.of("NetworkPolicy", Operation.CREATE):
         if not {change.title, _namespace(change.new)} & new_ones:
             allowed = _in_words(_flows(change.new)) or "nothing"
