@@ -333,6 +333,8 @@ FILE_CASES = [
     ("only a comment", "# nothing\n", "is empty"),
     ("a list", "- 1\n", "must hold a mapping"),
     ("config is a list", "config: [1]\n", "must hold a mapping"),
+    ("a template's braces", "config:\n  ebbtide:namespace: {{ .Values.name }}\n", "begins with a brace or a bracket"),
+    ("a list for a key", "config:\n  ? [a, b]\n  : 1\n", "a mapping or a list is no key"),
     ("a key twice", "config:\n  ebbtide:consumers:\n    a: {}\n    a: {}\n", "'a' stands here a second time"),
     (
         "infinity",

@@ -42,6 +42,9 @@ class _EngineLoader(YAML_READER):  # type: ignore[misc]
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                problem = "a mapping or a list is no key; text that begins with a brace or a bracket goes into quotes"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"{key!r} stands here a second time", key_node.start_mark
