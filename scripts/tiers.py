@@ -24,7 +24,7 @@ from builds import PARTS, Builds
 
 TIERS = {
     "default": "not runtime and not engine and not cluster and not slow",
-    "slow": "slow",
+    "slow": "slow and not long",
     "runtime": "runtime and not long",
     "engine": "engine and not long",
     "cluster": "cluster and not long",
