@@ -24,15 +24,11 @@ each_profile = pytest.mark.parametrize(
 def hold(check: Callable[[Any], None], of: SearchStrategy[Any], examples: int) -> None:
     """Run `check` on this many drawn values; a failure is shown with the smallest value that fails.
 
-    The quick profile draws the same values in every run, so that a red run can be repeated; the thorough one new ones,
-    and its failure says by which seed.
+    Which values, tests/conftest.py says: the same in every run, or new ones, and then a failure says by which seed.
     """
-    repeatable = examples == QUICK_EXAMPLES
     # Settings of a stack are large and slow to draw (20 ms): that is no sign of a bad strategy.
     calm = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
-    profile = settings(
-        max_examples=examples, derandomize=repeatable, database=None, deadline=None, suppress_health_check=calm
-    )
+    profile = settings(max_examples=examples, database=None, deadline=None, suppress_health_check=calm)
     trial = profile(given(of)(check))
     try:
         trial()

@@ -1,16 +1,27 @@
-"""A red run of the thorough profile, which draws new values each time, can be repeated by what it prints."""
+"""A red run with new values can be repeated by what it prints."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import hypothesis.core
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
+from tests.conftest import NEW_VALUES
 from tests.properties.profiles import THOROUGH_EXAMPLES, hold
 
 
-def test_a_failure_of_the_thorough_profile_says_how_to_draw_the_same_values_again(monkeypatch) -> None:
+@pytest.fixture
+def new_values() -> Iterator[None]:
+    before = settings.get_current_profile_name()
+    settings.load_profile(NEW_VALUES)
+    yield
+    settings.load_profile(before)
+
+
+def test_a_failure_with_new_values_says_how_to_draw_the_same_ones_again(new_values, monkeypatch) -> None:
     def drawn() -> tuple[list[int], str]:
         values: list[int] = []
 
