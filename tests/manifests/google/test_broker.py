@@ -257,6 +257,25 @@ def test_a_stream_is_written_once_for_workers_and_keda():
     assert manifest(settings, "ScaledObject")["spec"]["triggers"][0]["metadata"]["stream"] == "mail"
 
 
+@pytest.mark.parametrize(
+    ("worker", "transport"),
+    [
+        ({"kind": "celery", "app": "shop", "queues": "mail"}, {"kind": "celeryRedis", "visibilityTimeout": "250s"}),
+        ({"kind": "laravelQueue", "queues": "mail"}, {"kind": "laravelRedis", "retryAfter": "250s"}),
+        ({"kind": "sidekiq", "queues": "mail"}, {"kind": "sidekiqRedis"}),
+        ({"kind": "bullmq", "command": ["node", "worker.js"], "queues": "mail"}, {"kind": "bullmqRedis"}),
+    ],
+    ids=lambda part: part["kind"],
+)
+def test_a_queue_s_name_is_put_behind_the_address_for_symfony_only(worker, transport):
+    """To the others that is the number of a database, and Celery ends on one that is no number."""
+    consumer = {**REDIS, "worker": worker, "transport": {**transport, "queue": "mail"}}
+    settings = stack(WITH_KEDA, broker={"kind": "memorystoreValkey"}, consumers={"githubevents": consumer})
+    told = [entry for name, entry in environment(settings).items() if name.endswith("DSN")]
+    assert told
+    assert [entry for entry in told if "value" in entry] == []
+
+
 def test_keda_may_reach_the_stacks_broker():
     settings = stack(WITH_KEDA, broker={"kind": "memorystoreValkey"}, consumers={"githubevents": STREAM})
     policies = [r.properties for r in stack_resources(settings) if r.token.endswith(":NetworkPolicy")]

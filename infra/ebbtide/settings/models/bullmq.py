@@ -117,11 +117,6 @@ class BullmqRedisTransport(RedisServer):
         return self.max_stalled_count
 
     @property
-    def own_queue(self) -> str | None:
-        """Its only queue."""
-        return self.queue[0] if len(self.queue) == 1 else None
-
-    @property
     def redelivery_seconds(self) -> int:
         """The longest wait before a killed message is handled again, in seconds: a running worker finds that its lock
         has run out, and again that it still has none."""

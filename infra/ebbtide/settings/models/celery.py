@@ -204,11 +204,6 @@ class CeleryRedisTransport(RedisServer):
     each consumer a database of its own, or each counts what the others have in hand."""
 
     @property
-    def own_queue(self) -> str | None:
-        """Its only queue."""
-        return self.queue[0] if len(self.queue) == 1 else None
-
-    @property
     def redelivery_seconds(self) -> int:
         """The longest wait before a killed message is handled again, in seconds: running workers look for them."""
         return self.visibility_timeout + RESTORE_INTERVAL_SECONDS

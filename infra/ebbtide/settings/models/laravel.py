@@ -136,11 +136,6 @@ class LaravelRedisTransport(RedisServer):
     """`retry_after` of the connection: how long a job may be in hand before another worker gets it."""
 
     @property
-    def own_queue(self) -> str | None:
-        """Its only queue."""
-        return self.queue[0] if len(self.queue) == 1 else None
-
-    @property
     def redelivery_seconds(self) -> int:
         """The longest wait before a killed message is handled again, in seconds: each look at the queue brings back
         what is over its time."""

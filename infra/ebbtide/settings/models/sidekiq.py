@@ -128,11 +128,6 @@ class SidekiqRedisTransport(RedisServer):
     """The queues, as the process consumes them."""
 
     @property
-    def own_queue(self) -> str | None:
-        """Its only queue."""
-        return self.queue[0] if len(self.queue) == 1 else None
-
-    @property
     def redelivery_seconds(self) -> int:
         """Nothing waits for a redelivery: what a killed process had is gone, or Pro's reaper has it within a minute."""
         return 60

@@ -69,7 +69,8 @@ class TransportSettings(SettingsModel):
 
     @property
     def own_queue(self) -> str | None:
-        """What the broker calls its queue, if the transport names exactly one: of Redis the stream."""
+        """What stands behind the broker's address in Symfony's DSN: the stream, if the transport names exactly one.
+        To others that is the number of a database."""
         names: tuple[str, ...] = getattr(self, "stream", ())
         return names[0] if len(names) == 1 else None
 
