@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ebbtide.settings.models.demand import Demand, Queues, numbered
 from ebbtide.settings.models.transport import RedisServer
-from ebbtide.settings.models.worker import ConnectionsSettings, Word, WorkerSettings
+from ebbtide.settings.models.worker import ConnectionsSettings, UnlimitedWorker, Word
 from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.units import Count, PhpMemoryBytes, Seconds
 
@@ -23,7 +23,7 @@ class BullmqConnections(ConnectionsSettings):
     """Connections to Redis: one that waits for jobs and one for everything else (measured, one `Worker`)."""
 
 
-class BullmqWorker(WorkerSettings):
+class BullmqWorker(UnlimitedWorker):
     """A program with a BullMQ `Worker` that calls `worker.close()` on its stop signal: without a handler Node.js dies
     of it in the middle of every job. `examples/bullmq` has one."""
 
@@ -47,16 +47,6 @@ class BullmqWorker(WorkerSettings):
     """Connections held by each process."""
 
     @property
-    def time_limit(self) -> int | None:
-        """BullMQ has no such limit."""
-        return None
-
-    @property
-    def message_limit(self) -> int | None:
-        """The same."""
-        return None
-
-    @property
     def at_once(self) -> int:
         """As `concurrency` says."""
         return self.concurrency
@@ -75,11 +65,6 @@ class BullmqWorker(WorkerSettings):
     def texts(self) -> tuple[str, tuple[str, ...]]:
         """The command itself."""
         return "command", self.command
-
-    @property
-    def process_memory_bytes(self) -> int:
-        """What one process may use at most, in bytes."""
-        return self.memory_limit
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -131,8 +116,4 @@ class BullmqRedisTransport(RedisServer):
                 counted.append(self.counted(numbered(name, index, count), f"{self.prefix}:{queue}:{key}", target))
             later = numbered("delayed", index, count)
             delayed.append(self.counted(later, f"{self.prefix}:{queue}:delayed", target))
-        if not from_zero:
-            return Demand.summed(tuple(counted), target)
-        now = " + ".join(str(one.name) for one in counted)
-        to_come = " + ".join(str(one.name) for one in delayed)
-        return Demand.summed((*counted, *delayed), target, formula=f"{now} + min({to_come}, 1)")
+        return Demand.summed(counted, target, later=delayed if from_zero else ())

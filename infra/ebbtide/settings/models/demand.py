@@ -6,7 +6,7 @@ writes others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -105,15 +105,23 @@ class Demand:
 
     @classmethod
     def summed(
-        cls, triggers: tuple[Trigger, ...], target: int, *, formula: str = "", identity: str | None = None
+        cls, now: Sequence[Trigger], target: int, *, later: Sequence[Trigger] = (), identity: str | None = None
     ) -> Demand:
         """Triggers of queues that the same workers empty: the pods needed are those for the sum. Without a formula an
-        HPA takes the largest."""
-        modifiers = None
+        HPA takes the largest.
+
+        `later` counts what only a running worker brings over when it is due: one such message wakes one pod and keeps
+        it, however many there are.
+        """
+        triggers, modifiers = (*now, *later), None
         if len(triggers) > 1:
-            text = formula or " + ".join(str(trigger.name) for trigger in triggers)
-            modifiers = ScalingModifiers.model_construct(formula=text, target=target)
+            formula = _sum_of(now) + (f" + min({_sum_of(later)}, 1)" if later else "")
+            modifiers = ScalingModifiers.model_construct(formula=formula, target=target)
         return cls(triggers, modifiers, identity, counts_in_hand=True, counts_delayed=True)
+
+
+def _sum_of(triggers: Sequence[Trigger]) -> str:
+    return " + ".join(str(trigger.name) for trigger in triggers)
 
 
 def numbered(name: str, index: int, count: int) -> str:

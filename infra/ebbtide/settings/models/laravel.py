@@ -150,8 +150,4 @@ class LaravelRedisTransport(RedisServer):
             counted.append(self.counted(numbered("waiting", index, count), key, target))
             counted.append(self.counted(numbered("in_hand", index, count), f"{key}:reserved", target))
             delayed.append(self.counted(numbered("delayed", index, count), f"{key}:delayed", target))
-        if not from_zero:
-            return Demand.summed(tuple(counted), target)
-        now = " + ".join(str(one.name) for one in counted)
-        to_come = " + ".join(str(one.name) for one in delayed)
-        return Demand.summed((*counted, *delayed), target, formula=f"{now} + min({to_come}, 1)")
+        return Demand.summed(counted, target, later=delayed if from_zero else ())

@@ -13,11 +13,11 @@ from pydantic import Field
 
 from ebbtide.settings.models.demand import Demand, Queues, numbered
 from ebbtide.settings.models.transport import RedisServer
-from ebbtide.settings.models.worker import RETURN_ALLOWANCE_SECONDS, Word, WorkerSettings
+from ebbtide.settings.models.worker import RETURN_ALLOWANCE_SECONDS, UnlimitedWorker, Word
 from ebbtide.settings.values.units import Count, PhpMemoryBytes
 
 
-class SidekiqWorker(WorkerSettings):
+class SidekiqWorker(UnlimitedWorker):
     """`sidekiq`. On its stop signal it takes no further job and finishes those that it has; what outlasts
     `longestMessage` it puts back into its queue before it would be killed."""
 
@@ -54,16 +54,6 @@ class SidekiqWorker(WorkerSettings):
         return "TERM"
 
     @property
-    def time_limit(self) -> int | None:
-        """Sidekiq has no such limit."""
-        return None
-
-    @property
-    def message_limit(self) -> int | None:
-        """The same."""
-        return None
-
-    @property
     def at_once(self) -> int:
         """A thread each."""
         return self.concurrency
@@ -97,11 +87,6 @@ class SidekiqWorker(WorkerSettings):
     def texts(self) -> tuple[str, tuple[str, ...]]:
         """What is added to the command."""
         return "arguments", self.arguments
-
-    @property
-    def process_memory_bytes(self) -> int:
-        """What one process may use at most, in bytes."""
-        return self.memory_limit
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -140,8 +125,5 @@ class SidekiqRedisTransport(RedisServer):
             self.counted(numbered("waiting", index, count), f"queue:{queue}", target)
             for index, queue in enumerate(self.queue)
         ]
-        if not from_zero:
-            return replace(Demand.summed(tuple(waiting), target), counts_in_hand=False)
         later = (self.counted("scheduled", "schedule", target), self.counted("retried", "retry", target))
-        formula = f"{' + '.join(str(one.name) for one in waiting)} + min(scheduled + retried, 1)"
-        return replace(Demand.summed((*waiting, *later), target, formula=formula), counts_in_hand=False)
+        return replace(Demand.summed(waiting, target, later=later if from_zero else ()), counts_in_hand=False)

@@ -221,11 +221,7 @@ class RedisTransport(RedisServer):
                 trigger("redis-streams", key, {**self.login, "stream": stream, "streamLength": target}, **self.secrets)
             )
             delayed.append(self.counted(later, f"{stream}__queue", target))
-        if not from_zero:
-            return Demand.summed(tuple(lengths), target)
-        waiting = " + ".join(str(one.name) for one in lengths)
-        to_come = " + ".join(str(one.name) for one in delayed)
-        return Demand.summed((*lengths, *delayed), target, formula=f"{waiting} + min({to_come}, 1)")
+        return Demand.summed(lengths, target, later=delayed if from_zero else ())
 
     @property
     def recover_after_seconds(self) -> int | None:

@@ -309,7 +309,27 @@ class SymfonyMessengerWorker(WorkerSettings):
         return (*argv, "--no-interaction", *self.arguments)
 
 
-class CommandWorker(WorkerSettings):
+class UnlimitedWorker(WorkerSettings):
+    """What kinds answer whose program runs until it is asked to stop: it has no limit that ebbtide could set, and its
+    `memoryLimit` is what one process uses."""
+
+    @property
+    def time_limit(self) -> int | None:
+        """None."""
+        return None
+
+    @property
+    def message_limit(self) -> int | None:
+        """None."""
+        return None
+
+    @property
+    def process_memory_bytes(self) -> int:
+        """What one process may use at most, in bytes."""
+        return self.memory_limit
+
+
+class CommandWorker(UnlimitedWorker):
     """Any command that finishes its message and exits when it gets its stop signal."""
 
     kind: Literal["command"]
@@ -322,24 +342,9 @@ class CommandWorker(WorkerSettings):
     """What one process uses at most. It is not enforced here: it sizes the pod's memory."""
 
     @property
-    def time_limit(self) -> int | None:
-        """A command has no limit that ebbtide could set."""
-        return None
-
-    @property
-    def message_limit(self) -> int | None:
-        """The same."""
-        return None
-
-    @property
     def texts(self) -> tuple[str, tuple[str, ...]]:
         """The command itself."""
         return "command", self.command
-
-    @property
-    def process_memory_bytes(self) -> int:
-        """What one process may use at most, in bytes."""
-        return self.memory_limit
 
     @property
     def argv(self) -> tuple[str, ...]:
