@@ -286,10 +286,30 @@ def test_what_works_and_harms_is_a_warning(
 
 
 FORMULAS = {
-    "KE-15a: may divide by 0": ("a / b", "a % b", "a / (b + c)", "a / 0", "sum(a, b) / c"),
-    "KE-15a: may fall below 0": ("a - b", "-a + b", "max(a, b) - 3", "max(a, b - 0) + b - a"),
-    "KE-15b: is more than sums": ("a > 5 ? a : b", "a ?? b", "median(a, b)", "a ** b ?? c"),
-    "": ("a + b", "(a + 2 * b) / 10", "a / 0.5 + b", "max(a - b, 0)", "max(0, a - b)", "min(a, 1) + b % 7", "ceil(a)"),
+    "KE-15a: may divide by 0": (
+        "a / b",
+        "a % b",
+        "a / (b + c)",
+        "a / 0",
+        "sum(a, b) / c",
+        "a / max(b, 0)",
+        "max(a / b, 1)",
+    ),
+    "KE-15a: may fall below 0": ("a - b", "-a + b", "max(a, b) - 3", "max(a, b - 0) + b - a", "max(0, a) - max(b, 0)"),
+    "KE-15b: is more than sums": ("a > 5 ? a : b", "a ?? b", "median(a, b)", "a ** b ?? c", "b > 0 ? a / b : 0"),
+    "": (
+        "a / max(b, 1)",
+        "a + max(b - c, 0)",
+        "max((a - b) * 2, 5)",
+        "1e-3 * a",
+        "a + b",
+        "(a + 2 * b) / 10",
+        "a / 0.5 + b",
+        "max(a - b, 0)",
+        "max(0, a - b)",
+        "min(a, 1) + b % 7",
+        "ceil(a)",
+    ),
 }
 
 

@@ -28,7 +28,9 @@ _IDENTIFIER = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?!\w*\s*\()")
 _FORMULA: Path = ("autoscaling", "scalingModifiers", "formula")
 # A number that is not 0 is all that may safely stand behind / or %.
 _DIVIDES = re.compile(r"[/%](?!\s*0*\.?0*[1-9])")
-_AT_LEAST_ZERO = re.compile(r"\s*max\((\s*0\s*,.*|.*,\s*0\s*)\)\s*")
+_NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_MAX_OF_SUMS = re.compile(r"\bmax\(([^()/%]*)\)")
+_SUM_IN_BRACKETS = re.compile(r"(^|[^\w\s/%])(\s*)\(([^()/%,]*)\)")
 _SUMS = re.compile(r"[\w\s.+*/%(),-]*")
 _FUNCTION = re.compile(r"([A-Za-z_]\w*)\s*\(")
 _NEVER_NEGATIVE = {"max", "min", "sum", "ceil", "floor", "round", "abs"}
@@ -154,16 +156,41 @@ def check_formula(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Findin
 def check_formula_is_a_number(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A formula gives a number of 0 or more, whatever its triggers say. KEDA takes anything else for an empty queue and
     ends busy pods; what versions before 2.20.2 make of it is not judged."""
-    formula = scaling.scaling_modifiers.formula if scaling.scaling_modifiers else ""
-    empty = "which KEDA takes for an empty queue (before 2.20.2: not judged)"
-    if _DIVIDES.search(formula):
-        yield Finding(_FORMULA, f"may divide by 0, {empty}", "divide by a number, or not at all")
-    elif _is_a_difference(formula):
-        yield Finding(_FORMULA, f"may fall below 0, {empty}", f"write max({formula}, 0)")
+    formula, harm = _formula_of(scaling), _harm_of(_formula_of(scaling))
+    if harm:
+        remedy = "divide by a number, or not at all" if harm == _BY_ZERO else f"write max({formula}, 0)"
+        yield Finding(_FORMULA, f"{harm}, which KEDA takes for an empty queue (before 2.20.2: not judged)", remedy)
 
 
-def _is_a_difference(formula: str) -> bool:
-    return "-" in formula and not _AT_LEAST_ZERO.fullmatch(formula)
+def _formula_of(scaling: KedaSettings) -> str:
+    return scaling.scaling_modifiers.formula if scaling.scaling_modifiers else ""
+
+
+_BY_ZERO, _BELOW_ZERO = "may divide by 0", "may fall below 0"
+
+
+def _harm_of(formula: str) -> str:
+    """How it may be no number of messages; empty where it is one, and where that depends on a condition."""
+    if "?" in formula:
+        return ""
+    bounded, before = _with_numbers_plain(formula), ""
+    while bounded != before:
+        before = bounded
+        bounded = _SUM_IN_BRACKETS.sub(r"\1\2\3", _MAX_OF_SUMS.sub(_bound, bounded))
+    if _DIVIDES.search(bounded):
+        return _BY_ZERO
+    return _BELOW_ZERO if "-" in bounded else ""
+
+
+def _bound(found: re.Match[str]) -> str:
+    """`max(b - c, 1)` as the least that it can be, where a number says so."""
+    numbers = [float(part) for part in found[1].split(",") if re.fullmatch(_NUMBER, part.strip())]
+    return f"{max(numbers):f}" if numbers else found[0]
+
+
+def _with_numbers_plain(formula: str) -> str:
+    """`1e-3` without its sign."""
+    return re.sub(rf"(?<![\w.]){_NUMBER}", lambda found: f"{float(found[0]):f}", formula)
 
 
 @scaling_rule(
@@ -175,8 +202,8 @@ def _is_a_difference(formula: str) -> bool:
 )
 def check_formula_is_judged(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A formula is made of sums, products, maxima and minima. Whether any other is right at 0 is not judged."""
-    formula = scaling.scaling_modifiers.formula if scaling.scaling_modifiers else ""
-    if _DIVIDES.search(formula) or _is_a_difference(formula):
+    formula = _formula_of(scaling)
+    if _harm_of(formula):
         return
     if not _SUMS.fullmatch(formula) or set(_FUNCTION.findall(formula)) - _NEVER_NEGATIVE:
         yield Finding(
