@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 from tests.settings.conftest import Project
 
+from ebbtide.explain.scaling import scaling_values
 from ebbtide.judgement.findings import Finding
 from ebbtide.manifests.kubernetes import build_consumer
 from ebbtide.settings.models.consumer import ConsumerSettings
@@ -173,6 +174,18 @@ def test_queues_that_are_counted_and_not_consumed_are_said():
     uncounted = found(consumed, {**CELERY_REDIS, **AT}, autoscaling=KEDA)["V-59"]
     assert "does not name fast, which the worker consumes" in str(uncounted)
     assert "V-59" not in found(CELERY, {**CELERY_REDIS, **AT}, autoscaling=KEDA)
+
+
+def test_an_application_calls_a_queue_of_sqs_as_it_likes():
+    url = "https://sqs.eu-west-1.amazonaws.com/123456789012/shop-mail"
+    sqs = {"kind": "sqs", "queue": url, "region": "eu-west-1", "visibilityTimeout": "300s", "bufferSize": 1}
+    assert "V-59" not in found(CELERY, sqs, autoscaling=KEDA)
+
+
+def test_the_drop_to_zero_counts_connections_as_the_worker_does():
+    consumer = consumer_of({"kind": "sidekiq"}, {"kind": "sidekiqRedis", **AT}, autoscaling={**KEDA, "minReplicas": 0})
+    (drop,) = [budget for name, budget, _ in scaling_values(consumer.autoscaling, consumer) if name == "drop to zero"]
+    assert drop == "5 pods at once, 5 processes and 50 broker connections"
 
 
 def test_beat_is_one_also_while_it_is_replaced(refusal):

@@ -193,7 +193,7 @@ def _of_keda(scaling: KedaSettings, consumer: ConsumerSettings) -> Iterator[tupl
     if scaling.min_replicas == 0 and not scaling.is_paused:
         most = scaling.max_replicas
         processes = most * consumer.worker.processes
-        connections = processes * consumer.worker.connections.broker
+        connections = most * consumer.worker.broker_connections
         drop = f"{plural(most, 'pod')} at once"
         budget = f"{drop}, {processes} processes and {plural(connections, 'broker connection')}"
         yield "drop to zero", budget, "derived from maxReplicas: no policy of behavior slows it (KE-05)"

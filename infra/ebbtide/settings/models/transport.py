@@ -68,6 +68,11 @@ class TransportSettings(SettingsModel):
         return getattr(self, "stream", ()) or getattr(self, "queue", ())
 
     @property
+    def queue_names(self) -> tuple[str, ...]:
+        """What workers call its queues; none where that is not known."""
+        return self.queues
+
+    @property
     def own_queue(self) -> str | None:
         """What stands behind the broker's address in Symfony's DSN: the stream, if the transport names exactly one.
         To others that is the number of a database."""
@@ -386,6 +391,11 @@ class SqsTransport(TransportSettings):
     buffer_size: Count = Field(default=9, ge=1, le=10)
     """`buffer_size` of the transport: how many messages a worker takes at once. The timeout runs for all of them while
     it handles the first; Symfony's default is 9."""
+
+    @property
+    def queue_names(self) -> tuple[str, ...]:
+        """A URL is no name: an application has a prefix for them, or a table of its own."""
+        return ()
 
     @property
     def messages_taken(self) -> int:

@@ -128,9 +128,10 @@ def check_kind_was_tried(consumer: ConsumerSettings) -> Iterator[Finding]:
 )
 def check_queues_agree(consumer: ConsumerSettings) -> Iterator[Finding]:
     """What is counted is what is consumed. A queue that only the worker has never wakes a pod, and one that only the
-    transport has keeps them for ever."""
+    transport has keeps them for ever. Of SQS it is not judged: a queue is counted by its URL, and an application calls
+    it as it likes."""
     consumed = set(getattr(consumer.worker, "queues", ()))
-    counted = set(getattr(consumer.transport, "queue", ())) if consumer.transport is not None else set()
+    counted = set(consumer.transport.queue_names) if consumer.transport is not None else set()
     if not consumed or not counted or not consumer.autoscaling.asks_transport:
         return
     for names, text in (
