@@ -144,13 +144,14 @@ def cdk8s_node() -> list[str] | None:
 def many_consumers(directory: Path, count: int) -> None:
     """A copy of this project in which stack `many` has `count` consumers."""
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-    defaults = project["config"]["defaults"]["default"]
-    consumer = defaults["consumers"]["githubevents"]
-    defaults["consumers"] = {f"consumer-{number}": consumer for number in range(count)}
+    stack = yaml.safe_load((ROOT / "stacks" / "Pulumi.dev.yaml").read_text())
+    for config in (project["config"]["defaults"]["default"], stack["config"]):
+        key = next(key for key in config if key.removeprefix("ebbtide:") == "consumers")
+        consumer = config[key]["githubevents"]
+        config[key] = {f"consumer-{number}": consumer for number in range(count)}
     (directory / "stacks").mkdir(parents=True)
     (directory / "Pulumi.yaml").write_text(yaml.safe_dump(project))
-    text = (ROOT / "stacks" / "Pulumi.dev.yaml").read_text().partition("  ebbtide:consumers:")[0]
-    (directory / "stacks" / "Pulumi.many.yaml").write_text(text)
+    (directory / "stacks" / "Pulumi.many.yaml").write_text(yaml.safe_dump(stack))
 
 
 def by_consumers(repeats: int) -> list[dict[str, object]]:
