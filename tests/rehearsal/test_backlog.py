@@ -20,7 +20,7 @@ from ebbtide.rehearsal.autoscaler_document import KedaLook
 from ebbtide.rehearsal.backlog import BacklogSignal
 from ebbtide.rehearsal.backlog_replay import replay_backlog
 from ebbtide.rehearsal.document import RehearsalDocument
-from ebbtide.rehearsal.ledger import Handling, Ledger
+from ebbtide.rehearsal.ledger import Handling, Ledger, PodEvent
 from ebbtide.rehearsal.load import Batch, Kind, Load
 from ebbtide.rehearsal.record import Mark, Outage, Record
 from ebbtide.rehearsal.report import build_report, tables
@@ -144,9 +144,10 @@ def moment(at: int, desired: int, held: int = 0) -> Moment:
 def record() -> Record:
     """From zero to four pods, an outage there, and back."""
     stack = stack_of()
-    ledger = Ledger([Handling("single-0", "p", "w", BEGIN + 16, BEGIN + 17)])
+    began = PodEvent("p", BEGIN + 15.25, "containerStarted", {})
+    ledger = Ledger([Handling("single-0", "p", "w", BEGIN + 16, BEGIN + 17)], [began])
     watch = Watch(None, "n", "", "consumer", ledger, lambda pods: None)
-    watch.pods = {"p": PodRecord("p", "t", "node", BEGIN + 14)}
+    watch.pods = {"p": PodRecord("p", "t", "node", BEGIN + 14, scheduled_at=BEGIN + 14)}
     climb = [moment(0, 0), moment(14, 1, 40), moment(30, 4, 40)]
     watch.moments = [*climb, *(moment(at, 4, 40) for at in range(31, 95)), moment(100, 1), moment(140, 0)]
     options = Options(
@@ -168,6 +169,8 @@ def test_a_rehearsal_that_goes_to_zero_and_back_passes(record):
     rows = {row[0]: row[1] for table in tables(result) for row in table.rows}
     assert rows["pods it asked for"] == "0 → 1 → 4 → 1 → 0"
     assert rows["a message at zero, until its handler began"] == "6.0 s"
+    assert rows["it was scheduled until its first message began"] == "1"
+    assert rows["its container began until its first message began"] == "1"
     assert rows["while the broker answered nobody"] == "60 s at 4 pods: unchanged"
     assert rows["from the last message to zero"] == "123.0 s (cooldown 20 s)"
 
@@ -196,6 +199,14 @@ def test_the_json_form_fits_its_schema(record):
     assert (backlog["messagesPerPod"], backlog["wakes"][0]["handledSeconds"]) == (3, 6)
     assert (backlog["looks"][0]["lastActiveAt"], backlog["outages"][0]["pods"]) == (0, [4])
     assert document["autoscaler"]["explain"]["firstSteps"] == [1, 4]
+    (start,) = document["starts"]
+    assert start == {
+        "pod": "p",
+        "at": 14,
+        "containerSeconds": 1.25,
+        "messageSeconds": 2,
+        "workersSeconds": None,
+    }
 
 
 def test_the_page_shows_the_queue_as_the_autoscaler_saw_it(record):

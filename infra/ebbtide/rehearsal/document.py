@@ -10,6 +10,7 @@ from ebbtide.rehearsal.autoscaler_document import AutoscalerDocument
 from ebbtide.rehearsal.ledger import Count
 from ebbtide.rehearsal.outcome import Drain
 from ebbtide.rehearsal.result import Result
+from ebbtide.rehearsal.starts import Start
 from ebbtide.rehearsal.watch import Moment
 
 
@@ -93,6 +94,8 @@ class RehearsalDocument:
     seconds: float
     set_up: SetUp
     messages: Count
+    starts: tuple[Start, ...]
+    """Pods that came while messages waited."""
     drains: tuple[DrainDocument, ...]
     autoscaler: AutoscalerDocument
     marks: tuple[MarkDocument, ...]
@@ -115,6 +118,7 @@ class RehearsalDocument:
             seconds=round(result.seconds, 1),
             set_up=_set_up(result),
             messages=result.count,
+            starts=tuple(replace(one, at=round(one.at - began, 1)) for one in result.starts),
             drains=tuple(DrainDocument.of(drain, began) for drain in result.drains),
             autoscaler=result.autoscaler.document(),
             marks=tuple(MarkDocument(round(mark.at - began, 1), mark.what) for mark in record.marks),

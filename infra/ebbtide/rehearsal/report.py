@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from importlib.metadata import version
+from statistics import median
 
 from ebbtide.rehearsal.baseline import KUBERNETES_GRACE_SECONDS
 from ebbtide.rehearsal.result import CAUSES, Result, overheads
@@ -17,7 +18,7 @@ from ebbtide.version import __version__
 
 def tables(result: Result) -> list[Table]:
     """What a reader wants to know first."""
-    return [_messages_table(result), _drains_table(result), result.autoscaler.table()]
+    return [_messages_table(result), *_starts_table(result), _drains_table(result), result.autoscaler.table()]
 
 
 def _problems_table(result: Result) -> list[Table]:
@@ -49,6 +50,23 @@ def _messages_table(result: Result) -> Table:
     if result.record.held_at_the_end is not None:
         rows.append(["still held by the broker", f"{result.record.held_at_the_end:,}", "at the end, not acknowledged"])
     return Table("Messages", ["", "messages", "which are"], rows)
+
+
+def _starts_table(result: Result) -> list[Table]:
+    starts = result.starts
+    measured: dict[str, list[float | None]] = {
+        "it was scheduled until its container began": [one.container_seconds for one in starts],
+        "it was scheduled until its first message began": [one.message_seconds for one in starts],
+        "it was scheduled until all its workers consumed": [one.workers_seconds for one in starts],
+        "its container began until its first message began": [one.own_seconds for one in starts],
+    }
+    rows = []
+    for name, values in measured.items():
+        known = [value for value in values if value is not None]
+        if known:
+            rows.append([name, str(len(known)), f"{median(known):.2f} s", f"{max(known):.2f} s"])
+    headings = ["from when", "pods", "median", "most"]
+    return [Table("Pods that came while messages waited", headings, rows)] if rows else []
 
 
 def _drains_table(result: Result) -> Table:

@@ -9,6 +9,7 @@ from ebbtide.rehearsal.ledger import Count
 from ebbtide.rehearsal.outcome import Drain, find_drains
 from ebbtide.rehearsal.record import Record
 from ebbtide.rehearsal.signal import Judgement, Signal
+from ebbtide.rehearsal.starts import Start, find_starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Result:
     began_at: float
     seconds: float
     count: Count
+    starts: list[Start]
     drains: list[Drain]
     autoscaler: Judgement
     problems: list[str]
@@ -57,19 +59,20 @@ CAUSES = ("scale-down", "rolling update", "eviction", "deletion")
 
 def judge(record: Record, signal: Signal) -> Result:
     """Everything that follows from what was seen."""
-    watch, moments = record.watch, record.watch.moments
+    watch, moments, ledger = record.watch, record.watch.moments, record.ledger
     autoscaler = signal.judge(record)
     problems = [*record.problems, *autoscaler.problems]
     if record.held_at_the_end:
         problems.append(f"the broker still held {record.held_at_the_end} messages at the end")
-    if record.ledger.malformed:
-        problems.append(f"{len(record.ledger.malformed)} lines of the ledger could not be read: the count is not exact")
+    if ledger.malformed:
+        problems.append(f"{len(ledger.malformed)} lines of the ledger could not be read: the count is not exact")
     return Result(
         record,
         moments[0].at,
         moments[-1].at - moments[0].at,
-        record.ledger.count(record.sent, record.failing),
-        find_drains(watch.pods.values(), record.ledger.handlings, record.ledger.events, record.sent, record.removed),
+        ledger.count(record.sent, record.failing),
+        find_starts(watch.pods.values(), ledger.handlings, ledger.events, record.batches),
+        find_drains(watch.pods.values(), ledger.handlings, ledger.events, record.sent, record.removed),
         autoscaler,
         problems,
     )

@@ -30,6 +30,8 @@ class PodRecord:
     gone_at: float | None = None
     """When its container had ended: to a second from its status, or when its log ended."""
     exit_status: int | None = None
+    scheduled_at: float | None = None
+    """When it got its node, to a second, by the scheduler's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,7 @@ class Watch:
                 self.pods[name] = record
                 self._run(self._follow, record)
             record.node = pod["spec"].get("nodeName", record.node)
+            record.scheduled_at = record.scheduled_at or _scheduled_at(pod)
             if "deletionTimestamp" in metadata and record.deleted_at is None:
                 # The time stamp is when the grace period ends.
                 asked = parse_time(metadata["deletionTimestamp"]) - metadata.get("deletionGracePeriodSeconds", 0)
@@ -182,3 +185,11 @@ class Watch:
             if record.gone_at is not None:
                 return
             self._stop.wait(_AGAIN_SECONDS)
+
+
+def _scheduled_at(pod: Manifest) -> float | None:
+    conditions = pod["status"].get("conditions") or []
+    times = [
+        one["lastTransitionTime"] for one in conditions if one["type"] == "PodScheduled" and one["status"] == "True"
+    ]
+    return parse_time(times[0]) if times else None
