@@ -7,7 +7,8 @@ from ebbtide.preview.risk import Context, Risk, RiskLevel
 
 # In the order in which risks of one level are shown: what is lost comes first.
 # isort: off
-from ebbtide.preview.rules import broker, loss, restart, autoscaling, keda, security, watching
+from ebbtide.preview.rules import broker, loss, restart, autoscaling, keda
+from ebbtide.preview.rules import network, roles, isolation, identity, control_plane, watching
 from ebbtide.preview.rules import acceptance, unjudged
 
 # isort: on
@@ -16,11 +17,15 @@ __all__ = [
     "acceptance",
     "autoscaling",
     "broker",
+    "control_plane",
+    "identity",
+    "isolation",
     "judge",
     "keda",
     "loss",
+    "network",
     "restart",
-    "security",
+    "roles",
     "unjudged",
     "watching",
 ]

@@ -1,0 +1,174 @@
+"""What may reach what: the network policies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ebbtide.preview.change import Operation, entries, mapping
+from ebbtide.preview.patterns import CREATED, DELETED, REPLACED
+from ebbtide.preview.risk import Context, Risk, RiskLevel
+from ebbtide.preview.rules.declare import change_rule
+
+_EVERYWHERE = {"0.0.0.0/0", "::/0"}
+_WIDE = _EVERYWHERE | {"everywhere", "ingress from everywhere"} | {f"ingress from {cidr}" for cidr in _EVERYWHERE}
+_EVERY_PORT = "every port"
+_METADATA_SERVERS = {"169.254.169.252/32", "169.254.169.254/32"}
+# What the rules read of a policy. Not spec.podSelector: it moves all of that to other pods.
+_FLOWS = (
+    "spec.policyTypes.*",
+    *(
+        f"spec.{direction}.*.{part}"
+        for direction, peers in (("egress", "to"), ("ingress", "from"))
+        for part in (
+            *(f"{peers}.*.{name}" for name in ("ipBlock.cidr", "namespaceSelector.matchLabels.*")),
+            f"{peers}.*.podSelector.matchLabels.*",
+            *(f"ports.*.{name}" for name in ("protocol", "port", "endPort")),
+        )
+    ),
+)
+
+
+@change_rule(
+    "P-30",
+    RiskLevel.DANGER,
+    RiskLevel.INFO,
+    remedy="Name the network and the port that are needed.",
+    source="Kubernetes, network policies: what none allows is refused once one selects the pod.",
+    tells={"NetworkPolicy": (DELETED,)},
+    reads={"NetworkPolicy": _FLOWS},
+)
+def check_network(context: Context) -> Iterator[Risk]:
+    """A network policy lets more through:
+    another network, or another port of one."""
+    # With what it guarded, or with its namespace, a policy goes without leaving anything open.
+    gone = {change.title for kind in ("Deployment", "Namespace") for change in context.of(kind, Operation.DELETE)}
+    for change in context.of("NetworkPolicy"):
+        if change.operation is Operation.DELETE:
+            if change.title in gone or _namespace(change.old) in gone:
+                continue
+            sentence = f"network policy {change.title} is deleted: what it kept out may come in"
+            yield Risk(change.title, sentence, "keep it", change.key)
+            continue
+        if change.operation is Operation.CREATE:
+            continue
+        opened = _beyond(_flows(change.new), _flows(change.old))
+        if not opened:
+            continue
+        wide = any(peer in _WIDE for peer, _ in opened)
+        level = RiskLevel.DANGER if wide else RiskLevel.INFO
+        sentence = f"{change.title} may reach more: {_in_words(opened)}"
+        advice = "name the network it needs" if wide else ""
+        yield Risk(change.title, sentence, advice, change.key, level)
+
+
+def _namespace(policy: Mapping[str, Any]) -> str:
+    return str(mapping(policy.get("metadata")).get("namespace", ""))
+
+
+_Flow = tuple[str, str]
+"""Who is at the other end, and which port: "10.0.0.0/8", "6379"."""
+
+
+def _flows(policy: Mapping[str, Any]) -> set[_Flow]:
+    """What a policy lets through, in words."""
+    spec = mapping(policy.get("spec"))
+    found: set[_Flow] = set()
+    for direction, key in (("egress", "to"), ("ingress", "from")):
+        prefix = "" if direction == "egress" else "ingress from "
+        if not _restricts(spec, direction):
+            found.add((f"{prefix}everywhere", _EVERY_PORT))
+            continue
+        for rule in entries(spec.get(direction)):
+            peers = [_peer(peer) for peer in entries(rule.get(key))] or ["everywhere"]
+            ports = [_port(port) for port in entries(rule.get("ports"))] or [_EVERY_PORT]
+            found |= {(f"{prefix}{peer}", port) for peer in peers for port in ports}
+    return found
+
+
+def _restricts(spec: Mapping[str, Any], direction: str) -> bool:
+    """Whether the policy says anything of a direction; where it names none, Kubernetes takes ingress, and egress if
+    there are rules for it."""
+    types = spec.get("policyTypes")
+    if isinstance(types, list) and types:
+        return direction.capitalize() in types
+    return direction == "ingress" or bool(spec.get("egress"))
+
+
+def _port(port: Mapping[str, Any]) -> str:
+    number = str(port.get("port", _EVERY_PORT))
+    if "endPort" in port:
+        number += f"-{port['endPort']}"
+    protocol = port.get("protocol", "TCP")
+    return number if protocol == "TCP" else f"{number}/{protocol}"
+
+
+def _beyond(flows: set[_Flow], others: set[_Flow]) -> set[_Flow]:
+    """The flows that the others do not let through."""
+    return {flow for flow in flows if not others & _covering(flow)}
+
+
+def _covering(flow: _Flow) -> set[_Flow]:
+    """What lets a flow through: itself, all ports of its end, or everything in its direction."""
+    peer, port = flow
+    prefix = "ingress from " if peer.startswith("ingress from ") else ""
+    anywhere = {f"{prefix}{one}" for one in ("everywhere", "0.0.0.0/0")}
+    return {flow, (peer, _EVERY_PORT)} | {(end, which) for end in anywhere for which in (port, _EVERY_PORT)}
+
+
+def _in_words(flows: set[_Flow]) -> str:
+    """`10.0.0.0/8 (443, 6379), the metadata server (every port)`."""
+    ports: dict[str, list[str]] = {}
+    for peer, port in sorted(flows):
+        ports.setdefault(peer, []).append(port)
+    return ", ".join(f"{peer} ({', '.join(listed)})" for peer, listed in ports.items())
+
+
+def _peer(peer: Mapping[str, Any]) -> str:
+    if isinstance(peer.get("ipBlock"), Mapping):
+        cidr = str(peer["ipBlock"].get("cidr", "everywhere"))
+        return "the metadata server" if cidr in _METADATA_SERVERS else cidr
+    labels = [
+        f"{name}={value}"
+        for selector in ("namespaceSelector", "podSelector")
+        for name, value in mapping(mapping(peer.get(selector)).get("matchLabels")).items()
+    ]
+    return "pods " + (", ".join(labels) or "everywhere")
+
+
+@change_rule(
+    "P-34",
+    RiskLevel.DANGER,
+    remedy="Make sure that nothing the consumer needs is there.",
+    source="Kubernetes, network policies: what none allows is refused.",
+    tells={"NetworkPolicy": (CREATED, REPLACED)},
+    reads={"NetworkPolicy": _FLOWS},
+)
+def check_network_closed(context: Context) -> Iterator[Risk]:
+    """A network policy no longer lets through what it did, or a new one is laid over pods that run: a consumer that
+    needs it reaches neither its broker nor its database."""
+    new_ones = {
+        change.title
+        for kind in ("Deployment", "Namespace")
+        for change in context.of(kind, Operation.CREATE, Operation.REPLACE)
+    }
+    # The pods of a Helm release that makes its namespace come with it.
+    new_ones |= {
+        str(change.new.get("namespace"))
+        for change in context.of("Release", Operation.CREATE)
+        if change.new.get("createNamespace") is True
+    }
+    for change in context.of("NetworkPolicy", Operation.CREATE):
+        if not {change.title, _namespace(change.new)} & new_ones:
+            allowed = _in_words(_flows(change.new)) or "nothing"
+            sentence = f"a new network policy {change.title}: what it selects may reach, and be reached by, {allowed}"
+            yield Risk(change.title, sentence, "make sure that nothing a pod needs is missing", change.key)
+    for change in context.of("NetworkPolicy", Operation.UPDATE, Operation.REPLACE):
+        closed = _beyond(_flows(change.old), _flows(change.new))
+        if closed:
+            sentence = f"{change.title} may no longer reach {_in_words(closed)}"
+        elif change.operation is Operation.REPLACE:
+            sentence = f"network policy {change.title} is made anew: meanwhile only the other policies hold"
+        else:
+            continue
+        yield Risk(change.title, sentence, "make sure that nothing it needs is there", change.key)
