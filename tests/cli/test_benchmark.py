@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.cli.run import many_consumers
+
 from ebbtide import load_stack
 
 

@@ -293,9 +293,16 @@ CHANGES = [
         consumer(secretEnvironment={"MESSENGER_TRANSPORT_DSN": None}),
     ),
     Change(
+        "another broker by its address",
+        "danger",
+        ("P-08a", "P-10"),
+        consumer(**OWN_DSN, environment={"MESSENGER_TRANSPORT_DSN": "redis://10.82.0.9:6379/githubevents"}),
+        consumer(**OWN_DSN, environment={"MESSENGER_TRANSPORT_DSN": "redis://10.82.0.3:6379/githubevents"}),
+    ),
+    Change(
         "a new version of a secret",
         "info",
-        ("P-10",),
+        ("P-08a", "P-10"),
         consumer(secretEnvironment={"MESSENGER_TRANSPORT_DSN": {"secret": "githubevents-broker-v2", "key": "dsn"}}),
     ),
     Change(

@@ -17,6 +17,8 @@ VPA = "VerticalPodAutoscaler"
 # KEDA's defaults (pkg/apis/keda/v1alpha1/scaledobject_types.go); the HPA's minimum is 1 and its maximum required.
 _KEDA_MIN, _KEDA_MAX = 0, 100
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
+# Where KEDA's triggers name what they count. No address is shown: it may hold a password.
+_QUEUES = ("stream", "queueName", "listName", "topic", "subscriptionName")
 _TAKES_OVER_HPA = "scaledobject.keda.sh/transfer-hpa-ownership"
 
 _TARGET_PATHS = tuple(f"spec.scaleTargetRef.{name}" for name in ("apiVersion", "kind", "name"))
@@ -85,7 +87,7 @@ def bounds_before(context: Context, deployment: str) -> tuple[int, int] | None:
 
 
 def measures(autoscaler: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What an autoscaler measures, each with its target: ("cpu", "60 %"), ("rabbitmq", "queueName jobs, value 1")."""
+    """What an autoscaler measures, each with its target: ("cpu", "60 %"), ("rabbitmq jobs", "value 1")."""
     spec = mapping(autoscaler.get("spec"))
     return [*_metrics(entries(spec.get("metrics"))), *_triggers(entries(spec.get("triggers")))]
 
@@ -105,13 +107,11 @@ def _metrics(metrics: list[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
 
 def _triggers(triggers: list[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     for trigger in triggers:
+        metadata = mapping(trigger.get("metadata"))
         # Only numbers: an address may hold a password.
-        numbers = [
-            f"{key} {value}"
-            for key, value in sorted(mapping(trigger.get("metadata")).items())
-            if _NUMBER.fullmatch(str(value))
-        ]
-        yield str(trigger.get("type", "?")), ", ".join(numbers) or "?"
+        numbers = [f"{key} {value}" for key, value in sorted(metadata.items()) if _NUMBER.fullmatch(str(value))]
+        queue = next((str(metadata[key]) for key in _QUEUES if metadata.get(key)), "")
+        yield f"{trigger.get('type', '?')} {queue}".rstrip(), ", ".join(numbers) or "?"
 
 
 def owners(context: Context, deployment: Target) -> list[str]:

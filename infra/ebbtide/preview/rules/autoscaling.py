@@ -148,9 +148,12 @@ def check_metrics(context: Context) -> Iterator[Risk]:
         if _measured(change.old) == _measured(change.new):
             continue
         old, new = measures(change.old), measures(change.new)
+        served = "make sure that it is served (`kubectl describe hpa`)"
+        if change.kind == SCALED_OBJECT:
+            served = "make sure that KEDA gets it (`kubectl get scaledobject`)"
         if old == new:
             sentence = f"{change.title} measures {' and '.join(name for name, _ in new)} otherwise"
-            yield Risk(change.title, sentence, "make sure the metric is served", change.key)
+            yield Risk(change.title, sentence, served, change.key)
             continue
         same = [name for name, _ in old] == [name for name, _ in new]
         if same:
@@ -160,11 +163,7 @@ def check_metrics(context: Context) -> Iterator[Risk]:
             sentence = f"{change.title} changes its target: {words}"
         else:
             sentence = f"{change.title} scales on {_listed(new)} instead of {_listed(old)}"
-        advice = (
-            ""
-            if same
-            else "make sure the new metric is served (`kubectl describe hpa`): without it the number does not move"
-        )
+        advice = "" if same else f"{served}: without it the number does not move"
         yield Risk(change.title, sentence, advice, change.key)
 
 

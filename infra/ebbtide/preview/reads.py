@@ -1,0 +1,102 @@
+"""What the workers of a pod read: which queues, and where they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from ebbtide.preview.change import mapping
+from ebbtide.settings.models.celery import CeleryWorker
+from ebbtide.settings.models.laravel import LaravelQueueWorker
+from ebbtide.settings.models.sidekiq import SidekiqWorker
+from ebbtide.settings.models.worker import WorkerSettings
+
+# The word by which a program is known, and its worker, which knows the options that name queues.
+_PROGRAMS: dict[str, type[WorkerSettings]] = {
+    "celery": CeleryWorker,
+    "sidekiq": SidekiqWorker,
+    "queue:work": LaravelQueueWorker,
+}
+_MESSENGER = "messenger:consume"
+_VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
+# A variable of the broker by its name: an application has addresses of caches, locks and results too.
+_BROKER = re.compile(r"(?i)transport|messenger|broker|queue|amqp|rabbit|sqs")
+_NOT_BROKER = re.compile(r"(?i)cache|session|lock|result|log|fail|password|user|prefix|name|timeout|ssl|ca_")
+# What Symfony's addresses say of the queue behind their question mark.
+_QUEUE_OPTIONS = {"queue_name", "table_name", "stream"}
+
+
+def queues_of(command: tuple[str, ...]) -> tuple[str, ...]:
+    """The queues that a command line names; none where it names none, or its program is not known."""
+    words = [word.rpartition("/")[2] for word in command]
+    if _MESSENGER in words:
+        return tuple(_until_option(command[words.index(_MESSENGER) + 1 :]))
+    for program, worker in _PROGRAMS.items():
+        if program in words:
+            options = {option for option, setting in worker.owned_options.items() if setting == "queues"}
+            return tuple(_named(command[words.index(program) + 1 :], options))
+    return ()
+
+
+def _until_option(words: tuple[str, ...]) -> Iterator[str]:
+    for word in words:
+        if word.startswith("-"):
+            return
+        yield word
+
+
+def _named(words: tuple[str, ...], options: set[str]) -> Iterator[str]:
+    """`--queues=a,b`, `--queues a,b`, `-Qa,b`; Sidekiq's weights (`critical,2`) are no queues."""
+    for place, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if not equals and word in options:
+            value = words[place + 1] if place + 1 < len(words) else ""
+        elif not equals and word[:2] in options and not word.startswith("--"):
+            option, value = word[:2], word[2:]
+        if option in options:
+            yield from (name for name in value.split(",") if name and not name.isdecimal())
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where a variable says that the broker is, without what is secret."""
+
+    secret: str = ""
+    """The Secret that holds it; empty for plain text."""
+    key: str = ""
+    text: str = ""
+    """Plain text: host, port and path; or what follows the value of the Secret."""
+
+    def __str__(self) -> str:
+        return f"Secret {self.secret}" if self.secret else self.text
+
+
+def broker_addresses(environment: Mapping[str, Any]) -> dict[str, BrokerAddress]:
+    """The variables that say where the broker is, as far as their names and values tell. `REDIS_URL`, which Sidekiq and
+    BullMQ read, may as well be a cache: it counts where there is no other."""
+    names = [name for name in environment if _BROKER.search(name) and not _NOT_BROKER.search(name)]
+    found = {name: address for name in names if (address := _address(name, environment)) is not None}
+    usual = _address("REDIS_URL", environment)
+    return found if found or usual is None else {"REDIS_URL": usual}
+
+
+def _address(name: str, environment: Mapping[str, Any]) -> BrokerAddress | None:
+    value = environment.get(name)
+    reference = mapping(mapping(value).get("secretKeyRef"))
+    if reference:
+        return BrokerAddress(str(reference.get("name", "")), str(reference.get("key", "")))
+    if not isinstance(value, str):
+        return None
+    inner = _VARIABLE.search(value)
+    if inner and inner[1] in environment:
+        found = _address(inner[1], {other: environment[other] for other in environment if other != name})
+        return found and BrokerAddress(found.secret, found.key, found.text + value[inner.end() :].partition("?")[0])
+    parts = urlsplit(value) if "://" in value else None
+    if parts is None:
+        return None
+    where = parts.netloc.rpartition("@")[2]
+    options = "&".join(f"{key}={value}" for key, value in parse_qsl(parts.query) if key in _QUEUE_OPTIONS)
+    return BrokerAddress(text=f"{where}{parts.path}{options and f'?{options}'}") if where else None

@@ -1,0 +1,63 @@
+"""Which queues a command line reads, and where the variables of a pod say that they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ebbtide.preview.reads import broker_addresses, queues_of
+
+
+@pytest.mark.parametrize(
+    ("command", "queues"),
+    [
+        ("php bin/console messenger:consume events mail --limit=100", ("events", "mail")),
+        ("php bin/console messenger:consume -q events", ()),
+        ("/venv/bin/celery -A shop worker --queues=mail,push --pool=prefork", ("mail", "push")),
+        ("celery -A shop worker -Q mail,push", ("mail", "push")),
+        ("python -m celery -A shop worker -Qmail", ("mail",)),
+        ("celery -A shop beat", ()),
+        ("bundle exec sidekiq --concurrency 5 --queue critical,2 -q mail", ("critical", "mail")),
+        ("php artisan queue:work redis --queue=high,low --sleep=3", ("high", "low")),
+        ("php bin/console other:command -q events", ()),
+        ("node worker.js --queue=mail", ()),
+        ("sidekiq -q", ()),
+        ("", ()),
+    ],
+)
+def test_the_queues_of_a_command_line(command: str, queues: tuple[str, ...]) -> None:
+    assert queues_of(tuple(command.split())) == queues
+
+
+SECRET = {"secretKeyRef": {"name": "broker-v1", "key": "dsn"}}
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"MESSENGER_TRANSPORT_DSN": "redis://:hidden@a:6379/events"}, {"MESSENGER_TRANSPORT_DSN": "a:6379/events"}),
+        (
+            {"MESSENGER_TRANSPORT_DSN": "doctrine://default?queue_name=mail&auto_setup=0"},
+            {"MESSENGER_TRANSPORT_DSN": "default?queue_name=mail"},
+        ),
+        ({"CELERY_BROKER_URL": "amqp://a:5672//"}, {"CELERY_BROKER_URL": "a:5672//"}),
+        ({"BROKER_DSN": SECRET}, {"BROKER_DSN": "Secret broker-v1"}),
+        (
+            {"BROKER_DSN": SECRET, "MESSENGER_TRANSPORT_DSN": "$(BROKER_DSN)/events"},
+            {"BROKER_DSN": "Secret broker-v1", "MESSENGER_TRANSPORT_DSN": "Secret broker-v1"},
+        ),
+        ({"BROKER_URL": "$(BROKER_URL)"}, {}),
+        ({"REDIS_URL": "redis://a:6379/0"}, {"REDIS_URL": "a:6379/0"}),
+        ({"REDIS_URL": "redis://a:6379/0", "BROKER_URL": "amqp://b"}, {"BROKER_URL": "b"}),
+        ({"CACHE_DSN": "redis://a:6379", "CELERY_RESULT_BACKEND": "redis://a:6379", "REDIS_PASSWORD": SECRET}, {}),
+        ({"BROKER_URL": None, "QUEUE_NAME": "mail", "QUEUE_CONNECTION": "redis"}, {}),
+    ],
+)
+def test_where_the_broker_is(environment: dict[str, Any], said: dict[str, str]) -> None:
+    assert {name: str(found) for name, found in broker_addresses(environment).items()} == said
+
+
+def test_another_password_is_no_other_broker() -> None:
+    before, after = (broker_addresses({"BROKER_URL": f"redis://:{word}@a:6379/0"}) for word in ("one", "two"))
+    assert before == after
