@@ -166,6 +166,13 @@ CHANGES = [
     Change("fewer processes", "scaling", ("P-10", "P-23"), consumer(worker={"processes": 20})),
     Change("another receiver", "scaling", ("P-10", "P-71"), TWO_RECEIVERS),
     Change("more memory", "info", ("P-10",), consumer(resources={"memory": {"request": "8Gi"}})),
+    Change(
+        "a larger CPU request under a target in per cent",
+        "scaling",
+        ("P-10", "P-23a"),
+        consumer(resources={"cpu": {"request": "980m"}}),
+        stack="dev",
+    ),
     Change("a larger CPU request", "info", ("P-10",), consumer(resources={"cpu": {"request": "980m"}})),
     Change(
         "onto Spot nodes",

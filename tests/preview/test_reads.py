@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ebbtide.preview.reads import broker_addresses, queues_of
+from ebbtide.preview.reads import ALL, broker_addresses, concurrency_of, queues_of
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,7 @@ from ebbtide.preview.reads import broker_addresses, queues_of
     [
         ("php bin/console messenger:consume events mail --limit=100", ("events", "mail")),
         ("php bin/console messenger:consume -q events", ()),
+        ("php bin/console messenger:consume --all --exclude-receivers=failed", (ALL,)),
         ("/venv/bin/celery -A shop worker --queues=mail,push --pool=prefork", ("mail", "push")),
         ("celery -A shop worker -Q mail,push", ("mail", "push")),
         ("python -m celery -A shop worker -Qmail", ("mail",)),
@@ -28,6 +29,21 @@ from ebbtide.preview.reads import broker_addresses, queues_of
 )
 def test_the_queues_of_a_command_line(command: str, queues: tuple[str, ...]) -> None:
     assert queues_of(tuple(command.split())) == queues
+
+
+@pytest.mark.parametrize(
+    ("command", "messages"),
+    [
+        ("celery -A shop worker --concurrency=8", 8),
+        ("celery -A shop worker -c 4 -Q mail", 4),
+        ("bundle exec sidekiq -c10", 10),
+        ("celery -A shop worker --concurrency=many", 1),
+        ("php bin/console messenger:consume events -c 3", 1),
+        ("node worker.js --concurrency=9", 1),
+    ],
+)
+def test_how_many_messages_a_command_line_takes_at_once(command: str, messages: int) -> None:
+    assert concurrency_of(tuple(command.split())) == messages
 
 
 SECRET = {"secretKeyRef": {"name": "broker-v1", "key": "dsn"}}

@@ -21,6 +21,7 @@ _PROGRAMS: dict[str, type[WorkerSettings]] = {
     "queue:work": LaravelQueueWorker,
 }
 _MESSENGER = "messenger:consume"
+ALL = "every one"
 _VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 # A variable of the broker by its name: an application has addresses of caches, locks and results too.
 _BROKER = re.compile(r"(?i)transport|messenger|broker|queue|amqp|rabbit|sqs")
@@ -31,14 +32,33 @@ _QUEUE_OPTIONS = {"queue_name", "table_name", "stream"}
 
 def queues_of(command: tuple[str, ...]) -> tuple[str, ...]:
     """The queues that a command line names; none where it names none, or its program is not known."""
-    words = [word.rpartition("/")[2] for word in command]
+    words = _programs(command)
     if _MESSENGER in words:
-        return tuple(_until_option(command[words.index(_MESSENGER) + 1 :]))
+        after = command[words.index(_MESSENGER) + 1 :]
+        return (ALL,) if "--all" in after else tuple(_until_option(after))
+    # Sidekiq's weights (`critical,2`) are no queues.
+    return tuple(
+        name for value in _values(command, "queues") for name in value.split(",") if name and not name.isdecimal()
+    )
+
+
+def concurrency_of(command: tuple[str, ...]) -> int:
+    """How many messages a command line lets one process take at once; 1 where it does not say."""
+    stated = [int(value) for value in _values(command, "concurrency") if value.isdecimal()]
+    return stated[-1] if stated else 1
+
+
+def _programs(command: tuple[str, ...]) -> list[str]:
+    return [word.rpartition("/")[2] for word in command]
+
+
+def _values(command: tuple[str, ...], setting: str) -> Iterator[str]:
+    """What a known program's options say of a setting of its worker."""
+    words = _programs(command)
     for program, worker in _PROGRAMS.items():
         if program in words:
-            options = {option for option, setting in worker.owned_options.items() if setting == "queues"}
-            return tuple(_named(command[words.index(program) + 1 :], options))
-    return ()
+            options = {option for option, owner in worker.owned_options.items() if owner == setting}
+            yield from _named(command[words.index(program) + 1 :], options)
 
 
 def _until_option(words: tuple[str, ...]) -> Iterator[str]:
@@ -49,7 +69,7 @@ def _until_option(words: tuple[str, ...]) -> Iterator[str]:
 
 
 def _named(words: tuple[str, ...], options: set[str]) -> Iterator[str]:
-    """`--queues=a,b`, `--queues a,b`, `-Qa,b`; Sidekiq's weights (`critical,2`) are no queues."""
+    """`--queues=a,b`, `--queues a,b`, `-Qa,b`."""
     for place, word in enumerate(words):
         option, equals, value = word.partition("=")
         if not equals and word in options:
@@ -57,7 +77,7 @@ def _named(words: tuple[str, ...], options: set[str]) -> Iterator[str]:
         elif not equals and word[:2] in options and not word.startswith("--"):
             option, value = word[:2], word[2:]
         if option in options:
-            yield from (name for name in value.split(",") if name and not name.isdecimal())
+            yield value
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from ebbtide.preview.risk import Context, Risk, RiskLevel
 
 # In the order in which risks of one level are shown: what is lost comes first.
 # isort: off
-from ebbtide.preview.rules import broker, loss, restart, autoscaling, keda
+from ebbtide.preview.rules import broker, loss, restart, autoscaling, throughput, keda
 from ebbtide.preview.rules import network, roles, isolation, identity, control_plane, watching
 from ebbtide.preview.rules import acceptance, unjudged
 
@@ -26,6 +26,7 @@ __all__ = [
     "network",
     "restart",
     "roles",
+    "throughput",
     "unjudged",
     "watching",
 ]

@@ -14,7 +14,7 @@ from ebbtide.preview.change import (
 )
 from ebbtide.preview.fleet import Pods, falling_rungs
 from ebbtide.preview.patterns import DELETED, REPLACED
-from ebbtide.preview.reads import BrokerAddress, broker_addresses, queues_of
+from ebbtide.preview.reads import ALL, BrokerAddress, broker_addresses, queues_of
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.broker import BROKERS
 from ebbtide.preview.rules.declare import change_rule
@@ -226,7 +226,8 @@ def check_queues(context: Context) -> Iterator[Risk]:
     """Every queue is still read by somebody."""
     read = {name for change in context.after("Deployment") for name in queues_of(Pods.of(change.new).command)}
     for change in context.of("Deployment", Operation.UPDATE):
-        lost = [name for name in queues_of(Pods.of(change.old).command) if name not in read]
+        before = queues_of(Pods.of(change.old).command)
+        lost = [] if ALL in read else [name for name in before if name not in read]
         if lost:
             sentence = f"{change.title} no longer reads {', '.join(lost)}, and nobody else in this stack does"
             yield Risk(change.title, sentence, "make sure that it is empty, or that somebody else reads it", change.key)

@@ -1,0 +1,119 @@
+"""What a pod carries: a pod template says it, and it moves what autoscaling does without touching an autoscaler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ebbtide.preview.autoscalers import autoscalers, identity_of, target_of
+from ebbtide.preview.change import Operation, ResourceChange, entries, mapping
+from ebbtide.preview.fleet import Pods
+from ebbtide.preview.reads import concurrency_of
+from ebbtide.preview.risk import Context, Risk, RiskLevel
+from ebbtide.preview.rules.declare import change_rule
+from ebbtide.settings.values import image_contract
+from ebbtide.settings.values.units import format_memory, parse_cpu, parse_memory, plural
+
+_CONTAINER = "spec.template.spec.containers.*"
+_PARSE: dict[str, Callable[[object], int]] = {"cpu": parse_cpu, "memory": parse_memory}
+_FORMAT: dict[str, Callable[[int], str]] = {"cpu": lambda millicores: f"{millicores}m", "memory": format_memory}
+
+
+@change_rule(
+    "P-21a",
+    RiskLevel.SCALING,
+    remedy="Compare with `ebbtide simulate --base`; change the number of pods with it.",
+    source="Workers of a pod x what each takes at once.",
+    reads={"Deployment": (f"{_CONTAINER}.args.*", f"{_CONTAINER}.env.{image_contract.PROCESSES}.value")},
+)
+def check_at_once(context: Context) -> Iterator[Risk]:
+    """A pod handles as many messages at once as before: the same number of pods is worth more or less otherwise."""
+    for change in context.of("Deployment", Operation.UPDATE):
+        before, after = Pods.of(change.old), Pods.of(change.new)
+        old, new = (pods.processes * concurrency_of(pods.command) for pods in (before, after))
+        if old == new or not (before.is_consumer and after.is_consumer):
+            continue
+        sentence = f"a pod of {change.title} handles {plural(new, 'message')} at once instead of {old}"
+        consumer = context.consumers.get(change.title)
+        if consumer is not None:
+            most = consumer.autoscaling.max_replicas
+            sentence += f": at most {most * new} instead of {most * old} with {plural(most, 'pod')}"
+        yield Risk(change.title, sentence, "compare with `ebbtide simulate --base`", change.key)
+
+
+@change_rule(
+    "P-23a",
+    RiskLevel.SCALING,
+    remedy="Write the target that means the same use, or compare with `ebbtide simulate --base`.",
+    source="Kubernetes, averageUtilization: a percentage of what the containers of a pod request together.",
+    reads={
+        "Deployment": tuple(
+            f"{_CONTAINER}.resources.{amount}.{resource}"
+            for amount in ("requests", "limits")
+            for resource in ("cpu", "memory")
+        )
+    },
+)
+def check_what_a_percentage_is_of(context: Context) -> Iterator[Risk]:
+    """A target in per cent is of the same request as before. With another one an autoscaler moves the number of pods at
+    another use, though nobody touched it."""
+    for change in context.of("Deployment", Operation.UPDATE):
+        for resource, percent, container in _percentages(context, change):
+            old, new = (_requested(side, resource, container) for side in (change.old, change.new))
+            if old is None or old == new:
+                continue
+            name = "CPU" if resource == "cpu" else resource
+            show = _FORMAT[resource]
+            if new is None:
+                sentence = f"{change.title} requests no {name} any more, and its target of {percent} % is of nothing"
+                yield Risk(change.title, f"{sentence}: the number of pods stays", "keep a request", change.key)
+                continue
+            was, now = (show(amount * percent // 100) for amount in (old, new))
+            yield Risk(
+                change.title,
+                f"the {name} target of {change.title}, {percent} %, is of {show(new)} instead of {show(old)}: it "
+                f"scales at {now} a pod instead of {was}",
+                "write the target that means the same use, or compare with `ebbtide simulate --base`",
+                change.key,
+            )
+
+
+def _percentages(context: Context, deployment: ResourceChange) -> Iterator[tuple[str, int, str | None]]:
+    """Resource, per cent and, where only one counts, container of every such target of its autoscaler."""
+    for kind in autoscalers():
+        for change in context.after(kind):
+            if target_of(change.new) != identity_of(deployment):
+                continue
+            spec = mapping(change.new.get("spec"))
+            for metric in entries(spec.get("metrics")):
+                source = mapping(metric.get("resource")) or mapping(metric.get("containerResource"))
+                percent = mapping(source.get("target")).get("averageUtilization")
+                yield from _percentage(source.get("name"), percent, source.get("container"))
+            for trigger in entries(spec.get("triggers")):
+                if trigger.get("metricType", "Utilization") == "Utilization":
+                    metadata = mapping(trigger.get("metadata"))
+                    yield from _percentage(trigger.get("type"), metadata.get("value"), metadata.get("containerName"))
+
+
+def _percentage(resource: object, percent: object, container: object) -> Iterator[tuple[str, int, str | None]]:
+    if resource in _PARSE and str(percent).isdecimal():
+        yield str(resource), int(str(percent)), str(container) if container else None
+
+
+def _requested(deployment: Mapping[str, Any], resource: str, container: str | None) -> int | None:
+    """What the containers of a pod request together; None where one of them requests nothing."""
+    pod = mapping(mapping(mapping(deployment.get("spec")).get("template")).get("spec"))
+    total = 0
+    for found in entries(pod.get("containers")):
+        if container is not None and found.get("name") != container:
+            continue
+        resources = mapping(found.get("resources"))
+        # Kubernetes takes the limit where only that is stated.
+        amount = next(
+            (value for part in ("requests", "limits") if (value := mapping(resources.get(part)).get(resource))), None
+        )
+        try:
+            total += _PARSE[resource](amount)
+        except ValueError:
+            return None
+    return total

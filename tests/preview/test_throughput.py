@@ -1,0 +1,66 @@
+"""A pod template can move what an autoscaler does, though nobody touches the autoscaler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.preview.test_autoscalers import DEPLOYMENT, HPA, SCALED_OBJECT, deployment, hpa, review, scaled_object
+
+LIMIT_ONLY = {"limits": {"cpu": "1"}}
+SIDECAR = {"name": "proxy", "resources": {"requests": {"cpu": "100m"}}}
+MEMORY = {"name": "memory", "target": {"type": "Utilization", "averageUtilization": 80}}
+OF_ONE = {"name": "cpu", "container": "w", "target": {"type": "Utilization", "averageUtilization": 50}}
+IN_KEDA = {"type": "cpu", "metricType": "Utilization", "metadata": {"value": "50"}}
+AVERAGE = {"type": "cpu", "metricType": "AverageValue", "metadata": {"value": "50"}}
+
+
+def pods(resources: dict[str, Any], *more: dict[str, Any]) -> dict[str, Any]:
+    return deployment(template={"spec": {"containers": [{"name": "w", "resources": resources}, *more]}})
+
+
+def cpu(request: str) -> dict[str, Any]:
+    return {"requests": {"cpu": request}}
+
+
+@pytest.mark.parametrize(
+    ("token", "autoscaler", "before", "after", "said"),
+    [
+        (HPA, hpa(), pods(cpu("200m")), pods(cpu("1")), "at 500m a pod instead of 100m"),
+        (HPA, hpa(), pods(cpu("200m")), pods(cpu("0.2")), ""),
+        (HPA, hpa(), pods(cpu("200m")), pods(cpu("200m"), SIDECAR), "at 150m a pod instead of 100m"),
+        (HPA, hpa(), pods(cpu("200m")), pods(LIMIT_ONLY), "at 500m a pod instead of 100m"),
+        (HPA, hpa(), pods(cpu("200m")), pods({}), "of nothing"),
+        (HPA, hpa(), pods(cpu("200m")), pods({"requests": {"cpu": "200m", "memory": "1Gi"}}), ""),
+        (HPA, hpa(target="other"), pods(cpu("200m")), pods(cpu("1")), ""),
+        (
+            HPA,
+            hpa(metrics=[{"type": "Resource", "resource": MEMORY}]),
+            pods({"requests": {"memory": "100Mi"}}),
+            pods({"requests": {"memory": "200Mi"}}),
+            "at 160Mi a pod instead of 80Mi",
+        ),
+        (
+            HPA,
+            hpa(metrics=[{"type": "ContainerResource", "containerResource": OF_ONE}]),
+            pods(cpu("200m")),
+            pods(cpu("200m"), SIDECAR),
+            "",
+        ),
+        (
+            SCALED_OBJECT,
+            scaled_object(triggers=[IN_KEDA]),
+            pods(cpu("200m")),
+            pods(cpu("1")),
+            "at 500m a pod instead of 100m",
+        ),
+        (SCALED_OBJECT, scaled_object(triggers=[AVERAGE]), pods(cpu("200m")), pods(cpu("1")), ""),
+    ],
+)
+def test_a_target_in_per_cent_moves_with_the_request(
+    token: str, autoscaler: dict[str, Any], before: dict[str, Any], after: dict[str, Any], said: str
+) -> None:
+    found = review(("same", token, autoscaler, autoscaler), ("update", DEPLOYMENT, before, after))
+    sentences = [risk.sentence for risk in found.risks if risk.rule == "P-23a"]
+    assert len(sentences) == bool(said)
+    assert said in " ".join(sentences)
