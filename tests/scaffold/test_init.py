@@ -7,6 +7,7 @@ import yaml
 from tests.cli.conftest import ROOT
 from tests.doctor.bundles import article, bundles
 
+from ebbtide.cli.many_paths import spread
 from ebbtide.doctor.connect import connect
 from ebbtide.doctor.document import DoctorDocument
 from ebbtide.doctor.files import File
@@ -54,6 +55,29 @@ def test_what_is_there_is_never_written_over(ebbtide, tmp_path):
     assert [path.name for path in (tmp_path / "docker").iterdir()] == ["Dockerfile"]
 
 
+def test_a_team_s_own_docker_directory_is_not_built_for_ebbtide_s(ebbtide, tmp_path):
+    for directory in ("docker", "k8s"):
+        (tmp_path / directory).mkdir()
+    for name in ("Dockerfile", "supervisord.conf", "consume.sh", "orders.yaml"):
+        directory = "k8s" if name == "orders.yaml" else "docker"
+        (tmp_path / directory / name).write_text((ROOT / "examples/before" / name).read_text())
+    command = ["init", str(tmp_path), "--from", str(tmp_path / "k8s"), str(tmp_path / "docker")]
+    made = ebbtide(*command, "--name", "shop")
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "consumer-image/consumer/entrypoint").is_file()
+    assert "consumer-image/" in (tmp_path / "MIGRATION.md").read_text()
+    assert not (tmp_path / "docker/consumer").exists()
+    before = contents(tmp_path)
+    assert ebbtide(*command).returncode == 0
+    assert contents(tmp_path) == before
+
+
+def test_every_path_behind_from_is_read_as_help_and_readme_write_it():
+    assert spread("--from", ["shop/", "--from", "a", "b", "-", "--name", "x", "--from=c", "d"]) == [
+        *("shop/", "--from", "a", "--from", "b", "--from", "-", "--name", "x", "--from=c", "--from", "d"),
+    ]
+
+
 def test_a_directory_that_cannot_be_written_is_one_line(ebbtide, tmp_path):
     (tmp_path / "file").write_text("")
     done = ebbtide("init", str(tmp_path / "file" / "shop"))
@@ -73,7 +97,9 @@ def test_the_article_s_set_up_becomes_a_project_with_its_way_over(ebbtide, tmp_p
         "D-10",
         "kubectl scale deployment/orders --replicas=0",
         "kill -STOP",
-        "horizontalpodautoscaler orders",
+        "--selector=app=orders",
+        "delete horizontalpodautoscaler/orders",
+        "BASE_IMAGE=registry.example:5000/shop/base:7",
     ):
         assert needed in text
 

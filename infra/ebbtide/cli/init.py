@@ -12,7 +12,7 @@ import typer
 from ebbtide.cli.output import fail, style
 from ebbtide.judgement.findings import refused
 from ebbtide.scaffold.answers import Project, example_consumer
-from ebbtide.scaffold.files import write_project
+from ebbtide.scaffold.files import image_directory, write_project
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
@@ -96,5 +96,5 @@ def _from_set_up(options: Options) -> Project:
     name = options.name or _named_after(options.directory)
     report = DoctorDocument.of(diagnose_files(files, notes))
     consumers = {one.name: one.settings for one in carried}
-    text = migration_text(carried, report, options.stack)
+    text = migration_text(carried, report, options.stack, image_directory(options.directory))
     return Project(name, options.stack, options.platform, options.kubernetes, consumers, text)

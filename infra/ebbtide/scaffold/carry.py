@@ -6,17 +6,25 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pydantic.alias_generators import to_camel
+
 from ebbtide.doctor.data import Map
 from ebbtide.doctor.of_image import CONSUME, consumed_receivers
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit, Worker
 from ebbtide.judgement.secrets import holds_secret
 from ebbtide.scaffold.answers import Consumer
+from ebbtide.scaffold.frameworks import framework_settings
+from ebbtide.scaffold.scaling import bounds_of, transport_of
+from ebbtide.settings.models.celery import CeleryRedisTransport
+from ebbtide.settings.models.transport import RabbitmqTransport, TransportSettings
 
 _ALLOWANCE_SECONDS: Final = 30
 _DEFAULT_LONGEST_SECONDS: Final = 60
 _NODE_SCALE_DOWN_SECONDS: Final = 570
 _NODE_UPGRADE_SECONDS: Final = 3570
+_BROKER_VARIABLE: Final = re.compile(r"(?i)dsn|broker|redis|amqp|rabbit|queue|sqs|valkey|database_url")
+_LAUNCHERS: Final = (("bundle", "exec"), ("poetry", "run"), ("pipenv", "run"), ("uv", "run"))
 _PER_PROCESS: Final = "128M"
 # Of the workload, its pod and its container: what becomes of it in ebbtide is said, or that nothing does.
 _CARRIED_POD: Final = frozenset(
@@ -25,10 +33,22 @@ _CARRIED_POD: Final = frozenset(
 _CARRIED_CONTAINER: Final = frozenset(
     {"name", "image", "command", "args", "env", "resources", "lifecycle", "imagePullPolicy", "livenessProbe"}
 )
+_CARRIED_SPEC: Final = frozenset(
+    {"replicas", "selector", "template", "strategy", "revisionHistoryLimit", "progressDeadlineSeconds"}
+)
 # ebbtide's own stand in their place.
 _DERIVED: Final = frozenset(
     {"securityContext", "readinessProbe", "startupProbe", "terminationMessagePath", "terminationMessagePolicy"}
 )
+_REDELIVERY: Final[dict[str, tuple[type[TransportSettings], str, int]]] = {
+    "celeryRedis": (
+        CeleryRedisTransport,
+        "visibility_timeout",
+        CeleryRedisTransport.model_fields["longest_delay"].default,
+    ),
+    "rabbitmq": (RabbitmqTransport, "consumer_timeout", 0),
+}
+"""Of a transport the setting that says how long a message may be in hand, and how long one is held before it begins."""
 _NAMESPACE: Final = "consumers"
 """Where a stack's consumers are, unless it says otherwise."""
 
@@ -64,7 +84,7 @@ def _consumer(unit: Unit, worker: Worker, *, alone: bool, taken: set[str]) -> Ca
     settings["image"] = f"registry.example/consumers/{name}:1"
     settings["worker"] = _worker(worker, carried)
     settings["shutdown"] = _shutdown(unit, worker, carried)
-    settings["autoscaling"] = _autoscaling(unit, carried)
+    _autoscaling(unit, carried)
     _environment(unit, carried)
     _rest(unit, carried)
     return carried
@@ -76,7 +96,7 @@ def _name(text: str, taken: set[str]) -> str:
 
 
 def _worker(worker: Worker, carried: Carried) -> dict[str, Any]:
-    words = [word if word is not None else "" for word in worker.words]
+    words = _launcher(worker) + [word if word is not None else "" for word in worker.words]
     processes = worker.copies if isinstance(worker.copies, int) else 1
     if not isinstance(worker.copies, int):
         carried.left.append("the number of processes, which only the container knows: `worker.processes` is 1")
@@ -98,11 +118,22 @@ def _worker(worker: Worker, carried: Carried) -> dict[str, Any]:
             "words of the worker's command that only its script knows: they are missing in `worker.command`"
         )
     command = [word for word in words if word]
+    own = framework_settings(worker.program.name if worker.program else "", command, carried.left)
+    if own is not None:
+        return {**own, "processes": processes}
     found = {"kind": "command", "command": command, "processes": processes, "memoryLimit": "256M"}
     carried.left.append("how much memory a process needs: `worker.memoryLimit` is 256M; measure it")
     if worker.program is not None and worker.program.finishes_on and "TERM" not in worker.program.finishes_on:
         found["stopSignal"] = worker.program.finishes_on[0]
     return found
+
+
+def _launcher(worker: Worker) -> list[str]:
+    """`bundle exec` and its like, which find the program, where they stand right before it."""
+    whole = worker.command.words
+    before = whole[: len(whole) - len(worker.words)]
+    is_direct = whole[len(before) :] == worker.words
+    return list(before[-2:]) if is_direct and before[-2:] in _LAUNCHERS else []
 
 
 def _shutdown(unit: Unit, worker: Worker, carried: Carried) -> dict[str, Any]:
@@ -130,24 +161,42 @@ def _shutdown(unit: Unit, worker: Worker, carried: Carried) -> dict[str, Any]:
     return found
 
 
-def _autoscaling(unit: Unit, carried: Carried) -> dict[str, Any]:
+def _autoscaling(unit: Unit, carried: Carried) -> None:
     replicas = unit.workload.replicas.value if unit.workload and unit.workload.replicas else 1
     if not unit.autoscalers:
-        return {"kind": "fixed", "replicas": max(replicas, 1)}
+        carried.settings["autoscaling"] = {"kind": "fixed", "replicas": max(replicas, 1)}
+        return
     one = unit.autoscalers[0]
-    spec = one.data.map("spec")
-    least = spec.get("minReplicas", spec.get("minReplicaCount"))
-    most = spec.get("maxReplicas", spec.get("maxReplicaCount"))
+    least, most = bounds_of(one, replicas)
+    transport = transport_of(one, carried.settings["worker"]["kind"])
+    carried.settings["autoscaling"] = {"kind": "fixed", "replicas": most}
+    then = f"`autoscaling` with `kind: keda`, `minReplicas: {least}`, `maxReplicas: {most}` (docs/scaling.md)"
+    if transport is None:
+        what = "its metric is not taken over"
+    else:
+        carried.settings["transport"] = transport
+        _fit_redelivery(transport, carried)
+        what = "`transport` has its queue; say there how KEDA gets in (address, user and password, each from a Secret)"
+        if transport["kind"] == "rabbitmq":
+            what += ", which on RabbitMQ is the management plugin's port, 15672"
     carried.left.append(
-        f"{one.title} ({one.at()}): its metric is not taken over; `fixed` at {_at_least(most, replicas)} pods, its "
-        "maximum, until you write `autoscaling` (docs/scaling.md) - then "
-        f"minReplicas {_at_least(least, 1)}, maxReplicas {_at_least(most, replicas)}"
+        f"{one.title} ({one.at()}): {what}; `fixed` at {most} pods, its maximum, until you write {then}"
     )
-    return {"kind": "fixed", "replicas": _at_least(most, replicas)}
+    carried.left += [f"{other.title} ({other.at()}), a second autoscaler" for other in unit.autoscalers[1:]]
 
 
-def _at_least(value: Any, other: int) -> int:
-    return value if isinstance(value, int) and value > 0 else max(other, 1)
+def _fit_redelivery(transport: dict[str, Any], carried: Carried) -> None:
+    """A message that is in hand for longer than the broker waits is another worker's as well."""
+    longest = int(carried.settings["shutdown"]["longestMessage"].rstrip("s"))
+    model, setting, held = _REDELIVERY.get(transport["kind"], (None, "", 0))
+    least = longest + held + _ALLOWANCE_SECONDS
+    if model is not None and least > model.model_fields[setting].default:
+        name = to_camel(setting)
+        transport[name] = f"{least}s"
+        carried.left.append(
+            f"`transport.{name}` is {least}s for messages of {longest} s: whatever else says it, the broker's policy "
+            "or the application, has to say the same"
+        )
 
 
 def _environment(unit: Unit, carried: Carried) -> None:
@@ -185,14 +234,31 @@ def _name_secrets(unit: Unit, names: list[str], carried: Carried) -> None:
         )
 
 
+def _variables(unit: Unit) -> list[str]:
+    entries = unit.container.data.items_of("env") if unit.container and unit.is_kubernetes else []
+    return [entry.text("name") for entry in entries] + list(unit.container.environment if unit.container else ())
+
+
+def _template(unit: Unit) -> Map:
+    return unit.workload.data.map("spec", "template") if unit.workload else Map()
+
+
 def _rest(unit: Unit, carried: Carried) -> None:
     carried.left.append("where the broker is: write `network.egress`, or workers reach nothing but DNS")
-    carried.left.append("what the broker does with a killed worker's message: write `transport`")
+    if not any(_BROKER_VARIABLE.search(name) for name in _variables(unit)):
+        carried.left.append(
+            "how the workers find the broker: no variable of the old pods says it, so the image does (.env), or a "
+            "Secret that was not handed over; name that in `secretEnvironment`"
+        )
+    if "transport" not in carried.settings:
+        carried.left.append("what the broker does with a killed worker's message: write `transport`")
     if unit.container is None or unit.workload is None or not unit.is_kubernetes:
         return
     for level, data, known in (
         ("pod", unit.workload.pod, _CARRIED_POD),
         ("container", unit.container.data, _CARRIED_CONTAINER),
+        ("workload", unit.workload.data.map("spec"), _CARRIED_SPEC),
+        ("pod's metadata", _template(unit).map("metadata"), frozenset({"labels", "name"})),
     ):
         carried.left += [f"`{key}` of the {level}" for key in sorted(data) if key not in known | _DERIVED]
     others = [one.name for one in unit.workload.containers if one is not unit.container]

@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from ebbtide.scaffold.answers import Project, example_consumer
-from ebbtide.version import __version__
+from ebbtide.scaffold.requirement import TO_BE_NAMED, own_origin, requirement
 
 _PROGRAM: Final = '''\
 """What `pulumi up` runs."""
@@ -35,9 +35,14 @@ template:
   displayName: ebbtide
   description: Queue consumers on GKE that never lose a message when they scale down
   quickstart: |
-    Name the image and the worker in stacks/Pulumi.dev.yaml. Then `ebbtide check`, `ebbtide image --out docker/` for the
-    image's build context, and `pulumi preview`.
+    Name a commit of ebbtide in requirements.txt and install it, and the image and the worker in
+    stacks/Pulumi.dev.yaml. Then `ebbtide check`, `ebbtide image --out docker/` for the image's build context, and
+    `pulumi preview`.
 """
+_MARK: Final = "consumer/ebbtide_supervisor"
+_IGNORED: Final = "/.venv/\n__pycache__/\n"
+IMAGE_DIRECTORIES: Final = ("docker", "consumer-image")
+"""Where the image's build context goes: the first that is not somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +55,23 @@ class Written:
 
 def write_project(project: Project, root: Path) -> list[Written]:
     """Write every file that is not there, below `root`. Raises OSError where one cannot be written."""
-    texts = {**_texts(project), ".github/workflows/preview.yml": _workflow(project.stack)}
+    texts = {
+        **_texts(project),
+        "requirements.txt": requirement(own_origin()),
+        ".gitignore": _IGNORED,
+        ".github/workflows/preview.yml": _workflow(project.stack),
+    }
     if project.migration:
         texts["MIGRATION.md"] = project.migration
     written = [_write(root / name, text) for name, text in texts.items()]
-    return [*written, *_write_image(root / "docker")]
+    return [*written, *_write_image(root / image_directory(root))]
+
+
+def image_directory(root: Path) -> str:
+    """Where the image's build context is, or will be. What a team has below docker/ is not mixed with it: whoever
+    built there would build the old image."""
+    free = (name for name in IMAGE_DIRECTORIES if not (root / name).exists() or (root / name / _MARK).exists())
+    return next(free, IMAGE_DIRECTORIES[-1])
 
 
 def _texts(project: Project) -> dict[str, str]:
@@ -63,7 +80,6 @@ def _texts(project: Project) -> dict[str, str]:
         "Pulumi.yaml": _yaml({"name": project.name, "main": "infra/", "stackConfigDir": "stacks", "runtime": "python"}),
         "infra/__main__.py": _PROGRAM,
         f"stacks/Pulumi.{project.stack}.yaml": stack_text(project),
-        "requirements.txt": f"ebbtide=={__version__}\n",
     }
 
 
@@ -72,7 +88,7 @@ def template_texts() -> dict[str, str]:
     consumer is one: what init would ask stands in the stack file."""
     consumer = example_consumer("registry.example/consumers/mail:1", ["mail"], 10, "60s")
     texts = _texts(Project("${PROJECT}", "dev", "gkeStandard", "1.34", {"mail": consumer}))
-    return {**texts, "Pulumi.yaml": texts["Pulumi.yaml"] + _TEMPLATE}
+    return {**texts, "Pulumi.yaml": texts["Pulumi.yaml"] + _TEMPLATE, "requirements.txt": TO_BE_NAMED}
 
 
 def stack_text(project: Project) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ebbtide.doctor.diagnosis import Harm
 from ebbtide.doctor.document import DoctorDocument
 from ebbtide.doctor.unit import Unit
 from ebbtide.preview.markdown import prose
 from ebbtide.scaffold.carry import Carried
 
+_NAMESPACE: Final = "consumers"
 _HEAD: Final = """\
 # From what runs to ebbtide
 
@@ -19,34 +21,66 @@ replaced, and all its pods end at once. Both read the same queue meanwhile, as m
 _STEPS: Final = """\
 ## In this order
 
+Where Helm, Argo CD or Flux owns the old objects, do steps 4 to 6 there: what they own comes back.
+
 1. **Fill in what is listed under "Not carried over"**, until `ebbtide check` has nothing left to say that you do not
-   know. Build the image; the build refuses an application that would lose messages, and says why:
-   `docker build --build-arg BASE_IMAGE=<the image that runs today> -t {image} docker/`
+   know. Build the image{several}, on the one that has the application and no supervisor; the build refuses an
+   application that would lose messages, and says why:
+
+{builds}
 2. **Look**: `ebbtide explain --stack {stack}`, `ebbtide render --stack {stack}`.
-3. **Start the new one beside the old one**: `pulumi up`, or `ebbtide render --stack {stack} | kubectl apply -f -`.
-   Nothing else changes. See that it handles messages.
+3. **Start the new one beside the old one.** The namespace and the Secrets first, then `pulumi up`, or
+
+       ebbtide render --stack {stack} | kubectl apply -f -
+
+   Nothing else changes. See that it handles messages: PID 1 says `workersReady`, and your application what it always
+   says.
+
+{logs}
 4. **Take the old autoscaler away**, so that nobody starts old pods again:
+
 {autoscalers}
 5. **End the old pods.** Their stop is the old one, with all that doctor says of it below. So first leave them nothing
-   to lose:
-{stop}
-   Then `kubectl scale {old} --replicas=0`.
-6. **Watch the queue for a while**, then delete what is left of the old set-up: {delete}.
+   to lose.
+{stops}
+6. **Watch the queue for a while**, then delete what is left of the old set-up:
 
-Going back: `kubectl scale {old} --replicas=1`, as long as step 6 is not done.
+{delete}
+
+Going back, as long as step 6 is not done: `kubectl scale` with the old `--replicas`{ends}.
 """
+_NOTHING_LOST: Final = """\
+   doctor found nothing that loses a message when they end: they finish by themselves."""
 _WAIT: Final = """\
-   wait until no message is in flight in them (the broker's own view of its consumers says so), or until a moment when
+   Wait until no message is in flight in them (the broker's own view of its consumers says so), or until a moment when
    the queue is empty. What is cut off all the same comes back through the broker, unless it was acknowledged before."""
 _HOLD: Final = """\
-   in each pod, hold supervisord so that it starts nobody again, and ask the workers to finish:
-   `kubectl exec POD -- sh -c 'kill -STOP $(pgrep -o supervisord); pkill -TERM -f {worker}'`
-   When `kubectl exec POD -- pgrep -f {worker}` finds nobody, the pod holds no message. (Tried with supervisor 4.3 below
-   a shell as PID 1; it needs procps in the image, and workers that finish on SIGTERM.)"""
+   In each pod, hold supervisord so that it starts nobody again, and ask the workers to finish:
+
+       for pod in $({pods}); do
+         kubectl exec{space} $pod -- sh -c \\
+           'kill -STOP $(pgrep -o supervisord); pkill -TERM -f {worker}'
+       done
+
+   When this finds nobody in any of them, they hold no message (it needs procps in the image, and workers that finish on
+   SIGTERM):
+
+       for pod in $({pods}); do
+         kubectl exec{space} $pod -- pgrep -f -l '{worker}'
+       done
+"""
+_OTHERS: Final = {
+    "PodDisruptionBudget": "each consumer gets one of its own",
+    "NetworkPolicy": "each consumer gets one of its own, from `network`",
+    "TriggerAuthentication": "each consumer gets one of its own, from the Secrets that `transport` names",
+    "Namespace": "the new pods are in `consumers`, unless the stack says `namespace`",
+    "ServiceAccount": "each consumer gets one of its own; `serviceAccount.googleServiceAccount` is its identity",
+}
+"""Objects that are neither workloads nor autoscalers: what stands in their place."""
 
 
-def migration_text(carried: list[Carried], report: DoctorDocument, stack: str) -> str:
-    """The text. A set-up's own words are shown as text."""
+def migration_text(carried: list[Carried], report: DoctorDocument, stack: str, context: str = "docker") -> str:
+    """The text; the image is built from the directory `context`. A set-up's own words are shown as text."""
     parts = [_HEAD]
     for one in carried:
         parts += [
@@ -58,14 +92,21 @@ def migration_text(carried: list[Carried], report: DoctorDocument, stack: str) -
             "",
         ]
     units = [one.unit for one in carried]
+    others = _others(units)
+    if others:
+        parts += ["## Also handed over, and not carried\n", *(f"- {prose(line)}" for line in others), ""]
+    old = list({_resource(unit): unit for unit in units if unit.workload}.values())
+    is_lossless = not any(one.harm is Harm.LOSES for one in report.findings)
     parts.append(
         _STEPS.format(
-            image=carried[0].settings["image"],
+            several="s" if len(carried) > 1 else "",
+            builds="\n".join(dict.fromkeys(_build(one, context) for one in carried)),
             stack=stack,
+            logs="\n".join(f"       kubectl -n {_NAMESPACE} logs deployment/{one.name} -f" for one in carried),
             autoscalers=_autoscalers(units),
-            old=" ".join(dict.fromkeys(_resource(unit) for unit in units if unit.workload)) or "the old Deployment",
-            stop=_stop(units),
-            delete=", ".join(dict.fromkeys(filter(None, map(_old_things, units)))) or "the old manifests",
+            stops="\n".join(_stop(unit, is_lossless=is_lossless) for unit in old) or _WAIT,
+            delete="\n".join(f"       kubectl delete {_resource(unit)}" for unit in old) or "   the old manifests.",
+            ends=" (the old image and its Secrets have to stay until then)",
         )
     )
     parts += ["## What doctor says of the old set-up\n", f"{prose(report.summary)}\n"]
@@ -84,6 +125,7 @@ def _table(one: Carried) -> list[str]:
         ("processes in a pod", unit.processes, worker["processes"]),
         ("time to finish", grace, f"derived from longestMessage {one.settings['shutdown']['longestMessage']}"),
         ("before the stop signal", _hook(unit), "the image's drain hook"),
+        ("requests", _requests(unit), "derived from processes and memoryLimit, until you write `resources`"),
         (
             "number of pods",
             ", ".join(a.title for a in unit.autoscalers) or "fixed",
@@ -98,9 +140,9 @@ def _words(unit: Unit) -> tuple[str | None, ...]:
 
 
 def _said(worker: dict[str, Any]) -> str:
-    return (
-        f"messenger:consume {' '.join(worker['receivers'])}" if "receivers" in worker else " ".join(worker["command"])
-    )
+    if "receivers" in worker:
+        return f"messenger:consume {' '.join(worker['receivers'])}"
+    return " ".join([worker["kind"], *worker.get("queues", ())] if worker["kind"] != "command" else worker["command"])
 
 
 def _hook(unit: Unit) -> str:
@@ -109,31 +151,78 @@ def _hook(unit: Unit) -> str:
     return " ".join(unit.hook.command.words) if unit.hook.command else f"sleep {unit.hook.sleep_seconds}"
 
 
+def _requests(unit: Unit) -> str:
+    requests = unit.container.resources.map("requests") if unit.container else {}
+    return ", ".join(f"{key} {value}" for key, value in requests.items()) or "nothing"
+
+
+def _build(one: Carried, context: str) -> str:
+    base = one.unit.image.base.value if one.unit.image and one.unit.image.base else "<the application's image>"
+    kind = one.settings["worker"]["kind"]
+    argument = "" if kind == "symfonyMessenger" else f" --build-arg EBBTIDE_WORKER_KIND={kind}"
+    lines = (f"docker build --build-arg BASE_IMAGE={base}{argument} \\", f"  -t {one.settings['image']} {context}/")
+    return "\n".join(f"       {line}" for line in lines)
+
+
+def _space(namespace: str) -> str:
+    return f" --namespace={namespace}" if namespace else ""
+
+
 def _resource(unit: Unit) -> str:
     if unit.workload is None:
         return ""
-    space = f"--namespace={unit.workload.namespace} " if unit.workload.namespace else ""
-    return f"{space}{unit.workload.kind.lower()}/{unit.workload.name}"
+    return f"{unit.workload.kind.lower()}/{unit.workload.name}{_space(unit.workload.namespace)}"
 
 
 def _autoscalers(units: list[Unit]) -> str:
-    lines = [f"   `kubectl delete {a.kind.lower()} {a.name}`" for unit in units for a in unit.autoscalers]
+    lines = [
+        f"       kubectl delete {a.kind.lower()}/{a.name}"
+        f"{_space(a.namespace or (unit.workload.namespace if unit.workload else ''))}"
+        for unit in units
+        for a in unit.autoscalers
+    ]
     return "\n".join(dict.fromkeys(lines)) or "   there is none."
 
 
-def _stop(units: list[Unit]) -> str:
+def _stop(unit: Unit, *, is_lossless: bool) -> str:
     """How the old pods come to hold no message. A PID 1 cannot be held: the kernel drops a SIGSTOP from inside."""
-    for unit in units:
-        worker = unit.workers[0]
-        if (
-            unit.start is not None
-            and unit.start.is_shell
-            and unit.supervisor is not None
-            and worker.program is not None
-        ):
-            return _HOLD.format(worker=worker.program.name.split()[-1])
-    return _WAIT
+    worker, space = unit.workers[0], _space(unit.workload.namespace if unit.workload else "")
+    scale = f"\n       kubectl scale {_resource(unit)} --replicas=0\n"
+    if is_lossless:
+        return f"{_NOTHING_LOST}\n{scale}"
+    is_held = unit.start is not None and unit.start.is_shell and unit.supervisor is not None
+    if not is_held or worker.program is None:
+        return f"{_WAIT}\n{scale}"
+    hold = _HOLD.format(worker=_pattern(worker.program.name), space=space, pods=_pods(unit, space))
+    return (
+        f"{hold}\n   Then let them go, which takes up to {_grace(unit)} s where their shell drops the signal:\n{scale}"
+    )
 
 
-def _old_things(unit: Unit) -> str:
-    return f"`kubectl delete {_resource(unit)}`" if unit.workload else ""
+def _pattern(program: str) -> str:
+    """For pgrep -f: with a bracket it does not find the shell that runs it."""
+    word = program.rsplit(maxsplit=1)[-1]
+    return f"[{word[0]}]{word[1:]}"
+
+
+def _grace(unit: Unit) -> int:
+    return unit.workload.grace_seconds if unit.workload else 0
+
+
+def _pods(unit: Unit, space: str) -> str:
+    labels = unit.workload.data.map("spec", "selector", "matchLabels") if unit.workload else {}
+    selector = ",".join(f"{key}={value}" for key, value in labels.items())
+    return f"kubectl get pods{space} --selector={selector or '<labels of the old pods>'} --output=name"
+
+
+def _others(units: list[Unit]) -> list[str]:
+    """Objects that were read and that no consumer has become, each with what becomes of it."""
+    gone = {(unit.workload.kind, unit.workload.name) for unit in units if unit.workload}
+    gone |= {(one.kind, one.name) for unit in units for one in unit.autoscalers}
+    objects = units[0].setup.objects if units else []
+    lines = [
+        f"{one.title} ({one.at()}): {_OTHERS.get(one.kind, 'stays as it is; the new pods do not use it by themselves')}"
+        for one in objects
+        if (one.kind, one.name) not in gone
+    ]
+    return list(dict.fromkeys(lines))

@@ -6,23 +6,25 @@ from typing import Annotated, Literal
 import typer
 
 from ebbtide.cli.commands.options import new_command
+from ebbtide.cli.many_paths import ManyPaths
 
 app = new_command()
 
 
 @app.command(
+    cls=ManyPaths,
     epilog="""\b
 Examples:
   ebbtide init shop/
   ebbtide init shop/ --from k8s/ docker/
   ebbtide init . --name shop --consumer mail --receivers 'mail sms' --processes 20 --longest-message 90s
-"""
+""",
 )
 def init(
     directory: Annotated[Path, typer.Argument(help="The project's directory.")] = Path(),
     read: Annotated[
         list[str] | None,
-        typer.Option("--from", metavar="PATH", help="Carry a set-up over, as doctor reads it. Can be repeated."),
+        typer.Option("--from", metavar="PATH...", help="Carry a set-up over: files and directories, as doctor reads."),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Name of the project. Default: the directory's.")] = None,
     stack: Annotated[str, typer.Option("--stack", "-s", help="Name of the first stack.")] = "dev",

@@ -1,0 +1,142 @@
+"""Workers that ebbtide has a kind for become that kind, with what their command says; the rest is named."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from ebbtide.doctor.connect import connect
+from ebbtide.doctor.document import DoctorDocument
+from ebbtide.doctor.files import File
+from ebbtide.doctor.read import read_all
+from ebbtide.judgement.findings import Level
+from ebbtide.scaffold.answers import Project
+from ebbtide.scaffold.carry import carry
+from ebbtide.scaffold.files import write_project
+from ebbtide.scaffold.migration import migration_text
+from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.rules.check import check_stack
+
+EMPTY = DoctorDocument(version=1, files=(), seen=(), findings=(), not_judged=())
+
+
+def carried(command, *further):
+    container = {"name": "w", "image": "registry.example/app:1", "command": command.split()}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "jobs", "namespace": "shop"},
+        "spec": {"selector": {"matchLabels": {"app": "jobs"}}, "template": {"spec": {"containers": [container]}}},
+    }
+    (one,) = carry(connect(read_all([File("jobs.yaml", yaml.safe_dump_all([deployment, *further]))])))
+    return one
+
+
+def scaled(trigger, metadata, **spec):
+    triggers = [{"type": trigger, "metadata": metadata}]
+    spec = {"scaleTargetRef": {"name": "jobs"}, "triggers": triggers, **spec}
+    return {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "jobs"}, "spec": spec}
+
+
+WORKERS = {
+    "celery -A shop.jobs:app worker -Q mail,sms -c 4 --loglevel=INFO -B": (
+        {"kind": "celery", "app": "shop.jobs:app", "queues": ["mail", "sms"], "concurrency": 4}
+        | {"arguments": ["--loglevel=INFO"], "processes": 1},
+        ["`-B`: sends the whole schedule", "memoryLimit"],
+    ),
+    "python -m celery --app=shop worker --autoscale=8,2 --pool threads --max-memory-per-child=300000": (
+        {"kind": "celery", "app": "shop", "program": ["python", "-m", "celery"], "queues": ["celery"]}
+        | {"pool": "threads", "concurrency": 8, "memoryLimit": "293M", "processes": 1},
+        ["`--autoscale`"],
+    ),
+    "bundle exec sidekiq -q critical,5 -q low -c 12 -t 25 -C config/sidekiq.yml": (
+        {"kind": "sidekiq", "command": ["bundle", "exec", "sidekiq"], "queues": ["critical", "low"]}
+        | {"concurrency": 12, "arguments": ["-C", "config/sidekiq.yml"], "processes": 1},
+        ["`-t`: is derived from shutdown.longestMessage", "V-57"],
+    ),
+    "php artisan queue:work sqs --queue=high,low --tries=5 --timeout=90 --memory=256 --max-time=600 --backoff=3": (
+        {"kind": "laravelQueue", "connection": "sqs", "queues": ["high", "low"], "tries": 5, "maxTime": "600s"}
+        | {"memoryLimit": "256M", "arguments": ["--backoff=3"], "processes": 1},
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("command", WORKERS)
+def test_a_known_worker_becomes_the_kind_that_knows_how_it_stops(command):
+    settings, left = WORKERS[command]
+    one = carried(command)
+    assert one.settings["worker"] == settings
+    for line in left:
+        assert any(line in said for said in one.left), one.left
+
+
+@pytest.mark.parametrize(
+    "command", ["celery -A shop worker -P gevent -c 100", "celery worker", "rq worker high", "php artisan horizon"]
+)
+def test_what_no_kind_can_run_stays_the_command_that_it_was(command):
+    worker = carried(command).settings["worker"]
+    assert (worker["kind"], worker["command"]) == ("command", command.split())
+
+
+CELERY = "celery -A shop worker -Q mail -c 2 --time-limit=5400"
+SCALED = {
+    "rabbitmq": (
+        CELERY,
+        scaled("rabbitmq", {"queueName": "mail", "mode": "QueueLength", "value": "5"}, maxReplicaCount=9),
+        {"kind": "rabbitmq", "queue": ["mail"], "consumerTimeout": "3600s"},
+        "`minReplicas: 0`, `maxReplicas: 9`",
+    ),
+    "celery's list": (
+        CELERY,
+        scaled("redis", {"listName": "mail", "address": "redis.shop:6379", "databaseIndex": "2"}, minReplicaCount=1),
+        {"kind": "celeryRedis", "queue": ["mail"], "address": "redis.shop:6379", "database": 2}
+        | {"visibilityTimeout": "3780s"},
+        "`minReplicas: 1`, `maxReplicas: 100`",
+    ),
+    "sidekiq's list": (
+        "bundle exec sidekiq -q mail -c 2",
+        scaled("redis", {"listName": "queue:mail", "addressFromEnv": "REDIS"}, maxReplicaCount=3),
+        {"kind": "sidekiqRedis", "queue": ["mail"]},
+        "`minReplicas: 0`, `maxReplicas: 3`",
+    ),
+    "a stream": (
+        "php bin/console messenger:consume mail",
+        scaled("redis-streams", {"stream": "mail", "address": "redis:6379", "streamLength": "5"}, maxReplicaCount=3),
+        {"kind": "redis", "stream": ["mail"], "address": "redis:6379"},
+        "maxReplicas: 3",
+    ),
+    "cpu": (CELERY, scaled("cpu", {"value": "60"}, maxReplicaCount=3), None, "its metric is not taken over"),
+}
+
+
+@pytest.mark.parametrize("name", SCALED)
+def test_who_scales_with_keda_is_told_what_of_it_is_carried_and_the_project_passes(name, tmp_path):
+    command, scaler, transport, said = SCALED[name]
+    one = carried(command, scaler)
+    assert one.settings.get("transport") == transport
+    assert any(said in line for line in one.left), one.left
+    write_project(Project("shop", "dev", "gkeStandard", "1.34", {one.name: one.settings}), tmp_path)
+    errors = [str(found) for found in check_stack(load_stack("dev", tmp_path)) if found.level is Level.ERROR]
+    assert [error for error in errors if "V-57" not in error] == []
+
+
+def test_each_command_of_the_way_over_says_its_namespace_and_the_image_s_kind():
+    autoscaler = scaled("rabbitmq", {"queueName": "mail"})
+    text = migration_text([carried(CELERY, autoscaler)], EMPTY, "dev", "consumer-image")
+    for needed in (
+        "--build-arg EBBTIDE_WORKER_KIND=celery",
+        "consumer-image/",
+        "kubectl delete scaledobject/jobs --namespace=shop",
+        "kubectl scale deployment/jobs --namespace=shop --replicas=0",
+        "kubectl delete deployment/jobs --namespace=shop",
+    ):
+        assert needed in text
+
+
+def test_whatever_was_handed_over_and_is_not_carried_is_named():
+    budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "jobs-pdb"}, "spec": {}}
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "jobs-env"}, "data": {}}
+    text = migration_text([carried(CELERY, budget, config)], EMPTY, "dev")
+    assert "PodDisruptionBudget jobs-pdb" in text
+    assert "ConfigMap jobs-env" in text
