@@ -1,7 +1,8 @@
 """May this application's workers be forked after it has booted? Found out by booting it, when the image is built.
 
 Judged by what a boot leaves behind that children would share. Not judged: what a handler does later in its own
-process, values that a C extension keeps where PHP cannot see them, and static variables of functions.
+process, and values that a C extension keeps where PHP cannot see them. So it can find reasons against, and prove
+nothing: the settings ask for `fork`, the build may refuse it.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class Proof:
 
     reasons: tuple[str, ...] = ()
     opcache_mebibytes: int = LEAST_OPCACHE_MEBIBYTES
+    boot_mebibytes: int = 0
+    """What a boot makes in memory: of its own for each worker that boots, in common for those that are forked."""
 
 
 def read_proof() -> Proof:
@@ -53,7 +56,7 @@ def read_proof() -> Proof:
     if not PROOF.is_file():
         return Proof(("the image's build has not tried to fork; build it with self-check --record",))
     record = json.loads(PROOF.read_text())
-    return Proof(tuple(record["reasons"]), record["opcache_mebibytes"])
+    return Proof(tuple(record["reasons"]), record["opcache_mebibytes"], record["boot_mebibytes"])
 
 
 def prove(console: Path, receivers: Sequence[str], php: Mapping[str, Any], variables: dict[str, str]) -> Proof:
@@ -65,7 +68,8 @@ def prove(console: Path, receivers: Sequence[str], php: Mapping[str, Any], varia
         first, second = (
             _boot(console, receivers, file, variables | boot | _names(number)) for number, boot in enumerate(boots)
         )
-        proof = Proof(tuple(judge(first, second, php)), opcache_mebibytes(second))
+        boot = round(second.get("bootKibibytes", 0) / 1024)
+        proof = Proof(tuple(judge(first, second, php)), opcache_mebibytes(second), boot)
         classes = file.with_name("facts.classes")
         if classes.is_file():
             CLASSES.write_bytes(classes.read_bytes())

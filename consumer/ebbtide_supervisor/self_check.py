@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ebbtide_supervisor.command import command_doubts, command_problems
 from ebbtide_supervisor.entrypoint import container_variables
 from ebbtide_supervisor.environment import read_environment
-from ebbtide_supervisor.fork_proof import prove
+from ebbtide_supervisor.fork_proof import PROOF, Proof, prove, read_proof
 from ebbtide_supervisor.image_facts import gather
 from ebbtide_supervisor.image_rules import Finding, judge_image
 
@@ -52,12 +52,24 @@ def _check_application(
         facts = gather(console, os.environ, record=record)
         findings = judge_image(facts, environment)
         if record and facts.php is not None and facts.transports:
-            proof = prove(console, [transport.name for transport in facts.transports], facts.php, dict(os.environ))
-            text = "fork: workers of this image boot by themselves each, and are not forked from one that has booted: "
-            findings += [Finding("I-19", text + reason) for reason in proof.reasons]
+            prove(console, [transport.name for transport in facts.transports], facts.php, dict(os.environ))
+        if PROOF.is_file():
+            findings += _tell_of_forking(read_proof())
     if opcache is not None and not any(finding.is_error for finding in findings):
         _fill_opcache(console, opcache)
     return findings
+
+
+def _tell_of_forking(proof: Proof) -> list[Finding]:
+    if not proof.reasons:
+        print(
+            "self-check: fork: found nothing in the boot that workers must not share; with worker.start: fork they "
+            f"share the {proof.boot_mebibytes} MiB that it makes, and compiled code, which each has for itself with "
+            "exec; read first what no build can see, in docs/forked-workers.md",
+            file=sys.stderr,
+        )
+    text = "fork: workers of this image boot by themselves each, and are not forked from one that has booted: "
+    return [Finding("I-19", text + reason) for reason in proof.reasons]
 
 
 def _fill_opcache(console: Path, directory: str) -> None:

@@ -23,6 +23,7 @@ final class Record
         $container = method_exists($application, 'getKernel') ? $application->getKernel()->getContainer() : null;
         $state = new State();
         $facts = [
+            'bootKibibytes' => self::ownKibibytes(),
             'descriptors' => Process::openedSince($descriptors),
             'threads' => Process::threads(),
             'extensions' => array_map('strtolower', get_loaded_extensions()),
@@ -52,6 +53,14 @@ final class Record
             ]);
         });
         self::putEmptyReceivers($command);
+    }
+
+    /** What this process has made for itself in memory, without what files and shared memory hold. */
+    private static function ownKibibytes(): int
+    {
+        $rollup = @file_get_contents('/proc/self/smaps_rollup') ?: '';
+
+        return preg_match('/^Anonymous:\s+(\d+) kB/m', $rollup, $found) ? (int) $found[1] : 0;
     }
 
     /** @return string[] what two children draw after the fork from generators that PHP seeds itself */
@@ -102,7 +111,7 @@ final class Record
     }
 }
 
-/** Everything that the container's services and the classes' static properties hold, by its place, as a hash. */
+/** Everything that services, static properties and functions' static variables hold, by its place, as a hash. */
 final class State
 {
     private const MOST_VALUES = 200000;
@@ -131,10 +140,25 @@ final class State
                 foreach ($reflection->getStaticProperties() as $name => $value) {
                     $this->walk("static $class::\$$name", $value, 0);
                 }
+                foreach ($reflection->getMethods() as $method) {
+                    if ($method->getDeclaringClass()->getName() === $class) {
+                        $this->variables("$class::", $method);
+                    }
+                }
             }
+        }
+        foreach (get_defined_functions()['user'] as $function) {
+            $this->variables('', new \ReflectionFunction($function));
         }
 
         return $this->values;
+    }
+
+    private function variables(string $class, \ReflectionFunctionAbstract $function): void
+    {
+        foreach ($function->getStaticVariables() as $name => $value) {
+            $this->walk("static \$$name in $class{$function->getName()}()", $value, 0);
+        }
     }
 
     /** @param mixed $value */

@@ -23,7 +23,7 @@ COMMAND = ("php", "bin/console", "messenger:consume", "events")
 
 
 def prove(image: Path, *reasons: str) -> None:
-    (image / "fork.json").write_text(json.dumps({"reasons": reasons, "opcache_mebibytes": 64}))
+    (image / "fork.json").write_text(json.dumps({"reasons": reasons, "opcache_mebibytes": 64, "boot_mebibytes": 9}))
 
 
 @pytest.fixture

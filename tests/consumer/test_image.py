@@ -250,6 +250,30 @@ def test_the_signals_that_a_worker_finishes_on_are_read(image: Path, application
     assert "stop_worker_on_signals: SIGTERM is not in it (got [2])" in self_check(image, application).stderr
 
 
+@pytest.mark.parametrize(
+    ("reasons", "start", "end"),
+    [
+        ([], "fork: found nothing in the boot that workers must not share", "docs/forked-workers.md"),
+        (["booting has opened socket:[4711]"], "warning: fork: workers of this image boot by themselves", "[I-19]"),
+    ],
+    ids=["nothing", "a reason"],
+)
+def test_an_image_can_be_asked_what_its_build_has_found_about_forking(
+    image: Path, application: Path, reasons: list[str], start: str, end: str
+) -> None:
+    proof = {"reasons": reasons, "opcache_mebibytes": 64, "boot_mebibytes": 9}
+    (image / "fork.json").write_text(json.dumps(proof))
+    try:
+        told_by = [line for line in self_check(image, application).stderr.splitlines() if "fork:" in line]
+    finally:
+        (image / "fork.json").unlink()
+    (line,) = told_by
+    assert line.startswith(f"self-check: {start}"), "a team could not know which of its images may be forked"
+    assert line.endswith(end)
+    assert ("9 MiB" in line) == (not reasons)
+    assert "fork" not in self_check(image, application).stderr, "what nobody has looked at is not judged"
+
+
 def test_an_image_without_php_is_refused(image: Path, application: Path) -> None:
     (application / "php").unlink()
     path = "/usr/bin/env-without-php"

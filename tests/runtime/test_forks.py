@@ -353,6 +353,7 @@ def assert_boots_by_itself(scene: Scene, words: str) -> None:
         ("static::$kept = getenv('MESSENGER_CONSUMER_NAME');", "static App\\Kernel::$kept"),
         ("static::$kept = bin2hex(random_bytes(8));", "static App\\Kernel::$kept"),
         ("static::$kept = new \\DateTimeImmutable();", "static App\\Kernel::$kept"),
+        ("static $kept; $kept = getmypid();", "static $kept in App\\Kernel::boot()"),
         ("static::$kept = new \\Random\\Engine\\Mt19937();", "random generator is seeded"),
         ("'cli' === \\PHP_SAPI && in_array('messenger:consume', $_SERVER['argv']) && exit(0);", "its console ends"),
     ],
@@ -475,6 +476,7 @@ def test_shared_memory_that_php_cannot_use_is_said_and_costs_no_message(changed:
     with changed.scene() as scene:
         home = Path(subjects.ours(scene.application, 1, BUDGET).mounts[subjects.HOME])
         proof = json.loads((home / "fork.json").read_text())
+        assert 2 <= proof["boot_mebibytes"] <= 100, "the build says what a boot makes"
         (home / "fork.json").write_text(json.dumps(proof | {"opcache_mebibytes": 1}))
         scene.send(messages(seed=42, number=20, least=0.1, most=0.5))
         pod = scene.ours(4, BUDGET, FORK).start()

@@ -25,6 +25,8 @@ RETURN_ALLOWANCE_SECONDS = 5
 # The parent of forked processes and compiled code in shared memory. A worker of the example uses 21 MiB of the
 # latter, one with 2,160 classes 46 (opcache's own count); the image sets aside three times that, at least 64.
 _FORKED_SHARED_BYTES = 192 * 1024**2
+# With fewer processes in a pod the parent costs more than it saves.
+_LEAST_FORKED = 3
 
 
 Word = Annotated[str, Field(pattern=r"^[^\x00]*$")]
@@ -254,7 +256,10 @@ class SymfonyMessengerWorker(WorkerSettings):
         """What a start and a rotation of one process cost."""
         if self.start == "fork":
             return "forked from one boot, so that a rotation costs no boot; by itself if the image forbids it"
-        return "boots by itself, at each rotation again"
+        otherwise = (
+            "" if self.processes < _LEAST_FORKED else "; with start: fork, if the build allows it, from one boot"
+        )
+        return f"boots by itself, at each rotation again{otherwise}"
 
     @property
     def shared_memory_bytes(self) -> int:
