@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -69,20 +70,18 @@ def checked_out(commit: str, root: Path) -> Iterator[Path]:
     Raises SettingsError when git cannot.
     """
     prefix = _git(root, "rev-parse", "--show-prefix").stdout.strip()
-    try:
-        with tempfile.TemporaryDirectory(prefix="ebbtide-base-") as temporary:
-            tree = Path(temporary) / "tree"
-            try:
-                done = _git(root, "worktree", "add", "--detach", "--quiet", str(tree), commit)
-                if done.returncode != 0:
-                    raise refused("base", f"cannot be checked out: {done.stderr.strip()}", "", ("--base",))
-                yield tree / prefix
-            finally:
-                # Of one that was broken off half-way, git keeps a lock.
-                _git(root, "worktree", "unlock", str(tree))
-                _git(root, "worktree", "remove", "--force", str(tree))
-    finally:
-        _git(root, "worktree", "prune")
+    with tempfile.TemporaryDirectory(prefix="ebbtide-base-") as temporary:
+        tree = Path(temporary) / "tree"
+        try:
+            done = _git(root, "worktree", "add", "--detach", "--quiet", str(tree), commit)
+            if done.returncode != 0:
+                raise refused("base", f"cannot be checked out: {done.stderr.strip()}", "", ("--base",))
+            yield tree / prefix
+        finally:
+            # Of one that was broken off half-way git keeps a lock, and knows it only as one that is missing. No prune:
+            # that forgets every missing worktree, also the user's own on a disk that is not mounted now.
+            shutil.rmtree(tree, ignore_errors=True)
+            _git(root, "worktree", "remove", "--force", "--force", str(tree))
 
 
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
