@@ -5,9 +5,11 @@ The API server that takes the cost is a stand-in; what a real one costs is in be
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import http.client
+import shutil
 import tempfile
 import threading
 import time
@@ -53,6 +55,7 @@ def check(pod: Pod) -> None:
 @functools.cache
 def _api() -> tuple[Path, ApiStandIn]:
     directory = Path(tempfile.mkdtemp(prefix="ebbtide-api-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     directory.chmod(0o755)
     return make_directory(directory), ApiStandIn(directory)
 
