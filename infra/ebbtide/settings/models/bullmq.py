@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ebbtide.settings.models.demand import Demand, Queues, numbered
 from ebbtide.settings.models.transport import RedisServer
-from ebbtide.settings.models.worker import ConnectionsSettings, UnlimitedWorker, Word
+from ebbtide.settings.models.worker import ConnectionsSettings, ProgramWorker, Word
 from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.units import Count, PhpMemoryBytes, Seconds
 
@@ -23,7 +23,7 @@ class BullmqConnections(ConnectionsSettings):
     """Connections to Redis: one that waits for jobs and one for everything else (measured, one `Worker`)."""
 
 
-class BullmqWorker(UnlimitedWorker):
+class BullmqWorker(ProgramWorker):
     """A program with a BullMQ `Worker` that calls `worker.close()` on its stop signal: without a handler Node.js dies
     of it in the middle of every job. `examples/bullmq` has one."""
 
@@ -62,14 +62,9 @@ class BullmqWorker(UnlimitedWorker):
         return {image_contract.CONCURRENCY: str(self.concurrency)}
 
     @property
-    def texts(self) -> tuple[str, tuple[str, ...]]:
-        """The command itself."""
-        return "command", self.command
-
-    @property
-    def argv(self) -> tuple[str, ...]:
-        """The command of one process."""
-        return self.command
+    def queue_names(self) -> tuple[str, ...]:
+        """As `queues` says."""
+        return self.queues
 
 
 class BullmqRedisTransport(RedisServer):

@@ -116,6 +116,16 @@ class CeleryWorker(CeleryProgram):
     }
 
     @property
+    def queue_names(self) -> tuple[str, ...]:
+        """As `queues` says."""
+        return self.queues
+
+    @property
+    def deaf_by(self) -> tuple[str, str] | None:
+        """A solo pool is the process itself."""
+        return ("pool", "pool: prefork") if self.pool == "solo" else None
+
+    @property
     def at_once(self) -> int:
         """A solo pool has one place whatever is written."""
         return 1 if self.pool == "solo" else self.concurrency

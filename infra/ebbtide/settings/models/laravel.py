@@ -70,6 +70,11 @@ class LaravelQueueWorker(WorkerSettings):
         return None
 
     @property
+    def queue_names(self) -> tuple[str, ...]:
+        """As `queues` says."""
+        return self.queues
+
+    @property
     def loses_when_killed(self) -> str:
         """With one try, the kill was it."""
         return "" if self.tries > 1 else "tries is 1, and a killed worker has used it up: its job is failed for good"

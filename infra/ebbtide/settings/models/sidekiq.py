@@ -54,6 +54,11 @@ class SidekiqWorker(UnlimitedWorker):
         return "TERM"
 
     @property
+    def queue_names(self) -> tuple[str, ...]:
+        """As `queues` says."""
+        return self.queues
+
+    @property
     def at_once(self) -> int:
         """A thread each."""
         return self.concurrency

@@ -27,6 +27,7 @@ RETURN_ALLOWANCE_SECONDS = 5
 _FORKED_SHARED_BYTES = 192 * 1024**2
 # With fewer processes in a pod the parent costs more than it saves.
 _LEAST_FORKED = 3
+_SOLO_POOL = re.compile(r"\bcelery\b.*\bworker\b.*\s(--pool[= ]solo|-P\s*solo)\b", re.DOTALL)
 
 
 Word = Annotated[str, Field(pattern=r"^[^\x00]*$")]
@@ -188,6 +189,17 @@ class WorkerSettings(SettingsModel):
         return ""
 
     @property
+    def queue_names(self) -> tuple[str, ...]:
+        """The queues that it consumes; none where it does not say so."""
+        return ()
+
+    @property
+    def deaf_by(self) -> tuple[str, str] | None:
+        """The setting by which it hears nothing of its broker while it handles a message, and what to write instead;
+        None where it hears."""
+        return None
+
+    @property
     def fetch_size(self) -> int | None:
         """How many messages a process is told to take at once; None where it is told nothing."""
         return None
@@ -334,7 +346,27 @@ class UnlimitedWorker(WorkerSettings):
         return self.memory_limit
 
 
-class CommandWorker(UnlimitedWorker):
+class ProgramWorker(UnlimitedWorker):
+    """What kinds answer whose command is written out whole."""
+
+    if TYPE_CHECKING:
+        # A field of each kind, in the order of its own reference.
+        @property
+        def command(self) -> tuple[str, ...]:
+            """The command and its arguments."""
+
+    @property
+    def texts(self) -> tuple[str, tuple[str, ...]]:
+        """The command itself."""
+        return "command", self.command
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command of one process."""
+        return self.command
+
+
+class CommandWorker(ProgramWorker):
     """Any command that finishes its message and exits when it gets its stop signal."""
 
     kind: Literal["command"]
@@ -347,11 +379,7 @@ class CommandWorker(UnlimitedWorker):
     """What one process uses at most. It is not enforced here: it sizes the pod's memory."""
 
     @property
-    def texts(self) -> tuple[str, tuple[str, ...]]:
-        """The command itself."""
-        return "command", self.command
-
-    @property
-    def argv(self) -> tuple[str, ...]:
-        """The command of one process."""
-        return self.command
+    def deaf_by(self) -> tuple[str, str] | None:
+        """Celery's solo pool, by its option."""
+        is_solo = _SOLO_POOL.search(" ".join(self.command)) is not None
+        return ("command", "--pool=prefork --concurrency=1") if is_solo else None

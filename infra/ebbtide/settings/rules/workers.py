@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level
-from ebbtide.settings.models.celery import CeleryWorker
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.rules.declare import consumer_rule
 from ebbtide.settings.values.units import format_duration
 
 # RabbitMQ's default, which is lower than Celery's 120 s; it closes a connection that was silent for twice as long.
 _HEARTBEAT_SECONDS = 60
-_SOLO = re.compile(r"\bcelery\b.*\bworker\b.*\s(--pool[= ]solo|-P\s*solo)\b", re.DOTALL)
 
 
 @consumer_rule(
@@ -65,16 +62,13 @@ def check_heartbeats(consumer: ConsumerSettings) -> Iterator[Finding]:
     worker, transport, longest = consumer.worker, consumer.transport, consumer.shutdown.longest_message
     if transport is None or transport.speaks != "amqp" or longest < _HEARTBEAT_SECONDS:
         return
-    if isinstance(worker, CeleryWorker):
-        is_solo, path = worker.pool == "solo", ("worker", "pool")
-    else:
-        is_solo, path = _SOLO.search(" ".join(worker.argv)) is not None, ("worker", worker.command_setting)
-    if is_solo:
+    if worker.deaf_by is not None:
+        setting, instead = worker.deaf_by
         yield Finding(
-            path,
+            ("worker", setting),
             f"is deaf while it handles a task, which may take {format_duration(longest)}: RabbitMQ misses its "
             f"heartbeats ({format_duration(_HEARTBEAT_SECONDS)} by default) and gives the task to another worker",
-            "write pool: prefork" if path[-1] == "pool" else "write --pool=prefork --concurrency=1",
+            f"write {instead}",
         )
 
 
@@ -130,7 +124,7 @@ def check_queues_agree(consumer: ConsumerSettings) -> Iterator[Finding]:
     """What is counted is what is consumed. A queue that only the worker has never wakes a pod, and one that only the
     transport has keeps them for ever. Of SQS it is not judged: a queue is counted by its URL, and an application calls
     it as it likes."""
-    consumed = set(getattr(consumer.worker, "queues", ()))
+    consumed = set(consumer.worker.queue_names)
     counted = set(consumer.transport.queue_names) if consumer.transport is not None else set()
     if not consumed or not counted or not consumer.autoscaling.asks_transport:
         return
