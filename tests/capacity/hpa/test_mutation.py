@@ -8,9 +8,9 @@ import sys
 
 import pytest
 from tests.capacity.hpa.conformance import cases
-from tests.capacity.hpa.mutator import mutants
 from tests.capacity.hpa.survivors import EQUIVALENT
-from tests.capacity.mutation import MutatedPackage
+from tests.mutation.mutator import mutants
+from tests.mutation.package import MutatedPackage
 
 import ebbtide.capacity.hpa as installed_package
 

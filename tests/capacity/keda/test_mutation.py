@@ -8,7 +8,7 @@ import sys
 import pytest
 from tests.capacity.keda.checks import cases
 from tests.capacity.keda.survivors import EQUIVALENT
-from tests.capacity.mutation import MutatedPackage
+from tests.mutation.package import MutatedPackage
 
 import ebbtide.capacity.keda as installed_package
 

@@ -145,6 +145,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an entry without a name": (of_pod({"containers": [{"image": "a"}]}), "needs its name"),
     "a directive that is not known": (of_pod({"$setElementOrder/containers": []}), "directives"),
+    "a directive's value that is not known": (of_pod({"affinity": {"$patch": "merge"}}), "directives"),
+    **{
+        f"a label by which pods are selected: {name}": (
+            {"spec": {"template": {"metadata": {"labels": {f"app.kubernetes.io/{name}": "other"}}}}},
+            "selected by it",
+        )
+        for name in ("name", "instance", "component", "managed-by")
+    },
     "a scalar over a mapping": ({"spec": "none"}, "never change"),
 }
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 
-from tests.capacity.hpa.mutator import mutants
+from tests.mutation.mutator import mutants
 
 # Of processor time; all cases together take a thirtieth of it. A change may well make a loop without an end.
 _LIMIT_SECONDS = 2.0
