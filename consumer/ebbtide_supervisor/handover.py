@@ -19,7 +19,8 @@ from .syntax import UnreadableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .script import Ending, Paths, Ran
+    from .path_states import Ran
+    from .script import Ending, Paths
     from .syntax import Words
 
     ReadFile = Callable[[str], "bytes | None"]

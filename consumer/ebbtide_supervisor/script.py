@@ -7,9 +7,11 @@ Proved are the paths, not the values: a variable may hold anything, and a progra
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from .path_states import NONE, Ran, State, after_program, ended, negated, repeating, split, with_status
 from .programs import BUILTINS, UTILITIES, known_program
 from .syntax import (
     UnreadableError,
@@ -25,6 +27,7 @@ from .syntax import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from .path_states import States
     from .syntax import Node, Words
 
 # Calls of functions, sourced files and evals inside each other.
@@ -34,37 +37,12 @@ MOST_STATES: Final = 2_000
 _TESTS: Final = frozenset({"[", "[[", "test", "cd", "command", "type", "hash", "read", "let", "which", "getopts"})
 
 
-class Ran(NamedTuple):
-    """A program that ran below the shell."""
-
-    line: int
-    name: str
-
-
-@dataclass(frozen=True)
-class _State:
-    """What is known at one point of one path."""
-
-    status: str = "ok"  # of the last command: ok, failed, unknown
-    ran: Ran | None = None  # the last program that may be the worker
-    ran_status: str = "unknown"
-    last: str = ""  # what set the status: program, test, other
-    is_decided: bool = False  # a test that came after the program has chosen this path
-    repeated: Ran | None = None
-    background: Ran | None = None
-    not_read: int = 0  # the line of a file or a text that is not known here
-
-
-States = frozenset[_State]
-_NONE: Final[States] = frozenset()
-
-
 @dataclass(frozen=True)
 class Ending:
     """Where a path leaves the script: by `exec` of a command, or without."""
 
     line: int
-    state: _State
+    state: State
     command: Words | None = None
     is_explicit: bool = True
 
@@ -73,9 +51,9 @@ class Ending:
 class _Frame:
     """What leaves a loop, or a function, before its end."""
 
-    breaks: set[_State] = field(default_factory=set)
-    continues: set[_State] = field(default_factory=set)
-    returns: set[_State] = field(default_factory=set)
+    breaks: set[State] = field(default_factory=set)
+    continues: set[State] = field(default_factory=set)
+    returns: set[State] = field(default_factory=set)
     is_function: bool = False
 
 
@@ -101,7 +79,7 @@ def paths_of(text: bytes, dialect: str, arguments: Words | None, read_file: Call
         walk = _Walk(dialect, arguments, read_file)
         root = parse(text, dialect)
         walk.forget_arguments_if_changed(root)
-        left = walk.statements(root.get("Stmts"), frozenset({_State()}))
+        left = walk.statements(root.get("Stmts"), frozenset({State()}))
     except RecursionError:
         raise UnreadableError("it is nested too deeply to be read") from None
     last = text.rstrip().count(b"\n") + 1
@@ -120,7 +98,6 @@ class _Walk:
         self.ignored_signals: list[str] = []
         self._functions: dict[str, Node] = {}
         self._frames: list[_Frame] = []
-        self._depth = 0
 
     def forget_arguments_if_changed(self, root: Node) -> None:
         """`shift` and `set -- ...` change what `"$@"` stands for."""
@@ -147,13 +124,7 @@ class _Walk:
             states = walk(self, command, states)
         elif command:
             states = self._unknown_command(command, states)
-        if node.get("Negated"):
-            flipped = {"ok": "failed", "failed": "ok"}
-            states = frozenset(
-                replace(state, status=flipped.get(state.status, "unknown"), last=_negated(state.last))
-                for state in states
-            )
-        return states
+        return negated(states) if node.get("Negated") else states
 
     def call(self, node: Node, states: States) -> States:
         states = self._after_substitutions(node, states)
@@ -161,7 +132,7 @@ class _Walk:
         while words[:1] in (("command",), ("builtin",)) and len(words) > 1 and not _is_option(words[1]):
             words = words[1:]
         if not words:  # only assignments, or `"$@"` of no arguments
-            return states if node.get("Assigns") else _with(states, status="ok", last="other")
+            return states if node.get("Assigns") else with_status(states, status="ok", last="other")
         name, line = words[0], line_of(node)
         if name is not None and name in self._functions:
             return self._function(name, states)
@@ -178,33 +149,24 @@ class _Walk:
             left = self.statement(self._functions[name], states)
         return left | frozenset(frame.returns)
 
-    def _inside(self, frame: _Frame) -> _Inside:
-        return _Inside(self, frame)
-
-    def enter(self, frame: _Frame) -> None:
-        self._depth += 1
-        if self._depth > DEEPEST:
+    @contextmanager
+    def _inside(self, frame: _Frame) -> Iterator[None]:
+        if len(self._frames) == DEEPEST:
             raise UnreadableError("its functions and files call each other too deeply to be read")
         self._frames.append(frame)
-
-    def leave(self) -> None:
-        self._depth -= 1
+        yield
         self._frames.pop()
 
     def _builtin(self, name: str, node: Node, states: States) -> States:
         if name in {":", "true", "false"}:
-            return _with(states, status="failed" if name == "false" else "ok", last="other")
+            return with_status(states, status="failed" if name == "false" else "ok", last="other")
         looks = name in _TESTS and not mentions_status(node)
-        return _with(states, status="unknown" if name in _TESTS else "ok", last="test" if looks else "other")
+        return with_status(states, status="unknown" if name in _TESTS else "ok", last="test" if looks else "other")
 
     def _program(self, words: Words, line: int, states: States) -> States:
         if _is_utility(words):
-            return _with(states, status="unknown", last="test")
-        ran = self._note(words, line)
-        return frozenset(
-            replace(state, status="unknown", last="program", ran=ran, ran_status="unknown", is_decided=False)
-            for state in states
-        )
+            return with_status(states, status="unknown", last="test")
+        return after_program(states, self._note(words, line))
 
     def _note(self, words: Words, line: int) -> Ran:
         known = known_program(words)
@@ -223,20 +185,20 @@ class _Walk:
             if str(option).endswith("a") and rest:
                 rest.pop(0)
         if not rest:  # only redirections
-            return _with(states, status="ok", last="other")
+            return with_status(states, status="ok", last="other")
         self.endings += [Ending(line, state, tuple(rest)) for state in states]
-        return _NONE
+        return NONE
 
     def exit(self, words: Words, line: int, states: States) -> States:
-        self.endings += [Ending(line, _ended(state, words)) for state in states]
-        return _NONE
+        self.endings += [Ending(line, ended(state, words)) for state in states]
+        return NONE
 
     def return_(self, words: Words, line: int, states: States) -> States:
         frame = next((frame for frame in reversed(self._frames) if frame.is_function), None)
         if frame is None:
             return self.exit(words, line, states)
-        frame.returns |= {_ended(state, words) for state in states}
-        return _NONE
+        frame.returns |= {ended(state, words) for state in states}
+        return NONE
 
     def break_(self, words: Words, _line: int, states: States) -> States:
         loops = [frame for frame in self._frames if not frame.is_function]
@@ -246,7 +208,7 @@ class _Walk:
             return states
         frame = loops[max(-max(count, 1), -len(loops))]
         (frame.breaks if words[0] == "break" else frame.continues).update(states)
-        return _NONE
+        return NONE
 
     def source(self, words: Words, line: int, states: States) -> States:
         path = words[1] if len(words) > 1 else None
@@ -268,15 +230,15 @@ class _Walk:
     def trap(self, words: Words, _line: int, states: States) -> States:
         if words[1:2] == ("",):
             self.ignored_signals += [str(word).removeprefix("SIG") for word in words[2:] if word]
-        return _with(states, status="ok", last="other")
+        return with_status(states, status="ok", last="other")
 
     def binary(self, node: Node, states: States) -> States:
         operator = node.get("Op")
         if operator in ("&&", "||"):
             left = self.statement(node["X"], states)
-            passed, failed = _split(left)
+            passed, failed = split(left)
             go, stay = (passed, failed) if operator == "&&" else (failed, passed)
-            return stay | (self.statement(node["Y"], go) if go else _NONE)
+            return stay | (self.statement(node["Y"], go) if go else NONE)
         return self._children((node["X"], node["Y"]), states)
 
     def block(self, node: Node, states: States) -> States:
@@ -288,34 +250,34 @@ class _Walk:
     def condition(self, node: Node, states: States) -> States:
         if not node.get("Cond"):  # the last else
             return self.statements(node.get("Then"), states)
-        passed, failed = _split(self.statements(node["Cond"], states))
-        then = self.statements(node.get("Then"), passed) if passed else _NONE
+        passed, failed = split(self.statements(node["Cond"], states))
+        then = self.statements(node.get("Then"), passed) if passed else NONE
         other = node.get("Else")
         if not failed:
             return then
-        return then | (self.condition(other, failed) if other else _with(failed, status="ok", last="other"))
+        return then | (self.condition(other, failed) if other else with_status(failed, status="ok", last="other"))
 
     def loop(self, node: Node, states: States) -> States:
-        frame, left, seen = _Frame(), set[_State](), set[_State]()
+        frame, left, seen = _Frame(), set[State](), set[State]()
         entering = set(states)
         with self._inside(frame):
             while entering - seen:
                 fresh = frozenset(entering - seen)
                 seen |= fresh
-                passed, failed = _split(self.statements(node.get("Cond"), fresh))
+                passed, failed = split(self.statements(node.get("Cond"), fresh))
                 go, stop = (failed, passed) if node.get("Until") else (passed, failed)
                 left |= stop
-                again = self.statements(node.get("Do"), go) if go else _NONE
+                again = self.statements(node.get("Do"), go) if go else NONE
                 frame.continues, continued = set(), frame.continues
-                entering = {_repeating(state, states) for state in again | continued}
-        return _with(frozenset(left | frame.breaks), status="unknown", last="other")
+                entering = {repeating(state, states) for state in again | continued}
+        return with_status(frozenset(left | frame.breaks), status="unknown", last="other")
 
     def for_(self, node: Node, states: States) -> States:
         loop = node.get("Loop") or {}
         is_endless = node.get("Select") or (loop.get("Type") == "CStyleLoop" and not loop.get("Cond"))
         states = self._after_substitutions(loop, states)
-        frame, seen, entering = _Frame(), set[_State](), set(states)
-        left: set[_State] = set() if is_endless else set(states)
+        frame, seen, entering = _Frame(), set[State](), set(states)
+        left: set[State] = set() if is_endless else set(states)
         with self._inside(frame):
             while entering - seen:
                 fresh = frozenset(entering - seen)
@@ -324,34 +286,34 @@ class _Walk:
                 frame.continues, continued = set(), frame.continues
                 entering = set(again | continued)
                 if is_endless:
-                    entering = {_repeating(state, states) for state in entering}
+                    entering = {repeating(state, states) for state in entering}
                 else:
                     left |= entering
-        return _with(frozenset(left | frame.breaks), status="unknown", last="other")
+        return with_status(frozenset(left | frame.breaks), status="unknown", last="other")
 
     def case(self, node: Node, states: States) -> States:
         word = node.get("Word") or {}
         entered = self._after_substitutions(word, states)
         if not mentions_status(word):
             entered = frozenset(replace(state, is_decided=True) for state in entered)
-        left, has_default, falling = _NONE, False, _NONE
+        left, has_default, falling = NONE, False, NONE
         for item in node.get("Items") or ():
             has_default |= any(literal(pattern) == "*" for pattern in item.get("Patterns") or ())
             after = self.statements(item.get("Stmts"), entered | falling)
-            falling = after if item.get("Op") in (";&", ";;&", ";|") else _NONE
+            falling = after if item.get("Op") in (";&", ";;&", ";|") else NONE
             left |= after
-        return left if has_default else left | _with(entered, status="ok", last="other")
+        return left if has_default else left | with_status(entered, status="ok", last="other")
 
     def declare_function(self, node: Node, states: States) -> States:
         self._functions[str((node.get("Name") or {}).get("Value"))] = node.get("Body") or {}
-        return _with(states, status="ok", last="other")
+        return with_status(states, status="ok", last="other")
 
     def test(self, node: Node, states: States) -> States:
         states = self._after_substitutions(node, states)
-        return _with(states, status="unknown", last="other" if mentions_status(node) else "test")
+        return with_status(states, status="unknown", last="other" if mentions_status(node) else "test")
 
     def declaration(self, node: Node, states: States) -> States:
-        return _with(self._after_substitutions(node, states), status="ok", last="other")
+        return with_status(self._after_substitutions(node, states), status="ok", last="other")
 
     def timed(self, node: Node, states: States) -> States:
         return self.statement(node["Stmt"], states) if node.get("Stmt") else states
@@ -366,18 +328,15 @@ class _Walk:
         after = self._children((node,), states)
         ran = next(iter({state.ran for state in after} - {state.ran for state in states}), None)
         if ran is None:
-            return _with(after, status="ok", last="other")
+            return with_status(after, status="ok", last="other")
         return frozenset(replace(state, status="ok", last="other", background=ran) for state in after)
 
     def _children(self, nodes: Sequence[Node], states: States) -> States:
         """Parts of a pipeline, a subshell, a substitution: what they run is below the shell, by `exec` as well."""
         found = [ran for node in nodes for ran in self._programs_in(node)]
         if not found:
-            return _with(states, status="unknown", last="test")
-        return frozenset(
-            replace(state, status="unknown", last="program", ran=found[-1], ran_status="unknown", is_decided=False)
-            for state in states
-        )
+            return with_status(states, status="unknown", last="test")
+        return after_program(states, found[-1])
 
     def _programs_in(self, node: Any, depth: int = 0) -> Iterator[Ran]:
         for call in calls_in(node):
@@ -399,24 +358,10 @@ class _Walk:
         found = self._substitutions(node)
         if not found:
             return states
-        return frozenset(
-            replace(state, status="unknown", last="program", ran=found[-1], ran_status="unknown", is_decided=False)
-            for state in states
-        )
+        return after_program(states, found[-1])
 
     def _substitutions(self, node: Any) -> list[Ran]:
         return [ran for part in nodes_of(node, ("CmdSubst", "ProcSubst")) for ran in self._programs_in(part)]
-
-
-class _Inside:
-    def __init__(self, walk: _Walk, frame: _Frame) -> None:
-        self._walk, self._frame = walk, frame
-
-    def __enter__(self) -> None:
-        self._walk.enter(self._frame)
-
-    def __exit__(self, *_: object) -> None:
-        self._walk.leave()
 
 
 _COMMANDS: Final[Mapping[str, Callable[[_Walk, Node, States], States]]] = {
@@ -447,44 +392,6 @@ _SPECIAL: Final[Mapping[str, Callable[[_Walk, Words, int, States], States]]] = {
     "eval": _Walk.eval,
     "trap": _Walk.trap,
 }
-
-
-def _with(states: States, *, status: str, last: str) -> States:
-    return frozenset(replace(state, status=status, last=last) for state in states)
-
-
-def _split(states: States) -> tuple[States, States]:
-    """The paths on which the last command was right, and those on which it failed."""
-    sides: dict[str, set[_State]] = {"ok": set(), "failed": set()}
-    for state in states:
-        for side in ("ok", "failed") if state.status == "unknown" else (state.status,):
-            known = replace(state, status=side)
-            if state.last in ("program", "not program"):
-                is_ok = (side == "ok") == (state.last == "program")
-                known = replace(known, ran_status="ok" if is_ok else "failed")
-            elif state.last == "test" and state.status == "unknown":
-                known = replace(known, is_decided=True)
-            sides[side].add(known)
-    return frozenset(sides["ok"]), frozenset(sides["failed"])
-
-
-def _negated(last: str) -> str:
-    return {"program": "not program", "not program": "program"}.get(last, last)
-
-
-def _repeating(state: _State, before: States) -> _State:
-    """A program of the loop, if the loop goes on although it was right."""
-    is_new = state.ran is not None and state.ran not in {earlier.ran for earlier in before}
-    return replace(state, repeated=state.ran) if is_new and state.ran_status != "failed" else state
-
-
-def _ended(state: _State, words: Words) -> _State:
-    code = words[1] if len(words) > 1 else "$?"
-    if code == "$?":
-        return state
-    if code is None or not code.isdecimal():
-        return replace(state, status="unknown")
-    return replace(state, status="failed" if int(code) % 256 else "ok")
 
 
 def _sets_arguments(word: str | None) -> bool:
