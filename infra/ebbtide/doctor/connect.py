@@ -44,6 +44,7 @@ def connect(setup: SetUp) -> list[Unit]:
         for workload in setup.workloads
         for unit in _units_of(workload, list(scaled_by(workload, scaling)), setup, used)
     ]
+    setup.notes += _scales_nothing(setup)
     taken = {id(unit.image) for unit in units if unit.image}
     images = [_unit_of_image(image, setup, used) for image in setup.images if id(image) not in taken]
     units += [unit for unit in images if unit is not None]
@@ -60,6 +61,16 @@ def connect(setup: SetUp) -> list[Unit]:
     if not units and not setup.notes:
         setup.notes.append(Note(Place(setup.read[0] if setup.read else "."), "holds no worker that doctor can see"))
     return units
+
+
+def _scales_nothing(setup: SetUp) -> Iterator[Note]:
+    """Autoscalers whose workload was not handed over, beside others that were: a name that has changed, for one."""
+    names = {(one.kind, one.name) for one in setup.workloads}
+    for (kind, name), scalers in autoscalers_of(setup.objects).items():
+        if names and name and (kind, name) not in names:
+            for one in scalers:
+                text = f"{one.title} is not judged: it scales {kind} {name}, which is not in what was handed over"
+                yield Note(one.at(one.scaled()), text)
 
 
 def _units_of(workload: Workload, autoscalers: list[ManifestObject], setup: SetUp, used: set[str]) -> Iterator[Unit]:

@@ -11,7 +11,7 @@ from ebbtide.doctor.data import UNKNOWN, Place
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.files import File
 from ebbtide.doctor.image import Command, Image
-from ebbtide.doctor.of_image import SHELLS, Program, Verdict, judge_handover, known_program
+from ebbtide.doctor.of_image import BUILTINS, SHELLS, UTILITIES, Program, Verdict, judge_handover, known_program
 from ebbtide.doctor.readers.scripts import Call, looks_like_script, read_script
 from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
 from ebbtide.doctor.readers.supervisor import SupervisorFile, expand
@@ -26,6 +26,7 @@ WORKER_NAME: Final = re.compile(
 )
 # Judged by its words: rules/hooks, and times.hook_sleep.
 _KNOWN_HOOK: Final = re.compile(r"^(?:/bin/)?sleep [0-9]+|messenger:stop-workers|queue:restart|horizon:terminate")
+_HOOK_PROGRAMS: Final = BUILTINS | UTILITIES | {"[[", "pkill", "killall", "ps", "supervisorctl", "usleep"}
 RUN_FILE: Final = re.compile(r"(?:^|/)(?:services\.d|s6-rc\.d|s6|sv|service)/(?P<name>[^/]+)/run$")
 
 
@@ -75,10 +76,29 @@ class ImageFiles:
         same = [file for file in files.values() if file.base == posixpath.basename(path)]
         return same[0] if len(same) == 1 else None
 
+    def service_path(self, file: File) -> str:
+        """Where the image's build puts it, if s6 looks there for what to run; else empty."""
+        for copy in self.image.copies if self.image else ():
+            for source in copy.sources:
+                is_it = posixpath.basename(source) == file.base
+                path = _below(copy.target_of(source) if is_it else copy.destination, source, file.name)
+                if RUN_FILE.search(path):
+                    return path
+        return ""
+
     def read(self, path: str) -> bytes | None:
         """For the judgement of a command: the text of a script, None for what is not here."""
         file = self.script(path)
         return file.text.encode(errors="replace") if file is not None else None
+
+
+def _below(target: str, source: str, name: str) -> str:
+    """Where a file of the context lies in the image, if a COPY of it or of a directory above it puts it there."""
+    source = posixpath.normpath(source)
+    if name == source or name.endswith(f"/{source}"):
+        return target
+    _, found, rest = f"/{name}".partition(f"/{source}/")
+    return posixpath.join(target, rest) if found else ""
 
 
 def start_of(container: Container, image: Image | None) -> Command | None:
@@ -133,9 +153,11 @@ def follow(unit: Unit, files: ImageFiles) -> None:
 
 def _add_services(unit: Unit, files: ImageFiles) -> None:
     for file in unit.setup.scripts:
-        if RUN_FILE.search(file.name):
+        path = file.name if RUN_FILE.search(file.name) else files.service_path(file)
+        if path:
             worker = worker_of(Command((file.name,), file.at()), files)
             files.used.add(file.name)
+            worker.service_path = path
             if worker.program is not None:
                 unit.workers.append(worker)
 
@@ -232,17 +254,32 @@ def find_hook(unit: Unit, files: ImageFiles) -> None:
         unit.hook_script = ScriptFile(
             File(command.place.file, text), read_script(text, _base(command.words)), command.place.line - 1
         )
+        _note_unknown_calls(unit, command)
         return
     unit.hook_script = _script_of(command, files)
     path = next((word for word in command.words if "/" in word and _base((word,)) not in SHELLS), "")
     is_script = path.startswith("/") and path.endswith((".sh", ".bash"))
     if unit.hook_script is None and unit.image is not None and is_script and unit.image.holds(path) is False:
         unit.missing_hook = path
+    if unit.hook_script is not None:
+        _note_unknown_calls(unit, command)
     is_known = command.words[:1] == ("/opt/ebbtide/drain",) or _KNOWN_HOOK.search(" ".join(command.words))
     if unit.hook_script is None and not unit.missing_hook and not is_known:
         unit.setup.notes.append(
             Note(command.place, f"{unit.title}: what the hook {' '.join(command.words)!r} does is not known here")
         )
+
+
+def _note_unknown_calls(unit: Unit, command: Command) -> None:
+    """Programs in a hook's script that nobody here knows: what they do to the workers is not judged."""
+    script = unit.hook_script.script if unit.hook_script else None
+    for call in script.calls if script else ():
+        words = " ".join(str(word or "?") for word in call.words[:4])
+        is_known = call.name in _HOOK_PROGRAMS or _KNOWN_HOOK.search(words) or "=" in call.name
+        if script is not None and call.name and not is_known and call.name not in script.functions:
+            unit.setup.notes.append(
+                Note(command.place, f"{unit.title}: what {words!r} of the hook does is not known here")
+            )
 
 
 def is_called_worker(unit: Unit) -> bool:

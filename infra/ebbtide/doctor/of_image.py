@@ -4,7 +4,14 @@ of scripts, wherever they are met."""
 from ebbtide.image.ebbtide_supervisor.command import CONSUME, consumed_receivers
 from ebbtide.image.ebbtide_supervisor.dsn import query_of
 from ebbtide.image.ebbtide_supervisor.handover import Verdict, judge_handover
-from ebbtide.image.ebbtide_supervisor.programs import BUILTINS, SHELLS, Program, known_program, signal_problem
+from ebbtide.image.ebbtide_supervisor.programs import (
+    BUILTINS,
+    SHELLS,
+    UTILITIES,
+    Program,
+    known_program,
+    signal_problem,
+)
 from ebbtide.image.ebbtide_supervisor.syntax import (
     Node,
     UnreadableError,
@@ -20,6 +27,7 @@ __all__ = [
     "BUILTINS",
     "CONSUME",
     "SHELLS",
+    "UTILITIES",
     "Node",
     "Program",
     "UnreadableError",

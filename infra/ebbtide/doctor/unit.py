@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from ebbtide.doctor.data import UNKNOWN, Place, Said, Unknown
 from ebbtide.doctor.files import File
 from ebbtide.doctor.image import Command, Image
 from ebbtide.doctor.of_image import Program, Verdict
-from ebbtide.doctor.readers.scripts import Script
+from ebbtide.doctor.readers.scripts import Script, read_script
 from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
 from ebbtide.doctor.readers.supervisor import SupervisorFile
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.workload import Container, Hook, ManifestObject, Workload
 
+_INTERPRETER: Final = re.compile(r"(?:php|python|ruby|node|bundle|rake|perl)[0-9.]*$|$")
 Words = tuple["str | None", ...]
 
 
@@ -45,6 +48,8 @@ class Worker:
     words_place: Place
     script: ScriptFile | None = None
     supervised: SupervisedProgram | None = None
+    service_path: str = ""
+    """Its run file, where it is a service of s6."""
     copies: int | Unknown = 1
     """How many of it run in the container."""
 
@@ -55,6 +60,30 @@ class Worker:
         if self.supervised:
             return f"program {self.supervised.name}"
         return known or (str(self.command.words[0]) if self.command.words else "the worker")
+
+    @property
+    def shell_passes_on(self) -> bool:
+        """Whether a script or a shell's text before it may pass the stop signal on by a handler of its own."""
+        words = self.command.words
+        if self.script is None and len(words) > 2 and words[1] == "-c":
+            return read_script(words[2], words[0].rpartition("/")[2]).passes_on("TERM")
+        return self.script is not None and self.script.script.passes_on("TERM")
+
+    @property
+    def parent(self) -> str:
+        """A program before the known one that nobody here knows: `watchmedo`. Interpreters are none."""
+        before = [str(word or "?") for word in self.words[: self._place_of_program()]]
+        first = before[0].rpartition("/")[2] if before else ""
+        return "" if _INTERPRETER.match(first) else first
+
+    def _place_of_program(self) -> int:
+        """At which word the known program's own begin; the interpreter's are before it."""
+        known = self.program.pattern.search(self.shown_words()) if self.program else None
+        return self.shown_words()[: known.start()].count(" ") + (known.start() > 0) if known else 0
+
+    def shown_words(self) -> str:
+        """As the patterns of known programs see them: each path as its last part."""
+        return " ".join(str(word or "?").rpartition("/")[2] for word in self.words)
 
     @property
     def is_many(self) -> bool:

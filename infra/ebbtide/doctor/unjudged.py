@@ -33,6 +33,18 @@ def unjudged(unit: Unit) -> Iterator[Note]:
             )
         if worker.verdict.not_read:
             yield Note(worker.command.place, f"{unit.title}: {worker.verdict.not_read}")
+        if worker.verdict.refused and worker.shell_passes_on:
+            yield Note(
+                worker.words_place,
+                f"{unit.title}: a script stands before {worker.title} and handles the stop signal by itself; whether "
+                "it passes it on to every worker and waits for them is not judged",
+            )
+        if worker.parent:
+            yield Note(
+                worker.words_place,
+                f"{unit.title}: runs {worker.title} under {worker.parent}, of which nobody here knows what it does "
+                "with the stop signal: whether the worker gets it is not judged",
+            )
         if worker.program is None:
             words = " ".join(str(word or "?") for word in worker.words[:3])
             yield Note(

@@ -55,6 +55,20 @@ class Script:
     calls: tuple[Call, ...] = ()
     loops: tuple[Loop, ...] = ()
     is_read: bool = True
+    functions: frozenset[str] = frozenset()
+    """What it calls by names of its own."""
+
+    def passes_on(self, signal: str) -> bool:
+        """Whether it may pass a signal on by itself: a handler of its own that kills, while the shell waits for what it
+        has started beside it. Whether the handler does it right is not looked into."""
+        names = {call.name for call in self.calls}
+        traps = (call.words[1:] for call in self.calls if call.name == "trap")
+        handlers = [words[0] for words in traps if words and {signal, f"SIG{signal}", "15"} & set(words[1:])]
+        is_handled = any(
+            handler is None or "kill" in handler or (handler in self.functions and "kill" in names)
+            for handler in handlers
+        )
+        return is_handled and "wait" in names
 
 
 def looks_like_script(file: File) -> bool:
@@ -77,7 +91,9 @@ def _read(text: str, dialect: str) -> Script:
     try:
         tree = parse(text.encode(errors="replace"), dialect)
         loops = tuple(map(_loop, nodes_of(tree, ("WhileClause",))))
-        return Script(tuple(_calls(tree)), loops)
+        names = (node.get("Name") for node in nodes_of(tree, ("FuncDecl",)))
+        functions = frozenset(str(name.get("Value")) for name in names if isinstance(name, dict))
+        return Script(tuple(_calls(tree)), loops, functions=functions)
     except (UnreadableError, RecursionError):
         return Script(is_read=False)
 

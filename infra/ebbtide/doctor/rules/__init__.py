@@ -9,6 +9,7 @@ from ebbtide.doctor.rules import (
     hooks,
     keda,
     network,
+    probes,
     signals,
     supervision,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "hooks",
     "keda",
     "network",
+    "probes",
     "signals",
     "supervision",
 ]

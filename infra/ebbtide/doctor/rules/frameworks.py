@@ -38,6 +38,28 @@ def check_acks_late(setup: SetUp) -> Iterator[Diagnosis]:
             )
 
 
+@unit_rule(
+    "D-86",
+    Harm.LOSES,
+    remedy="Write task_reject_on_worker_lost = True; a task that kills each of its processes needs a limit of its own.",
+    source="Celery's documentation: with acks_late a task is still acknowledged when its process is killed.",
+)
+def check_worker_lost(unit: Unit) -> Iterator[Diagnosis]:
+    """A task whose process is killed, for memory for one, comes back. With late acknowledgement alone it does not:
+    Celery's parent lives on and acknowledges it as failed."""
+    forks = any({"prefork"} >= set(worker.values("-P", "--pool")) for worker in unit.named("celery worker"))
+    for settings in unit.setup.celery if forks else ():
+        late, lost = (settings.options.get(key) for key in ("task_acks_late", "task_reject_on_worker_lost"))
+        if late is not None and late.value is True and (lost is None or lost.value is False):
+            yield Diagnosis(
+                lost.place if lost else late.place,
+                "Celery's settings",
+                "acknowledge a task whose process is killed, for memory for one, although task_acks_late is set "
+                "(task_reject_on_worker_lost is not): it is gone",
+                "write task_reject_on_worker_lost = True",
+            )
+
+
 @setup_rule(
     "D-81",
     Harm.REPEATS,

@@ -187,7 +187,7 @@ def check_spot(unit: Unit) -> Iterator[Diagnosis]:
 def check_s6(unit: Unit) -> Iterator[Diagnosis]:
     """s6-overlay waits for its services. It waits 3 s where S6_SERVICES_GRACETIME says nothing else."""
     image = unit.image
-    services = [worker for worker in unit.workers if worker.script and "services.d" in worker.script.file.name]
+    services = [worker for worker in unit.workers if "services.d" in worker.service_path]
     if image is None or unit.start is None or "/init" not in unit.start.words or not services:
         return
     said = unit.variable("S6_SERVICES_GRACETIME")

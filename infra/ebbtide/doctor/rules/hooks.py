@@ -11,7 +11,14 @@ from ebbtide.doctor.readers.scripts import Call, Loop
 from ebbtide.doctor.rules.declare import unit_rule
 from ebbtide.doctor.unit import ScriptFile, Unit, Worker
 
-_FLEET_WIDE: Final = ("messenger:stop-workers", "queue:restart")
+_CACHE: Final = "the workers of every pod that shares the cache"
+_FLEET_WIDE: Final = {
+    ("messenger:stop-workers",): _CACHE,
+    ("queue:restart",): _CACHE,
+    ("control", "shutdown"): "the Celery workers of every pod on the broker",
+    ("rq", "suspend"): "the workers of every pod on that Redis, until somebody says `rq resume`",
+}
+"""Commands by their words, and whom each stops."""
 _FILE_TESTS: Final = frozenset({"-f", "-e", "-a", "-s", "-r"})
 _LONGEST_POLL_SECONDS: Final = 5
 
@@ -101,7 +108,8 @@ def check_hook_waits_for_file(unit: Unit) -> Iterator[Diagnosis]:
 )
 def check_fleet_wide_stop(unit: Unit) -> Iterator[Diagnosis]:
     """A pod that ends stops its own workers. `messenger:stop-workers` and `queue:restart` write to the cache, and every
-    worker that shares it stops, in every other pod."""
+    worker that shares it stops, in every other pod; `celery control shutdown` and `rq suspend` ask all that share the
+    broker."""
     if unit.hook_script is not None:
         for call in unit.hook_script.script.calls:
             yield from _fleet_wide(unit, call.words, unit.hook_script.at(call.line))
@@ -110,12 +118,13 @@ def check_fleet_wide_stop(unit: Unit) -> Iterator[Diagnosis]:
 
 
 def _fleet_wide(unit: Unit, words: tuple[str | None, ...], place: object) -> Iterator[Diagnosis]:
-    for word in _FLEET_WIDE:
-        if word in words:
+    for command, whom in _FLEET_WIDE.items():
+        at = words.index(command[0]) if command[0] in words else len(words)
+        if words[at : at + len(command)] == command and not {"-d", "--destination"} & set(words):
             yield Diagnosis(
                 place,  # type: ignore[arg-type]
                 unit.title,
-                f"{word} stops the workers of every pod that shares the cache, not only of this one",
+                f"{' '.join(command)} stops {whom}, not only of this one",
                 "remove it: SIGTERM stops the workers of this pod",
             )
 

@@ -97,6 +97,27 @@ def check_absent_series(one: ManifestObject) -> Iterator[Diagnosis]:
             )
 
 
+@object_rule(
+    "D-5e",
+    Harm.BREAKS,
+    remedy="Write scaleTargetRef.name.",
+    source="KEDA 2's ScaledObject: scaleTargetRef.name is required; deploymentName was KEDA 1's.",
+)
+def check_target(one: ManifestObject) -> Iterator[Diagnosis]:
+    """A ScaledObject says what it scales. What KEDA 1 called `deploymentName` is not read any more."""
+    target = one.scaled()
+    if one.kind == "ScaledObject" and one.group == "keda.sh" and not target.text("name"):
+        old = "deploymentName" in target
+        yield Diagnosis(
+            one.at(target, "deploymentName") if old else one.at(target),
+            one.title,
+            "says deploymentName, as KEDA 1 did, and no name: it is refused"
+            if old
+            else "scales nothing: it is refused",
+            f"write name: {target.text('deploymentName') or '<the Deployment>'}",
+        )
+
+
 @unit_rule(
     "D-5c",
     Harm.DELAYS,

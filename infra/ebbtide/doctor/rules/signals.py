@@ -72,7 +72,11 @@ def check_handover(unit: Unit) -> Iterator[Diagnosis]:
             unit.start.place, unit.title, f"{unit.start_verdict.refused}: {_AS_PID_1}", unit.start_verdict.remedy
         )
     for worker in unit.workers:
-        if not worker.verdict.refused or (worker.command is unit.start and worker.command.is_shell):
+        if (
+            not worker.verdict.refused
+            or worker.shell_passes_on
+            or (worker.command is unit.start and worker.command.is_shell)
+        ):
             continue
         below = f" (started by {worker.command.place})" if worker.script else ""
         place = worker.words_place if worker.script else worker.command.place

@@ -1,0 +1,42 @@
+"""A rule about what restarts a container that works."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from ebbtide.doctor.diagnosis import Diagnosis, Harm
+from ebbtide.doctor.rules.declare import unit_rule
+from ebbtide.doctor.unit import Unit
+
+_ASKS_A_BROKER: Final = re.compile(
+    r"\b(?:redis-cli|valkey-cli|rabbitmqctl|rabbitmq-diagnostics|mysqladmin|pg_isready|messenger:stats)\b"
+    r"|\bcelery\b.*\b(?:inspect|status)\b|\bnc\b.* -\w*z"
+)
+
+
+@unit_rule(
+    "D-49",
+    Harm.DELAYS,
+    remedy="Ask the process itself: a file that it touches, or nothing at all.",
+    source="Kubernetes' documentation: a failed liveness probe ends the container; `celery inspect ping` goes over the "
+    "broker and back.",
+)
+def check_liveness(unit: Unit) -> Iterator[Diagnosis]:
+    """A broker outage ends no worker. Where the liveness probe asks the broker, every container is ended in an outage,
+    with what it has in hand, and all begin anew together when the broker is back."""
+    if unit.container is None or not unit.is_kubernetes:
+        return
+    probe = unit.container.data.map("livenessProbe")
+    words = probe.map("exec").get("command")
+    text = " ".join(map(str, words)) if isinstance(words, list) else ""
+    asks = _ASKS_A_BROKER.search(text)
+    if asks is not None and unit.workload is not None:
+        yield Diagnosis(
+            unit.workload.at(probe),
+            unit.title,
+            f"the liveness probe asks the broker or a database ({asks[0]}): an outage of it ends every container, the "
+            "busy ones too",
+            "ask the process itself, or write no liveness probe",
+        )
