@@ -1,4 +1,4 @@
-"""The engine's source: the output of `pulumi preview --json`, in one document or as a stream of events.
+"""The engine's source: the steps of `pulumi preview --json`, as changes of resources.
 
 What is known of the format (sdk/go/common/display, pkg/backend/display/json.go): `detailedDiff` has paths but no
 values; secrets are `[secret]` on both sides; `same` steps are hidden; a failed preview ends with the steps it had.
@@ -7,14 +7,12 @@ Unknown fields are ignored and unknown operations are said in a note, because a 
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ebbtide.judgement.findings import SettingsError, refused
 from ebbtide.judgement.secrets import redact
 from ebbtide.preview.change import (
     MISSING,
@@ -31,6 +29,7 @@ from ebbtide.preview.change import (
     mapping,
 )
 from ebbtide.preview.sources.masking import masked
+from ebbtide.preview.sources.plan_text import find_plan, refuse_plan
 
 _OPERATIONS = {
     "create": Operation.CREATE,
@@ -75,7 +74,7 @@ def read_plan(text: str, stack: str = "", name: str = "the plan", project: str =
 
     Raises SettingsError, with one sentence, when it is no plan.
     """
-    document, notes = _parse(text, name)
+    document, notes = find_plan(text, name)
     steps = document.get("steps")
     summary = document.get("changeSummary")
     if not isinstance(steps, list):
@@ -83,9 +82,7 @@ def read_plan(text: str, stack: str = "", name: str = "the plan", project: str =
             count for operation, count in summary.items() if operation != "same"
         )
         if changed or (summary is None and "diagnostics" not in document):
-            raise _refuse(
-                name, "has no steps, although it is not empty", "write it with `pulumi preview --json > plan.json`"
-            )
+            raise refuse_plan(name, "has no steps, although it is not empty")
         steps = []
     steps = [step for step in steps if isinstance(step, Mapping)]
     owner = next((_parts(step.get("urn")) for step in steps if _parts(step.get("urn"))), None)
@@ -117,119 +114,6 @@ def _missing_steps(steps: Iterable[Mapping[str, Any]], summary: object) -> str:
         if operation not in _SILENT and isinstance(count, int) and count > shown[operation]
     ]
     return f"its summary counts steps that are not in it: {', '.join(missing)}" if missing else ""
-
-
-def _refuse(name: str, what: str, remedy: str) -> SettingsError:
-    return refused("plan", f"{name} {what}", remedy, ("--plan",))
-
-
-def _parse(text: str, name: str) -> tuple[Mapping[str, Any], list[str]]:
-    """The plan in a text, and what to say of the rest of it.
-
-    The CLI writes lines of its own to standard output as well: of policy packs, of plugins that it installs, of a newer
-    version. A document begins in a line of its own, and so does each event of a stream.
-    """
-    remedy = "write it with `pulumi preview --json > plan.json`"
-    if not text.strip():
-        raise _refuse(name, "is empty", remedy)
-    documents, around = _documents(text, name)
-    plans = [found for found in documents if _is_plan(found)]
-    events = [found for found in documents if _is_event(found)]
-    notes = [f"left out of the plan's text: {_listed(around)}"] if around else []
-    if len(plans) > 1:
-        raise _refuse(name, f"holds {len(plans)} plans", "keep one: what they do together is in neither")
-    if plans:
-        return plans[0], notes
-    if events:
-        return _from_events(events, notes)
-    if len(documents) > 1:
-        raise _refuse(name, "holds lines of JSON, but none is an event of the engine", remedy)
-    raise _refuse(name, "is JSON, but no plan of `pulumi preview --json`", remedy)
-
-
-def _documents(text: str, name: str) -> tuple[list[Mapping[str, Any]], list[str]]:
-    """Every JSON object that begins in a line of its own, and the other lines."""
-    found: list[Mapping[str, Any]] = []
-    around: list[str] = []
-    decoder, place, number = json.JSONDecoder(), 0, 1
-    while place < len(text):
-        end = text.find("\n", place) + 1 or len(text)
-        line = text[place:end]
-        if line.lstrip()[:1] in {"{", "["} or (not found and not around and _is_json(line)):
-            try:
-                document, stop = decoder.raw_decode(text, place + len(line) - len(line.lstrip()))
-            except RecursionError:
-                raise _refuse(
-                    name, "is nested too deeply to be a plan", "write it with `pulumi preview --json`"
-                ) from None
-            except ValueError:
-                if not any(map(_is_event, found)):
-                    remedy = "write it with `pulumi preview --json > plan.json`, and wait for its end"
-                    raise _refuse(name, f"is not JSON, or is cut off (line {number})", remedy) from None
-                # A stream that is cut off while it was written: what came before still counts.
-                message = "the plan is cut off in its last line"
-                found.append({"diagnosticEvent": {"severity": "error", "message": message}})
-                return found, around
-            if isinstance(document, Mapping):
-                found.append(document)
-            elif not found:
-                raise _refuse(name, "is JSON, but no plan", "write it with `pulumi preview --json > plan.json`")
-            number += text.count("\n", place, stop)
-            place = stop
-            continue
-        if line.strip():
-            around.append(line.strip())
-        number += 1
-        place = end
-    if not found:
-        raise _refuse(name, "is not JSON (line 1)", "write it with `pulumi preview --json > plan.json`")
-    return found, around
-
-
-def _is_json(line: str) -> bool:
-    try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _listed(lines: list[str]) -> str:
-    """The first of them, shortened."""
-    shown = "; ".join(redact(line)[:120] for line in lines[:3])
-    return shown + (f"; and {len(lines) - 3} more lines" if len(lines) > 3 else "")
-
-
-def _is_plan(document: Mapping[str, Any]) -> bool:
-    return "steps" in document or "changeSummary" in document or "diagnostics" in document
-
-
-def _is_event(document: Mapping[str, Any]) -> bool:
-    return any(name.endswith("Event") for name in document)
-
-
-def _from_events(events: Iterable[Mapping[str, Any]], notes: list[str]) -> tuple[Mapping[str, Any], list[str]]:
-    """The events of a stream in the form of a document."""
-    steps, diagnostics, summary, notes = [], [], None, list(notes)
-    for event in events:
-        before = mapping(event.get("resourcePreEvent"))
-        metadata = before.get("metadata")
-        if isinstance(metadata, Mapping):
-            steps.append({**metadata, "oldState": metadata.get("old"), "newState": metadata.get("new")})
-        if isinstance(event.get("diagnosticEvent"), Mapping):
-            diagnostics.append(event["diagnosticEvent"])
-        if isinstance(event.get("summaryEvent"), Mapping):
-            summary = event["summaryEvent"].get("resourceChanges")
-        policy = mapping(event.get("policyEvent"))
-        if policy:
-            words = " ".join(str(policy.get(part, "")) for part in ("policyName", "message")).strip()
-            if policy.get("enforcementLevel") == "mandatory":
-                diagnostics.append({"severity": "error", "message": f"a policy is violated: {words}"})
-            else:
-                notes.append(f"a policy advises: {redact(' '.join(words.split()))[:240]}")
-    if summary is None:
-        diagnostics.append({"severity": "error", "message": "the stream ends before its summary"})
-    return {"steps": steps, "diagnostics": diagnostics, "changeSummary": summary}, notes
 
 
 def _failure(diagnostics: object) -> str:

@@ -1,0 +1,126 @@
+"""The plan in the text that somebody gives us: one document, or a stream of events, between lines of the CLI's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ebbtide.judgement.findings import SettingsError, refused
+from ebbtide.judgement.secrets import redact
+from ebbtide.preview.change import mapping
+
+_REMEDY = "write it with `pulumi preview --json > plan.json`"
+
+
+def refuse_plan(name: str, what: str, remedy: str = _REMEDY) -> SettingsError:
+    """Why a text is no plan, in one sentence."""
+    return refused("plan", f"{name} {what}", remedy, ("--plan",))
+
+
+def find_plan(text: str, name: str) -> tuple[Mapping[str, Any], list[str]]:
+    """The plan in a text, and what to say of the rest of it.
+
+    The CLI writes lines of its own to standard output as well: of policy packs, of plugins that it installs, of a newer
+    version. A document begins in a line of its own, and so does each event of a stream.
+    """
+    if not text.strip():
+        raise refuse_plan(name, "is empty")
+    documents, around = _documents(text, name)
+    plans = [found for found in documents if _is_plan(found)]
+    events = [found for found in documents if _is_event(found)]
+    notes = [f"left out of the plan's text: {_listed(around)}"] if around else []
+    if len(plans) > 1:
+        raise refuse_plan(name, f"holds {len(plans)} plans", "keep one: what they do together is in neither")
+    if plans:
+        return plans[0], notes
+    if events:
+        return _from_events(events, notes)
+    if len(documents) > 1:
+        raise refuse_plan(name, "holds lines of JSON, but none is an event of the engine")
+    raise refuse_plan(name, "is JSON, but no plan of `pulumi preview --json`")
+
+
+def _documents(text: str, name: str) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """Every JSON object that begins in a line of its own, and the other lines."""
+    found: list[Mapping[str, Any]] = []
+    around: list[str] = []
+    decoder, place, number = json.JSONDecoder(), 0, 1
+    while place < len(text):
+        end = text.find("\n", place) + 1 or len(text)
+        line = text[place:end]
+        if line.lstrip()[:1] in {"{", "["} or (not found and not around and _is_json(line)):
+            try:
+                document, stop = decoder.raw_decode(text, place + len(line) - len(line.lstrip()))
+            except RecursionError:
+                raise refuse_plan(
+                    name, "is nested too deeply to be a plan", "write it with `pulumi preview --json`"
+                ) from None
+            except ValueError:
+                if not any(map(_is_event, found)):
+                    what = f"is not JSON, or is cut off (line {number})"
+                    raise refuse_plan(name, what, f"{_REMEDY}, and wait for its end") from None
+                # A stream that is cut off while it was written: what came before still counts.
+                message = "the plan is cut off in its last line"
+                found.append({"diagnosticEvent": {"severity": "error", "message": message}})
+                return found, around
+            if isinstance(document, Mapping):
+                found.append(document)
+            elif not found:
+                raise refuse_plan(name, "is JSON, but no plan")
+            number += text.count("\n", place, stop)
+            place = stop
+            continue
+        if line.strip():
+            around.append(line.strip())
+        number += 1
+        place = end
+    if not found:
+        raise refuse_plan(name, "is not JSON (line 1)")
+    return found, around
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _listed(lines: list[str]) -> str:
+    """The first of them, shortened."""
+    shown = "; ".join(redact(line)[:120] for line in lines[:3])
+    return shown + (f"; and {len(lines) - 3} more lines" if len(lines) > 3 else "")
+
+
+def _is_plan(document: Mapping[str, Any]) -> bool:
+    return "steps" in document or "changeSummary" in document or "diagnostics" in document
+
+
+def _is_event(document: Mapping[str, Any]) -> bool:
+    return any(name.endswith("Event") for name in document)
+
+
+def _from_events(events: Iterable[Mapping[str, Any]], notes: list[str]) -> tuple[Mapping[str, Any], list[str]]:
+    """The events of a stream in the form of a document."""
+    steps, diagnostics, summary, notes = [], [], None, list(notes)
+    for event in events:
+        before = mapping(event.get("resourcePreEvent"))
+        metadata = before.get("metadata")
+        if isinstance(metadata, Mapping):
+            steps.append({**metadata, "oldState": metadata.get("old"), "newState": metadata.get("new")})
+        if isinstance(event.get("diagnosticEvent"), Mapping):
+            diagnostics.append(event["diagnosticEvent"])
+        if isinstance(event.get("summaryEvent"), Mapping):
+            summary = event["summaryEvent"].get("resourceChanges")
+        policy = mapping(event.get("policyEvent"))
+        if policy:
+            words = " ".join(str(policy.get(part, "")) for part in ("policyName", "message")).strip()
+            if policy.get("enforcementLevel") == "mandatory":
+                diagnostics.append({"severity": "error", "message": f"a policy is violated: {words}"})
+            else:
+                notes.append(f"a policy advises: {redact(' '.join(words.split()))[:240]}")
+    if summary is None:
+        diagnostics.append({"severity": "error", "message": "the stream ends before its summary"})
+    return {"steps": steps, "diagnostics": diagnostics, "changeSummary": summary}, notes
