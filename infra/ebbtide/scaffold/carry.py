@@ -17,7 +17,8 @@ from ebbtide.scaffold.answers import Consumer
 from ebbtide.scaffold.frameworks import framework_settings
 from ebbtide.scaffold.scaling import bounds_of, transport_of
 from ebbtide.settings.models.celery import CeleryRedisTransport
-from ebbtide.settings.models.transport import RabbitmqTransport, TransportSettings
+from ebbtide.settings.models.rabbitmq import RabbitmqTransport
+from ebbtide.settings.models.transport import TransportSettings
 
 _ALLOWANCE_SECONDS: Final = 30
 _DEFAULT_LONGEST_SECONDS: Final = 60

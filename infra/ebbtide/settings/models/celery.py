@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from ebbtide.settings.models.demand import Demand, Queues, numbered
-from ebbtide.settings.models.transport import RedisServer
+from ebbtide.settings.models.redis import RedisServer
 from ebbtide.settings.models.worker import ConnectionsSettings, Word, WorkerSettings
 from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.units import Count, PhpMemoryBytes, Seconds

@@ -13,6 +13,7 @@ from ebbtide.settings.models.autoscaling import FixedReplicas, HpaSettings, Sing
 from ebbtide.settings.models.base import JudgedModel, SettingsModel
 from ebbtide.settings.models.bullmq import BullmqRedisTransport, BullmqWorker
 from ebbtide.settings.models.celery import CeleryBeat, CeleryRedisTransport, CeleryWorker
+from ebbtide.settings.models.doctrine import DoctrineTransport
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.laravel import LaravelQueueWorker, LaravelRedisTransport
 from ebbtide.settings.models.metrics import MetricsSettings
@@ -27,9 +28,11 @@ from ebbtide.settings.models.pod import (
     ServiceAccountSettings,
 )
 from ebbtide.settings.models.pod_parts import PodSettings, check_directories
+from ebbtide.settings.models.rabbitmq import RabbitmqTransport
+from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.models.shutdown import ShutdownBudget, ShutdownSettings
 from ebbtide.settings.models.sidekiq import SidekiqRedisTransport, SidekiqWorker
-from ebbtide.settings.models.transport import DoctrineTransport, RabbitmqTransport, RedisTransport, SqsTransport
+from ebbtide.settings.models.sqs import SqsTransport
 from ebbtide.settings.models.worker import CommandWorker, SymfonyMessengerWorker
 from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.image import ImageReference

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ebbtide.settings.models.demand import Demand, Queues, numbered
-from ebbtide.settings.models.transport import RedisServer
+from ebbtide.settings.models.redis import RedisServer
 from ebbtide.settings.models.worker import RETURN_ALLOWANCE_SECONDS, UnlimitedWorker, Word
 from ebbtide.settings.values.units import Count, PhpMemoryBytes
 

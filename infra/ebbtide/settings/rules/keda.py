@@ -12,8 +12,9 @@ from pydantic.alias_generators import to_camel
 
 from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.doctrine import DoctrineTransport
 from ebbtide.settings.models.keda import KedaSettings
-from ebbtide.settings.models.transport import DoctrineTransport, RedisTransport
+from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.models.worker import SymfonyMessengerWorker
 from ebbtide.settings.rules.declare import scaling_rule
 from ebbtide.settings.values.units import format_duration, plural

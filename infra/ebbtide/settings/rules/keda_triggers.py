@@ -11,7 +11,7 @@ from ebbtide.settings.models.base import repeated
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.demand import Trigger
 from ebbtide.settings.models.keda import KedaSettings
-from ebbtide.settings.models.transport import RedisTransport
+from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.rules.declare import scaling_rule
 from ebbtide.settings.rules.keda_scalers import missing_parameters, scalers, unknown_parameters, wrong_values
 
