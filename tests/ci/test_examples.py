@@ -27,7 +27,7 @@ STACK_FILE = "stacks/Pulumi.dev.yaml"
 
 
 class Project:
-    """What README's fourth step writes, in a git repository; and the branch of a pull request."""
+    """What README's steps write, in a git repository; and the branch of a pull request."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
