@@ -210,6 +210,14 @@ _TEXTS = (
         "Write visibility_timeout, above the longest message, and buffer_size 1.",
         "AWS: a queue's default is 30 s.",
     ),
+    RuleText(
+        "I-25",
+        "error",
+        "An image that is built to fork its workers may do so.",
+        "A request that was measured with forked workers is too small for workers that boot by themselves.",
+        "Change what is named, or build without EBBTIDE_WORKER_START=fork and measure again.",
+        "The kubelet evicts those above their request first; docs/forked-workers.md.",
+    ),
 )
 
 IMAGE_RULES: Final = {text.id: text for text in _TEXTS}

@@ -54,13 +54,13 @@ def _check_application(
         if record and facts.php is not None and facts.transports:
             prove(console, [transport.name for transport in facts.transports], facts.php, dict(os.environ))
         if PROOF.is_file():
-            findings += _tell_of_forking(read_proof())
+            findings += _tell_of_forking(read_proof(), environment)
     if opcache is not None and not any(finding.is_error for finding in findings):
         _fill_opcache(console, opcache)
     return findings
 
 
-def _tell_of_forking(proof: Proof) -> list[Finding]:
+def _tell_of_forking(proof: Proof, environment: Environment) -> list[Finding]:
     if not proof.reasons:
         print(
             "self-check: fork: found nothing in the boot that workers must not share; with worker.start: fork they "
@@ -69,6 +69,8 @@ def _tell_of_forking(proof: Proof) -> list[Finding]:
             file=sys.stderr,
         )
     text = "fork: workers of this image boot by themselves each, and are not forked from one that has booted: "
+    if environment.worker_start == "fork":
+        return [Finding("I-25", text + reason) for reason in proof.reasons]
     return [Finding("I-19", text + reason) for reason in proof.reasons]
 
 

@@ -228,17 +228,23 @@ def test_a_read_only_container_is_told_what_is_not_checked_there(image: Path, ap
     assert "warning: transports: not checked here" in done.stderr
 
 
-def test_building_the_image_compiles_what_a_worker_s_boot_needs(image: Path, application: Path, tmp_path: Path) -> None:
-    for name, remedy in {"CONSUMER": "%env(MESSENGER_CONSUMER_NAME)%", "REDELIVER": "90"}.items():
-        text = (application / "php").read_text()
-        old = {"CONSUMER": '"consumer": "c"', "REDELIVER": '"20"'}[name]
-        (application / "php").write_text(text.replace(old, old.rpartition(" ")[0] + f' "{remedy}"'))
+@pytest.fixture
+def repaired(application: Path) -> Path:
+    """The application without what it is refused for."""
     text = (application / "php").read_text()
+    for old, remedy in {'"consumer": "c"': "%env(MESSENGER_CONSUMER_NAME)%", '"20"': "90"}.items():
+        text = text.replace(old, old.rpartition(" ")[0] + f' "{remedy}"')
+    (application / "php").write_text(text)
+    return application
+
+
+def test_building_the_image_compiles_what_a_worker_s_boot_needs(image: Path, repaired: Path, tmp_path: Path) -> None:
+    text = (repaired / "php").read_text()
     help_case = '*"help messenger:consume"*) echo compiled > "$EBBTIDE_OPCACHE_DIRECTORY/code" ;;\n*--version'
-    (application / "php").write_text(text.replace("*--version", help_case, 1))
+    (repaired / "php").write_text(text.replace("*--version", help_case, 1))
     directory = tmp_path / "opcache"
     directory.mkdir()
-    done = self_check(image, application, EBBTIDE_OPCACHE_DIRECTORY=str(directory))
+    done = self_check(image, repaired, EBBTIDE_OPCACHE_DIRECTORY=str(directory))
     assert done.returncode == 0, done.stderr
     assert (directory / "code").read_text() == "compiled\n"
 
@@ -272,6 +278,21 @@ def test_an_image_can_be_asked_what_its_build_has_found_about_forking(
     assert line.endswith(end)
     assert ("9 MiB" in line) == (not reasons)
     assert "fork" not in self_check(image, application).stderr, "what nobody has looked at is not judged"
+
+
+@pytest.mark.parametrize(("reasons", "status"), [([], 0), (["booting has started threads"], 1)])
+def test_an_image_that_is_to_be_forked_is_refused_when_it_cannot_be(
+    image: Path, repaired: Path, reasons: list[str], status: int
+) -> None:
+    (image / "fork.json").write_text(json.dumps({"reasons": reasons, "opcache_mebibytes": 64, "boot_mebibytes": 9}))
+    try:
+        asked = self_check(image, repaired, EBBTIDE_WORKER_START="fork")
+        unasked = self_check(image, repaired)
+    finally:
+        (image / "fork.json").unlink()
+    assert asked.returncode == status, "a pod whose request was measured with forked workers would boot each"
+    assert ("[I-25]" in asked.stderr) == bool(reasons)
+    assert unasked.returncode == 0, "who has not asked for it loses nothing"
 
 
 def test_an_image_without_php_is_refused(image: Path, application: Path) -> None:

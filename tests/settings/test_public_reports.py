@@ -109,6 +109,20 @@ def test_a_memory_limit_below_what_all_processes_may_use_is_said():
     assert "V-28b" not in check()
 
 
+@pytest.mark.parametrize(
+    ("start", "memory", "is_said"),
+    [
+        ("fork", {"measured": {"shared": "66Mi", "process": "3Mi"}}, True),
+        ("exec", {"measured": {"shared": "66Mi", "process": "11Mi"}}, False),
+        ("fork", {}, False),
+    ],
+    ids=["measured and forked", "measured and booted", "forked and at its limits"],
+)
+def test_a_request_that_only_forked_workers_keep_is_said(start, memory, is_said):
+    found = check(worker=worker(processes=70, start=start), resources={"memory": memory})
+    assert ("V-28c" in found) == is_said, "an image that must not fork takes more than the node has set aside"
+
+
 @pytest.mark.parametrize("cidr", ["0.0.0.0/0", "::/0", "128.0.0.0/1", "8000::/1", "64.0.0.0/2"])
 def test_egress_to_everything_is_said(cidr):
     assert check(network={"egress": [{"cidr": cidr, "ports": [6379]}]})["N-04"].path[-1] == "cidr"
