@@ -33,7 +33,7 @@ _COLUMNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options(RunOptions):
     """What was asked of `ebbtide advise`."""
 

@@ -17,7 +17,7 @@ from ebbtide.scaffold.files import image_directory, write_project
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What was said on the command line; None is asked on a terminal, and has a default elsewhere."""
 

@@ -28,7 +28,7 @@ from ebbtide.settings.models.stack import is_gke
 INTERRUPTED = 130
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """The options as they were typed."""
 

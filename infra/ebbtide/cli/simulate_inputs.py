@@ -31,7 +31,7 @@ _SHORT_PATHS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """What every command that simulates is asked: of which consumer, under which load, how often."""
 
@@ -55,7 +55,7 @@ class RunOptions:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options(RunOptions):
     """What was asked of `ebbtide simulate`."""
 

@@ -52,6 +52,16 @@ def advise(
 
     run(
         Options(
-            stack, project, consumer, load, durations, signal or [], measured or [], seeds, set_ or [], goal, format
+            stack=stack,
+            project=project,
+            consumer=consumer,
+            load=load,
+            durations=durations,
+            signals=signal or [],
+            measured=measured or [],
+            seeds=seeds,
+            changes=set_ or [],
+            goals=goal,
+            format=format,
         )
     )

@@ -48,16 +48,16 @@ def init(
 
     run(
         Options(
-            directory,
-            read or [],
-            name,
-            stack,
-            platform,
-            kubernetes,
-            consumer,
-            image,
-            receivers,
-            processes,
-            longest_message,
+            directory=directory,
+            read=read or [],
+            name=name,
+            stack=stack,
+            platform=platform,
+            kubernetes=kubernetes,
+            consumer=consumer,
+            image=image,
+            receivers=receivers,
+            processes=processes,
+            longest_message=longest_message,
         )
     )

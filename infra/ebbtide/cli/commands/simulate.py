@@ -86,21 +86,21 @@ def simulate(
 
     run(
         Options(
-            stack,
-            project,
-            consumer,
-            load,
-            durations,
-            signal or [],
-            measured or [],
-            seeds,
-            set_ or [],
-            base,
-            why,
-            sweep,
-            goal,
-            format,
-            report,
+            stack=stack,
+            project=project,
+            consumer=consumer,
+            load=load,
+            durations=durations,
+            signals=signal or [],
+            measured=measured or [],
+            seeds=seeds,
+            changes=set_ or [],
+            base=base,
+            why=why,
+            sweep=sweep,
+            goal=goal,
+            format=format,
+            report=report,
         )
     )
 
