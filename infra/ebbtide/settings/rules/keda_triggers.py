@@ -14,6 +14,7 @@ from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.rules.declare import scaling_rule
 from ebbtide.settings.rules.keda_scalers import missing_parameters, scalers, unknown_parameters, wrong_values
+from ebbtide.settings.values.formula import BY_ZERO, harm_of, is_arithmetic, names_in
 
 _OF_PODS = {"cpu", "memory"}
 _DEPRECATED = {"gcp-pubsub", "gcp-stackdriver", "gcp-cloudtasks"}
@@ -24,17 +25,7 @@ _RABBITMQ_MODES = (
     "PublishedToDeliveredRatio",
     "ExpectedQueueConsumptionTime",
 )
-_IDENTIFIER = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?!\w*\s*\()")
 _FORMULA: Path = ("autoscaling", "scalingModifiers", "formula")
-# A number that is not 0 is all that may safely stand behind / or %.
-_DIVIDES = re.compile(r"[/%](?!\s*0*\.?0*[1-9])")
-_NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_MAX_OF_SUMS = re.compile(r"\bmax\(([^()/%]*)\)")
-_SUM_IN_BRACKETS = re.compile(r"(^|[^\w\s/%])(\s*)\(([^()/%,]*)\)")
-_SUMS = re.compile(r"[\w\s.+*/%(),-]*")
-_FUNCTION = re.compile(r"([A-Za-z_]\w*)\s*\(")
-_NEVER_NEGATIVE = {"max", "min", "sum", "ceil", "floor", "round", "abs"}
-_WORDS_OF_FORMULAS = {"true", "false", "nil", "and", "or", "not", "in", "let", "if", "else"}
 
 
 def _triggers(scaling: KedaSettings) -> Iterator[tuple[Path, Trigger]]:
@@ -136,7 +127,7 @@ def check_formula(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Findin
     if not scaling.triggers:
         yield Finding(path, "is a formula of triggers, and none are given", "write triggers, or remove it")
         return
-    used = set(_IDENTIFIER.findall(modifiers.formula)) - _WORDS_OF_FORMULAS
+    used = names_in(modifiers.formula)
     for name in sorted(used - names):
         have = f"use {', '.join(sorted(names))}" if names else "give the triggers names"
         yield Finding((*path, "formula"), f"names no trigger (got {name!r})", have)
@@ -156,41 +147,15 @@ def check_formula(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Findin
 def check_formula_is_a_number(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A formula gives a number of 0 or more, whatever its triggers say. KEDA takes anything else for an empty queue and
     ends busy pods; what versions before 2.20.2 make of it is not judged."""
-    formula, harm = _formula_of(scaling), _harm_of(_formula_of(scaling))
+    formula = _formula_of(scaling)
+    harm = harm_of(formula)
     if harm:
-        remedy = "divide by a number, or not at all" if harm == _BY_ZERO else f"write max({formula}, 0)"
+        remedy = "divide by a number, or not at all" if harm == BY_ZERO else f"write max({formula}, 0)"
         yield Finding(_FORMULA, f"{harm}, which KEDA takes for an empty queue (before 2.20.2: not judged)", remedy)
 
 
 def _formula_of(scaling: KedaSettings) -> str:
     return scaling.scaling_modifiers.formula if scaling.scaling_modifiers else ""
-
-
-_BY_ZERO, _BELOW_ZERO = "may divide by 0", "may fall below 0"
-
-
-def _harm_of(formula: str) -> str:
-    """How it may be no number of messages; empty where it is one, and where that depends on a condition."""
-    if "?" in formula:
-        return ""
-    bounded, before = _with_numbers_plain(formula), ""
-    while bounded != before:
-        before = bounded
-        bounded = _SUM_IN_BRACKETS.sub(r"\1\2\3", _MAX_OF_SUMS.sub(_bound, bounded))
-    if _DIVIDES.search(bounded):
-        return _BY_ZERO
-    return _BELOW_ZERO if "-" in bounded else ""
-
-
-def _bound(found: re.Match[str]) -> str:
-    """`max(b - c, 1)` as the least that it can be, where a number says so."""
-    numbers = [float(part) for part in found[1].split(",") if re.fullmatch(_NUMBER, part.strip())]
-    return f"{max(numbers):f}" if numbers else found[0]
-
-
-def _with_numbers_plain(formula: str) -> str:
-    """`1e-3` without its sign."""
-    return re.sub(rf"(?<![\w.]){_NUMBER}", lambda found: f"{float(found[0]):f}", formula)
 
 
 @scaling_rule(
@@ -203,9 +168,7 @@ def _with_numbers_plain(formula: str) -> str:
 def check_formula_is_judged(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A formula is made of sums, products, maxima and minima. Whether any other is right at 0 is not judged."""
     formula = _formula_of(scaling)
-    if _harm_of(formula):
-        return
-    if not _SUMS.fullmatch(formula) or set(_FUNCTION.findall(formula)) - _NEVER_NEGATIVE:
+    if not harm_of(formula) and not is_arithmetic(formula):
         yield Finding(
             _FORMULA,
             "is more than sums and products: whether it gives a number of 0 or more is not judged",
