@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from ebbtide.doctor.diagnosis import Harm
 from ebbtide.doctor.document import DoctorDocument
+from ebbtide.terminal import inert
 
 _COLOURS = {
     Harm.LOSES: "bold red",
@@ -18,27 +16,21 @@ _COLOURS = {
     Harm.DELAYS: "bold yellow",
     Harm.COSTS: "blue",
 }
-# The files are others', and a terminal obeys what stands in them.
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-
-
-def _text(text: str, style: str = "") -> Text:
-    return Text(_CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text), style)
 
 
 def print_report(document: DoctorDocument, console: Console) -> None:
     """What was seen, what is wrong, and what is not judged."""
     for line in document.seen:
-        console.print(_text(line, "bold"))
+        console.print(inert(line, "bold"))
     if document.findings:
         console.print()
         console.print(_findings(document))
     if document.not_judged:
         console.print()
-        console.print(_text("Not judged", "bold cyan"))
+        console.print(inert("Not judged", "bold cyan"))
         console.print(_notes(document))
     console.print()
-    console.print(_text(document.summary, "bold red" if document.findings else "bold green"))
+    console.print(inert(document.summary, "bold red" if document.findings else "bold green"))
 
 
 def _findings(document: DoctorDocument) -> Table:
@@ -47,9 +39,9 @@ def _findings(document: DoctorDocument) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for one in document.findings:
-        table.add_row(_text(str(one.harm), _COLOURS[one.harm]), _text(one.rule), _text(one.place, "bold"))
-        table.add_row("", "", _text(f"{one.subject}: {one.message}"))
-        table.add_row("", "", _text(f"-> {one.remedy}", "green"))
+        table.add_row(inert(str(one.harm), _COLOURS[one.harm]), inert(one.rule), inert(one.place, "bold"))
+        table.add_row("", "", inert(f"{one.subject}: {one.message}"))
+        table.add_row("", "", inert(f"-> {one.remedy}", "green"))
     return table
 
 
@@ -58,5 +50,5 @@ def _notes(document: DoctorDocument) -> Table:
     table.add_column()
     table.add_column(overflow="fold")
     for note in document.not_judged:
-        table.add_row("", _text(f"{note.place}: {note.text}"))
+        table.add_row("", inert(f"{note.place}: {note.text}"))
     return table
