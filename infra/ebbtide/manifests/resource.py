@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
+from ebbtide.judgement.secrets import MASK
+
 COMPONENT_PACKAGE = "ebbtide:"
 PROVIDER_PACKAGE = "pulumi:providers:"
 
@@ -205,9 +207,6 @@ def _text(value: Value) -> Value:
     if isinstance(value, (list, tuple)):
         return [_text(entry) for entry in value]
     return value
-
-
-MASK = "[secret]"
 
 
 def to_json(resource: Resource) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from ebbtide.judgement.secrets import MASK
+
 
 class Operation(StrEnum):
     """What happens to a resource."""
@@ -37,7 +39,8 @@ class _Missing:
 MISSING = _Missing()
 SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105
 """How the engine marks a special value in a state, a secret among them."""
-SECRET = "[secret]"  # noqa: S105 - what stands for a secret value, in Pulumi's plans and in ours
+SECRET = MASK
+"""What stands for a secret value, in Pulumi's plans as well."""
 
 
 class _Unknown:

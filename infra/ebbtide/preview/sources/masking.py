@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from ebbtide.judgement.secrets import mask_value
+from ebbtide.manifests.resource import PROVIDER_PACKAGE
 from ebbtide.preview.change import SECRET, PropertyChange, ResourceChange
 
-_PROVIDER = "pulumi:providers:"
 # What a provider's inputs say of where, rather than of who. All others are masked.
 _OF_A_PROVIDER = frozenset(
     {"version", "project", "region", "zone", "clusterIdentifier", "context", "cluster", "namespace"}
@@ -44,7 +44,7 @@ def _property(token: str, found: PropertyChange) -> PropertyChange:
 
 def _is_secret(token: str, key: str) -> bool:
     """Whether all is that stands at the top under this key."""
-    if token.startswith(_PROVIDER):
+    if token.startswith(PROVIDER_PACKAGE):
         return key not in _OF_A_PROVIDER
     return token.rpartition(":")[2] == "Secret" and key in _SECRET_DATA
 
