@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from ebbtide.doctor.connect import connect
+from ebbtide.doctor.diagnose import diagnose_files
 from ebbtide.doctor.document import DoctorDocument
 from ebbtide.doctor.files import File
 from ebbtide.doctor.read import read_all
@@ -20,7 +21,7 @@ from ebbtide.settings.rules.check import check_stack
 EMPTY = DoctorDocument(version=1, files=(), seen=(), findings=(), not_judged=())
 
 
-def carried(command, *further):
+def carried(command, *further, name="", text=""):
     container = {"name": "w", "image": "registry.example/app:1", "command": command.split()}
     deployment = {
         "apiVersion": "apps/v1",
@@ -28,7 +29,8 @@ def carried(command, *further):
         "metadata": {"name": "jobs", "namespace": "shop"},
         "spec": {"selector": {"matchLabels": {"app": "jobs"}}, "template": {"spec": {"containers": [container]}}},
     }
-    (one,) = carry(connect(read_all([File("jobs.yaml", yaml.safe_dump_all([deployment, *further]))])))
+    files = [File(name, text)] if name else []
+    (one,) = carry(connect(read_all([File("jobs.yaml", yaml.safe_dump_all([deployment, *further])), *files])))
     return one
 
 
@@ -77,6 +79,12 @@ def test_a_known_worker_becomes_the_kind_that_knows_how_it_stops(command):
 def test_what_no_kind_can_run_stays_the_command_that_it_was(command):
     worker = carried(command).settings["worker"]
     assert (worker["kind"], worker["command"]) == ("command", command.split())
+
+
+def test_sidekiq_s_own_file_says_what_no_option_does():
+    settings = ":concurrency: 12\n:queues:\n  - [critical, 5]\n  - mail\n"
+    worker = carried("bundle exec sidekiq", name="config/sidekiq.yml", text=settings).settings["worker"]
+    assert (worker["queues"], worker["concurrency"]) == (["critical", "mail"], 12)
 
 
 CELERY = "celery -A shop worker -Q mail -c 2 --time-limit=5400"
@@ -140,3 +148,37 @@ def test_whatever_was_handed_over_and_is_not_carried_is_named():
     text = migration_text([carried(CELERY, budget, config)], EMPTY, "dev")
     assert "PodDisruptionBudget jobs-pdb" in text
     assert "ConfigMap jobs-env" in text
+
+
+def way_over(command):
+    one = carried(command)
+    report = DoctorDocument.of(diagnose_files([File("jobs.yaml", OLD.format(command=command.split()))]))
+    return migration_text([one], report, "dev")
+
+
+OLD = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: jobs, namespace: shop}}
+spec:
+  selector: {{matchLabels: {{app: jobs}}}}
+  template:
+    spec:
+      terminationGracePeriodSeconds: 60
+      containers:
+        - {{name: w, image: "registry.example/app:1", command: {command}}}
+"""
+
+
+def test_old_pods_are_called_harmless_only_where_doctor_has_judged_everything():
+    assert "nothing that loses" in way_over("bundle exec sidekiq -t 25 -q mail")
+    assert "nothing that loses" not in way_over("rq worker mail")
+    assert "Wait until no message" in way_over("rq worker mail")
+
+
+def test_a_compose_service_is_stopped_by_compose():
+    text = "services:\n  jobs:\n    image: registry.example/app:1\n    command: [rq, worker, mail]\n"
+    (one,) = carry(connect(read_all([File("compose.yaml", text)])))
+    way = migration_text([one], EMPTY, "dev")
+    assert "docker compose stop --timeout 3600 jobs" in way
+    assert "service/jobs" not in way

@@ -119,7 +119,7 @@ def _worker(worker: Worker, carried: Carried) -> dict[str, Any]:
             "words of the worker's command that only its script knows: they are missing in `worker.command`"
         )
     command = [word for word in words if word]
-    own = framework_settings(worker.program.name if worker.program else "", command, carried.left)
+    own = framework_settings(worker.program.name if worker.program else "", command, carried.unit.setup, carried.left)
     if own is not None:
         return {**own, "processes": processes}
     found = {"kind": "command", "command": command, "processes": processes, "memoryLimit": "256M"}

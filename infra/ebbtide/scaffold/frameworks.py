@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ebbtide.doctor.setup import SetUp
 from ebbtide.settings.models.celery import CeleryWorker
 from ebbtide.settings.models.laravel import LaravelQueueWorker
 from ebbtide.settings.models.sidekiq import SidekiqWorker
@@ -48,14 +49,14 @@ class Written:
         return [name for value in self.owned.get(setting, ()) for name in value.split(",") if name]
 
 
-def framework_settings(program: str, words: list[str], left: list[str]) -> Settings | None:
+def framework_settings(program: str, words: list[str], setup: SetUp, left: list[str]) -> Settings | None:
     """The settings of a kind of its own; None where there is none for it, or it cannot run this command. Says in `left`
     what was not carried."""
     carry = _CARRIES.get(program)
-    return carry(words, left) if carry else None
+    return carry(words, setup, left) if carry else None
 
 
-def _celery(words: list[str], left: list[str]) -> Settings | None:
+def _celery(words: list[str], _setup: SetUp, left: list[str]) -> Settings | None:
     said = _take_apart(words, "celery", CeleryWorker, {"-A": "app", "--app": "app", "--autoscale": "autoscale"})
     app, pool = said.last("app"), said.last("pool") or "prefork"
     if app is None or pool not in ("prefork", "threads", "solo"):
@@ -82,24 +83,32 @@ def _celery(words: list[str], left: list[str]) -> Settings | None:
     return _with_rest(settings, said, left)
 
 
-def _sidekiq(words: list[str], left: list[str]) -> Settings | None:
+def _sidekiq(words: list[str], setup: SetUp, left: list[str]) -> Settings | None:
     said = _take_apart(words, "sidekiq", SidekiqWorker)
+    file = setup.sidekiq[0] if len(setup.sidekiq) == 1 else None
     queues = [queue.partition(",")[0] for queue in said.owned.get("queues", ())]
+    queues = queues or list(file.queues if file else ())
     settings: Settings = {"kind": "sidekiq", "command": said.start, "queues": queues or ["default"]}
     if not queues:
-        left.append("the queues, which no option says: `worker.queues` is [default]; look at config/sidekiq.yml")
-    settings["concurrency"] = said.number("concurrency") or 5
-    if not said.number("concurrency"):
         left.append(
-            "how many threads a process has, which no option says (config/sidekiq.yml, RAILS_MAX_THREADS): "
+            "the queues, which nothing that was read says: `worker.queues` is `default` alone, and wins over "
+            "config/sidekiq.yml"
+        )
+    threads = said.number("concurrency") or (file.concurrency if file else None)
+    settings["concurrency"] = threads or 5
+    if not threads:
+        left.append(
+            "how many threads a process has, which nothing that was read says (config/sidekiq.yml, RAILS_MAX_THREADS): "
             "`worker.concurrency` is 5"
         )
     left.append("how much memory a process needs: `worker.memoryLimit` is its default, 512M; measure it")
-    left.append("that a job is lost with a killed process (V-57): accept it, or write `fetch: super` with Sidekiq Pro")
+    left.append(
+        "that a job is lost with a killed process (V-57): accept it, or set `worker.fetch` to `super` with Sidekiq Pro"
+    )
     return _with_rest(settings, said, left)
 
 
-def _laravel(words: list[str], left: list[str]) -> Settings | None:
+def _laravel(words: list[str], _setup: SetUp, left: list[str]) -> Settings | None:
     said = _take_apart(words, "queue:work", LaravelQueueWorker)
     settings: Settings = {"kind": "laravelQueue"}
     if said.positionals:
@@ -110,6 +119,11 @@ def _laravel(words: list[str], left: list[str]) -> Settings | None:
     if artisan != "artisan":
         settings["artisan"] = artisan
     settings["queues"] = said.names("queues") or ["default"]
+    if not said.names("queues"):
+        left.append(
+            "the queue, which no option says: `worker.queues` is `default`, and the connection's own `queue` in "
+            "config/queue.php is what counted"
+        )
     for setting in ("tries", "messageLimit"):
         if number := said.number(setting):
             settings[setting] = number
@@ -169,7 +183,7 @@ def _options(words: list[str]) -> Iterator[tuple[str, str | None, list[str]]]:
             yield word, following, [word, following]
 
 
-_CARRIES: Final[dict[str, Callable[[list[str], list[str]], Settings | None]]] = {
+_CARRIES: Final[dict[str, Callable[[list[str], SetUp, list[str]], Settings | None]]] = {
     "celery worker": _celery,
     "sidekiq": _sidekiq,
     "artisan queue:work": _laravel,

@@ -96,7 +96,8 @@ def migration_text(carried: list[Carried], report: DoctorDocument, stack: str, c
     if others:
         parts += ["## Also handed over, and not carried\n", *(f"- {prose(line)}" for line in others), ""]
     old = list({_resource(unit): unit for unit in units if unit.workload}.values())
-    is_lossless = not any(one.harm is Harm.LOSES for one in report.findings)
+    # What is not judged may lose: nothing is called safe because no rule spoke.
+    is_lossless = not report.not_judged and not any(one.harm is Harm.LOSES for one in report.findings)
     parts.append(
         _STEPS.format(
             several="s" if len(carried) > 1 else "",
@@ -105,7 +106,7 @@ def migration_text(carried: list[Carried], report: DoctorDocument, stack: str, c
             logs="\n".join(f"       kubectl -n {_NAMESPACE} logs deployment/{one.name} -f" for one in carried),
             autoscalers=_autoscalers(units),
             stops="\n".join(_stop(unit, is_lossless=is_lossless) for unit in old) or _WAIT,
-            delete="\n".join(f"       kubectl delete {_resource(unit)}" for unit in old) or "   the old manifests.",
+            delete="\n".join(_delete(unit) for unit in old) or "   the old manifests.",
             ends=" (the old image and its Secrets have to stay until then)",
         )
     )
@@ -187,7 +188,7 @@ def _autoscalers(units: list[Unit]) -> str:
 def _stop(unit: Unit, *, is_lossless: bool) -> str:
     """How the old pods come to hold no message. A PID 1 cannot be held: the kernel drops a SIGSTOP from inside."""
     worker, space = unit.workers[0], _space(unit.workload.namespace if unit.workload else "")
-    scale = f"\n       kubectl scale {_resource(unit)} --replicas=0\n"
+    scale = f"\n       {_scale_down(unit)}\n"
     if is_lossless:
         return f"{_NOTHING_LOST}\n{scale}"
     is_held = unit.start is not None and unit.start.is_shell and unit.supervisor is not None
@@ -197,6 +198,18 @@ def _stop(unit: Unit, *, is_lossless: bool) -> str:
     return (
         f"{hold}\n   Then let them go, which takes up to {_grace(unit)} s where their shell drops the signal:\n{scale}"
     )
+
+
+def _scale_down(unit: Unit) -> str:
+    if not unit.is_kubernetes and unit.workload is not None:
+        return f"docker compose stop --timeout 3600 {unit.workload.name}"
+    return f"kubectl scale {_resource(unit)} --replicas=0"
+
+
+def _delete(unit: Unit) -> str:
+    if not unit.is_kubernetes:
+        return f"   {unit.title} of {unit.place.file}."
+    return f"       kubectl delete {_resource(unit)}"
 
 
 def _pattern(program: str) -> str:

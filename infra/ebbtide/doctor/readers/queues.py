@@ -78,6 +78,9 @@ class SidekiqSettings:
     place: Place
     timeout: Said[Any] | None
     """How long it waits for its jobs at SIGTERM."""
+    queues: tuple[str, ...] = ()
+    """Those that are written as text, without their weights."""
+    concurrency: int | None = None
 
 
 def sidekiq_of(document: Any, file: str) -> SidekiqSettings | None:
@@ -88,7 +91,13 @@ def sidekiq_of(document: Any, file: str) -> SidekiqSettings | None:
             return None
     key = next((key for key in (":timeout", "timeout") if key in document), None)
     place = Place(file, document.line_of(key) if key else document.line)
-    return SidekiqSettings(place, Said(document[key], place) if key else None)
+    said = {name.removeprefix(":"): value for name, value in document.items()}
+    entries = said.get("queues") if isinstance(said.get("queues"), list) else []
+    names = (entry[0] if isinstance(entry, list) and entry else entry for entry in entries or ())
+    queues = tuple(name for name in names if isinstance(name, str) and "<%" not in name)
+    return SidekiqSettings(
+        place, Said(document[key], place) if key else None, queues, number_of(said.get("concurrency"))
+    )
 
 
 def transports_of(document: Any, file: str) -> Iterator[Transport]:
