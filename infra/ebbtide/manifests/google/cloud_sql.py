@@ -25,9 +25,6 @@ def endpoint_address(addresses: str) -> str:
 
 @build_broker_resources.register
 def _cloud_sql(broker: CloudSqlPostgres, stack: StackSettings, name: str, parent: str, place: Place) -> MadeResources:
-    google, physical = names.google(stack), broker_name(stack, broker)
-    where = {"project": google.project, "region": google.region}
-    host = endpoint_address(place.subnetwork.properties["ipCidrRange"])
     password = Resource(
         token=names.RANDOM_PASSWORD,
         name=f"{name}-password",
@@ -40,7 +37,26 @@ def _cloud_sql(broker: CloudSqlPostgres, stack: StackSettings, name: str, parent
             "keepers": {"version": str(broker.secret.version)},
         },
     )
-    instance = Resource(
+    instance = _instance(broker, stack, name, parent)
+    host = _host(place)
+    login = (f"postgresql://{broker.user}:", password.ref("result"))
+    values: dict[str, Ref | Join] = {
+        DSN: Join((*login, f"@{host}:{POSTGRESQL_PORT}/{broker.database}?sslmode=require")),
+        ADDRESS: Join((f"{host}:{POSTGRESQL_PORT}",)),
+        PASSWORD: password.ref("result"),
+    }
+    database = _database(broker, name, instance, password)
+    endpoint = _endpoint(name, instance, place)
+    return MadeResources((password, instance, *database, *endpoint), instance, values)
+
+
+def _host(place: Place) -> str:
+    return endpoint_address(place.subnetwork.properties["ipCidrRange"])
+
+
+def _instance(broker: CloudSqlPostgres, stack: StackSettings, name: str, parent: str) -> Resource:
+    google = names.google(stack)
+    return Resource(
         token=names.DATABASE_INSTANCE,
         name=f"{name}-instance",
         parent=parent,
@@ -48,8 +64,9 @@ def _cloud_sql(broker: CloudSqlPostgres, stack: StackSettings, name: str, parent
         # Google gives a deleted instance's name to nobody for a week.
         delete_before_replace=True,
         properties={
-            "name": physical,
-            **where,
+            "name": broker_name(stack, broker),
+            "project": google.project,
+            "region": google.region,
             "databaseVersion": broker.version,
             "deletionProtection": is_protected(stack, broker),
             "settings": _settings(broker, stack),
@@ -59,52 +76,60 @@ def _cloud_sql(broker: CloudSqlPostgres, stack: StackSettings, name: str, parent
         ignore_changes=("settings.diskSize",),
         secret_outputs=("replicaConfiguration", "rootPassword", "rootPasswordWo", "serverCaCerts"),
     )
+
+
+def _database(broker: CloudSqlPostgres, name: str, instance: Resource, password: Resource) -> tuple[Resource, Resource]:
+    """The database and who owns it."""
+    where = {"project": instance.properties["project"], "instance": instance.ref("name")}
     database = Resource(
         token=names.DATABASE,
         name=f"{name}-database",
-        parent=parent,
-        protect=is_protected(stack, broker),
+        parent=instance.parent,
+        protect=instance.protect,
         delete_before_replace=True,
-        properties={"name": broker.database, "project": google.project, "instance": instance.ref("name")},
+        properties={"name": broker.database, **where},
     )
     user = Resource(
         token=names.DATABASE_USER,
         name=f"{name}-user",
-        parent=parent,
+        parent=instance.parent,
         delete_before_replace=True,
         secret_outputs=("password", "passwordWo"),
         properties={
             "name": broker.user,
-            "project": google.project,
-            "instance": instance.ref("name"),
+            **where,
             "password": Secret(password.ref("result")),
             # It owns the tables, so PostgreSQL would not drop it; it goes with the instance.
             "deletionPolicy": "ABANDON",
         },
     )
+    return database, user
+
+
+def _endpoint(name: str, instance: Resource, place: Place) -> tuple[Resource, Resource]:
+    """An address of the cluster's own network, and what leads from it to the instance."""
+    called = {key: instance.properties[key] for key in ("name", "project", "region")}
     address = Resource(
         token=names.ADDRESS,
         name=f"{name}-address",
-        parent=parent,
+        parent=instance.parent,
         delete_before_replace=True,
         secret_outputs=names.LABEL_OUTPUTS,
         properties={
-            "name": physical,
-            **where,
+            **called,
             "addressType": "INTERNAL",
             "subnetwork": place.subnetwork.ref("id"),
-            "address": host,
+            "address": _host(place),
         },
     )
     endpoint = Resource(
         token=names.FORWARDING_RULE,
         name=f"{name}-endpoint",
-        parent=parent,
+        parent=instance.parent,
         delete_before_replace=True,
         secret_outputs=names.LABEL_OUTPUTS,
         properties={
-            "name": physical,
-            **where,
+            **called,
             "network": place.network,
             "ipAddress": address.ref("id"),
             "target": instance.ref("pscServiceAttachmentLink"),
@@ -112,13 +137,7 @@ def _cloud_sql(broker: CloudSqlPostgres, stack: StackSettings, name: str, parent
             "loadBalancingScheme": "",
         },
     )
-    login = (f"postgresql://{broker.user}:", password.ref("result"))
-    values: dict[str, Ref | Join] = {
-        DSN: Join((*login, f"@{host}:{POSTGRESQL_PORT}/{broker.database}?sslmode=require")),
-        ADDRESS: Join((f"{host}:{POSTGRESQL_PORT}",)),
-        PASSWORD: password.ref("result"),
-    }
-    return MadeResources((password, instance, database, user, address, endpoint), instance, values)
+    return address, endpoint
 
 
 def availability(broker: CloudSqlPostgres, stack: StackSettings) -> str:
