@@ -89,6 +89,8 @@ def step_of(change: ResourceChange, options: Mapping[str, Any], stack: str = "pr
                 new = put(new, found.path, UNKNOWN_TEXT)
         now = next((option.new for option in change.options if option.name == "protect"), options.get("protect"))
         step["newState"] = state(name, change.token, new, protect=bool(now))
+        kept = next((option.new for option in change.options if option.name == "retainOnDelete"), None)
+        step["newState"]["retainOnDelete"] = bool(options.get("retainOnDelete") if kept is None else kept)
     forced = [found for found in change.properties if found.replaces]
     if change.properties:
         step["detailedDiff"] = {

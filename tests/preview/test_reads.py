@@ -13,7 +13,7 @@ from ebbtide.preview.reads import ALL, broker_addresses, concurrency_of, queues_
     ("command", "queues"),
     [
         ("php bin/console messenger:consume events mail --limit=100", ("events", "mail")),
-        ("php bin/console messenger:consume -q events", ()),
+        ("php bin/console messenger:consume -q events", ("events",)),
         ("php bin/console messenger:consume --all --exclude-receivers=failed", (ALL,)),
         ("/venv/bin/celery -A shop worker --queues=mail,push --pool=prefork", ("mail", "push")),
         ("celery -A shop worker -Q mail,push", ("mail", "push")),

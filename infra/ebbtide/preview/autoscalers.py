@@ -73,6 +73,13 @@ def bounds(kind: str, autoscaler: Mapping[str, Any]) -> tuple[int, int]:
     return min(least, _whole(spec.get("idleReplicaCount"), least)), _whole(spec.get("maxReplicaCount"), _KEDA_MAX)
 
 
+def floor_of(kind: str, autoscaler: Mapping[str, Any]) -> int:
+    """How many pods there are at least once there is work: KEDA may idle below its minimum, and an HPA has no zero."""
+    spec = mapping(autoscaler.get("spec"))
+    name = BOUNDS[kind][0] if kind in BOUNDS else "minReplicaCount"
+    return max(_whole(spec.get(name), 1), 1)
+
+
 def _whole(value: object, default: int) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else default
 

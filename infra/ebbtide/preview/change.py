@@ -22,10 +22,6 @@ class Operation(StrEnum):
 Path = tuple[str | int, ...]
 
 
-# Whose resources the rules know: another package may call something else a Deployment or a Repository.
-KNOWN_PACKAGES = frozenset({"gcp", "kubernetes", "pulumi"})
-
-
 class _Missing:
     """Stands for a value that is not there, which is not the same as null."""
 

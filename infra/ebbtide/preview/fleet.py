@@ -37,15 +37,24 @@ class Pods:
     replicas: int | None
     """None where an autoscaler owns the number."""
 
+    env_from: frozenset[str]
+    """The Secrets of which every key is a variable."""
+
     @classmethod
     def of(cls, deployment: Mapping[str, Any]) -> Pods:
-        """Read a manifest."""
-        spec = mapping(deployment.get("spec"))
-        pod = mapping(mapping(spec.get("template")).get("spec"))
-        containers = entries(pod.get("containers"))
-        container = next(
-            (found for found in containers if found.get("name") == "consumer"), containers[0] if containers else {}
-        )
+        """Read a manifest: of its containers the consumer, or else the first."""
+        found = cls.by_container(deployment)
+        return found.get("consumer") or next(iter(found.values()), cls._read(deployment, {}))
+
+    @classmethod
+    def by_container(cls, deployment: Mapping[str, Any]) -> dict[str, Pods]:
+        """The same of each container, by its name."""
+        containers = entries(pod_of(deployment).get("containers"))
+        return {str(found.get("name", place)): cls._read(deployment, found) for place, found in enumerate(containers)}
+
+    @classmethod
+    def _read(cls, deployment: Mapping[str, Any], container: Mapping[str, Any]) -> Pods:
+        spec, pod = mapping(deployment.get("spec")), pod_of(deployment)
         variables = {
             str(variable.get("name")): variable.get("value", variable.get("valueFrom"))
             for variable in entries(container.get("env"))
@@ -66,6 +75,11 @@ class Pods:
             memory_limit_bytes=_bytes(mapping(mapping(container.get("resources")).get("limits")).get("memory")),
             is_consumer=any(name.startswith(image_contract.VARIABLE_PREFIX) for name in variables),
             replicas=replicas if isinstance(replicas, int) else None,
+            env_from=frozenset(
+                str(mapping(one.get("secretRef")).get("name"))
+                for one in entries(container.get("envFrom"))
+                if mapping(one.get("secretRef"))
+            ),
         )
 
     @property
@@ -85,6 +99,11 @@ class Pods:
             for name, value in self.environment.items()
             if not name.startswith(image_contract.VARIABLE_PREFIX)
         }
+
+
+def pod_of(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The specification of its pods."""
+    return mapping(mapping(mapping(deployment.get("spec")).get("template")).get("spec"))
 
 
 def _grace(stated: object) -> int | None:

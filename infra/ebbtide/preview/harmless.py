@@ -38,7 +38,6 @@ _RULES = {
 }
 
 _WHEN = "only when it is maintained; its connections are dropped whenever it is"
-_ITS_VERSIONS = "a secret is read by its versions, of which P-62 speaks"
 _ITS_SYNC = "it is read by the SecretSync of its name, of which P-62 speaks"
 
 HARMLESS: Mapping[str, Mapping[str, str]] = {
@@ -54,7 +53,6 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "metadata.labels.*": "KEDA hands them on to its HPA, and no controller selects HPAs by labels",
     },
     "kubernetes:keda.sh/v1alpha1:TriggerAuthentication": {**_OBJECT},
-    "gcp:compute/firewall:Firewall": {CREATED: "it only lets the control plane in, where KEDA listens"},
     "kubernetes:core/v1:Namespace": {
         CREATED: _NEW,
         "apiVersion": _OBJECT["apiVersion"],
@@ -144,7 +142,6 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "resourceLabels.*": _LABELS_OF_GOOGLE,
         "loggingConfig.enableComponents.*": "only what is written to the log; no metric comes from it",
         "costManagementConfig.enabled": "only the bill",
-        "secretSyncConfig.enabled": "only whether Secrets are written from Secret Manager; what is there stays",
         "secretSyncConfig.rotationConfig.enabled": "only how often GKE looks for new versions, and ours have new names",
         "securityPostureConfig.mode": "it reports and refuses nothing",
         "securityPostureConfig.vulnerabilityMode": "it reports and refuses nothing",
@@ -176,8 +173,6 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
     "gcp:sql/user:User": {CREATED: _NEW},
     "gcp:secretmanager/secret:Secret": {
         CREATED: _NEW,
-        DELETED: _ITS_VERSIONS,
-        REPLACED: _ITS_VERSIONS,
         "labels.*": _LABELS_OF_GOOGLE,
     },
     "gcp:secretmanager/secretVersion:SecretVersion": {CREATED: _NEW},

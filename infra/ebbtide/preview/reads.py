@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ _PROGRAMS: dict[str, type[WorkerSettings]] = {
     "queue:work": LaravelQueueWorker,
 }
 _MESSENGER = "messenger:consume"
+_BETWEEN_COMMANDS = frozenset({"&&", "||", ";", "|", "&"})
 ALL = "every one"
 _VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 # A variable of the broker by its name: an application has addresses of caches, locks and results too.
@@ -31,11 +33,15 @@ _QUEUE_OPTIONS = {"queue_name", "table_name", "stream"}
 
 
 def queues_of(command: tuple[str, ...]) -> tuple[str, ...]:
-    """The queues that a command line names; none where it names none, or its program is not known."""
-    words = _programs(command)
-    if _MESSENGER in words:
-        after = command[words.index(_MESSENGER) + 1 :]
-        return (ALL,) if "--all" in after else tuple(_until_option(after))
+    """The queues that a command line names, also in the script of a shell; none where it names none, or its program is
+    not known."""
+    command = _worker_of(command)
+    if _MESSENGER in command:
+        # The image's own reading, whose modules no other command needs at its start.
+        from ebbtide.image.ebbtide_supervisor.command import consumed_receivers  # noqa: PLC0415
+
+        named = consumed_receivers(command)
+        return (ALL,) if named is None else tuple(named)
     # Sidekiq's weights (`critical,2`) are no queues.
     return tuple(
         name for value in _values(command, "queues") for name in value.split(",") if name and not name.isdecimal()
@@ -46,6 +52,29 @@ def concurrency_of(command: tuple[str, ...]) -> int:
     """How many messages a command line lets one process take at once; 1 where it does not say."""
     stated = [int(value) for value in _values(command, "concurrency") if value.isdecimal()]
     return stated[-1] if stated else 1
+
+
+def _worker_of(command: tuple[str, ...]) -> tuple[str, ...]:
+    """`sh -c "cd /app && exec celery ..."`: the words of the command with a known program in it."""
+    words: list[str] = []
+    for word in command:
+        if " " in word.strip():
+            lexer = shlex.shlex(word, posix=True, punctuation_chars=True)
+            lexer.whitespace_split = True
+            try:
+                words += list(lexer)
+            except ValueError:
+                words.append(word)
+        else:
+            words.append(word)
+    parts: list[list[str]] = [[]]
+    for word in words:
+        if word in _BETWEEN_COMMANDS:
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    known = {_MESSENGER, *_PROGRAMS}
+    return tuple(next((part for part in parts if known & set(_programs(tuple(part)))), words))
 
 
 def _programs(command: tuple[str, ...]) -> list[str]:
@@ -59,13 +88,6 @@ def _values(command: tuple[str, ...], setting: str) -> Iterator[str]:
         if program in words:
             options = {option for option, owner in worker.owned_options.items() if owner == setting}
             yield from _named(command[words.index(program) + 1 :], options)
-
-
-def _until_option(words: tuple[str, ...]) -> Iterator[str]:
-    for word in words:
-        if word.startswith("-"):
-            return
-        yield word
 
 
 def _named(words: tuple[str, ...], options: set[str]) -> Iterator[str]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ebbtide.preview.change import KNOWN_PACKAGES, Operation, ResourceChange, StackChange
+from ebbtide.preview.change import Operation, ResourceChange, StackChange
+from ebbtide.preview.kinds import is_of
 from ebbtide.settings.models.consumer import ConsumerSettings
 
 
@@ -71,8 +72,3 @@ class Context:
         """Everything of one kind that is there after the change, as far as the source tells."""
         yield from self.of(kind, Operation.CREATE, Operation.UPDATE, Operation.REPLACE)
         yield from (found for found in self.change.standing if is_of(found, kind))
-
-
-def is_of(change: ResourceChange, kind: str) -> bool:
-    """Whether it is of a kind that the rules know: another package may call something else a Deployment."""
-    return change.kind == kind and change.package in KNOWN_PACKAGES

@@ -13,6 +13,7 @@ from ebbtide.preview.autoscalers import (
     autoscalers,
     bounds,
     bounds_paths,
+    floor_of,
     identity_of,
     measures,
     owners,
@@ -20,8 +21,9 @@ from ebbtide.preview.autoscalers import (
     target_paths,
 )
 from ebbtide.preview.change import MISSING, Operation, ResourceChange, entries, mapping
+from ebbtide.preview.kinds import is_of
 from ebbtide.preview.patterns import CREATED, DELETED, REPLACED
-from ebbtide.preview.risk import Context, Risk, RiskLevel, is_of
+from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.show import show_value
 from ebbtide.settings.values.units import plural
@@ -115,6 +117,12 @@ def check_envelope(context: Context) -> Iterator[Risk]:
     bounds is corrected at the next sync, past every window and policy."""
     for change in _updated(context):
         old, new = bounds(change.kind, change.old), bounds(change.kind, change.new)
+        was, now = (floor_of(change.kind, side) for side in (change.old, change.new))
+        if was != now and old[0] == new[0]:
+            sentence = (
+                f"{change.title} goes from {new[0]} to {now} pods at once with the first message, instead of {was}"
+            )
+            yield Risk(change.title, sentence, resource=change.key, level=RiskLevel.SCALING)
         if old == new:
             continue
         sentence = f"{change.title} scales between {new[0]} and {new[1]} pods instead of {old[0]} and {old[1]}"
@@ -290,7 +298,10 @@ def check_autoscaler_comes(context: Context) -> Iterator[Risk]:
                     continue
                 what = f"{kind} {change.title} takes over the number of pods of {target.name}"
             elif (target.kind, target.name) != (was.kind, was.name):
-                what = f"{kind} {change.title} lets go of {was.name} and takes over {target.name}"
+                old, new = was.name, target.name
+                if was.kind != target.kind:
+                    old, new = f"{was.kind} {old}", f"{target.kind} {new}"
+                what = f"{kind} {change.title} lets go of {old} and takes over {new}"
             elif change.operation is Operation.REPLACE:
                 what = (
                     f"{kind} {change.title} is made anew: meanwhile nothing moves the number of pods of {target.name}"
@@ -342,6 +353,10 @@ def check_node_bounds(context: Context) -> Iterator[Risk]:
         old, new = (_nodes(side) for side in (change.old, change.new))
         if old == new:
             continue
+        if new == _UNBOUNDED:
+            sentence = f"{change.title} is no longer scaled: pods that find no node stay Pending, and no node goes"
+            yield Risk(change.title, sentence, "keep its autoscaling", change.key, RiskLevel.DISRUPTIVE)
+            continue
         fewer = isinstance(old[1], int) and isinstance(new[1], int) and new[1] < old[1]
         sentence = f"{change.title} has {new[0]} to {new[1]} nodes instead of {old[0]} to {old[1]}"
         if fewer:
@@ -350,9 +365,13 @@ def check_node_bounds(context: Context) -> Iterator[Risk]:
         yield Risk(change.title, sentence, "compare with what all consumers ask for", change.key, level)
 
 
+_UNBOUNDED = ("?", "?")
+
+
 def _nodes(pool: Mapping[str, Any]) -> tuple[Any, Any]:
     scaling = mapping(pool.get("autoscaling"))
-    return scaling.get("totalMinNodeCount", "?"), scaling.get("totalMaxNodeCount", "?")
+    unknown = _UNBOUNDED[0]
+    return scaling.get("totalMinNodeCount", unknown), scaling.get("totalMaxNodeCount", unknown)
 
 
 @change_rule(

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ebbtide.judgement.rule import Rule, rule
-from ebbtide.preview.change import KNOWN_PACKAGES, Path, ResourceChange, leaves
+from ebbtide.preview.change import Path, ResourceChange, leaves
+from ebbtide.preview.kinds import is_of
 from ebbtide.preview.patterns import overlaps, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 
@@ -20,7 +21,7 @@ ChangeRule = Rule[Context, Risk]
 
 Properties = Mapping[str, tuple[str, ...]]
 """Paths by kind of resource; `*` stands for any one key or place: `spec.template.spec.containers.*.image`.
-A kind is meant as Google Cloud and Kubernetes have it; `*:Instance` is one of any package."""
+A kind is meant as ebbtide.preview.kinds says; `*:Instance` is one of any package."""
 
 
 Declared = Properties | Callable[[], Properties]
@@ -74,13 +75,15 @@ def change_rule(
 
 def scopes_of(change: ResourceChange) -> list[tuple[Scope, Path]]:
     """What the rules judge of a resource, property by property."""
-    kinds = (f"*:{change.kind}", *((change.kind,) if change.package in KNOWN_PACKAGES else ()))
+    kinds = (f"*:{change.kind}", *((change.kind,) if is_of(change, change.kind) else ()))
     return [(scope, path) for scope in _scopes for path in scope.paths(*kinds)]
 
 
 def _without_unknowns(context: Context, needed: Scope) -> Context:
     changes = tuple(
-        change for change in context.change.changes if not _misses(change, tuple(needed.paths(change.kind)))
+        change
+        for change in context.change.changes
+        if not (is_of(change, change.kind) and _misses(change, tuple(needed.paths(change.kind))))
     )
     if len(changes) == len(context.change.changes):
         return context

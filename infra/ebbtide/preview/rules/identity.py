@@ -22,7 +22,7 @@ from ebbtide.preview.rules.declare import change_rule
 )
 def check_identity(context: Context) -> Iterator[Risk]:
     """Pods act as whom they did: another identity may read neither the queue nor the secrets."""
-    for change in context.of("Deployment", Operation.UPDATE):
+    for change in context.of("Deployment", Operation.UPDATE, Operation.REPLACE):
         old, new = (_account(side) for side in (change.old, change.new))
         if old != new:
             sentence = f"pods of {change.title} act as service account {new} instead of {old}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from ebbtide.preview.change import MISSING, Operation, PropertyChange, mapping
+from ebbtide.preview.change import MISSING, Operation, entries, mapping
+from ebbtide.preview.fleet import pod_of
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
+from ebbtide.preview.successors import successors
 
 # Settings of a pod: the value that isolates it, and what Kubernetes takes where none is written.
 _ISOLATION = {
@@ -19,6 +22,9 @@ _ISOLATION = {
     "hostIPC": (False, False),
     "automountServiceAccountToken": (False, True),
 }
+# What a container has from its pod where it says nothing itself.
+_OF_THE_POD = frozenset({"runAsNonRoot", "runAsUser", "seccompProfile"})
+_CONFINED = frozenset({"RuntimeDefault", "Localhost"})
 _POD = "spec.template.spec"
 _ISOLATED = (
     *(f"{_POD}.{name}" for name in ("hostNetwork", "hostPID", "hostIPC", "automountServiceAccountToken")),
@@ -44,23 +50,45 @@ _ENFORCE = "pod-security.kubernetes.io/enforce"
 def check_isolation(context: Context) -> Iterator[Risk]:
     """A pod may do what it might not before: run as root, write to its root, use the host's network,
     gain a capability."""
-    for change in context.of("Deployment", Operation.UPDATE):
-        for found in change.properties:
-            if _weakens(found):
-                words = f"{'.'.join(map(str, found.path[-2:]))} {_show(found.old)} → {_show(found.new)}"
-                sentence = f"pods of {change.title} are isolated less: {words}"
-                yield Risk(change.title, sentence, "keep it as it was", change.key)
+    for successor in successors(context):
+        old, new = (_isolation(side) for side in (successor.old, successor.new))
+        # What a new container may do is compared with what any other may that says nothing.
+        pairs = [(old.get(name, {}), found) for name, found in new.items()]
+        for words in dict.fromkeys(words for before, after in pairs for words in _weaker(before, after)):
+            sentence = f"pods of {successor.title} are isolated less: {words}"
+            yield Risk(successor.title, sentence, "keep it as it was", successor.change.key)
 
 
-def _weakens(change: PropertyChange) -> bool:
-    name = change.path[-1]
-    if name in _ISOLATION:
-        isolated, default = _ISOLATION[str(name)]
-        old, new = (default if value is MISSING else value for value in (change.old, change.new))
-        return bool(old == isolated and new != isolated)
-    if "capabilities" in change.path:
-        return True
-    return name in {"securityContext", "seccompProfile"} and change.new is MISSING
+def _isolation(deployment: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The settings of the pod itself under no name, and those of each container, with what it has from the pod."""
+    pod = pod_of(deployment)
+    shared = {name: value for name, value in mapping(pod.get("securityContext")).items() if name in _OF_THE_POD}
+    return {
+        "": pod,
+        **{
+            f"{kind} {found.get('name')}": {**shared, **mapping(found.get("securityContext"))}
+            for kind in ("containers", "initContainers")
+            for found in entries(pod.get(kind))
+        },
+    }
+
+
+def _weaker(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    for name, (isolated, default) in _ISOLATION.items():
+        if old.get(name, default) == isolated and new.get(name, default) != isolated:
+            yield f"{name} {_show(old.get(name, MISSING))} → {_show(new.get(name, MISSING))}"
+    profiles = [mapping(side.get("seccompProfile")).get("type") for side in (old, new)]
+    if profiles[0] in _CONFINED and profiles[1] not in _CONFINED:
+        yield f"seccompProfile {profiles[0]} → {profiles[1] or 'none'}"
+    if new.get("runAsUser") == 0 != old.get("runAsUser"):
+        yield f"runAsUser {_show(old.get('runAsUser', MISSING))} → 0, which is root"
+    (dropped, kept), (had, gains) = (
+        [set(_words(mapping(side.get("capabilities")), key)) for side in (old, new)] for key in ("drop", "add")
+    )
+    if "ALL" not in kept and dropped - kept:
+        yield f"capabilities.drop {', '.join(sorted(dropped))} → {', '.join(sorted(kept)) or 'none'}"
+    if gains - had and "ALL" not in had:
+        yield f"capabilities.add {', '.join(sorted(had)) or 'none'} → {', '.join(sorted(gains))}"
 
 
 def _show(value: object) -> str:
@@ -90,3 +118,8 @@ def check_namespace_enforcement(context: Context) -> Iterator[Risk]:
                 f"{version}: pods that start from now on are held against it"
             )
             yield Risk(change.title, sentence, resource=change.key, level=RiskLevel.INFO)
+
+
+def _words(rule: Mapping[str, Any], key: str) -> list[str]:
+    value = rule.get(key)
+    return [str(word) for word in value] if isinstance(value, list) else []

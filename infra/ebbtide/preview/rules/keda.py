@@ -18,6 +18,7 @@ _TRANSFER = "scaledobject.keda.sh/transfer-hpa-ownership"
 _MODIFIERS = "spec.advanced.scalingModifiers"
 _DEFAULT_COOLDOWN_SECONDS = 300
 _EXTERNAL_METRICS = "v1beta1.external.metrics.k8s.io"
+_WHOLE_RELEASE = {Operation.CREATE: "brings", Operation.DELETE: "takes along", Operation.REPLACE: "makes anew"}
 _OTHER_OWNERS = {"prometheus-adapter", "custom-metrics-stackdriver-adapter"}
 
 
@@ -243,11 +244,13 @@ def check_kinds_outlive_the_release(context: Context) -> Iterator[Risk]:
     of the cluster, whoever made it."""
     for change in context.of("Release"):
         found = change.new or change.old
-        if found.get("chart") != "keda":
+        if not _is_keda(found):
             continue
-        kept = mapping(mapping(mapping(found.get("values")).get("crds")).get("additionalAnnotations"))
+        kept, was = (_policy(side) for side in (found, change.old))
+        if change.operation is Operation.UPDATE and kept == was:
+            continue  # As it was: whoever removes it is told.
         goes = change.operation in {Operation.DELETE, Operation.REPLACE}
-        if kept.get("helm.sh/resource-policy") != "keep":
+        if kept != "keep":
             sentence = "KEDA's kinds go with its release, and with them every ScaledObject of the cluster"
             yield Risk("keda", sentence, "keep them by helm.sh/resource-policy", change.key, RiskLevel.DANGER)
         elif goes:
@@ -258,6 +261,20 @@ def check_kinds_outlive_the_release(context: Context) -> Iterator[Risk]:
             yield Risk("keda", sentence, "", change.key, RiskLevel.INFO)
 
 
+def _policy(release: Mapping[str, Any]) -> object:
+    annotations = mapping(mapping(mapping(release.get("values")).get("crds")).get("additionalAnnotations"))
+    return annotations.get("helm.sh/resource-policy")
+
+
+def _chart(release: Mapping[str, Any]) -> str:
+    """Of `oci://ghcr.io/kedacore/charts/keda` and `kedacore/keda` as well: keda."""
+    return str(release.get("chart")).rpartition("/")[2]
+
+
+def _is_keda(release: Mapping[str, Any]) -> bool:
+    return _chart(release) == "keda"
+
+
 @change_rule(
     "P-73",
     RiskLevel.DANGER,
@@ -265,14 +282,21 @@ def check_kinds_outlive_the_release(context: Context) -> Iterator[Risk]:
     RiskLevel.SCALING,
     remedy="Read KEDA's own list of changes, and leave every namespace in which it scales.",
     source="KEDA 2.21: with its operator away the numbers stay, and nobody is woken; WATCH_NAMESPACE.",
+    tells={"Release": (CREATED, DELETED, REPLACED)},
     reads={"Release": ("version", "values.watchNamespace")},
 )
 def check_keda_itself(context: Context) -> Iterator[Risk]:
     """KEDA becomes another version, or scales in other namespaces. Of any other Helm release nothing is known."""
+    for change in context.of("Release"):
+        if not _is_keda(change.new or change.old) and change.operation in _WHOLE_RELEASE:
+            chart = (change.new or change.old).get("chart")
+            does = _WHOLE_RELEASE[change.operation]
+            sentence = f"what Helm release {change.title} of chart {chart} {does} is not judged"
+            yield Risk(change.title, sentence, "read it yourself", change.key, RiskLevel.NOT_JUDGED)
     for change in context.of("Release", Operation.UPDATE):
         seen = [str(mapping(side.get("values")).get("watchNamespace") or "") for side in (change.old, change.new)]
         versions = [side.get("version") for side in (change.old, change.new)]
-        if change.new.get("chart") != "keda":
+        if not _is_keda(change.new):
             if seen[0] != seen[1] or versions[0] != versions[1]:
                 sentence = f"what Helm release {change.title} does with another version or other values is not judged"
                 yield Risk(change.title, sentence, "read it yourself", change.key, RiskLevel.NOT_JUDGED)
@@ -302,7 +326,7 @@ def check_one_owner_of_external_metrics(context: Context) -> Iterator[Risk]:
     """A cluster has one source of external metrics. A second one takes the registration away, and every autoscaler of
     the other stands still."""
     owners = {found.title for found in context.after("APIService") if found.title == _EXTERNAL_METRICS}
-    charts = {str(found.new.get("chart")): found for found in context.after("Release")}
+    charts = {_chart(found.new): found for found in context.after("Release")}
     others = sorted(owners | (set(charts) & _OTHER_OWNERS))
     if "keda" in charts and others:
         sentence = f"KEDA and {' and '.join(others)} both answer for external metrics: one of them is not asked"

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ebbtide.preview.change import (
-    KNOWN_PACKAGES,
     UNKNOWN,
     Operation,
     PropertyChange,
     ResourceChange,
+    entries,
     mapping,
 )
-from ebbtide.preview.fleet import Pods, falling_rungs
+from ebbtide.preview.fleet import Pods, falling_rungs, pod_of
+from ebbtide.preview.kinds import is_of
 from ebbtide.preview.patterns import DELETED, REPLACED
 from ebbtide.preview.reads import ALL, BrokerAddress, broker_addresses, queues_of
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.broker import BROKERS
 from ebbtide.preview.rules.declare import change_rule
+from ebbtide.preview.successors import heir_of, object_of, successors
 from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.units import format_duration, format_memory, parse_duration
 
@@ -39,6 +43,7 @@ _HOLDS = {
     "kubernetes": "every object that was made through this connection is deleted and made anew",
 }
 _GONE = (Operation.DELETE, Operation.REPLACE)
+_VARIABLE = re.compile(r"\$\(([^)]+)\)")
 _CONTAINER = "spec.template.spec.containers.*"
 
 
@@ -55,7 +60,7 @@ def check_holder_gone(context: Context) -> Iterator[Risk]:
     consumers = {change.title for change in context.of("Deployment", *_GONE)}
     for change in context.change.changes:
         # The data of an instance is lost, whoever runs it; what else is called a cluster or a network may be anything.
-        known = (change.package in KNOWN_PACKAGES or change.kind == "Instance") and change.token not in BROKERS
+        known = (is_of(change, change.kind) or change.kind == "Instance") and change.token not in BROKERS
         if change.operation not in _GONE or change.kind not in _HOLDS or not known or _is_left_over(change):
             continue
         if change.kind == "ServiceAccount" and change.title in consumers and not _goes_first(change):
@@ -100,13 +105,18 @@ def _because(change: ResourceChange) -> str:
 def check_consumer_gone(context: Context) -> Iterator[Risk]:
     """A consumer's Deployment is deleted, or replaced because a field cannot change in place: all its
     pods drain at once, and nothing consumes meanwhile, unless another of another name is there first."""
+    again = {change.key for change, _ in _deleted_by_its_new_name(context)}
     for change in context.of("Deployment", *_GONE):
+        if change.key in again:
+            continue  # P-42 speaks.
         pods = Pods.of(change.old)
         grace = "" if pods.grace_seconds is None else f"; its pods have {format_duration(pods.grace_seconds)}"
         level = RiskLevel.DANGER
-        heir = _heir(change, pods, context)
+        heir = heir_of(change, context)
         if heir is not None:
-            what = f"is renamed to {heir}, which runs the same command: {heir} starts first, then its pods drain"
+            place = mapping(heir.new.get("metadata")).get("namespace")
+            moved = f"is renamed to {heir.title}" if heir.title != change.title else f"moves to namespace {place}"
+            what = f"{moved}, which runs the same command: the new one starts first, then its pods drain"
             advice, level = "", RiskLevel.DISRUPTIVE
         elif change.operation is Operation.DELETE and pods.is_consumer:
             what, advice = (
@@ -127,19 +137,37 @@ def check_consumer_gone(context: Context) -> Iterator[Risk]:
         yield Risk(change.title, f"{_old_title(change)} {what}{grace}", advice, change.key, level)
 
 
+@change_rule(
+    "P-42",
+    RiskLevel.DANGER,
+    remedy="Give the new one an alias: aliases=[Alias(name=...)].",
+    source="Pulumi makes what is new first and deletes last; pulumi-kubernetes applies it over what is there.",
+)
+def check_same_object(context: Context) -> Iterator[Risk]:
+    """An object has one name in the program. Under another one the engine makes it first, over the object that is
+    there, and deletes the old one last: the same object, so that it is gone."""
+    for change, new in _deleted_by_its_new_name(context):
+        sentence = (
+            f"{change.kind} {change.title} is made as {new.name} and then deleted as {change.name}, which is the same "
+            "object: it is gone afterwards, or the update fails"
+        )
+        yield Risk(change.title, sentence, f"give {new.name} the alias {change.name}", change.key)
+
+
+def _deleted_by_its_new_name(context: Context) -> Iterator[tuple[ResourceChange, ResourceChange]]:
+    """What is deleted, and what is made under another name of the program and is the same object."""
+    made = {
+        found: change
+        for change in context.change.changes
+        if change.operation is Operation.CREATE and (found := object_of(change)) is not None
+    }
+    for change in context.change.changes:
+        if change.operation is Operation.DELETE and not change.is_retained and (new := made.get(object_of(change))):  # type: ignore[arg-type]
+            yield change, new
+
+
 def _old_title(change: ResourceChange) -> str:
     return str(mapping(change.old.get("metadata")).get("name", change.title))
-
-
-def _heir(change: ResourceChange, pods: Pods, context: Context) -> str | None:
-    """The new Deployment that does the same under another name."""
-    if change.operation is not Operation.DELETE or not pods.is_consumer or not pods.command:
-        return None
-    for other in context.of("Deployment", Operation.CREATE):
-        new = Pods.of(other.new)
-        if new.is_consumer and new.command == pods.command and new.own_environment == pods.own_environment:
-            return other.title
-    return None
 
 
 def _is_made_first(change: ResourceChange) -> bool:
@@ -159,6 +187,7 @@ def _is_made_first(change: ResourceChange) -> bool:
     reads={
         "Deployment": (
             "spec.template.spec.terminationGracePeriodSeconds",
+            f"{_CONTAINER}.env.{image_contract.LONGEST_MESSAGE_SECONDS}.value",
             f"{_CONTAINER}.env.{image_contract.STOP_WAIT_SECONDS}.value",
             f"{_CONTAINER}.env.{image_contract.DRAIN_DEADLINE_SECONDS}.value",
             f"{_CONTAINER}.lifecycle.preStop.exec.command.*",
@@ -166,23 +195,43 @@ def _is_made_first(change: ResourceChange) -> bool:
     },
 )
 def check_budget_weakened(context: Context) -> Iterator[Risk]:
-    """Pods get less time to finish than before, or lose the hook or the process that drains them."""
-    for change in context.of("Deployment", Operation.UPDATE):
-        before, after = Pods.of(change.old), Pods.of(change.new)
-        for words, old, new in list(falling_rungs(before, after))[:1]:
-            longest = before.longest_message_seconds or old
-            yield Risk(
-                change.title,
-                f"pods of {change.title} get {format_duration(new)} instead of {format_duration(old)} {words}: "
-                f"a message that still takes {format_duration(longest)} is killed",
-                "make sure that no message takes longer any more (its measured maximum, not its average)",
-                change.key,
-            )
-        if before.hook and not after.hook:
-            yield Risk(change.title, f"{change.title} loses its drain hook", "keep lifecycle.preStop", change.key)
-        elif before.hook != after.hook and before.hook:
-            sentence = f"{change.title} runs {' '.join(after.hook)} before it stops, instead of {' '.join(before.hook)}"
-            yield Risk(change.title, sentence, "keep lifecycle.preStop", change.key)
+    """Pods get less time to finish than before, or lose the hook or the process that drains them; or the budget no
+    longer fits the longest message."""
+    for successor in successors(context):
+        title, key = successor.title, successor.change.key
+        said = set()
+        for whose, before, after in successor.containers():
+            for words, old, new in list(falling_rungs(before, after))[:1]:
+                longest = before.longest_message_seconds or old
+                said.add(
+                    f"pods of {title} get {format_duration(new)} instead of {format_duration(old)} {words}: "
+                    f"a message that still takes {format_duration(longest)} is killed"
+                )
+                advice = "make sure that no message takes longer any more (its measured maximum, not its average)"
+            if before.hook != after.hook and before.hook:
+                sentence = f"{whose} loses its drain hook"
+                if after.hook:
+                    sentence = (
+                        f"{whose} runs {' '.join(after.hook)} before it stops, instead of {' '.join(before.hook)}"
+                    )
+                yield Risk(title, sentence, "keep lifecycle.preStop", key)
+            elif before.drains_in_time and not after.drains_in_time and not said:
+                sentence = f"the shutdown budget of {whose} no longer fits its longest message: {_ladder(after)}"
+                yield Risk(title, sentence, "derive it from the settings again", key)
+        for sentence in sorted(said):
+            yield Risk(title, sentence, advice, key)
+
+
+def _ladder(pods: Pods) -> str:
+    rungs = {
+        "the longest message": pods.longest_message_seconds,
+        "a worker is killed after": pods.stop_wait_seconds,
+        "the hook gives up after": pods.drain_deadline_seconds,
+        "the pod after": pods.grace_seconds,
+    }
+    return ", ".join(
+        f"{words} {'not stated' if seconds is None else format_duration(seconds)}" for words, seconds in rungs.items()
+    )
 
 
 @change_rule(
@@ -197,22 +246,23 @@ def check_budget_weakened(context: Context) -> Iterator[Risk]:
 def check_memory_limit(context: Context) -> Iterator[Risk]:
     """Each worker process has as much memory as before: what needs more than its limit is killed, with the message
     that it has in flight."""
-    for change in context.of("Deployment", Operation.UPDATE):
-        before, after = Pods.of(change.old), Pods.of(change.new)
-        if after.memory_limit_bytes is None:
-            continue
-        each = after.memory_limit_bytes // after.processes
-        limit = before.memory_limit_bytes
-        was = None if limit is None else limit // before.processes
-        # A hundredth is what rounding to whole MiB, and the supervisor's own share, make.
-        if was is None or each < was * 0.99:
-            old = "no limit" if was is None else f"{format_memory(was // 2**20 * 2**20)} each"
-            sentence = (
-                f"{after.processes} process{'' if after.processes == 1 else 'es'} of {change.title} share "
-                f"{format_memory(after.memory_limit_bytes)} of memory, {format_memory(each // 2**20 * 2**20)} each "
-                f"instead of {old}: what needs more is killed with its message"
-            )
-            yield Risk(change.title, sentence, "compare with the most that a worker was seen to need", change.key)
+    for successor in successors(context):
+        for whose, before, after in successor.containers():
+            if after.memory_limit_bytes is None:
+                continue
+            each = after.memory_limit_bytes // after.processes
+            limit = before.memory_limit_bytes
+            was = None if limit is None else limit // before.processes
+            # A hundredth is what rounding to whole MiB, and the supervisor's own share, make.
+            if was is None or each < was * 0.99:
+                old = "no limit" if was is None else f"{format_memory(was // 2**20 * 2**20)} each"
+                sentence = (
+                    f"{after.processes} process{'' if after.processes == 1 else 'es'} of {whose} share "
+                    f"{format_memory(after.memory_limit_bytes)} of memory, {format_memory(each // 2**20 * 2**20)} each "
+                    f"instead of {old}: what needs more is killed with its message"
+                )
+                advice = "compare with the most that a worker was seen to need"
+                yield Risk(successor.title, sentence, advice, successor.change.key)
 
 
 @change_rule(
@@ -224,13 +274,17 @@ def check_memory_limit(context: Context) -> Iterator[Risk]:
 )
 def check_queues(context: Context) -> Iterator[Risk]:
     """Every queue is still read by somebody."""
-    read = {name for change in context.after("Deployment") for name in queues_of(Pods.of(change.new).command)}
-    for change in context.of("Deployment", Operation.UPDATE):
-        before = queues_of(Pods.of(change.old).command)
-        lost = [] if ALL in read else [name for name in before if name not in read]
+    read = {name for change in context.after("Deployment") for name in _read_by(change.new)}
+    for change in context.of("Deployment", Operation.UPDATE, Operation.REPLACE):
+        lost = [] if ALL in read else [name for name in _read_by(change.old) if name not in read]
         if lost:
             sentence = f"{change.title} no longer reads {', '.join(lost)}, and nobody else in this stack does"
             yield Risk(change.title, sentence, "make sure that it is empty, or that somebody else reads it", change.key)
+
+
+def _read_by(deployment: Mapping[str, Any]) -> list[str]:
+    """What all of its containers read."""
+    return [name for pods in Pods.by_container(deployment).values() for name in queues_of(pods.command)]
 
 
 @change_rule(
@@ -323,12 +377,14 @@ def _waits_less(found: PropertyChange) -> bool:
     reads={"Cluster": ("deletionProtection",)},
 )
 def check_protection_lost(context: Context) -> Iterator[Risk]:
-    """`protect` or `ignoreChanges` is taken away: the next change may delete it, or take the number of
-    pods away from its autoscaler."""
+    """`protect`, `retainOnDelete` or `ignoreChanges` is taken away: the next change may delete it, or take the number
+    of pods away from its autoscaler."""
     for change in context.change.changes:
         for option in change.options if change.operation is Operation.UPDATE else ():
             if option.name == "protect" and option.old and not option.new:
                 sentence, advice = "is no longer protected against deletion", "keep ebbtide:protect"
+            elif option.name == "retainOnDelete" and option.old and not option.new:
+                sentence, advice = "no longer stays when the program lets go of it", "keep retainOnDelete"
             elif option.name == "ignoreChanges" and set(option.old or ()) - set(option.new or ()):
                 lost = ", ".join(sorted(set(option.old or ()) - set(option.new or ())))
                 if lost == "spec.replicas":
@@ -357,32 +413,51 @@ def _says_so(change: ResourceChange) -> bool:
         "Deployment": (
             f"{_CONTAINER}.env.*.valueFrom.secretKeyRef.name",
             f"{_CONTAINER}.env.*.valueFrom.secretKeyRef.key",
+            f"{_CONTAINER}.envFrom.*.secretRef.name",
+            "spec.template.spec.volumes.*.secret.secretName",
         )
     },
 )
 def check_secret_removed(context: Context) -> Iterator[Risk]:
-    """A variable that came from a Secret is gone: workers that need it do not start."""
-    for change in context.of("Deployment", Operation.UPDATE):
-        for found in change.properties:
-            if not _is_variable(found.path):
-                continue
-            was, now = _secret_of(found.old), _secret_of(found.new)
-            if was and not found.new:
-                name = found.path[-1]
-                sentence = f"{change.title} no longer gets {name} from Secret {was}"
-                yield Risk(change.title, sentence, "make sure that no handler reads it", change.key)
-            elif was and not now and found.new:
-                sentence = f"{change.title} gets {found.path[-1]} as plain text instead of from Secret {was}"
-                yield Risk(change.title, sentence, "keep it in a Secret", change.key)
+    """A variable or a file that came from a Secret is gone: workers that need it do not start."""
+    for successor in successors(context):
+        title, key = successor.title, successor.change.key
+        for whose, before, after in successor.containers():
+            for name, was in before.environment.items():
+                secret, now = _secret_of(was), after.environment.get(name)
+                if secret and not now and secret not in after.env_from:
+                    sentence = f"{whose} no longer gets {name} from Secret {secret}"
+                    yield Risk(title, sentence, "make sure that no handler reads it", key)
+                elif secret and isinstance(now, str) and not _composed(now, after):
+                    sentence = f"{whose} gets {name} as plain text instead of from Secret {secret}"
+                    yield Risk(title, sentence, "keep it in a Secret", key)
+            named = {_secret_of(value) for value in after.environment.values()}
+            for secret in _lost(before.env_from, after.env_from, named):
+                sentence = f"{whose} no longer gets its variables from Secret {secret}"
+                yield Risk(title, sentence, "make sure that no handler reads them", key)
+        for secret in _lost(_mounted(successor.old), _mounted(successor.new), set()):
+            sentence = f"{title} no longer gets the files of Secret {secret}"
+            yield Risk(title, sentence, "make sure that nobody reads them", key)
 
 
-def _is_variable(path: tuple[str | int, ...]) -> bool:
-    return len(path) >= 2 and path[-2] == "env"
+def _composed(value: str, pods: Pods) -> bool:
+    """Whether Kubernetes puts the value of a Secret into it: `$(BROKER_DSN)/mail`."""
+    return any(_secret_of(pods.environment.get(name)) for name in _VARIABLE.findall(value))
+
+
+def _lost(before: frozenset[str], after: frozenset[str], elsewhere: set[str]) -> list[str]:
+    """The Secrets that nothing has come for: one of another name is a new version of it."""
+    return sorted(before - after - elsewhere) if len(after) < len(before) else []
+
+
+def _mounted(deployment: Mapping[str, Any]) -> frozenset[str]:
+    volumes = [mapping(volume.get("secret")) for volume in entries(pod_of(deployment).get("volumes"))]
+    return frozenset(str(secret.get("secretName")) for secret in volumes if secret)
 
 
 def _secret_of(variable: object) -> str:
-    reference = mapping(mapping(mapping(variable).get("valueFrom")).get("secretKeyRef"))
-    return str(reference.get("name", ""))
+    """The Secret behind a variable's `valueFrom`."""
+    return str(mapping(mapping(variable).get("secretKeyRef")).get("name", ""))
 
 
 @change_rule(
@@ -400,7 +475,9 @@ def check_blocking_budget(context: Context) -> Iterator[Risk]:
         least = consumer.autoscaling.min_replicas if consumer else None
         keeps = spec.get("minAvailable")
         all_kept = keeps == "100%" or (isinstance(keeps, int) and least is not None and keeps >= least)
-        if spec.get("maxUnavailable") in (0, "0%") or all_kept:
+        # The disruption controller expects no pod where neither is stated, and then allows no disruption.
+        states_nothing = keeps is None and spec.get("maxUnavailable") is None
+        if spec.get("maxUnavailable") in (0, "0%") or all_kept or states_nothing:
             sentence = f"the disruption budget of {change.title} lets no pod go"
             yield Risk(change.title, sentence, "write maxUnavailable: 1", change.key)
 
@@ -425,16 +502,24 @@ def check_budget_changes(context: Context) -> Iterator[Risk]:
                 )
                 yield Risk(change.title, sentence, "keep it", change.key, RiskLevel.DANGER)
             continue
-        old, new = (_allowed(mapping(side.get("spec"))) for side in (change.old, change.new))
+        old, new = (_allowed(side) for side in (change.old, change.new))
         words = f"drains of nodes leave {change.title} {new} instead of {old}" if old != new else ""
+        level = RiskLevel.INFO
+        if words and new == _NONE:
+            words, level = f"{words}: a node's drain may take all its pods at once", RiskLevel.DANGER
         if change.operation is Operation.REPLACE:
             words = f"{change.title} has no disruption budget for a moment, while it is made anew"
         if words:
-            yield Risk(change.title, words, resource=change.key, level=RiskLevel.INFO)
+            yield Risk(change.title, words, "keep it" if level is RiskLevel.DANGER else "", change.key, level)
 
 
-def _allowed(spec: object) -> str:
-    budget = mapping(spec)
-    if "minAvailable" in budget:
-        return f"at least {budget['minAvailable']} pods"
-    return f"all but {budget.get('maxUnavailable', 0)} pods"
+_NONE = "no pod"
+
+
+def _allowed(budget: Mapping[str, Any]) -> str:
+    """What a drain must leave."""
+    spec = mapping(budget.get("spec"))
+    least, most = spec.get("minAvailable"), spec.get("maxUnavailable")
+    if most is None:
+        return _NONE if least in (0, "0%") else "every pod" if least is None else f"at least {least} pods"
+    return _NONE if most == "100%" else f"all but {most} pods"

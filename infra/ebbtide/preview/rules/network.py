@@ -1,4 +1,4 @@
-"""What may reach what: the network policies."""
+"""What may reach what: network policies, and firewalls of Google Cloud."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ebbtide.preview.change import Operation, entries, mapping
+from ebbtide.preview.flows import EVERY_PORT, EVERYWHERE, INGRESS, Flow, beyond, in_words
 from ebbtide.preview.patterns import CREATED, DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 
-_EVERYWHERE = {"0.0.0.0/0", "::/0"}
-_WIDE = _EVERYWHERE | {"everywhere", "ingress from everywhere"} | {f"ingress from {cidr}" for cidr in _EVERYWHERE}
-_EVERY_PORT = "every port"
+_WIDE = EVERYWHERE | {"everywhere", f"{INGRESS}everywhere"} | {f"{INGRESS}{cidr}" for cidr in EVERYWHERE}
 _METADATA_SERVERS = {"169.254.169.252/32", "169.254.169.254/32"}
 # What the rules read of a policy. Not spec.podSelector: it moves all of that to other pods.
 _FLOWS = (
@@ -27,6 +26,14 @@ _FLOWS = (
         )
     ),
 )
+_FIREWALL = (
+    "direction",
+    "sourceRanges.*",
+    "destinationRanges.*",
+    "allows.*.protocol",
+    "allows.*.ports.*",
+    "denies.*.*",
+)
 
 
 @change_rule(
@@ -35,12 +42,23 @@ _FLOWS = (
     RiskLevel.INFO,
     remedy="Name the network and the port that are needed.",
     source="Kubernetes, network policies: what none allows is refused once one selects the pod.",
-    tells={"NetworkPolicy": (DELETED,)},
-    reads={"NetworkPolicy": _FLOWS},
+    tells={"NetworkPolicy": (DELETED,), "Firewall": (CREATED,)},
+    reads={"NetworkPolicy": _FLOWS, "Firewall": _FIREWALL},
 )
 def check_network(context: Context) -> Iterator[Risk]:
-    """A network policy lets more through:
-    another network, or another port of one."""
+    """A network policy lets more through, another network or another port of one, or a new firewall does."""
+    for change in context.of("Firewall", Operation.CREATE):
+        opened = _openings(change.new)
+        if opened:
+            level = RiskLevel.DANGER if {peer for peer, _ in opened} & EVERYWHERE else RiskLevel.INFO
+            sentence = f"a new firewall {change.title} lets through {in_words(opened)}"
+            yield Risk(
+                change.title,
+                sentence,
+                "name the network it needs" if level is RiskLevel.DANGER else "",
+                change.key,
+                level,
+            )
     # With what it guarded, or with its namespace, a policy goes without leaving anything open.
     gone = {change.title for kind in ("Deployment", "Namespace") for change in context.of(kind, Operation.DELETE)}
     for change in context.of("NetworkPolicy"):
@@ -52,36 +70,45 @@ def check_network(context: Context) -> Iterator[Risk]:
             continue
         if change.operation is Operation.CREATE:
             continue
-        opened = _beyond(_flows(change.new), _flows(change.old))
+        opened = beyond(_flows(change.new), _flows(change.old))
         if not opened:
             continue
         wide = any(peer in _WIDE for peer, _ in opened)
         level = RiskLevel.DANGER if wide else RiskLevel.INFO
-        sentence = f"{change.title} may reach more: {_in_words(opened)}"
+        sentence = f"{change.title} may reach more: {in_words(opened)}"
         advice = "name the network it needs" if wide else ""
         yield Risk(change.title, sentence, advice, change.key, level)
+
+
+def _openings(firewall: Mapping[str, Any]) -> set[Flow]:
+    """What a firewall of Google Cloud allows; without a range it is meant for everybody."""
+    key = "destinationRanges" if firewall.get("direction") == "EGRESS" else "sourceRanges"
+    peers = _words(firewall, key) or _words(firewall, "sourceTags") or _words(firewall, "sourceServiceAccounts")
+    ports = {
+        (port if protocol == "tcp" else f"{port}/{protocol}")
+        for allow in entries(firewall.get("allows"))
+        for protocol in [str(allow.get("protocol"))]
+        for port in _words(allow, "ports") or [EVERY_PORT]
+    }
+    return {(peer, port) for peer in peers or ["0.0.0.0/0"] for port in ports}
 
 
 def _namespace(policy: Mapping[str, Any]) -> str:
     return str(mapping(policy.get("metadata")).get("namespace", ""))
 
 
-_Flow = tuple[str, str]
-"""Who is at the other end, and which port: "10.0.0.0/8", "6379"."""
-
-
-def _flows(policy: Mapping[str, Any]) -> set[_Flow]:
+def _flows(policy: Mapping[str, Any]) -> set[Flow]:
     """What a policy lets through, in words."""
     spec = mapping(policy.get("spec"))
-    found: set[_Flow] = set()
+    found: set[Flow] = set()
     for direction, key in (("egress", "to"), ("ingress", "from")):
-        prefix = "" if direction == "egress" else "ingress from "
+        prefix = "" if direction == "egress" else INGRESS
         if not _restricts(spec, direction):
-            found.add((f"{prefix}everywhere", _EVERY_PORT))
+            found.add((f"{prefix}everywhere", EVERY_PORT))
             continue
         for rule in entries(spec.get(direction)):
             peers = [_peer(peer) for peer in entries(rule.get(key))] or ["everywhere"]
-            ports = [_port(port) for port in entries(rule.get("ports"))] or [_EVERY_PORT]
+            ports = [_port(port) for port in entries(rule.get("ports"))] or [EVERY_PORT]
             found |= {(f"{prefix}{peer}", port) for peer in peers for port in ports}
     return found
 
@@ -96,32 +123,11 @@ def _restricts(spec: Mapping[str, Any], direction: str) -> bool:
 
 
 def _port(port: Mapping[str, Any]) -> str:
-    number = str(port.get("port", _EVERY_PORT))
+    number = str(port.get("port", EVERY_PORT))
     if "endPort" in port:
         number += f"-{port['endPort']}"
     protocol = port.get("protocol", "TCP")
     return number if protocol == "TCP" else f"{number}/{protocol}"
-
-
-def _beyond(flows: set[_Flow], others: set[_Flow]) -> set[_Flow]:
-    """The flows that the others do not let through."""
-    return {flow for flow in flows if not others & _covering(flow)}
-
-
-def _covering(flow: _Flow) -> set[_Flow]:
-    """What lets a flow through: itself, all ports of its end, or everything in its direction."""
-    peer, port = flow
-    prefix = "ingress from " if peer.startswith("ingress from ") else ""
-    anywhere = {f"{prefix}{one}" for one in ("everywhere", "0.0.0.0/0")}
-    return {flow, (peer, _EVERY_PORT)} | {(end, which) for end in anywhere for which in (port, _EVERY_PORT)}
-
-
-def _in_words(flows: set[_Flow]) -> str:
-    """`10.0.0.0/8 (443, 6379), the metadata server (every port)`."""
-    ports: dict[str, list[str]] = {}
-    for peer, port in sorted(flows):
-        ports.setdefault(peer, []).append(port)
-    return ", ".join(f"{peer} ({', '.join(listed)})" for peer, listed in ports.items())
 
 
 def _peer(peer: Mapping[str, Any]) -> str:
@@ -142,11 +148,15 @@ def _peer(peer: Mapping[str, Any]) -> str:
     remedy="Make sure that nothing the consumer needs is there.",
     source="Kubernetes, network policies: what none allows is refused.",
     tells={"NetworkPolicy": (CREATED, REPLACED)},
-    reads={"NetworkPolicy": _FLOWS},
+    reads={"NetworkPolicy": _FLOWS, "Firewall": _FIREWALL},
 )
 def check_network_closed(context: Context) -> Iterator[Risk]:
-    """A network policy no longer lets through what it did, or a new one is laid over pods that run: a consumer that
-    needs it reaches neither its broker nor its database."""
+    """A network policy no longer lets through what it did, or a new one, or a firewall that denies, is laid over pods
+    that run: a consumer that needs it reaches neither its broker nor its database."""
+    for change in context.of("Firewall", Operation.CREATE):
+        if change.new.get("denies") or not _openings(change.new):
+            sentence = f"a new firewall {change.title} denies what was allowed"
+            yield Risk(change.title, sentence, "make sure that nothing a node needs is there", change.key)
     new_ones = {
         change.title
         for kind in ("Deployment", "Namespace")
@@ -160,15 +170,20 @@ def check_network_closed(context: Context) -> Iterator[Risk]:
     }
     for change in context.of("NetworkPolicy", Operation.CREATE):
         if not {change.title, _namespace(change.new)} & new_ones:
-            allowed = _in_words(_flows(change.new)) or "nothing"
+            allowed = in_words(_flows(change.new)) or "nothing"
             sentence = f"a new network policy {change.title}: what it selects may reach, and be reached by, {allowed}"
             yield Risk(change.title, sentence, "make sure that nothing a pod needs is missing", change.key)
     for change in context.of("NetworkPolicy", Operation.UPDATE, Operation.REPLACE):
-        closed = _beyond(_flows(change.old), _flows(change.new))
+        closed = beyond(_flows(change.old), _flows(change.new))
         if closed:
-            sentence = f"{change.title} may no longer reach {_in_words(closed)}"
+            sentence = f"{change.title} may no longer reach {in_words(closed)}"
         elif change.operation is Operation.REPLACE:
             sentence = f"network policy {change.title} is made anew: meanwhile only the other policies hold"
         else:
             continue
         yield Risk(change.title, sentence, "make sure that nothing it needs is there", change.key)
+
+
+def _words(rule: Mapping[str, Any], key: str) -> list[str]:
+    value = rule.get(key)
+    return [str(word) for word in value] if isinstance(value, list) else []

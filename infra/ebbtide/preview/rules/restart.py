@@ -14,6 +14,7 @@ from ebbtide.preview.patterns import CREATED, matches, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.show import show_value
+from ebbtide.preview.successors import successors
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.node_pool import SPOT_KEY
 from ebbtide.settings.values import image_contract
@@ -189,28 +190,29 @@ def _reason(path: tuple[str | int, ...]) -> str:
 def check_image(context: Context) -> Iterator[Risk]:
     """The image changes: says which versions, whether it comes from another repository, and whether a
     digest gives way to a tag, which can change without a word."""
-    for change in context.of("Deployment", Operation.UPDATE):
-        old, new = Pods.of(change.old).image, Pods.of(change.new).image
-        if old and new is None:
-            sentence = f"{change.title} changes its image from {_version(old)} to one that is {UNKNOWN!r}"
-            yield Risk(change.title, sentence, resource=change.key)
-            continue
-        if old == new or not old or not new:
-            continue
-        words = f"{change.title} changes its image from {_version(old)} to {_version(new)}"
-        advice = ""
-        try:
-            (old_repository, old_tag, old_digest), (repository, tag, digest) = split_image(old), split_image(new)
-        except ValueError:
-            yield Risk(change.title, words, advice, change.key)
-            continue
-        if old_repository != repository:
-            words += f", from {old_repository} to {repository}"
-        if old_tag == tag and tag and old_digest != digest:
-            words += f" under the same tag {tag}"
-        if old_digest and not digest:
-            advice = "a tag can change without a word; name the digest"
-        yield Risk(change.title, words, advice, change.key)
+    for successor in successors(context):
+        for whose, before, after in successor.containers():
+            old, new = before.image, after.image
+            if old == new or not old or new == "":
+                continue
+            words, advice = _image_words(whose, old, new)
+            yield Risk(successor.title, words, advice, successor.change.key)
+
+
+def _image_words(whose: str, old: str, new: str | None) -> tuple[str, str]:
+    """From which to which, and what to do about it."""
+    if new is None:
+        return f"{whose} changes its image from {_version(old)} to one that is {UNKNOWN!r}", ""
+    words = f"{whose} changes its image from {_version(old)} to {_version(new)}"
+    try:
+        (old_repository, old_tag, old_digest), (repository, tag, digest) = split_image(old), split_image(new)
+    except ValueError:
+        return words, ""
+    if old_repository != repository:
+        words += f", from {old_repository} to {repository}"
+    if old_tag == tag and tag and old_digest != digest:
+        words += f" under the same tag {tag}"
+    return words, "a tag can change without a word; name the digest" if old_digest and not digest else ""
 
 
 def _version(image: str) -> str:

@@ -16,6 +16,8 @@ from ebbtide.preview.show import show_path
 _AS_A_WHOLE = {Operation.CREATE: CREATED, Operation.DELETE: DELETED, Operation.REPLACE: REPLACED}
 _DOES = {Operation.CREATE: "comes", Operation.DELETE: "goes", Operation.REPLACE: "is made anew"}
 _NAMED = 6
+# What P-04 says is gone; that it is there now takes nothing away.
+_SAFEGUARDS = frozenset({"protect", "retainOnDelete"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def _not_judged(change: ResourceChange) -> Iterator[NotJudged]:
         for leaf in _leaves(found):
             yield from _judged_leaf(change, leaf, found, judged)
     for option in change.options:
-        if option.name != "protect" and not _is_left_to_rules(option.old, option.new):
+        if option.name not in _SAFEGUARDS and not _is_left_to_rules(option.old, option.new):
             yield NotJudged(change, f"option {option.name}")
 
 

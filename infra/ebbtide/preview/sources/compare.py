@@ -23,7 +23,7 @@ JsonResource = Mapping[str, Any]
 """A resource as `render --resources --format json` prints it: type, name, properties, options."""
 
 # What a reader must hear of; the other options follow from what is deployed.
-_JUDGED_OPTIONS = ("protect", "ignoreChanges")
+_JUDGED_OPTIONS = ("protect", "retainOnDelete", "ignoreChanges")
 # `${cluster-network.selfLink}`: an output of another resource.
 _REFERENCE = re.compile(r"\$\{([^.}(]+)\.([^}]+)\}")
 PROVIDER_GOES = PropertyChange(("provider",), MISSING, UNKNOWN, replaces=True)

@@ -30,6 +30,7 @@ from ebbtide.preview.change import (
 )
 from ebbtide.preview.sources.masking import masked
 from ebbtide.preview.sources.plan_text import find_plan, refuse_plan
+from ebbtide.settings.values.units import plural
 
 _OPERATIONS = {
     "create": Operation.CREATE,
@@ -42,9 +43,11 @@ _OPERATIONS = {
 }
 # Of the steps of one replacement, the one that tells most.
 _TELLS_MOST = ("replace", "import-replacement", "create-replacement", "delete-replaced")
-# Steps that change nothing, or only what the engine remembers.
+# Steps that change nothing, or only what the engine remembers. What is imported is taken over as it is: the engine
+# refuses inputs that differ.
 _SILENT = {
     "same",
+    "import",
     "read",
     "refresh",
     "read-replacement",
@@ -87,6 +90,8 @@ def read_plan(text: str, stack: str = "", name: str = "the plan", project: str =
     steps = [step for step in steps if isinstance(step, Mapping)]
     owner = next((_parts(step.get("urn")) for step in steps if _parts(step.get("urn"))), None)
     unknown = sorted({str(step.get("op")) for step in steps} - _OPERATIONS.keys() - _SILENT)
+    imported = sum(step.get("op") == "import" for step in steps)
+    notes += [f"imported as they are, and not changed: {plural(imported, 'resource')}"] if imported else []
     notes += [f"the plan has steps of an unknown kind, shown as updates: {operation}" for operation in unknown]
     if owner and stack and owner[0] != stack:
         notes.insert(0, f"the plan is of stack {owner[0]}, but it is judged by the settings of {stack}")
@@ -136,12 +141,22 @@ def _parts(urn: object) -> tuple[str, str, str, str] | None:
 
 
 def _changes(steps: Iterable[Mapping[str, Any]]) -> list[ResourceChange]:
-    by_urn: dict[str, list[Mapping[str, Any]]] = {}
-    for step in steps:
+    """One for each resource; of one that has several steps and is not replaced, as where an earlier update broke off
+    and left an old copy to be deleted, one for each step."""
+    grouped: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    for place, step in enumerate(steps):
         urn = _parts(step.get("urn"))
-        if urn is not None and str(step.get("op")) not in _SILENT and not _only_groups(urn[2], step):
-            by_urn.setdefault(str(step["urn"]), []).append(step)
-    return [masked(_change_of(found)) for found in by_urn.values()]
+        if urn is not None and _is_change(step) and not _only_groups(urn[2], step):
+            of_a_replacement = str(step.get("op")) in _TELLS_MOST
+            grouped.setdefault((str(step["urn"]), -1 if of_a_replacement else place), []).append(step)
+    return [masked(_change_of(found)) for found in grouped.values()]
+
+
+def _is_change(step: Mapping[str, Any]) -> bool:
+    """Whether anything happens: to the resource, or to what protects it."""
+    if step.get("op") == "same":
+        return bool(_option_changes(mapping(step.get("oldState")), mapping(step.get("newState"))))
+    return str(step.get("op")) not in _SILENT
 
 
 def _only_groups(token: str, step: Mapping[str, Any]) -> bool:
@@ -173,7 +188,8 @@ def _standing(steps: Iterable[Mapping[str, Any]]) -> Iterator[ResourceChange]:
     for step in steps:
         urn = _parts(step.get("urn"))
         state = mapping(step.get("newState") or step.get("oldState"))
-        if urn is not None and step.get("op") == "same" and state.get("inputs") and not _only_groups(urn[2], step):
+        is_same = step.get("op") == "same" and not _is_change(step)
+        if urn is not None and is_same and state.get("inputs") and not _only_groups(urn[2], step):
             inputs = _inputs(state)
             yield masked(ResourceChange(urn[2], urn[3], Operation.UPDATE, inputs, inputs, ignored=_ignored(state)))
 
@@ -213,11 +229,22 @@ def _change(token: str, name: str, operation: Operation, step: Mapping[str, Any]
         )
         for path, change in changes.items()
     )
-    options: tuple[OptionChange, ...] = ()
-    if bool(old_state.get("protect")) != bool(new_state.get("protect")):
-        options = (OptionChange("protect", bool(old_state.get("protect")), bool(new_state.get("protect"))),)
+    options = _option_changes(old_state, new_state)
     retained = old_state.get("retainOnDelete") is True
     return ResourceChange(token, name, operation, old, new, properties, options, ignored, is_retained=retained)
+
+
+def _option_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[OptionChange, ...]:
+    """What the program asked of the engine before and after, where both are told: an older CLI remembers less."""
+    found = [
+        OptionChange(name, bool(old.get(name)), bool(new.get(name)))
+        for name in ("protect", "retainOnDelete")
+        if old and new and bool(old.get(name)) != bool(new.get(name))
+    ]
+    ignored = [_texts(side.get("ignoreChanges")) for side in (old, new)]
+    if new and ignored[0] and set(ignored[0]) != set(ignored[1]):
+        found.append(OptionChange("ignoreChanges", *ignored))
+    return tuple(found)
 
 
 def _is_shown(path: Path, changes: Mapping[Path, PropertyChange]) -> bool:

@@ -1,0 +1,77 @@
+"""Pods that follow others: after an update or a replacement of their Deployment, or under another name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ebbtide.preview.change import Operation, PropertyChange, ResourceChange, diff, mapping
+from ebbtide.preview.fleet import Pods
+from ebbtide.preview.risk import Context
+
+_MAIN = "consumer"
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """What runs after a change in place of what ran before."""
+
+    change: ResourceChange
+    """Whose change it is: of the Deployment, or of the new one where one follows another."""
+    old: Mapping[str, Any]
+    new: Mapping[str, Any]
+    properties: tuple[PropertyChange, ...]
+
+    @property
+    def title(self) -> str:
+        """What it is called where it is deployed."""
+        return self.change.title
+
+    def containers(self) -> Iterator[tuple[str, Pods, Pods]]:
+        """Every container that was there before, in words, before and after. A single one that goes while a single one
+        comes is the same under another name."""
+        before, after = Pods.by_container(self.old), Pods.by_container(self.new)
+        gone, new_ones = ([name for name in one if name not in other] for one, other in _both_ways(before, after))
+        if len(gone) == len(new_ones) == 1:
+            before[new_ones[0]] = before[gone[0]]
+        for name, pods in after.items():
+            if name in before:
+                is_all = name == _MAIN or len(after) == 1
+                yield self.title if is_all else f"container {name} of {self.title}", before[name], pods
+
+
+def _both_ways(one: dict[str, Pods], other: dict[str, Pods]) -> Iterator[tuple[dict[str, Pods], dict[str, Pods]]]:
+    yield one, other
+    yield other, one
+
+
+def successors(context: Context) -> Iterator[Successor]:
+    """Everything that goes on running otherwise, or elsewhere."""
+    for change in context.of("Deployment", Operation.UPDATE, Operation.REPLACE):
+        yield Successor(change, change.old, change.new, change.properties)
+    for change in context.of("Deployment", Operation.DELETE):
+        heir = heir_of(change, context)
+        if heir is not None:
+            yield Successor(heir, change.old, heir.new, tuple(diff(change.old, heir.new)))
+
+
+def heir_of(change: ResourceChange, context: Context) -> ResourceChange | None:
+    """The new Deployment that does the same as one that goes, under another name or in another namespace."""
+    pods = Pods.of(change.old)
+    if change.operation is not Operation.DELETE or not pods.is_consumer or not pods.command:
+        return None
+    for other in context.of("Deployment", Operation.CREATE):
+        new = Pods.of(other.new)
+        if new.is_consumer and new.command == pods.command and new.own_environment == pods.own_environment:
+            return other
+    return None
+
+
+def object_of(change: ResourceChange) -> tuple[str, str, str] | None:
+    """Which object of a cluster it is: type, namespace and name; None where that is not known, or elsewhere."""
+    metadata = mapping((change.new or change.old).get("metadata"))
+    name = metadata.get("name")
+    if change.package != "kubernetes" or not isinstance(name, str):
+        return None
+    return change.token, str(metadata.get("namespace", "")), name

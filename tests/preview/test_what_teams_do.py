@@ -1,0 +1,387 @@
+"""What teams do to programs of their own, and what a reviewer must be told: the worst level, and by which rule.
+
+Nothing that ends a pod too soon, loses a message or a safeguard may be called an ordinary deploy, and nothing that
+does none of it a danger.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ebbtide.manifests.resource import to_json
+from ebbtide.manifests.stack import stack_resources
+from ebbtide.preview.change import Operation, PropertyChange, ResourceChange, StackChange, diff
+from ebbtide.preview.kinds import HOMES
+from ebbtide.preview.patterns import CREATED, DELETED, REPLACED
+from ebbtide.preview.review import Review, review_change
+from ebbtide.preview.rules.declare import _scopes
+from ebbtide.preview.sources.compare import compare
+from ebbtide.preview.sources.immutable import _GOOGLE as TOKENS
+from ebbtide.settings.loading.loader import load_stack
+
+ROOT = Path(__file__).parents[2]
+HEAD = load_stack("production", ROOT)
+OURS = [to_json(resource) for resource in stack_resources(HEAD)]
+(CONSUMER,) = (one for one in OURS if one["type"].endswith(":Deployment"))
+
+DEPLOYMENT, POLICY = "kubernetes:apps/v1:Deployment", "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+CONSUME = ["php", "bin/console", "messenger:consume"]
+WORKER: dict[str, Any] = {
+    "name": "worker",
+    "image": "acme.example/orders:1",
+    "args": [*CONSUME, "orders", "mail"],
+    "env": [{"name": "DSN", "valueFrom": {"secretKeyRef": {"name": "orders", "key": "dsn"}}}],
+    "envFrom": [{"secretRef": {"name": "orders-variables"}}],
+    "lifecycle": {"preStop": {"exec": {"command": ["/drain"]}}},
+    "resources": {"limits": {"memory": "512Mi"}},
+    "volumeMounts": [{"name": "tls", "mountPath": "/tls"}],
+}
+PROXY = {"name": "proxy", "image": "acme.example/proxy:1"}
+
+
+def deployment(*edits: Callable[[dict[str, Any], dict[str, Any]], Any], **worker: Any) -> dict[str, Any]:
+    """The Deployment of a team that has never heard of ebbtide, with two containers; edits get the pod and worker."""
+    pod: dict[str, Any] = {
+        "terminationGracePeriodSeconds": 120,
+        "volumes": [{"name": "tls", "secret": {"secretName": "orders-tls"}}],
+        "containers": [copy.deepcopy(PROXY), copy.deepcopy({**WORKER, **worker})],
+    }
+    for edit in edits:
+        edit(pod, pod["containers"][1])
+    template = {"metadata": {"labels": {"app": "orders"}}, "spec": pod}
+    spec = {"replicas": 3, "selector": {"matchLabels": {"app": "orders"}}, "template": template}
+    return {"metadata": {"name": "orders", "namespace": "shop"}, "spec": spec}
+
+
+def resource(token: str, properties: dict[str, Any], name: str = "x", **options: Any) -> dict[str, Any]:
+    return {"type": token, "name": name, "properties": properties, "options": options}
+
+
+def review_of(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> Review:
+    changes, standing = compare(before, after)
+    return review_change(
+        StackChange("production", "shop", changes, len(standing), "test", standing=standing),
+        HEAD if CONSUMER in before else None,
+    )
+
+
+def said(review: Review) -> dict[str, str]:
+    return {risk.rule: f"{risk.level.value}: {risk.sentence}" for risk in reversed(review.risks)}
+
+
+PRIVILEGED = {**PROXY, "name": "agent", "securityContext": {"privileged": True}}
+PODS: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
+    ("another container than the first loses its hook", {}, {"lifecycle": {}}, "danger", "P-03"),
+    ("another container gets less memory", {}, {"resources": {"limits": {"memory": "64Mi"}}}, "danger", "P-07"),
+    ("another container reads one queue less", {}, {"args": [*CONSUME, "orders"]}, "danger", "P-08"),
+    (
+        "one queue less behind an option",
+        {"args": [*CONSUME, "--limit=5", "-t", "60", "orders", "mail"]},
+        {"args": [*CONSUME, "--limit=5", "-t", "60", "orders"]},
+        "danger",
+        "P-08",
+    ),
+    (
+        "one queue less in a shell's script",
+        {"args": ["sh", "-c", "cd /app && exec php bin/console messenger:consume orders mail -vv"]},
+        {"args": ["sh", "-c", "cd /app && exec php bin/console messenger:consume orders -vv"]},
+        "danger",
+        "P-08",
+    ),
+    ("the limit of a worker behind an option", {"args": [*CONSUME, "-t", "60", "orders"]}, {}, "disruptive", "P-10"),
+    ("a secret becomes plain text", {}, {"env": [{"name": "DSN", "value": "redis://h"}]}, "danger", "P-05"),
+    ("all variables of a Secret go", {}, {"envFrom": []}, "danger", "P-05"),
+    ("a Secret's new version", {}, {"envFrom": [{"secretRef": {"name": "orders-2"}}]}, "disruptive", "P-10"),
+    (
+        "a variable is in the Secret of all of them",
+        {},
+        {"env": [], "envFrom": [{"secretRef": {"name": "orders"}}, {"secretRef": {"name": "orders-variables"}}]},
+        "disruptive",
+        "P-10",
+    ),
+    ("privileged, where nothing was said", {}, {"securityContext": {"privileged": True}}, "danger", "P-32"),
+    ("a capability", {}, {"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}, "danger", "P-32"),
+    (
+        "a capability less",
+        {"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}},
+        {"securityContext": {"capabilities": {"add": []}}},
+        "disruptive",
+        "P-10",
+    ),
+    (
+        "no filter of system calls",
+        {"securityContext": {"seccompProfile": {"type": "RuntimeDefault"}}},
+        {"securityContext": {"seccompProfile": {"type": "Unconfined"}}},
+        "danger",
+        "P-32",
+    ),
+    ("an image", {}, {"image": "acme.example/orders:2"}, "disruptive", "P-11"),
+]
+
+
+@pytest.mark.parametrize(("what", "before", "after", "level", "rule"), PODS, ids=[what for what, *_ in PODS])
+def test_what_happens_to_any_container_of_a_pod_is_judged(what, before, after, level, rule):
+    old, new = (resource(DEPLOYMENT, deployment(**side)) for side in (before, after))
+    review = review_of([old], [new])
+    assert (review.worst and review.worst.value) == level, said(review)
+    assert rule in said(review)
+
+
+@pytest.mark.parametrize(
+    ("edit", "level", "rule"),
+    [
+        (lambda pod, worker: pod.update(volumes=[], containers=[{**worker, "volumeMounts": []}]), "danger", "P-05"),
+        (lambda pod, worker: pod["containers"].append(PRIVILEGED), "danger", "P-32"),
+        (lambda pod, worker: pod.update(initContainers=[PRIVILEGED]), "danger", "P-32"),
+        (lambda pod, worker: pod["containers"].reverse(), "notJudged", "P-10"),
+    ],
+)
+def test_what_comes_and_goes_in_a_pod_is_judged(edit, level, rule):
+    review = review_of([resource(DEPLOYMENT, deployment())], [resource(DEPLOYMENT, deployment(edit))])
+    assert (review.worst and review.worst.value) == level, said(review)
+    assert rule in said(review)
+
+
+def consumer(name: str = "githubevents", **changed: str | None) -> dict[str, Any]:
+    """Our own consumer with other variables, or another of its name in the program."""
+    properties = copy.deepcopy(CONSUMER["properties"])
+    env = properties["spec"]["template"]["spec"]["containers"][0]["env"]
+    env[:] = [
+        {**one, "value": changed[one["name"]]} if one["name"] in changed else one
+        for one in env
+        if changed.get(one["name"], "") is not None
+    ]
+    return {**CONSUMER, "name": name, "properties": properties}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"EBBTIDE_LONGEST_MESSAGE_SECONDS": "2000"},
+        {"EBBTIDE_LONGEST_MESSAGE_SECONDS": None},
+        {"EBBTIDE_STOP_WAIT_SECONDS": "90000"},
+        {"EBBTIDE_DRAIN_DEADLINE_SECONDS": None},
+    ],
+)
+def test_a_budget_that_no_longer_fits_the_longest_message_is_a_danger(changed):
+    assert said(review_of([CONSUMER], [consumer(**changed)]))["P-03"].startswith(
+        "danger: the shutdown budget of githubevents no longer fits its longest message: the longest message "
+    )
+
+
+def test_a_consumer_under_another_name_of_the_program_is_deleted_after_it_is_made():
+    found = said(review_of([CONSUMER], [consumer("events")]))
+    assert found["P-42"].startswith("danger: Deployment githubevents is made as events and then deleted as ")
+    assert "P-02" not in found
+    aliased = {**consumer("events"), "options": {"aliases": [CONSUMER["name"]]}}
+    assert review_of([CONSUMER], [aliased]).worst is None
+
+
+@pytest.mark.parametrize("weaker", [False, True])
+def test_pods_that_move_are_compared_with_those_that_they_follow(weaker):
+    moved = consumer("events", **({"EBBTIDE_STOP_WAIT_SECONDS": "20"} if weaker else {}))
+    moved["properties"]["metadata"]["namespace"] = "other"
+    for after in (moved, {**moved, "name": CONSUMER["name"]}):
+        found = said(review_of([CONSUMER], [after]))
+        assert found["P-02"].startswith("disruptive: githubevents ")
+        assert ("P-03" in found) == weaker
+    assert found["P-02"].startswith(
+        "disruptive: githubevents is replaced because of metadata.namespace by githubevents"
+    )
+    assert "githubevents moves to namespace other" in said(review_of([CONSUMER], [moved]))["P-02"]
+
+
+def policy(*peers: str, port: int = 6379, last: int | None = None, direction: str = "egress") -> dict[str, Any]:
+    ports = {"port": port, "protocol": "TCP", **({"endPort": last} if last else {})}
+    to = {"egress": "to", "ingress": "from"}[direction]
+    rules = [{to: [{"ipBlock": {"cidr": peer}}], "ports": [ports]} for peer in peers]
+    spec = {"podSelector": {}, "policyTypes": [direction.capitalize()], direction: rules}
+    return {"metadata": {"name": "n", "namespace": "shop"}, "spec": spec}
+
+
+ANYWHERE = policy("0.0.0.0/0")
+NETWORKS = [
+    ("a wider network", policy("10.1.0.0/16"), policy("10.0.0.0/8"), {"P-30"}),
+    ("a narrower network", policy("10.0.0.0/8"), policy("10.1.0.0/16"), {"P-34"}),
+    ("two halves and the whole", policy("10.0.0.0/9", "10.128.0.0/9"), policy("10.0.0.0/8"), set()),
+    ("more ports", policy("10.0.0.0/8"), policy("10.0.0.0/8", last=6380), {"P-30"}),
+    ("fewer ports", policy("10.0.0.0/8", port=6000, last=7000), policy("10.0.0.0/8"), {"P-34"}),
+    ("everybody of version 6", policy("fd00::/8"), policy("::/0"), {"P-30"}),
+    ("another network", policy("10.0.0.0/8"), policy("11.0.0.0/8"), {"P-30", "P-34"}),
+    ("the other way", policy("10.0.0.0/8"), policy("10.0.0.0/8", direction="ingress"), {"P-30", "P-34"}),
+    (
+        "a wider network that may come in",
+        policy("10.1.0.0/16", direction="ingress"),
+        policy("10.0.0.0/8", direction="ingress"),
+        {"P-30"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "before", "after", "rules"), NETWORKS, ids=[what for what, *_ in NETWORKS])
+def test_a_network_is_opened_or_closed_by_what_is_in_it_and_not_by_how_it_is_written(what, before, after, rules):
+    assert set(said(review_of([resource(POLICY, before)], [resource(POLICY, after)]))) - {"P-15"} == rules
+
+
+def budget(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "orders"}, "spec": spec}
+
+
+OBJECTS: list[tuple[str, dict[str, Any] | None, dict[str, Any] | None, str, str]] = [
+    # The same word elsewhere is another thing.
+    ("gcp:redis/instance:Instance", {"replicaCount": 2}, {"replicaCount": 1}, "notJudged", "P-40"),
+    ("gcp:spanner/instance:Instance", {"nodeType": "A"}, {"nodeType": "B"}, "notJudged", "P-40"),
+    ("gcp:alloydb/user:User", {"userId": "u"}, None, "notJudged", "P-40"),
+    ("gcp:firestore/database:Database", {"name": "d"}, None, "notJudged", "P-40"),
+    ("kubernetes:postgresql.cnpg.io/v1:Cluster", {"spec": {"instances": 1}}, None, "notJudged", "P-40"),
+    # Credentials.
+    ("gcp:sql/user:User", {"name": "u", "password": "a"}, {"name": "u", "password": "b"}, "disruptive", "P-62"),
+    (
+        "gcp:secretmanager/secretVersion:SecretVersion",
+        {"secret": "projects/p/secrets/dsn", "secretData": "a"},
+        {"secret": "projects/p/secrets/dsn", "secretData": "b"},
+        "info",
+        "P-62",
+    ),
+    ("gcp:secretmanager/secret:Secret", {"secretId": "dsn"}, None, "danger", "P-62"),
+    # Releases of Helm.
+    ("kubernetes:helm.sh/v3:Release", {"chart": "rabbitmq", "name": "mq"}, None, "notJudged", "P-73"),
+    ("kubernetes:helm.sh/v3:Release", None, {"chart": "our-workers", "name": "w"}, "notJudged", "P-73"),
+    (
+        "kubernetes:helm.sh/v3:Release",
+        {"chart": "oci://ghcr.io/kedacore/charts/keda", "version": "2.19.0"},
+        {"chart": "oci://ghcr.io/kedacore/charts/keda", "version": "2.20.2"},
+        "scaling",
+        "P-73",
+    ),
+    # Firewalls.
+    ("gcp:compute/firewall:Firewall", None, {"name": "f", "denies": [{"protocol": "all"}]}, "danger", "P-34"),
+    ("gcp:compute/firewall:Firewall", None, {"name": "f", "allows": [{"protocol": "tcp"}]}, "danger", "P-30"),
+    (
+        "gcp:compute/firewall:Firewall",
+        None,
+        {"name": "f", "allows": [{"protocol": "tcp", "ports": ["22"]}], "sourceRanges": ["10.0.0.0/8"]},
+        "info",
+        "P-30",
+    ),
+    # Budgets of disruptions.
+    (
+        "kubernetes:policy/v1:PodDisruptionBudget",
+        budget(maxUnavailable=1),
+        budget(maxUnavailable="100%"),
+        "danger",
+        "P-18",
+    ),
+    ("kubernetes:policy/v1:PodDisruptionBudget", budget(maxUnavailable=1), budget(minAvailable=0), "danger", "P-18"),
+    (
+        "kubernetes:policy/v1:PodDisruptionBudget",
+        budget(maxUnavailable=1),
+        budget(maxUnavailable="50%"),
+        "info",
+        "P-18",
+    ),
+    ("kubernetes:policy/v1:PodDisruptionBudget", budget(maxUnavailable=1), budget(), "danger", "P-06"),
+    # Scaling.
+    (
+        "kubernetes:keda.sh/v1alpha1:ScaledObject",
+        {"metadata": {"name": "o"}, "spec": {"minReplicaCount": 0, "scaleTargetRef": {"name": "o"}}},
+        {
+            "metadata": {"name": "o"},
+            "spec": {"minReplicaCount": 3, "idleReplicaCount": 0, "scaleTargetRef": {"name": "o"}},
+        },
+        "scaling",
+        "P-22",
+    ),
+    (
+        "gcp:container/nodePool:NodePool",
+        {"name": "p", "autoscaling": {"totalMinNodeCount": 1, "totalMaxNodeCount": 5}},
+        {"name": "p"},
+        "disruptive",
+        "P-27",
+    ),
+    (
+        "gcp:container/cluster:Cluster",
+        {"name": "c", "secretSyncConfig": {"enabled": True}},
+        {"name": "c", "secretSyncConfig": {"enabled": False}},
+        "danger",
+        "P-62",
+    ),
+]
+
+
+@pytest.mark.parametrize(("token", "before", "after", "level", "rule"), OBJECTS)
+def test_what_is_beside_the_pods_is_judged_or_named(token, before, after, level, rule):
+    review = review_of(*([resource(token, side)] if side is not None else [] for side in (before, after)))
+    assert (review.worst and review.worst.value) == level, said(review)
+    assert rule in said(review)
+
+
+def told() -> list[tuple[str, str, tuple[str, ...]]]:
+    """Every property of which a rule says that it speaks of any change: rule, kind, path."""
+    found = []
+    for scope in _scopes:
+        declared = scope.declared() if callable(scope.declared) else scope.declared
+        kinds = {kind.removeprefix("*:") for kind in declared}
+        if scope.how == "tells":
+            # Whoever read the old secret may read its successor.
+            kinds -= {"SecretIamMember"} if scope.rule == "P-39" else set()
+            found += [(scope.rule, kind, path) for kind in sorted(kinds) for path in scope.paths(kind)]
+    return found
+
+
+def nested(path: tuple[str, ...], value: str) -> Any:
+    """A document with a value in one place; an entry of a list where any will do."""
+    if not path:
+        return value
+    return [nested(path[1:], value)] if path[0] == "*" else {path[0]: nested(path[1:], value)}
+
+
+# What a resource of a kind holds at least, where the rule looks at it.
+HOLDS: list[tuple[str, dict[str, Any]]] = [
+    ("Firewall", {"name": "x", "allows": [{"protocol": "tcp"}]}),
+    ("Iam|IAM", {"role": "roles/viewer", "member": "user:a@b.example", "project": "p"}),
+    ("Role", {"metadata": {"name": "x"}, "rules": [{"verbs": ["get"]}], "subjects": [{"name": "a"}]}),
+    ("", {"metadata": {"name": "x"}, "name": "x"}),
+]
+WHOLE = {(CREATED,): Operation.CREATE, (DELETED,): Operation.DELETE, (REPLACED,): Operation.REPLACE}
+RANDOM = "random:index/randomPassword:RandomPassword"
+MOVED = PropertyChange(("project",), "p", "q", replaces=True)
+
+
+def token_of(kind: str) -> str:
+    """A type of this kind: as the provider or this program calls it."""
+    home = HOMES[kind][0]
+    known = [token for token in (*TOKENS, RANDOM, *(one["type"] for one in OURS)) if token.endswith(f":{kind}")]
+    return next((token for token in known if token.startswith(home)), f"{home}v1:{kind}").replace(":v1:k", ":k")
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind", "path"), told(), ids=lambda part: ".".join(part) if isinstance(part, tuple) else part
+)
+def test_a_rule_that_says_that_it_tells_of_something_tells(rule, kind, path):
+    """What only claims to would be taken for judged, and a change of it for harmless."""
+    one = next(holds for pattern, holds in HOLDS if re.search(pattern, kind))
+    operation = WHOLE.get(path, Operation.UPDATE)
+    old, new = (nested(path, value) for value in "12") if operation is Operation.UPDATE else (one, one)
+    changed = {Operation.UPDATE: tuple(diff(old, new)), Operation.REPLACE: (MOVED,)}.get(operation, ())
+    change = ResourceChange(
+        token_of(kind),
+        "x",
+        operation,
+        {} if operation is Operation.CREATE else old,
+        {} if operation is Operation.DELETE else new,
+        changed,
+    )
+    risks = review_change(StackChange("production", "shop", (change,), 0, "test")).risks
+    assert [risk.rule for risk in risks if risk.resource == change.key and risk.rule != "P-40"], "it is silent"
+
+
+def test_every_kind_that_a_rule_names_has_its_home():
+    kinds = {kind for scope in _scopes for kind in (scope.declared() if callable(scope.declared) else scope.declared)}
+    assert {kind for kind in kinds if not kind.startswith("*:")} <= HOMES.keys()
