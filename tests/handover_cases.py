@@ -114,4 +114,7 @@ DOUBTED = [
     Case("no worker at all", "exec sleep 1", "no worker that can be seen"),
     Case("a shell that works itself", "while :; do redis-cli BLPOP jobs 0; done", "no worker that can be seen"),
     Case("a manager of packages", "exec npm run worker", "npm"),
+    Case("a supervisor with a file of its own", "exec supervisord -n -c /etc/worker.conf", "under supervisord"),
+    Case("a reader of a Procfile", "exec honcho start worker", "under honcho"),
+    Case("a program that nobody has tried", "exec secrets-of-acme run -- php worker.php", "under secrets-of-acme"),
 ]

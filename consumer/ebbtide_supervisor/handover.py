@@ -12,7 +12,7 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from .programs import BUILTINS, OTHER_SHELLS, SHELLS, UTILITIES, WRAPPERS, Handover, Wrapper
+from .programs import BUILTINS, INTERPRETERS, OTHER_SHELLS, SHELLS, UTILITIES, WRAPPERS, Handover, Wrapper
 from .script import paths_of
 from .syntax import UnreadableError
 
@@ -86,6 +86,9 @@ class _Judge:
         wrapper = WRAPPERS.get(name)
         if wrapper is not None:
             return self._wrapper(name, wrapper, argv)
+        behind = argv[argv.index("--") + 1 :] if "--" in argv else ()
+        if behind and INTERPRETERS.fullmatch(behind[0] or "") and not INTERPRETERS.fullmatch(name):
+            return Verdict(doubts=(_untried(name),), programs=(behind,))
         return self._file(argv, self._read_file(str(argv[0])))
 
     def _file(self, argv: Words, text: bytes | None) -> Verdict:
@@ -155,12 +158,15 @@ class _Judge:
                 remedy = "leave it out: every process of the pod runs as userId"
             return Verdict(f"runs the worker under {name}, which does not hand the stop signal on and wait", remedy)
         if wrapper.handover is Handover.UNKNOWN:
-            doubt = f"runs the worker under {name}, and whether the stop signal gets through it is not known"
-            return Verdict(doubts=(doubt,), programs=(command,))
+            return Verdict(doubts=(_untried(name),), programs=(command,))
         if not command:
             return Verdict(f"runs {name} without a program", "write the worker behind it")
         inner = self.command(command)
         return inner | _judge_timeout(options) if wrapper.handover is Handover.LIMITS else inner
+
+
+def _untried(name: str) -> str:
+    return f"runs the worker under {name}, and whether the stop signal gets through it is not known"
 
 
 def _not_here(path: str) -> tuple[str]:

@@ -97,7 +97,15 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
     "uv": Wrapper(_UNKNOWN, subcommand="run"),
     "strace": Wrapper(_UNKNOWN),
     "unbuffer": Wrapper(_UNKNOWN),
+    # What starts others by a file of its own, with timeouts of its own: ten seconds are supervisord's default.
+    **dict.fromkeys(("supervisord", "s6-svscan", "s6-supervise", "runsvdir", "runsv", "circusd"), Wrapper(_UNKNOWN)),
+    **dict.fromkeys(("pm2", "pm2-runtime", "forever", "nodemon", "watchexec", "entr", "monit"), Wrapper(_UNKNOWN)),
+    **dict.fromkeys(("foreman", "honcho", "overmind", "hivemind", "goreman", "symfony"), Wrapper(_UNKNOWN)),
 }
+# What runs a worker, behind the `--` of a program that is in no table: `doppler run -- php worker.php`.
+INTERPRETERS: Final = re.compile(
+    r"(?:.*/)?(?:php|python|node|ruby|perl|java|bun|deno|bundle|celery|rq|dramatiq|sidekiq)[0-9.]*"
+)
 
 _BUILTINS: Final = """
 : . [ alias bg bind builtin caller cd command compgen complete declare dirs disown echo enable eval exec exit export

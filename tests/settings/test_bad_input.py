@@ -205,6 +205,7 @@ def test_a_kind_that_is_also_a_setting_is_not_taken_for_a_part_of_the_path(proje
     project.write_stack("dev", {"ebbtide:cluster": {"kind": "existing"}, "ebbtide:consumers": {"a": consumer}})
     command, signal = sorted(project.messages())
     assert "consumers.a.worker.command: must be a list" in command
+    assert "write a list: [php, worker.php]" in command
     assert "consumers.a.worker.stopSignal: is none of the possible values (got 'SIGTERM')" in signal
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -134,10 +135,22 @@ def test_every_receiver_can_be_consumed():
         check(worker=worker(receivers=[]))
 
 
-@pytest.mark.parametrize("value", ["2026-11-28 00:00:00 +0000 UTC", "2026-11-28 12:00:00.5 -0700 -0700"])
-def test_a_bare_date_does_not_reach_a_pod_as_go_prints_it(value):
-    with pytest.raises(ValidationError, match="write it in quotes"):
-        check(environment={"RELEASE": value})
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("2026-11-28 00:00:00 +0000 UTC", '"2026-11-28"'),
+        ("2026-11-28 12:00:00.5 -0700 -0700", '"2026-11-28T12:00:00.5-07:00"'),
+        ("2026-11-28 12:00:00 +0000 UTC", '"2026-11-28T12:00:00Z"'),
+    ],
+)
+@pytest.mark.parametrize("setting", ["environment", "arguments"])
+def test_a_date_without_quotes_does_not_reach_a_pod_as_a_moment(setting, value, written):
+    given = {"environment": {"RELEASE": value}, "arguments": {"worker": worker(arguments=[value])}}
+    with pytest.raises(ValidationError, match=re.escape(f"write it in quotes, as it is meant: {written}")):
+        check(**(given["arguments"] if setting == "arguments" else {"environment": given["environment"]}))
+
+
+def test_a_date_in_quotes_is_text():
     assert check(environment={"RELEASE": "2026-11-28", "NOTE": "since 2026-11-28 00:00:00 +0000 UTC"})
 
 

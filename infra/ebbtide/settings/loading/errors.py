@@ -77,9 +77,10 @@ class _Place:
 
 def _how_to_write(what: str, value: object) -> str:
     if what == "a list":
-        entry = str(value) if isinstance(value, (str, int)) else ""
-        # A text of several lines would make several of the message.
-        return f"write a list: [{entry if entry.isprintable() and 0 < len(entry) <= _PRINTED_LENGTH else '...'}]"
+        text = str(value) if isinstance(value, (str, int)) else ""
+        # A text of several lines would make several of the message; a command in one line is a list of its words.
+        is_shown = text.isprintable() and 0 < len(text) <= _PRINTED_LENGTH
+        return f"write a list: [{', '.join(text.split()) if is_shown else '...'}]"
     if what == "a mapping":
         return "write `key: value`, one a line, below it"
     if what == "a whole number":

@@ -10,6 +10,7 @@ from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.worker import CommandWorker, SymfonyMessengerWorker
 from ebbtide.settings.rules.declare import consumer_rule
+from ebbtide.settings.rules.texts import texts_of
 from ebbtide.settings.values.image_contract import PROGRAMS_DIRECTORY, STATE_DIRECTORY
 from ebbtide.settings.values.units import format_cpu, format_duration, format_memory, format_php_memory
 
@@ -295,14 +296,23 @@ def check_environment(consumer: ConsumerSettings) -> Iterator[Finding]:
     source="Go's time.Time.String, by which the engine hands on what YAML reads as a time.",
 )
 def check_times(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """A variable is text. A bare date is a time to YAML, and reaches the pod as Go prints one."""
-    for name, value in consumer.environment.items():
+    """A variable, an argument or a label is text. A date without quotes is a moment to YAML, and the pod would get
+    `2026-11-28 00:00:00 +0000 UTC` for `2026-11-28`."""
+    for path, _, value in texts_of(consumer):
         if _GO_TIME.fullmatch(value):
             yield Finding(
-                ("environment", name),
-                f"is a time to YAML, and would reach the pod as {value!r}",
-                f'write it in quotes, for example "{value.partition(" ")[0]}"',
+                path,
+                f"is a date without quotes, a moment to YAML: the pod would get {value!r}",
+                f'write it in quotes, as it is meant: "{_as_written(value)}"',
             )
+
+
+def _as_written(moment: str) -> str:
+    """As it was most likely written: a day alone, or with its time."""
+    day, time, zone, *_ = moment.split(" ")
+    if (time, zone) == ("00:00:00", "+0000"):
+        return day
+    return f"{day}T{time}{'Z' if zone == '+0000' else f'{zone[:3]}:{zone[3:]}'}"
 
 
 @consumer_rule(

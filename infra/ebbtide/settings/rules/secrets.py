@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
-from pydantic import BaseModel
+from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.judgement.secrets import holds_secret, secret_words
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.declare import consumer_rule, stack_rule
-
-# A Secret's name and key are no secret, and a name may say what it holds.
-_REFERENCES = {"secret_environment", "provides", "password_key"}
+from ebbtide.settings.rules.texts import texts_of
 
 
 @consumer_rule(
@@ -33,7 +29,7 @@ def check_plain_secrets(consumer: ConsumerSettings) -> Iterator[Finding]:
     for index in dict.fromkeys(secret_words(words)):
         yield _finding(("worker", setting, index), "a variable, and let the worker read it")
     seen = {("environment",), ("worker", setting)}
-    for path, name, value in _texts(consumer):
+    for path, name, value in texts_of(consumer):
         if path[:1] in seen or path[:2] in seen or not holds_secret(value, name):
             continue
         if path[:2] == ("autoscaling", "triggers"):
@@ -51,33 +47,10 @@ def check_plain_secrets(consumer: ConsumerSettings) -> Iterator[Finding]:
 )
 def check_secrets_of_the_stack(stack: StackSettings) -> Iterator[Finding]:
     """No secret stands in what is said of the cluster either. The value is never printed."""
-    for path, name, value in _texts(stack):
+    for path, name, value in texts_of(stack):
         if path[:1] != ("consumers",) and holds_secret(value, name):
             text = "looks like a secret in plain text (not shown)"
             yield Finding(path, text, "take it out, and change it where it is used: it was in a file")
-
-
-def _texts(value: object, path: Path = (), name: str = "") -> Iterator[tuple[Path, str, str]]:
-    """Every text of a model, with its path and its own name; names of settings say nothing, a mapping's keys do."""
-    if isinstance(value, str):
-        yield path, name, value
-    elif isinstance(value, BaseModel):
-        for field, info in type(value).model_fields.items():
-            if field not in _REFERENCES:
-                yield from _texts(getattr(value, field), (*path, info.alias or field))
-    elif isinstance(value, Mapping):
-        for key, entry in value.items():
-            yield (*path, key), "", str(key)
-            yield from _texts(entry, (*path, key), _own_name(str(key)))
-    elif isinstance(value, (list, tuple)):
-        for index, entry in enumerate(value):
-            yield from _texts(entry, (*path, index))
-
-
-def _own_name(key: str) -> str:
-    """`acme.com/token` -> token; `checksum/secret` whole: the first word says what it is."""
-    prefix, _, name = key.rpartition("/")
-    return name if "." in prefix else key
 
 
 def _finding(path: Path, example: str) -> Finding:
