@@ -172,7 +172,8 @@ def _of_what_judges(node: ast.AST) -> Iterator[Change]:
                 for at, _ in enumerate(each.ifs):
                     yield f"filter {at} dropped", lambda e=each, a=at: e.ifs.__setitem__(a, ast.Constant(True))
     for name in _names_looked_for(node):
-        yield f"{name.value} -> {name.value}~", lambda n=name: setattr(n, "value", f"{n.value}~")
+        other = f"~{name.value[1:]}"  # of which nobody finds the old one as a part
+        yield f"{name.value} -> {other}", lambda n=name, o=other: setattr(n, "value", o)
 
 
 def _nothing(added: ast.AugAssign) -> ast.expr:

@@ -76,10 +76,10 @@ def test_what_a_test_notices_is_killed_and_everything_else_is_named_to_be_read(t
         "6: 3 -> 3 - 1: MOST = 3",
         "11: Gt -> GtE [0]: if len(text) > MOST:",
         "11: if always: if len(text) > MOST:",
-        '12: text -> text~: yield Finding(("text",), "is long", "write less")',
+        '12: text -> ~ext: yield Finding(("text",), "is long", "write less")',
         '19: Eq -> NotEq [0]: return text == "x"',
         '19: returns nothing: return text == "x"',
-        '19: x -> x~: return text == "x"',
+        '19: x -> ~: return text == "x"',
     ]
     # The level, the limit raised, nothing found, the branch never taken; and what was remembered is forgotten.
     assert "small.rules.length: 7 of 14 killed, 14 in all" in lines
@@ -102,7 +102,7 @@ def test_the_mutator_changes_what_it_says():
         "condition 0 dropped",
         "condition 1 dropped",
         "In -> NotIn [0]",
-        "x -> x~",
+        "x -> ~",
         "yields nothing",
         "ERROR -> WARNING",
     ]

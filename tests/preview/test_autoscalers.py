@@ -12,6 +12,7 @@ import pytest
 from ebbtide.preview.review import Review, review_change
 from ebbtide.preview.sources.plan import read_plan
 from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.models.stack import StackSettings
 
 SETTINGS = load_stack("prod", Path(__file__).parent / "cases" / "project")
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -48,7 +49,7 @@ def deployment(name: str = "w", **spec: Any) -> dict[str, Any]:
 Step = tuple[str, str, dict[str, Any] | None, dict[str, Any] | None]
 
 
-def review(*steps: Step) -> Review:
+def review(*steps: Step, settings: StackSettings = SETTINGS) -> Review:
     """The review of a plan: operation, type, before and after."""
     written = []
     for number, (operation, token, old, new) in enumerate(steps):
@@ -58,7 +59,7 @@ def review(*steps: Step) -> Review:
             if inputs is not None:
                 step[side] = {"urn": urn, "type": token, "custom": True, "inputs": inputs}
         written.append(step)
-    return review_change(read_plan(json.dumps({"steps": written}), "prod"), SETTINGS)
+    return review_change(read_plan(json.dumps({"steps": written}), "prod"), settings)
 
 
 CASES: dict[str, tuple[tuple[Step, ...], set[tuple[str, str]]]] = {
@@ -156,6 +157,59 @@ def test_the_address_in_a_trigger_is_not_shown() -> None:
     after["spec"]["triggers"][0]["metadata"]["value"] = "2"
     (risk,) = review(("update", SCALED_OBJECT, scaled_object(), after)).risks
     assert risk.sentence == "so changes its target: rabbitmq from value 1 to value 2"
+
+
+FAST = {"policies": [{"type": "Pods", "value": 4, "periodSeconds": 15}]}
+MEMORY = {"type": "Resource", "resource": {"name": "memory", "target": {"type": "AverageValue", "averageValue": "1Gi"}}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ({"scaleUp": FAST}, {"scaleUp": {"selectPolicy": "Disabled"}}, "; it never scales up"),
+        ({"scaleDown": FAST}, {"scaleDown": {"selectPolicy": "Disabled"}}, "; it never scales down"),
+        ({"scaleUp": {"policies": []}}, {"scaleUp": FAST}, "4 Pods in 15s"),
+        (None, {"scaleUp": FAST}, "the first step from 1 pod is to 5 instead of 4"),
+    ],
+)
+def test_how_an_autoscaler_moves_from_now_on_is_said_in_words(before: Any, after: Any, words: str) -> None:
+    (risk,) = review(("update", HPA, hpa(behavior=before), hpa(behavior=after))).risks
+    assert (risk.rule, risk.level.value) == ("P-24", "scaling")
+    assert words in risk.sentence
+
+
+def test_of_two_metrics_only_the_one_that_changes_is_named() -> None:
+    more = {**CPU, "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 75}}}
+    (risk,) = review(("update", HPA, hpa(metrics=[MEMORY, CPU]), hpa(metrics=[MEMORY, more]))).risks
+    assert risk.sentence == "w changes its target: cpu from 50 % to 75 %"
+
+
+def test_a_vpa_that_states_no_mode_evicts_as_kubernetes_takes_it() -> None:
+    silent = vpa("Auto")
+    del silent["spec"]["updatePolicy"]
+    (risk,) = review(("create", VPA, None, silent)).risks
+    assert risk.level.value == "disruptive"
+    assert "other requests (Auto): it evicts" in risk.sentence
+
+
+def of_settings(scaling: dict[str, Any]) -> StackSettings:
+    """The same stack, whose one consumer scales in this way."""
+    written = SETTINGS.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    written["consumers"]["jobs"]["autoscaling"] = scaling
+    return StackSettings.model_validate(written)
+
+
+@pytest.mark.parametrize(
+    ("others", "fights"), [((), True), ((("delete", HPA, hpa("jobs", "jobs"), None),), False)], ids=["stays", "goes"]
+)
+def test_an_autoscaler_of_the_settings_owns_nothing_once_it_goes(others: tuple[Step, ...], fights: bool) -> None:
+    """Otherwise each move from an HPA to KEDA would be called a fight."""
+    metric = {"kind": "external", "metric": "backlog", "targetAverageValue": 3}
+    settings = of_settings({"kind": "hpa", "maxReplicas": 5, "metrics": [metric]})
+    found = review(*others, ("create", SCALED_OBJECT, None, scaled_object("jobs")), settings=settings)
+    sentences = [risk.sentence for risk in found.risks if risk.rule == "P-28"]
+    assert bool(sentences) == fights
+    assert all("and the hpa of its settings decide the number of pods of jobs" in one for one in sentences)
 
 
 def test_a_bound_that_is_known_after_the_update_is_no_bound() -> None:

@@ -253,6 +253,13 @@ def test_what_a_change_accepts_is_news_only_where_the_source_knows_what_was_acce
     assert accepted(None) == []
 
 
+def test_what_is_accepted_for_all_consumers_is_said_of_the_stack_and_alarms_nobody() -> None:
+    head = HEAD.model_copy(update={"accept": {"N-02": "no brokers yet"}})
+    change = StackChange("production", "ebbtide", (), 1, "test", accepted=acceptances(HEAD))
+    (risk,) = [risk for risk in review_change(change, head).risks if risk.rule == "P-41"]
+    assert (risk.level.value, risk.sentence) == ("info", "stack production accepts N-02: no brokers yet")
+
+
 def test_every_rule_of_the_documentation_is_tested() -> None:
     known = set(re.findall(r"P-[0-9]{2}", (ROOT / "docs" / "preview.md").read_text()))
     tested = {rule for rule, *_ in RULES} | {rule for change in CHANGES for rule in change.rules}

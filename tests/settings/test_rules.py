@@ -34,6 +34,46 @@ def test_workers_that_compute_may_scale_on_cpu():
     assert not [rule for rule, *_ in findings if rule == "V-16"]
 
 
+def cpu_for_each_pod(target, limit=None, processes=70):
+    return {
+        "autoscaling": {"kind": "hpa", "maxReplicas": 5, "metrics": [{"kind": "cpu", "targetAverageValue": target}]},
+        "resources": {"cpu": {"request": "490m", "limit": limit}},
+        "worker": {**CONSUMER["worker"], "processes": processes},
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "limit", "complaint"),
+    [
+        ("22m", None, "it always runs maxReplicas"),
+        ("23m", None, ""),
+        ("70", None, ""),
+        ("70001m", None, "which can use at most 70: it never scales up; lower the target or the request"),
+        ("4", "4", ""),
+        (
+            "4001m",
+            "4",
+            "which can use at most 4: it never scales up; lower the target or the request, or raise the CPU",
+        ),
+    ],
+)
+def test_a_cpu_target_for_each_pod_lies_between_idle_and_all_that_it_can_use(refuse, target, limit, complaint):
+    if not complaint:
+        assert found(**cpu_for_each_pod(target, limit))
+        return
+    changes = cpu_for_each_pod(target, limit)
+    message = refuse({**changes, "autoscaling": {**changes["autoscaling"], "replicas": None}})
+    assert "autoscaling.metrics[0]: asks for" in message
+    assert complaint in message
+    assert message.endswith("limit") == (limit is not None)
+
+
+@pytest.mark.parametrize(("request_of_a_pod", "waits"), [("3499m", True), ("3500m", False)])
+def test_seventy_processes_with_less_than_50m_each_are_said_to_wait(request_of_a_pod, waits):
+    findings = found(autoscaling=CPU, resources={"cpu": {"request": request_of_a_pod}})
+    assert (("V-16", Level.WARNING, 0) in findings) == waits
+
+
 def test_memory_hardly_ever_falls():
     scaling = {**CPU, "metrics": [{"kind": "memory", "targetAverageValue": "1Gi"}]}
     assert ("V-16a", Level.WARNING, 0) in found(autoscaling=scaling)
