@@ -23,7 +23,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from multiprocessing.pool import Pool
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Literal
@@ -36,7 +35,7 @@ import ebbtide.judgement.rule as registry
 import ebbtide.preview.rules.declare as scopes
 
 ROOT = Path(__file__).resolve().parents[2]
-_SLOW_SECONDS, _QUICK_SECONDS = 3.0, 0.1
+_SLOW_SECONDS, _QUICK_SECONDS = 0.5, 0.02
 # Of one mutant: what it makes go on without an end is noticed.
 _MOST_CPU_SECONDS = 200
 # Tests that one process runs in a row.
@@ -75,7 +74,7 @@ ROOMS = {
         (
             *(
                 f"tests/preview/test_{name}.py"
-                for name in ("rules", "autoscalers", "keda", "recorded_changes", "reads")
+                for name in ("rules", "autoscalers", "keda", "recorded_changes", "reads", "broker")
             ),
             *(f"tests/preview/test_{name}.py" for name in ("pod_parts", "cases", "not_judged")),
             "tests/observability/test_review.py",
@@ -98,7 +97,7 @@ class Mutation:
 
     def __init__(self, modules: Sequence[str], chosen: argparse.Namespace, say: Callable[[str], None]) -> None:
         self.modules, self.chosen, self.say = modules, chosen, say
-        self.outcomes: Counter[Outcome] = Counter()
+        self.outcomes: dict[str, Counter[Outcome]] = {name: Counter() for name in modules}
         self.is_loaded_again = False
 
     def pytest_configure(self) -> None:
@@ -123,10 +122,31 @@ class Mutation:
             kept = [each for each in found if each.seconds < _SLOW_SECONDS]
             seconds = sum(each.seconds for each in kept)
             self.say(f"{len(kept)} tests of {seconds:.0f} s together, without {len(found) - len(kept)} slow ones")
+            drawn = self._drawn()
+            tasks = [(name, mutant, self._tests_of(name, mutant, kept)) for name, mutant in drawn]
             with forked.Pool(self.chosen.jobs) as pool:
-                for name in self.modules:
-                    self._try(pool, name, kept)
+                for (name, mutant), outcome in zip(drawn, pool.imap(self._outcome, tasks), strict=True):
+                    self.outcomes[name][outcome] += 1
+                    if outcome != "killed" or self.chosen.verbose:
+                        line = mutant.source.splitlines()[mutant.line - 1].strip()
+                        self.say(f"{outcome}: {name}:{mutant.line}: {mutant.what}: {line}")
+        for name, outcomes in self.outcomes.items():
+            self.say(f"{name}: {outcomes.total() - outcomes['survived']} of {outcomes.total()} killed")
         return True
+
+    def _drawn(self) -> list[tuple[str, Mutant]]:
+        """Some mutants of each module, in turns, so that whoever stops early has seen of each."""
+        found = []
+        for name in self.modules:
+            everything = list(mutants(_source(sys.modules[name]), judges=True))
+            some = random.Random(f"{self.chosen.seed} {name}").sample(
+                everything, min(self.chosen.each, len(everything))
+            )
+            found.append([(name, each) for each in some])
+        return [one for turn in zip_longest(*found) for one in turn if one]
+
+    def _tests_of(self, name: str, mutant: Mutant, reached: list[Reached]) -> list[int]:
+        return [each.test for each in _tests_of(mutant, str(sys.modules[name].__file__), reached)]
 
     def _reach(self, start: int) -> list[Reached]:
         """What some tests reach. They run with every module loaded again as it is, and must pass."""
@@ -149,22 +169,6 @@ class Mutation:
         items = self.session.items
         last = following is None or following >= len(items)
         self.session.config.hook.pytest_runtest_protocol(item=items[place], nextitem=None if last else items[following])
-
-    def _try(self, pool: Pool, name: str, reached: list[Reached]) -> None:
-        source = _source(sys.modules[name])
-        everything = list(mutants(source, judges=True))
-        drawn = random.Random(f"{self.chosen.seed} {name}").sample(everything, min(self.chosen.each, len(everything)))
-        drawn.sort(key=lambda each: (each.line, each.what))
-        file = str(sys.modules[name].__file__)
-        tasks = [(name, mutant, [each.test for each in _tests_of(mutant, file, reached)]) for mutant in drawn]
-        outcomes = Counter[Outcome]()
-        for mutant, outcome in zip(drawn, pool.imap(self._outcome, tasks), strict=True):
-            outcomes[outcome] += 1
-            if outcome != "killed":
-                line = source.splitlines()[mutant.line - 1].strip()
-                self.say(f"{outcome}: {name}:{mutant.line}: {mutant.what}: {line}")
-        self.say(f"{name}: {len(drawn) - outcomes['survived']} of {len(drawn)} killed, {len(everything)} in all")
-        self.outcomes.update(outcomes)
 
     def _outcome(self, task: tuple[str, Mutant, list[int]]) -> Outcome:
         child = os.fork()
@@ -310,6 +314,7 @@ def main() -> int:
     parser.add_argument("--each", type=int, default=15, help="how many mutants of each module (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="which of them (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="how many processes at a time (default: %(default)s)")
+    parser.add_argument("--verbose", action="store_true", help="name those that are killed, too")
     chosen = parser.parse_args()
     with os.fdopen(os.dup(1), "w") as out:
 
@@ -326,7 +331,8 @@ def main() -> int:
             status = pytest.main([*options, *room.tests], plugins=[plugin])
             if status:
                 return int(status)
-            outcomes.update(plugin.outcomes)
+            for each in plugin.outcomes.values():
+                outcomes.update(each)
         total, survived = outcomes.total(), outcomes["survived"]
         say(f"{total - survived} of {total} killed ({1 - survived / (total or 1):.1%}), seed {chosen.seed}")
     return 0

@@ -70,9 +70,9 @@ def run(directory: Path, tests: str) -> tuple[int, list[str]]:
 def test_what_a_test_notices_is_killed_and_everything_else_is_named_to_be_read(tmp_path: Path):
     status, lines = run(tmp_path, TESTS)
     assert status == 0
-    survived = [line.removeprefix("survived: small.rules.length:") for line in lines if line.startswith("survived")]
+    survived = {line.removeprefix("survived: small.rules.length:") for line in lines if line.startswith("survived")}
     # Nobody tries three letters, five letters or a text that is not empty.
-    assert survived == [
+    assert survived == {
         "6: 3 -> 3 - 1: MOST = 3",
         "11: Gt -> GtE [0]: if len(text) > MOST:",
         "11: if always: if len(text) > MOST:",
@@ -80,9 +80,9 @@ def test_what_a_test_notices_is_killed_and_everything_else_is_named_to_be_read(t
         '19: Eq -> NotEq [0]: return text == "x"',
         '19: returns nothing: return text == "x"',
         '19: x -> ~: return text == "x"',
-    ]
+    }
     # The level, the limit raised, nothing found, the branch never taken; and what was remembered is forgotten.
-    assert "small.rules.length: 7 of 14 killed, 14 in all" in lines
+    assert "small.rules.length: 7 of 14 killed" in lines
 
 
 @pytest.mark.slow
