@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 import yaml
 
@@ -55,6 +57,11 @@ def test_a_program_that_nobody_knows_between_the_signal_and_the_worker_is_named(
 )
 def test_an_interpreter_is_no_such_program(command):
     assert "nobody here knows" not in said(deployment(command.split()))
+
+
+@pytest.mark.parametrize("command", ["su app -c 'celery -A shop worker'", "npx celery -A shop worker"])
+def test_what_is_judged_or_doubted_already_is_not_named_a_second_time(command):
+    assert "nobody here knows" not in said(deployment(shlex.split(command)))
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def unjudged(unit: Unit) -> Iterator[Note]:
                 f"{unit.title}: a script stands before {worker.title} and handles the stop signal by itself; whether "
                 "it passes it on to every worker and waits for them is not judged",
             )
-        if worker.parent:
+        if worker.parent and not worker.verdict.refused and not worker.verdict.doubts:
             yield Note(
                 worker.words_place,
                 f"{unit.title}: runs {worker.title} under {worker.parent}, of which nobody here knows what it does "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from signal import Signals
 from typing import Final
 
 from ebbtide.doctor.data import Said
@@ -20,6 +21,8 @@ _OFFICIAL_PHP: Final = re.compile(r"^(?:docker\.io/)?(?:library/)?php:(?!.*pcntl
 # The kernel gives a PID 1 no signal that it has no handler for.
 _AS_PID_1: Final = "as PID 1 it drops SIGTERM, and the worker is killed with its message when the grace period is over"
 _AS_A_CHILD: Final = "it dies of SIGTERM, and the worker is killed with its message"
+_REWRITE: Final = re.compile(r"(?:--rewrite|-r)[ =]?([0-9]{1,2}):([0-9]{1,2})\b")
+_NAMES: Final = {one.value: one.name.removeprefix("SIG") for one in Signals}
 _PHP_PROGRAMS: Final = frozenset({"messenger:consume", "artisan queue:work", "artisan horizon"})
 
 
@@ -113,7 +116,7 @@ def check_signal(unit: Unit) -> Iterator[Diagnosis]:
     for worker in unit.workers:
         if worker.program is None:
             continue
-        signal = _signal_of(unit, worker)
+        signal = _rewritten(_signal_of(unit, worker), worker.command)
         text, remedy = signal_problem(worker.program, signal.value)
         if text:
             yield Diagnosis(signal.place, unit.title, text, remedy)
@@ -144,6 +147,17 @@ def _signal_of(unit: Unit, worker: Worker) -> Said[str]:
         if unit.image.base is not None and _FPM.search(unit.image.base.value):
             return Said("QUIT", unit.image.base.place)
     return Said("TERM", place)
+
+
+def _rewritten(signal: Said[str], command: Command) -> Said[str]:
+    """What `dumb-init --rewrite 15:3` makes of a signal on its way."""
+    if "dumb-init" not in (word.rpartition("/")[2] for word in command.words):
+        return signal
+    for one in _REWRITE.finditer(" ".join(command.words)):
+        before, after = (_NAMES.get(int(number), "") for number in one.groups())
+        if before == signal.value and after:
+            return Said(after, command.place)
+    return signal
 
 
 @unit_rule(
