@@ -119,6 +119,8 @@ def test_keda_takes_a_stack_from_zero_to_its_maximum_and_back_without_a_loss(
 ):
     result = rehearse_keda(start, "redis")
     assert [one["what"] for one in result["autoscaler"]["backlog"]["wakes"]] == ["longest-busy", "delayed"]
+    assert result["starts"], "nobody learns how long a pod needs that messages wait for"
+    assert all(0 < one["containerSeconds"] < one["messageSeconds"] for one in result["starts"])
     assert left_over(api) == set()
 
 
