@@ -24,12 +24,14 @@ _ALLOWANCE_SECONDS: Final = 30
 _DEFAULT_LONGEST_SECONDS: Final = 60
 _NODE_SCALE_DOWN_SECONDS: Final = 570
 _NODE_UPGRADE_SECONDS: Final = 3570
+_GOOGLE_ACCOUNT: Final = "iam.gke.io/gcp-service-account"
 _BROKER_VARIABLE: Final = re.compile(r"(?i)dsn|broker|redis|amqp|rabbit|queue|sqs|valkey|database_url")
 _LAUNCHERS: Final = (("bundle", "exec"), ("poetry", "run"), ("pipenv", "run"), ("uv", "run"))
 _PER_PROCESS: Final = "128M"
 # Of the workload, its pod and its container: what becomes of it in ebbtide is said, or that nothing does.
 _CARRIED_POD: Final = frozenset(
     {"containers", "terminationGracePeriodSeconds", "restartPolicy", "dnsPolicy", "schedulerName"}
+    | {"serviceAccountName", "serviceAccount"}
 )
 _CARRIED_CONTAINER: Final = frozenset(
     {"name", "image", "command", "args", "env", "resources", "lifecycle", "imagePullPolicy", "livenessProbe"}
@@ -87,6 +89,7 @@ def _consumer(unit: Unit, worker: Worker, *, alone: bool, taken: set[str]) -> Ca
     settings["shutdown"] = _shutdown(unit, worker, carried)
     _autoscaling(unit, carried)
     _environment(unit, carried)
+    _identity(unit, carried)
     _rest(unit, carried)
     return carried
 
@@ -238,6 +241,24 @@ def _name_secrets(unit: Unit, names: list[str], carried: Carried) -> None:
 def _variables(unit: Unit) -> list[str]:
     entries = unit.container.data.items_of("env") if unit.container and unit.is_kubernetes else []
     return [entry.text("name") for entry in entries] + list(unit.container.environment if unit.container else ())
+
+
+def _identity(unit: Unit, carried: Carried) -> None:
+    """What the pods may do on Google: an account that a ServiceAccount names, or that only the cluster knows."""
+    name = unit.workload.pod.text("serviceAccountName") if unit.workload else ""
+    account = next((one for one in unit.setup.objects if one.kind == "ServiceAccount" and one.name == name), None)
+    google = account.data.map("metadata", "annotations").text(_GOOGLE_ACCOUNT) if account else ""
+    if re.fullmatch(r"[a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9.-]+\.iam\.gserviceaccount\.com", google):
+        carried.settings["serviceAccount"] = {"googleServiceAccount": google}
+        carried.left.append(
+            f"ServiceAccount {name}: the new pods have one of their own, {carried.name}; grant it "
+            f"roles/iam.workloadIdentityUser on {google}"
+        )
+    elif name:
+        carried.left.append(
+            f"ServiceAccount {name}: the new pods have one of their own, {carried.name}; what the old one may do on "
+            "Google (`serviceAccount.googleServiceAccount`) or in the cluster is not known here"
+        )
 
 
 def _template(unit: Unit) -> Map:
