@@ -248,16 +248,19 @@ def _identity(unit: Unit, carried: Carried) -> None:
     name = unit.workload.pod.text("serviceAccountName") if unit.workload else ""
     account = next((one for one in unit.setup.objects if one.kind == "ServiceAccount" and one.name == name), None)
     google = account.data.map("metadata", "annotations").text(_GOOGLE_ACCOUNT) if account else ""
-    if re.fullmatch(r"[a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9.-]+\.iam\.gserviceaccount\.com", google):
-        carried.settings["serviceAccount"] = {"googleServiceAccount": google}
+    if not name:
+        return
+    own = f"ServiceAccount {name}: the new pods have one of their own, {carried.name}"
+    if google:
+        # Not written: a stack that grants something on Google names project and region first, which nobody said.
         carried.left.append(
-            f"ServiceAccount {name}: the new pods have one of their own, {carried.name}; grant it "
-            f"roles/iam.workloadIdentityUser on {google}"
+            f"{own}; write {google} to `serviceAccount.googleServiceAccount`, with `gcp:project` and `gcp:region` in "
+            "the stack: it is granted roles/iam.workloadIdentityUser then"
         )
-    elif name:
+    else:
         carried.left.append(
-            f"ServiceAccount {name}: the new pods have one of their own, {carried.name}; what the old one may do on "
-            "Google (`serviceAccount.googleServiceAccount`) or in the cluster is not known here"
+            f"{own}; what the old one may do on Google (`serviceAccount.googleServiceAccount`) or in the cluster is "
+            "not known here"
         )
 
 
