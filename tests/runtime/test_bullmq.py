@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.runtime.lab import machine
 from tests.runtime.lab.application import messages
-from tests.runtime.lab.frameworks import FRAMEWORKS, Framework, Program, Queue, consumer_of, packages_of, pod_of
-from tests.runtime.lab.promises import assert_a_clean_end, assert_nothing_was_lost, drain_started
+from tests.runtime.lab.frameworks import FRAMEWORKS, Framework, Program, Queue, Started, packages_of, start
+from tests.runtime.lab.promises import (
+    assert_a_clean_end,
+    assert_another_pod_handles_the_rest,
+    assert_only_what_was_in_hand_came_again,
+)
 from tests.runtime.lab.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from tests.runtime.lab.container import Pod
 
 pytestmark = pytest.mark.runtime
 
@@ -56,32 +58,25 @@ def scene(program: Program, brokers: Callable[[str], Any]) -> Iterator[Scene]:
         yield opened
 
 
-def start(scene: Scene, processes: int, concurrency: int) -> tuple[Pod, int, int]:
-    """A pod of these settings, how many jobs it handles at the same time, and its grace period."""
-    consumer = consumer_of({"worker": {**WORKER, "processes": processes, "concurrency": concurrency}, **SETTINGS})
-    return pod_of(scene, consumer).start(), consumer.worker.slots, consumer.shutdown_budget.grace_seconds
+def start_bullmq(scene: Scene, **worker: int) -> Started:
+    return start(scene, {"worker": {**WORKER, **worker}, **SETTINGS})
 
 
 def test_a_busy_pod_of_bullmq_that_is_deleted_loses_and_repeats_nothing(scene: Scene) -> None:
     scene.send(messages(seed=33, number=30, least=0.5, most=3))
-    leaves, slots, grace = start(scene, processes=2, concurrency=4)
+    leaves, slots, grace = start_bullmq(scene, processes=2, concurrency=4)
     scene.wait_for_messages_in_flight(slots)
-    stays, _, _ = start(scene, processes=1, concurrency=4)
+    stays, _, _ = start_bullmq(scene, processes=1, concurrency=4)
 
     deletion = leaves.delete(grace)
 
     assert_a_clean_end(deletion, leaves, scene)
-    by_it = {f"{leaves.name}-{number}" for number in range(2)}
-    began = [one for one in scene.account().handlings if one.worker in by_it and one.started_at > drain_started(leaves)]
-    assert len(began) <= 3, f"a pod that was told to go took new jobs: {began}"
-    scene.wait_until(lambda: len(scene.account().finished) == 30, 60, "the other pod handles the rest")
-    assert_a_clean_end(stays.delete(grace), stays, scene)
-    assert_nothing_was_lost(scene)
+    assert_another_pod_handles_the_rest(scene, leaves, stays, grace)
 
 
 def test_what_a_killed_worker_of_bullmq_had_in_hand_is_handled_once_more_and_only_that(scene: Scene) -> None:
     scene.send(messages(seed=34, number=4, least=3, most=4))
-    pod, slots, grace = start(scene, processes=1, concurrency=2)
+    pod, slots, grace = start_bullmq(scene, processes=1, concurrency=2)
     scene.wait_for_messages_in_flight(slots)
     for pid, line in pod.processes().items():
         if line.startswith("node"):
@@ -89,9 +84,4 @@ def test_what_a_killed_worker_of_bullmq_had_in_hand_is_handled_once_more_and_onl
 
     scene.wait_until(lambda: len(scene.account().finished) == 4, 60, "all of them were handled")
     assert_a_clean_end(pod.delete(grace), pod, scene)
-    account = scene.account()
-    assert len(account.killed) == 2
-    assert account.started_again == {one.message for one in account.killed}
-    assert not account.handled_twice
-    assert not account.overlapping
-    assert (scene.broker.depth().ready, scene.broker.depth().taken) == (0, 0)
+    assert_only_what_was_in_hand_came_again(scene, killed=2)

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.runtime.lab import machine
 from tests.runtime.lab.application import messages
-from tests.runtime.lab.frameworks import FRAMEWORKS, Framework, Program, Queue, consumer_of, packages_of, pod_of
-from tests.runtime.lab.promises import assert_a_clean_end, assert_nothing_was_lost, drain_started
+from tests.runtime.lab.frameworks import FRAMEWORKS, Framework, Program, Queue, Started, packages_of, start
+from tests.runtime.lab.promises import (
+    assert_a_clean_end,
+    assert_another_pod_handles_the_rest,
+    assert_only_what_was_in_hand_came_again,
+)
 from tests.runtime.lab.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.runtime.lab.brokers import Broker
-    from tests.runtime.lab.container import Pod
 
 pytestmark = pytest.mark.runtime
 
@@ -72,10 +75,8 @@ def open_scene(program: Program, brokers: Callable[[str], Broker]) -> Iterator[C
         scene.close()
 
 
-def start(scene: Scene, transport: dict[str, Any], **worker: Any) -> tuple[Pod, int, int]:
-    """A pod of these settings, how many messages it handles at the same time, and its grace period."""
-    consumer = consumer_of({"worker": {**WORKER, **worker}, "transport": transport, **LONGEST})
-    return pod_of(scene, consumer).start(), consumer.worker.slots, consumer.shutdown_budget.grace_seconds
+def start_celery(scene: Scene, transport: dict[str, Any], **worker: Any) -> Started:
+    return start(scene, {"worker": {**WORKER, **worker}, "transport": transport, **LONGEST})
 
 
 @pytest.mark.parametrize(
@@ -94,20 +95,15 @@ def test_a_busy_pod_of_celery_that_is_deleted_loses_and_repeats_nothing(
     scene = open_scene(broker)
     scene.send(messages(seed=31, number=24, least=0.5, most=3))
     transport = REDIS if broker == "redis" else {"kind": "rabbitmq"}
-    leaves, slots, grace = start(scene, transport, **worker)
+    leaves, slots, grace = start_celery(scene, transport, **worker)
     scene.wait_for_messages_in_flight(slots)
-    stays, _, _ = start(scene, transport, processes=1, concurrency=4)
+    stays, _, _ = start_celery(scene, transport, processes=1, concurrency=4)
 
     deletion = leaves.delete(grace, hook=hook)
 
     assert_a_clean_end(deletion, leaves, scene)
     assert not leaves.events("workerKilled"), leaves.output()
-    by_it = {f"{leaves.name}-{number}" for number in range(worker["processes"])}
-    began = [one for one in scene.account().handlings if one.worker in by_it and one.started_at > drain_started(leaves)]
-    assert len(began) <= 3, f"a pod that was told to go took new tasks: {began}"
-    scene.wait_until(lambda: len(scene.account().finished) == 24, 60, "the other pod handles the rest")
-    assert_a_clean_end(stays.delete(grace), stays, scene)
-    assert_nothing_was_lost(scene)
+    assert_another_pod_handles_the_rest(scene, leaves, stays, grace)
 
 
 @pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.long)], ids=["a child", "a worker"])
@@ -117,7 +113,7 @@ def test_what_celery_had_in_hand_when_it_was_killed_is_handled_once_more_and_onl
     """A child's task comes back from its parent at once; a whole worker's when the visibility timeout is over."""
     scene = open_scene("redis")
     scene.send(messages(seed=32, number=4, least=4, most=5))
-    pod, slots, grace = start(scene, REDIS, processes=1, concurrency=2)
+    pod, slots, grace = start_celery(scene, REDIS, processes=1, concurrency=2)
     scene.wait_for_messages_in_flight(slots)
     celery = [pid for pid, line in pod.processes().items() if "-m celery" in line]
     children = {one.pid for one in scene.account().handlings}
@@ -127,12 +123,7 @@ def test_what_celery_had_in_hand_when_it_was_killed_is_handled_once_more_and_onl
 
     scene.wait_until(lambda: len(scene.account().finished) == 4, 60, "all of them were handled")
     assert_a_clean_end(pod.delete(grace), pod, scene)
-    account = scene.account()
-    assert len(account.killed) == (2 if whole else 1)
-    assert account.started_again == {one.message for one in account.killed}
-    assert not account.handled_twice
-    assert not account.overlapping
-    assert (scene.broker.depth().ready, scene.broker.depth().taken) == (0, 0)
+    assert_only_what_was_in_hand_came_again(scene, killed=2 if whole else 1)
 
 
 def _pid_inside(pid: int) -> int:

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.runtime.lab import machine
 from tests.runtime.lab.application import Message, messages
-from tests.runtime.lab.frameworks import Framework, Program, Queue, consumer_of, pod_of
-from tests.runtime.lab.promises import assert_a_clean_end, assert_nothing_was_lost, drain_started
+from tests.runtime.lab.frameworks import Framework, Program, Queue, Started, start
+from tests.runtime.lab.promises import assert_a_clean_end, assert_another_pod_handles_the_rest
 from tests.runtime.lab.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from tests.runtime.lab.container import Pod
 
 pytestmark = pytest.mark.runtime
 
@@ -43,34 +41,26 @@ def scene(program: Program, brokers: Callable[[str], Any]) -> Iterator[Scene]:
         yield opened
 
 
-def start(scene: Scene, longest: str, **worker: int) -> tuple[Pod, int, int]:
-    """A pod of these settings, how many jobs it handles at the same time, and its grace period."""
-    transport = {"kind": "sidekiqRedis"}
-    settings = {"worker": {**WORKER, **worker}, "transport": transport, "shutdown": {"longestMessage": longest}}
-    consumer = consumer_of(settings)
-    return pod_of(scene, consumer).start(), consumer.worker.slots, consumer.shutdown_budget.grace_seconds
+def start_sidekiq(scene: Scene, longest: str, **worker: int) -> Started:
+    settings = {"transport": {"kind": "sidekiqRedis"}, "shutdown": {"longestMessage": longest}}
+    return start(scene, {"worker": {**WORKER, **worker}, **settings})
 
 
 def test_a_busy_pod_of_sidekiq_that_is_deleted_loses_and_repeats_nothing(scene: Scene) -> None:
     scene.send(messages(seed=35, number=30, least=0.5, most=3))
-    leaves, slots, grace = start(scene, "5s", processes=2, concurrency=4)
+    leaves, slots, grace = start_sidekiq(scene, "5s", processes=2, concurrency=4)
     scene.wait_for_messages_in_flight(slots)
-    stays, _, _ = start(scene, "5s", processes=1, concurrency=4)
+    stays, _, _ = start_sidekiq(scene, "5s", processes=1, concurrency=4)
 
     deletion = leaves.delete(grace)
 
     assert_a_clean_end(deletion, leaves, scene)
-    by_it = {f"{leaves.name}-{number}" for number in range(2)}
-    began = [one for one in scene.account().handlings if one.worker in by_it and one.started_at > drain_started(leaves)]
-    assert len(began) <= 3, f"a pod that was told to go took new jobs: {began}"
-    scene.wait_until(lambda: len(scene.account().finished) == 30, 60, "the other pod handles the rest")
-    assert_a_clean_end(stays.delete(grace), stays, scene)
-    assert_nothing_was_lost(scene)
+    assert_another_pod_handles_the_rest(scene, leaves, stays, grace)
 
 
 def test_a_job_longer_than_the_budget_is_put_back_by_sidekiq_itself_before_it_is_killed(scene: Scene) -> None:
     scene.send([Message("too-long", 60)])
-    pod, _, grace = start(scene, "2s", processes=1, concurrency=2)
+    pod, _, grace = start_sidekiq(scene, "2s", processes=1, concurrency=2)
     scene.wait_for_messages_in_flight(1)
 
     deletion = pod.delete(grace)

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from tests.runtime.lab.application import Message, writable
 from tests.runtime.lab.container import Image, Pod
@@ -119,10 +119,18 @@ def consumer_of(settings: Mapping[str, Any]) -> ConsumerSettings:
     return StackSettings.model_validate(stack).consumers["jobs"]
 
 
-def pod_of(scene: Scene, consumer: ConsumerSettings) -> Pod:
+class Started(NamedTuple):
+    pod: Pod
+    slots: int
+    """How many messages it handles at the same time."""
+    grace_seconds: int
+
+
+def start(scene: Scene, settings: Mapping[str, Any]) -> Started:
     """A pod of these settings: the command and the variables that its Deployment would have."""
-    program: Any = scene.application
-    return scene.pod(program.image(consumer.argv), consumer.image_environment)
+    consumer, program = consumer_of(settings), cast("Program", scene.application)
+    pod = scene.pod(program.image(consumer.argv), consumer.image_environment)
+    return Started(pod.start(), consumer.worker.slots, consumer.shutdown_budget.grace_seconds)
 
 
 def packages_of(lock: Path) -> Path:

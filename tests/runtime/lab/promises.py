@@ -53,6 +53,27 @@ def assert_no_new_work(scene: Scene, since: float) -> None:
     assert new <= NEW_MESSAGES_ALLOWED, f"{new} messages were begun by a pod that was told to go"
 
 
+def assert_another_pod_handles_the_rest(scene: Scene, gone: Pod, stays: Pod, grace_seconds: int) -> None:
+    """A pod that is gone began next to nothing after it was told to go. The other, which ends here, did the rest."""
+    of_it = [one for one in scene.account().handlings if one.worker.rpartition("-")[0] == gone.name]
+    began = [one for one in of_it if one.started_at > drain_started(gone)]
+    assert of_it, f"no worker is called after its pod: {gone.name}"
+    assert len(began) <= NEW_MESSAGES_ALLOWED, f"a pod that was told to go took new messages: {began}"
+    scene.wait_until(lambda: len(scene.account().finished) == len(scene.sent), 60, "the other pod handles the rest")
+    assert_a_clean_end(stays.delete(grace_seconds), stays, scene)
+    assert_nothing_was_lost(scene)
+
+
+def assert_only_what_was_in_hand_came_again(scene: Scene, killed: int) -> None:
+    """Each message that a kill interrupted is handled once more, by one worker, and none is left."""
+    account = scene.account()
+    assert len(account.killed) == killed
+    assert account.started_again == {one.message for one in account.killed}
+    assert not account.handled_twice
+    assert not account.overlapping
+    assert (scene.broker.depth().ready, scene.broker.depth().taken) == (0, 0)
+
+
 def outcomes(pod: Pod) -> Counter[str]:
     """How the workers ended, by outcome."""
     return Counter(str(event["outcome"]) for event in pod.events("workerEnded"))
