@@ -13,7 +13,8 @@ import yaml
 
 from ebbtide.cli.main import app
 from ebbtide.judgement.findings import Level
-from ebbtide.settings.loading.loader import load_stack, stack_names
+from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.loading.project import stack_names
 from ebbtide.settings.rules.check import check_stack
 
 ROOT = Path(__file__).parents[1]

@@ -17,7 +17,8 @@ from ebbtide.judgement.findings import SettingsError
 from ebbtide.manifests.resource import Resource, Secret, to_json, with_text_references
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.program import deploy, run
-from ebbtide.settings.loading.loader import load_stack, stack_names
+from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.loading.project import stack_names
 from ebbtide.settings.models.lookup import keys_of
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.check import check_stack

@@ -13,7 +13,7 @@ import yaml
 from tests.cli.conftest import COMMAND, ROOT
 
 from ebbtide.cli.output import style
-from ebbtide.settings.loading.loader import stack_names
+from ebbtide.settings.loading.project import stack_names
 
 STACKS = stack_names(ROOT)
 READING = ["render", "explain", "preview", "dashboard"]

@@ -13,7 +13,8 @@ from tests.kubernetes_schema import is_unpublished
 from tests.strategies import valid_stacks
 
 from ebbtide.manifests.kubernetes import stack_manifests
-from ebbtide.settings.loading.loader import load_stack, stack_names
+from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.loading.project import stack_names
 from ebbtide.settings.models.stack import StackSettings
 
 pytestmark = pytest.mark.cluster

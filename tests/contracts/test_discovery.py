@@ -21,7 +21,8 @@ from tests.strategies import valid_stacks
 from ebbtide.manifests.google import names
 from ebbtide.manifests.resource import Resource
 from ebbtide.manifests.stack import stack_resources
-from ebbtide.settings.loading.loader import load_stack, stack_names
+from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.loading.project import stack_names
 from ebbtide.settings.models.stack import StackSettings
 
 ROOT = Path(__file__).parents[2]

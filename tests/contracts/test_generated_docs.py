@@ -13,7 +13,7 @@ from ebbtide.preview.reference import with_rules
 from ebbtide.rulebook import rules_page
 from ebbtide.scaffold.files import template_texts
 from ebbtide.schemas import schema_files
-from ebbtide.settings.loading.loader import stack_names
+from ebbtide.settings.loading.project import stack_names
 from ebbtide.settings.loading.yaml import read_yaml
 from ebbtide.settings.reference.pages import settings_reference
 from ebbtide.settings.reference.schema import stack_file_schema, stack_file_schema_text

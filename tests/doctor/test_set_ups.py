@@ -11,7 +11,7 @@ from tests.doctor.bundles import article, bundles, read_bundle
 
 from ebbtide.doctor.diagnose import diagnose
 from ebbtide.rulebook import all_rules
-from ebbtide.settings.loading.loader import stack_names
+from ebbtide.settings.loading.project import stack_names
 
 ARTICLE = article()
 KNOWN_FAULTS = bundles("public", "own")

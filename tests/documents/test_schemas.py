@@ -14,7 +14,7 @@ from ebbtide.cli.main import main
 from ebbtide.documents.document import to_json
 from ebbtide.explain.timeline import Moment
 from ebbtide.schemas import DOCUMENTS, schema_files
-from ebbtide.settings.loading.loader import stack_names
+from ebbtide.settings.loading.project import stack_names
 
 STACKS = stack_names(ROOT)
 SWEEP = ["simulate", "-s", "production", "--sweep", "maxReplicas=5..6", "--goal", "p95 < 60s"]

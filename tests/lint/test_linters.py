@@ -12,7 +12,8 @@ import yaml
 from tests.lint import tools
 
 from ebbtide.manifests.kubernetes import stack_manifests
-from ebbtide.settings.loading.loader import load_stack, stack_names
+from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.loading.project import stack_names
 
 ROOT = Path(__file__).parents[2]
 SKIPS_FILE = Path(__file__).parent / "skipped-checks.yaml"

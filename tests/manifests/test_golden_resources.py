@@ -9,7 +9,8 @@ import yaml
 
 from ebbtide.manifests.resource import Resource, to_json
 from ebbtide.manifests.stack import stack_resources
-from ebbtide.settings.loading.loader import load_stack, stack_names
+from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.loading.project import stack_names
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "resources"

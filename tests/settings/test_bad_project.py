@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ebbtide.judgement.findings import SettingsError
-from ebbtide.settings.loading.loader import named_root
+from ebbtide.settings.loading.project import named_root
 
 DEFAULTS = "name: shop\nconfig: {{ebbtide:defaults: {{value: {}}}}}\n"
 

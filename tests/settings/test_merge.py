@@ -93,7 +93,7 @@ def test_the_engine_and_the_files_give_the_same_settings(project):
 
 @pytest.mark.parametrize("start", [".", "stacks"])
 def test_the_project_is_found_from_any_directory_inside_it(project, start):
-    from ebbtide.settings.loading.loader import find_root
+    from ebbtide.settings.loading.project import find_root
 
     assert find_root(project.root / start) == project.root
 

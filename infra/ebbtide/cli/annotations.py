@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ebbtide.documents.annotation import Annotation, Mark
 from ebbtide.judgement.findings import Finding, Level, parse_path
-from ebbtide.settings.loading.loader import stack_file
 from ebbtide.settings.loading.positions import line_of
+from ebbtide.settings.loading.project import stack_file
 
 if TYPE_CHECKING:
     from ebbtide.documents.finding import FindingDocument

@@ -9,8 +9,9 @@ import typer
 
 from ebbtide.cli.output import ANNOTATIONS, BAD_INPUT, print_findings, project_root, style
 from ebbtide.judgement.findings import Finding, Level, SettingsError, refused
-from ebbtide.settings.loading.loader import read_stack, stack_file, stack_names
+from ebbtide.settings.loading.loader import read_stack
 from ebbtide.settings.loading.merge import source_of
+from ebbtide.settings.loading.project import stack_file, stack_names
 from ebbtide.settings.rules.check import check_stack
 
 

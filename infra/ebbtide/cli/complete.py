@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ebbtide.cli.output import project_root
 from ebbtide.judgement.findings import SettingsError
-from ebbtide.settings.loading.loader import load_stack, stack_names
+from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.loading.project import stack_names
 
 
 def stacks(incomplete: str, project: Path | None = None) -> list[str]:

@@ -89,6 +89,6 @@ def fail(message: str) -> NoReturn:
 
 def project_root(project: Path | None) -> Path:
     """The directory of the project that was named, or of the one around this directory. Raises SettingsError."""
-    from ebbtide.settings.loading.loader import find_root, named_root
+    from ebbtide.settings.loading.project import find_root, named_root
 
     return find_root(Path.cwd()) if project is None else named_root(project)

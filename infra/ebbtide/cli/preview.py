@@ -95,7 +95,7 @@ def _review_without_settings(stack: str, project: Path | None, plan: Path) -> Re
 def _review(loaded: LoadedStack, root: Path, *, base: str | None, plan: Path | None) -> ReviewDocument:
     from ebbtide.preview.document import ReviewDocument
     from ebbtide.preview.review import review_change
-    from ebbtide.settings.loading.loader import project_name
+    from ebbtide.settings.loading.project import project_name
 
     settings = loaded.settings
     findings = explain_stack(loaded).findings
@@ -176,7 +176,7 @@ def _what_if(loaded: LoadedStack, root: Path, before: StackSettings | None = Non
 def _deployment(loaded: LoadedStack, root: Path) -> DeploymentDocument:
     from ebbtide.in_process import run_in_process
     from ebbtide.preview.document import DeploymentDocument
-    from ebbtide.settings.loading.loader import project_name
+    from ebbtide.settings.loading.project import project_name
 
     resources = run_in_process(loaded.settings).resources
     return DeploymentDocument.of(
@@ -187,7 +187,7 @@ def _deployment(loaded: LoadedStack, root: Path) -> DeploymentDocument:
 def _write_refusal(refusal: SettingsError, stack: str, root: Path, format: str, out: Path) -> None:  # noqa: A002
     """In place of the comment on an earlier commit, which would go on saying that all is well."""
     from ebbtide.preview.document import RefusalDocument
-    from ebbtide.settings.loading.loader import project_name
+    from ebbtide.settings.loading.project import project_name
 
     with suppress(SettingsError):  # Pulumi.yaml itself: then nobody knows whose comment it is.
         _show(RefusalDocument.of(project_name(root), stack, refusal), format, out, root)

@@ -18,7 +18,8 @@ from ebbtide.judgement.findings import parse_path
 from ebbtide.manifests.workload import longest_update_seconds
 from ebbtide.rehearsal.interruption import undisturbed
 from ebbtide.rehearsal.problem import refusal
-from ebbtide.settings.loading.loader import PROJECT_FILE, load_stack, stack_file
+from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.loading.project import PROJECT_FILE, stack_file
 from ebbtide.settings.loading.yaml import parse_yaml
 from ebbtide.settings.models.stack import StackSettings
 

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from ebbtide.manifests.kubernetes import stack_manifests
-from ebbtide.settings.loading.loader import load_stack, stack_names
+from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.loading.project import stack_names
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests" / "golden" / "manifests"

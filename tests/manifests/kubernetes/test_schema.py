@@ -11,7 +11,8 @@ import pytest
 from tests.kubernetes_schema import NEWEST_VERSION, check_schema
 
 from ebbtide.manifests.kubernetes import Manifest, stack_manifests
-from ebbtide.settings.loading.loader import load_stack, stack_names
+from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.loading.project import stack_names
 
 ROOT = Path(__file__).parents[3]
 KEDA = "keda.sh/"

@@ -16,14 +16,23 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ebbtide.judgement.findings import Finding, Level, SettingsError, refused
+from ebbtide.judgement.findings import Finding, Level, SettingsError
 from ebbtide.judgement.findings import Path as SettingsPath
 from ebbtide.settings.loading.merge import Sources, merge, record_sources, source_of
-from ebbtide.settings.loading.yaml import read_yaml
+from ebbtide.settings.loading.project import (
+    PROJECT_FILE,
+    file_of,
+    mapping,
+    read_mapping,
+    read_project,
+    refusal,
+    shown,
+    stack_file,
+    which_stack,
+)
 from ebbtide.settings.models.lookup import keys_of
 from ebbtide.settings.models.stack import StackSettings
 
-PROJECT_FILE = "Pulumi.yaml"
 IMAGES_VARIABLE = "EBBTIDE_IMAGES"
 """`consumer=reference,...`: how CI passes the images it has just built, without editing a file.
 `pulumi config set --path` would rewrite other values of the file (`012` becomes 10: measured)."""
@@ -56,17 +65,17 @@ def load_stack(name: str, root: Path) -> StackSettings:
 
 def read_stack(name: str, root: Path) -> LoadedStack:
     """Like `load_stack`, with the source of every value."""
-    project = _read_project(root)
+    project = read_project(root)
     shared = _project_config(project)
-    file = _stack_directory(root, project) / _stack_file_name(name)
-    shown_as = _shown(file, root)
+    file = file_of(name, root, project)
+    shown_as = shown(file, root)
     # A directory or a broken file of this name says itself why it cannot be read.
     if not file.exists():
         message = f"there is no stack {name!r} ({shown_as} does not exist)"
-        raise _refusal(message, _which_stack(name, file, root))
-    stack = _read_mapping(file, shown_as)
+        raise refusal(message, which_stack(name, file, root))
+    stack = read_mapping(file, shown_as)
     _refuse_what_cannot_work(stack, shown_as)
-    own = {_qualified(key): value for key, value in _mapping(stack.get("config"), shown_as, "config").items()}
+    own = {_qualified(key): value for key, value in mapping(stack.get("config"), shown_as, "config").items()}
     # As the engine does it: a stack's value replaces the project's whole value of the same key.
     config = {**shared, **own}
     labels = {key: shown_as if key in own else PROJECT_FILE for key in config}
@@ -97,9 +106,9 @@ def load_from_engine(name: str, config: Mapping[str, Any], root: Path | None = N
     shown_as = f"stack {name}"
     if root is not None:
         file = stack_file(name, root)
-        shown_as = _shown(file, root)
+        shown_as = shown(file, root)
         if file.is_file():
-            _refuse_what_cannot_work(_read_mapping(file, shown_as), shown_as)
+            _refuse_what_cannot_work(read_mapping(file, shown_as), shown_as)
     labels = {key: PROJECT_FILE if key == _NAMESPACE + _DEFAULTS else shown_as for key in config}
     return _build(name, config, labels, shown_as).settings
 
@@ -141,99 +150,16 @@ def _put(merged: dict[str, Any], path: SettingsPath, value: object, source: str)
         container = container[part]
 
 
-def project_name(root: Path) -> str:
-    """What Pulumi.yaml calls the project in `root`. Raises SettingsError when it cannot be read."""
-    return str(_read_project(root).get("name", ""))
-
-
 def has_settings(name: str, root: Path) -> bool:
     """Whether the stack, or the project, says anything to ebbtide. Raises SettingsError where it cannot be read."""
-    project = _read_project(root)
-    file = _stack_directory(root, project) / _stack_file_name(name)
-    shown_as = _shown(file, root)
-    own = _mapping(_read_mapping(file, shown_as).get("config"), shown_as, "config") if file.exists() else {}
+    project = read_project(root)
+    file = file_of(name, root, project)
+    shown_as = shown(file, root)
+    own = mapping(read_mapping(file, shown_as).get("config"), shown_as, "config") if file.exists() else {}
     # A bare key is the project's own, whatever the project is called.
-    keys = {*_mapping(project.get("config"), PROJECT_FILE, "config"), *own}
+    keys = {*mapping(project.get("config"), PROJECT_FILE, "config"), *own}
     bare = {*_STACK_KEYS, _DEFAULTS}
     return any(key.startswith(_NAMESPACE) or (key in bare and project.get("name") == _NAMESPACE[:-1]) for key in keys)
-
-
-def stack_names(root: Path) -> list[str]:
-    """The stacks of the project, by their files."""
-    files = _stack_directory(root, _read_project(root)).glob(_stack_file_name("*"))
-    return sorted(path.name[len("Pulumi.") : -len(".yaml")] for path in files)
-
-
-def stack_file(name: str, root: Path) -> Path:
-    """Where stack `name` is written down; it need not exist."""
-    return _stack_directory(root, _read_project(root)) / _stack_file_name(name)
-
-
-def find_root(start: Path) -> Path:
-    """The nearest directory at or above `start` that holds Pulumi.yaml. Raises SettingsError if there is none."""
-    for directory in (start, *start.parents):
-        if (directory / PROJECT_FILE).is_file():
-            return directory
-    remedy = f"run this inside a project, or name one with --project; a project has a {PROJECT_FILE} with main: infra/"
-    raise _refusal(f"no {PROJECT_FILE} in {start} or in a directory above", remedy)
-
-
-def named_root(project: Path) -> Path:
-    """The project in the directory that somebody named, or whose Pulumi.yaml. Raises SettingsError if it is none."""
-    directory = project.parent if project.name == PROJECT_FILE else project
-    if not (directory / PROJECT_FILE).is_file():
-        there = "holds no" if directory.is_dir() else "does not exist, and so holds no"
-        raise _refusal(f"{there} {PROJECT_FILE} (got '{project}')", "name the directory that holds it", ("--project",))
-    return directory.resolve()
-
-
-def _refusal(message: str, remedy: str, path: SettingsPath = (), file: str = "") -> SettingsError:
-    return refused("project", message, remedy, path, file)
-
-
-def _shown(file: Path, root: Path) -> str:
-    return str(file.relative_to(root) if file.is_relative_to(root) else file)
-
-
-def _read_project(root: Path) -> Mapping[str, Any]:
-    example = "name: <project>, main: infra/, runtime: python and stackConfigDir: stacks, a line each"
-    return _mapping(read_yaml(root / PROJECT_FILE, Path(PROJECT_FILE), example), PROJECT_FILE)
-
-
-def _stack_directory(root: Path, project: Mapping[str, Any]) -> Path:
-    named = project.get("stackConfigDir", ".")
-    if not isinstance(named, str):
-        message = f"must be text (got a {type(named).__name__})"
-        raise _refusal(message, "write for example stackConfigDir: stacks", ("stackConfigDir",), PROJECT_FILE)
-    return root / named
-
-
-def _stack_file_name(name: str) -> str:
-    return f"Pulumi.{name}.yaml"
-
-
-def _which_stack(name: str, file: Path, root: Path) -> str:
-    if file.with_suffix(".yml").exists():
-        return f"rename {_shown(file.with_suffix('.yml'), root)}: Pulumi reads only .yaml"
-    # People also name the file instead of the stack.
-    meant = Path(name).name.removeprefix("Pulumi.").removesuffix(".yaml").lower()
-    names = [other for other in stack_names(root) if other != name]
-    close = difflib.get_close_matches(meant, names, n=1)
-    return f"did you mean {close[0]}?" if close else f"use one of {', '.join(names) or '(none yet)'}"
-
-
-def _read_mapping(file: Path, shown_as: str) -> Mapping[str, Any]:
-    return _mapping(read_yaml(file, Path(shown_as)), shown_as)
-
-
-def _mapping(value: object, file: str, *path: str) -> Mapping[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        got = "list" if isinstance(value, list) else type(value).__name__
-        example = f"`{path[-1]}:` and keys below it" if path else "`config:` and keys below it"
-        raise _refusal(f"must hold a mapping (got a {got})", f"write {example}", path, file)
-    return value
 
 
 def _qualified(key: str) -> str:
@@ -243,12 +169,12 @@ def _qualified(key: str) -> str:
 def _project_config(project: Mapping[str, Any]) -> dict[str, Any]:
     """What Pulumi.yaml gives for each key: a plain value, its `value:`, or the `default:` of a typed one."""
     config = {}
-    for key, entry in _mapping(project.get("config"), PROJECT_FILE, "config").items():
+    for key, entry in mapping(project.get("config"), PROJECT_FILE, "config").items():
         value = entry
         if isinstance(entry, Mapping):
             if _qualified(key).startswith(_NAMESPACE) and not _PROJECT_KEYS.issuperset(entry):
                 message = "is an object without `value:`, which the engine refuses"
-                raise _refusal(message, "write `value:` and the object below it", ("config", key), PROJECT_FILE)
+                raise refusal(message, "write `value:` and the object below it", ("config", key), PROJECT_FILE)
             value = entry.get("value", entry.get("default"))
         if value is not None:
             config[_qualified(key)] = value
@@ -257,7 +183,7 @@ def _project_config(project: Mapping[str, Any]) -> dict[str, Any]:
 
 def _refuse_what_cannot_work(stack: Mapping[str, Any], file: str) -> None:
     """What one of the two ways of running would read differently, or not at all."""
-    config = _mapping(stack.get("config"), file, "config")
+    config = mapping(stack.get("config"), file, "config")
     found = []
     if isinstance(stack.get("environment"), Mapping):
         # Values of its own, resolved only by the service. A list only names others (`_imports`).
@@ -301,8 +227,8 @@ def _holds_secure(value: object) -> bool:
 
 def _build(name: str, config: Mapping[str, Any], labels: Mapping[str, str], shown_as: str) -> LoadedStack:
     given = {key[len(_NAMESPACE) :]: value for key, value in config.items() if key.startswith(_NAMESPACE)}
-    defaults = dict(_mapping(given.pop(_DEFAULTS, None), PROJECT_FILE, _NAMESPACE + _DEFAULTS))
-    template = _mapping(defaults.pop(_TEMPLATE, None), PROJECT_FILE, _NAMESPACE + _DEFAULTS, _TEMPLATE)
+    defaults = dict(mapping(given.pop(_DEFAULTS, None), PROJECT_FILE, _NAMESPACE + _DEFAULTS))
+    template = mapping(defaults.pop(_TEMPLATE, None), PROJECT_FILE, _NAMESPACE + _DEFAULTS, _TEMPLATE)
     problems = [
         *_unknown_keys(defaults, (*_STACK_KEYS, _TEMPLATE), f"{_NAMESPACE}{_DEFAULTS}.", labels),
         *_unknown_keys(given, _STACK_KEYS, _NAMESPACE, labels),
