@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.runtime.lab import machine, subjects
-from tests.runtime.lab.application import Application, messages
+from tests.runtime.lab.application import CACHE, Application, messages
 from tests.runtime.lab.promises import (
     assert_a_clean_end,
     assert_no_new_work,
@@ -373,6 +373,17 @@ def test_a_boot_that_leaves_something_behind_is_found_when_the_image_is_built(
     )
     with changed.at_boot(code).scene() as scene:
         assert_boots_by_itself(scene, words)
+
+
+def test_a_build_that_is_asked_for_forked_workers_ends_where_they_must_not_be(changed: Changed) -> None:
+    with changed.at_boot("static $kept; $kept = getmypid();").scene() as scene:
+        application = scene.application
+        home = Path(subjects.ours(application, 1, BUDGET).mounts[subjects.HOME])
+        volumes = {subjects.HOME: home, CACHE: application.directory / "cache"}
+        check = (f"{subjects.HOME}/self-check", "--record")
+        assert "[I-19]" in application.run(check, volumes), "who has not asked for it gets an image, and is told"
+        with pytest.raises(RuntimeError, match=r"(?s)status 1: .*static \$kept in App.Kernel::boot.*\[I-25\]"):
+            application.run(check, volumes, FORK)
 
 
 def test_a_socket_that_only_the_container_opens_is_found_there(changed: Changed) -> None:
