@@ -96,7 +96,7 @@ def test_the_article_s_set_up_becomes_a_project_with_its_way_over(ebbtide, tmp_p
     for needed in (
         "D-10",
         "kubectl scale deployment/orders --replicas=0",
-        "kill -STOP",
+        'each "/[s]upervisord " STOP; each "[m]essenger:consume" TERM',
         "--selector=app=orders",
         "delete horizontalpodautoscaler/orders",
         "BASE_IMAGE=registry.example:5000/shop/base:7",

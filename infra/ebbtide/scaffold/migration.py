@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ebbtide.doctor.diagnosis import Harm
 from ebbtide.doctor.document import DoctorDocument
-from ebbtide.doctor.unit import Unit
+from ebbtide.doctor.unit import Unit, Worker
 from ebbtide.preview.markdown import prose
 from ebbtide.scaffold.carry import Carried
 
@@ -55,18 +55,21 @@ _WAIT: Final = """\
    Wait until no message is in flight in them (the broker's own view of its consumers says so), or until a moment when
    the queue is empty. What is cut off all the same comes back through the broker, unless it was acknowledged before."""
 _HOLD: Final = """\
-   In each pod, hold supervisord so that it starts nobody again, and ask the workers to finish:
+   In each pod, hold supervisord so that it starts nobody again, and ask the workers to finish (SIGTERM). It needs a
+   shell and `tr` in the image, nothing else:
+
+       for pod in $({pods}); do
+         kubectl exec{space} $pod -- sh -c '
+           each() {{ for p in /proc/[0-9]*; do
+             case "$(tr "\\0" " " <$p/cmdline)" in *$1*) kill -$2 ${{p#/proc/}};; esac; done 2>/dev/null; }}
+           each "/[s]upervisord " STOP; each "{worker}" TERM'
+       done
+
+   Again and again, until it says 0 for each pod; then they hold no message:
 
        for pod in $({pods}); do
          kubectl exec{space} $pod -- sh -c \\
-           'kill -STOP $(pgrep -o supervisord); pkill -TERM -f {worker}'
-       done
-
-   When this finds nobody in any of them, they hold no message (it needs procps in the image, and workers that finish on
-   SIGTERM):
-
-       for pod in $({pods}); do
-         kubectl exec{space} $pod -- pgrep -f -l '{worker}'
+           'cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " " | grep -o "{worker}" | wc -l'
        done
 """
 _OTHERS: Final = {
@@ -194,7 +197,7 @@ def _stop(unit: Unit, *, is_lossless: bool) -> str:
     is_held = unit.start is not None and unit.start.is_shell and unit.supervisor is not None
     if not is_held or worker.program is None:
         return f"{_WAIT}\n{scale}"
-    hold = _HOLD.format(worker=_pattern(worker.program.name), space=space, pods=_pods(unit, space))
+    hold = _HOLD.format(worker=_pattern(worker), space=space, pods=_pods(unit, space))
     return (
         f"{hold}\n   Then let them go, which takes up to {_grace(unit)} s where their shell drops the signal:\n{scale}"
     )
@@ -212,9 +215,10 @@ def _delete(unit: Unit) -> str:
     return f"       kubectl delete {_resource(unit)}"
 
 
-def _pattern(program: str) -> str:
-    """For pgrep -f: with a bracket it does not find the shell that runs it."""
-    word = program.rsplit(maxsplit=1)[-1]
+def _pattern(worker: Worker) -> str:
+    """What stands in the command line of a worker, and with a bracket not in that of the shell that looks for it."""
+    name = worker.program.name if worker.program else ""
+    word = name if name in worker.shown_words() else next(word for word in name.split() if word != "artisan")
     return f"[{word[0]}]{word[1:]}"
 
 
