@@ -13,6 +13,7 @@ from ebbtide.settings.models.autoscaling import FixedReplicas, HpaSettings, Sing
 from ebbtide.settings.models.base import JudgedModel, SettingsModel
 from ebbtide.settings.models.bullmq import BullmqRedisTransport, BullmqWorker
 from ebbtide.settings.models.celery import CeleryBeat, CeleryRedisTransport, CeleryWorker
+from ebbtide.settings.models.command import CommandWorker
 from ebbtide.settings.models.doctrine import DoctrineTransport
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.laravel import LaravelQueueWorker, LaravelRedisTransport
@@ -33,7 +34,7 @@ from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.models.shutdown import ShutdownBudget, ShutdownSettings
 from ebbtide.settings.models.sidekiq import SidekiqRedisTransport, SidekiqWorker
 from ebbtide.settings.models.sqs import SqsTransport
-from ebbtide.settings.models.worker import CommandWorker, SymfonyMessengerWorker
+from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.image import ImageReference
 from ebbtide.settings.values.names import ConsumerName, LabelValue, QualifiedName

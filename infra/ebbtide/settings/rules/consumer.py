@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 
 from ebbtide.judgement.findings import Finding, Level
+from ebbtide.settings.models.command import CommandWorker
 from ebbtide.settings.models.consumer import ConsumerSettings
-from ebbtide.settings.models.worker import CommandWorker, SymfonyMessengerWorker
+from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 from ebbtide.settings.rules.declare import consumer_rule
 from ebbtide.settings.rules.texts import texts_of
 from ebbtide.settings.values.image_contract import PROGRAMS_DIRECTORY, STATE_DIRECTORY

@@ -15,7 +15,7 @@ from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.doctrine import DoctrineTransport
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.redis import RedisTransport
-from ebbtide.settings.models.worker import SymfonyMessengerWorker
+from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 from ebbtide.settings.rules.declare import scaling_rule
 from ebbtide.settings.values.units import format_duration, plural
 

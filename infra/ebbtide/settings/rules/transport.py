@@ -11,8 +11,8 @@ from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
+from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 from ebbtide.settings.models.transport import TransportSettings
-from ebbtide.settings.models.worker import SymfonyMessengerWorker
 from ebbtide.settings.rules.declare import consumer_rule
 from ebbtide.settings.values.units import format_duration
 
