@@ -13,6 +13,7 @@ import yaml
 from ebbtide.cli.console import make_console
 from ebbtide.cli.output import fail, project_root
 from ebbtide.documents.dashboard import AlertDocument, CountDocument, DashboardDocument, PanelDocument, QueryDocument
+from ebbtide.documents.whole import write_whole
 from ebbtide.manifests.google.observability import log_filter, log_metric_config
 from ebbtide.observability.alerts import alerts_of
 from ebbtide.observability.cloud_monitoring import cloud_dashboard
@@ -65,7 +66,7 @@ def _write(out: Path, stack: StackSettings) -> None:
     try:
         for name, text in files.items():
             (out / name).parent.mkdir(parents=True, exist_ok=True)
-            (out / name).write_text(text, encoding="utf-8")
+            write_whole(out / name, text)
     except OSError as error:
         fail(f"{out}: cannot be written: {error.strerror}; name another directory with --out")
     typer.echo(f"{len(files)} files in {out}", err=True)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import typer
 
-from ebbtide.cli.output import BAD_INPUT, RISK
+from ebbtide.cli.output import BAD_INPUT, RISK, fail
 from ebbtide.doctor.diagnose import Report, diagnose_files
 from ebbtide.doctor.diagnosis import HARMS, Harm
 from ebbtide.doctor.document import DoctorDocument
 from ebbtide.doctor.files import collect
 from ebbtide.documents.annotation import Annotation, Mark
+from ebbtide.documents.whole import write_whole
 from ebbtide.judgement.findings import Level
 
 
@@ -43,7 +44,10 @@ def run(
     elif out is None:
         typer.echo(as_text(document, format).rstrip("\n"))
     else:
-        out.write_text(as_text(document, format), encoding="utf-8")
+        try:
+            write_whole(out, as_text(document, format))
+        except OSError as error:
+            fail(f"{out}: cannot be written: {error.strerror}; name another file with --out")
     _exit(document, strict=strict, fail_on=fail_on)
 
 

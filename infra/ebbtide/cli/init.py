@@ -40,7 +40,9 @@ def run(options: Options) -> None:
     try:
         written = write_project(project, options.directory)
     except OSError as error:
-        fail(f"{error.filename}: cannot be written: {error.strerror}")
+        fail(
+            f"{error.filename}: cannot be written: {error.strerror}; make room, and run it again: it goes on from here"
+        )
     for one in written:
         mark = style("new ", fg=typer.colors.GREEN) if one.is_new else style("kept", dim=True)
         typer.echo(f"{mark}  {one.path}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ebbtide.cli.output import fail
+from ebbtide.documents.whole import write_whole
 
 
 def write_files(out: Path, files: Mapping[str, bytes], record: str) -> None:
@@ -36,13 +36,7 @@ def _lines(names: Iterable[str]) -> bytes:
 
 def _replace(file: Path, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_name(f".{file.name}.new")
-    try:
-        fresh.write_bytes(content)
-        os.replace(fresh, file)  # noqa: PTH105 - and not rename, which Windows refuses
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
+    write_whole(file, content)
 
 
 def _remove(out: Path, name: str) -> None:

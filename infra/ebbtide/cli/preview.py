@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ebbtide.cli.output import ANNOTATIONS, BAD_INPUT, RISK, fail, project_root
+from ebbtide.documents.whole import write_whole
 from ebbtide.explain.model import explain_stack
 from ebbtide.judgement.findings import SettingsError
 from ebbtide.settings.loading.loader import LoadedStack, read_stack
@@ -229,6 +230,6 @@ def _write(text: str, out: Path | None) -> None:
         typer.echo(text, nl=False)
         return
     try:
-        out.write_text(text, encoding="utf-8")
+        write_whole(out, text)
     except OSError as error:
         fail(f"{out}: cannot be written: {error.strerror}; name another file with --out")

@@ -12,6 +12,7 @@ import typer
 from ebbtide.brokers import BROKERS
 from ebbtide.cli.console import make_console
 from ebbtide.cli.output import BAD_INPUT, project_root
+from ebbtide.documents.whole import write_whole
 from ebbtide.judgement.findings import SettingsError
 from ebbtide.rehearsal.access import open_access
 from ebbtide.rehearsal.conduct import Rehearsal
@@ -84,7 +85,7 @@ def run(command: Command) -> None:
         typer.echo(f"rehearse: interrupted; {rehearsal.left_behind}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     if command.report is not None:
-        command.report.write_text(render_page(build_report(result)), encoding="utf-8")
+        write_whole(command.report, render_page(build_report(result)))
     _show(result, command.format)
     if not result.passed:
         raise typer.Exit(BAD_INPUT)

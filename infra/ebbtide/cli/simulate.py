@@ -27,6 +27,7 @@ from ebbtide.cli.simulate_inputs import (
     read_moment,
     refusal,
 )
+from ebbtide.documents.whole import write_whole
 from ebbtide.settings.loading.loader import read_stack
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def _write_report(file: Path, report: Report) -> None:
         else:
             from ebbtide.report.page import render_page
 
-            file.write_text(render_page(report), encoding="utf-8")
+            write_whole(file, render_page(report))
     except OSError as error:
         raise refusal("--report", f"{file} cannot be written: {error.strerror}", "name another file") from None
     typer.echo(f"wrote {file}", err=True)

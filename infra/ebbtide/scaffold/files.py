@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import yaml
 
+from ebbtide.documents.whole import write_whole
 from ebbtide.scaffold.answers import Project, example_consumer
 from ebbtide.scaffold.requirement import TO_BE_NAMED, own_origin, requirement
 
@@ -111,7 +112,7 @@ def _write(path: Path, text: str) -> Written:
     if path.exists():
         return Written(path, is_new=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_whole(path, text)
     return Written(path, is_new=True)
 
 
@@ -119,7 +120,19 @@ def _write_image(directory: Path) -> list[Written]:
     """The build context of the consumer image, as `ebbtide image` writes it."""
     if directory.exists():
         return [Written(directory, is_new=False)]
-    with as_file(files("ebbtide") / "image") as consumer, as_file(files("ebbtide") / "Dockerfile") as dockerfile:
-        shutil.copytree(consumer, directory / "consumer", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(dockerfile, directory / "Dockerfile")
+    # Complete before it has its name: half of it would be kept by the next run.
+    fresh = directory.with_name(f".{directory.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        with as_file(files("ebbtide") / "image") as consumer, as_file(files("ebbtide") / "Dockerfile") as dockerfile:
+            shutil.copytree(consumer, fresh / "consumer", ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copy(dockerfile, fresh / "Dockerfile")
+        fresh.rename(directory)
+    except shutil.Error as error:
+        # Every file that could not be copied, each with its reason: they have one.
+        raise OSError(None, str(error.args[0][0][2]), str(directory)) from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(directory)) from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
     return [Written(directory, is_new=True)]
