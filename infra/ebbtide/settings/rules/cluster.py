@@ -240,8 +240,7 @@ def check_keys_are_of_the_region(stack: StackSettings) -> Iterator[Finding]:
 
 def _keys(stack: StackSettings) -> Iterator[tuple[Path, str]]:
     places: list[tuple[Path, object]] = [(("cluster",), stack.cluster), (("broker",), stack.broker)]
-    pools = getattr(stack.cluster, "node_pools", {})
-    places += [(("cluster", "nodePools", name), pool) for name, pool in pools.items()]
+    places += [(("cluster", "nodePools", name), pool) for name, pool in stack.cluster.pools.items()]
     for path, settings in places:
         for field, name in _KEYS.items():
             key = getattr(settings, field, None)
