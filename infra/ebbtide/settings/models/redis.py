@@ -87,6 +87,16 @@ class RedisTransport(RedisServer):
         return self.redeliver_timeout + self.claim_interval
 
     @property
+    def queues(self) -> tuple[str, ...]:
+        """The streams."""
+        return self.stream
+
+    @property
+    def own_queue(self) -> str | None:
+        """The stream, as the path of the DSN."""
+        return self.stream[0] if len(self.stream) == 1 else None
+
+    @property
     def deletes_after_ack(self) -> bool:
         """Whether a message that was handled leaves the stream."""
         return self.symfony != "5.4" if self.delete_after_ack is None else self.delete_after_ack

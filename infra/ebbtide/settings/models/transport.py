@@ -52,8 +52,8 @@ class TransportSettings(SettingsModel):
 
     @property
     def queues(self) -> tuple[str, ...]:
-        """What is counted: its queues, or of Redis its streams."""
-        return getattr(self, "stream", ()) or getattr(self, "queue", ())
+        """What is counted."""
+        return getattr(self, "queue", ())
 
     @property
     def queue_names(self) -> tuple[str, ...]:
@@ -62,10 +62,9 @@ class TransportSettings(SettingsModel):
 
     @property
     def own_queue(self) -> str | None:
-        """What stands behind the broker's address in Symfony's DSN: the stream, if the transport names exactly one.
-        To others that is the number of a database."""
-        names: tuple[str, ...] = getattr(self, "stream", ())
-        return names[0] if len(names) == 1 else None
+        """What stands behind the broker's address in Symfony's DSN, if it is exactly one: of Redis its stream. To others
+        that is the number of a database."""
+        return None
 
     @property
     @abstractmethod
