@@ -45,36 +45,35 @@ def _documents(text: str, name: str) -> tuple[list[Mapping[str, Any]], list[str]
     """Every JSON object that begins in a line of its own, and the other lines."""
     found: list[Mapping[str, Any]] = []
     around: list[str] = []
-    decoder, place, number = json.JSONDecoder(), 0, 1
+    decoder, place = json.JSONDecoder(), 0
     while place < len(text):
         end = text.find("\n", place) + 1 or len(text)
         line = text[place:end]
-        if line.lstrip()[:1] in {"{", "["} or (not found and not around and _is_json(line)):
-            try:
-                document, stop = decoder.raw_decode(text, place + len(line) - len(line.lstrip()))
-            except RecursionError:
-                raise refuse_plan(
-                    name, "is nested too deeply to be a plan", "write it with `pulumi preview --json`"
-                ) from None
-            except ValueError:
-                if not any(map(_is_event, found)):
-                    what = f"is not JSON, or is cut off (line {number})"
-                    raise refuse_plan(name, what, f"{_REMEDY}, and wait for its end") from None
-                # A stream that is cut off while it was written: what came before still counts.
-                message = "the plan is cut off in its last line"
-                found.append({"diagnosticEvent": {"severity": "error", "message": message}})
-                return found, around
-            if isinstance(document, Mapping):
-                found.append(document)
-            elif not found:
-                raise refuse_plan(name, "is JSON, but no plan")
-            number += text.count("\n", place, stop)
-            place = stop
+        if line.lstrip()[:1] not in {"{", "["} and (found or around or not _is_json(line)):
+            if line.strip():
+                around.append(line.strip())
+            place = end
             continue
-        if line.strip():
-            around.append(line.strip())
-        number += 1
-        place = end
+        try:
+            document, stop = decoder.raw_decode(text, place + len(line) - len(line.lstrip()))
+        except RecursionError:
+            raise refuse_plan(
+                name, "is nested too deeply to be a plan", "write it with `pulumi preview --json`"
+            ) from None
+        except ValueError:
+            if not any(map(_is_event, found)):
+                number = text.count("\n", 0, place) + 1
+                what = f"is not JSON, or is cut off (line {number})"
+                raise refuse_plan(name, what, f"{_REMEDY}, and wait for its end") from None
+            # A stream that is cut off while it was written: what came before still counts.
+            message = "the plan is cut off in its last line"
+            found.append({"diagnosticEvent": {"severity": "error", "message": message}})
+            return found, around
+        place = stop
+        if isinstance(document, Mapping):
+            found.append(document)
+        elif not found:
+            raise refuse_plan(name, "is JSON, but no plan")
     if not found:
         raise refuse_plan(name, "is not JSON (line 1)")
     return found, around

@@ -62,7 +62,7 @@ class TransportSettings(SettingsModel):
 
     @property
     def own_queue(self) -> str | None:
-        """What stands behind the broker's address in Symfony's DSN, if it is exactly one: of Redis its stream. To others
+        """What stands behind the broker's address in Symfony's DSN, if it is one: of Redis its stream. To others
         that is the number of a database."""
         return None
 
