@@ -385,3 +385,20 @@ def test_a_rule_that_says_that_it_tells_of_something_tells(rule, kind, path):
 def test_every_kind_that_a_rule_names_has_its_home():
     kinds = {kind for scope in _scopes for kind in (scope.declared() if callable(scope.declared) else scope.declared)}
     assert {kind for kind in kinds if not kind.startswith("*:")} <= HOMES.keys()
+
+
+NAMESPACE = "kubernetes:core/v1:Namespace"
+ENFORCED = {"metadata": {"name": "shop", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+
+
+def test_what_making_a_namespace_does_to_one_that_is_there_is_said():
+    found = said(review_of([], [resource(NAMESPACE, ENFORCED)]))["P-33"]
+    assert found.startswith("info: namespace shop is made; one that is there already enforces Pod Security restricted")
+    assert said(review_of([], [resource(NAMESPACE, {"metadata": {"name": "shop"}})]))["P-33"] == (
+        "info: namespace shop is made"
+    )
+
+
+def test_in_a_cluster_that_is_made_with_it_no_namespace_is_there_already():
+    cluster = resource("gcp:container/cluster:Cluster", {"name": "c"}, "c")
+    assert "P-33" not in said(review_of([], [cluster, resource(NAMESPACE, ENFORCED)]))

@@ -54,7 +54,6 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
     },
     "kubernetes:keda.sh/v1alpha1:TriggerAuthentication": {**_OBJECT},
     "kubernetes:core/v1:Namespace": {
-        CREATED: _NEW,
         "apiVersion": _OBJECT["apiVersion"],
         # No others: network policies and admission webhooks select namespaces by their labels.
         "metadata.labels[app.kubernetes.io/name]": "ebbtide's own; no policy of its own selects by it",

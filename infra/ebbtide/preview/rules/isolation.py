@@ -7,6 +7,7 @@ from typing import Any
 
 from ebbtide.preview.change import MISSING, Operation, entries, mapping
 from ebbtide.preview.fleet import pod_of
+from ebbtide.preview.patterns import CREATED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.successors import successors
@@ -101,10 +102,20 @@ def _show(value: object) -> str:
     RiskLevel.INFO,
     remedy="Keep the label.",
     source="Kubernetes, Pod Security admission.",
-    tells={"Namespace": (f"metadata.labels[{_ENFORCE}]", f"metadata.labels[{_ENFORCE}-version]")},
+    tells={"Namespace": (CREATED, f"metadata.labels[{_ENFORCE}]", f"metadata.labels[{_ENFORCE}-version]")},
 )
 def check_namespace_enforcement(context: Context) -> Iterator[Risk]:
-    """The namespace enforces Pod Security "restricted", of the version that its pods were made for."""
+    """The namespace enforces Pod Security "restricted", of the version that its pods were made for. One that is made is
+    said: if it is there already, it is not refused but gets these labels too."""
+    for change in context.of("Namespace", Operation.CREATE):
+        enforced = mapping(mapping(change.new.get("metadata")).get("labels")).get(_ENFORCE)
+        sentence = f"namespace {change.title} is made"
+        if enforced:
+            sentence += f"; one that is there already enforces Pod Security {enforced} on everybody's new pods then"
+        advice = "if somebody else has made it, write {name: ..., create: false}" if enforced else ""
+        # Where its cluster is made with it, there is none.
+        if not any(context.of("Cluster", Operation.CREATE)):
+            yield Risk(change.title, sentence, advice, change.key, RiskLevel.INFO)
     for change in context.of("Namespace", Operation.UPDATE):
         before, after = (mapping(mapping(side.get("metadata")).get("labels")) for side in (change.old, change.new))
         was, now = before.get(_ENFORCE), after.get(_ENFORCE)

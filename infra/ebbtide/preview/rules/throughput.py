@@ -79,7 +79,14 @@ def check_what_a_percentage_is_of(context: Context) -> Iterator[Risk]:
 
 
 def _percentages(context: Context, deployment: ResourceChange) -> Iterator[tuple[str, int, str | None]]:
-    """Resource, per cent and, where only one counts, container of every such target of its autoscaler."""
+    """Resource, per cent and, where only one counts, container of every such target of its autoscaler: by the settings
+    where that is in no step, as in a plan where it stays as it is."""
+    found = list(_percentages_seen(context, deployment))
+    consumer = context.consumers.get(deployment.title)
+    yield from found or (consumer.autoscaling.percentages if consumer else ())
+
+
+def _percentages_seen(context: Context, deployment: ResourceChange) -> Iterator[tuple[str, int, str | None]]:
     for kind in autoscalers():
         for change in context.after(kind):
             if target_of(change.new) != identity_of(deployment):

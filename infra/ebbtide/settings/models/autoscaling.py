@@ -9,7 +9,7 @@ The models follow `autoscaling/v2`; what the API server refuses is refused here,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -40,6 +40,7 @@ def _exactly_one(model: SettingsModel, *names: str) -> None:
 
 
 class _UtilizationMetric(SettingsModel):
+    resource: ClassVar[str]
     target_utilization: Count | None = Field(default=None, ge=1, le=1000)
     """Average use of all pods, in per cent of the request."""
 
@@ -48,10 +49,16 @@ class _UtilizationMetric(SettingsModel):
         _exactly_one(self, "target_utilization", "target_average_value")
         return self
 
+    @property
+    def counts_only(self) -> str | None:
+        """The container that counts by itself; None for all of the pod."""
+        return None
+
 
 class CpuMetric(_UtilizationMetric):
     """CPU of the pod. It does not measure load where workers wait for something else: see V-16."""
 
+    resource: ClassVar[str] = "cpu"
     kind: Literal["cpu"]
     """CPU of the pod."""
     target_average_value: Millicores | None = None
@@ -61,6 +68,7 @@ class CpuMetric(_UtilizationMetric):
 class MemoryMetric(_UtilizationMetric):
     """Memory of the pod."""
 
+    resource: ClassVar[str] = "memory"
     kind: Literal["memory"]
     """Memory of the pod."""
     target_average_value: MemoryBytes | None = None
@@ -70,6 +78,7 @@ class MemoryMetric(_UtilizationMetric):
 class ContainerCpuMetric(_UtilizationMetric):
     """CPU of one container, without sidecars (ContainerResource)."""
 
+    resource: ClassVar[str] = "cpu"
     kind: Literal["containerCpu"]
     """CPU of one container."""
     container: DnsLabel = "consumer"
@@ -77,16 +86,25 @@ class ContainerCpuMetric(_UtilizationMetric):
     target_average_value: Millicores | None = None
     """Average use of all pods."""
 
+    @property
+    def counts_only(self) -> str | None:
+        return self.container
+
 
 class ContainerMemoryMetric(_UtilizationMetric):
     """Memory of one container, without sidecars (ContainerResource)."""
 
+    resource: ClassVar[str] = "memory"
     kind: Literal["containerMemory"]
     """Memory of one container."""
     container: DnsLabel = "consumer"
     """The container's name."""
     target_average_value: MemoryBytes | None = None
     """Average use of all pods."""
+
+    @property
+    def counts_only(self) -> str | None:
+        return self.container
 
 
 class _NamedMetric(SettingsModel):
@@ -213,6 +231,15 @@ class AutoscalingSettings(SettingsModel):
         @property
         def max_replicas(self) -> int:
             """The largest number of pods."""
+
+    @property
+    def percentages(self) -> tuple[tuple[str, int, str | None], ...]:
+        """The targets in per cent of a request: cpu or memory, per cent, and the container where one counts alone."""
+        return tuple(
+            (metric.resource, metric.target_utilization, metric.counts_only)
+            for metric in self.measured
+            if isinstance(metric, _UtilizationMetric) and metric.target_utilization is not None
+        )
 
     @property
     def stated_replicas(self) -> int | None:

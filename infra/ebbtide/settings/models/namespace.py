@@ -16,8 +16,9 @@ class NamespaceSettings(SettingsModel):
     name: DnsLabel = "consumers"
     """Its name."""
     create: bool = True
-    """Make it, with Pod Security `restricted`. False where somebody else does: then nothing of it is touched. It is
-    never deleted, because others may have put something there."""
+    """Make it, with Pod Security `restricted`. False where somebody else does: then nothing of it is touched. With true
+    one that is there already gets the same labels, since no file can tell; a review of the change says so. It is never
+    deleted, because others may have put something there."""
 
 
 def _named_namespace(value: object) -> object:
