@@ -205,7 +205,7 @@ class Consumer:
             while len(seen) > 1 and seen[1][0] <= now - scenario.metric_lag_seconds * SECOND:
                 seen.popleft()
             fleet.settle(now, 60 * SECOND)
-            counts = PodCounts(replicas, fleet.count(now)[1])
+            counts = PodCounts(replicas, fleet.ready(now))
             wanted = controller.sync(history, now, Scale(replicas, replicas), counts, [1000 * seen[0][1]]).desired
             for _ in range(wanted - replicas):
                 self.start_pod()

@@ -77,6 +77,6 @@ def test_a_pod_is_useful_only_after_each_of_its_steps() -> None:
     made = fleet.start_pod(0)
     steps = (made.scheduled_us, made.running_us, made.consuming_us, made.ready_us)
     assert steps == tuple(seconds * SECOND for seconds in (101, 121, 125, 133)), "a new node pulls the whole image"
-    assert fleet.count(124 * SECOND) == (1, 1)
-    assert fleet.count(126 * SECOND) == (2, 1)
-    assert fleet.count(134 * SECOND) == (2, 2)
+    assert (fleet.consuming(124 * SECOND), fleet.ready(124 * SECOND)) == (1, 1)
+    assert (fleet.consuming(126 * SECOND), fleet.ready(126 * SECOND)) == (2, 1)
+    assert (fleet.consuming(134 * SECOND), fleet.ready(134 * SECOND)) == (2, 2)

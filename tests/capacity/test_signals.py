@@ -45,7 +45,7 @@ def test_a_new_pod_has_no_cpu_sample_before_its_window_has_passed() -> None:
     counted = {}
     for seconds in (15, 30, 45, 60, 330, 345):
         now = seconds * SECOND
-        metrics.record(State(now, 0, 4, consuming=fleet.count(now)[0]))
+        metrics.record(State(now, 0, 4, consuming=fleet.consuming(now)))
         fleet.settle(now, metrics.kept_us)
         found = metrics.read(CPU, fleet, now)
         counted[seconds] = (found.ready, found.unready + found.missing)

@@ -29,8 +29,8 @@ _CONSTANTS = {
     **{name: getattr(workers, name) for name in ("SLOT_BITS", "SLOT_MASK")},
     **{name: getattr(trace, name) for name in ("LONGEST_LOAD_US", "LONGEST_MESSAGE_US")},
 }
-# Below as many messages Python is done before its heap has become an array.
-_LEAST_MESSAGES = 64
+# Below as many messages Python is done before its heap has become an array; or, where it is one, before C is called.
+_LEAST_MESSAGES, _LEAST_PACKED = 64, 8
 # 101 days of waiting, the most that a key can say, are below the eleventh doubling of ten thousand seconds.
 _BEYOND_STEPS = 11 * LOG_STEPS
 
@@ -51,7 +51,9 @@ class AcceleratedKernel:
         """As `run_pure`, which it leaves short intervals to."""
         first, waits, sums = cursor.index, cursor.histogram, self._sums
         arrived = bisect_left(cursor.arrivals, end_us, first, cursor.limit)
-        if not len(workers) or arrived - first < _LEAST_MESSAGES:
+        if not len(workers) or arrived == first:
+            return first == cursor.limit
+        if arrived - first < (_LEAST_MESSAGES if workers.packed is None else _LEAST_PACKED):
             return run_pure(cursor, workers, end_us)
         sums[0], sums[1], sums[2] = 0, waits.longest_us, 0
         keys = _keys_of(workers)

@@ -78,7 +78,7 @@ class Deciders:
         self.now = now
         fleet.settle(now, self.metrics.kept_us)
         pods = len(fleet.pods)
-        counts = PodCounts(pods, fleet.count(now)[1])
+        counts = PodCounts(pods, fleet.ready(now))
         inputs = [self._input(metric, wanted, fleet, now) for metric in self.controller.spec.metrics]
         decision = self.controller.sync(self.history, now, Scale(wanted, pods), counts, inputs)
         self.paused = is_paused(decision) and not self._wakes
@@ -87,7 +87,7 @@ class Deciders:
         return Verdict(decision.desired, explain_decision(decision, self.controller.spec.metrics))
 
     def _target(self, wanted: int, fleet: Fleet, now: int) -> Target:
-        return Target(wanted, fleet.count(now)[1])
+        return Target(wanted, fleet.ready(now))
 
     def _readings(self) -> list[Reading]:
         """What each trigger's broker answers. Several that count the same are of several queues, which have an equal
@@ -95,7 +95,7 @@ class Deciders:
         now = self.now
         found: list[Reading] = []
         for kind, age_us, place, sharing in self._asked:
-            whole, rest = divmod(self.metrics.seen(age_us, now).count(kind), sharing)
+            whole, rest = divmod(self.metrics.seen(age_us, now).messages(kind), sharing)
             found.append(float(whole + (place < rest)))
         return found
 

@@ -31,7 +31,6 @@ class Node:
 
     ready_us: int
     pods: int = 0
-    empty_since_us: int = 0
 
 
 @dataclass(slots=True)
@@ -44,6 +43,8 @@ class Fleet:
     settling: list[SimulatedPod] = field(default_factory=list)
     """The few whose state or metrics still change, so that a sync does not look at every pod."""
     nodes: dict[int, Node] = field(default_factory=dict)
+    empty_since_us: dict[int, int] = field(default_factory=dict)
+    """The nodes without a pod, in the order in which they lost their last one."""
     free_slots: list[int] = field(default_factory=list)
     made_pods: int = 0
     made_nodes: int = 0
@@ -68,10 +69,13 @@ class Fleet:
             self.settling.append(pod)
         return pod
 
-    def count(self, now_us: int) -> tuple[int, int]:
-        """How many pods take messages, and how many are Ready."""
-        booting = sum(pod.consuming_us > now_us for pod in self.settling)
-        return len(self.pods) - booting, len(self.pods) - sum(pod.ready_us > now_us for pod in self.settling)
+    def consuming(self, now_us: int) -> int:
+        """How many pods take messages."""
+        return len(self.pods) - len([pod for pod in self.settling if pod.consuming_us > now_us])
+
+    def ready(self, now_us: int) -> int:
+        """How many pods are Ready."""
+        return len(self.pods) - len([pod for pod in self.settling if pod.ready_us > now_us])
 
     def settle(self, now_us: int, after_us: int) -> None:
         """Forget that pods are new which have been Ready for `after_us`."""
@@ -103,6 +107,7 @@ class Fleet:
             self.nodes[number] = Node(now_us + wait)
             cold = not warm
         self.nodes[number].pods += 1
+        self.empty_since_us.pop(number, None)
         pull = limits.cold_pull_seconds if cold else self.scenario.pod.pull_seconds
         return number, self.nodes[number].ready_us, pull
 
@@ -146,15 +151,17 @@ class Fleet:
         node = self.nodes[pod.node]
         node.pods -= 1
         if node.pods == 0:
-            node.empty_since_us = now_us
+            self.empty_since_us[pod.node] = now_us
         self.free_slots.extend(pod.slots)
 
     def remove_empty_nodes(self, now_us: int) -> None:
         """Nodes that nobody needed for long enough go; the last one stays."""
-        limit = _us(self.scenario.node.unneeded_seconds)
-        for number in [found for found, node in self.nodes.items() if node.pods == 0]:
-            if now_us - self.nodes[number].empty_since_us >= limit and len(self.nodes) > 1:
-                del self.nodes[number]
+        edge = now_us - _us(self.scenario.node.unneeded_seconds)
+        if next(iter(self.empty_since_us.values()), now_us) > edge:
+            return
+        for number in sorted(self.empty_since_us):
+            if self.empty_since_us[number] <= edge and len(self.nodes) > 1:
+                del self.nodes[number], self.empty_since_us[number]
 
 
 def _us(seconds: float) -> int:

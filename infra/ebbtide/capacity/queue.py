@@ -98,10 +98,12 @@ class Queue:
         count = bisect_left(cursor.arrivals, now) - cursor.index
         for arrivals, _ in self._ahead:
             count += len(arrivals) if arrivals[-1] < now else bisect_left(arrivals, now)
-        return count + sum(ready < now for ready, _, _ in self.returned)
+        return count + sum(ready < now for ready, _, _ in self.returned) if self.returned else count
 
     def returning(self, now: int) -> int:
         """Messages whose worker was killed and which cannot be taken yet."""
+        if not self.returned:
+            return 0
         return sum(ready >= now and ready - self._redelivery_us <= now for ready, _, _ in self.returned)
 
     def oldest_us(self, now: int) -> int:

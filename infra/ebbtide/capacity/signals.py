@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import NamedTuple
 
 from ebbtide.capacity.histogram import MICROSECONDS
 from ebbtide.capacity.hpa import Metric, PodSamples
@@ -19,8 +20,7 @@ _NANOCORES = 1_000_000
 """In a millicore."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """The consumer at one instant."""
 
     at_us: int
@@ -37,7 +37,7 @@ class State:
     worker_us: int = 0
     """How long workers have been there to do so."""
 
-    def count(self, counts: Counts) -> int:
+    def messages(self, counts: Counts) -> int:
         """So many messages of a kind. None is delayed here, and of an unknown kind there is none."""
         waiting = self.waiting if counts in {"backlog", "backlogAndInFlight"} else 0
         return waiting + (self.in_flight if counts in {"inFlight", "backlogAndInFlight"} else 0)
@@ -71,7 +71,7 @@ class Metrics:
         lag = dict(self.scenario.metric_lags).get(metric.name, self.scenario.metric_lag_seconds)
         state = self.seen(_us(lag), now)
         if metric.source in {"External", "Object"}:
-            return 1000 * state.count(dict(self.scenario.signals).get(metric.name, "backlog"))
+            return 1000 * state.messages(dict(self.scenario.signals).get(metric.name, "backlog"))
         return self._of_pods(metric, fleet, state, now)
 
     def counts(self, trigger: Trigger) -> Counts:

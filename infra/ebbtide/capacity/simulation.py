@@ -221,12 +221,13 @@ class _Run:
     def _state(self, now: int) -> State:
         workers, queue = self.workers, self.queue
         in_flight = workers.in_flight(now, self.kernel.count_unfree(workers, now))
-        in_flight += sum(end > now for end, _ in self.last_words)
+        if self.last_words:
+            in_flight += sum(end > now for end, _ in self.last_words)
         busy_us = 0
         if self.rates:
             left_us = workers.in_flight_us(now, self.kernel.unfree_us(workers, now))
             busy_us = queue.cursor.work_us - left_us - self.unworked_us
-        consuming, returning = self.fleet.count(now)[0], queue.returning(now)
+        consuming, returning = self.fleet.consuming(now), queue.returning(now)
         return State(now, queue.waiting(now), in_flight, consuming, returning, busy_us, self.worker_us)
 
     def _give_back(self, at: int, slot: int, end: int) -> None:

@@ -96,7 +96,7 @@ class Workers:
 
     def in_flight(self, now: int, unfree: int) -> int:
         """Messages that workers hold at `now`, of which so many are not free. A worker that boots holds none."""
-        return unfree - sum(end <= now for end, _ in self._booting.values())
+        return unfree - sum(end <= now for end, _ in self._booting.values()) if self._booting else unfree
 
     def in_flight_us(self, now: int, unfree_us: int) -> int:
         """How much of the messages in flight is left at `now`, where so much passes until all workers are free."""

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 from ebbtide.capacity.hpa.integers import truncated
 
 Values: TypeAlias = Mapping[str, "float | None"]
-_Node: TypeAlias = Callable[[dict[str, Any]], Any]
+_Node: TypeAlias = Callable[[Mapping[str, Any]], Any]
 
 _TOKENS = re.compile(
     r"\s*(?:(\d+\.\d*(?:[eE][+-]?\d+)?|\.\d+|\d+(?:[eE][+-]?\d+)?)"
@@ -127,9 +127,8 @@ class Formula:
 
     def __call__(self, values: Values) -> float | None:
         """Its value; None where `??` found nothing. Raises FormulaError where a trigger has no value and no `??`."""
-        scope = dict(values)
         try:
-            result = _parse(self.text, self.names)(scope)
+            result = _parse(self.text, self.names)(values)
             if result is None and "??" in self.text:
                 return None
             return float(_number(result))
@@ -150,7 +149,7 @@ def _parse(text: str, names: frozenset[str]) -> _Node:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError("a trigger has no value" if value is None else f"{value} is no number")
     return value
 
@@ -284,7 +283,7 @@ class _Parser:
         return items
 
 
-def _flat(arguments: list[_Node], values: dict[str, Any]) -> list[Any]:
+def _flat(arguments: list[_Node], values: Mapping[str, Any]) -> list[Any]:
     found: list[Any] = []
     for argument in arguments:
         value = argument(values)

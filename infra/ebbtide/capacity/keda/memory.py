@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 MICROSECONDS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What one look at a trigger came to (metricscache.MetricsRecord): fallback is applied already."""
 
     milli: int | None

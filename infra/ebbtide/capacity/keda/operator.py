@@ -70,11 +70,13 @@ class _State:
 class Operator:
     """The rules for one ScaledObject. It holds no state: `Memory` does."""
 
-    __slots__ = ("_external", "spec")
+    __slots__ = ("_cached", "_external", "_shares_observations", "spec")
 
     def __init__(self, spec: ScaledObject) -> None:
         self.spec = spec
         self._external = [(place, trigger) for place, trigger in enumerate(spec.triggers) if not trigger.of_pods]
+        self._shares_observations = spec.uses_hpa_observations
+        self._cached = [trigger.metric.name for _, trigger in self._external if trigger.cached]
 
     def poll(  # noqa: PLR0913  one parameter per thing the operator reads
         self,
@@ -121,7 +123,7 @@ class Operator:
             cached = memory.records.get(metric) if trigger.cached else None
             found[metric] = observe(spec, memory, trigger, readings[place], target, cached=cached)
         failed = any(record.error for record in found.values())
-        if spec.uses_hpa_observations:
+        if self._shares_observations:
             memory.records.update(found)
         if failed:
             memory.has_scalers = False
@@ -148,14 +150,14 @@ class Operator:
     ) -> tuple[_State, dict[str, Record]]:
         """Whether there is work, and what the HPA is to find of it (getScaledObjectState)."""
         spec = self.spec
-        observed = memory.records if spec.uses_hpa_observations and hpa_queries else {}
+        observed = memory.records if self._shares_observations and hpa_queries else {}
         found: dict[str, Record] = {}
+        state = _State()
         for place, trigger in self._external:
             name = trigger.metric.name
-            record = observed.get(name)
-            found[name] = record or observe(spec, memory, trigger, readings[place], target)
-        state = _State(failed=any(record.error for record in found.values()))
-        state.fallback = any(record.fallback for record in found.values())
+            record = found[name] = observed.get(name) or observe(spec, memory, trigger, readings[place], target)
+            state.failed = state.failed or bool(record.error)
+            state.fallback = state.fallback or record.fallback
         if state.failed:
             memory.has_scalers = False
         if spec.modifiers is not None:
@@ -168,12 +170,10 @@ class Operator:
                 name for name, record in found.items() if not record.error and (record.active or record.fallback)
             )
             state.active = bool(state.active_metrics)
-        if spec.only_of_pods and not state.failed:
+        if not self._external:
+            # CPU and memory alone always count as active: such a target never goes to zero.
             state.active = True
-        return state, {trigger.metric.name: found[trigger.metric.name] for trigger in self._cached()}
-
-    def _cached(self) -> list[Trigger]:
-        return [trigger for _, trigger in self._external if trigger.cached]
+        return state, {name: found[name] for name in self._cached}
 
     def _values(self, memory: Memory, found: Mapping[str, Record]) -> tuple[int, ...]:
         """The metrics, or the one that the formula makes of them (HandleScalingModifiers). A formula that fails gives

@@ -135,11 +135,6 @@ class ScaledObject:
             return False
         return self.modifiers is None or _is_whole(self.modifiers.target_text)
 
-    @property
-    def only_of_pods(self) -> bool:
-        """CPU and memory alone: such a target always counts as active, and never goes to zero."""
-        return all(trigger.of_pods for trigger in self.triggers)
-
 
 def _is_whole(text: str) -> bool:
     """Whether Go's ParseInt takes it, and it is above 0. ParseInt knows no blanks and no underscores."""
