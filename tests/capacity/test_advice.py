@@ -127,3 +127,17 @@ def test_a_maximum_that_is_not_reached_is_lowered_to_what_was_used(needed, first
     chosen = ask(model, (P95,), first, (Shape(KEDA, 0, 1),)).chosen()
     assert chosen is not None
     assert chosen.candidate.most == needed, "the fragment asks for no more pods than there ever were"
+
+
+def test_an_autoscaler_that_could_not_move_is_never_advised():
+    """`minReplicas: 1` with `maxReplicas: 1` is a fixed number with KEDA's cost on top."""
+
+    def enough(candidate: Candidate) -> Summary:
+        return summary_of(wait_p95_seconds=1.0, pod_hours=24.0, peak_replicas=1)
+
+    advisor = ask(enough, (P95,))
+    assert all(one.most > one.shape.least for one in advisor.outcomes)
+    chosen = advisor.chosen()
+    assert chosen is not None
+    assert chosen.candidate.most == 1
+    assert chosen.candidate.shape.least == 0

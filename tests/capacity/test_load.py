@@ -242,3 +242,16 @@ def test_a_profile_whose_quantiles_fall_is_refused(tmp_path):
     (tmp_path / "a.yaml").write_text("messagesPerDay: 10\ndurations: {p50: 9s, max: 2s}\n")
     with pytest.raises(SettingsError, match="must not fall"):
         read_load(tmp_path / "a.yaml")
+
+
+def test_a_profile_so_thin_that_chance_draws_nothing_says_so():
+    """A message a day is plausible, and every third seed of it has none."""
+    profile = LoadProfile.model_validate({"messagesPerDay": 1, "durations": {"p50": "1s", "max": "30s"}})
+    drawn = {}
+    for seed in range(1, 30):
+        try:
+            drawn[seed] = sum(len(arrivals) for arrivals, _ in draw_load(profile, seed))
+        except TraceError as error:
+            assert f"seed {seed} draws none of messagesPerDay: 1 in days: 1; write more days" in str(error)  # noqa: PT017
+    assert 0 not in drawn.values()
+    assert 10 < len(drawn) < 29

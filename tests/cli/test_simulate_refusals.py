@@ -50,6 +50,14 @@ def test_a_signal_where_nothing_scales_on_a_count_is_refused(shop, simulate):
     assert said in _refused(simulate("--load", "a.csv", *BACKLOG))
 
 
+@pytest.mark.parametrize("sweep", [(), ("--sweep", "maxReplicas=1..2")], ids=["one", "sweep"])
+def test_an_age_of_a_metric_that_does_not_exist_is_refused(shop, simulate, sweep):
+    """It would change nothing, and whoever measured it would not notice."""
+    shop.write("a.csv", _GOOD)
+    said = "--measured: metricLagSeconds is of no metric of this autoscaler (got 'zzz'); name mail_backlog"
+    assert said in _refused(simulate("--load", "a.csv", *BACKLOG, "--measured", "metricLagSeconds.zzz=60", *sweep))
+
+
 def test_a_signal_of_one_of_two_settings_is_right(shop, simulate):
     shop.write("a.csv", _GOOD)
     fixed = ("--set", "autoscaling={kind: fixed, replicas: 1}")

@@ -93,7 +93,7 @@ class _Search:
     shape: Shape
     first: int
     low: int = field(init=False)
-    """The largest number that is too few."""
+    """The largest number that is too few; at first the minimum: an autoscaler that cannot move is a fixed number."""
     high: int | None = None
     """The smallest number that is known to be enough."""
     used: int | None = None
@@ -101,7 +101,7 @@ class _Search:
     over: bool = False
 
     def __post_init__(self) -> None:
-        self.low = max(1, self.shape.least) - 1
+        self.low = self.shape.least
 
     def next(self) -> Candidate | None:
         """What to try now; None when it is over."""

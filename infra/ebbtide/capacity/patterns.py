@@ -9,7 +9,7 @@ from random import Random
 
 from ebbtide.capacity.histogram import MICROSECONDS
 from ebbtide.capacity.profile import DurationSource, LoadProfile
-from ebbtide.capacity.trace import Chunk
+from ebbtide.capacity.trace import Chunk, TraceError
 
 MINUTES_PER_DAY = 1440
 _MINUTE_US = 60 * MICROSECONDS
@@ -20,15 +20,23 @@ _NORMAL_FROM = 200
 
 
 def draw_load(profile: LoadProfile, seed: int, durations: DurationSource | None = None) -> Iterator[Chunk]:
-    """The arrivals of a profile, and its durations unless others are given."""
+    """The arrivals of a profile, and its durations unless others are given.
+
+    Raises TraceError where chance draws none: of a message a day every third seed.
+    """
     random = Random(seed)  # noqa: S311 - repeatable chance, no secret
     duration = (durations or profile.durations).sampler(random)
+    drawn = 0
     for minute, mean in enumerate(_means(profile, random)):
         count = _poisson(mean, random)
+        drawn += count
         if count:
             start = minute * _MINUTE_US
             arrivals = array("q", sorted(start + int(random.random() * _MINUTE_US) for _ in range(count)))
             yield arrivals, array("q", (duration() for _ in range(count)))
+    if not drawn:
+        few = f"messagesPerDay: {profile.messages_per_day} in days: {profile.days}"
+        raise TraceError(f"the load has no message: seed {seed} draws none of {few}; write more days")
 
 
 def _means(profile: LoadProfile, random: Random) -> list[float]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ebbtide.capacity.from_settings import Assumption, build_scenario, list_assumptions
+from ebbtide.capacity.hpa import Metric
 from ebbtide.capacity.kernel import Kernel, PureKernel
 from ebbtide.capacity.load import read_load
 from ebbtide.capacity.measured import NOTHING, Measured
@@ -79,11 +80,10 @@ class Run:
         )
 
     @property
-    def counted_metrics(self) -> frozenset[str]:
-        """The autoscaler's metrics that a load says something about: those that count messages."""
+    def metrics(self) -> tuple[Metric, ...]:
+        """What the autoscaler looks at: KEDA's triggers, or the metrics of an HPA."""
         hpa, keda = self.scenario.hpa, self.scenario.keda
-        metrics = [trigger.metric for trigger in keda.triggers] if keda else hpa.metrics if hpa else ()
-        return frozenset(metric.name for metric in metrics if not metric.of_pods)
+        return tuple(trigger.metric for trigger in keda.triggers) if keda else hpa.metrics if hpa else ()
 
     def assumptions(self) -> tuple[Assumption, ...]:
         """What a result of this run stands on. Raises SettingsError as `scenario` does."""

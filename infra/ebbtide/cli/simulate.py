@@ -19,6 +19,7 @@ from ebbtide.cli.output import BAD_INPUT, project_root
 from ebbtide.cli.progress_bar import Advance, progress_bar
 from ebbtide.cli.simulate_inputs import (
     Options,
+    check_lags,
     check_report,
     check_signals,
     choose_consumer,
@@ -55,6 +56,7 @@ def run(options: Options) -> None:
     cases = read_cases(options, loaded, consumer, root)
     firsts = {label: Run(case.settings, consumer, load) for label, case in cases.items()}
     check_signals(load.signals, firsts.values())
+    check_lags(load.measured, firsts.values())
     outcome = {label: _run_case(first, options.seeds, label) for label, first in firsts.items()}
     _show(options, consumer, load, outcome, _why(moment, outcome))
     if list(outcome.values())[-1].figures["left"].high:

@@ -122,11 +122,20 @@ def read_signals(given: list[str]) -> tuple[tuple[str, Signal], ...]:
 
 def check_signals(given: tuple[tuple[str, Signal], ...], runs: Iterable[Run]) -> None:
     """Refuse a signal for a metric that none of these has: it would change nothing. Raises SettingsError."""
-    known = sorted(frozenset[str]().union(*(run.counted_metrics for run in runs)))
+    known = sorted({metric.name for run in runs for metric in run.metrics if not metric.of_pods})
     for name, _ in given:
         if name not in known:
             remedy = f"name {' or '.join(known)}" if known else "leave it out: nothing scales on a count of messages"
             raise refusal("--signal", f"is no metric of this autoscaler (got {name!r})", remedy)
+
+
+def check_lags(given: Measured, runs: Iterable[Run]) -> None:
+    """The same for how old a metric is."""
+    known = sorted({metric.name for run in runs for metric in run.metrics})
+    for name in given.metric_lag_seconds:
+        if name not in known:
+            remedy = f"name {' or '.join(known)}" if known else "leave it out: nothing scales"
+            raise refusal("--measured", f"metricLagSeconds is of no metric of this autoscaler (got {name!r})", remedy)
 
 
 def read_measured(given: list[str]) -> Measured:

@@ -16,7 +16,7 @@ from ebbtide.capacity.sweep import Goal, Sweep, Tried, best, cheapest, parse_goa
 from ebbtide.cli.console import make_console
 from ebbtide.cli.output import BAD_INPUT
 from ebbtide.cli.progress_bar import progress_bar
-from ebbtide.cli.simulate_inputs import Options, check_signals, refusal, setting_path, with_changes
+from ebbtide.cli.simulate_inputs import Options, check_lags, check_signals, refusal, setting_path, with_changes
 from ebbtide.cli.simulate_output import as_rich_table, print_assumptions
 from ebbtide.report.model import Table
 from ebbtide.settings.loading.loader import LoadedStack, with_values
@@ -39,6 +39,7 @@ def run_sweep(options: Options, loaded: LoadedStack, consumer: str, load: LoadSo
         runs |= {(value, seed): Run(settings, consumer, load, seed) for seed in range(1, options.seeds + 1)}
     ends = [runs[value, 1] for value in (sweep.values[0], sweep.values[-1])]
     check_signals(load.signals, ends)
+    check_lags(load.measured, ends)
     assumptions = _common_assumptions(ends)
     tried, interrupted = _try_all(runs, options.seeds, goal)
     _show_sweep(options, consumer, load, sweep, goal, tried, assumptions, interrupted=interrupted)
