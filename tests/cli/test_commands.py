@@ -237,7 +237,8 @@ def test_explain_as_json_carries_units_in_its_names(ebbtide):
     explanation = json.loads(ebbtide("explain", "--stack", "production", "--format", "json").stdout)
     consumer = explanation["consumers"][0]
     assert [moment["seconds"] for moment in consumer["timeline"]][:5] == [0, 200, 210, 215, 230]
-    assert [point["pods"] for point in consumer["envelope"]] == [0, 5, 10]
+    envelope = {point["at"]: point["pods"] for point in consumer["envelope"]}
+    assert envelope == {"min": 0, "max": 5, "drop": 5, "rollout": 10}
     assert consumer["scaling"]["firstSteps"] == [1, 4, 5]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.settings.conftest import CONSUMER
 
+from ebbtide.explain.envelope import build_envelope
 from ebbtide.judgement.findings import Level
 from ebbtide.judgement.rule import known_rules
 from ebbtide.settings.models.stack import StackSettings
@@ -350,6 +351,24 @@ def test_where_the_trigger_counts_what_is_in_hand_and_delayed_zero_needs_no_warn
     delayed = {"type": "redis", "metadata": {"address": "r:6379", "listName": "githubevents__queue"}}
     stream = {"type": "redis-streams", "metadata": {"address": "r:6379", "stream": "s", "streamLength": "5"}}
     assert "KE-05" in found(keda(stream, delayed)), "whether they count what is in hand is not known"
+
+
+@pytest.mark.parametrize(
+    ("scaling", "transport", "pods"),
+    [
+        (keda(), REDIS, [5]),
+        (keda(LIST), RABBITMQ, [10]),
+        (keda(minReplicas=1), REDIS, []),
+        (keda(paused=True), REDIS, []),
+        (keda(pausedScaleIn=True), REDIS, []),
+    ],
+    ids=["counts what is in hand", "does not: they drain beside new ones", "never zero", "paused", "only grows"],
+)
+def test_the_envelope_holds_all_pods_that_go_at_once(scaling, transport, pods):
+    consumers = {"githubevents": consumer(scaling, transport)}
+    stack = StackSettings.model_validate({"name": "dev", "cluster": {"kind": "existing"}, "consumers": consumers})
+    points = build_envelope(stack.consumers["githubevents"])
+    assert [point.pods for point in points if point.at == "drop"] == pods
 
 
 def test_every_line_of_the_facts_that_is_about_keda_is_a_rule():

@@ -7,12 +7,14 @@ from typing import Literal
 
 from ebbtide.settings.models.consumer import ConsumerSettings
 
+Place = Literal["min", "max", "drop", "rollout"]
+
 
 @dataclass(frozen=True, slots=True)
 class EnvelopePoint:
     """What a number of pods of one consumer adds up to."""
 
-    at: Literal["min", "max", "rollout"]
+    at: Place
     pods: int
     processes: int
     """Messages in flight at most."""
@@ -24,21 +26,22 @@ class EnvelopePoint:
 
 
 def build_envelope(consumer: ConsumerSettings) -> tuple[EnvelopePoint, ...]:
-    """The consumer at its minimum, at its maximum, and at the peak of a rolling update that starts at the maximum.
+    """The consumer at its minimum, at its maximum, in the drop to zero where there is one, and at the peak of a rolling
+    update that starts at the maximum.
 
     In an update the old pods drain while the new ones already work, and Kubernetes does not count pods that are
     ending (KEP-3973): with a grace period longer than a pod's start, both fleets run side by side.
     """
     scaling = consumer.autoscaling
-    fleets = 2 if scaling.overlaps else 1
-    return (
-        _point("min", scaling.min_replicas, consumer),
-        _point("max", scaling.max_replicas, consumer),
-        _point("rollout", fleets * scaling.max_replicas, consumer),
-    )
+    most = scaling.max_replicas
+    points = [_point("min", scaling.min_replicas, consumer), _point("max", most, consumer)]
+    dropping = scaling.pods_in_drop(consumer.transport, consumer.worker)
+    if dropping:
+        points.append(_point("drop", dropping, consumer))
+    return (*points, _point("rollout", 2 * most if scaling.overlaps else most, consumer))
 
 
-def _point(at: Literal["min", "max", "rollout"], pods: int, consumer: ConsumerSettings) -> EnvelopePoint:
+def _point(at: Place, pods: int, consumer: ConsumerSettings) -> EnvelopePoint:
     processes = pods * consumer.worker.processes
     return EnvelopePoint(
         at=at,

@@ -190,7 +190,7 @@ def _of_keda(scaling: KedaSettings, consumer: ConsumerSettings) -> Iterator[tupl
         yield "initialCooldown", words, "derived from cooldown: a new one is left alone as long as any other"
     if scaling.fallback is None:
         yield "fallback", "none", "default: an outage of the broker then changes nothing"
-    if scaling.min_replicas == 0 and not scaling.is_paused:
+    if scaling.pods_in_drop(consumer.transport, consumer.worker):
         most = scaling.max_replicas
         processes = most * consumer.worker.processes
         connections = most * consumer.worker.broker_connections

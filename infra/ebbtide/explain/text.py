@@ -27,6 +27,7 @@ _COLOURS = {Level.ERROR: "bold red", Level.WARNING: "bold yellow", Level.INFO: "
 _POINTS = {
     "min": "at the minimum",
     "max": "at the maximum",
+    "drop": "drop to zero, all at once",
     "rollout": "rolling update at the maximum",
     "load": "under load",
 }

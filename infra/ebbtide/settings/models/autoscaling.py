@@ -271,6 +271,11 @@ class AutoscalingSettings(SettingsModel):
         """Whether something in the cluster asks the broker how much there is."""
         return False
 
+    def pods_in_drop(self, transport: TransportSettings | None, worker: WorkerSettings) -> int:  # noqa: ARG002
+        """How many pods there are at most while all go at once, those that a new burst starts beside them included; 0
+        where they never do."""
+        return 0
+
     def counts_delayed(self, transport: TransportSettings | None, worker: WorkerSettings) -> bool:  # noqa: ARG002
         """Whether messages that are not due yet wake the first pod, or come due without one."""
         return False

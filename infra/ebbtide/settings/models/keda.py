@@ -125,6 +125,13 @@ class KedaSettings(AutoscalingSettings):
             return Demand(())
         return transport.demand(self.target(transport, worker), from_zero=self.min_replicas == 0)
 
+    def pods_in_drop(self, transport: TransportSettings | None, worker: WorkerSettings) -> int:
+        """All of them, past every policy (KE-05). They are gone in a second where what is in hand is counted, since
+        then they have nothing; else they drain for as long as their messages take, and a burst brings as many again."""
+        if self.min_replicas > 0 or self.is_paused or self.paused_scale_in:
+            return 0
+        return self.max_replicas if self.demand(transport, worker).counts_in_hand else 2 * self.max_replicas
+
     def counts_delayed(self, transport: TransportSettings | None, worker: WorkerSettings) -> bool:
         """As its triggers do."""
         return self.demand(transport, worker).counts_delayed
