@@ -7,7 +7,7 @@ from ebbtide.preview.risk import Context, Risk, RiskLevel
 
 # In the order in which risks of one level are shown: what is lost comes first.
 # isort: off
-from ebbtide.preview.rules import broker, loss, restart, autoscaling, throughput, keda
+from ebbtide.preview.rules import broker, loss, queues, handed_secrets, restart, autoscaling, throughput, keda
 from ebbtide.preview.rules import network, roles, isolation, identity, control_plane, watching
 from ebbtide.preview.rules import acceptance, unjudged
 
@@ -18,12 +18,14 @@ __all__ = [
     "autoscaling",
     "broker",
     "control_plane",
+    "handed_secrets",
     "identity",
     "isolation",
     "judge",
     "keda",
     "loss",
     "network",
+    "queues",
     "restart",
     "roles",
     "throughput",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,13 +10,11 @@ from ebbtide.preview.change import (
     Operation,
     PropertyChange,
     ResourceChange,
-    entries,
     mapping,
 )
-from ebbtide.preview.fleet import Pods, falling_rungs, pod_of
+from ebbtide.preview.fleet import Pods, falling_rungs
 from ebbtide.preview.kinds import is_of
 from ebbtide.preview.patterns import DELETED, REPLACED
-from ebbtide.preview.reads import ALL, BrokerAddress, broker_addresses, queues_of
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.broker import BROKERS
 from ebbtide.preview.rules.declare import change_rule
@@ -43,7 +40,6 @@ _HOLDS = {
     "kubernetes": "every object that was made through this connection is deleted and made anew",
 }
 _GONE = (Operation.DELETE, Operation.REPLACE)
-_VARIABLE = re.compile(r"\$\(([^)]+)\)")
 _CONTAINER = "spec.template.spec.containers.*"
 
 
@@ -266,79 +262,6 @@ def check_memory_limit(context: Context) -> Iterator[Risk]:
 
 
 @change_rule(
-    "P-08",
-    RiskLevel.DANGER,
-    remedy="Make sure that the queue is empty, or that somebody else reads it.",
-    source="messenger:consume, celery, sidekiq and queue:work read the queues that they name.",
-    reads={"Deployment": (f"{_CONTAINER}.args.*",)},
-)
-def check_queues(context: Context) -> Iterator[Risk]:
-    """Every queue is still read by somebody."""
-    read = {name for change in context.after("Deployment") for name in _read_by(change.new)}
-    for change in context.of("Deployment", Operation.UPDATE, Operation.REPLACE):
-        lost = [] if ALL in read else [name for name in _read_by(change.old) if name not in read]
-        if lost:
-            sentence = f"{change.title} no longer reads {', '.join(lost)}, and nobody else in this stack does"
-            yield Risk(change.title, sentence, "make sure that it is empty, or that somebody else reads it", change.key)
-
-
-def _read_by(deployment: Mapping[str, Any]) -> list[str]:
-    """What all of its containers read."""
-    return [name for pods in Pods.by_container(deployment).values() for name in queues_of(pods.command)]
-
-
-@change_rule(
-    "P-08a",
-    RiskLevel.DANGER,
-    RiskLevel.INFO,
-    remedy="Let the old broker run empty first, or keep a second consumer on it until it is.",
-    source="A worker reads the broker that its variables name; what waits in another one, nobody moves.",
-    reads={
-        "Deployment": (
-            f"{_CONTAINER}.env.*.value",
-            f"{_CONTAINER}.env.*.valueFrom.secretKeyRef.name",
-            f"{_CONTAINER}.env.*.valueFrom.secretKeyRef.key",
-        )
-    },
-)
-def check_broker_moves(context: Context) -> Iterator[Risk]:
-    """A consumer reads its messages from the same broker as before. Where the address is in a Secret, its value is not
-    known: another Secret is danger if this change makes the broker behind it, else it is only said. A Secret that is
-    made anew for a rotation (P-62), and one whose broker goes (P-60), are not said again."""
-    written = {change.title: change.operation for change in context.of("SecretSync")}
-    for change in context.of("Deployment", Operation.UPDATE):
-        before, after = (broker_addresses(Pods.of(side).own_environment) for side in (change.old, change.new))
-        moved: dict[tuple[BrokerAddress, BrokerAddress], list[str]] = {}
-        for name in sorted(before.keys() & after.keys()):
-            if before[name] != after[name]:
-                moved.setdefault((before[name], after[name]), []).append(name)
-        for (old, new), names in moved.items():
-            if written.get(new.secret) is Operation.REPLACE or written.get(old.secret) is Operation.DELETE:
-                continue
-            is_known = not (old.secret or new.secret)
-            is_new = written.get(new.secret) is Operation.CREATE
-            variables = ", ".join(names)
-            if is_known or is_new:
-                other = "a broker that is made now" if is_new else f"{new}"
-                yield Risk(
-                    change.title,
-                    f"{change.title} reads its messages from {other} instead of {old} ({variables}): what waits in "
-                    "the old one, or is still sent there, is handled by nobody",
-                    "let the old one run empty first, or keep a second consumer on it until it is",
-                    change.key,
-                )
-            else:
-                yield Risk(
-                    change.title,
-                    f"{change.title} reads {variables} from {new} instead of {old}: if that is another broker, what "
-                    "waits in the old one is handled by nobody",
-                    "make sure that it is the same broker, or that the old one is empty",
-                    change.key,
-                    RiskLevel.INFO,
-                )
-
-
-@change_rule(
     "P-09",
     RiskLevel.DANGER,
     remedy="Keep them above every consumer's grace period.",
@@ -402,62 +325,6 @@ def check_protection_lost(context: Context) -> Iterator[Risk]:
 
 def _says_so(change: ResourceChange) -> bool:
     return any(option.name == "protect" and option.old and not option.new for option in change.options)
-
-
-@change_rule(
-    "P-05",
-    RiskLevel.DANGER,
-    remedy="Make sure that no handler reads it, and keep secrets in a Secret.",
-    source="A worker that lacks a variable ends at its start.",
-    reads={
-        "Deployment": (
-            f"{_CONTAINER}.env.*.valueFrom.secretKeyRef.name",
-            f"{_CONTAINER}.env.*.valueFrom.secretKeyRef.key",
-            f"{_CONTAINER}.envFrom.*.secretRef.name",
-            "spec.template.spec.volumes.*.secret.secretName",
-        )
-    },
-)
-def check_secret_removed(context: Context) -> Iterator[Risk]:
-    """A variable or a file that came from a Secret is gone: workers that need it do not start."""
-    for successor in successors(context):
-        title, key = successor.title, successor.change.key
-        for whose, before, after in successor.containers():
-            for name, was in before.environment.items():
-                secret, now = _secret_of(was), after.environment.get(name)
-                if secret and not now and secret not in after.env_from:
-                    sentence = f"{whose} no longer gets {name} from Secret {secret}"
-                    yield Risk(title, sentence, "make sure that no handler reads it", key)
-                elif secret and isinstance(now, str) and not _composed(now, after):
-                    sentence = f"{whose} gets {name} as plain text instead of from Secret {secret}"
-                    yield Risk(title, sentence, "keep it in a Secret", key)
-            named = {_secret_of(value) for value in after.environment.values()}
-            for secret in _lost(before.env_from, after.env_from, named):
-                sentence = f"{whose} no longer gets its variables from Secret {secret}"
-                yield Risk(title, sentence, "make sure that no handler reads them", key)
-        for secret in _lost(_mounted(successor.old), _mounted(successor.new), set()):
-            sentence = f"{title} no longer gets the files of Secret {secret}"
-            yield Risk(title, sentence, "make sure that nobody reads them", key)
-
-
-def _composed(value: str, pods: Pods) -> bool:
-    """Whether Kubernetes puts the value of a Secret into it: `$(BROKER_DSN)/mail`."""
-    return any(_secret_of(pods.environment.get(name)) for name in _VARIABLE.findall(value))
-
-
-def _lost(before: frozenset[str], after: frozenset[str], elsewhere: set[str]) -> list[str]:
-    """The Secrets that nothing has come for: one of another name is a new version of it."""
-    return sorted(before - after - elsewhere) if len(after) < len(before) else []
-
-
-def _mounted(deployment: Mapping[str, Any]) -> frozenset[str]:
-    volumes = [mapping(volume.get("secret")) for volume in entries(pod_of(deployment).get("volumes"))]
-    return frozenset(str(secret.get("secretName")) for secret in volumes if secret)
-
-
-def _secret_of(variable: object) -> str:
-    """The Secret behind a variable's `valueFrom`."""
-    return str(mapping(mapping(variable).get("secretKeyRef")).get("name", ""))
 
 
 @change_rule(
