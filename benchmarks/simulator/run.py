@@ -1,10 +1,11 @@
 """Time the simulation as whole processes: medians of alternating runs, and ratios taken in the same run.
 
     .venv/bin/python -m benchmarks.simulator.run [--repeats 5] [--messages 10000000]
+    .venv/bin/python -m benchmarks.simulator.run --keda
     .venv/bin/python -m benchmarks.simulator.run --table
 
-Writes results.json beside this file and from it the tables of README.md; the latter alone with --table. SimPy goes into
-an environment of its own in the cache.
+Writes results.json beside this file and from it the tables of README.md; the latter alone with --table. With --keda it
+measures only what KEDA costs, and keeps the other results. SimPy goes into an environment of its own in the cache.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ import sys
 import tempfile
 from array import array
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from random import Random
+from textwrap import fill
 from typing import Any
 
 import yaml
@@ -40,6 +43,11 @@ MEAN_SECONDS, VARIATION = 2.0, 1.3
 """Lognormal durations: their mean, and their deviation over their mean."""
 PEAK_OVER_TROUGH = 3.0
 PROCESSES, MOST_PODS, WAITING_PER_POD = 4, 200, 20
+METRIC = {"kind": "external", "metric": "queue", "targetAverageValue": WAITING_PER_POD}
+HPA = {"kind": "hpa", "minReplicas": 1, "maxReplicas": MOST_PODS, "metrics": [METRIC]}
+KEDA = {"kind": "keda", "maxReplicas": MOST_PODS, "messagesPerWorker": WAITING_PER_POD // PROCESSES}
+"""As many messages a pod, those in flight among them; down to zero, and a poll every 10 s."""
+KERNELS = {"Python": "pure", "C": "accelerated"}
 COLD = Measured(warm_up_seconds=0)
 """SimPy's model knows no warm-up."""
 FIGURES = {
@@ -93,23 +101,24 @@ def median_of(runs: list[Process]) -> dict[str, float]:
     return {"seconds": round(wall, 2), "cpu_seconds": round(cpu, 2), "mebibytes": round(peak)}
 
 
-def simulation(trace: Path, project: Path) -> list[str]:
-    """The command that is timed."""
-    options = ["--load", str(trace), "--signal", "queue=backlog", "--format", "json", "--project", str(project)]
+def simulation(trace: Path, project: Path, *signals: str) -> list[str]:
+    """The command that is timed. `signals` say what an HPA's metrics count; KEDA's triggers say it themselves."""
+    options = ["--load", str(trace), "--format", "json", "--project", str(project)]
+    options += [f"--signal={signal}" for signal in signals]
     return [EBBTIDE, "simulate", "-s", "production", *options, "--measured", "warmUpSeconds=0"]
 
 
-def write_project(directory: Path) -> None:
-    """This project with a consumer that queues: few workers a pod, scaled on the backlog between 1 and 200 pods."""
+def write_project(directory: Path, autoscaling: dict[str, Any]) -> None:
+    """This project with a consumer that queues: few workers a pod, and at most 200 pods."""
     shutil.copytree(ROOT / "stacks", directory / "stacks")
     document = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
     consumer = document["config"]["defaults"]["default"]["consumers"]["githubevents"]
     consumer["worker"].update(processes=PROCESSES, messageLimit=10_000)
     consumer["shutdown"] = {"longestMessage": "60s"}
-    consumer["transport"]["redeliverTimeout"] = "100s"
+    consumer["transport"].update(redeliverTimeout="100s", address="redis.brokers:6379")
     consumer["resources"] = {"cpu": {"request": "100m"}, "memory": {"request": "700Mi"}}
-    metric = {"kind": "external", "metric": "queue", "targetAverageValue": WAITING_PER_POD}
-    consumer["autoscaling"] = {"kind": "hpa", "minReplicas": 1, "maxReplicas": MOST_PODS, "metrics": [metric]}
+    consumer["autoscaling"] = autoscaling
+    document["config"]["defaults"]["default"]["cluster"]["keda"] = "existing"
     (directory / "Pulumi.yaml").write_text(yaml.safe_dump(document))
 
 
@@ -138,18 +147,65 @@ def with_simpy() -> str:
     return str(python)
 
 
+def compare_keda(repeats: int, messages: int) -> dict[str, Any]:
+    """The same consumer with an HPA and with KEDA, in turns: medians of CPU seconds, for both sizes and kernels."""
+    before, sizes = os.getloadavg()[0], (messages, messages // 10)
+    runs: dict[str, list[Process]] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        directory = Path(temporary)
+        write_project(directory / "HPA", HPA)
+        write_project(directory / "KEDA", KEDA)
+        for size in sizes:
+            write_trace(directory / f"{size}.trace", drawn(size))
+        for number, size, (kernel, name) in product(range(repeats), sizes, KERNELS.items()):
+            for kind, signals in (("HPA", ["queue=backlog"]), ("KEDA", [])):
+                command = simulation(directory / f"{size}.trace", directory / kind, *signals)
+                runs.setdefault(f"{size:,}, {kernel}, {kind}", []).append(measure(command, EBBTIDE_KERNEL=name))
+            print(f"{number + 1}/{repeats} {size:,}, {kernel}: HPA, KEDA", file=sys.stderr)
+    outputs = [{run.output for kernel in KERNELS for run in runs[f"{size:,}, {kernel}, KEDA"]} for size in sizes]
+    return {
+        "machine": this_machine(),
+        "repeats": repeats,
+        "load average before and after": [round(load, 1) for load in (before, os.getloadavg()[0])],
+        "CPU seconds": {name: median_of(found)["cpu_seconds"] for name, found in runs.items()},
+        "same bytes with Python and with C": all(len(found) == 1 for found in outputs),
+    }
+
+
+def keda_table(results: dict[str, Any]) -> list[str]:
+    """What KEDA costs, as lines of a table."""
+    found, (before, after) = results["CPU seconds"], results["load average before and after"]
+    busy = f"Load average {before} before and {after} after: only what stands in one row can be compared."
+    lines = [
+        fill(f"{results['machine']}; medians of {results['repeats']} runs in turns. {busy}", 120),
+        "",
+        "| whole processes: CPU | HPA | KEDA | bar | KEDA over HPA |",
+        "|---|---|---|---|---|",
+    ]
+    names = list(dict.fromkeys(name.rpartition(", ")[0] for name in found))
+    largest = names[0].partition(", ")[0]
+    for name in names:
+        hpa, keda = found[f"{name}, HPA"], found[f"{name}, KEDA"]
+        bar = "1.1x" if name.startswith(largest) else ""
+        lines.append(
+            f"| {name.replace(', ', ' messages, ')} | {hpa:.2f} s | {keda:.2f} s | {bar} | {keda / hpa:.2f}x |"
+        )
+    same = "yes" if results["same bytes with Python and with C"] else "**no**"
+    return [*lines, f"| the same bytes with Python and with C | | | yes | {same} |"]
+
+
 def run_all(repeats: int, messages: int) -> dict[str, object]:
     """Every measurement. Runs that are compared take turns."""
     large, tenth = f"{messages:,}", f"{messages // 10:,}"
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
-        write_project(directory)
+        write_project(directory, HPA)
         traces = {large: directory / "large.trace", tenth: directory / "small.trace"}
         write_trace(traces[large], drawn(messages))
         write_trace(traces[tenth], drawn(messages // 10))
         (directory / "scenario").write_bytes(scenario_of(traces[tenth], directory))
-        ebbtide = {name: simulation(trace, directory) for name, trace in traces.items()}
-        pure, compiled = {"EBBTIDE_KERNEL": "pure"}, {"EBBTIDE_KERNEL": "accelerated"}
+        ebbtide = {name: simulation(trace, directory, "queue=backlog") for name, trace in traces.items()}
+        pure, compiled = ({"EBBTIDE_KERNEL": name} for name in KERNELS.values())
         measure(ebbtide[tenth], **compiled)  # compiled once a machine
         cases = {
             f"{large}, Python": (ebbtide[large], pure),
@@ -175,13 +231,13 @@ def run_all(repeats: int, messages: int) -> dict[str, object]:
         "whole processes": medians,
         "interpreter, MiB": round(measure([sys.executable, "-c", "pass"]).mebibytes),
         "same bytes with Python and with C": len(
-            {run.output for kernel in ("Python", "C") for run in runs[f"{large}, {kernel}"]}
+            {run.output for kernel in KERNELS for run in runs[f"{large}, {kernel}"]}
         )
         == 1,
         "SimPy's CPU over ours": {
             f"{idiom}, {kernel}": round(cpu[f"{large}, SimPy, {idiom}"] / cpu[f"{large}, {kernel}"], 1)
             for idiom in ("interrupts", "events")
-            for kernel in ("Python", "C")
+            for kernel in KERNELS
         },
         "figures": {
             "ebbtide": figures_of(runs[f"{large}, Python"][0].output),
@@ -247,7 +303,10 @@ def tables(results: dict[str, Any]) -> str:
     ]
     before, after = results["load average before and after"]
     busy = f"Load average {before} before and {after} after."
-    lines = [f"{results['machine']}; medians of {results['repeats']} runs, SimPy and sweeps once. {busy}", ""]
+    lines = [
+        fill(f"{results['machine']}; medians of {results['repeats']} runs, SimPy and sweeps once. {busy}", 120),
+        "",
+    ]
     lines += ["| whole processes: wall clock (CPU) | bar | measured |", "|---|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     columns = results["figures"]
@@ -256,6 +315,7 @@ def tables(results: dict[str, Any]) -> str:
         numbers = (found[name] for found in columns.values())
         shown = (f"{number:,}" if isinstance(number, int) else f"{number:,.2f}" for number in numbers)
         lines.append(f"| {words} | {' | '.join(shown)} |")
+    lines += ["", *keda_table(results["with KEDA"])]
     return "\n".join(lines)
 
 
@@ -264,15 +324,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--messages", type=int, default=10_000_000)
+    parser.add_argument("--keda", action="store_true", help="measure only what KEDA costs")
     parser.add_argument("--table", action="store_true", help="only write the tables of README.md anew")
     arguments = parser.parse_args()
     file = HERE / "results.json"
-    if not arguments.table:
+    if arguments.table:
+        results = json.loads(file.read_text())
+    elif arguments.keda:
+        results = {**json.loads(file.read_text()), "with KEDA": compare_keda(arguments.repeats, arguments.messages)}
+    else:
         before = os.getloadavg()[0]
         found = run_all(arguments.repeats, arguments.messages)
         found["load average before and after"] = [round(load, 1) for load in (before, os.getloadavg()[0])]
-        file.write_text(json.dumps({"machine": this_machine(), "repeats": arguments.repeats, **found}, indent=2) + "\n")
-    figures = tables(json.loads(file.read_text()))
+        found["with KEDA"] = compare_keda(arguments.repeats, arguments.messages)
+        results = {"machine": this_machine(), "repeats": arguments.repeats, **found}
+    file.write_text(json.dumps(results, indent=2) + "\n")
+    figures = tables(results)
     fill_readme(HERE, figures)
     print(figures)
 
