@@ -7,9 +7,7 @@ registers with the functions of the same name in `manifests/kubernetes/autoscale
 The models follow `autoscaling/v2`; what the API server refuses is refused here, earlier and with a remedy.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -45,7 +43,7 @@ class _UtilizationMetric(SettingsModel):
     """Average use of all pods, in per cent of the request."""
 
     @model_validator(mode="after")
-    def _one_target(self) -> _UtilizationMetric:
+    def _one_target(self) -> Self:
         _exactly_one(self, "target_utilization", "target_average_value")
         return self
 
@@ -147,7 +145,7 @@ class ObjectMetric(_NamedMetric):
     """Target for the metric divided by the number of pods."""
 
     @model_validator(mode="after")
-    def _one_target(self) -> ObjectMetric:
+    def _one_target(self) -> Self:
         _exactly_one(self, "target_value", "target_average_value")
         return self
 
@@ -163,7 +161,7 @@ class ExternalMetric(_NamedMetric):
     """Target for the metric divided by the number of pods: messages a pod may have waiting."""
 
     @model_validator(mode="after")
-    def _one_target(self) -> ExternalMetric:
+    def _one_target(self) -> Self:
         _exactly_one(self, "target_value", "target_average_value")
         return self
 

@@ -1,12 +1,10 @@
 """The broker of a stack: made with the cluster, or one that exists. What a queue needs of it is the default."""
 
-from __future__ import annotations
-
 import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -226,7 +224,7 @@ class ExistingBroker(BrokerSettings):
         return EgressRule(namespace=service["namespace"], ports=(int(port),)) if service else None
 
     @model_validator(mode="after")
-    def _can_be_reached(self) -> ExistingBroker:
+    def _can_be_reached(self) -> Self:
         if not 1 <= int(self.address.rpartition(":")[2]) <= 65535:
             context = {"got": self.address, "remedy": "write host and port, for example 10.20.0.7:6379"}
             raise PydanticCustomError("address", "address has no port of TCP (got {got})", context)

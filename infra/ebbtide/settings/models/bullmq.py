@@ -3,8 +3,6 @@
 Read in BullMQ 6.7.0, and run with it (tests/runtime/test_bullmq.py).
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

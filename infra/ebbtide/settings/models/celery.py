@@ -3,8 +3,6 @@
 Read in Celery 5.7.0 and kombu 5.7.0, and run with them (tests/runtime/test_celery.py).
 """
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

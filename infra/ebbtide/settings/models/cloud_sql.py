@@ -1,7 +1,5 @@
 """Cloud SQL for PostgreSQL as a broker: a table of Symfony's Doctrine transport, or of any other worker."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Literal
 

@@ -4,11 +4,9 @@ Every row of the hardening table (CIS GKE benchmark and Google's own advice) is 
 choice in manifests/google/cluster.py.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -88,7 +86,7 @@ class MaintenanceExclusion(SettingsModel):
     """What is held back; without any upgrade for at most 30 days."""
 
     @model_validator(mode="after")
-    def _a_span(self) -> MaintenanceExclusion:
+    def _a_span(self) -> Self:
         if self.start.tzinfo is None or self.end.tzinfo is None or self.end <= self.start:
             context = {
                 "got": f"{self.start.isoformat()} to {self.end.isoformat()}",
@@ -128,7 +126,7 @@ class MaintenanceSettings(SettingsModel):
         return value
 
     @model_validator(mode="after")
-    def _often_enough(self) -> MaintenanceSettings:
+    def _often_enough(self) -> Self:
         days = len(set(self.days))
         hours = WEEKDAY_OCCURRENCES_IN_32_DAYS * days * self.duration // 3600
         if hours < MIN_MAINTENANCE_HOURS_IN_32_DAYS:
@@ -274,7 +272,7 @@ class GkeStandard(_GkeCluster):
         return min(pools, default=super().spot_user_pods_seconds)
 
     @model_validator(mode="after")
-    def _fits(self) -> GkeStandard:
+    def _fits(self) -> Self:
         nodes = sum(pool.max_nodes + pool.upgrade.max_surge for pool in self.node_pools.values())
         if nodes > self.network.max_nodes:
             context = {
@@ -337,7 +335,7 @@ class ExistingCluster(ClusterSettings):
         return self.spot_notice - SPOT_CRITICAL_PODS_SECONDS
 
     @model_validator(mode="after")
-    def _one_way_in(self) -> ExistingCluster:
+    def _one_way_in(self) -> Self:
         if self.context is not None and self.dns_endpoint is not None:
             context = {"remedy": "keep one; dnsEndpoint works on every machine"}
             raise PydanticCustomError("access", "names both context and dnsEndpoint", context)

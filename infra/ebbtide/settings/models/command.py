@@ -1,7 +1,5 @@
 """Any command that stops on a signal."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Literal
 

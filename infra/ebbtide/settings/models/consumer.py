@@ -1,9 +1,7 @@
 """One consumer: its image, its worker, how it scales and how it stops, with everything that follows from them."""
 
-from __future__ import annotations
-
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -69,7 +67,7 @@ class DisruptionBudgetSettings(SettingsModel):
     """Pods that must stay. Below the smallest number of replicas, or no node can be drained."""
 
     @model_validator(mode="after")
-    def _one_bound(self) -> DisruptionBudgetSettings:
+    def _one_bound(self) -> Self:
         if self.max_unavailable is not None and self.min_available is not None:
             context = {"remedy": "keep maxUnavailable: 1"}
             raise PydanticCustomError("budget", "takes one of maxUnavailable and minAvailable (got both)", context)

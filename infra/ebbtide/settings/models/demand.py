@@ -4,11 +4,9 @@ A transport gives the triggers that count what waits in it and what its workers 
 writes others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -106,7 +104,7 @@ class Demand:
     @classmethod
     def summed(
         cls, now: Sequence[Trigger], target: int, *, later: Sequence[Trigger] = (), identity: str | None = None
-    ) -> Demand:
+    ) -> Self:
         """Triggers of queues that the same workers empty: the pods needed are those for the sum. Without a formula an
         HPA takes the largest.
 

@@ -1,7 +1,5 @@
 """A table of PostgreSQL or MySQL that Symfony's workers read."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -5,8 +5,6 @@ the last ones down, every `pollingInterval`; in between a HorizontalPodAutoscale
 number every 15 s.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,8 +1,6 @@
 """KEDA in the cluster: which version, who installs it, what it may see and reach."""
 
-from __future__ import annotations
-
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -40,7 +38,7 @@ class KedaOperator(SettingsModel):
         return self.version or (DEFAULT_VERSION if self.install else None)
 
     @model_validator(mode="after")
-    def _nothing_for_others(self) -> KedaOperator:
+    def _nothing_for_others(self) -> Self:
         own = [name for name in ("watches", "egress", "google_service_account") if getattr(self, name)]
         if own and not self.install:
             fields = ", ".join(type(self).model_fields[name].alias or name for name in own)

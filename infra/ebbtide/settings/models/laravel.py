@@ -3,8 +3,6 @@
 Read in laravel/framework 8.83 (Illuminate/Queue: Worker.php, RedisQueue.php, WorkCommand.php), and not run.
 """
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Memorystore for Valkey as a broker. Google's own defaults keep nothing and evict; these do neither."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Whether a consumer's pods serve metrics, and who may read them."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import Field

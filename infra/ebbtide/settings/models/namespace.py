@@ -1,7 +1,5 @@
 """A Kubernetes namespace of consumers: of all of a stack, or of one by itself."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import BeforeValidator

@@ -1,10 +1,9 @@
 """The addresses of a cluster's own network, sized once for the nodes it may grow to."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import AddressValueError, IPv4Network
+from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -99,7 +98,7 @@ class ClusterNetworkSettings(SettingsModel):
         return value
 
     @model_validator(mode="after")
-    def _room_enough(self) -> ClusterNetworkSettings:
+    def _room_enough(self) -> Self:
         try:
             _ = self.ranges
         except AddressValueError:

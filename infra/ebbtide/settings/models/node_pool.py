@@ -1,9 +1,7 @@
 """A pool of nodes of a GKE Standard cluster."""
 
-from __future__ import annotations
-
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -68,7 +66,7 @@ class NodeUpgradeSettings(SettingsModel):
     """How long a PodDisruptionBudget may hold up the drain of a node."""
 
     @model_validator(mode="after")
-    def _moves(self) -> NodeUpgradeSettings:
+    def _moves(self) -> Self:
         if self.max_surge == 0 and self.max_unavailable == 0:
             context = {"remedy": "write maxSurge: 1"}
             raise PydanticCustomError("upgrade", "has neither surge nor unavailable nodes, so no node moves", context)
@@ -114,7 +112,7 @@ class NodePoolSettings(SettingsModel):
         return self.spot_notice - SPOT_CRITICAL_PODS_SECONDS
 
     @model_validator(mode="after")
-    def _possible(self) -> NodePoolSettings:
+    def _possible(self) -> Self:
         if self.min_nodes > self.max_nodes:
             context = {"got": f"{self.min_nodes} and {self.max_nodes}", "remedy": f"write at most {self.max_nodes}"}
             raise PydanticCustomError("nodes", "minNodes is above maxNodes (got {got})", context)

@@ -4,8 +4,6 @@ A kind answers for itself; for its objects it registers with `build_monitoring` 
 with `build_observability` in `manifests/observability` (`functools.singledispatch`).
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Literal
 

@@ -1,10 +1,8 @@
 """What a consumer's pod needs around its worker: resources, environment, placement, network, identity."""
 
-from __future__ import annotations
-
 import re
 from ipaddress import ip_network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -85,7 +83,7 @@ class Toleration(SettingsModel):
     """The taint's effect; none means every effect."""
 
     @model_validator(mode="after")
-    def _value_is_used(self) -> Toleration:
+    def _value_is_used(self) -> Self:
         if self.operator == "Exists" and self.value:
             context = {"got": repr(self.value), "remedy": "remove value, or write operator: Equal"}
             raise PydanticCustomError(
@@ -139,7 +137,7 @@ class EgressRule(SettingsModel):
     """TCP ports."""
 
     @model_validator(mode="after")
-    def _one_destination(self) -> EgressRule:
+    def _one_destination(self) -> Self:
         if (self.cidr is None) == (self.namespace is None and not self.pods):
             raise PydanticCustomError(
                 "egress",

@@ -1,9 +1,7 @@
 """What a pod may have beside its workers: variables and files from elsewhere, volumes, sidecars, what runs before."""
 
-from __future__ import annotations
-
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -83,7 +81,7 @@ class EnvironmentSource(SettingsModel):
     """What stands before each key."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> EnvironmentSource:
+    def _one_source(self) -> Self:
         _exactly_one(self, "secret", "config_map")
         if self.prefix.startswith(VARIABLE_PREFIX):
             context = {"got": repr(self.prefix), "remedy": "choose another"}
@@ -104,7 +102,7 @@ class FilesFrom(SettingsModel):
     """Only these keys. All by default."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> FilesFrom:
+    def _one_source(self) -> Self:
         _exactly_one(self, "secret", "config_map")
         return self
 
@@ -131,7 +129,7 @@ class VolumeSettings(SettingsModel):
     """Whether the workers may not write."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> VolumeSettings:
+    def _one_source(self) -> Self:
         _exactly_one(self, "persistent_volume_claim", "csi")
         return self
 
@@ -143,6 +141,17 @@ class PartResources(SettingsModel):
     """CPU that is set aside."""
     memory: MemoryBytes = 64 * 1024**2
     """Memory that is set aside, and above which it is killed."""
+
+
+class StartedWhen(SettingsModel):
+    """When a sidecar counts as started. What comes after it, the workers included, waits for that."""
+
+    port: Port
+    """A port that it listens on."""
+    path: str | None = Field(default=None, pattern=r"^/\S*$", examples=["/startup"])
+    """A page there that must answer with success (HTTP); without one a connection is enough."""
+    within: Seconds = Field(default=60, ge=1, le=3600)
+    """After that long it is started again."""
 
 
 class ContainerPart(SettingsModel):
@@ -176,17 +185,6 @@ class ContainerPart(SettingsModel):
     def waits_for(self) -> StartedWhen | None:
         """What must be seen of it before the next container starts; None where its start, or its end, is enough."""
         return None
-
-
-class StartedWhen(SettingsModel):
-    """When a sidecar counts as started. What comes after it, the workers included, waits for that."""
-
-    port: Port
-    """A port that it listens on."""
-    path: str | None = Field(default=None, pattern=r"^/\S*$", examples=["/startup"])
-    """A page there that must answer with success (HTTP); without one a connection is enough."""
-    within: Seconds = Field(default=60, ge=1, le=3600)
-    """After that long it is started again."""
 
 
 class Sidecar(ContainerPart):
@@ -238,7 +236,7 @@ class PodSettings(SettingsModel):
     touch what the drain stands on (M-04). What it touches is not judged by previews."""
 
     @model_validator(mode="after")
-    def _own_names(self) -> PodSettings:
+    def _own_names(self) -> Self:
         taken = [name for name in (_CONSUMER, *self.sidecars) if name in self.init_containers or name == _CONSUMER]
         twice = [name for name in taken if name != _CONSUMER or _CONSUMER in self.parts]
         if twice:

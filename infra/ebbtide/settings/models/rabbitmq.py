@@ -1,7 +1,5 @@
 """Queues of RabbitMQ."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """A server of Redis or Valkey, and the streams in it that Symfony's workers read."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -5,10 +5,8 @@
 The Deployment, the supervisor and the drain hook read the same object, so two places cannot disagree.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -65,7 +63,7 @@ class ShutdownBudget:
     """`terminationGracePeriodSeconds`."""
 
     @classmethod
-    def of(cls, settings: ShutdownSettings, finish_seconds: int) -> ShutdownBudget:
+    def of(cls, settings: ShutdownSettings, finish_seconds: int) -> Self:
         """Derive the ladder from the longest message, and from when at the latest it ends after a deletion."""
         stop_wait = finish_seconds + FINISH_ALLOWANCE_SECONDS
         deadline = stop_wait + REPORT_ALLOWANCE_SECONDS

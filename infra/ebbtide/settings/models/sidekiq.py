@@ -4,8 +4,6 @@ Read in sidekiq 6.4.1 (lib/sidekiq: cli.rb, launcher.rb, manager.rb, fetch.rb), 
 (tests/runtime/test_sidekiq.py).
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 

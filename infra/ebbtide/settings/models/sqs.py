@@ -1,7 +1,5 @@
 """Queues of Amazon SQS."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field

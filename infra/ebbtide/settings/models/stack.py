@@ -1,7 +1,5 @@
 """One stack: a cluster and the consumers in it. The root of every setting."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationInfo, field_validator

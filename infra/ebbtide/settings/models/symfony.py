@@ -1,7 +1,5 @@
 """Symfony Messenger's worker. Its transports are in `redis.py`, `doctrine.py`, `rabbitmq.py` and `sqs.py`."""
 
-from __future__ import annotations
-
 import re
 from typing import ClassVar, Literal
 

@@ -2,8 +2,6 @@
 in it or is in hand.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import ClassVar, Literal
 

@@ -1,7 +1,5 @@
 """What one process of a consumer runs: what every kind of worker answers. Each kind has a file of its own."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
