@@ -101,6 +101,11 @@ class Run:
         except ValueError as error:
             raise refused("simulate", str(error), "", ("consumers", self.consumer)) from None
 
+    @cached_property
+    def outcome(self) -> Result:
+        """The result, run once however often it is asked for. Raises as `result` does."""
+        return self.result()
+
     def summarize(self, result: Result) -> Summary:
         """The figures of a result of this run."""
         connections = self.stack.consumers[self.consumer].worker.broker_connections

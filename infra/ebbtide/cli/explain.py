@@ -36,10 +36,10 @@ def run(stack: str, project: Path | None, load: list[str], format: str) -> None:
 
 def _loads(given: list[str], root: Path, stack: StackSettings) -> Loads:
     """The loads that were given, or those that are committed. Raises SettingsError for one that cannot be used."""
-    from ebbtide.capacity.what_if import mean_pods, pods_under
+    from ebbtide.capacity.what_if import committed_runs, mean_pods, pods_under
 
     if not given:
-        return Loads(mean_pods(root, stack))
+        return Loads(mean_pods(committed_runs(root, stack)))
     found = {}
     for text in given:
         consumer, _, file = text.rpartition("=")

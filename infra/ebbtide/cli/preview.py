@@ -107,9 +107,7 @@ def _review(loaded: LoadedStack, root: Path, *, base: str | None, plan: Path | N
 
         resources = [to_json(resource) for resource in stack_resources(settings)]
         change, before = change_since(base, settings.name, root, resources, project_name(root))
-        return ReviewDocument.of(
-            review_change(change, settings, findings, _what_if(loaded, root, before), _cost(loaded, root, before))
-        )
+        return ReviewDocument.of(review_change(change, settings, findings, *_what_if_and_cost(loaded, root, before)))
     from ebbtide.preview.sources.plan import read_plan
 
     if plan is None:
@@ -119,7 +117,7 @@ def _review(loaded: LoadedStack, root: Path, *, base: str | None, plan: Path | N
     else:
         text, name = _read_plan(plan)
         change = read_plan(text, settings.name, name, project_name(root))
-    return ReviewDocument.of(review_change(change, settings, findings, _what_if(loaded, root), _cost(loaded, root)))
+    return ReviewDocument.of(review_change(change, settings, findings, *_what_if_and_cost(loaded, root)))
 
 
 def _read_plan(plan: Path) -> tuple[str, str]:
@@ -158,20 +156,18 @@ def _exit(document: PreviewDocument, fail_on: str | None) -> None:
         raise typer.Exit(RISK)
 
 
-def _cost(loaded: LoadedStack, root: Path, before: StackSettings | None = None) -> tuple[str, ...]:
-    """What the stack costs a month; the difference first where the base's settings can be read."""
-    from ebbtide.capacity.what_if import mean_pods
+def _what_if_and_cost(
+    loaded: LoadedStack, root: Path, before: StackSettings | None = None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the committed loads would meet, and what the stack costs a month, from the same runs; compared with the
+    base's settings, where this version can read them."""
+    from ebbtide.capacity.what_if import committed_runs, mean_pods, what_if
     from ebbtide.cost.prices import read_prices
     from ebbtide.cost.words import cost_lines
 
-    return tuple(cost_lines(loaded.settings, read_prices(root), before, mean_pods(root, loaded.settings)))
-
-
-def _what_if(loaded: LoadedStack, root: Path, before: StackSettings | None = None) -> tuple[str, ...]:
-    """What the committed loads would meet; compared with the base's settings, where this version can read them."""
-    from ebbtide.capacity.what_if import what_if
-
-    return tuple(what_if(root, loaded.settings, before))
+    runs = committed_runs(root, loaded.settings)
+    cost = cost_lines(loaded.settings, read_prices(root), before, mean_pods(runs))
+    return tuple(what_if(runs, before)), tuple(cost)
 
 
 def _deployment(loaded: LoadedStack, root: Path) -> DeploymentDocument:
@@ -180,9 +176,7 @@ def _deployment(loaded: LoadedStack, root: Path) -> DeploymentDocument:
     from ebbtide.settings.loading.project import project_name
 
     resources = run_in_process(loaded.settings).resources
-    return DeploymentDocument.of(
-        project_name(root), explain_stack(loaded), resources, _what_if(loaded, root), _cost(loaded, root)
-    )
+    return DeploymentDocument.of(project_name(root), explain_stack(loaded), resources, *_what_if_and_cost(loaded, root))
 
 
 def _write_refusal(refusal: SettingsError, stack: str, root: Path, format: str, out: Path) -> None:  # noqa: A002
