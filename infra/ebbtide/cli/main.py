@@ -4,7 +4,6 @@
 options of thirteen other commands (5 ms instead of 12 from here to its first line, measured).
 """
 
-import gc
 import os
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -76,10 +75,7 @@ def root(
 
 def main() -> None:
     """Run the command line; settings that cannot be used end in their findings and exit status 1."""
-    # What a command imports stays, and the collector would look through it 90 times. Long commands still collect,
-    # only later. And pydantic would read the metadata of every installed package in search of plugins for itself.
-    # Together 3 % of the instructions of `ebbtide check` (measured).
-    gc.set_threshold(100_000, 50)
+    # pydantic would read the metadata of every installed package in search of plugins for itself.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from ebbtide.cli.output import exit_cleanly, prepare_terminal
 
