@@ -352,6 +352,25 @@ def test_output_that_is_not_utf_8_is_no_traceback(ebbtide, encoding):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("format", ["json", "yaml"])
+def test_a_manifest_says_the_same_whatever_the_terminal_can_show(ebbtide, tmp_path, format):  # noqa: A002
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\n")
+    consumer = {
+        "image": "x:1",
+        "worker": {"kind": "command", "command": ["a"]},
+        "autoscaling": {"kind": "fixed", "replicas": 1},
+        "environment": {"GREETING": "Grüße"},
+    }
+    config = {"ebbtide:cluster": {"kind": "existing"}, "ebbtide:consumers": {"a": consumer}}
+    (tmp_path / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+    done = ebbtide("render", "--stack", "dev", "--format", format, "--project", str(tmp_path), PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    objects = json.loads(done.stdout)["items"] if format == "json" else list(yaml.safe_load_all(done.stdout))
+    deployment = next(one for one in objects if one["kind"] == "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert {"name": "GREETING", "value": "Grüße"} in container["env"]
+
+
 def test_a_full_disk_behind_the_output_is_one_line():
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

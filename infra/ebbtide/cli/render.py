@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 import yaml
+from pydantic_core import to_json
 
 from ebbtide.cli.output import fail, project_root
 from ebbtide.cli.owned_files import write_files
@@ -28,13 +29,13 @@ def run(stack: str, project: Path | None, out: Path | None, format: str, *, reso
     """Print or write what a stack deploys."""
     settings = load_stack(stack, project_root(project))
     if resources:
-        from ebbtide.manifests.resource import to_json
+        from ebbtide.manifests.resource import to_json as resource_json
         from ebbtide.manifests.stack import stack_resources
 
         if format == "json" and out is None:
             _print_resources(stack_resources(settings))
             return
-        documents = [to_json(resource) for resource in stack_resources(settings)]
+        documents = [resource_json(resource) for resource in stack_resources(settings)]
         names = _names([(_last(document["type"]), document["name"], document["type"]) for document in documents])
     else:
         from ebbtide.manifests.kubernetes import stack_manifests
@@ -59,24 +60,29 @@ def _last(token: str) -> str:
 def _names(parts: list[tuple[str, str, str]]) -> list[str]:
     """`kind-name`, so that a file is the same object in every run; with where it is from, if two are called so."""
     short = [f"{kind}-{name}".lower() for kind, name, _ in parts]
-    return [
-        f"{name}-{where}" if short.count(name) > 1 else name for name, (*_, where) in zip(short, parts, strict=True)
-    ]
+    count = Counter(short)
+    return [f"{name}-{where}" if count[name] > 1 else name for name, (*_, where) in zip(short, parts, strict=True)]
 
 
 def _print_resources(resources: Iterable[Resource]) -> None:
-    from ebbtide.documents.document import to_json
+    from ebbtide.documents import document
     from ebbtide.manifests.document import ResourceDocument, ResourcesDocument
 
-    typer.echo(to_json(ResourcesDocument(version=1, resources=tuple(map(ResourceDocument.of, resources)))))
+    typer.echo(document.to_json(ResourcesDocument(version=1, resources=tuple(map(ResourceDocument.of, resources)))))
 
 
-def _dump(documents: list[Any], format: str) -> str:  # noqa: A002
+def _dump(documents: list[Any], format: str) -> bytes:  # noqa: A002
+    """As kubectl reads it, in UTF-8 whatever the terminal's encoding is."""
     if format == "json":
-        # What kubectl reads: `apply -f -` takes no bare list.
-        return json.dumps({"apiVersion": "v1", "kind": "List", "items": documents}, indent=2) + "\n"
-    text: str = yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=120)
+        # `apply -f -` takes no bare list.
+        return _json({"apiVersion": "v1", "kind": "List", "items": documents})
+    text: bytes = yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=120, encoding="utf-8")
     return text
+
+
+def _json(document: Any) -> bytes:
+    # 0.06 ms a consumer: as soon as it indents, the standard library's encoder is Python, and takes 0.5 ms (measured).
+    return to_json(document, indent=2) + b"\n"
 
 
 def _write(out: Path, names: list[str], documents: list[Any], format: str, *, with_kustomization: bool) -> None:  # noqa: A002
@@ -84,8 +90,7 @@ def _write(out: Path, names: list[str], documents: list[Any], format: str, *, wi
     for name, document in zip(names, documents, strict=True):
         # A name may have colons and slashes, which a file's may not.
         file = f"{re.sub('[:/]', '_', name)}.{format}"
-        text = json.dumps(document, indent=2) + "\n" if format == "json" else _dump([document], "yaml")
-        files[file] = text.encode()
+        files[file] = _json(document) if format == "json" else _dump([document], "yaml")
     if with_kustomization:
         if (out / _KUSTOMIZATION).exists() and not (out / _RECORD).exists():
             fail(f"{out / _KUSTOMIZATION}: is not ours; name another directory with --out, and refer to it there")
@@ -94,6 +99,6 @@ def _write(out: Path, names: list[str], documents: list[Any], format: str, *, wi
             "kind": "Kustomization",
             "resources": list(files),
         }
-        files[_KUSTOMIZATION] = _dump([kustomization], "yaml").encode()
+        files[_KUSTOMIZATION] = _dump([kustomization], "yaml")
     write_files(out, files, _RECORD)
     typer.echo(f"{len(documents)} files in {out}", err=True)

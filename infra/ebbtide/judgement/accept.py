@@ -10,11 +10,11 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from ebbtide.judgement.findings import Finding, Level
-from ebbtide.judgement.rule import known_rules, nearest
+from ebbtide.judgement.rule import nearest, rule_text
 
 
 def _check_rule(id: str) -> str:  # noqa: A002
-    text = known_rules().get(id)
+    text = rule_text(id)
     if text is None or text.judges != "settings":
         close = nearest(id)
         remedy = f"did you mean {close}?" if close and close != id else "`ebbtide check` prints what can be accepted"

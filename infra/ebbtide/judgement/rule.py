@@ -102,14 +102,21 @@ def forget(id: str) -> None:  # noqa: A002
         declared[:] = [one for one in declared if one.id != id]
 
 
-def rules_on(subject: type[S]) -> tuple[Rule[S, Any], ...]:
-    """The rules that look at subjects of this type, in the order in which they were declared."""
-    return tuple(_rules.get(subject, ()))
+def rules_on(subject: type[S], level: StrEnum | None = None) -> tuple[Rule[S, Any], ...]:
+    """The rules that look at subjects of this type, in the order in which they were declared; with `level` those that
+    may speak at it."""
+    rules = _rules.get(subject, ())
+    return tuple(rules if level is None else [one for one in rules if level in one.text.levels])
 
 
 def run_rules(rules: Iterable[Rule[S, F]], subject: S) -> list[F]:
     """Every finding of every rule."""
     return [found for declared in rules for found in declared(subject)]
+
+
+def rule_text(id: str) -> RuleText | None:  # noqa: A002
+    """What the rule of this id says of itself; None if there is none."""
+    return _texts.get(id)
 
 
 def known_rules() -> dict[str, RuleText]:

@@ -231,7 +231,7 @@ _PRIVATE_KEY = (
 _HEADER = r"\b(?:Basic|Bearer|Token|ApiKey)\s+(?P<secret>[A-Za-z0-9+/=_.~-]{8,})"
 # `password=...`, `--password=...`, `"password": "..."`, `?password=...`, `password: ...`
 _ASSIGNMENT = (
-    r"(?P<name>[A-Za-z_][\w.-]*)[\"']?(?P<sign>\s*=>\s*|\s*:=\s*|=|:\s*)"
+    r"(?<![A-Za-z_])(?P<name>[A-Za-z_][\w.-]*+)[\"']?(?P<sign>\s*=>\s*|\s*:=\s*|=|:\s*)"
     r"(?=(?P<secret>\"[^\"]*\"|'[^']*'|[^\s\"'&;,|)}\]]+))"
 )
 _OPTION = r"(?<![\w-])--?(?P<name>[A-Za-z][\w-]*)\s+(?P<secret>\"[^\"]*\"|'[^']*'|[^\s\"'&;,|-][^\s\"'&;,|]*)"
@@ -247,13 +247,16 @@ _MAIL_KEY = r"\bkey-[0-9a-f]{32}\b"
 _HOOK = r"https://(?:[\w.-]+\.)?(?:discord(?:app)?\.com/api/webhooks/\d+|hooks\.slack\.com/\w+)/(?P<secret>[\w/-]+)"
 
 
-def secret_spans(text: str) -> list[Span]:
+# Both remember: consumers share most of their texts.
+@lru_cache(maxsize=4096)
+def secret_spans(text: str) -> tuple[Span, ...]:
     """Every part of a text that is a secret, merged and in order."""
     if len(text) < 4:
-        return []
+        return ()
     return _merged(sorted({*_dsn_spans(text), *_form_spans(text), *_assigned_spans(text)}))
 
 
+@lru_cache(maxsize=4096)
 def holds_secret(text: str, name: str = "") -> bool:
     """Whether a value, under the name that it has, is a secret or holds one."""
     if name and not _is_harmless(text):
@@ -404,11 +407,11 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def _merged(spans: Sequence[Span]) -> list[Span]:
+def _merged(spans: Sequence[Span]) -> tuple[Span, ...]:
     found: list[Span] = []
     for span in spans:
         if found and span.start <= found[-1].end:
             found[-1] = Span(found[-1].start, max(found[-1].end, span.end))
         else:
             found.append(span)
-    return found
+    return tuple(found)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ebbtide.judgement.accept import accept
 from ebbtide.judgement.findings import Finding, Level, Path
-from ebbtide.judgement.rule import RuleText, register, rule, rules_on, run_rules
+from ebbtide.judgement.rule import Rule, RuleText, register, rule, rules_on, run_rules
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.declare import consumers_of
 
+S = TypeVar("S")
 _ORDER = list(Level)
 
 # Found by who reads the files (loading/loader), which no model shows.
@@ -35,10 +37,6 @@ class Checked:
     stack: StackSettings
     findings: tuple[Finding, ...]
 
-    def found(self, rule: str, below: Path = ()) -> bool:
-        """Whether a rule found something at this path or below."""
-        return any(one.rule == rule and one.path[: len(below)] == below for one in self.findings)
-
 
 @rule(
     "A-01",
@@ -50,12 +48,11 @@ class Checked:
 )
 def check_acceptances(checked: Checked) -> Iterator[Finding]:
     """What is accepted still occurs."""
-    places: list[tuple[Path, Path, list[str]]] = [((), (), list(checked.stack.accept))]
-    places += [(path, path, list(consumer.accept)) for path, consumer in consumers_of(checked.stack)]
-    for at, below, accepted in places:
-        for id in accepted:  # noqa: A001
-            if not checked.found(id, below):
-                yield Finding((*at, "accept", id), f"accepts {id}, which finds nothing here any more", "remove it")
+    occurring = {(owner, one.rule) for one in checked.findings for owner in ("", _consumer_at(one.path))}
+    for owner, id in acceptances(checked.stack):  # noqa: A001
+        if (owner, id) not in occurring:
+            at = ("consumers", owner) if owner else ()
+            yield Finding((*at, "accept", id), f"accepts {id}, which finds nothing here any more", "remove it")
 
 
 def acceptances(stack: StackSettings) -> dict[tuple[str, str], str]:
@@ -73,15 +70,26 @@ def check_stack(stack: StackSettings, notes: tuple[Finding, ...] = ()) -> list[F
     Errors cannot be among them: the model has refused those. `notes` are what was found where the settings were read
     (`LoadedStack.notes`); they can be accepted like the rest.
     """
-    found = [*run_rules(rules_on(StackSettings), stack), *notes]
+    found = [*run_rules(_rules_on_valid(StackSettings), stack), *notes]
+    rules = _rules_on_valid(ConsumerSettings)
     for path, consumer in consumers_of(stack):
-        found += [finding.below(path) for finding in run_rules(rules_on(ConsumerSettings), consumer)]
+        found += [finding.below(path) for finding in run_rules(rules, consumer)]
     found += run_rules(rules_on(Checked), Checked(stack, tuple(found)))
     judged = [accept(finding, _accepted_at(finding.path, stack)) for finding in found]
     return sorted(judged, key=lambda finding: (bool(finding.accepted), _ORDER.index(finding.level)))
 
 
+def _rules_on_valid(subject: type[S]) -> list[Rule[S, Finding]]:
+    """The rules that do more than refuse: those have been asked when the model was built."""
+    return [one for one in rules_on(subject) if one.text.levels != (Level.ERROR,)]
+
+
 def _accepted_at(path: Path, stack: StackSettings) -> dict[str, str]:
     """What the stack lives with at this place: of a consumer its own as well."""
-    owner = next((consumer for at, consumer in consumers_of(stack) if path[: len(at)] == at), None)
+    owner = stack.consumers.get(_consumer_at(path))
     return {**stack.accept, **(owner.accept if owner else {})}
+
+
+def _consumer_at(path: Path) -> str:
+    """The consumer that this is about; empty for the stack."""
+    return str(path[1]) if path[:1] == ("consumers",) and len(path) > 1 else ""

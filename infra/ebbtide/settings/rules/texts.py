@@ -13,12 +13,12 @@ _REFERENCES = {"secret_environment", "provides", "password_key"}
 
 
 def texts_of(value: object, path: Path = (), name: str = "") -> Iterator[tuple[Path, str, str]]:
-    """Every text of a model, with its path and its own name; names of settings say nothing, a mapping's keys do."""
+    """Every text that was given, with its path and its own name; names of settings say nothing, a mapping's keys do."""
     if isinstance(value, str):
         yield path, name, value
     elif isinstance(value, BaseModel):
         for field, info in type(value).model_fields.items():
-            if field not in _REFERENCES:
+            if field in value.model_fields_set and field not in _REFERENCES:
                 yield from texts_of(getattr(value, field), (*path, info.alias or field))
     elif isinstance(value, Mapping):
         for key, entry in value.items():
