@@ -113,6 +113,39 @@ def test_a_change_that_no_setting_makes_is_judged_all_the_same(
     assert set(found) == {level}
 
 
+ROOT_USER = [{"name": "consumer", "securityContext": {"runAsUser": 0}}]
+
+
+def test_a_container_that_runs_as_root_from_now_on_is_danger() -> None:
+    ((level, sentence),) = beside(
+        "kubernetes:apps/v1:Deployment",
+        "P-32",
+        {"spec": {"template": {"spec": {"containers": [{"name": "consumer"}]}}}},
+        {"spec": {"template": {"spec": {"containers": ROOT_USER}}}},
+    )
+    assert level == "danger"
+    assert "runAsUser none → 0, which is root" in sentence
+
+
+NETWORKS = {"cidrBlocks": [{"cidrBlock": "10.0.0.0/8", "displayName": "office"}]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"masterAuthorizedNetworksConfig": NETWORKS}, {"cidrBlock": "0.0.0.0/0", "displayName": "office"}),
+        ({"masterAuthorizedNetworksConfig": NETWORKS}, {"cidrBlock": "10.0.0.0/8", "displayName": "home"}),
+    ],
+)
+def test_who_reaches_the_control_plane_is_judged_and_not_left_to_the_reader(before: Any, after: Any) -> None:
+    token = "gcp:container/cluster:Cluster"
+    other = {"masterAuthorizedNetworksConfig": {"cidrBlocks": [after]}}
+    ((level, sentence),) = beside(token, "P-37", before, other)
+    assert level == "danger"
+    assert "is reached otherwise" in sentence
+    assert beside(token, "P-40", before, other) == []
+
+
 def test_an_edit_of_the_same_objects_that_opens_nothing_is_no_danger() -> None:
     """The counterpart: the rules above look at what is written and not at which object it is."""
     edits: list[tuple[str, Edit]] = [

@@ -380,3 +380,42 @@ def test_the_table_of_triggers_is_kedas_own():
     assert len(scalers()) >= 75
     assert scalers()["mysql"]["queryValue"] == "!number"
     assert scalers()["rabbitmq"]["useRegex"] == "boolean"
+
+
+@pytest.mark.parametrize(
+    ("version", "kubernetes", "complaint"),
+    [
+        ("2.17.0", "1.31", "is older than these rules know"),
+        ("2.18.0", "1.30", "tested with"),
+        ("2.18.0", "1.31", ""),
+        ("2.18.0", "1.33", ""),
+        ("2.18.0", "1.34", "tested with"),
+        ("2.19.0", "1.34", ""),
+        ("2.19.0", "1.35", "tested with"),
+        ("2.20.0", "1.33", ""),
+        ("2.20.0", "1.35", ""),
+        ("2.20.0", "1.36", "tested with"),
+    ],
+)
+def test_a_pair_of_keda_and_kubernetes_that_nobody_tested_is_said(version, kubernetes, complaint):
+    cluster = {"kind": "existing", "kubernetesVersion": kubernetes, "keda": {"version": version}}
+    stack = {"name": "dev", "cluster": cluster, "consumers": {"githubevents": consumer(keda())}}
+    findings = [one for one in check_stack(StackSettings.model_validate(stack)) if one.rule == "KE-01"]
+    assert [one.level for one in findings] == ([Level.WARNING] if complaint else [])
+    assert all(complaint in str(one) for one in findings)
+
+
+@pytest.mark.parametrize("value", ["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"])
+def test_every_boolean_that_go_reads_is_taken(value):
+    trigger = {**LIST, "metadata": {**LIST["metadata"], "unsafeSsl": value}}
+    assert found(keda(trigger, minReplicas=1)) is not None
+
+
+def test_a_formula_that_wakes_late_is_said_as_a_trigger_is():
+    scaling = keda(
+        {**LIST, "name": "jobs"},
+        scalingModifiers={"formula": "jobs", "target": 10, "activationTarget": 5},
+    )
+    finding = found(scaling)["KE-04"]
+    assert finding.path[-2:] == ("scalingModifiers", "activationTarget")
+    assert "up to 5 messages wait" in finding.message

@@ -45,6 +45,7 @@ def test_another_program_takes_as_many_as_it_likes_and_is_not_judged_by_symfonys
 def test_a_schedule_in_many_workers_is_generated_by_each():
     many = worker(receivers=["async", "scheduler_packages"], processes=20)
     finding = check(worker=many, autoscaling={**TO_ZERO, "minReplicas": 2, "maxReplicas": 6})["V-39"]
+    assert finding.level is Level.WARNING
     assert "40 to 120 times" in finding.message
     assert finding.path[-1] == 1
 
