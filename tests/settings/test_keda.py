@@ -416,6 +416,6 @@ def test_a_formula_that_wakes_late_is_said_as_a_trigger_is():
         {**LIST, "name": "jobs"},
         scalingModifiers={"formula": "jobs", "target": 10, "activationTarget": 5},
     )
-    finding = found(scaling)["KE-04"]
+    finding = found(scaling, RABBITMQ)["KE-04"]
     assert finding.path[-2:] == ("scalingModifiers", "activationTarget")
     assert "up to 5 messages wait" in finding.message
