@@ -127,6 +127,37 @@ def test_a_container_that_runs_as_root_from_now_on_is_danger() -> None:
     assert "runAsUser none → 0, which is root" in sentence
 
 
+DROPS_ALL = {"capabilities": {"drop": ["ALL"]}}
+ISOLATION: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any], str]] = [
+    ({}, {"hostNetwork": True}, {}, {}, "hostNetwork none → true"),
+    ({}, {"hostPID": True}, {}, {}, "hostPID none → true"),
+    ({"hostIPC": False}, {"hostIPC": True}, {}, {}, "hostIPC false → true"),
+    ({"automountServiceAccountToken": False}, {}, {}, {}, "automountServiceAccountToken false → none"),
+    ({}, {}, {}, {"privileged": True}, "privileged none → true"),
+    ({}, {}, {"runAsNonRoot": True}, {}, "runAsNonRoot true → none"),
+    ({}, {}, DROPS_ALL, {}, "capabilities.drop ALL → none"),
+    ({}, {}, DROPS_ALL, {"capabilities": {"drop": ["NET_RAW"]}}, "capabilities.drop ALL → NET_RAW"),
+    ({}, {}, {"capabilities": {"drop": ["NET_RAW"]}}, DROPS_ALL, ""),
+    ({"hostIPC": True}, {}, {"privileged": True}, {}, ""),
+]
+
+
+@pytest.mark.parametrize(("pod_before", "pod_after", "before", "after", "words"), ISOLATION)
+def test_a_pod_that_is_isolated_less_is_danger_and_one_that_is_isolated_more_is_not(
+    pod_before, pod_after, before, after, words
+) -> None:
+    old, new = (
+        {
+            "spec": {
+                "template": {"spec": {**of_pod, "containers": [{"name": "consumer", "securityContext": of_container}]}}
+            }
+        }
+        for of_pod, of_container in ((pod_before, before), (pod_after, after))
+    )
+    found = beside("kubernetes:apps/v1:Deployment", "P-32", old, new)
+    assert found == ([("danger", f"pods of mail are isolated less: {words}")] if words else [])
+
+
 NETWORKS = {"cidrBlocks": [{"cidrBlock": "10.0.0.0/8", "displayName": "office"}]}
 
 
