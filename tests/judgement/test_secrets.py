@@ -46,6 +46,11 @@ def test_a_refusal_of_a_secret_repeats_no_part_of_it():
             assert "(not shown)" in str(finding), name
 
 
+def test_a_secret_in_a_command_is_named_by_its_place():
+    command = {"kind": "command", "command": ["/app/worker", f"--broker=redis://:{P}@h"]}
+    assert [finding.path for finding in refusals({"worker": command})] == [("worker", "command", 1)]
+
+
 SYMFONY_REDIS = [
     ("redis://PASS@h:6379/mail", "PASS"),
     ("redis://:PASS@h", "PASS"),

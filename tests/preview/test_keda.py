@@ -72,6 +72,12 @@ def test_what_a_setting_of_keda_changes_is_said(case):
     assert [one for one in found["P-70"] if one[0] is level and words in one[1]], found
 
 
+def test_a_short_start_ends_no_pod_of_a_consumer_that_always_has_one():
+    always = {**KEDA, "minReplicas": 1}
+    found = said(always, {**always, "initialCooldown": "0s"})
+    assert not [words for _, words in found.get("P-70", []) if "first quiet poll" in words]
+
+
 def test_a_fallback_to_zero_that_somebody_writes_by_hand_is_a_danger():
     before = resources(KEDA)
     after = copy.deepcopy(before)

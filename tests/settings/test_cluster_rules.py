@@ -299,3 +299,12 @@ def test_a_stack_without_consumers_must_at_least_make_something():
     assert finding.rule == "K-01"
     assert stack(STANDARD, consumers={})
     assert stack(EXISTING, consumers={}, imageRepository={})
+
+
+def test_a_cluster_that_is_made_here_has_keda_where_a_consumer_scales_by_it():
+    transport = {"kind": "redis", "redeliverTimeout": "90s", "address": "redis.brokers:6379", "stream": "events"}
+    by_keda = {"autoscaling": {"kind": "keda", "minReplicas": 1, "maxReplicas": 5}, "transport": transport}
+    findings = [one for one in refused(STANDARD, by_keda) if one.rule == "KE-43"]
+    assert [one.path for one in findings] == [("consumers", "events", "autoscaling", "kind")]
+    assert stack({**STANDARD, "keda": "existing"}, by_keda)
+    assert stack(EXISTING, by_keda), "nobody knows what a cluster of others has"
