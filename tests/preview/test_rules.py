@@ -127,6 +127,26 @@ def test_a_container_that_runs_as_root_from_now_on_is_danger() -> None:
     assert "runAsUser none → 0, which is root" in sentence
 
 
+@pytest.mark.parametrize(
+    ("spec", "stops"),
+    [({"minAvailable": 1}, False), ({"minAvailable": "100%"}, True), ({"maxUnavailable": "0%"}, True), ({}, True)],
+)
+def test_a_budget_stops_every_drain_only_where_it_lets_no_pod_go(spec: dict[str, Any], stops: bool) -> None:
+    before = {"spec": {"maxUnavailable": 1}}
+    found = beside("kubernetes:policy/v1:PodDisruptionBudget", "P-06", before, {"spec": spec})
+    assert found == ([("danger", "the disruption budget of mail lets no pod go")] if stops else [])
+
+
+def test_of_many_reasons_for_a_restart_the_first_four_are_named_and_the_others_counted() -> None:
+    def edit(one: dict[str, Any]) -> None:
+        worker(one)["env"] += [{"name": f"ANEW_{number}", "value": "1"} for number in range(3)]
+        pod(one).update(priorityClassName="low", dnsPolicy="Default", nodeName="one", runtimeClassName="gvisor")
+
+    sentences = [risk.sentence for risk in review_of("Deployment", edit).risks if risk.rule == "P-10"]
+    assert sentences
+    assert all(re.search(r"(, [^,]+){3} and [1-9] more", sentence) for sentence in sentences), sentences
+
+
 DROPS_ALL = {"capabilities": {"drop": ["ALL"]}}
 ISOLATION: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any], str]] = [
     ({}, {"hostNetwork": True}, {}, {}, "hostNetwork none → true"),
