@@ -56,7 +56,7 @@ _WAIT: Final = """\
    the queue is empty. What is cut off all the same comes back through the broker, unless it was acknowledged before."""
 _HOLD: Final = """\
    In each pod, hold supervisord so that it starts nobody again, and ask the workers to finish (SIGTERM). It needs a
-   shell and `tr` in the image, nothing else:
+   shell and `tr` in the image. What the workers log from now on does not come out, because supervisord passes it on:
 
        for pod in $({pods}); do
          kubectl exec{space} $pod -- sh -c '
