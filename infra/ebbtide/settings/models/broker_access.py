@@ -1,7 +1,5 @@
 """What a transport is told of the broker of its stack, so that nobody writes it twice."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import BeforeValidator
