@@ -11,9 +11,10 @@ from tests.settings.conftest import CONSUMER
 from ebbtide.explain.envelope import build_envelope
 from ebbtide.judgement.findings import Level
 from ebbtide.judgement.rule import known_rules
+from ebbtide.settings.models.demand import Trigger
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.check import check_stack
-from ebbtide.settings.rules.keda_scalers import scalers
+from ebbtide.settings.rules.keda_scalers import scalers, unknown_parameters, wrong_values
 
 PASSWORD = {"secret": "broker-v1", "key": "password"}
 REDIS = {"kind": "redis", "redeliverTimeout": "90s", "claimInterval": "5s", "recover": True} | {
@@ -392,6 +393,7 @@ def test_the_table_of_triggers_is_kedas_own():
         ("2.18.0", "1.34", "tested with"),
         ("2.19.0", "1.34", ""),
         ("2.19.0", "1.35", "tested with"),
+        ("2.20.0", "1.32", "tested with"),
         ("2.20.0", "1.33", ""),
         ("2.20.0", "1.35", ""),
         ("2.20.0", "1.36", "tested with"),
@@ -409,6 +411,18 @@ def test_a_pair_of_keda_and_kubernetes_that_nobody_tested_is_said(version, kuber
 def test_every_boolean_that_go_reads_is_taken(value):
     trigger = {**LIST, "metadata": {**LIST["metadata"], "unsafeSsl": value}}
     assert found(keda(trigger, minReplicas=1)) is not None
+
+
+def test_of_a_choice_only_what_keda_reads_is_taken():
+    """KEDA would refuse the trigger when it is there, and the number of pods would stay as it is."""
+    for policy, is_wrong in (("earliest", False), ("latest", False), ("newest", True)):
+        trigger = Trigger(type="apache-kafka", metadata={"offsetResetPolicy": policy})
+        assert [one.parameter for one in wrong_values(trigger)] == (["offsetResetPolicy"] if is_wrong else [])
+
+
+def test_a_parameter_from_the_environment_is_known_and_a_misspelt_one_is_not():
+    trigger = Trigger(type="rabbitmq", metadata={"hostFromEnv": "HOST", "hots": "a", "queueName": "q"})
+    assert list(unknown_parameters(trigger)) == ["hots"]
 
 
 def test_a_formula_that_wakes_late_is_said_as_a_trigger_is():
