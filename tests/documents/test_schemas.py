@@ -13,7 +13,7 @@ from tests.documents.schemas import DOCS, schema
 from ebbtide.cli.main import main
 from ebbtide.documents.document import to_json
 from ebbtide.explain.timeline import Moment
-from ebbtide.schemas import DOCUMENTS, schema_files
+from ebbtide.schemas import DOCUMENTS, SCHEMA_FILES
 from ebbtide.settings.loading.project import stack_names
 
 STACKS = stack_names(ROOT)
@@ -78,7 +78,7 @@ def named(schema):
             yield from named(entry)
 
 
-@pytest.mark.parametrize("name", schema_files())
+@pytest.mark.parametrize("name", SCHEMA_FILES)
 def test_every_key_is_in_camel_case(name):
     keys = set(named(json.loads((DOCS / name).read_text())))
     assert keys
