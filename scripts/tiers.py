@@ -8,16 +8,21 @@ counted.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
+import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 from xml.etree import ElementTree as ET
 
 from builds import PARTS, Builds
@@ -61,6 +66,8 @@ ARGUMENTS = {
 COMPUTES, WAITS, ALONE = "slow", "runtime", "cluster"
 
 _POLL_SECONDS, _SAY_SECONDS = 1.0, 60.0
+# From SIGTERM to SIGKILL: whoever ends a run of CI does not wait much longer.
+_END_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class NotRun:
-    """Why a tier did not begin."""
+    """Why a tier did not begin, or did not come to its end."""
 
     reason: str
 
@@ -135,6 +142,75 @@ def exit_status(results: Mapping[str, Result]) -> int:
     return 0 if ran and all(result.passed and not result.failed for result in ran) else 1
 
 
+class Commands:
+    """Runs what writes reports of tests, and has ended all of it when the block is left, also by a signal.
+
+    Each command has a process group: what it has started is ended with it. Only on a terminal the one in front has
+    none, so that Ctrl-C and a debugger's prompt reach it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: dict[subprocess.Popen[str], bool] = {}
+        self._ended = False
+
+    def run(self, command: Sequence[str], report: Path, output: IO[str] | None = None) -> Ran:
+        """Run one, with its output in a file or in front."""
+        report.unlink(missing_ok=True)
+        started = time.monotonic()
+        in_group = output is not None or not sys.stdin.isatty()
+        with self._lock:
+            if self._ended:
+                return Ran(0, 1, 0, 0.0)
+            process = subprocess.Popen(
+                command,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                text=True,
+                process_group=0 if in_group else None,
+            )
+            self._running[process] = in_group
+        status = process.wait()
+        with self._lock:
+            self._running.pop(process, None)
+        seconds = time.monotonic() - started
+        return counted(report.read_text(), status, seconds) if report.is_file() else Ran(0, 1, 0, seconds)
+
+    def run_tier(
+        self,
+        tier: str,
+        prefix: Sequence[str] = (),
+        output: IO[str] | None = None,
+        rest: Sequence[str] = (),
+        report: Path | None = None,
+    ) -> Ran:
+        """Run one tier in this process's own environment; what pytest counted is left in `report`, if one is given."""
+        with tempfile.TemporaryDirectory() as directory:
+            report = report or Path(directory) / "report.xml"
+            options = ["-m", TIERS[tier], f"--junit-xml={report}", *ARGUMENTS.get(tier, []), *rest]
+            return self.run([*prefix, ".venv/bin/python", "-m", "pytest", *options], report, output)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._ended, left = True, dict(self._running)
+        for number, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, None)):
+            for process, in_group in left.items():
+                if not in_group:
+                    process.send_signal(number)
+                    continue
+                # A group outlives its first process where something in it does not listen.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, number)
+            for process in left:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(seconds)
+
+
 Run = Callable[[str, Sequence[str], "IO[str] | None"], Ran]
 """Runs one tier: its name, what comes before the command, and where its output goes."""
 
@@ -142,17 +218,30 @@ Run = Callable[[str, Sequence[str], "IO[str] | None"], Ran]
 class Schedule:
     """The order of the tiers, and when each of them begins."""
 
-    def __init__(self, builds: Builds, run: Run, began: float, budget: float = math.inf) -> None:
+    def __init__(self, builds: Builds, commands: Commands, run: Run, began: float, budget: float = math.inf) -> None:
         """`began` is when the budget began, by the monotonic clock; without one a tier waits as long as it must."""
-        self._builds, self._run, self._began, self._budget = builds, run, began, budget
+        self._builds, self._commands, self._run, self._began, self._budget = builds, commands, run, began, budget
         self._waited = 0.0
 
     def run_all(self, tiers: Sequence[str]) -> dict[str, Result]:
-        """Run the tiers in their order, as far as what they need is built, but for the one that runs beside another."""
+        """Run the tiers in their order, as far as what they need is built, but for the one that runs beside another.
+
+        A run that is ended, by SIGTERM or Ctrl-C, says before it goes what it has shown and what not.
+        """
+        results: dict[str, Result] = {}
+        try:
+            self._run_all(tiers, results)
+        except (KeyboardInterrupt, SystemExit):
+            ended = NotRun("the run was ended before this tier was")
+            print("", *closing({tier: results.get(tier, ended) for tier in tiers}), sep="\n", flush=True)
+            raise
+        return {tier: results[tier] for tier in tiers}
+
+    def _run_all(self, tiers: Sequence[str], results: dict[str, Result]) -> None:
         beside = {COMPUTES, WAITS} <= set(tiers)
         waiting = [tier for tier in tiers if not (beside and tier == COMPUTES)]
-        results: dict[str, Result] = {}
-        with ThreadPoolExecutor(1) as background, tempfile.TemporaryFile("w+") as output:
+        # Left from right to left: what runs in the background has ended before it is waited for.
+        with ThreadPoolExecutor(1) as background, tempfile.TemporaryFile("w+") as output, self._commands:
             computing: Future[Ran] | None = None
             while waiting:
                 tier, late = self._next(waiting)
@@ -170,7 +259,6 @@ class Schedule:
                 results[tier] = self._run(tier, (), None)
             if computing:
                 results[COMPUTES] = _finish(computing, output)
-        return {tier: results[tier] for tier in tiers}
 
     def _next(self, waiting: Sequence[str]) -> tuple[str, str | None]:
         """The first tier of which nothing is missing, once there is one, or one that is too late, and why."""
@@ -197,29 +285,6 @@ def _finish(computing: Future[Ran], output: IO[str]) -> Ran:
     return result
 
 
-def run_tier(
-    tier: str,
-    prefix: Sequence[str] = (),
-    output: IO[str] | None = None,
-    rest: Sequence[str] = (),
-    report: Path | None = None,
-) -> Ran:
-    """Run one tier in this process's own environment; what pytest counted is left in `report`, if one is given."""
-    with tempfile.TemporaryDirectory() as directory:
-        report = report or Path(directory) / "report.xml"
-        options = ["-m", TIERS[tier], f"--junit-xml={report}", *ARGUMENTS.get(tier, []), *rest]
-        return run_command([*prefix, ".venv/bin/python", "-m", "pytest", *options], report, output)
-
-
-def run_command(command: Sequence[str], report: Path, output: IO[str] | None = None) -> Ran:
-    """Run what writes a report of tests."""
-    report.unlink(missing_ok=True)
-    started = time.monotonic()
-    done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT if output else None, check=False)
-    seconds = time.monotonic() - started
-    return counted(report.read_text(), done.returncode, seconds) if report.is_file() else Ran(0, 1, 0, seconds)
-
-
 def main() -> int:
     """Run the tiers that were asked for. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="scripts/test", description="Run the tests of one tier or of several.")
@@ -231,13 +296,15 @@ def main() -> int:
     if arguments.junit_xml and len(tiers) > 1:
         parser.error("--junit-xml is of one tier; name one with --tier")
 
+    commands = Commands()
+
     def run(tier: str, prefix: Sequence[str], output: IO[str] | None) -> Ran:
-        return run_tier(tier, prefix, output, rest, arguments.junit_xml)
+        return commands.run_tier(tier, prefix, output, rest, arguments.junit_xml)
 
     with Builds(PARTS, tiers) as builds:
         builds.start(after_setup=False)
         builds.start(after_setup=True)
-        results = Schedule(builds, run, time.monotonic()).run_all(tiers)
+        results = Schedule(builds, commands, run, time.monotonic()).run_all(tiers)
     print("", *closing(results), sep="\n")
     return exit_status(results)
 

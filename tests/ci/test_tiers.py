@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +22,7 @@ from builds import PARTS, Builds, Part  # noqa: E402
 from tiers import (  # noqa: E402
     NOT_IN_ALL,
     TIERS,
+    Commands,
     NotRun,
     Ran,
     Schedule,
@@ -159,7 +161,7 @@ def test_a_tier_begins_when_what_it_needs_is_built_and_not_before(tmp_path: Path
     with Builds([_part(f"sleep 2; touch {built}", "engine")], ["engine"]) as builds:
         builds.start(after_setup=False)
         assert builds.missing("engine")
-        Schedule(builds, run, time.monotonic()).run_all(["engine"])
+        Schedule(builds, Commands(), run, time.monotonic()).run_all(["engine"])
         assert built.exists()
     assert run.began == ["engine"]
 
@@ -168,7 +170,9 @@ def test_a_tier_whose_parts_take_too_long_is_left_out_and_the_others_run() -> No
     run = Recorded()
     with Builds([_part("sleep 60", "engine")], TIERS) as builds:
         builds.start(after_setup=False)
-        results = Schedule(builds, run, time.monotonic() - 10, budget=12).run_all(["default", "engine", "cluster"])
+        results = Schedule(builds, Commands(), run, time.monotonic() - 10, budget=12).run_all(
+            ["default", "engine", "cluster"]
+        )
     assert run.began == ["default", "cluster"], "what is built waits for what is not"
     assert isinstance(results["engine"], NotRun)
     assert "sleep 60 was still being built" in results["engine"].reason
@@ -178,7 +182,7 @@ def test_a_build_that_fails_excuses_nothing(capfd: pytest.CaptureFixture[str]) -
     run = Recorded()
     with Builds([_part("echo no compiler; exit 3", "engine")], ["engine"]) as builds:
         builds.start(after_setup=False)
-        results = Schedule(builds, run, time.monotonic(), budget=60).run_all(["engine"])
+        results = Schedule(builds, Commands(), run, time.monotonic(), budget=60).run_all(["engine"])
     assert results == {"engine": GOOD}, "what cannot be built has to fail where it is needed"
     assert "no compiler" in capfd.readouterr().out
 
@@ -202,11 +206,56 @@ def test_a_run_that_is_ended_ends_its_builds_with_all_that_they_started(tmp_path
         time.sleep(0.05)
     run.send_signal(number)
     assert run.wait(60) != 0
-    stat = Path(f"/proc/{int(child.read_text())}/stat")
-    deadline = time.monotonic() + 60
-    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
-        assert time.monotonic() < deadline, "a build goes on after the run has ended"
+    _must_end(int(child.read_text()), "a build goes on after the run has ended")
+
+
+def _must_end(pid: int, otherwise: str) -> None:
+    stat, deadline = Path(f"/proc/{pid}/stat"), time.monotonic() + 60
+    with suppress(FileNotFoundError, ProcessLookupError):
+        while stat.read_text().rpartition(")")[2].split()[0] != "Z":
+            assert time.monotonic() < deadline, otherwise
+            time.sleep(0.05)
+
+
+ENDED = """
+import sys, time
+from pathlib import Path
+sys.path.append("scripts")
+from builds import Builds
+from tiers import Commands, Ran, Schedule
+commands, places = Commands(), Path(sys.argv[1])
+def run(tier, prefix, output):
+    if tier == "default":
+        return Ran(3, 0, 0, 1.0)
+    command = f"sh -c 'echo $$ > {places / tier}; exec sleep 600' & wait"
+    return commands.run(["sh", "-c", command], places / "report", output)
+with Builds([], []) as builds:
+    Schedule(builds, commands, run, time.monotonic()).run_all(["default", "slow", "runtime", "cluster"])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_ended_ends_its_tiers_at_once_and_says_what_it_has_not_shown(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """The one in the background as well, with all that both have started: CI is killed soon after it was asked."""
+    command = [sys.executable, "-c", ENDED, tmp_path]
+    run = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    children = [tmp_path / "slow", tmp_path / "runtime"]
+    while not all(child.exists() and child.read_text().strip() for child in children):
+        assert run.poll() is None
         time.sleep(0.05)
+    run.send_signal(number)
+    said, _ = run.communicate(timeout=120)
+    assert run.returncode != 0
+    lines = said.splitlines()
+    assert [line for line in lines if line.startswith("default ")], "what has passed is not forgotten"
+    not_run = [line.split(": ")[1] for line in lines if line.startswith("NOT RUN: ")]
+    assert not_run == ["slow", "runtime", "cluster"]
+    for child in children:
+        _must_end(int(child.read_text()), "a tier goes on after the run has ended")
 
 
 class Overlapping(Recorded):
@@ -230,7 +279,7 @@ class Overlapping(Recorded):
 def test_what_only_computes_runs_beside_what_waits_and_not_beside_a_node() -> None:
     run = Overlapping()
     with Builds([], TIERS) as builds:
-        results = Schedule(builds, run, time.monotonic()).run_all(all_tiers())
+        results = Schedule(builds, Commands(), run, time.monotonic()).run_all(all_tiers())
     assert list(results) == all_tiers(), "the table has another order than the documentation"
     assert sorted(run.began) == sorted(all_tiers())
     assert (run.began[0], run.began[-1]) == ("default", "cluster")
@@ -240,7 +289,7 @@ def test_what_only_computes_runs_although_what_it_runs_beside_is_too_late() -> N
     run = Recorded()
     with Builds([_part("sleep 60", "runtime")], TIERS) as builds:
         builds.start(after_setup=False)
-        results = Schedule(builds, run, time.monotonic() - 10, budget=12).run_all(["slow", "runtime"])
+        results = Schedule(builds, Commands(), run, time.monotonic() - 10, budget=12).run_all(["slow", "runtime"])
     assert results["slow"] == GOOD
     assert isinstance(results["runtime"], NotRun)
 

@@ -21,12 +21,15 @@ class Repository:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def fill(self) -> None:
         for name in ("Pulumi.yaml", "requirements.lock", "Dockerfile"):
-            shutil.copy(ROOT / name, root)
+            shutil.copy(ROOT / name, self.root)
         for name in ("stacks", "infra", "consumer"):
-            ignore = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / name, root / name, symlinks=True, ignore=ignore)
+            # With what Python has compiled, or each command would compile it: modules are found by their time and size.
+            shutil.copytree(ROOT / name, self.root / name, symlinks=True)
         self.git("init", "--quiet", "--initial-branch=main")
+        (self.root / ".git/info/exclude").write_text("__pycache__/\n")
         self.commit()
 
     def git(self, *arguments: str) -> None:
@@ -57,9 +60,18 @@ class Repository:
         return review
 
 
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory):
+    """What each test has a copy of."""
+    repository = Repository(tmp_path_factory.mktemp("repository"))
+    repository.fill()
+    return repository.root
+
+
 @pytest.fixture
-def repository(tmp_path):
-    return Repository(tmp_path)
+def repository(filled, tmp_path):
+    shutil.copytree(filled, tmp_path / "work", symlinks=True)
+    return Repository(tmp_path / "work")
 
 
 def test_an_unchanged_tree_changes_nothing(repository):

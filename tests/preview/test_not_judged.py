@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.preview.test_plan import as_json, comment_of, on_a_terminal
+from tests.properties.profiles import each_profile, hold
 
 from ebbtide.manifests.resource import to_json
 from ebbtide.manifests.stack import stack_resources
@@ -70,40 +70,48 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.sampled_from(PLACES), NAMES, VALUES)
-def test_a_field_that_nobody_has_heard_of_is_never_harmless(
-    place: tuple[str, tuple[str | int, ...]], name: str, value: Any
-) -> None:
-    token, path = place
-    resource = RENDERED[token]
-    here: Any = resource["properties"]
-    for part in path:
-        here = here[part]
-    if name in here or (path and path[-1] in USERS_OWN) or (path[-3:-2], path[-1:]) == (("triggers",), ("metadata",)):
-        return
-    review = review_of([resource], [edited(resource, (*path, name), value)])
-    assert ALL_CLEAR not in review.verdict
-    assert review.worst in {RiskLevel.DANGER, RiskLevel.NOT_JUDGED}, f"{token} {path} {name}: {review.verdict}"
-    assert any(name in found.what for found in review.not_judged) or review.worst is RiskLevel.DANGER
+@each_profile
+def test_a_field_that_nobody_has_heard_of_is_never_harmless(examples: int) -> None:
+    def check(drawn: Any) -> None:
+        place, name, value = drawn
+        token, path = place
+        resource = RENDERED[token]
+        here: Any = resource["properties"]
+        for part in path:
+            here = here[part]
+        if (
+            name in here
+            or (path and path[-1] in USERS_OWN)
+            or (path[-3:-2], path[-1:]) == (("triggers",), ("metadata",))
+        ):
+            return
+        review = review_of([resource], [edited(resource, (*path, name), value)])
+        assert ALL_CLEAR not in review.verdict
+        assert review.worst in {RiskLevel.DANGER, RiskLevel.NOT_JUDGED}, f"{token} {path} {name}: {review.verdict}"
+        assert any(name in found.what for found in review.not_judged) or review.worst is RiskLevel.DANGER
+
+    hold(check, st.tuples(st.sampled_from(PLACES), NAMES, VALUES), examples)
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.sampled_from(sorted(RENDERED)), st.data())
-def test_a_known_field_is_harmless_only_if_a_list_says_so_or_a_rule_has_looked(token: str, data: st.DataObject) -> None:
-    resource = RENDERED[token]
-    leaf = data.draw(st.sampled_from(sorted(leaves(resource["properties"]), key=lambda found: str(found.path))))
-    place = by_place(resource["properties"], leaf.path)
-    review = review_of([resource], [edited(resource, place, data.draw(VALUES | st.just(leaf.value)))])
-    if ALL_CLEAR not in review.verdict:
-        return
-    (change,) = review.change.changes
-    known = [parse_pattern(path) for path in HARMLESS.get(token, {})]
-    read = [path for scope, path in scopes_of(change) if scope.how == "reads"]
-    for found in change.properties:
-        for side in (found.old, found.new):
-            for part in leaves(side, found.path):
-                assert any(matches(part, pattern) for pattern in (*known, *read)), part
+@each_profile
+def test_a_known_field_is_harmless_only_if_a_list_says_so_or_a_rule_has_looked(examples: int) -> None:
+    def check(drawn: Any) -> None:
+        token, data = drawn
+        resource = RENDERED[token]
+        leaf = data.draw(st.sampled_from(sorted(leaves(resource["properties"]), key=lambda found: str(found.path))))
+        place = by_place(resource["properties"], leaf.path)
+        review = review_of([resource], [edited(resource, place, data.draw(VALUES | st.just(leaf.value)))])
+        if ALL_CLEAR not in review.verdict:
+            return
+        (change,) = review.change.changes
+        known = [parse_pattern(path) for path in HARMLESS.get(token, {})]
+        read = [path for scope, path in scopes_of(change) if scope.how == "reads"]
+        for found in change.properties:
+            for side in (found.old, found.new):
+                for part in leaves(side, found.path):
+                    assert any(matches(part, pattern) for pattern in (*known, *read)), part
+
+    hold(check, st.tuples(st.sampled_from(sorted(RENDERED)), st.data()), examples)
 
 
 def by_place(document: Any, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
@@ -201,29 +209,33 @@ def all_places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str |
 VALUES_OF = [(token, path) for token, found in RENDERED.items() for path in all_places(found["properties"]) if path]
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.sampled_from(VALUES_OF), st.sampled_from(sorted(UNKNOWNS)), st.sampled_from(["create", "update", "replace"]))
-def test_a_value_that_is_known_after_the_update_is_never_taken_for_one(
-    place: tuple[str, tuple[str | int, ...]], form: str, operation: str
-) -> None:
-    token, path = place
-    resource = RENDERED[token]
-    after = edited(resource, path, UNKNOWNS[form])
-    urn = f"urn:pulumi:production::ebbtide::{token}::thing"
-    step: dict[str, Any] = {"op": operation, "urn": urn}
-    for side, found in (("oldState", resource), ("newState", after)):
-        if side == "newState" or operation != "create":
-            step[side] = {"urn": urn, "type": token, "custom": True, "inputs": found["properties"]}
-    review = review_change(read_plan(json.dumps({"steps": [step]})), STACKS["production"])
-    text = on_a_terminal(review) + comment_of(review) + as_json(review)
-    assert not [mark for mark in UNKNOWNS.values() if isinstance(mark, str) and mark in text]
-    assert "None" not in " ".join(risk.sentence for risk in review.risks)
-    if operation == "update" and ALL_CLEAR in review.verdict:
-        known = [parse_pattern(pattern) for pattern in HARMLESS.get(token, {})]
-        (change,) = review.change.changes
-        assert all(any(overlaps(found.path, pattern) for pattern in known) for found in change.properties), (
-            f"{token} {path}"
-        )
+OPERATIONS = st.sampled_from(["create", "update", "replace"])
+
+
+@each_profile
+def test_a_value_that_is_known_after_the_update_is_never_taken_for_one(examples: int) -> None:
+    def check(drawn: Any) -> None:
+        place, form, operation = drawn
+        token, path = place
+        resource = RENDERED[token]
+        after = edited(resource, path, UNKNOWNS[form])
+        urn = f"urn:pulumi:production::ebbtide::{token}::thing"
+        step: dict[str, Any] = {"op": operation, "urn": urn}
+        for side, found in (("oldState", resource), ("newState", after)):
+            if side == "newState" or operation != "create":
+                step[side] = {"urn": urn, "type": token, "custom": True, "inputs": found["properties"]}
+        review = review_change(read_plan(json.dumps({"steps": [step]})), STACKS["production"])
+        text = on_a_terminal(review) + comment_of(review) + as_json(review)
+        assert not [mark for mark in UNKNOWNS.values() if isinstance(mark, str) and mark in text]
+        assert "None" not in " ".join(risk.sentence for risk in review.risks)
+        if operation == "update" and ALL_CLEAR in review.verdict:
+            known = [parse_pattern(pattern) for pattern in HARMLESS.get(token, {})]
+            (change,) = review.change.changes
+            assert all(any(overlaps(found.path, pattern) for pattern in known) for found in change.properties), (
+                f"{token} {path}"
+            )
+
+    hold(check, st.tuples(st.sampled_from(VALUES_OF), st.sampled_from(sorted(UNKNOWNS)), OPERATIONS), examples)
 
 
 WHOLE = {

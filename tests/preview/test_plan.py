@@ -18,6 +18,7 @@ from tests.documents.schemas import schema
 from tests.preview.changes import CHANGES, consumer
 from tests.preview.plans import plan_of
 from tests.preview.test_recorded_changes import edited
+from tests.properties.profiles import QUICK_EXAMPLES
 
 from ebbtide.documents.document import to_json as document_json
 from ebbtide.judgement.findings import SettingsError
@@ -469,7 +470,7 @@ def fuzz_streams(examples: int) -> None:
 
 
 def test_a_mutated_stream_is_reviewed_or_refused():
-    fuzz_streams(100)
+    fuzz_streams(QUICK_EXAMPLES)
 
 
 def test_a_plan_does_not_drive_the_terminal():
@@ -482,7 +483,7 @@ def test_a_plan_does_not_drive_the_terminal():
 
 
 def test_a_mutated_plan_is_reviewed_or_refused():
-    fuzz(150)
+    fuzz(QUICK_EXAMPLES)
 
 
 @pytest.mark.slow
