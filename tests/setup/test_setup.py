@@ -20,6 +20,7 @@ case "$*" in
   *"import pip"*) step=look; [ -e .venv/pip ] || exit 1 ;;
   *--require-hashes*) step=packages ;;
   *"-e ."*) step=editable ;;
+  *compileall*.venv/lib*) step=libraries ;;
   *compileall*) step=compile ;;
   *-c*) exec "$REAL" "$@" ;;
 esac
@@ -74,7 +75,7 @@ def checkout(tmp_path):
     return Checkout(tmp_path)
 
 
-WHOLE = ["venv", "packages", "editable", "compile"]
+WHOLE = ["venv", "packages", "editable", "compile", "libraries"]
 
 
 def test_a_second_run_has_nothing_to_do(checkout):
@@ -97,10 +98,10 @@ def test_another_lock_is_installed_into_what_is_there(checkout, name):
     checkout.steps()
     (checkout.directory / name).write_text("another\n")
     assert checkout.run() == (0, [])
-    assert checkout.steps() == ["look", "packages", "editable", "compile"]
+    assert checkout.steps() == ["look", "packages", "editable", "compile", "libraries"]
 
 
-@pytest.mark.parametrize("step", WHOLE)
+@pytest.mark.parametrize("step", [step for step in WHOLE if step != "libraries"])
 def test_what_broke_is_begun_anew_by_the_next_run(checkout, step):
     status, lines = checkout.run(broken=step, says="ERROR: Could not install: [Errno 28] No space left on device")
     assert status == 1
@@ -123,6 +124,12 @@ def test_a_change_that_broke_leaves_nothing_that_looks_whole(checkout, step):
     assert checkout.run(broken=step)[0] == 1
     checkout.steps()
     assert checkout.run("--dev") == (0, [])
+    assert checkout.steps() == WHOLE
+
+
+def test_a_file_of_a_package_that_is_no_python_keeps_nobody_back(checkout):
+    assert checkout.run(broken="libraries", says="SyntaxError: invalid syntax") == (0, [])
+    assert checkout.run() == (0, [])
     assert checkout.steps() == WHOLE
 
 
@@ -166,7 +173,7 @@ def test_two_at_once_make_it_once(checkout):
     assert checkout.run() == (0, [])
     first.communicate()
     assert first.returncode == 0
-    assert checkout.steps() == ["editable", "compile"]
+    assert checkout.steps() == ["editable", "compile", "libraries"]
 
 
 def test_no_answer_from_the_index_is_said_beside_what_pip_makes_of_it(checkout):

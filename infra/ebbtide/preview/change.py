@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from ebbtide.judgement.secrets import MASK
@@ -83,7 +84,7 @@ class OptionChange:
     new: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ResourceChange:
     """One resource that does not stay as it is."""
 
@@ -122,6 +123,11 @@ class ResourceChange:
     def title(self) -> str:
         """What it is called where it is deployed."""
         return deployed_name(self.new or self.old) or self.name
+
+    @cached_property
+    def unknown(self) -> tuple[Path, ...]:
+        """Where a value is known only after the update. Fifty rules ask."""
+        return tuple(leaf.path for side in (self.old, self.new) for leaf in leaves(side) if not leaf.is_known)
 
     def touches(self, *prefix: str | int) -> bool:
         """Whether a property at or below, or above, this path changes."""

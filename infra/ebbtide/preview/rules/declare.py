@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ebbtide.judgement.rule import Rule, rule
-from ebbtide.preview.change import Path, ResourceChange, leaves
+from ebbtide.preview.change import Path, ResourceChange
 from ebbtide.preview.kinds import is_of
 from ebbtide.preview.patterns import overlaps, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
@@ -92,7 +92,4 @@ def _without_unknowns(context: Context, needed: Scope) -> Context:
 
 def _misses(change: ResourceChange, needed: tuple[Path, ...]) -> bool:
     """Whether a value that a rule needs is not known yet."""
-    if not needed:
-        return False
-    unknown = [leaf for side in (change.old, change.new) for leaf in leaves(side) if not leaf.is_known]
-    return any(overlaps(leaf.path, pattern) for leaf in unknown for pattern in needed)
+    return any(overlaps(path, pattern) for pattern in needed for path in change.unknown)
