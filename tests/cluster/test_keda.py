@@ -10,14 +10,15 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from tests.cluster.conftest import ROOT, NamespaceFactory
-from tests.kubernetes_api import ApiError, KubernetesApi, Manifest
+from tests.cluster.conftest import GONE_SECONDS, ROOT, NamespaceFactory
+from tests.kubernetes_api import POLL_SECONDS, ApiError, KubernetesApi, Manifest
 from tests.manifests.kubernetes.examples import make_stack
 
 from ebbtide.manifests.kubernetes import build_consumer
@@ -109,8 +110,15 @@ def owner_of(scaling: dict[str, Any]) -> list[Manifest]:
 
 
 @pytest.fixture
-def namespace(keda: None, namespaces: NamespaceFactory) -> str:
-    return namespaces({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+def namespace(keda: None, namespaces: NamespaceFactory, api: KubernetesApi) -> Iterator[str]:
+    yield namespaces({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    # In a namespace that ends already, KEDA takes its finalizer away after 83 s only (seen).
+    path = f"/apis/keda.sh/v1alpha1/namespaces/{NAMESPACE}/scaledobjects"
+    api.request("DELETE", path)
+    deadline = time.monotonic() + GONE_SECONDS
+    while api.request("GET", path)["items"]:
+        assert time.monotonic() < deadline, "a ScaledObject of the tests stays behind"
+        time.sleep(POLL_SECONDS)
 
 
 def refusal(api: KubernetesApi, manifest: Manifest) -> str:
