@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 import pytest
@@ -41,7 +42,10 @@ def said(*objects, files=()):
     ],
 )
 def test_a_program_that_nobody_knows_between_the_signal_and_the_worker_is_named(command, parent):
-    assert f"under {parent}, of which nobody here knows" in said(deployment(command.split()))
+    assert re.search(
+        rf"under {parent}, (?:of which nobody here knows|and whether the stop signal gets through)",
+        said(deployment(command.split())),
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,3 +117,13 @@ def test_a_handler_that_may_pass_the_signal_on_is_not_judged_and_any_other_loses
     found = report(deployment(["bash", "/srv/run.sh"]), files=[File("run.sh", f"#!/bin/bash\n{text}")])
     assert ("D-11" in {one.rule for one in found.diagnoses}) is not may_pass_on
     assert any("handles the stop signal by itself" in note.text for note in found.notes) is may_pass_on
+
+
+@pytest.mark.parametrize("start", ["supervisord", "tini -- supervisord", "/entrypoint.sh /usr/bin/supervisord"])
+@pytest.mark.parametrize("via", ["", "exec"])
+def test_supervisord_s_programs_are_seen_whatever_starts_it(start, via):
+    command = f"{start} -n -c /etc/mail.conf".split()
+    script = File("run.sh", f"#!/bin/sh\necho supervisord\nexec {' '.join(command)}\n")
+    conf = File("mail.conf", "[supervisord]\nnodaemon=true\n[program:mail]\ncommand=celery -A s worker\n")
+    found = report(deployment(["sh", "/srv/run.sh"] if via else command), files=[script, conf])
+    assert found.seen[0] == "Deployment jobs: celery worker under supervisord (mail.conf)"

@@ -27,6 +27,7 @@ WORKER_NAME: Final = re.compile(
 # Judged by its words: rules/hooks, and times.hook_sleep.
 _KNOWN_HOOK: Final = re.compile(r"^(?:/bin/)?sleep [0-9]+|messenger:stop-workers|queue:restart|horizon:terminate")
 _HOOK_PROGRAMS: Final = BUILTINS | UTILITIES | {"[[", "pkill", "killall", "ps", "supervisorctl", "usleep"}
+_INSTALLERS: Final = {"apt", "apt-get", "apk", "pip", "pip3", "which", "kill"}
 RUN_FILE: Final = re.compile(r"(?:^|/)(?:services\.d|s6-rc\.d|s6|sv|service)/(?P<name>[^/]+)/run$")
 
 
@@ -133,9 +134,10 @@ def follow(unit: Unit, files: ImageFiles) -> None:
         return
     unit.start_verdict = _judge(unit.start.words, files)
     becomes = [words for words in unit.start_verdict.programs if words]
-    calls = [*becomes, *(call.words for call in _calls_of(unit.start, files))]
-    for words in calls:
-        if _base(words) == "supervisord":
+    # A supervisor is no worker to the judge of commands, which leaves it unjudged: here its programs are looked at.
+    calls = [unit.start.words, *becomes, *(call.words for call in _calls_of(unit.start, files))]
+    for words in map(_from_supervisord, calls):
+        if words:
             unit.supervisor = files.supervisor(_option(words, "-c", "--configuration"))
             if unit.supervisor is None:
                 unit.setup.notes.append(
@@ -149,6 +151,13 @@ def follow(unit: Unit, files: ImageFiles) -> None:
     worker = worker_of(unit.start, files)
     if worker.program is not None or is_called_worker(unit):
         unit.workers.append(worker)
+
+
+def _from_supervisord(words: Words) -> Words:
+    """From supervisord on, where a command starts it, behind `exec`, an init or an entrypoint; else nothing."""
+    at = next((n for n, word in enumerate(words) if _base((word,)) == "supervisord"), None)
+    is_about_it = at != 0 and _base(words) in (_HOOK_PROGRAMS | _INSTALLERS) - {"exec"}
+    return () if at is None or is_about_it else words[at:]
 
 
 def _add_services(unit: Unit, files: ImageFiles) -> None:
