@@ -179,7 +179,7 @@ def test_a_base_that_looks_like_an_option_is_no_option(repository):
 
 def test_a_base_that_printed_the_bare_list_of_resources_can_be_compared(repository):
     versioned = "_print_resources(stack_resources(settings))"
-    bare = "typer.echo(json.dumps([to_json(one) for one in stack_resources(settings)]))"
+    bare = "typer.echo(to_json([resource_json(one) for one in stack_resources(settings)]))"
     repository.edit("infra/ebbtide/cli/render.py", versioned, bare)
     repository.commit()
     repository.edit("infra/ebbtide/cli/render.py", bare, versioned)

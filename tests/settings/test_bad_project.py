@@ -42,6 +42,29 @@ def test_a_project_that_cannot_be_used_says_where_and_why(project, text, parts):
         assert part in messages[0]
 
 
+@pytest.mark.parametrize("key", ["consumers", "shop:consumers"])
+def test_a_key_that_pulumi_gives_to_the_project_is_not_taken_for_ours(project, key):
+    # `check` would judge it, and `pulumi up` would never see it.
+    project.write_stack("dev", {"ebbtide:cluster": {"kind": "gkeStandard"}, key: {}})
+    (message,) = project.messages()
+    assert f"config.{key}: is shop:consumers to Pulumi, and nobody reads it; write ebbtide:consumers" in message
+
+
+def test_a_key_of_the_projects_own_that_has_another_name_is_left_alone(project):
+    config = {"gcp:project": "acme-dev", "gcp:region": "europe-west1", "shop:theme": "dark", "colour": "red"}
+    project.write_stack("dev", {**config, "ebbtide:cluster": {"kind": "gkeStandard"}})
+    assert project.read().settings.name == "dev"
+
+
+def test_shared_defaults_under_a_bare_key_say_what_pulumi_takes(project):
+    text = "name: shop\nstackConfigDir: stacks\nconfig: {defaults: {value: {}}}\n"
+    (project.root / "Pulumi.yaml").write_text(text)
+    project.write_stack("dev", {"ebbtide:cluster": {"kind": "gkeStandard"}})
+    (message,) = project.messages()
+    assert message.startswith("Pulumi.yaml: config.defaults: is shop:defaults to Pulumi")
+    assert message.endswith("write ebbtide:defaults, and its content under value:")
+
+
 def test_stacks_outside_of_the_project_are_named_by_their_path(project, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (project.root / "Pulumi.yaml").write_text(f"name: shop\nstackConfigDir: {elsewhere}\n")

@@ -74,8 +74,8 @@ def read_stack(name: str, root: Path) -> LoadedStack:
         message = f"there is no stack {name!r} ({shown_as} does not exist)"
         raise refusal(message, which_stack(name, file, root))
     stack = read_mapping(file, shown_as)
-    _refuse_what_cannot_work(stack, shown_as)
-    own = {_qualified(key): value for key, value in mapping(stack.get("config"), shown_as, "config").items()}
+    _refuse_what_cannot_work(stack, shown_as, project)
+    own = {_qualified(key, project): value for key, value in mapping(stack.get("config"), shown_as, "config").items()}
     # As the engine does it: a stack's value replaces the project's whole value of the same key.
     config = {**shared, **own}
     labels = {key: shown_as if key in own else PROJECT_FILE for key in config}
@@ -108,7 +108,7 @@ def load_from_engine(name: str, config: Mapping[str, Any], root: Path | None = N
         file = stack_file(name, root)
         shown_as = shown(file, root)
         if file.is_file():
-            _refuse_what_cannot_work(read_mapping(file, shown_as), shown_as)
+            _refuse_what_cannot_work(read_mapping(file, shown_as), shown_as, read_project(root))
     labels = {key: PROJECT_FILE if key == _NAMESPACE + _DEFAULTS else shown_as for key in config}
     return _build(name, config, labels, shown_as).settings
 
@@ -156,14 +156,13 @@ def has_settings(name: str, root: Path) -> bool:
     file = file_of(name, root, project)
     shown_as = shown(file, root)
     own = mapping(read_mapping(file, shown_as).get("config"), shown_as, "config") if file.exists() else {}
-    # A bare key is the project's own, whatever the project is called.
     keys = {*mapping(project.get("config"), PROJECT_FILE, "config"), *own}
-    bare = {*_STACK_KEYS, _DEFAULTS}
-    return any(key.startswith(_NAMESPACE) or (key in bare and project.get("name") == _NAMESPACE[:-1]) for key in keys)
+    return any(_qualified(key, project).startswith(_NAMESPACE) for key in keys)
 
 
-def _qualified(key: str) -> str:
-    return key if ":" in key else _NAMESPACE + key
+def _qualified(key: str, project: Mapping[str, Any]) -> str:
+    """As Pulumi has it: a bare key is the project's own, whatever the project is called."""
+    return key if ":" in key else f"{project.get('name') or _NAMESPACE[:-1]}:{key}"
 
 
 def _project_config(project: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,19 +171,22 @@ def _project_config(project: Mapping[str, Any]) -> dict[str, Any]:
     for key, entry in mapping(project.get("config"), PROJECT_FILE, "config").items():
         value = entry
         if isinstance(entry, Mapping):
-            if _qualified(key).startswith(_NAMESPACE) and not _PROJECT_KEYS.issuperset(entry):
+            if _qualified(key, project).startswith(_NAMESPACE) and not _PROJECT_KEYS.issuperset(entry):
                 message = "is an object without `value:`, which the engine refuses"
                 raise refusal(message, "write `value:` and the object below it", ("config", key), PROJECT_FILE)
             value = entry.get("value", entry.get("default"))
         if value is not None:
-            config[_qualified(key)] = value
+            config[_qualified(key, project)] = value
     return config
 
 
-def _refuse_what_cannot_work(stack: Mapping[str, Any], file: str) -> None:
+def _refuse_what_cannot_work(stack: Mapping[str, Any], file: str, project: Mapping[str, Any]) -> None:
     """What one of the two ways of running would read differently, or not at all."""
     config = mapping(stack.get("config"), file, "config")
-    found = []
+    found = [
+        *_of_another_namespace(config, file, project),
+        *_of_another_namespace(mapping(project.get("config"), PROJECT_FILE, "config"), PROJECT_FILE, project),
+    ]
     if isinstance(stack.get("environment"), Mapping):
         # Values of its own, resolved only by the service. A list only names others (`_imports`).
         found.append(
@@ -196,8 +198,8 @@ def _refuse_what_cannot_work(stack: Mapping[str, Any], file: str) -> None:
             )
         )
     for key, value in config.items():
-        path = (_qualified(key),)
-        if _qualified(key) == _NAMESPACE + _DEFAULTS:
+        path = (_qualified(key, project),)
+        if _qualified(key, project) == _NAMESPACE + _DEFAULTS:
             found.append(
                 Finding(
                     path,
@@ -206,7 +208,7 @@ def _refuse_what_cannot_work(stack: Mapping[str, Any], file: str) -> None:
                     rule="project",
                 )
             )
-        elif _qualified(key).startswith(_NAMESPACE) and _holds_secure(value):
+        elif _qualified(key, project).startswith(_NAMESPACE) and _holds_secure(value):
             found.append(
                 Finding(
                     path,
@@ -216,7 +218,19 @@ def _refuse_what_cannot_work(stack: Mapping[str, Any], file: str) -> None:
                 )
             )
     if found:
-        raise SettingsError([replace(finding, source=file) for finding in found], file)
+        raise SettingsError([replace(finding, source=finding.source or file) for finding in found], file)
+
+
+def _of_another_namespace(config: Mapping[str, Any], file: str, project: Mapping[str, Any]) -> Iterator[Finding]:
+    """In a project of another name the program does not see the project's own keys."""
+    for key in config:
+        namespace, _, name = _qualified(key, project).partition(":")
+        is_unseen = namespace == project.get("name") and f"{namespace}:" != _NAMESPACE
+        if is_unseen and name in {*_STACK_KEYS, _DEFAULTS}:
+            message = f"is {namespace}:{name} to Pulumi, and nobody reads it"
+            # Pulumi takes `type` and `default` for the project's own keys only.
+            remedy = f"write {_NAMESPACE}{name}" + (", and its content under value:" if file == PROJECT_FILE else "")
+            yield Finding(("config", key), message, remedy, rule="project", source=file)
 
 
 def _holds_secure(value: object) -> bool:
