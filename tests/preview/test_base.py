@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import yaml
 from tests.documents.schemas import schema
 
 ROOT = Path(__file__).parents[2]
@@ -244,7 +245,11 @@ def test_a_base_with_other_dependencies_is_said(repository):
 def applications_repository(repository):
     """The repository of an application: settings only, with ebbtide installed beside it."""
     shutil.rmtree(repository.root / "infra")
-    repository.edit("Pulumi.yaml", "name: ebbtide", "name: shop")
+    file = repository.root / "Pulumi.yaml"
+    project = yaml.safe_load(file.read_text())
+    # Pulumi's types and defaults are for the project's own keys, and these are ebbtide's.
+    values = {f"ebbtide:{key}": {"value": entry["default"]} for key, entry in project["config"].items()}
+    file.write_text(yaml.safe_dump({**project, "name": "shop", "config": values}))
     repository.commit()
     return repository
 

@@ -39,6 +39,7 @@ def compare(
     renamed = dict(_renames(before, after))
     pairs = {key: (before.pop(renamed.get(key, key), None), new) for key, new in after.items()}
     compared = _with_consequences({key: _change(old, new) for key, (old, new) in pairs.items()}, pairs)
+    compared = {key: _as_it_is_made(change, pairs[key][1]) for key, change in compared.items()}
     deleted = [
         ResourceChange(old["type"], old["name"], Operation.DELETE, old=old["properties"], is_retained=_is_retained(old))
         for old in before.values()
@@ -153,6 +154,15 @@ def _after(
     if new["options"].get("provider") in gone and PROVIDER_GOES not in change.properties:
         properties.append(PROVIDER_GOES)
     return replace(change, properties=(*change.properties, *properties))
+
+
+def _as_it_is_made(change: ResourceChange, new: JsonResource) -> ResourceChange:
+    """A replacement is made of what the program says, also of what it leaves alone otherwise: the engine checks the
+    program's own inputs for it (seen with a number of pods that went to an autoscaler)."""
+    if change.operation is not Operation.REPLACE:
+        return change
+    more = [found for found in diff(change.old, new["properties"]) if _is_ignored(found, new)]
+    return replace(change, new=new["properties"], properties=(*change.properties, *more))
 
 
 def _refers(value: object, replaced: Mapping[str, ResourceChange]) -> bool:
