@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.settings.places import is_place
 
-from ebbtide.judgement.findings import SettingsError
+from ebbtide.judgement.findings import Finding, SettingsError
 from ebbtide.settings.loading.loader import LoadedStack, read_stack
 
+# What pydantic says of a file, and what is said of files themselves, names what is written there.
+_NOT_OF_SETTINGS = {"schema", "project", "E-03"}
 CONSUMER: dict[str, Any] = {
     "image": "registry.example/consumers/githubevents:1.0.0",
     "worker": {"kind": "symfonyMessenger", "receivers": ["githubevents"], "processes": 70},
@@ -50,6 +53,22 @@ class Project:
         with pytest.raises(SettingsError) as caught:
             self.read(name)
         return [f"{finding.source or caught.value.where}: {finding}" for finding in caught.value.findings]
+
+
+@pytest.fixture(autouse=True)
+def places(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test is about: what rules say in it is said of places that a stack file has."""
+    said: list[Finding] = []
+    say = Finding.__init__
+
+    def listen(self: Finding, *given: Any, **named: Any) -> None:
+        say(self, *given, **named)
+        said.append(self)
+
+    monkeypatch.setattr(Finding, "__init__", listen)
+    yield
+    nowhere = {(one.rule, one.path) for one in said if one.rule not in _NOT_OF_SETTINGS and not is_place(one.path)}
+    assert not nowhere
 
 
 @pytest.fixture
