@@ -209,9 +209,11 @@ def test_a_base_with_invalid_settings_says_why(repository):
     repository.edit("Pulumi.yaml", "messageLimit: 100", "messageLimit: none")
     repository.commit()
     repository.edit("Pulumi.yaml", "messageLimit: none", "messageLimit: 100")
-    (note,) = repository.review()["notes"]
-    assert note.startswith("stack production is not valid at HEAD")
-    assert "messageLimit" in note
+    review = repository.review()
+    assert review["level"] == "notJudged"
+    (risk,) = (risk for risk in review["risks"] if risk["rule"] == "P-40a")
+    assert risk["sentence"].startswith("what runs now is not known, and all is shown as new: stack production is not")
+    assert "messageLimit" in risk["sentence"]
 
 
 def test_a_refusal_is_a_document_too(repository, tmp_path):

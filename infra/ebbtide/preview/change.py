@@ -149,6 +149,8 @@ class StackChange:
     """Why the source ended before its end; empty when it did not."""
     notes: tuple[str, ...] = ()
     """What a reader must know about the comparison itself."""
+    unknown_base: str = ""
+    """Why nobody knows what there was before, so that all is shown as new; empty where it is known."""
     standing: tuple[ResourceChange, ...] = ()
     """What stays as it is, where the source tells; each with its inputs on both sides and no changed property."""
     accepted: Mapping[tuple[str, str], str] | None = None

@@ -51,6 +51,21 @@ def check_not_judged(context: Context) -> Iterator[Risk]:
             yield Risk(change.title, sentence, "read it yourself", change.key)
 
 
+@change_rule(
+    "P-40a",
+    RiskLevel.NOT_JUDGED,
+    remedy="Compare with a commit that is valid, or judge a plan of the engine's (`--plan`): it knows what is deployed.",
+    source="A base that cannot be rendered is no empty one.",
+)
+def check_base_known(context: Context) -> Iterator[Risk]:
+    """What there was before the change is known. Otherwise all is shown as new, and nobody can say what restarts, goes
+    or is made anew."""
+    if why := context.change.unknown_base:
+        stack = context.change.stack
+        sentence = f"what runs now is not known, and all is shown as new: {why}"
+        yield Risk(stack, sentence, "compare with a commit that is valid, or judge a plan of the engine's")
+
+
 def not_judged(change: ResourceChange) -> Iterator[NotJudged]:
     """Every part of a change that nobody has judged, each once: not what is below one that is named already."""
     named: list[str] = []

@@ -35,6 +35,8 @@ class Base:
     notes: tuple[str, ...] = ()
     settings: StackSettings | None = None
     """None where this version cannot read them."""
+    unknown: str = ""
+    """Why nobody knows what it deploys."""
 
 
 def change_since(
@@ -43,8 +45,8 @@ def change_since(
     """Compare `head` (JSON resources of the work tree) with the project where the work tree left `ref`; and the
     settings there, where this version can read them.
 
-    Raises SettingsError when `ref` is no commit here. A base that has no such stack, no ebbtide or is invalid is no
-    error: then everything is new, and a note says why.
+    Raises SettingsError when `ref` is no commit here. A base that has no such stack or no ebbtide is no error: then
+    everything is new, and a note says why. What one deploys that is invalid is not known, and so not judged.
     """
     commit = merge_base(ref, root)
     base = _render_base(commit, stack, root)
@@ -56,6 +58,7 @@ def change_since(
         unchanged=len(standing),
         source=f"the work tree compared with {commit}, in process",
         notes=base.notes,
+        unknown_base=base.unknown,
         standing=standing,
         accepted=None if base.settings is None else acceptances(base.settings),
     )
@@ -79,8 +82,7 @@ def _render_base(commit: Commit, stack: str, root: Path) -> Base:
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
         if "there is no stack" in done.stderr:
             return Base([], (*notes, f"{ref} has no stack {stack}: everything is new"), settings)
-        note = f"stack {stack} is not valid at {ref}, so what runs now is not known and all is shown as new: {reason}"
-        return Base([], (*notes, note), settings)
+        return Base([], tuple(notes), settings, f"stack {stack} is not valid at {ref}: {reason}")
 
 
 def _settings(stack: str, tree: Path) -> StackSettings | None:
