@@ -12,7 +12,17 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from .programs import BUILTINS, INTERPRETERS, OTHER_SHELLS, SHELLS, UTILITIES, WRAPPERS, Handover, Wrapper
+from .programs import (
+    BUILTINS,
+    INTERPRETERS,
+    OPEN_OPTIONS,
+    OTHER_SHELLS,
+    SHELLS,
+    UTILITIES,
+    WRAPPERS,
+    Handover,
+    Wrapper,
+)
 from .script import paths_of
 from .syntax import UnreadableError
 
@@ -87,8 +97,9 @@ class _Judge:
         if wrapper is not None:
             return self._wrapper(name, wrapper, argv)
         behind = argv[argv.index("--") + 1 :] if "--" in argv else ()
-        if behind and INTERPRETERS.fullmatch(behind[0] or "") and not INTERPRETERS.fullmatch(name):
-            return Verdict(doubts=(_untried(name),), programs=(behind,))
+        is_behind = bool(behind) and INTERPRETERS.fullmatch(behind[0] or "") and not INTERPRETERS.fullmatch(name)
+        if doubt := _untried(name) if is_behind else _open_place(name, argv[1:]):
+            return Verdict(doubts=(doubt,), programs=(behind if is_behind else argv,))
         return self._file(argv, self._read_file(str(argv[0])))
 
     def _file(self, argv: Words, text: bytes | None) -> Verdict:
@@ -163,6 +174,18 @@ class _Judge:
             return Verdict(f"runs {name} without a program", "write the worker behind it")
         inner = self.command(command)
         return inner | _judge_timeout(options) if wrapper.handover is Handover.LIMITS else inner
+
+
+def _open_place(name: str, words: Words) -> str:
+    """Why nobody can say what an interpreter becomes; empty where it runs a program by its name."""
+    known = OPEN_OPTIONS.get(name.rstrip("0123456789."), {})
+    for word in words:
+        option = (word or "").partition("=")[0]
+        if option in known:
+            return known[option]
+        if not option.startswith("-") or option in ("-m", "-f"):
+            break
+    return ""
 
 
 def _untried(name: str) -> str:

@@ -106,6 +106,18 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
 INTERPRETERS: Final = re.compile(
     r"(?:.*/)?(?:php|python|node|ruby|perl|java|bun|deno|bundle|celery|rq|dramatiq|sidekiq)[0-9.]*"
 )
+_INLINE: Final = "runs code that is in the command itself, and whether that starts the worker below it is not known"
+_WATCHES: Final = "starts its program anew below itself when a file changes: the stop signal may not reach it"
+# By interpreter, without its version: options of its own, before the program, that leave the worker's place open.
+OPEN_OPTIONS: Final[dict[str, dict[str, str]]] = {
+    "php": {"-r": _INLINE},
+    "python": {"-c": _INLINE},
+    "perl": dict.fromkeys(("-e", "-E"), _INLINE),
+    "ruby": {"-e": _INLINE},
+    "node": {**dict.fromkeys(("-e", "--eval", "-p", "--print"), _INLINE), "--watch": _WATCHES},
+    "bun": {"-e": _INLINE, **dict.fromkeys(("--watch", "--hot"), _WATCHES)},
+    "deno": {"eval": _INLINE, "--watch": _WATCHES},
+}
 
 _BUILTINS: Final = """
 : . [ alias bg bind builtin caller cd command compgen complete declare dirs disown echo enable eval exec exit export

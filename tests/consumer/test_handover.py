@@ -251,6 +251,37 @@ def test_what_a_command_becomes_is_found_behind_its_wrappers(command, program):
     assert (verdict.refused, verdict.programs) == ("", (program,))
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["python3", "-u", "-c", "import subprocess; subprocess.run(['celery'])"],
+        ["perl", "-e", 'system("worker")'],
+        ["php", "-r", "passthru('php worker.php');"],
+        ["/usr/bin/node", "--watch", "worker.js"],
+        ["node", "--watch=src", "worker.js"],
+        ["ruby", "-e", "system 'sidekiq'"],
+    ],
+    ids=" ".join,
+)
+def test_an_interpreter_that_may_keep_the_worker_below_it_is_not_judged(command):
+    verdict = judge_handover(command, lambda _: None)
+    assert (verdict.refused, len(verdict.doubts)) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["python3.11", "-m", "celery", "-A", "shop", "worker", "-c", "4"],
+        ["php", "-d", "memory_limit=1G", "worker.php", "-r"],
+        ["php", "bin/console", "messenger:consume", "-e", "prod"],
+        ["node", "worker.js", "--watch"],
+    ],
+    ids=" ".join,
+)
+def test_an_option_of_the_program_is_none_of_its_interpreter(command):
+    assert judge_handover(command, lambda _: None).doubts == ()
+
+
 REAL_WRAPPERS = [
     *(["env", "A=b"], ["nice"], ["stdbuf", "-oL"], ["setpriv"], ["nohup"], ["flock", "-F", "LOCK"]),
     *(["timeout", "60"], ["flock", "LOCK"], ["time"], ["script", "-qec"], ["xargs", "-a", "/dev/null"]),
