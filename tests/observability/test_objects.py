@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from tests.observability.stacks import CONSUMERS, STACKS, watched
 
 from ebbtide.image.ebbtide_supervisor.metric_texts import EVENT_COUNTS
+from ebbtide.judgement.findings import Level
 from ebbtide.judgement.rule import rules_on, run_rules
 from ebbtide.manifests.kubernetes.labels import consumer_labels
 from ebbtide.manifests.kubernetes.monitoring import build_monitoring
@@ -137,23 +138,38 @@ def test_nothing_watches_where_nobody_asked():
 
 
 GOOGLES = {"kind": "managedPrometheus"}
-REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "no project": ({"google": None, "cluster": {"kind": "existing"}}, "O-01"),
+REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "no project": ({"google": None, "cluster": {"kind": "existing"}}, "O-01", "observability.kind"),
     "no collector in the cluster": (
         {"cluster": {"kind": "gkeStandard", "observability": {"managedPrometheus": False}}},
         "O-02",
+        "cluster.observability.managedPrometheus",
     ),
-    "no log": ({"cluster": {"kind": "gkeStandard", "observability": {"workloadLogs": False}}}, "O-02"),
-    "a goal between two bounds": ({"consumers": {"mail": {**CONSUMERS["mail"], "goal": {"within": "7s"}}}}, "O-04"),
-    "a goal above all bounds": ({"consumers": {"mail": {**CONSUMERS["mail"], "goal": {"within": "120s"}}}}, "O-04"),
+    "no log": (
+        {"cluster": {"kind": "gkeStandard", "observability": {"workloadLogs": False}}},
+        "O-02",
+        "cluster.observability.workloadLogs",
+    ),
+    "a goal between two bounds": (
+        {"consumers": {"mail": {**CONSUMERS["mail"], "goal": {"within": "7s"}}}},
+        "O-04",
+        "goal.within",
+    ),
+    "a goal above all bounds": (
+        {"consumers": {"mail": {**CONSUMERS["mail"], "goal": {"within": "120s"}}}},
+        "O-04",
+        "goal.within",
+    ),
 }
 
 
-@pytest.mark.parametrize(("more", "rule"), REFUSED.values(), ids=REFUSED)
-def test_what_could_never_be_seen_is_refused(more, rule):
+@pytest.mark.parametrize(("more", "rule", "place"), REFUSED.values(), ids=REFUSED)
+def test_what_could_never_be_seen_is_refused_where_it_is_written(more, rule, place):
     with pytest.raises(ValidationError) as caught:
         watched(GOOGLES, **more)
-    assert {finding.rule for error in caught.value.errors() for finding in error["ctx"]["findings"]} == {rule}
+    (error,) = caught.value.errors()
+    assert [finding.rule for finding in error["ctx"]["findings"]] == [rule]
+    assert f"{place}: " in str(caught.value)
 
 
 def test_a_goal_that_is_refused_names_those_that_are_not():
@@ -165,13 +181,18 @@ COMMAND = {**CONSUMERS["reports"], "worker": {"kind": "command", "command": ["th
 
 
 @pytest.mark.parametrize(
-    ("more", "rule"),
+    ("more", "rule", "level", "place"),
     [
-        ({"cluster": {"kind": "existing"}}, "O-03"),
-        ({"consumers": {"thumbnails": COMMAND}}, "O-05"),
+        ({"cluster": {"kind": "existing"}}, "O-03", Level.WARNING, "observability.kind"),
+        ({"consumers": {"thumbnails": COMMAND}}, "O-05", Level.INFO, "consumers.thumbnails.worker.kind"),
     ],
 )
-def test_what_will_be_missing_is_said(more, rule):
-    found = run_rules(rules_on(StackSettings), watched(GOOGLES, **more))
-    assert rule in {finding.rule for finding in found}
+def test_what_will_be_missing_is_said(more, rule, level, place):
+    (found,) = [one for one in run_rules(rules_on(StackSettings), watched(GOOGLES, **more)) if one.rule == rule]
+    assert found.level is level
+    assert str(found).startswith(f"{place}: ")
     assert rule not in {finding.rule for finding in run_rules(rules_on(StackSettings), watched(GOOGLES))}
+
+
+def test_an_operator_of_ones_own_needs_no_cluster_of_google():
+    assert "O-03" not in {one.rule for one in run_rules(rules_on(StackSettings), STACKS["prometheusOperator"])}

@@ -113,15 +113,35 @@ def test_the_helpers_memory_is_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("consumer", "stack", "rule"),
+    ("consumer", "stack", "place", "words"),
     [
-        ({}, {"cluster": {"kind": "existing", "kubernetesVersion": "1.29"}}, "has none"),
-        ({"worker": {"kind": "command", "command": ["celery", "worker"]}}, {}, "cannot tell whether it is busy"),
-        ({"annotations": {"controller.kubernetes.io/pod-deletion-cost": "5"}}, {}, "written by the pods themselves"),
+        (
+            {},
+            {"cluster": {"kind": "existing", "kubernetesVersion": "1.29"}},
+            "shutdown.idleFirst",
+            "1.29 has none",
+        ),
+        (
+            {"worker": {"kind": "command", "command": ["celery", "worker"]}},
+            {},
+            "shutdown.idleFirst",
+            "of kind command cannot tell whether it is busy",
+        ),
+        (
+            {"annotations": {"controller.kubernetes.io/pod-deletion-cost": "5"}},
+            {},
+            "annotations.controller.kubernetes.io/pod-deletion-cost",
+            "written by the pods themselves",
+        ),
     ],
 )
 def test_idle_first_is_refused_where_it_would_do_nothing_or_harm(
-    consumer: dict[str, Any], stack: dict[str, Any], rule: str
+    consumer: dict[str, Any], stack: dict[str, Any], place: str, words: str
 ) -> None:
-    with pytest.raises(ValidationError, match=rule):
+    with pytest.raises(ValidationError, match=words) as caught:
         make_stack({**consumer, **IDLE_FIRST}, **stack)
+    assert f"{place}: " in str(caught.value)
+
+
+def test_idle_first_needs_no_more_than_kubernetes_1_30() -> None:
+    assert make_stack(IDLE_FIRST, cluster={"kind": "existing", "kubernetesVersion": "1.30"})
