@@ -50,11 +50,11 @@ def test_a_finding_of_the_stack_about_a_consumer_can_be_accepted_by_that_consume
     assert found.accepted == "paid for"
 
 
-@pytest.mark.parametrize("place", ["stack", "consumer"])
-def test_an_acceptance_whose_finding_is_gone_is_a_finding(place):
-    (found,) = [one for one in check(**{place: {"V-07": "once"}}).values() if one.rule == "A-01"]
+@pytest.mark.parametrize(("who", "place"), [("stack", ()), ("consumer", ("consumers", "githubevents"))])
+def test_an_acceptance_whose_finding_is_gone_is_a_finding_where_it_is_written(who, place):
+    (found,) = [one for one in check(**{who: {"V-07": "once"}}).values() if one.rule == "A-01"]
     assert found.level is Level.WARNING
-    assert found.path[-2:] == ("accept", "V-07")
+    assert found.path == (*place, "accept", "V-07")
     assert found.remedy == "remove it"
 
 

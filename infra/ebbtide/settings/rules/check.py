@@ -92,4 +92,7 @@ def _accepted_at(path: Path, stack: StackSettings) -> dict[str, str]:
 
 def _consumer_at(path: Path) -> str:
     """The consumer that this is about; empty for the stack."""
-    return str(path[1]) if path[:1] == ("consumers",) and len(path) > 1 else ""
+    match path:
+        case ("consumers", str(name), *_):
+            return name
+    return ""
