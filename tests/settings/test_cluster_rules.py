@@ -101,6 +101,7 @@ def test_a_message_that_would_be_killed_is_refused(cluster, consumer, rule, part
         (STANDARD, message("200s")),
         (STANDARD, message("570s")),
         (AUTOPILOT, message("2h", nodeScaleDown="protect")),
+        (AUTOPILOT, {**message("5s"), "placement": {"spot": True}}),
         ({**STANDARD, "nodePools": SPOT_POOLS}, {**message("5s"), "placement": {"spot": True}}),
     ],
 )
@@ -194,6 +195,23 @@ def test_autopilot_changes_requests_that_are_out_of_proportion():
 
 
 @pytest.mark.parametrize(
+    ("cpu", "memory", "remedy"),
+    [
+        ("1100m", "1126Mi", "write at least 1127Mi, which is then paid for"),
+        ("1100m", "1127Mi", ""),
+        ("2", "2047Mi", "write at least 2048Mi, which is then paid for"),
+        ("2", "2048Mi", ""),
+    ],
+)
+def test_autopilot_gives_each_core_at_least_a_gibibyte_and_it_is_paid_for(cpu, memory, remedy):
+    """What is said to be enough is, and a mebibyte less is not."""
+    requests = {"resources": {"cpu": {"request": cpu}, "memory": {"request": memory, "limit": "12Gi"}}}
+    found = [one for one in warnings_of(stack(AUTOPILOT, requests)).values() if one.rule == "V-07"]
+    assert [one.remedy for one in found] == ([remedy] if remedy else [])
+    assert all(str(one).startswith("consumers.events.resources.memory.request: ") for one in found)
+
+
+@pytest.mark.parametrize(
     ("name", "cluster", "protect", "level"),
     [
         ("production", STANDARD, False, Level.WARNING),
@@ -212,7 +230,9 @@ def test_a_production_cluster_is_protected(name, cluster, protect, level):
 
 def test_images_of_another_project_need_a_grant():
     image = "europe-west1-docker.pkg.dev/other-project/consumers/events:1.0.0"
-    assert "other-project" in warnings_of(stack(STANDARD, {"image": image}))["G-05"].message
+    finding = warnings_of(stack(STANDARD, {"image": image}))["G-05"]
+    assert (finding.level, finding.path) == (Level.INFO, ("consumers", "events", "image"))
+    assert "other-project" in finding.message
     assert "G-05" not in warnings_of(stack(STANDARD))
 
 
