@@ -90,13 +90,20 @@ def test_a_known_program_is_stopped_by_a_signal_that_it_finishes_on(project, com
     for signal in right.split():
         assert judged(project, command, worker={"stopSignal": signal}) == {}, signal
     found = judged(project, command, worker={"stopSignal": wrong})
+    assert found["V-25"].startswith("consumers.jobs.worker.stopSignal: ")
     assert f"not on {wrong}" in found["V-25"]
     assert f"write {right.split()[0]}" in found["V-25"]
+
+
+def test_by_which_signal_a_worker_ends_is_nothing_to_one_that_is_told_by_a_file(project):
+    never_told = {"stopSignal": "QUIT", "drain": "stopFile"}
+    assert judged(project, ["celery", "-A", "shop", "worker"], worker=never_told) == {}
 
 
 def test_a_program_that_cannot_be_drained_is_refused_on_every_signal(project):
     for signal in ("TERM", "QUIT"):
         found = judged(project, ["php", "artisan", "queue:listen"], worker={"stopSignal": signal})
+        assert found["V-25"].startswith("consumers.jobs.worker.command: "), "no signal of it would be right"
         assert "run artisan queue:work" in found["V-25"]
 
 
@@ -110,7 +117,13 @@ def test_sidekiq_waits_for_the_longest_message(project):
     assert "add --timeout 90" in judged(project, ["bundle", "exec", "sidekiq"], **longest)["V-25a"]
     assert "add --timeout 90" in judged(project, ["sidekiq", "-t60"], **longest)["V-25a"]
     assert judged(project, ["sidekiq", "--timeout", "90"], **longest) == {}
-    assert judged(project, ["sidekiq"], shutdown={"longestMessage": "20s"}) == {}
+    for enough, own in (("25s", {}), ("26s", {"V-25a"})):
+        assert set(judged(project, ["sidekiq"], shutdown={"longestMessage": enough})) == set(own), enough
+
+
+def test_a_timeout_of_sidekiq_that_is_known_only_when_it_runs_is_not_called_short(project):
+    longest = {"shutdown": {"longestMessage": "90s"}}
+    assert "V-25a" not in judged(project, ["sh", "-c", 'exec sidekiq -t "$TIMEOUT"'], **longest)
 
 
 def test_a_command_of_messenger_is_no_program_of_the_table():
