@@ -51,6 +51,11 @@ REFUSED_CONSUMERS = {
     "one host name for all pods from a Secret": {"secretEnvironment": {"HOSTNAME": {"secret": "a", "key": "b"}}},
     "a volume over the system": {"writableDirectories": ["/usr"]},
     "a volume over its libraries": {"writableDirectories": ["/usr/lib/php"]},
+    "a volume over the application": {"writableDirectories": ["/app"]},
+    "a volume over what the application is in": {
+        "writableDirectories": ["/srv"],
+        "worker": {"kind": "command", "command": ["a"], "workingDirectory": "/srv/app"},
+    },
     "a NUL in a command": {"worker": {"kind": "command", "command": ["celery", "a\x00b"]}},
 }
 REFUSED_CLUSTERS = {
@@ -113,6 +118,7 @@ ACCEPTED = {
         "writableDirectories": ["/usr/src/app/var"],
         "worker": {"kind": "command", "command": ["a"], "workingDirectory": "/usr/src/app"},
     },
+    "a volume beside an application whose name begins alike": {"writableDirectories": ["/ap", "/app-cache"]},
     "a variable that only contains the name": {"environment": {"SMTP_HOSTNAME": "mail"}},
     "the largest policy": scaled(
         EXTERNAL, behavior={"scaleUp": {"policies": [{"kind": "pods", "value": 2**31 - 1, "period": "15s"}]}}

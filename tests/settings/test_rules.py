@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 from tests.settings.conftest import CONSUMER
 
 from ebbtide.judgement.findings import Level
+from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.check import check_stack
 
@@ -93,6 +95,21 @@ def test_symfonys_defaults_leave_a_killed_message_for_an_hour(transport, level):
     assert (("V-34a", Level.WARNING, "transport") in findings) == (level is Level.WARNING)
 
 
+@pytest.mark.parametrize(("timeout", "is_late"), [("115s", False), ("116s", True)])
+def test_a_killed_message_is_back_within_the_longest_message_and_a_minute(timeout, is_late):
+    transport = {"kind": "redis", "redeliverTimeout": timeout, "claimInterval": "5s"}
+    assert (("V-34a", Level.WARNING, "transport") in found(transport=transport)) == is_late
+
+
+@pytest.mark.parametrize(("timeout", "is_refused"), [("24h", False), ("86401s", True)])
+def test_the_image_claims_what_is_pending_for_at_most_a_day(refuse, timeout, is_refused):
+    transport = {"kind": "redis", "redeliverTimeout": timeout, "recover": True}
+    if is_refused:
+        assert "transport.recover: claims messages that are pending for longer" in refuse({"transport": transport})
+    else:
+        assert ("V-34a", Level.WARNING, "transport") in found(transport=transport), "accepted, and late"
+
+
 def test_redis_gives_killed_messages_back_one_at_a_time():
     findings = found(transport={"kind": "redis", "redeliverTimeout": "2m"}, shutdown={"longestMessage": "60s"})
     assert "1h10m" in findings["V-34c", Level.INFO, "recover"].message
@@ -130,3 +147,43 @@ def test_a_request_that_was_measured_is_not_doubted_and_one_below_it_is():
     assert not memory(measured=measured)
     assert not memory(measured=measured, request="2Gi")
     assert memory(measured=measured, request="1Gi")
+
+
+@pytest.mark.parametrize("below", [0, 1])
+def test_a_memory_limit_holds_every_process_at_its_own_limit_and_one_below_it_is_said(below):
+    """A mebibyte less, and the kernel may kill the pod with every message in flight."""
+    mebibytes = 70 * 171 + 36 + 64
+    findings = found(resources={"memory": {"limit": f"{mebibytes - below}Mi"}})
+    assert (("V-28b", Level.WARNING, "limit") in findings) == bool(below)
+    if below:
+        finding = findings["V-28b", Level.WARNING, "limit"]
+        assert finding.path == ("consumers", "githubevents", "resources", "memory", "limit")
+        assert finding.remedy.endswith(f"at least {mebibytes}Mi")
+
+
+WEEK_SECONDS = 7 * 24 * 3600
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_a_worker_that_is_not_told_to_stop_ends_within_a_week(beyond):
+    worker = {**CONSUMER["worker"], "drain": "stopFile", "timeLimit": f"{WEEK_SECONDS - 60}s"}
+    consumer = {**CONSUMER, "name": "mail", "worker": worker, "shutdown": {"longestMessage": f"{60 + beyond}s"}}
+    if beyond:
+        with pytest.raises(ValidationError, match="shutdown.longestMessage: and the time limit of a worker"):
+            ConsumerSettings.model_validate(consumer)
+    else:
+        assert ConsumerSettings.model_validate(consumer).finish_seconds == WEEK_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("worker", "remedy"),
+    [
+        ({**CONSUMER["worker"], "timeLimit": None}, "write drain: signal, or set timeLimit"),
+        ({"kind": "command", "command": ["work"]}, "write drain: signal"),
+    ],
+)
+def test_a_time_limit_is_asked_for_only_of_a_worker_that_has_one(worker, remedy):
+    with pytest.raises(ValidationError) as caught:
+        ConsumerSettings.model_validate({**CONSUMER, "name": "mail", "worker": {**worker, "drain": "stopFile"}})
+    (finding,) = caught.value.errors()[0]["ctx"]["findings"]
+    assert (finding.rule, finding.path, finding.remedy) == ("V-24", ("worker", "drain"), remedy)
