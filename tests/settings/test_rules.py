@@ -169,7 +169,7 @@ def test_a_worker_that_is_not_told_to_stop_ends_within_a_week(beyond):
     worker = {**CONSUMER["worker"], "drain": "stopFile", "timeLimit": f"{WEEK_SECONDS - 60}s"}
     consumer = {**CONSUMER, "name": "mail", "worker": worker, "shutdown": {"longestMessage": f"{60 + beyond}s"}}
     if beyond:
-        with pytest.raises(ValidationError, match="shutdown.longestMessage: and the time limit of a worker"):
+        with pytest.raises(ValidationError, match=r"shutdown\.longestMessage: and the time limit of a worker"):
             ConsumerSettings.model_validate(consumer)
     else:
         assert ConsumerSettings.model_validate(consumer).finish_seconds == WEEK_SECONDS

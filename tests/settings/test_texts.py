@@ -15,8 +15,14 @@ def test_every_text_that_was_written_is_looked_at_with_its_place_and_what_names_
         "secretEnvironment": {"API_TOKEN": {"secret": "mail-v1", "key": "token"}},
         "annotations": {"acme.com/team": "mail", "checksum/secret": "0815"},
     }
-    broker = {"kind": "existing", "protocol": "redis", "address": "10.20.0.7:6379", "secret": "broker-v1"}
-    broker |= {"provides": {"REDIS_PASSWORD": "password"}, "passwordKey": "password"}
+    broker = {
+        "kind": "existing",
+        "protocol": "redis",
+        "address": "10.20.0.7:6379",
+        "secret": "broker-v1",
+        "passwordKey": "password",
+        "provides": {"REDIS_PASSWORD": "password"},
+    }
     values = {"name": "dev", "cluster": {"kind": "existing"}, "broker": broker, "consumers": {"mail": consumer}}
     stack = StackSettings.model_validate(values)
     found = {(".".join(map(str, path)), name, text) for path, name, text in texts_of(stack)}
