@@ -65,10 +65,12 @@ def container(properties: dict[str, Any]) -> dict[str, Any]:
     return context
 
 
+FEWEST_PODS = HEAD.consumers["githubevents"].autoscaling.min_replicas
 ENFORCE = "pod-security.kubernetes.io/enforce"
 RULES: list[tuple[str, str, str, Edit | None]] = [
     ("P-06", "danger", "PodDisruptionBudget", lambda one: one["spec"].update(maxUnavailable=0)),
     ("P-06", "danger", "PodDisruptionBudget", lambda one: one.update(spec={**one["spec"], "minAvailable": "100%"})),
+    ("P-06", "danger", "PodDisruptionBudget", lambda one: one.update(spec={"minAvailable": FEWEST_PODS})),
     ("P-03", "danger", "Deployment", lambda one: lifecycle(one).update(exec={"command": ["/bin/true"]})),
     ("P-03", "danger", "Deployment", lambda one: variable(one, "EBBTIDE_STOP_WAIT_SECONDS").update(value="20")),
     ("P-17", "disruptive", "Deployment", lambda one: one["spec"].update(strategy={"type": "Recreate"})),
@@ -197,6 +199,15 @@ def test_who_reaches_the_control_plane_is_judged_and_not_left_to_the_reader(befo
     assert beside(token, "P-40", before, other) == []
 
 
+def test_of_many_changes_at_the_control_plane_three_are_named_and_the_others_counted() -> None:
+    before, after = ({"cidrBlocks": [{"cidrBlock": f"10.{side}.{n}.0/24"} for n in range(5)]} for side in (0, 1))
+    token = "gcp:container/cluster:Cluster"
+    config = "masterAuthorizedNetworksConfig"
+    ((_, sentence),) = beside(token, "P-37", {config: before}, {config: after})
+    assert [f"10.1.{n}.0/24" in sentence for n in range(5)] == [True, True, True, False, False]
+    assert sentence.endswith(" and 2 more")
+
+
 def test_an_edit_of_the_same_objects_that_opens_nothing_is_no_danger() -> None:
     """The counterpart: the rules above look at what is written and not at which object it is."""
     edits: list[tuple[str, Edit]] = [
@@ -218,6 +229,7 @@ def beside(token: str, rule: str, before: dict[str, Any] | None, after: dict[str
     review = review_change(
         StackChange("production", "ebbtide", changes, len(standing), "test", standing=standing), HEAD
     )
+    assert all(risk.advice for risk in review.risks if risk.level.value == "danger"), "a danger says what to do"
     return [(risk.level.value, risk.sentence) for risk in review.risks if risk.rule == rule]
 
 
@@ -302,6 +314,12 @@ GRANTS: list[tuple[str, dict[str, Any] | None, dict[str, Any], list[tuple[str, s
         {"role": VIEWER, "members": [MAIL, "allUsers"]},
         [("danger", f"allUsers is granted {VIEWER}")],
     ),
+    (
+        "IAMMember",
+        None,
+        {"role": VIEWER, "member": "allAuthenticatedUsers"},
+        [("danger", f"allAuthenticatedUsers is granted {VIEWER}")],
+    ),
     ("IAMBinding", {"role": OWNER, "members": [MAIL, SHOP]}, {"role": OWNER, "members": [MAIL]}, []),
     (
         "IAMPolicy",
@@ -318,6 +336,26 @@ def test_who_is_granted_a_role_of_google_cloud_is_said(
     kind: str, before: dict[str, Any] | None, after: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     assert beside(f"gcp:projects/i{kind[1:]}:{kind}", "P-31", before, after) == expected
+
+
+LOSSES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
+    ("IAMMember", {"role": OWNER, "member": MAIL}, {"role": VIEWER, "member": MAIL}, [f"{MAIL} loses {OWNER}"]),
+    (
+        "IAMMember",
+        {"role": VIEWER, "member": MAIL, "project": "acme"},
+        {"role": VIEWER, "member": MAIL, "project": "other"},
+        [f"{MAIL} loses {VIEWER} in its old place"],
+    ),
+    ("IAMBinding", {"role": VIEWER, "members": [MAIL]}, {"role": VIEWER, "members": [MAIL], "note": "ours"}, []),
+]
+
+
+@pytest.mark.parametrize(("kind", "before", "after", "expected"), LOSSES)
+def test_who_loses_a_role_is_said_and_whether_it_is_that_of_another_place(
+    kind: str, before: dict[str, Any], after: dict[str, Any], expected: list[str]
+) -> None:
+    found = beside(f"gcp:projects/i{kind[1:]}:{kind}", "P-39", before, after)
+    assert found == [("danger", sentence) for sentence in expected]
 
 
 def test_a_role_of_another_cloud_is_not_taken_for_a_grant() -> None:

@@ -275,7 +275,7 @@ def _show(value: Any) -> str:
         "User": ("password", DELETED, REPLACED),
         "Secret": (DELETED, REPLACED),
         "SecretSync": (DELETED, REPLACED),
-        "SecretVersion": (REPLACED, "secretData"),
+        "SecretVersion": (DELETED, REPLACED, "secretData"),
     },
     reads={
         "SecretSync": ("spec.secretObject.data.*.targetKey", "spec.secretObject.data.*.sourcePath"),
@@ -317,6 +317,9 @@ def _check_source_of_credentials(change: ResourceChange, context: Context) -> It
         )
         advice = "rotate while the queue is quiet, and restart whoever has the old one"
         yield Risk(change.title, sentence, advice, change.key, RiskLevel.DISRUPTIVE)
+    elif change.token == _VERSION and change.operation is Operation.DELETE:
+        sentence = f"{change.title} goes, and with it a value of its secret: a pod that reads it does not start"
+        yield Risk(change.title, sentence, "make sure that nobody reads it when it starts", change.key)
     elif change.token == _VERSION and _is_news(change, context):
         sentence = f"secret {_secret_of(change)} gets another value: pods that run keep the one that they have read"
         yield Risk(change.title, sentence, resource=change.key, level=RiskLevel.INFO)

@@ -9,6 +9,8 @@ from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.show import show_change, show_path
 
+_NAMED = 3
+
 
 @change_rule(
     "P-37",
@@ -33,6 +35,7 @@ def check_control_plane(context: Context) -> Iterator[Risk]:
     for change in context.of("Cluster", Operation.UPDATE):
         touched = [found for found in change.properties if found.path[0] in places]
         if touched:
-            words = "; ".join(f"{show_path(found.path)} {show_change(found)}" for found in touched[:3])
-            sentence = f"the control plane of {change.title} is reached otherwise: {words}"
+            words = "; ".join(f"{show_path(found.path)} {show_change(found)}" for found in touched[:_NAMED])
+            more = f" and {len(touched) - _NAMED} more" if len(touched) > _NAMED else ""
+            sentence = f"the control plane of {change.title} is reached otherwise: {words}{more}"
             yield Risk(change.title, sentence, "make sure that nobody more gets in, and that you still do", change.key)

@@ -221,7 +221,8 @@ def _version(image: str) -> str:
     except ValueError:
         return image
     short = digest[: len("sha256:") + 12] if digest else ""
-    return f"{tag} ({short})" if tag and short else short or str(tag)
+    # Kubernetes takes an image that states neither for its `latest`.
+    return f"{tag} ({short})" if tag and short else short or tag or "latest"
 
 
 @change_rule(

@@ -16,8 +16,6 @@ from ebbtide.preview.show import show_path
 _AS_A_WHOLE = {Operation.CREATE: CREATED, Operation.DELETE: DELETED, Operation.REPLACE: REPLACED}
 _DOES = {Operation.CREATE: "comes", Operation.DELETE: "goes", Operation.REPLACE: "is made anew"}
 _NAMED = 6
-# What P-04 says is gone; that it is there now takes nothing away.
-_SAFEGUARDS = frozenset({"protect", "retainOnDelete"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +90,13 @@ def _not_judged(change: ResourceChange) -> Iterator[NotJudged]:
         for leaf in _leaves(found):
             yield from _judged_leaf(change, leaf, found, judged)
     for option in change.options:
-        if option.name not in _SAFEGUARDS and not _is_left_to_rules(option.old, option.new):
+        if not _is_left_to_rules(option.old, option.new):
             yield NotJudged(change, f"option {option.name}")
 
 
 def _is_left_to_rules(old: object, new: object) -> bool:
-    """P-04 says what is no longer left alone, and P-20 who owns the number of pods. What is newly left alone is not
-    judged: nobody knows who owns it now."""
+    """P-04 says which safeguard is gone and what is no longer left alone, and P-20 who owns the number of pods; that a
+    safeguard is there now takes nothing away. What is newly left alone is not judged: nobody knows who owns it now."""
     before, after = (set(value) if isinstance(value, list) else set() for value in (old, new))
     return after - before <= {"spec.replicas"}
 
