@@ -139,6 +139,16 @@ REFUSED = {
         RABBITMQ,
         "scalingModifiers.formula: names no trigger (got 'b'); use a",
     ),
+    "a formula of the pods' own load": (
+        keda(
+            {**LIST, "name": "a"},
+            {"type": "cpu", "name": "c", "metricType": "Utilization", "metadata": {"value": "60"}},
+            scalingModifiers={"formula": "a + c", "target": 3},
+            **AT_LEAST_ONE,
+        ),
+        RABBITMQ,
+        "scalingModifiers.formula: names no trigger (got 'c'); use a",
+    ),
     "a trigger that a formula leaves out": (
         keda({**LIST, "name": "a"}, LIST, scalingModifiers={"formula": "a", "target": 3}, **AT_LEAST_ONE),
         RABBITMQ,
@@ -287,6 +297,32 @@ def test_what_works_and_harms_is_a_warning(
     assert finding.remedy
 
 
+RABBITMQ_AT = {"host": "http://r", "queueName": "q", "mode": "QueueLength", "value": "5"}
+STREAM_AT = {"address": "r:6379", "stream": "s"}
+SQS_AT = {"queueURL": "https://sqs.eu-west-1.amazonaws.com/123456789012/mail", "awsRegion": "eu-west-1"}
+HALVES = [
+    ("rabbitmq", {**RABBITMQ_AT, "excludeUnacknowledged": "true"}, "excludeUnacknowledged", "a busy pod looks idle"),
+    ("rabbitmq", {**RABBITMQ_AT, "excludeUnacknowledged": "false"}, "", ""),
+    ("rabbitmq", {**RABBITMQ_AT, "protocol": "amqp"}, "protocol", "is AMQP, which counts what waits"),
+    ("rabbitmq", {**RABBITMQ_AT, "host": "amqp://r"}, "host", "is AMQP, which counts what waits"),
+    ("rabbitmq", RABBITMQ_AT, "", ""),
+    ("redis-streams", {**STREAM_AT, "consumerGroup": "g", "pendingEntriesCount": "5"}, "consumerGroup", "in hand only"),
+    ("redis-streams", {**STREAM_AT, "streamLength": "5"}, "", ""),
+    ("aws-sqs-queue", {**SQS_AT, "scaleOnInFlight": "false"}, "scaleOnInFlight", "a busy pod looks idle"),
+    ("aws-sqs-queue", SQS_AT, "", ""),
+]
+
+
+@pytest.mark.parametrize(("type_", "metadata", "place", "words"), HALVES)
+def test_a_trigger_that_counts_half_of_what_there_is_is_said_at_the_parameter(type_, metadata, place, words):
+    finding = found(keda({"type": type_, "metadata": metadata}, **AT_LEAST_ONE), RABBITMQ).get("KE-30b")
+    assert (finding is not None) == bool(place)
+    if finding is not None:
+        at = ("consumers", "githubevents", "autoscaling", "triggers", 0, "metadata", place)
+        assert (finding.level, finding.path) == (Level.WARNING, at)
+        assert words in finding.message
+
+
 FORMULAS = {
     "KE-15a: may divide by 0": (
         "a / b",
@@ -383,28 +419,48 @@ def test_the_table_of_triggers_is_kedas_own():
     assert scalers()["rabbitmq"]["useRegex"] == "boolean"
 
 
+NEWER = "look for a newer KEDA, or a newer ebbtide"
+
+
 @pytest.mark.parametrize(
-    ("version", "kubernetes", "complaint"),
+    ("version", "kubernetes", "complaint", "remedy"),
     [
-        ("2.17.0", "1.31", "is older than these rules know"),
-        ("2.18.0", "1.30", "tested with"),
-        ("2.18.0", "1.31", ""),
-        ("2.18.0", "1.33", ""),
-        ("2.18.0", "1.34", "tested with"),
-        ("2.19.0", "1.34", ""),
-        ("2.19.0", "1.35", "tested with"),
-        ("2.20.0", "1.32", "tested with"),
-        ("2.20.0", "1.33", ""),
-        ("2.20.0", "1.35", ""),
-        ("2.20.0", "1.36", "tested with"),
+        ("2.17.0", "1.31", "is older than these rules know", "write 2.18.0 or newer"),
+        ("2.18.0", "1.30", "tested with", NEWER),
+        ("2.18.0", "1.31", "", ""),
+        ("2.18.0", "1.33", "", ""),
+        ("2.18.0", "1.34", "tested with", "write 2.19 or 2.20 or 2.21"),
+        ("2.19.0", "1.34", "", ""),
+        ("2.19.0", "1.35", "tested with", "write 2.20"),
+        ("2.20.0", "1.31", "tested with", "write 2.18"),
+        ("2.20.0", "1.32", "tested with", "write 2.18 or 2.19"),
+        ("2.20.0", "1.33", "", ""),
+        ("2.20.0", "1.35", "", ""),
+        ("2.20.0", "1.36", "tested with", NEWER),
     ],
 )
-def test_a_pair_of_keda_and_kubernetes_that_nobody_tested_is_said(version, kubernetes, complaint):
+def test_a_pair_of_keda_and_kubernetes_that_nobody_tested_is_said(version, kubernetes, complaint, remedy):
     cluster = {"kind": "existing", "kubernetesVersion": kubernetes, "keda": {"version": version}}
     stack = {"name": "dev", "cluster": cluster, "consumers": {"githubevents": consumer(keda())}}
     findings = [one for one in check_stack(StackSettings.model_validate(stack)) if one.rule == "KE-01"]
-    assert [one.level for one in findings] == ([Level.WARNING] if complaint else [])
-    assert all(complaint in str(one) for one in findings)
+    assert [(one.level, one.remedy) for one in findings] == ([(Level.WARNING, remedy)] if complaint else [])
+    assert all(complaint in one.message for one in findings)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "transport", "is_asked"),
+    [
+        (keda(minReplicas=1), REDIS, True),
+        (keda(LIST, minReplicas=1), REDIS, False),
+        (keda(LIST, minReplicas=1), None, False),
+    ],
+    ids=["what the transport gives", "triggers of one's own", "no transport"],
+)
+def test_of_a_broker_is_said_that_keda_asks_it_where_keda_does(scaling, transport, is_asked):
+    cluster = {"kind": "existing", "keda": "existing"}
+    stack = {"name": "dev", "cluster": cluster, "consumers": {"githubevents": consumer(scaling, transport)}}
+    findings = [one for one in check_stack(StackSettings.model_validate(stack)) if one.rule == "KE-26"]
+    assert [(one.level, one.path[2:]) for one in findings] == ([(Level.INFO, ("transport",))] if is_asked else [])
 
 
 @pytest.mark.parametrize("value", ["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"])

@@ -232,6 +232,13 @@ def test_after_how_many_killed_workers_a_job_fails_for_good_is_said():
     )
 
 
+def test_a_job_that_outlives_its_workers_is_not_said_to_fail_and_what_uses_up_retries_is_said_once():
+    assert "V-57a" not in found(SIDEKIQ, SIDEKIQ_REDIS), "whatever was killed, nothing counts"
+    symfony = {"kind": "symfonyMessenger", "receivers": ["mail"]}
+    rules = set(found(symfony, {"kind": "rabbitmq", "consumerTimeout": "30m"}))
+    assert {"V-51a", "V-57a"} & rules == {"V-51a"}
+
+
 def test_a_package_manager_before_the_program_is_not_judged():
     """Whether npm passes the signal on depends on its version: the image's tables say so."""
     npm = {**BULLMQ, "command": ["npm", "start"]}

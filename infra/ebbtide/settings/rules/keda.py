@@ -141,7 +141,7 @@ def check_fallback_helps(consumer: ConsumerSettings, scaling: KedaSettings) -> I
     if fallback is None:
         return
     types = {trigger.type for trigger in scaling.demand(consumer.transport, consumer.worker).triggers}
-    if types and types <= _NEVER_FALL_BACK:
+    if types <= _NEVER_FALL_BACK:
         yield Finding(
             ("autoscaling", "fallback"),
             f"never acts on {' and '.join(sorted(types))}: KEDA fails to connect and counts no failure; the number of "
