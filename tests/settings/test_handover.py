@@ -121,9 +121,13 @@ def test_sidekiq_waits_for_the_longest_message(project):
         assert set(judged(project, ["sidekiq"], shutdown={"longestMessage": enough})) == set(own), enough
 
 
-def test_a_timeout_of_sidekiq_that_is_known_only_when_it_runs_is_not_called_short(project):
-    longest = {"shutdown": {"longestMessage": "90s"}}
-    assert "V-25a" not in judged(project, ["sh", "-c", 'exec sidekiq -t "$TIMEOUT"'], **longest)
+@pytest.mark.parametrize(
+    "command", [["sh", "-c", 'exec sidekiq -t "$TIMEOUT"'], ["sidekiq", "--timeout=$(T)"], ["sidekiq", "-t", "$(T)"]]
+)
+def test_a_timeout_of_sidekiq_that_is_known_only_when_it_runs_is_not_judged_and_that_is_said(project, command):
+    found = judged(project, command, shutdown={"longestMessage": "90s"})
+    assert set(found) == {"V-25a"}
+    assert "whether it waits for the longest message (90s) is not judged; write --timeout 90" in found["V-25a"]
 
 
 def test_a_command_of_messenger_is_no_program_of_the_table():

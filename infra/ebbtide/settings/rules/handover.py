@@ -125,10 +125,16 @@ def check_shutdown_timeout(consumer: ConsumerSettings) -> Iterator[Finding]:
             continue
         line = " ".join(word or "?" for word in argv)
         given = re.search(r"\s(?:-t\s*|--timeout[= ])(\S+)", line)
-        if given and not given[1].isdecimal():
-            continue  # known only when it runs
-        seconds = int(given[1]) if given else _SIDEKIQ_TIMEOUT_SECONDS
         longest = consumer.shutdown.longest_message
+        if given and not given[1].isdecimal():
+            yield Finding(
+                _path(worker),
+                "has a timeout of Sidekiq that is known only when it runs; whether it waits for the longest message "
+                f"({format_duration(longest)}) is not judged",
+                f"write --timeout {longest}",
+            )
+            continue
+        seconds = int(given[1]) if given else _SIDEKIQ_TIMEOUT_SECONDS
         if seconds < longest:
             yield Finding(
                 _path(worker),
