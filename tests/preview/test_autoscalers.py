@@ -192,10 +192,10 @@ def test_a_vpa_that_states_no_mode_evicts_as_kubernetes_takes_it() -> None:
     assert "other requests (Auto): it evicts" in risk.sentence
 
 
-def of_settings(scaling: dict[str, Any]) -> StackSettings:
+def of_settings(scaling: dict[str, Any], **consumer: Any) -> StackSettings:
     """The same stack, whose one consumer scales in this way."""
     written = SETTINGS.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    written["consumers"]["jobs"]["autoscaling"] = scaling
+    written["consumers"]["jobs"].update(autoscaling=scaling, **consumer)
     return StackSettings.model_validate(written)
 
 

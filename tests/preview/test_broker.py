@@ -200,6 +200,7 @@ def test_a_value_that_nobody_knows_is_taken_for_the_lowest():
     path = "persistenceConfig.mode"
     ((level, _),) = beside(VALKEY, "P-61", nested(path, "DISABLED"), nested(path, "SOMETHING_NEW"))
     assert level == "danger"
+    assert beside(VALKEY, "P-61", {"nodeType": SMALL}, {"nodeType": SMALL, **nested(path, "SOMETHING_NEW")}) == []
 
 
 def test_a_protection_that_is_taken_away_as_a_whole_is_no_less_gone():
@@ -222,6 +223,12 @@ def connections(number: int) -> dict[str, Any]:
 def test_a_flag_of_the_database_is_found_by_its_name(before, after, expected):
     ((level, sentence),) = beside(POSTGRESQL, "P-61", connections(before), connections(after))
     assert (level, expected[1] in sentence) == (expected[0], True), sentence
+
+
+def test_a_flag_is_found_by_its_name_also_where_all_of_them_go():
+    ((level, sentence),) = beside(POSTGRESQL, "P-61", connections(200), {"settings": {}})
+    assert level == "danger"
+    assert "max_connections 200 → (none)" in sentence
 
 
 def when_it_goes(token: str) -> set[tuple[str, str]]:

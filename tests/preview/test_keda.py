@@ -72,6 +72,40 @@ def test_what_a_setting_of_keda_changes_is_said(case):
     assert [one for one in found["P-70"] if one[0] is level and words in one[1]], found
 
 
+TOKEN = "kubernetes:keda.sh/v1alpha1:ScaledObject"
+TRANSFER = "scaledobject.keda.sh/transfer-hpa-ownership"
+# What somebody has written by hand: the spec and annotations before and after, and what is said of it by P-70.
+BY_HAND: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any], set[str]]] = [
+    ({}, {"initialCooldownPeriod": 299}, {}, {}, {"leaves a new one", "ends every pod at its first quiet poll"}),
+    ({}, {"initialCooldownPeriod": 300}, {}, {}, {"leaves a new one"}),
+    (
+        {"minReplicaCount": 1},
+        {"minReplicaCount": 1, "initialCooldownPeriod": 1},
+        {},
+        {},
+        {"leaves a new one"},
+    ),
+    ({}, {}, {}, {TRANSFER: "true"}, {"may take an HPA over"}),
+    ({}, {}, {TRANSFER: "true"}, {}, {"no longer may take an HPA over"}),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "told", "tells", "words"), BY_HAND)
+def test_what_is_written_by_hand_is_told_by_the_defaults_of_keda(before, after, told, tells, words):
+    sides = [
+        {
+            "type": TOKEN,
+            "name": "o",
+            "options": {},
+            "properties": {"metadata": {"name": "o", "annotations": notes}, "spec": spec},
+        }
+        for spec, notes in ((before, told), (after, tells))
+    ]
+    found = [risk.sentence for risk in review(sides[:1], sides[1:]).risks if risk.rule == "P-70"]
+    assert len(found) == len(words)
+    assert all(any(sentence.startswith(f"o {word}") for sentence in found) for word in words), found
+
+
 def test_a_short_start_ends_no_pod_of_a_consumer_that_always_has_one():
     always = {**KEDA, "minReplicas": 1}
     found = said(always, {**always, "initialCooldown": "0s"})

@@ -70,3 +70,11 @@ def test_the_three_steps_of_a_replacement_are_one_change():
     assert len(found.change.changes) == 1
     assert said(found)["P-02"].startswith("disruptive: orders is replaced by orders-2, which is made first")
     assert said(found)["P-03"].startswith("danger: pods of orders-2 get 10s instead of 2m to finish")
+
+
+def test_a_replacement_that_deletes_first_leaves_nobody_who_consumes_whatever_the_new_one_is_called():
+    other = deployment()
+    other["metadata"]["name"] = "orders-2"
+    made = [("create-replacement", state(ORDERS), state(other)), ("replace", state(ORDERS), state(other))]
+    found = said(review(("delete-replaced", state(ORDERS), None), *made))
+    assert found["P-02"].startswith("danger: orders is deleted and made anew")

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.preview.test_autoscalers import DEPLOYMENT, HPA, SCALED_OBJECT, deployment, hpa, review, scaled_object
+from tests.preview.test_autoscalers import (
+    DEPLOYMENT,
+    HPA,
+    SCALED_OBJECT,
+    deployment,
+    hpa,
+    of_settings,
+    review,
+    scaled_object,
+)
 
 LIMIT_ONLY = {"limits": {"cpu": "1"}}
 SIDECAR = {"name": "proxy", "resources": {"requests": {"cpu": "100m"}}}
@@ -38,7 +47,7 @@ def cpu(request: str) -> dict[str, Any]:
             hpa(metrics=[{"type": "Resource", "resource": MEMORY}]),
             pods({"requests": {"memory": "100Mi"}}),
             pods({"requests": {"memory": "200Mi"}}),
-            "at 160Mi a pod instead of 80Mi",
+            "the memory target of w, 80 %, is of 200Mi instead of 100Mi: it scales at 160Mi a pod instead of 80Mi",
         ),
         (
             HPA,
@@ -64,3 +73,13 @@ def test_a_target_in_per_cent_moves_with_the_request(
     sentences = [risk.sentence for risk in found.risks if risk.rule == "P-23a"]
     assert len(sentences) == bool(said)
     assert said in " ".join(sentences)
+
+
+def test_where_the_autoscaler_is_in_no_step_its_settings_say_the_target():
+    """A plan leaves out what stays as it is."""
+    scaling = {"kind": "hpa", "maxReplicas": 5, "metrics": [{"kind": "cpu", "targetUtilization": 60}]}
+    settings = of_settings(scaling, resources={"cpu": {"request": "200m"}})
+    before, after = ({**pods(cpu(request)), "metadata": {"name": "jobs"}} for request in ("200m", "1"))
+    found = review(("update", DEPLOYMENT, before, after), settings=settings)
+    (sentence,) = [risk.sentence for risk in found.risks if risk.rule == "P-23a"]
+    assert "the CPU target of jobs, 60 %" in sentence

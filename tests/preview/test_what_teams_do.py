@@ -521,3 +521,48 @@ def test_labels_at_google_alone_are_said_to_be_labels_alone():
 def test_in_a_cluster_that_is_made_with_it_no_namespace_is_there_already():
     cluster = resource("gcp:container/cluster:Cluster", {"name": "c"}, "c")
     assert "P-33" not in said(review_of([], [cluster, resource(NAMESPACE, ENFORCED)]))
+
+
+SYNC = "kubernetes:secret-sync.gke.io/v1:SecretSync"
+IN_SECRET, IN_THE_OPEN = {"valueFrom": {"secretKeyRef": {"name": "mq-1", "key": "dsn"}}}, {"value": "redis://old:6379"}
+MOVES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "to another address": (
+        IN_THE_OPEN,
+        {"value": "redis://new:6379"},
+        "danger: container worker of orders reads its messages from new:6379 instead of old:6379",
+    ),
+    "to what a Secret says": (
+        IN_THE_OPEN,
+        IN_SECRET,
+        "info: container worker of orders reads CELERY_BROKER_URL from Secret mq-1",
+    ),
+    "from what a Secret says": (
+        IN_SECRET,
+        IN_THE_OPEN,
+        "info: container worker of orders reads CELERY_BROKER_URL from old:6379",
+    ),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_that_a_broker_is_left_is_a_danger_only_where_both_are_known(move):
+    before, after, words = MOVES[move]
+    old, new = (deployment(env=[{"name": "CELERY_BROKER_URL", **one}]) for one in (before, after))
+    assert said(review_of([resource(DEPLOYMENT, old)], [resource(DEPLOYMENT, new)]))["P-08a"].startswith(words)
+
+
+def test_a_secret_that_is_rotated_is_no_other_broker():
+    def side(name: str) -> list[dict[str, Any]]:
+        env = [{"name": "CELERY_BROKER_URL", "valueFrom": {"secretKeyRef": {"name": name, "key": "dsn"}}}]
+        return [resource(DEPLOYMENT, deployment(env=env)), resource(SYNC, {"metadata": {"name": name}}, "sync")]
+
+    found = said(review_of(side("mq-1"), side("mq-2")))
+    assert found["P-62"].startswith("info: the broker's Secret gets a new name, mq-2")
+    assert "P-08a" not in found
+
+
+def test_what_else_changes_of_something_that_is_made_anew_is_not_judged_by_why_it_is():
+    before, after = ({"metadata": {"name": name}, "spec": {"unheard": name}} for name in ("orders", "orders-2"))
+    found = said(review_of([resource(MONITORING, before)], [resource(MONITORING, after)]))
+    assert "made anew" in found["P-50"]
+    assert "spec.unheard" in found["P-40"]

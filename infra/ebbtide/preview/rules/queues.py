@@ -10,6 +10,7 @@ from ebbtide.preview.fleet import Pods
 from ebbtide.preview.reads import ALL, BrokerAddress, broker_addresses, queues_of
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
+from ebbtide.preview.successors import successors
 
 _CONTAINER = "spec.template.spec.containers.*"
 
@@ -55,33 +56,37 @@ def check_broker_moves(context: Context) -> Iterator[Risk]:
     known: another Secret is danger if this change makes the broker behind it, else it is only said. A Secret that is
     made anew for a rotation (P-62), and one whose broker goes (P-60), are not said again."""
     written = {change.title: change.operation for change in context.of("SecretSync")}
-    for change in context.of("Deployment", Operation.UPDATE):
-        before, after = (broker_addresses(Pods.of(side).own_environment) for side in (change.old, change.new))
-        moved: dict[tuple[BrokerAddress, BrokerAddress], list[str]] = {}
-        for name in sorted(before.keys() & after.keys()):
-            if before[name] != after[name]:
-                moved.setdefault((before[name], after[name]), []).append(name)
-        for (old, new), names in moved.items():
-            if written.get(new.secret) is Operation.REPLACE or written.get(old.secret) is Operation.DELETE:
-                continue
-            is_known = not (old.secret or new.secret)
-            is_new = written.get(new.secret) is Operation.CREATE
-            variables = ", ".join(names)
-            if is_known or is_new:
-                other = "a broker that is made now" if is_new else f"{new}"
-                yield Risk(
-                    change.title,
-                    f"{change.title} reads its messages from {other} instead of {old} ({variables}): what waits in "
-                    "the old one, or is still sent there, is handled by nobody",
-                    "let the old one run empty first, or keep a second consumer on it until it is",
-                    change.key,
-                )
-            else:
-                yield Risk(
-                    change.title,
-                    f"{change.title} reads {variables} from {new} instead of {old}: if that is another broker, what "
-                    "waits in the old one is handled by nobody",
-                    "make sure that it is the same broker, or that the old one is empty",
-                    change.key,
-                    RiskLevel.INFO,
-                )
+    for successor in successors(context):
+        title, key = successor.title, successor.change.key
+        for whose, before, after in successor.containers():
+            for (old, new), names in _moved(before, after).items():
+                if written.get(new.secret) is Operation.REPLACE or written.get(old.secret) is Operation.DELETE:
+                    continue
+                is_known = not (old.secret or new.secret)
+                is_new = written.get(new.secret) is Operation.CREATE
+                variables = ", ".join(names)
+                if is_known or is_new:
+                    other = "a broker that is made now" if is_new else f"{new}"
+                    sentence = (
+                        f"{whose} reads its messages from {other} instead of {old} ({variables}): what waits in the "
+                        "old one, or is still sent there, is handled by nobody"
+                    )
+                    advice = "let the old one run empty first, or keep a second consumer on it until it is"
+                    yield Risk(title, sentence, advice, key)
+                else:
+                    sentence = (
+                        f"{whose} reads {variables} from {new} instead of {old}: if that is another broker, what waits "
+                        "in the old one is handled by nobody"
+                    )
+                    advice = "make sure that it is the same broker, or that the old one is empty"
+                    yield Risk(title, sentence, advice, key, RiskLevel.INFO)
+
+
+def _moved(before: Pods, after: Pods) -> dict[tuple[BrokerAddress, BrokerAddress], list[str]]:
+    """From which broker to which, and the variables that say so."""
+    old, new = (broker_addresses(pods.own_environment) for pods in (before, after))
+    moved: dict[tuple[BrokerAddress, BrokerAddress], list[str]] = {}
+    for name in sorted(old.keys() & new.keys()):
+        if old[name] != new[name]:
+            moved.setdefault((old[name], new[name]), []).append(name)
+    return moved
