@@ -52,7 +52,8 @@ def check_not_judged(context: Context) -> Iterator[Risk]:
 @change_rule(
     "P-40a",
     RiskLevel.NOT_JUDGED,
-    remedy="Compare with a commit that is valid, or judge a plan of the engine's (`--plan`): it knows what is deployed.",
+    remedy="Compare with a commit that is valid, or judge a plan of the engine's (`--plan`): it knows what is "
+    "deployed.",
     source="A base that cannot be rendered is no empty one.",
 )
 def check_base_known(context: Context) -> Iterator[Risk]:
