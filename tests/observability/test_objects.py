@@ -196,3 +196,8 @@ def test_what_will_be_missing_is_said(more, rule, level, place):
 
 def test_an_operator_of_ones_own_needs_no_cluster_of_google():
     assert "O-03" not in {one.rule for one in run_rules(rules_on(StackSettings), STACKS["prometheusOperator"])}
+
+
+def test_nothing_is_missed_of_what_nobody_watches():
+    stack = watched(GOOGLES, consumers={"thumbnails": COMMAND}).model_copy(update={"observability": None})
+    assert [one.rule for one in run_rules(rules_on(StackSettings), stack) if one.rule.startswith("O-")] == []

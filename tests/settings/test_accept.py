@@ -29,6 +29,11 @@ def test_an_accepted_finding_is_shown_with_its_reason_and_asks_for_nothing():
     assert str(found).endswith("(accepted: the broker is a sidecar)")
 
 
+@pytest.mark.parametrize("who", ["stack", "consumer"])
+def test_an_acceptance_of_what_still_occurs_is_no_finding(who):
+    assert "A-01" not in {one.rule for one in check(**{who: {"N-02": "a sidecar"}}).values()}
+
+
 def test_what_one_consumer_accepts_is_still_a_finding_of_the_other():
     assert check(consumer={"N-02": "a sidecar"})["mail N-02"].accepted == ""
 

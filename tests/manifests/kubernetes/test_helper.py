@@ -145,3 +145,7 @@ def test_idle_first_is_refused_where_it_would_do_nothing_or_harm(
 
 def test_idle_first_needs_no_more_than_kubernetes_1_30() -> None:
     assert make_stack(IDLE_FIRST, cluster={"kind": "existing", "kubernetesVersion": "1.30"})
+
+
+def test_without_idle_first_a_deletion_cost_is_the_users_own() -> None:
+    assert make_stack({"annotations": {"controller.kubernetes.io/pod-deletion-cost": "5"}})

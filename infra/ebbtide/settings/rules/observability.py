@@ -74,9 +74,7 @@ def check_goal_is_a_bound(consumer: ConsumerSettings) -> Iterator[Finding]:
     from ebbtide.image.ebbtide_supervisor.metric_texts import duration_bounds  # noqa: PLC0415 - not at every start
 
     within = consumer.goal.within
-    bounds = [
-        int(bound) for bound in duration_bounds(consumer.shutdown.longest_message) if bound >= 1 and not bound % 1
-    ]
+    bounds = [int(bound) for bound in duration_bounds(consumer.shutdown.longest_message) if not bound % 1]
     if within is not None and within not in bounds:
         yield Finding(
             ("goal", "within"),
