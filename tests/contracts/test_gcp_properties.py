@@ -10,7 +10,6 @@ import functools
 import importlib
 import inspect
 import typing
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +18,7 @@ import pulumi
 import pytest
 from pulumi import _types
 from pulumi_kubernetes.apiextensions import CustomResource
+from tests.contracts.sdk import arguments_class, inputs_of, members, sdk_class
 from tests.manifests.google.cases import STACKS
 
 from ebbtide.components.register import EXPORTED_OUTPUTS, register
@@ -42,65 +42,11 @@ CUSTOM = (
 
 
 @functools.cache
-def sdk_class(token: str) -> type:
-    """`gcp:container/nodePool:NodePool` -> pulumi_gcp.container.NodePool, by the token that the class registers."""
-    package, module, name = token.split(":")
-    path = (
-        module.partition("/")[0].replace("index", "")
-        if package != "kubernetes"
-        else module.replace(".k8s.io", "").replace("helm.sh", "helm").replace("/", ".")
-    )
-    with warnings.catch_warnings():
-        # The SDK warns about its own deprecated classes when they are imported.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        found = getattr(importlib.import_module(f"pulumi_{package}.{path}".rstrip(".")), name)
-    assert f'"{token}"' in inspect.getsource(found) or f"'{token}'" in inspect.getsource(found), (
-        f"{found} registers another token than {token}"
-    )
-    return found
-
-
-def arguments_class(resource_class: type) -> type:
-    """The `...Args` class beside a resource's class, with a property for every input."""
-    return getattr(
-        importlib.import_module(resource_class.__module__.rpartition(".")[0]), f"{resource_class.__name__}Args"
-    )
-
-
-@functools.cache
-def inputs_of(arguments: type) -> dict[str, Any]:
-    """Every input by the provider's name, with its type."""
-    hints = {}
-    for python_name, name in _types.input_type_py_to_pulumi_names(arguments).items():
-        getter = inspect.getattr_static(arguments, python_name).fget
-        getter = inspect.unwrap(getter)
-        names = {
-            **vars(importlib.import_module(arguments.__module__)),
-            "Output": pulumi.Output,
-            "T": typing.TypeVar("T"),
-        }
-        hints[name] = typing.get_type_hints(getter, names)["return"]
-    return hints
-
-
-@functools.cache
 def required_of(arguments: type) -> set[str]:
     """The inputs without which the SDK's class would refuse to be made."""
     names = _types.input_type_py_to_pulumi_names(arguments)
     parameters = inspect.signature(arguments.__init__).parameters.values()
     return {names[p.name] for p in parameters if p.default is inspect.Parameter.empty and p.name in names}
-
-
-def members(hint: Any) -> Iterator[Any]:
-    """The plain types in a hint, without Input, Optional, Awaitable and Output."""
-    origin = typing.get_origin(hint)
-    if origin is typing.Union or type(hint).__name__ == "UnionType":
-        for member in typing.get_args(hint):
-            yield from members(member)
-    elif origin is not None and any(word in str(origin) for word in ("Output", "Awaitable")):
-        return
-    elif hint is not type(None):
-        yield hint
 
 
 def problems(value: Any, hint: Any, path: str) -> Iterator[str]:

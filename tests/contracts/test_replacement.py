@@ -11,7 +11,8 @@ from typing import Any, get_args, get_origin
 
 import pytest
 from pulumi import _types
-from tests.contracts.test_gcp_properties import GOOGLE, arguments_class, inputs_of, members, sdk_class
+from tests.contracts.sdk import arguments_class, inputs_of, members, sdk_class
+from tests.contracts.test_gcp_properties import GOOGLE
 from tests.manifests.google.cases import STACKS
 
 from ebbtide.manifests.resource import to_json
