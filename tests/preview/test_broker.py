@@ -77,7 +77,7 @@ WAYS: list[tuple[str, str, Any, Any, tuple[str, str], tuple[str, str]]] = [
         POSTGRESQL,
         "databaseVersion",
         "POSTGRES_17",
-        "POSTGRES_9",
+        "POSTGRES_9_6",
         ("danger", "lowers no version"),
         ("disruptive", "upgraded in place"),
     ),
@@ -195,11 +195,23 @@ def test_how_much_is_in_a_broker_is_said_where_it_may_be_emptied(path, loses):
     assert ("all that wait" in sentence) == loses
 
 
-def test_a_value_that_nobody_knows_is_taken_for_the_lowest():
-    """Google may add one; that the broker keeps more with it is not for us to say."""
-    path = "persistenceConfig.mode"
-    ((level, _),) = beside(VALKEY, "P-61", nested(path, "DISABLED"), nested(path, "SOMETHING_NEW"))
+@pytest.mark.parametrize(
+    ("path", "before", "after"),
+    [
+        ("persistenceConfig.mode", "DISABLED", "SOMETHING_NEW"),
+        ("persistenceConfig.mode", "SOMETHING_NEW", "AOF"),
+        ("engineVersion", "VALKEY_99_0", "VALKEY_9_0"),
+        (f"engineConfigs.{MAXMEMORY}", "volatile-lru", "allkeys-lru"),
+    ],
+)
+def test_that_a_broker_keeps_more_is_said_only_where_both_values_are_known(path, before, after):
+    """Google may add one."""
+    ((level, _),) = beside(VALKEY, "P-61", nested(path, before), nested(path, after))
     assert level == "danger"
+
+
+def test_of_a_value_that_nobody_knows_nothing_is_said_where_none_was_stated():
+    path = "persistenceConfig.mode"
     assert beside(VALKEY, "P-61", {"nodeType": SMALL}, {"nodeType": SMALL, **nested(path, "SOMETHING_NEW")}) == []
 
 

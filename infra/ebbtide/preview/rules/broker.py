@@ -95,9 +95,14 @@ def _number(value: Any) -> float:
 
 
 def _falls(*best_last: str) -> Callable[[Any, Any], bool]:
-    """Whether a value goes down in this order; what is unknown is at its lower end."""
+    """Whether a value goes down in this order, or to or from one that nobody here knows: Google may add one, and that
+    more is kept now is not for us to say."""
     order = {name: place for place, name in enumerate(best_last)}
-    return lambda old, new: order.get(new, -1) < order.get(old, -1)
+    return lambda old, new: order.get(new, -1) < order.get(old, -1 if old is MISSING else len(order))
+
+
+def _evicts(_: Any, new: Any) -> bool:
+    return bool(new != "noeviction")
 
 
 def _smaller_node(old: Any, new: Any) -> bool:
@@ -141,7 +146,7 @@ _VALKEY: Mapping[str, _Judged] = {
         _falls("TWENTY_FOUR_HOURS", "TWELVE_HOURS", "SIX_HOURS", "ONE_HOUR"),
     ),
     f"engineConfigs[{EVICTION}]": _Judged(
-        "a full broker drops messages without a word", "a full broker refuses, and drops nothing", _falls("noeviction")
+        "a full broker drops messages without a word", "a full broker refuses, and drops nothing", _evicts
     ),
     "engineVersion": _Judged(
         "Google lowers no version: the update fails",
@@ -156,7 +161,7 @@ _POSTGRESQL: Mapping[str, _Judged] = {
     "databaseVersion": _Judged(
         "Google lowers no version: the update fails",
         "it is upgraded in place, for minutes nobody is answered; workers wait and reconnect",
-        _falls(*(f"POSTGRES_{number}" for number in range(9, 30))),
+        _falls("POSTGRES_9_6", *(f"POSTGRES_{number}" for number in range(10, 30))),
         better_level=RiskLevel.DISRUPTIVE,
     ),
     "settings.tier": _Judged(
