@@ -103,10 +103,55 @@ def test_a_message_that_would_be_killed_is_refused(cluster, consumer, rule, part
         (AUTOPILOT, message("2h", nodeScaleDown="protect")),
         (AUTOPILOT, {**message("5s"), "placement": {"spot": True}}),
         ({**STANDARD, "nodePools": SPOT_POOLS}, {**message("5s"), "placement": {"spot": True}}),
+        (
+            {**STANDARD, "nodePools": SPOT_POOLS},
+            {**message("5s", nodeScaleDown="protect"), "placement": {"spot": True}},
+        ),
     ],
 )
 def test_a_message_that_can_finish_is_not(cluster, consumer):
     assert stack(cluster, consumer)
+
+
+def on_spot(longest: str, **worker: Any) -> dict[str, Any]:
+    return {**message(longest), "placement": {"spot": True}, "worker": {**CONSUMER["worker"], **worker}}
+
+
+def told_by_a_file(longest: str, time_limit: str) -> dict[str, Any]:
+    return on_spot(longest, drain="stopFile", timeLimit=time_limit)
+
+
+SHORT_SPOT = {**STANDARD, "nodePools": SPOT_POOLS}
+LONG_SPOT = {**STANDARD, "nodePools": LONG_SPOT_POOLS, "kubernetesVersion": "1.35"}
+SHORT_UPGRADE = {**STANDARD, "nodePools": {"a": {"upgrade": {"podGrace": "30s"}}}}
+NOTICE = "with spotNotice: 2m (from Kubernetes 1.35)"
+SPLIT = "split the work into messages of at most"
+
+
+@pytest.mark.parametrize(
+    ("cluster", "consumer", "rule", "remedy"),
+    [
+        (STANDARD, message("571s"), "V-05", f"write nodeScaleDown: protect, or {SPLIT} 570s"),
+        (STANDARD, message("3571s", nodeScaleDown="protect"), "V-05", f"{SPLIT} 59m30s"),
+        (SHORT_UPGRADE, message("20s"), "V-05", f"{SPLIT} 1s"),
+        (AUTOPILOT, message("168h", nodeScaleDown="protect"), "V-06", f"{SPLIT} 167h59m30s"),
+        (SHORT_SPOT, on_spot("6s"), "V-08", f"remove spot, or shorten longestMessage to 5s, or to 95s {NOTICE}"),
+        (LONG_SPOT, on_spot("96s"), "V-08", "remove spot, or shorten longestMessage to 95s"),
+        (AUTOPILOT, on_spot("6s"), "V-08", "remove spot, or shorten longestMessage to 5s"),
+        (
+            SHORT_SPOT,
+            told_by_a_file("6s", "4s"),
+            "V-08",
+            f"remove spot, or shorten longestMessage to 1s, or to 91s {NOTICE}",
+        ),
+        (SHORT_SPOT, told_by_a_file("6s", "5s"), "V-08", f"remove spot, or to 90s {NOTICE}"),
+        (SHORT_SPOT, told_by_a_file("6s", "94s"), "V-08", f"remove spot, or to 1s {NOTICE}"),
+        (SHORT_SPOT, told_by_a_file("6s", "95s"), "V-08", "remove spot"),
+    ],
+)
+def test_what_is_offered_for_a_message_that_is_too_long_is_what_helps_there(cluster, consumer, rule, remedy):
+    """No protection against an upgrade, no longer notice where none can be set, and no message of zero seconds."""
+    assert [one.remedy for one in refused(cluster, consumer) if one.rule == rule] == [remedy]
 
 
 HPA = {"kind": "hpa", "maxReplicas": 5, "metrics": [{"kind": "external", "metric": "m", "targetAverageValue": "30"}]}
