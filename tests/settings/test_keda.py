@@ -436,7 +436,8 @@ NEWER = "look for a newer KEDA, or a newer ebbtide"
         ("2.20.0", "1.32", "tested with", "write 2.18 or 2.19"),
         ("2.20.0", "1.33", "", ""),
         ("2.20.0", "1.35", "", ""),
-        ("2.20.0", "1.36", "tested with", NEWER),
+        ("2.20.0", "1.36", "tested with 1.33 to 1.35, and the cluster has 1.36", NEWER),
+        ("2.99.0", "1.35", "tested with none that these rules know", "write 2.20"),
     ],
 )
 def test_a_pair_of_keda_and_kubernetes_that_nobody_tested_is_said(version, kubernetes, complaint, remedy):
