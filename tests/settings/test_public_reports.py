@@ -34,7 +34,9 @@ def test_a_visibility_timeout_runs_for_every_message_that_a_worker_takes_at_once
     with pytest.raises(ValidationError, match=r"9 messages that a worker takes at once.*10m30s"):
         check(transport=SQS, shutdown={"longestMessage": "60s"})
     assert check(transport={**SQS, "bufferSize": 1}, shutdown={"longestMessage": "60s"})
-    assert check(transport={**SQS, "visibilityTimeout": "11m"}, shutdown={"longestMessage": "60s"})
+    assert check(transport={**SQS, "visibilityTimeout": "630s"}, shutdown={"longestMessage": "60s"})
+    with pytest.raises(ValidationError, match="bufferSize: 1 here, or 10m30s in both places"):
+        check(transport={**SQS, "visibilityTimeout": "629s"}, shutdown={"longestMessage": "60s"})
 
 
 def test_another_program_takes_as_many_as_it_likes_and_is_not_judged_by_symfonys_buffer():
@@ -48,6 +50,10 @@ def test_a_schedule_in_many_workers_is_generated_by_each():
     assert finding.level is Level.WARNING
     assert "40 to 120 times" in finding.message
     assert finding.path[-1] == 1
+    two = check(
+        worker=worker(receivers=["scheduler_packages"], processes=2), autoscaling={"kind": "fixed", "replicas": 1}
+    )
+    assert "which each worker generates: 2 times here" in two["V-39"].message
 
 
 SCHEDULE = {"kind": "symfonyMessenger", "receivers": ["scheduler_packages"], "processes": 1}
@@ -80,7 +86,9 @@ def test_rabbitmq_without_retries_and_failure_transport_removes_the_message_of_a
 
 def test_a_worker_that_fetches_several_needs_a_timeout_for_all_of_them():
     redis = {"kind": "redis", "redeliverTimeout": "90s", "claimInterval": "5s"}
-    with pytest.raises(ValidationError, match=r"runs for the 4 messages that a worker takes at once"):
+    with pytest.raises(
+        ValidationError, match=r"runs for the 4 messages .* at once; take --fetch-size out of arguments"
+    ):
         check(transport=redis, worker=worker(arguments=["--fetch-size=4"]), shutdown={"longestMessage": "60s"})
     assert check(transport=redis, worker=worker(arguments=["--fetch-size=1"]), shutdown={"longestMessage": "60s"})
 
@@ -103,6 +111,8 @@ def test_at_zero_pods_nobody_moves_what_redis_delays():
     assert check(autoscaling=TO_ZERO, transport=redis)["V-36"].level is Level.WARNING
     assert "V-36" not in check(autoscaling={**TO_ZERO, "minReplicas": 1}, transport=redis)
     assert "V-36" not in check(autoscaling=TO_ZERO, transport={"kind": "rabbitmq"})
+    switched_off = {"kind": "fixed", "replicas": 0}
+    assert "V-36" not in check(autoscaling=switched_off, transport=redis), "nobody expects them to be handled"
 
 
 def test_a_memory_limit_below_what_all_processes_may_use_is_said():
