@@ -113,6 +113,44 @@ def test_what_would_lose_messages_or_could_not_work_is_refused(broker, consumer,
 
 
 @pytest.mark.parametrize(
+    ("size", "exists"),
+    [
+        ("1-3584", False),
+        ("1-3840", True),
+        ("1-6656", True),
+        ("1-6912", False),
+        ("2-3840", True),
+        ("2-13312", True),
+        ("2-13568", False),
+        ("2-7808", False),
+        ("3-7680", False),
+        ("6-5376", False),
+        ("6-5632", True),
+        ("96-98304", True),
+        ("98-100352", False),
+        ("0-3840", False),
+        ("2", False),
+    ],
+)
+def test_a_custom_machine_has_a_size_that_cloud_sql_sells(size, exists):
+    """By its CPUs: one or an even number up to 96; by its memory: 0.9 to 6.5 GiB for each, in steps, 3.75 at least."""
+    broker = {**POSTGRES, "tier": f"db-custom-{size}"}
+    if exists:
+        assert stack(broker, TABLE)
+    else:
+        assert [one.path for one in refused(broker, TABLE) if one.rule == "BR-10"] == [("broker", "tier")]
+
+
+def test_of_other_secrets_than_the_brokers_nobody_knows_the_keys():
+    own = {"secretEnvironment": {"TOKEN": {"secret": "mail-v1", "key": "token"}}}
+    assert stack(VALKEY, {**REDIS, **own})
+
+
+def test_a_broker_alone_needs_no_secret_in_the_cluster_yet():
+    assert stack(VALKEY, cluster={**STANDARD, "kubernetesVersion": "1.33"}, consumers={})
+
+
+@pytest.mark.parametrize(
     ("broker", "parts"),
     [
         ({**VALKEY, "version": "VALKEY_6_2"}, ["'VALKEY_7_2', 'VALKEY_8_0' or 'VALKEY_9_0'"]),
@@ -186,6 +224,24 @@ def test_its_window_ends_before_nodes_are_upgraded():
         settings = stack(VALKEY, cluster={**STANDARD, "maintenance": {"start": start, "days": days, "duration": "12h"}})
         window = maintenance_of(settings, made_broker(settings))
         assert (window.day, window.hour) == when
+
+
+@pytest.mark.parametrize(
+    ("start", "day", "hour", "at_once"),
+    [
+        ("02:00", "MO", 2, True),
+        ("02:00", "MO", 1, False),
+        ("02:00", "MO", 13, True),
+        ("02:00", "MO", 14, False),
+        ("02:05", "MO", 14, True),
+        ("02:00", "WE", 3, False),
+    ],
+)
+def test_broker_and_nodes_that_are_maintained_at_once_are_said(start, day, hour, at_once):
+    window = {"start": start, "days": ["MO", "TU"], "duration": "12h"}
+    broker = {**VALKEY, "maintenance": {"day": day, "hour": hour}}
+    findings = found(stack(broker, cluster={**STANDARD, "maintenance": window}), "BR-47")
+    assert [one.path for one in findings] == ([("broker", "maintenance")] if at_once else [])
 
 
 @pytest.mark.parametrize("network", [{}, {"maxNodes": 20, "maxPodsPerNode": 8}, {"addresses": "10.0.0.0/11"}])
