@@ -94,6 +94,14 @@ REFUSED = {
         RABBITMQ,
         "minReplicas: is 0, and without pods there is no CPU or memory to measure",
     ),
+    "zero with all that pods have": (
+        keda(
+            {"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}},
+            {"type": "memory", "metricType": "Utilization", "metadata": {"value": "60"}},
+        ),
+        RABBITMQ,
+        "minReplicas: is 0, and without pods there is no CPU or memory to measure",
+    ),
     "a fallback that ends everything": (
         keda(fallback={"replicas": 0}),
         RABBITMQ,
@@ -194,6 +202,19 @@ REFUSED = {
         ),
         RABBITMQ,
         "metadata.queueLength: is refused beside mode and value",
+    ),
+    "RabbitMQ's mode without its value": (
+        keda(
+            {"type": "rabbitmq", "metadata": {"host": "http://r", "queueName": "q", "mode": "QueueLength"}},
+            **AT_LEAST_ONE,
+        ),
+        RABBITMQ,
+        "metadata.value: is required beside the other; write mode: QueueLength and value",
+    ),
+    "RabbitMQ's value without its mode": (
+        keda({"type": "rabbitmq", "metadata": {"host": "http://r", "queueName": "q", "value": "5"}}, **AT_LEAST_ONE),
+        RABBITMQ,
+        "metadata.mode: is required beside the other; write mode: QueueLength and value",
     ),
     "a rate over AMQP": (
         keda(
@@ -480,6 +501,13 @@ def test_of_a_choice_only_what_keda_reads_is_taken():
 def test_a_parameter_from_the_environment_is_known_and_a_misspelt_one_is_not():
     trigger = Trigger(type="rabbitmq", metadata={"hostFromEnv": "HOST", "hots": "a", "queueName": "q"})
     assert list(unknown_parameters(trigger)) == ["hots"]
+
+
+def test_a_target_is_no_activation_and_one_pod_needs_nothing_but_its_own_load():
+    target = {**LIST, "metadata": {**LIST["metadata"], "listLength": "50", "activationListLength": "0"}}
+    assert "KE-04" not in found(keda(target), RABBITMQ)
+    load = {"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}}
+    assert found(keda(load, **AT_LEAST_ONE), RABBITMQ, resources={"cpu": {"request": "4"}})
 
 
 def test_a_formula_that_wakes_late_is_said_as_a_trigger_is():
