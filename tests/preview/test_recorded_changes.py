@@ -43,14 +43,18 @@ def laid_over(old, new):
     return {**old, **{key: laid_over(old.get(key), value) for key, value in new.items()}}
 
 
-def review(change: Change, directory: Path) -> Review:
-    """The review of one recorded change, from the in-process source."""
+def compared(change: Change, directory: Path) -> tuple[StackChange, StackSettings]:
+    """One recorded change, from the in-process source, and the settings of its head."""
     base = edited(directory / "base", change.stack, change.base)
     head = edited(directory / "head", change.stack, change.head)
     old, new = ([to_json(resource) for resource in stack_resources(settings)] for settings in (base, head))
     changes, standing = compare(old, new)
-    found = StackChange(change.stack, "ebbtide", changes, len(standing), "recorded change", standing=standing)
-    return review_change(found, head)
+    return StackChange(change.stack, "ebbtide", changes, len(standing), "recorded change", standing=standing), head
+
+
+def review(change: Change, directory: Path) -> Review:
+    """Its review."""
+    return review_change(*compared(change, directory))
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)

@@ -163,6 +163,11 @@ def mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def text_of(value: Any) -> str:
+    """A text, or an empty one where a plan holds something else."""
+    return value if isinstance(value, str) else ""
+
+
 def entries(value: Any) -> list[Mapping[str, Any]]:
     """The mappings in a list, or none where a plan holds something else."""
     return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []

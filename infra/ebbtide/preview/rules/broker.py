@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ebbtide.preview.change import MISSING, UNKNOWN, Operation, Path, PropertyChange, ResourceChange, entries, mapping
+from ebbtide.preview.change import (
+    MISSING,
+    UNKNOWN,
+    Operation,
+    Path,
+    PropertyChange,
+    ResourceChange,
+    entries,
+    mapping,
+    text_of,
+)
 from ebbtide.preview.kinds import is_of
 from ebbtide.preview.patterns import DELETED, REPLACED, overlaps, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
@@ -98,7 +108,7 @@ def _falls(*best_last: str) -> Callable[[Any, Any], bool]:
     """Whether a value goes down in this order, or to or from one that nobody here knows: Google may add one, and that
     more is kept now is not for us to say."""
     order = {name: place for place, name in enumerate(best_last)}
-    return lambda old, new: order.get(new, -1) < order.get(old, -1 if old is MISSING else len(order))
+    return lambda old, new: order.get(text_of(new), -1) < order.get(text_of(old), -1 if old is MISSING else len(order))
 
 
 def _evicts(_: Any, new: Any) -> bool:
@@ -106,7 +116,7 @@ def _evicts(_: Any, new: Any) -> bool:
 
 
 def _smaller_node(old: Any, new: Any) -> bool:
-    return CAPACITY_GIGABYTES.get(new, 0) < CAPACITY_GIGABYTES.get(old, float("inf"))
+    return CAPACITY_GIGABYTES.get(text_of(new), 0) < CAPACITY_GIGABYTES.get(text_of(old), float("inf"))
 
 
 def _smaller_machine(old: Any, new: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ebbtide.preview.change import MISSING, Operation, entries, mapping
+from ebbtide.preview.change import MISSING, Operation, entries, mapping, text_of
 from ebbtide.preview.fleet import pod_of
 from ebbtide.preview.patterns import CREATED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
@@ -78,7 +78,7 @@ def _weaker(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     for name, (isolated, default) in _ISOLATION.items():
         if old.get(name, default) == isolated and new.get(name, default) != isolated:
             yield f"{name} {_show(old.get(name, MISSING))} → {_show(new.get(name, MISSING))}"
-    profiles = [mapping(side.get("seccompProfile")).get("type") for side in (old, new)]
+    profiles = [text_of(mapping(side.get("seccompProfile")).get("type")) for side in (old, new)]
     if profiles[0] in _CONFINED and profiles[1] not in _CONFINED:
         yield f"seccompProfile {profiles[0]} → {profiles[1] or 'none'}"
     if new.get("runAsUser") == 0 != old.get("runAsUser"):

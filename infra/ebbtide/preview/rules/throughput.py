@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ebbtide.preview.autoscalers import autoscalers, identity_of, target_of
-from ebbtide.preview.change import Operation, ResourceChange, entries, mapping
+from ebbtide.preview.change import Operation, ResourceChange, entries, mapping, text_of
 from ebbtide.preview.fleet import Pods
 from ebbtide.preview.reads import concurrency_of
 from ebbtide.preview.risk import Context, Risk, RiskLevel
@@ -103,7 +103,7 @@ def _percentages_seen(context: Context, deployment: ResourceChange) -> Iterator[
 
 
 def _percentage(resource: object, percent: object, container: object) -> Iterator[tuple[str, int, str | None]]:
-    if resource in _PARSE and str(percent).isdecimal():
+    if text_of(resource) in _PARSE and str(percent).isdecimal():
         yield str(resource), int(str(percent)), str(container) if container else None
 
 
