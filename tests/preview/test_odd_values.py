@@ -1,5 +1,5 @@
 """Nobody's plan makes a review fail, whatever somebody writes where a rule looks: every value of every recorded change
-is tried as a list and as a mapping, on either side."""
+is tried as a list, as a mapping and as a broken address, on either side."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def odd_ones(change: ResourceChange, tried: set[tuple[Any, ...]]) -> Iterator[Re
         inputs = getattr(change, side)
         for place in places(inputs):
             where = (change.token, change.operation, side, place)
-            for odd in () if where in tried else ([], {}):
+            for odd in () if where in tried else ([], {}, "redis://["):
                 tried.add(where)
                 both = {"old": change.old, "new": change.new, side: put(inputs, place, odd)}
                 properties = tuple(diff(both["old"], both["new"])) if change.old and change.new else ()

@@ -77,3 +77,27 @@ def test_where_the_broker_is(environment: dict[str, Any], said: dict[str, str]) 
 def test_another_password_is_no_other_broker() -> None:
     before, after = (broker_addresses({"BROKER_URL": f"redis://:{word}@a:6379/0"}) for word in ("one", "two"))
     assert before == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("redis://a/0", "redis://a:6379/0"),
+        ("redis://a/0", "rediss://a/0"),
+        ("amqp://a:5672/", "amqp://u:pa/ss?w@a"),
+        # What a plan shows in place of a password.
+        ("redis://:[secret]@a:6379/0", "redis://:other@a:6379/0"),
+    ],
+)
+def test_another_spelling_is_no_other_broker(before: str, after: str) -> None:
+    assert broker_addresses({"BROKER_URL": before}) == broker_addresses({"BROKER_URL": after})
+
+
+@pytest.mark.parametrize("address", ["redis://[::1", "redis://[secret]", "amqp://", "redis://:se/cret@a/q?x=[secret]"])
+def test_an_address_that_nobody_can_read_is_no_traceback_and_shows_no_password(address: str) -> None:
+    assert "se/cret" not in str(broker_addresses({"BROKER_URL": address}))
+
+
+def test_the_address_of_a_page_is_none_of_a_broker() -> None:
+    assert broker_addresses({"QUEUE_DASHBOARD_URL": "https://queues.example/x"}) == {}
+    assert broker_addresses({"QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/1/mail"}) != {}

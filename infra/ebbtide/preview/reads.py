@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from ebbtide.preview.change import mapping
 from ebbtide.settings.models.celery import CeleryWorker
@@ -28,6 +28,16 @@ _VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 # A variable of the broker by its name: an application has addresses of caches, locks and results too.
 _BROKER = re.compile(r"(?i)transport|messenger|broker|queue|amqp|rabbit|sqs")
 _NOT_BROKER = re.compile(r"(?i)cache|session|lock|result|log|fail|password|user|prefix|name|timeout|ssl|ca_")
+# The addresses of brokers, each with the port that it need not state; 0 where there is none, or no port at all.
+_PORTS = {
+    **dict.fromkeys(("redis", "rediss", "valkey", "valkeys"), 6379),
+    "amqp": 5672,
+    "amqps": 5671,
+    "pyamqp": 5672,
+    "nats": 4222,
+    "beanstalkd": 11300,
+    **dict.fromkeys(("doctrine", "sqs", "https", "kafka", "gps"), 0),
+}
 # What Symfony's addresses say of the queue behind their question mark.
 _QUEUE_OPTIONS = {"queue_name", "table_name", "stream"}
 
@@ -109,8 +119,10 @@ class BrokerAddress:
     secret: str = ""
     """The Secret that holds it; empty for plain text."""
     key: str = ""
-    text: str = ""
-    """Plain text: host, port and path; or what follows the value of the Secret."""
+    text: str = field(default="", compare=False)
+    """Plain text as it is written: host, port and path; or what follows the value of the Secret."""
+    place: str = ""
+    """The same in one spelling, by which two are compared: with the port that is usual, and no slash at the end."""
 
     def __str__(self) -> str:
         return f"Secret {self.secret}" if self.secret else self.text
@@ -135,10 +147,17 @@ def _address(name: str, environment: Mapping[str, Any]) -> BrokerAddress | None:
     inner = _VARIABLE.search(value)
     if inner and inner[1] in environment:
         found = _address(inner[1], {other: environment[other] for other in environment if other != name})
-        return found and BrokerAddress(found.secret, found.key, found.text + value[inner.end() :].partition("?")[0])
-    parts = urlsplit(value) if "://" in value else None
-    if parts is None:
+        tail = value[inner.end() :].partition("?")[0]
+        return found and BrokerAddress(found.secret, found.key, found.text + tail, found.place + tail)
+    scheme, _, rest = value.partition("://")
+    port = _PORTS.get(scheme.lower())
+    if port is None:
         return None
-    where = parts.netloc.rpartition("@")[2]
-    options = "&".join(f"{key}={value}" for key, value in parse_qsl(parts.query) if key in _QUEUE_OPTIONS)
-    return BrokerAddress(text=f"{where}{parts.path}{options and f'?{options}'}") if where else None
+    # By hand: a password, or what stands for it, may hold anything, and urlsplit then raises or takes it for the host.
+    where, _, query = rest.rpartition("@")[2].partition("?")
+    host, _, path = where.partition("/")
+    if not where or (scheme == "https" and not host.startswith("sqs.")):
+        return None
+    options = "&".join(f"{key}={value}" for key, value in parse_qsl(query) if key in _QUEUE_OPTIONS)
+    stated = f"{host}:{port}" if port and ":" not in host else host
+    return BrokerAddress(text=f"{where}{options and f'?{options}'}", place=f"{stated}/{path.strip('/')}?{options}")
