@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from .programs import (
+    BEFORE_OPTIONS,
     BUILTINS,
     INTERPRETERS,
     OPEN_OPTIONS,
+    OPTION_VALUES,
     OTHER_SHELLS,
     SHELLS,
     UTILITIES,
@@ -179,12 +181,16 @@ class _Judge:
 def _open_place(name: str, words: Words) -> str:
     """Why nobody can say what an interpreter becomes; empty where it runs a program by its name."""
     known = OPEN_OPTIONS.get(name.rstrip("0123456789."), {})
+    is_value = False
     for word in words:
         option = (word or "").partition("=")[0]
-        if option in known:
-            return known[option]
-        if not option.startswith("-") or option in ("-m", "-f"):
+        # `perl -we`, `ruby -ne`: letters of one word, of which the last is the one that takes the code.
+        last = f"-{option[-1]}" if re.fullmatch("-[A-Za-z]{2,}", option) and name in ("perl", "ruby") else option
+        if not is_value and (option in known or last in known):
+            return known.get(option) or known[last]
+        if not (is_value or option.startswith("-") or option in BEFORE_OPTIONS) or option in ("-m", "-f"):
             break
+        is_value = not is_value and option in OPTION_VALUES
     return ""
 
 

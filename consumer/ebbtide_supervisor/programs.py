@@ -118,6 +118,25 @@ OPEN_OPTIONS: Final[dict[str, dict[str, str]]] = {
     "bun": {"-e": _INLINE, **dict.fromkeys(("--watch", "--hot"), _WATCHES)},
     "deno": {"eval": _INLINE, "--watch": _WATCHES},
 }
+# Those whose value is a word of its own, of any of them, and the words before an option that are none of its program.
+OPTION_VALUES: Final = frozenset(
+    [
+        "-d",
+        "-z",
+        "-W",
+        "-X",
+        "-r",
+        "-I",
+        "-M",
+        "-C",
+        "--require",
+        "--import",
+        "--loader",
+        "--experimental-loader",
+        "--conditions",
+    ]
+)
+BEFORE_OPTIONS: Final = frozenset({"run"})
 
 _BUILTINS: Final = """
 : . [ alias bg bind builtin caller cd command compgen complete declare dirs disown echo enable eval exec exit export

@@ -260,6 +260,11 @@ def test_what_a_command_becomes_is_found_behind_its_wrappers(command, program):
         ["/usr/bin/node", "--watch", "worker.js"],
         ["node", "--watch=src", "worker.js"],
         ["ruby", "-e", "system 'sidekiq'"],
+        ["python3", "-W", "ignore", "-c", "import worker"],
+        ["php", "-d", "memory_limit=1G", "-r", "system('worker');"],
+        ["node", "--import", "./tracing.mjs", "--watch", "worker.js"],
+        ["perl", "-Ilib", "-we", "system 'worker'"],
+        ["deno", "run", "--watch", "worker.ts"],
     ],
     ids=" ".join,
 )
@@ -275,6 +280,8 @@ def test_an_interpreter_that_may_keep_the_worker_below_it_is_not_judged(command)
         ["php", "-d", "memory_limit=1G", "worker.php", "-r"],
         ["php", "bin/console", "messenger:consume", "-e", "prod"],
         ["node", "worker.js", "--watch"],
+        ["node", "-r", "./tracing.js", "worker.js"],
+        ["php", "-d", "-r", "worker.php"],
     ],
     ids=" ".join,
 )

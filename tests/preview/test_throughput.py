@@ -83,3 +83,12 @@ def test_where_the_autoscaler_is_in_no_step_its_settings_say_the_target():
     found = review(("update", DEPLOYMENT, before, after), settings=settings)
     (sentence,) = [risk.sentence for risk in found.risks if risk.rule == "P-23a"]
     assert "the CPU target of jobs, 60 %" in sentence
+
+
+def test_a_number_of_processes_that_is_in_a_config_map_is_not_taken_for_one() -> None:
+    reference = {"configMapKeyRef": {"name": "sizes", "key": "processes"}}
+    before, after = (
+        deployment(template={"spec": {"containers": [{"name": "w", "env": [{"name": "EBBTIDE_PROCESSES", **one}]}]}})
+        for one in ({"value": "70"}, {"valueFrom": reference})
+    )
+    assert "P-21a" not in {risk.rule for risk in review(("update", DEPLOYMENT, before, after)).risks}
