@@ -12,8 +12,9 @@ from ebbtide.doctor.connect import connect
 from ebbtide.doctor.document import DoctorDocument
 from ebbtide.doctor.files import File
 from ebbtide.doctor.read import read_all
-from ebbtide.judgement.findings import Level
-from ebbtide.scaffold.answers import Project
+from ebbtide.judgement.findings import Level, SettingsError
+from ebbtide.scaffold.answers import Project, example_consumer
+from ebbtide.scaffold.broker import follow_queue, read_dsn
 from ebbtide.scaffold.carry import carry
 from ebbtide.scaffold.files import stack_text, write_project
 from ebbtide.scaffold.migration import migration_text
@@ -35,6 +36,60 @@ def test_from_nothing_the_next_commands_accept_the_project(ebbtide, tmp_path):
         done = ebbtide(*command, "--project", str(tmp_path / "shop"))
         assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "shop/docker/consumer/entrypoint").is_file()
+
+
+BROKERS = {
+    "redis://10.20.0.7:6379/mail": ("redis", {"stream": "mail", "address": "10.20.0.7:6379"}, 6379),
+    "rediss://10.20.0.7": ("redis", {"stream": "messages", "address": "10.20.0.7:6379", "tls": True}, 6379),
+    "valkeys://10.20.0.7:6380/mail": ("redis", {"stream": "mail", "address": "10.20.0.7:6380", "tls": True}, 6380),
+    "amqp://guest@10.20.0.7/%2f": ("rabbitmq", {"queue": "messages", "address": "10.20.0.7:15672"}, 5672),
+    "amqps://10.20.0.7/shop": ("rabbitmq", {"address": "10.20.0.7:15671", "virtualHost": "shop"}, 5671),
+    "postgresql://app@10.20.0.7/shop": ("doctrine", {"address": "10.20.0.7:5432", "username": "app"}, 5432),
+    "mysql://10.20.0.7:3307/shop": ("doctrine", {"platform": "mysql", "address": "10.20.0.7:3307"}, 3307),
+}
+
+
+@pytest.mark.parametrize("dsn", BROKERS)
+def test_who_names_the_broker_has_a_consumer_that_follows_its_queue_to_zero(dsn, tmp_path):
+    kind, transport, port = BROKERS[dsn]
+    plain = Project("shop", "dev", "gkeStandard", "1.34", {"mail": example_consumer("mail:1", ["mail"], 20, "60s")})
+    write_project(follow_queue(plain, "mail", read_dsn(dsn)), tmp_path)
+    stack = load_stack("dev", tmp_path)
+    assert [str(one) for one in check_stack(stack) if one.level >= Level.WARNING] == []
+    written = yaml.safe_load((tmp_path / "stacks/Pulumi.dev.yaml").read_text())["config"]["ebbtide:consumers"]["mail"]
+    assert written["transport"]["kind"] == kind
+    assert transport.items() <= written["transport"].items()
+    assert written["autoscaling"] == {"kind": "keda", "minReplicas": 0, "maxReplicas": 10}
+    assert written["network"] == {"egress": [{"cidr": "10.20.0.7/32", "ports": [port]}]}
+
+
+def test_the_head_of_the_stack_file_says_which_secret_is_to_be_made():
+    plain = Project("shop", "dev", "gkeStandard", "1.34", {"mail": example_consumer("mail:1", ["mail"], 20, "60s")})
+    text = stack_text(follow_queue(plain, "mail", read_dsn("amqp://broker.internal")))
+    keys = ("dsn", "username", "password")
+    assert f"secret generic mail-broker-v1 {' '.join(f'--from-literal={key}=...' for key in keys)}\n" in text
+    # A policy knows no names: nobody would find out before the workers hang.
+    assert "# Workers reach nothing but DNS until" in text
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        *(
+            "redis://:s3cr3t@h/x",
+            "redis://s3cr3t@h",
+            "rediss://u:s3cr3t/a@h:1/x",
+            "amqp://u:s3cr3t@h",
+            "kafka://s3cr3t",
+        ),
+        *("postgresql://u:p@s3cr3t@h/x", "redis://h:6379,s3cr3t:6379", "redis://h:99999/s3cr3t", "s3cr3t", "amqp://"),
+    ],
+)
+def test_a_dsn_that_cannot_be_used_is_one_line_that_does_not_repeat_it(dsn):
+    with pytest.raises(SettingsError) as refusal:
+        read_dsn(dsn)
+    assert "s3cr3t" not in str(refusal.value)
+    assert "\n" not in str(refusal.value)
 
 
 def test_a_second_run_changes_nothing_and_says_so(ebbtide, tmp_path):

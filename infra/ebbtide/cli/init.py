@@ -12,6 +12,7 @@ import typer
 from ebbtide.cli.output import fail, style
 from ebbtide.judgement.findings import refused
 from ebbtide.scaffold.answers import Project, example_consumer
+from ebbtide.scaffold.broker import follow_queue, read_dsn
 from ebbtide.scaffold.files import image_directory, write_project
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
@@ -32,6 +33,7 @@ class Options:
     receivers: str | None
     processes: int | None
     longest_message: str | None
+    broker: str | None
 
 
 def run(options: Options) -> None:
@@ -61,14 +63,18 @@ def _say_next(options: Options, project: Project) -> None:
 def _from_answers(options: Options) -> Project:
     name = _ask("Name of the project", options.name, _named_after(options.directory))
     if not _NAME.fullmatch(name):
-        raise refused("project", f"the name {name!r} has other signs than a-z, 0-9 and -", "name it with --name")
+        raise refused(
+            "init", f"has other signs than a-z, 0-9 and - (got {name!r})", "write for example shop", ("--name",)
+        )
     consumer = _ask("Name of the first consumer", options.consumer, "mail")
     image = _ask("Its image, built from docker/", options.image, f"registry.example/consumers/{consumer}:1")
     receivers = _ask("Transports that it consumes, separated by blanks", options.receivers, consumer).split()
     processes = int(_ask("Worker processes in a pod", options.processes, "10"))
     longest = _ask("The longest that one message takes", options.longest_message, "60s")
     entry = example_consumer(image, receivers, processes, longest)
-    return Project(name, options.stack, options.platform, options.kubernetes, {consumer: entry})
+    broker = _ask("Its broker, as redis://10.20.0.7:6379/mail; empty: not now", options.broker, "")
+    project = Project(name, options.stack, options.platform, options.kubernetes, {consumer: entry})
+    return follow_queue(project, consumer, read_dsn(broker)) if broker else project
 
 
 def _named_after(directory: Path) -> str:

@@ -20,6 +20,10 @@ class Project:
     consumers: dict[str, Consumer] = field(default_factory=dict)
     migration: str = ""
     """The text of MIGRATION.md; empty where nothing ran before."""
+    remarks: str = ""
+    """Comments at the head of the stack file, about what it needs; empty where nothing is known of its broker."""
+    installs_keda: bool = False
+    """Whether the stack installs KEDA."""
 
 
 def example_consumer(image: str, receivers: list[str], processes: int, longest_message: str) -> Consumer:

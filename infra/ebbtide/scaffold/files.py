@@ -13,6 +13,7 @@ import yaml
 from ebbtide.documents.whole import write_whole
 from ebbtide.scaffold.answers import Project, example_consumer
 from ebbtide.scaffold.requirement import TO_BE_NAMED, own_origin, requirement
+from ebbtide.settings.models.keda_operator import DEFAULT_VERSION
 
 _PROGRAM: Final = '''\
 """What `pulumi up` runs."""
@@ -23,12 +24,12 @@ from ebbtide import run
 
 run(Path(__file__).resolve().parent.parent)
 '''
-_HEAD: Final = """\
-# Settings of stack {stack}; docs/settings.md of ebbtide describes each.
+_HEAD: Final = "# Settings of stack {stack}; docs/settings.md of ebbtide describes each.\n"
+_NO_BROKER: Final = """\
 # Say where the broker is, or workers reach nothing but DNS:
-#   network: {{egress: [{{cidr: 10.20.0.7/32, ports: [6379]}}]}}
+#   network: {egress: [{cidr: 10.20.0.7/32, ports: [6379]}]}
 # and what happens to a message whose worker was killed:
-#   transport: {{kind: redis, redeliverTimeout: 90s, claimInterval: 15s, recover: true}}
+#   transport: {kind: redis, redeliverTimeout: 90s, claimInterval: 15s, recover: true}
 """
 _TEMPLATE: Final = """\
 description: ${DESCRIPTION}
@@ -94,9 +95,15 @@ def template_texts() -> dict[str, str]:
 
 def stack_text(project: Project) -> str:
     """The stack file."""
-    cluster = {"kind": "existing", "platform": project.platform, "kubernetesVersion": project.kubernetes}
+    cluster: dict[str, Any] = {
+        "kind": "existing",
+        "platform": project.platform,
+        "kubernetesVersion": project.kubernetes,
+    }
+    if project.installs_keda:
+        cluster["keda"] = {"version": DEFAULT_VERSION}
     config = {"ebbtide:cluster": cluster, "ebbtide:consumers": project.consumers}
-    return _HEAD.format(stack=project.stack) + _yaml({"config": config})
+    return _HEAD.format(stack=project.stack) + (project.remarks or _NO_BROKER) + _yaml({"config": config})
 
 
 def _yaml(data: dict[str, Any]) -> str:

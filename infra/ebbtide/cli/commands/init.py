@@ -17,7 +17,7 @@ app = new_command()
 Examples:
   ebbtide init shop/
   ebbtide init shop/ --from k8s/ docker/
-  ebbtide init . --name shop --consumer mail --receivers 'mail sms' --processes 20 --longest-message 90s
+  ebbtide init . --consumer mail --processes 20 --longest-message 90s --broker redis://10.20.0.7:6379/mail
 """,
 )
 def init(
@@ -39,6 +39,10 @@ def init(
     longest_message: Annotated[
         str | None, typer.Option("--longest-message", help="The longest that one message takes, as 90s.")
     ] = None,
+    broker: Annotated[
+        str | None,
+        typer.Option("--broker", metavar="DSN", help="Follow its queue to zero and back; a DSN without a password."),
+    ] = None,
 ) -> None:
     """Begin a project: stack file, program, image, review workflow. From a set-up with --from, and MIGRATION.md then.
 
@@ -59,5 +63,6 @@ def init(
             receivers=receivers,
             processes=processes,
             longest_message=longest_message,
+            broker=broker,
         )
     )
