@@ -13,10 +13,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-# In the order of --help; each is a module of `ebbtide.cli.commands`.
+# In the order of --help, which is that of a project's life; each is a module of `ebbtide.cli.commands`.
 _NAMES = (
-    *("render", "check", "explain", "dashboard", "preview", "advise", "rehearse", "comment", "doctor", "init", "rules"),
-    *("schema", "image", "simulate"),
+    *("doctor", "init", "check", "explain", "preview", "render", "simulate", "advise", "rehearse"),
+    *("dashboard", "comment", "rules", "image", "schema"),
 )
 
 

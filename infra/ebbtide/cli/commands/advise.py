@@ -31,6 +31,7 @@ def advise(
         list[str],
         typer.Option(
             "--goal",
+            metavar="GOAL",
             help="What has to hold, several times if need be: 'p95 < 60s', 'podHours < 30', 'connections < 400'.",
         ),
     ],
@@ -47,7 +48,10 @@ def advise(
     ] = None,
     format: Format = "text",  # noqa: A002
 ) -> None:
-    """Find the autoscaler that meets a goal for the fewest pod-hours: fixed, an HPA on CPU, or KEDA. 1 if none does."""
+    """Find the autoscaler that meets a goal for the fewest pod-hours.
+
+    Fixed, an HPA on CPU, or KEDA; exit status 1 if none does.
+    """
     from ebbtide.cli.advise import Options, run
 
     run(

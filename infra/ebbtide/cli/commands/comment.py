@@ -26,9 +26,10 @@ def comment(
         typer.Option("--head", metavar="SHA", help="Post only if the pull request is at this commit."),
     ] = None,
 ) -> None:
-    """Post previews as comments of a pull request or merge request, one for each stack, updated in place.
+    """Post previews as comments of a pull request or merge request.
 
-    The token is read from GITHUB_TOKEN or PREVIEW_TOKEN. The previews are data: a job without rights may write them.
+    One for each stack, updated in place. The token is read from GITHUB_TOKEN or PREVIEW_TOKEN. The
+    previews are data: a job without rights may write them.
     """
     from ebbtide.cli.comment import run
 

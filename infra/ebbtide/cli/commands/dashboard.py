@@ -22,7 +22,9 @@ def dashboard(
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write the files here.")] = None,
     format: Format = "text",  # noqa: A002
 ) -> None:
-    """Dashboards and alerts as files, for whoever gives them to Grafana, Prometheus, Loki or Google Cloud by hand.
+    """Write dashboards and alerts as files.
+
+    For whoever gives them to Grafana, Prometheus, Loki or Google Cloud by hand.
 
     A stack with `observability` deploys its own; this needs none.
     """

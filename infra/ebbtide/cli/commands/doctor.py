@@ -39,7 +39,9 @@ def doctor(
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for delays and costs as well.")] = False,
 ) -> None:
-    """Tell what a set-up loses, repeats, delays or costs: Kubernetes YAML, Dockerfile, supervisord.conf, scripts, ...
+    """Tell what a set-up that runs loses, repeats, delays or costs.
+
+    From Kubernetes YAML, Dockerfile, supervisord.conf, scripts, ...
 
     Reads also compose files, `docker inspect`, s6 run files, messenger.yaml, Laravel's queue.php and horizon.php, and
     Celery's settings; connects them, and names what it could not judge. It runs nothing that it reads, and without

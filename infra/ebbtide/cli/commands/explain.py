@@ -28,7 +28,10 @@ def explain(
     ] = None,
     format: Format = "text",  # noqa: A002
 ) -> None:
-    """Explain a stack: settings and their sources, the shutdown timeline, the scaling envelope, the cost."""
+    """Explain a stack: settings, shutdown, scaling, cost.
+
+    Where each setting is from, the timeline of a stop, the envelope of its scaling, what it costs a month.
+    """
     from ebbtide.cli.explain import run
 
     run(stack, project, load or [], format)

@@ -12,7 +12,7 @@ app = new_command()
 
 @app.command(epilog="Example: ebbtide image --out docker/")
 def image(out: Annotated[Path, typer.Option("--out", help="Directory to write to.")]) -> None:
-    """Write the Dockerfile and what it packages, to build the consumer image from."""
+    """Write what the consumer image is built from, Dockerfile first."""
     from ebbtide.cli.image import run
 
     run(out)

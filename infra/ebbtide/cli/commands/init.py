@@ -44,7 +44,9 @@ def init(
         typer.Option("--broker", metavar="DSN", help="Follow its queue to zero and back; a DSN without a password."),
     ] = None,
 ) -> None:
-    """Begin a project: stack file, program, image, review workflow. From a set-up with --from, and MIGRATION.md then.
+    """Begin a project: stack file, program, image, review workflow.
+
+    From a set-up with --from, and MIGRATION.md then.
 
     Asks on a terminal; elsewhere it takes options and their defaults. Nothing that is there is changed.
     """

@@ -46,7 +46,10 @@ def preview(
     ] = None,
     out: Out = None,
 ) -> None:
-    """Show what a stack deploys or, with --base or --plan, what a change does to running consumers."""
+    """Show what a stack deploys, or what a change does to consumers.
+
+    A change is what --base or --plan tell it.
+    """
     from ebbtide.cli.preview import run
 
     run(stack, project, base=base, plan=plan, engine=engine, read=read, format=format, fail_on=fail_on, out=out)

@@ -76,7 +76,9 @@ def rehearse(
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show progress in a pipe as well.")] = False,
 ) -> None:
-    """Rehearse a stack in a real cluster: load, scaling, an update, an eviction; counts every message. 1 if it fails.
+    """Rehearse a stack in a real cluster, and count every message.
+
+    Load, scaling, an update, an eviction. Exit status 1 if it fails.
 
     Everything happens in namespaces of its own, which are gone afterwards.
     """

@@ -14,7 +14,10 @@ def rules(
     id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Only this one, with its reason.")] = None,  # noqa: A002
     format: Format = "text",  # noqa: A002
 ) -> None:
-    """List what ebbtide judges, or explain one rule: why it is there, what to do, and where it is known from."""
+    """List what ebbtide judges, or explain one rule.
+
+    Why it is there, what to do, and where it is known from.
+    """
     from ebbtide.cli.rules import run
 
     run(id, format)

@@ -72,7 +72,9 @@ def simulate(
         typer.Option("--report", metavar="FILE", help="Also write a page with charts (.html), or a picture (.png)."),
     ] = None,
 ) -> None:
-    """Simulate a consumer and its autoscaler under a load: pods, backlog, waiting times, drains.
+    """Simulate a consumer and its autoscaler under a load.
+
+    Pods, backlog, waiting times, drains.
 
     A trace of a million messages and more is run by a kernel in C, four times as fast, where there is a C compiler: the
     first such run compiles it (cc, gcc or clang, half a second) and keeps it in ~/.cache/ebbtide.
