@@ -108,3 +108,26 @@ def test_a_finding_shows_no_secret_in_any_of_its_parts_and_formats():
 def test_a_variable_that_is_put_in_later_is_no_secret():
     for value in ("$(TOKEN)", "${TOKEN}", "%env(TOKEN)%", "{{ token }}", "<token>", "***", "/run/secrets/token"):
         assert not holds_secret(value, "API_TOKEN"), value
+
+
+@pytest.mark.parametrize(
+    "remedy",
+    [
+        "write for example {secret: mail-broker-v1, key: password}",
+        "write API_TOKEN: {secret: mail-v1, key: api_token}",
+        "write secretEnvironment: {API_TOKEN: {secret: mail.v1, key: api_token}}",
+    ],
+)
+def test_a_remedy_shows_how_a_key_of_a_secret_is_named(remedy):
+    assert redact(remedy) == remedy
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("password: hunter2hunter {secret: a, key: b}", "{secret: Hunter2!, key: b}", "secret: hunter2hunter2"),
+        *("{secret: hunter2hunter2}"),
+    ],
+)
+def test_what_only_looks_like_a_reference_is_hidden(text):
+    assert "unter2" not in redact(text)

@@ -50,6 +50,25 @@ def test_a_key_that_pulumi_gives_to_the_project_is_not_taken_for_ours(project, k
     assert f"config.{key}: is shop:consumers to Pulumi, and nobody reads it; write ebbtide:consumers" in message
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("configs: {ebbtide:cluster: {kind: gkeStandard}}", "configs: is no key of a stack file; did you mean config?"),
+        ("ebbtide:cluster: {kind: gkeStandard}", "ebbtide:cluster: stands outside of config:, where nobody reads it"),
+        ("config: {}\nconsumers: {}", "consumers: stands outside of config:, where nobody reads it; move it below"),
+    ],
+)
+def test_what_stands_outside_of_config_is_named_and_not_passed_over(project, text, said):
+    project.write_text("dev", text)
+    assert any(said in message for message in project.messages())
+
+
+def test_anchors_may_stand_outside_of_config(project):
+    cluster = "{gcp:project: acme-dev, gcp:region: europe-west1, ebbtide:cluster: *cluster}"
+    project.write_text("dev", f"x-cluster: &cluster {{kind: gkeStandard}}\nconfig: {cluster}\n")
+    assert project.read().settings.name == "dev"
+
+
 def test_a_key_of_the_projects_own_that_has_another_name_is_left_alone(project):
     config = {"gcp:project": "acme-dev", "gcp:region": "europe-west1", "shop:theme": "dark", "colour": "red"}
     project.write_stack("dev", {**config, "ebbtide:cluster": {"kind": "gkeStandard"}})

@@ -234,6 +234,8 @@ _ASSIGNMENT = (
     r"(?<![A-Za-z_])(?P<name>[A-Za-z_][\w.-]*+)[\"']?(?P<sign>\s*=>\s*|\s*:=\s*|=|:\s*)"
     r"(?=(?P<secret>\"[^\"]*\"|'[^']*'|[^\s\"'&;,|)}\]]+))"
 )
+# How a stack file names a key of a Secret, and what every remedy says to write.
+_REFERENCE = r"(?:[A-Za-z_]\w*: (?:\{(?!secret))?)*\{secret: [a-z0-9](?:[a-z0-9.-]*[a-z0-9])?, key: [\w.-]+\}"
 _OPTION = r"(?<![\w-])--?(?P<name>[A-Za-z][\w-]*)\s+(?P<secret>\"[^\"]*\"|'[^']*'|[^\s\"'&;,|-][^\s\"'&;,|]*)"
 # Options of a letter, by their program.
 _SHORT_OPTION = (
@@ -341,8 +343,10 @@ def _dsn_spans(text: str) -> Iterator[Span]:
 
 def _assigned_spans(text: str) -> Iterator[Span]:
     if "=" in text or ":" in text:
+        references = [found.span() for found in _compiled(_REFERENCE).finditer(text)] if "{secret: " in text else []
         for found in _compiled(_ASSIGNMENT).finditer(text):
-            if _is_assigned_secret(found):
+            is_named = any(start <= found.start() < end for start, end in references)
+            if not is_named and _is_assigned_secret(found):
                 yield Span(*found.span("secret"))
     if "-" in text and " " in text:
         for found in _compiled(_OPTION).finditer(text):

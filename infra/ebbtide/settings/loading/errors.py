@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 
@@ -11,7 +10,9 @@ from pydantic_core import ErrorDetails
 
 from ebbtide.judgement.findings import Finding, Path
 from ebbtide.judgement.secrets import NOT_SHOWN, holds_secret, is_like_password
+from ebbtide.settings.loading.unknown import meant_by
 from ebbtide.settings.models.lookup import examples_at, format_at, keys_of, kinds_at, model_at, value_below, what_at
+from ebbtide.settings.models.pod import SecretReference
 
 _PRINTED_LENGTH = 60
 # The last is a program's infinity; in a file the YAML reader refuses it.
@@ -23,7 +24,10 @@ _EXAMPLES = {
     "worker": "{kind: symfonyMessenger, receivers: [githubevents], processes: 70}",
     "autoscaling": "{kind: fixed, replicas: 2}",
     "cluster": "{kind: gkeStandard}",
+    "autoscaling.metrics": "[{kind: cpu, targetUtilization: 70}]",
+    "keda": "{version: 2.20.2}, or existing",
 }
+"""By the last key of a place, or its last two."""
 
 
 def findings_of(error: ValidationError, model: type[BaseModel], raw: object) -> list[Finding]:
@@ -57,8 +61,12 @@ class _Place:
 
     @property
     def examples(self) -> list[str]:
-        key = str(self.path[-1]) if self.path else ""
-        return [_EXAMPLES[key]] if key in _EXAMPLES else examples_at(self.path, self.model, self.raw)
+        model = model_at(self.path, self.model, self.raw)
+        if model is SecretReference:
+            return ["{secret: mail-broker-v1, key: password}"]
+        key, of_owner = (".".join(map(str, self.path[-count:])) for count in (1, 2))
+        known = _EXAMPLES.get(of_owner, _EXAMPLES.get(key))
+        return [known] if known else examples_at(self.path, self.model, self.raw)
 
     @property
     def remedy(self) -> str:
@@ -166,13 +174,7 @@ def _outside(details: ErrorDetails, place: _Place, limit: str) -> Finding:
 
 
 def _unknown_key(_: ErrorDetails, place: _Place) -> Finding:
-    key = str(place.path[-1])
-    owner = model_at(place.path[:-1], place.model, place.raw)
-    names = keys_of(owner) if owner else []
-    close = difflib.get_close_matches(key, names, n=1)
-    if close:
-        return Finding(place.path, "is not a setting", f"did you mean {close[0]}?")
-    return Finding(place.path, "is not a setting", f"use one of {', '.join(names)}" if names else "remove it")
+    return Finding(place.path, "is not a setting", meant_by(place.path, place.model, place.raw))
 
 
 _EXPLAINED: dict[str, Callable[[ErrorDetails, _Place], Finding]] = {

@@ -187,6 +187,7 @@ def _refuse_what_cannot_work(stack: Mapping[str, Any], file: str, project: Mappi
         *_of_another_namespace(config, file, project),
         *_of_another_namespace(mapping(project.get("config"), PROJECT_FILE, "config"), PROJECT_FILE, project),
     ]
+    found += _outside_of_config(stack)
     if isinstance(stack.get("environment"), Mapping):
         # Values of its own, resolved only by the service. A list only names others (`_imports`).
         found.append(
@@ -219,6 +220,17 @@ def _refuse_what_cannot_work(stack: Mapping[str, Any], file: str, project: Mappi
             )
     if found:
         raise SettingsError([replace(finding, source=finding.source or file) for finding in found], file)
+
+
+def _outside_of_config(stack: Mapping[str, Any]) -> Iterator[Finding]:
+    """A key that Pulumi passes over without a word. Others may hold YAML's anchors."""
+    for key in stack:
+        if key.removeprefix(_NAMESPACE) in _STACK_KEYS:
+            yield Finding(
+                (key,), "stands outside of config:, where nobody reads it", "move it below config:", rule="project"
+            )
+        elif key != "config" and difflib.get_close_matches(key, ["config"], n=1):
+            yield Finding((key,), "is no key of a stack file", "did you mean config?", rule="project")
 
 
 def _of_another_namespace(config: Mapping[str, Any], file: str, project: Mapping[str, Any]) -> Iterator[Finding]:
