@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 
 from ebbtide.doctor.diagnose import Report, diagnose_files
@@ -38,14 +38,19 @@ class Bundle:
     """How often a rule is to speak of a file: `D-20@supervisord.conf`."""
     files: tuple[File, ...]
 
-    @cached_property
+    @property
     def report(self) -> Report:
         """What doctor says of it."""
-        return diagnose_files(self.files)
+        return _diagnosed(self.files)
 
     def found(self) -> Counter[str]:
         """Which rules speak, of which files."""
         return Counter(f"{one.rule}@{one.place.file}" for one in self.report.diagnoses)
+
+
+@cache
+def _diagnosed(files: tuple[File, ...]) -> Report:
+    return diagnose_files(files)
 
 
 @cache

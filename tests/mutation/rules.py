@@ -17,6 +17,7 @@ import multiprocessing
 import os
 import random
 import resource
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -46,44 +47,84 @@ _current: list[Mutation] = []
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Modules that judge, and the tests that hold them to it."""
+    """Modules that judge, each after those that it imports, or packages of such; and the tests that hold them to it."""
 
-    package: str
+    judges: tuple[str, ...]
     tests: tuple[str, ...]
-    without: frozenset[str] = frozenset({"__init__", "declare"})
 
     def modules(self) -> list[str]:
-        """Every module of rules by its whole name."""
-        directory = Path(str(importlib.import_module(self.package).__file__)).parent
-        return [
-            f"{self.package}.{file.stem}" for file in sorted(directory.glob("*.py")) if file.stem not in self.without
-        ]
+        """Every module by its whole name."""
+        return [name for one in self.judges for name in _modules_of(one)]
 
 
+def _modules_of(name: str) -> list[str]:
+    package = importlib.import_module(name)
+    if not hasattr(package, "__path__"):
+        return [name]
+    directory = Path(str(package.__file__)).parent
+    return [f"{name}.{file.stem}" for file in sorted(directory.glob("*.py")) if file.stem not in _NO_JUDGES]
+
+
+_NO_JUDGES = {"__init__", "declare"}
 # What makes much of plans and repositories, and asks little of rules.
 _NO_RULES = {"base", "comment", "git", "markdown", "plan", "reading"}
+# A level that changes is a change of the documentation.
+_LEVELS = "tests/contracts/test_generated_docs.py"
+_OF_PREVIEWS = (
+    *(
+        str(file.relative_to(ROOT))
+        for file in sorted((ROOT / "tests" / "preview").glob("test_*.py"))
+        if file.stem.removeprefix("test_") not in _NO_RULES
+    ),
+    "tests/observability/test_review.py",
+    _LEVELS,
+)
 ROOMS = {
     "settings": Room(
-        "ebbtide.settings.rules",
+        ("ebbtide.settings.rules",),
         (
             "tests/settings",
             "tests/judgement",
             "tests/manifests",
             "tests/observability",
             "tests/properties/test_settings.py",
+            _LEVELS,
         ),
     ),
-    "preview": Room(
-        "ebbtide.preview.rules",
+    "preview": Room(("ebbtide.preview.rules",), _OF_PREVIEWS),
+    "judgement": Room(
         (
+            *(f"ebbtide.judgement.{name}" for name in ("accept", "secrets")),
+            *(f"ebbtide.preview.{name}" for name in ("harmless", "kinds", "patterns")),
+            *(f"ebbtide_supervisor.{name}" for name in ("programs", "syntax", "path_states", "script", "handover")),
+            *(f"ebbtide_supervisor.{name}" for name in ("command", "image_rules")),
+        ),
+        (
+            *("tests/judgement", "tests/settings", "tests/doctor/test_set_ups.py", "tests/doctor/test_shells.py"),
+            *("tests/consumer/test_command.py", "tests/consumer/test_image.py"),
+            # The others of that file run each script with real shells.
             *(
-                str(file.relative_to(ROOT))
-                for file in sorted((ROOT / "tests" / "preview").glob("test_*.py"))
-                if file.stem.removeprefix("test_") not in _NO_RULES
+                f"tests/consumer/test_handover.py::test_{name}"
+                for name in (
+                    "what_cannot_be_known_of_a_script_is_said_and_not_called_safe",
+                    "a_script_in_the_image_is_judged_as_the_same_text_in_the_command",
+                    "the_wrapper_scripts_of_public_reports_are_refused_by_the_line_of_their_worker",
+                    "a_file_that_a_script_reads_in_is_judged_with_it",
+                    "a_script_that_is_not_utf_8_is_read_byte_by_byte",
+                    "a_script_whose_interpreter_ends_in_a_carriage_return_is_refused",
+                    "a_script_without_its_first_line_is_judged_as_what_sh_runs",
+                    "a_script_that_cannot_be_read_is_not_called_safe",
+                    "deep_nesting_is_one_line_and_no_traceback",
+                    "an_image_without_its_parser_refuses_a_script_instead_of_accepting_it",
+                    "what_a_command_becomes_is_found_behind_its_wrappers",
+                    "an_interpreter_that_may_keep_the_worker_below_it_is_not_judged",
+                    "an_option_of_the_program_is_none_of_its_interpreter",
+                )
             ),
-            "tests/observability/test_review.py",
+            *_OF_PREVIEWS,
         ),
     ),
+    "doctor": Room(("ebbtide.doctor.rules",), ("tests/doctor", _LEVELS)),
 }
 
 
@@ -103,6 +144,7 @@ class Mutation:
         self.modules, self.chosen, self.say = modules, chosen, say
         self.outcomes: dict[str, Counter[Outcome]] = {name: Counter() for name in modules}
         self.is_loaded_again = False
+        self.remembered: list[functools._lru_cache_wrapper[Any]] = []
 
     def pytest_configure(self) -> None:
         """No test fails because the machine is busy, and none looks for the smallest value that fails."""
@@ -114,6 +156,8 @@ class Mutation:
             suppress_health_check=list(hypothesis.HealthCheck),
         )
         hypothesis.settings.load_profile("mutants")
+        run = subprocess.run
+        subprocess.run = lambda *given, timeout=None, **how: run(*given, timeout=timeout and 30 * timeout, **how)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Everything."""
@@ -157,10 +201,14 @@ class Mutation:
         modules = [importlib.import_module(name) for name in self.modules]
         if not self.is_loaded_again:
             for module in modules:
-                load_again(module, compile(_source(module), str(module.__file__), "exec"))
+                load_again(module, _code(module))
+            # A test that is answered from what another one has asked would seem to reach nothing.
+            self.remembered = list(_remembered())
             self.is_loaded_again = True
         files, found = {str(module.__file__) for module in modules}, []
         for place in range(start, min(start + _CHUNK, len(self.session.items))):
+            for each in self.remembered:
+                each.cache_clear()
             began, lines = time.process_time(), set[tuple[str, int]]()
             with _traced(files, lines):
                 self._run(place, place + 1 if place + 1 < start + _CHUNK else None)
@@ -185,6 +233,12 @@ class Mutation:
     def _is_killed(self, name: str, mutant: Mutant, tests: list[int]) -> bool:
         try:
             load_again(sys.modules[name], compile(mutant.tree, str(sys.modules[name].__file__), "exec"))
+            loaded = {name}
+            for module in (sys.modules[each] for each in self.modules if each != name):
+                # Its tables may hold what the changed module has made anew.
+                if loaded & {getattr(value, "__module__", None) for value in vars(module).values()}:
+                    load_again(module, _code(module))
+                    loaded.add(module.__name__)
             for place, following in zip_longest(tests, tests[1:]):
                 self._run(place, following)
                 if self.session.testsfailed:
@@ -206,6 +260,10 @@ def _source(module: ModuleType) -> str:
     return Path(str(module.__file__)).read_text(encoding="utf-8")
 
 
+def _code(module: ModuleType) -> CodeType:
+    return compile(_source(module), str(module.__file__), "exec")
+
+
 def load_again(module: ModuleType, code: CodeType) -> None:
     """Run a module's code in its place: its rules stand where the old ones stood, whoever has imported a name of it has
     the new one, and nobody remembers what the old one answered."""
@@ -216,8 +274,15 @@ def load_again(module: ModuleType, code: CodeType) -> None:
         for name, value in list(getattr(other, "__dict__", {}).items()):
             if name in before and value is before[name]:
                 setattr(other, name, vars(module)[name])
-            elif isinstance(value, functools._lru_cache_wrapper):
-                value.cache_clear()
+    for each in _remembered():
+        each.cache_clear()
+
+
+def _remembered() -> Iterator[functools._lru_cache_wrapper[Any]]:
+    for module in list(sys.modules.values()):
+        for value in list(getattr(module, "__dict__", {}).values()):
+            if isinstance(value, functools._lru_cache_wrapper):
+                yield value
 
 
 @contextlib.contextmanager
@@ -311,23 +376,35 @@ def _silence() -> Iterator[None]:
             os.dup2(was, stream)
 
 
+def _one_name_each() -> None:
+    """The image's modules are imported by two names, as two modules; a change of one would be half a change."""
+    sys.path.insert(0, str(ROOT / "consumer"))
+    for module in ("", *(f".{file.stem}" for file in (ROOT / "consumer" / "ebbtide_supervisor").glob("[!_]*.py"))):
+        with contextlib.suppress(ImportError):  # what only the image has installed
+            sys.modules[f"ebbtide.image.ebbtide_supervisor{module}"] = importlib.import_module(
+                f"ebbtide_supervisor{module}"
+            )
+
+
 def main() -> int:
     """Try mutants, print what survives and how many were killed. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="scripts/mutants", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("modules", nargs="*", help="of rules: keda, settings.broker (default: all)")
+    parser.add_argument("modules", nargs="*", help="of rules, or a room: keda, settings.broker, doctor (default: all)")
     parser.add_argument("--each", type=int, default=15, help="how many mutants of each module (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="which of them (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="how many processes at a time (default: %(default)s)")
     parser.add_argument("--verbose", action="store_true", help="name those that are killed, too")
     chosen = parser.parse_args()
+    _one_name_each()
     with os.fdopen(os.dup(1), "w") as out:
 
         def say(text: str) -> None:
             print(text, file=out, flush=True)
 
         outcomes: Counter[Outcome] = Counter()
-        for room in ROOMS.values():
-            modules = [name for name in room.modules() if not chosen.modules or _is_one_of(name, chosen.modules)]
+        for title, room in ROOMS.items():
+            is_whole = not chosen.modules or title in chosen.modules
+            modules = [name for name in room.modules() if is_whole or _is_one_of(name, chosen.modules)]
             if not modules:
                 continue
             _current.append(plugin := Mutation(modules, chosen, say))

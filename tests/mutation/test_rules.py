@@ -44,7 +44,7 @@ def test_no_letter_is_empty():
 RUN = """
 import sys
 from tests.mutation import rules
-rules.ROOMS = {"small": rules.Room("small.rules", (sys.argv.pop(),))}
+rules.ROOMS = {"small": rules.Room(("small.rules",), (sys.argv.pop(),))}
 sys.exit(rules.main())
 """
 

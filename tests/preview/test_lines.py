@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ebbtide.preview.lines import lines_of, named
@@ -55,6 +55,7 @@ def test_of_a_large_fleet_twenty_are_named_and_the_others_counted():
     assert named(["a"]) == "a"
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.builds(

@@ -154,6 +154,29 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         for name in ("name", "instance", "component", "managed-by")
     },
     "a scalar over a mapping": ({"spec": "none"}, "never change"),
+    **{f"its own {name}": ({name: "other"}, "find it by this") for name in ("apiVersion", "kind")},
+    **{f"its own {name}": ({"metadata": {name: "other"}}, "find it by this") for name in ("name", "namespace")},
+    **{f"PID 1 by {name}": (of_pod({name: "Never"}), "PID 1") for name in ("hostPID", "restartPolicy")},
+    **{
+        f"the host name by {name}": (of_pod({name: "other"}), "host name")
+        for name in ("hostname", "subdomain", "setHostnameAsFQDN")
+    },
+    **{f"the pod's {name}": (of_pod({"securityContext": {name: 0}}), "userId") for name in ("runAsGroup", "fsGroup")},
+    **{
+        f"the workers' {name}": (of_workers({"securityContext": {name: 0}}), "userId")
+        for name in ("runAsUser", "runAsGroup")
+    },
+    "the arguments": (of_workers({"args": ["worker"]}), "write worker"),
+    **{
+        f"the workers' {name}": (of_workers({name: {"tcpSocket": {"port": 1}}}), "pod that drains")
+        for name in ("startupProbe", "readinessProbe")
+    },
+    "the place of temporary files": (of_pod({"volumes": [{"name": "tmp", "$patch": "delete"}]}), "while it drains"),
+    "the consumer's name": (
+        of_workers({"env": [{"name": "MESSENGER_CONSUMER_NAME", "value": "a"}]}),
+        "host name",
+    ),
+    "a list of lists": (of_pod({"volumes": [["tmp"]]}), "needs its name"),
 }
 
 

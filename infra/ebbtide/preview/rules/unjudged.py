@@ -81,8 +81,7 @@ def _not_judged(change: ResourceChange) -> Iterator[NotJudged]:
         if not scopes and not _is_harmless(change, (_AS_A_WHOLE[change.operation],)):
             yield NotJudged(change, f"{change.token} {_DOES[change.operation]}")
             return
-        if change.operation is Operation.CREATE:
-            yield from _unknowns(change, judged)
+        yield from _unknowns(change, judged)
         if change.operation is not Operation.REPLACE or any(RiskLevel.DANGER in scope.levels for scope in scopes):
             return
     if change.operation is Operation.UPDATE and not change.properties and not change.options:
@@ -126,7 +125,7 @@ def _is_hidden(leaf: Leaf, found: PropertyChange) -> bool:
 
 
 def _unknowns(change: ResourceChange, judged: list[tuple[Scope, Path]]) -> Iterator[NotJudged]:
-    """What rules would read of a new resource, and nobody knows yet."""
+    """What rules would read of a new resource, and nobody knows yet: they are kept from it, and say nothing of it."""
     for leaf in leaves(change.new):
         if not leaf.is_known and any(scope.how == "reads" and matches(leaf, path) for scope, path in judged):
             yield NotJudged(change, show_path(leaf.path), is_unknown=True)

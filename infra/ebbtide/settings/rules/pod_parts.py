@@ -176,7 +176,7 @@ def _touched(value: Any, where: Path, target: Path) -> Iterator[tuple[Path, Path
         for key, entry in value.items():
             if key != DIRECTIVE:
                 yield from _touched(entry, (*where, str(key)), (*target, str(key)))
-    elif isinstance(value, (list, tuple)) and target[-1:] and (key := MERGE_KEYS.get(str(target[-1]))) is not None:
+    elif isinstance(value, (list, tuple)) and (key := MERGE_KEYS.get(str(target[-1]))) is not None:
         for at, entry in enumerate(value):
             name = entry.get(key) if isinstance(entry, Mapping) else None
             yield from _touched(entry, (*where, at), (*target, "" if name is None else str(name)))

@@ -1,0 +1,329 @@
+"""A rule about a change says what it must of exactly what it is about, and nothing right beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.preview.test_autoscalers import (
+    DEPLOYMENT,
+    SCALED_OBJECT,
+    Step,
+    deployment,
+    of_settings,
+    review,
+    scaled_object,
+)
+from tests.preview.test_not_judged import ALL_CLEAR, UNKNOWNS, review_of
+
+POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+NAMESPACE = "kubernetes:core/v1:Namespace"
+ACCOUNT = "kubernetes:core/v1:ServiceAccount"
+ROLE = "kubernetes:rbac.authorization.k8s.io/v1:Role"
+RELEASE = "kubernetes:helm.sh/v3:Release"
+SYNC = "kubernetes:secret-sync.gke.io/v1:SecretSync"
+CLUSTER = "gcp:container/cluster:Cluster"
+MEMBER = "gcp:projects/iAMMember:IAMMember"
+ALERT = "gcp:monitoring/alertPolicy:AlertPolicy"
+API_SERVICE = "kubernetes:apiregistration.k8s.io/v1:APIService"
+GOOGLES = "iam.gke.io/gcp-service-account"
+ENFORCE = "pod-security.kubernetes.io/enforce"
+
+
+def said(rule: str, *steps: Step) -> list[tuple[str, str]]:
+    """The level and the sentence of everything that a rule says of a plan."""
+    return [(risk.level.value, risk.sentence) for risk in review(*steps).risks if risk.rule == rule]
+
+
+def named(**more: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "w", "namespace": "platform", **more}}
+
+
+def policy(**spec: Any) -> dict[str, Any]:
+    return {**named(), "spec": {"podSelector": {}, **spec}}
+
+
+def pods(**pod: Any) -> dict[str, Any]:
+    return deployment(template={"spec": {"containers": [{"name": "w"}], **pod}})
+
+
+def runs(processes: int, *arguments: str) -> dict[str, Any]:
+    """A consumer of ebbtide's."""
+    environment = [{"name": "EBBTIDE_PROCESSES", "value": str(processes)}]
+    return deployment(template={"spec": {"containers": [{"name": "w", "env": environment, "args": [*arguments]}]}})
+
+
+def blocks(number: int, first: int) -> dict[str, Any]:
+    networks = [{"cidrBlock": f"10.{first}.{n}.0/24"} for n in range(number)]
+    return {"name": "c", "masterAuthorizedNetworksConfig": {"cidrBlocks": networks}}
+
+
+WITHOUT_TYPES = policy(egress=[{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}])
+EVERY_PORT_OF = {"to": [{"podSelector": {"matchLabels": {"app": "broker"}}}]}
+KEYS = {"data": [{"targetKey": key, "sourcePath": f"{key}.txt"} for key in ("dsn", "password")]}
+Edge = tuple[str, tuple[str, str, dict[str, Any] | None, dict[str, Any] | None], list[tuple[str, str]]]
+EDGES: dict[str, Edge] = {
+    # As whom pods act, where nothing is written as well.
+    "no account of their own any more": (
+        "P-36",
+        ("update", DEPLOYMENT, pods(serviceAccountName="mail"), pods()),
+        [("danger", "pods of w act as service account default instead of mail")],
+    ),
+    "the default account by its name": (
+        "P-36",
+        ("update", DEPLOYMENT, pods(), pods(serviceAccountName="default", hostNetwork=True)),
+        [],
+    ),
+    "nobody in Google Cloud any more": (
+        "P-36",
+        ("update", ACCOUNT, named(annotations={GOOGLES: "mail@acme"}), named(annotations={})),
+        [("danger", "pods of service account w act as nobody in Google Cloud instead of mail@acme")],
+    ),
+    # What a policy opens and closes, by what Kubernetes takes where it names nothing.
+    "a rule without peers is for all of them": (
+        "P-30",
+        ("update", POLICY, policy(policyTypes=["Egress"], egress=[]), policy(policyTypes=["Egress"], egress=[{}])),
+        [("danger", "w may reach more: everywhere (every port)")],
+    ),
+    **{
+        f"an empty list of types says no more than none: {rule}": (
+            rule,
+            ("update", POLICY, WITHOUT_TYPES, {**WITHOUT_TYPES, "spec": {**WITHOUT_TYPES["spec"], "policyTypes": []}}),
+            [],
+        )
+        for rule in ("P-30", "P-34")
+    },
+    "rules for egress restrict it, also where no type is named": (
+        "P-34",
+        ("update", POLICY, policy(), WITHOUT_TYPES),
+        [("danger", "w may no longer reach everywhere (every port)")],
+    ),
+    "peers are told apart by their labels": (
+        "P-30",
+        (
+            "update",
+            POLICY,
+            policy(policyTypes=["Egress"], egress=[]),
+            policy(policyTypes=["Egress"], egress=[EVERY_PORT_OF]),
+        ),
+        [("info", "w may reach more: pods app=broker (every port)")],
+    ),
+    # Of volumes only Secrets are secret.
+    "a volume of another kind goes": (
+        "P-05",
+        ("update", DEPLOYMENT, pods(volumes=[{"name": "a", "emptyDir": {}}]), pods(volumes=[])),
+        [],
+    ),
+    "the files of a Secret go": (
+        "P-05",
+        ("update", DEPLOYMENT, pods(volumes=[{"name": "a", "secret": {"secretName": "s"}}]), pods(volumes=[])),
+        [("danger", "w no longer gets the files of Secret s")],
+    ),
+    # Who may read Secrets can become anybody.
+    **{
+        f"a role about {resource}": (
+            "P-35",
+            ("create", ROLE, None, {**named(), "rules": [{"resources": [resource], "verbs": ["get"]}]}),
+            [(level, f"Role w allows get on {resource}")],
+        )
+        for resource, level in (("secrets", "danger"), ("configmaps", "info"), ("*", "danger"))
+    },
+    # Only Google's are roles of Google's.
+    "a member of another cloud goes": (
+        "P-39",
+        ("delete", "postgresql:index/grantRole:GrantRole", {"role": "app", "member": "mail"}, None),
+        [],
+    ),
+    # The version of Pod Security: what is not written is the latest.
+    "the latest version by its name": (
+        "P-33",
+        (
+            "update",
+            NAMESPACE,
+            {"metadata": {"name": "w", "labels": {ENFORCE: "restricted"}}},
+            {"metadata": {"name": "w", "labels": {ENFORCE: "restricted", f"{ENFORCE}-version": "latest"}}},
+        ),
+        [],
+    ),
+    # What KEDA does in an outage.
+    **{
+        f"a fallback that is {behavior}": (
+            "P-70",
+            ("update", SCALED_OBJECT, scaled_object(), scaled_object(fallback={"replicas": 3, "behavior": behavior})),
+            [(level, f"so has 3 pods in an outage of its broker ({behavior})")],
+        )
+        for behavior, level in (
+            ("static", "disruptive"),
+            ("currentReplicasIfLower", "disruptive"),
+            ("currentReplicasIfHigher", "scaling"),
+            ("currentReplicas", "scaling"),
+        )
+    },
+    "a fallback of which nothing is said is static": (
+        "P-70",
+        ("update", SCALED_OBJECT, scaled_object(), scaled_object(fallback={"replicas": 3})),
+        [("disruptive", "so has 3 pods in an outage of its broker (static)")],
+    ),
+    # A release of somebody else's, by what becomes of it.
+    **{
+        f"a chart that {does}": (
+            "P-73",
+            (operation, RELEASE, None if operation == "create" else chart, None if operation == "delete" else chart),
+            [("notJudged", f"what Helm release r of chart redis {does} is not judged")],
+        )
+        for chart in ({"name": "r", "chart": "redis"},)
+        for operation, does in (("create", "brings"), ("delete", "takes along"), ("replace", "makes anew"))
+    },
+    # Where KEDA scales.
+    **{
+        f"KEDA watches {new or 'all'} instead of {old or 'all'}": (
+            "P-73",
+            ("update", RELEASE, *({"name": "k", "chart": "keda", "values": {"watchNamespace": w}} for w in (old, new))),
+            [(level, sentence)],
+        )
+        for old, new, level, sentence in (
+            ("a", "a,b", "scaling", "KEDA scales in a,b instead of a"),
+            ("a", "", "scaling", "KEDA scales in every namespace instead of a"),
+            ("", "a", "scaling", "KEDA scales in a instead of every namespace"),
+            ("a,b", "a", "danger", "KEDA no longer scales in b: numbers of pods stay there, and nobody is woken"),
+        )
+    },
+    # How many messages a pod has at once is processes times what each takes.
+    "as many at once in other numbers": (
+        "P-21a",
+        (
+            "update",
+            DEPLOYMENT,
+            runs(6, "celery", "worker", "--concurrency=2"),
+            runs(4, "celery", "worker", "--concurrency=3"),
+        ),
+        [],
+    ),
+    "another number at once by what each process takes": (
+        "P-21a",
+        (
+            "update",
+            DEPLOYMENT,
+            runs(6, "celery", "worker", "--concurrency=2"),
+            runs(6, "celery", "worker", "--concurrency=3"),
+        ),
+        [("scaling", "a pod of w handles 18 messages at once instead of 12")],
+    ),
+    # From none to how many, with the first message.
+    "more pods with the first message": (
+        "P-22",
+        (
+            "update",
+            SCALED_OBJECT,
+            *(scaled_object(idleReplicaCount=0, minReplicaCount=least) for least in (2, 3)),
+        ),
+        [("scaling", "so goes from 0 to 3 pods at once with the first message, instead of 2")],
+    ),
+    # What a name of the control plane's networks leaves out is counted.
+    **{
+        f"{number} networks of the control plane": (
+            "P-37",
+            ("update", CLUSTER, blocks(number, 0), blocks(number, 1)),
+            [
+                (
+                    "danger",
+                    "the control plane of c is reached otherwise: "
+                    + "; ".join(
+                        f"masterAuthorizedNetworksConfig.cidrBlocks[{n}].cidrBlock 10.0.{n}.0/24 → 10.1.{n}.0/24"
+                        for n in range(min(number, 3))
+                    )
+                    + more,
+                )
+            ],
+        )
+        for number, more in ((2, ""), (3, ""), (4, " and 1 more"))
+    },
+    # Who consumes, and who only runs.
+    **{
+        f"what goes {words}": (
+            "P-02",
+            ("delete", DEPLOYMENT, before, None),
+            [("danger", f"w is deleted: {words}; its pods have 30s")],
+        )
+        for before, words in (
+            (runs(2), "its pods drain and nobody consumes its queue"),
+            (pods(), "all its pods end"),
+        )
+    },
+    "who tells others is named as it is called from now on": (
+        "P-50",
+        ("update", ALERT, {"displayName": "old", "enabled": True}, {"displayName": "new", "enabled": False}),
+        [("info", "AlertPolicy new tells others than before")],
+    ),
+    # A key of a synced Secret.
+    "a key of the broker's Secret goes": (
+        "P-62",
+        (
+            "update",
+            SYNC,
+            {**named(), "spec": {"secretObject": KEYS}},
+            {**named(), "spec": {"secretObject": {"data": KEYS["data"][:1]}}},
+        ),
+        [("danger", "Secret w loses password: pods that read it do not start")],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", EDGES)
+def test_a_rule_says_it_of_exactly_what_it_is_about(case: str) -> None:
+    rule, step, expected = EDGES[case]
+    assert said(rule, step) == expected
+
+
+@pytest.mark.parametrize(
+    ("pods", "sentence"),
+    [(30, "25 pods above its maximum of 5 drain at once"), (5, "it starts from 5"), (3, "it starts from 3")],
+)
+def test_an_autoscaler_that_takes_over_ends_the_pods_above_its_maximum(pods: int, sentence: str) -> None:
+    settings = of_settings({"kind": "hpa", "maxReplicas": 5, "metrics": [{"kind": "cpu", "targetAverageValue": "1"}]})
+    found = review(("update", DEPLOYMENT, deployment("jobs", replicas=pods), deployment("jobs")), settings=settings)
+    (said_of_owner,) = [risk.sentence for risk in found.risks if risk.rule == "P-20"]
+    assert said_of_owner == f"an autoscaler takes over the number of pods of jobs: {sentence}"
+
+
+@pytest.mark.parametrize("value", ["text", "output"])
+@pytest.mark.parametrize(
+    ("token", "old", "unknown"),
+    [
+        (MEMBER, {"role": "roles/viewer", "member": "user:a@acme.example", "project": "acme"}, "role"),
+        (MEMBER, {"role": "roles/viewer", "member": "user:a@acme.example", "project": "acme"}, "member"),
+        ("gcp:secretmanager/secretIamMember:SecretIamMember", {"role": "r", "member": "m", "secretId": "s"}, "member"),
+    ],
+)
+def test_what_is_made_anew_by_what_nobody_knows_yet_is_not_judged(token, old, unknown, value) -> None:
+    """A rule is kept from what it cannot read; what it would have said of the replacement is not said then."""
+    found = review(("replace", token, old, {**old, unknown: UNKNOWNS[value]}))
+    assert ALL_CLEAR not in found.verdict
+    assert f"{unknown} (known after the update)" in [str(one) for one in found.not_judged]
+
+
+def test_two_owners_of_external_metrics_are_a_danger() -> None:
+    """Whether a chart brings the other one or an object does."""
+    keda = ("create", RELEASE, None, {"name": "keda", "chart": "keda"})
+    adapter = ("create", RELEASE, None, {"name": "adapter", "chart": "prometheus-adapter"})
+    registered = ("create", API_SERVICE, None, {"metadata": {"name": "v1beta1.external.metrics.k8s.io"}})
+    assert said("KE-28", keda) == []
+    for other in (adapter, registered):
+        ((level, _),) = said("KE-28", keda, other)
+        assert level == "danger"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_said"),
+    [
+        ([], ["spec.replicas"], False),
+        ([], ["spec.replicas", "metadata.labels"], True),
+        (["metadata.labels"], ["metadata.labels"], False),
+        (["metadata.labels"], ["spec.template"], True),
+    ],
+)
+def test_what_a_program_leaves_alone_from_now_on_is_not_judged(before, after, is_said) -> None:
+    one = {"type": ACCOUNT, "name": "w", "properties": named()}
+    old, new = ({**one, "options": {"ignoreChanges": names} if names else {}} for names in (before, after))
+    found = review_of([old], [{**new, "properties": {**named(), "automountServiceAccountToken": False}}])
+    assert ("option ignoreChanges" in " ".join(map(str, found.not_judged))) == is_said

@@ -1,0 +1,236 @@
+"""A rule speaks where it must, at the place that is wrong, and is silent right beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from tests.manifests.google.cases import GOOGLE, REDIS
+from tests.settings.conftest import CONSUMER
+
+from ebbtide.judgement.findings import Finding, format_path
+from ebbtide.settings.models.demand import Trigger
+from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.rules.check import check_stack
+from ebbtide.settings.rules.keda_scalers import scalers, unknown_parameters, wrong_values
+
+EXISTING = {"kind": "existing"}
+STREAM = {"kind": "redis", "stream": "mail", "address": "r:6379", "redeliverTimeout": "90s", "recover": True}
+RABBITMQ = {"kind": "rabbitmq", "address": "r:15672", "queue": "q"} | {
+    name: {"secret": "broker-v1", "key": name} for name in ("username", "password")
+}
+LIST = {"type": "redis", "metadata": {"address": "r:6379", "listName": "jobs"}}
+COMMAND = {"kind": "command", "command": ["/app/worker"]}
+CELERY = {"kind": "celery", "app": "shop", "queues": ["mail", "fast"], "processes": 2}
+CELERY_REDIS = {"kind": "celeryRedis", "address": "r:6379", "queue": "mail"}
+VALKEY = {"kind": "memorystoreValkey"}
+
+
+def keda(*triggers: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {"kind": "keda", "maxReplicas": 5, **({"triggers": list(triggers)} if triggers else {}), **changes}
+
+
+def judged(consumer: dict[str, Any] | None, **stack: Any) -> list[Finding]:
+    """Everything that is said of a stack, whether it is refused or not."""
+    consumers = {} if consumer is None else {"mail": {**CONSUMER, **consumer}}
+    try:
+        given = {"name": "dev", "cluster": EXISTING, "consumers": consumers, **stack}
+        return check_stack(StackSettings.model_validate(given))
+    except ValidationError as error:
+        return [finding for each in error.errors() for finding in each["ctx"]["findings"]]
+
+
+def places(rule: str, findings: list[Finding]) -> list[str]:
+    """Where a rule speaks; of a consumer, within it."""
+    return [format_path(one.path).removeprefix("consumers.mail.") for one in findings if one.rule == rule]
+
+
+PROXY = {"image": "registry.example/a:1", "started": {"port": 80}}
+Edge = tuple[str, dict[str, Any], list[str]]
+EDGES: list[Edge] = [
+    # What is only about zero.
+    ("KE-03", {"autoscaling": keda(minReplicas=0, pollingInterval="5s"), "transport": STREAM}, []),
+    ("KE-03", {"autoscaling": keda(minReplicas=2, cooldown="5m"), "transport": STREAM}, ["autoscaling.cooldown"]),
+    ("KE-05", {"autoscaling": keda(LIST, minReplicas=0), "transport": RABBITMQ}, ["autoscaling.minReplicas"]),
+    ("KE-05", {"autoscaling": keda(LIST, minReplicas=1), "transport": RABBITMQ}, []),
+    # Retries of Symfony's wait for a running consumer; another worker has none.
+    ("KE-33", {"autoscaling": keda(LIST, minReplicas=0), "transport": STREAM}, ["autoscaling.minReplicas"]),
+    ("KE-33", {"autoscaling": keda(LIST, minReplicas=1), "transport": STREAM}, []),
+    ("KE-33", {"autoscaling": keda(LIST, minReplicas=0), "transport": STREAM, "worker": COMMAND}, []),
+    # A fallback never acts where a failure is never counted.
+    *(
+        ("KE-14", {"autoscaling": keda(trigger, fallback={"replicas": 3}), "transport": RABBITMQ}, where)
+        for trigger, where in (
+            (LIST, ["autoscaling.fallback"]),
+            *(
+                ({"type": kind, "metadata": {"query": "select 1", name: "1"}, "authentication": {"name": "mine"}}, at)
+                for kind, name, at in (
+                    ("postgresql", "targetQueryValue", ["autoscaling.fallback"]),
+                    ("mysql", "queryValue", ["autoscaling.fallback"]),
+                    ("mssql", "targetValue", []),
+                )
+            ),
+        )
+    ),
+    # A target for each pod, and one of all pods.
+    *(
+        ("KE-16", {"autoscaling": keda({**LIST, "metricType": kind}), "transport": RABBITMQ}, where)
+        for kind, where in (("AverageValue", []), ("Value", ["autoscaling.triggers[0].metricType"]))
+    ),
+    # What another trigger calls the same says nothing of what this one counts.
+    *(
+        (
+            "KE-30b",
+            {
+                "autoscaling": keda({**LIST, "metadata": {**LIST["metadata"], name: value}}, minReplicas=1),
+                "transport": RABBITMQ,
+            },
+            [],
+        )
+        for name, value in (
+            ("excludeUnacknowledged", "true"),
+            ("scaleOnInFlight", "false"),
+            ("protocol", "amqp"),
+            ("consumerGroup", "g"),
+        )
+    ),
+    # Those that KEDA is to lose, and their neighbours.
+    *(
+        ("KE-39", {"autoscaling": keda({"type": kind, "metadata": metadata}), "transport": RABBITMQ}, where)
+        for kind, metadata, where in (
+            ("gcp-pubsub", {"subscriptionName": "s"}, ["autoscaling.triggers[0].type"]),
+            ("gcp-stackdriver", {"projectId": "p", "filter": "f"}, ["autoscaling.triggers[0].type"]),
+            ("gcp-cloudtasks", {"projectID": "p", "queueName": "q"}, ["autoscaling.triggers[0].type"]),
+            ("gcp-storage", {"bucketName": "b"}, []),
+        )
+    ),
+    # A transport, and what needs none.
+    ("V-34b", {}, ["transport"]),
+    ("V-34b", {"transport": STREAM}, []),
+    ("V-34b", {"worker": {"kind": "symfonyMessenger", "receivers": ["scheduler_a"]}}, ["transport"]),
+    ("V-34b", {"worker": {"kind": "celeryBeat", "app": "shop"}, "autoscaling": {"kind": "singleton"}}, []),
+    # What is counted wakes pods only where somebody counts.
+    ("V-59", {"worker": CELERY, "transport": CELERY_REDIS, "autoscaling": keda()}, ["transport.queue"]),
+    ("V-59", {"worker": CELERY, "transport": CELERY_REDIS}, []),
+    # Celery told to take one signal for another.
+    (
+        "V-25",
+        {"worker": {**COMMAND, "command": ["celery", "worker"]}, "environment": {"REMAP_SIGTERM": "SIGQUIT"}},
+        ["environment.REMAP_SIGTERM"],
+    ),
+    ("V-25", {"worker": COMMAND, "environment": {"REMAP_SIGTERM": "SIGQUIT"}}, []),
+    # What lies inside of another volume, of the workers and of what stands beside them.
+    *(
+        ("M-02", {"pod": pod, "writableDirectories": ["/srv/a"]}, where)
+        for pod, where in (
+            ({"files": [{"path": "/srv/b", "configMap": "c"}]}, []),
+            ({"files": [{"path": "/srv/a/b", "configMap": "c"}]}, ["pod.files[0]"]),
+            (
+                {"sidecars": {"a": {**PROXY, "files": [{"path": f"/srv{at}", "configMap": "c"} for at in ("", "/b")]}}},
+                ["pod.sidecars.a.files[1]"],
+            ),
+            (
+                {"initContainers": {"a": {"image": "registry.example/a:1", "writableDirectories": ["/a", "/a/b"]}}},
+                ["pod.initContainers.a.writableDirectories[1]"],
+            ),
+        )
+    ),
+    ("M-03", {"pod": {"sidecars": {"a": PROXY}}}, []),
+    ("M-03", {"pod": {"sidecars": {"a": {"image": "registry.example/a:1"}}}}, ["pod.sidecars.a"]),
+]
+
+
+@pytest.mark.parametrize(("rule", "consumer", "where"), EDGES)
+def test_a_rule_speaks_at_the_place_that_is_wrong_and_is_silent_right_beside_it(rule, consumer, where):
+    assert places(rule, judged(consumer)) == where
+
+
+MADE = {"kind": "gkeStandard"}
+INSTALLED = {**MADE, "keda": {"version": "2.20.2"}}
+OF_CLUSTER = {"cluster": MADE, "google": GOOGLE}
+SECRET = "ghp_" + "A1b2C3d4E5f6" * 3
+OF_STACKS = [
+    # Without watches KEDA reads every Secret; with consumers it watches theirs.
+    ("KE-22", None, {**OF_CLUSTER, "cluster": INSTALLED}, ["cluster.keda.watches"]),
+    ("KE-22", None, {**OF_CLUSTER, "cluster": {**MADE, "keda": {"watches": ["consumers"]}}}, []),
+    ("KE-22", None, {**OF_CLUSTER, "cluster": {**MADE, "keda": "existing"}}, []),
+    ("KE-22", {}, {**OF_CLUSTER, "cluster": INSTALLED}, []),
+    # A secret in what is said of the stack, and one in what is said of a consumer, which is S-01's.
+    ("S-01a", {}, {"accept": {"V-16": "measured"}}, []),
+    ("S-01a", {}, {"accept": {"V-16": f"measured with {SECRET}"}}, ["accept.V-16"]),
+    ("S-01a", {"environment": {"A": SECRET}}, {}, []),
+    ("S-01", {"environment": {"A": SECRET}}, {}, ["environment.A"]),
+    # Of the Secret that the stack makes for its broker every key is known.
+    *(
+        (
+            "BR-43",
+            {**REDIS, "secretEnvironment": {"A": {"secret": secret, "key": key}}},
+            {**OF_CLUSTER, "broker": VALKEY},
+            where,
+        )
+        for secret, key, where in (
+            ("broker-v1", "dsn", []),
+            ("broker-v1", "host", ["secretEnvironment.A"]),
+            ("mail-v1", "host", []),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "consumer", "stack", "where"), OF_STACKS)
+def test_a_rule_about_a_stack_does_so_too(rule, consumer, stack, where):
+    assert places(rule, judged(consumer, **stack)) == where
+
+
+def test_a_secret_in_a_stack_is_not_repeated():
+    found = judged({"environment": {"A": SECRET}}, accept={"V-16": SECRET})
+    assert found
+    assert all(SECRET not in str(finding) for finding in found)
+
+
+@pytest.mark.parametrize("resource", ["cpu", "memory"])
+def test_a_percentage_of_nothing_is_named_by_what_is_missing(resource):
+    metrics = [{"kind": resource, "targetUtilization": 60}]
+    (finding,) = [
+        one
+        for one in judged({"autoscaling": {"kind": "hpa", "maxReplicas": 5, "metrics": metrics}})
+        if one.rule == "V-15"
+    ]
+    assert f"percentage of the {resource} request" in finding.message
+    assert f"write resources: {{{resource}: {{request: " in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("script", "ways"),
+    [
+        ("worker; true", ["list the worker's own command and arguments", "exec"]),
+        ("exec timeout -k 1 60 worker", []),
+    ],
+)
+def test_a_script_that_keeps_the_signal_is_refused_with_every_way_out(script, ways):
+    consumer = {"worker": {"kind": "command", "command": ["sh", "-c", script]}}
+    (finding,) = [one for one in judged(consumer) if one.rule == "V-21"]
+    assert all(way in finding.remedy for way in ways)
+    assert ("list the worker's own" in finding.remedy) == bool(ways)
+
+
+@pytest.mark.parametrize("type_", sorted(scalers()))
+def test_what_is_to_be_written_in_place_of_a_value_is_taken(type_):
+    """Of every parameter of KEDA's that takes not any text."""
+    for name, takes in scalers()[type_].items():
+        if not takes.strip("!"):
+            continue
+        (wrong,) = wrong_values(Trigger(type=type_, metadata={name: "~"}))
+        assert wrong.parameter == name
+        written = wrong.example.strip('"')
+        assert not list(wrong_values(Trigger(type=type_, metadata={name: written}))), (name, written)
+
+
+@pytest.mark.parametrize("type_", sorted(scalers()))
+def test_a_parameter_is_known_by_its_name_and_from_the_environment(type_):
+    for name in scalers()[type_]:
+        plain = name.removesuffix("FromEnv")
+        for spelt in {name, f"{plain}FromEnv"}:
+            assert list(unknown_parameters(Trigger(type=type_, metadata={spelt: "1"}))) == [], spelt
+        assert list(unknown_parameters(Trigger(type=type_, metadata={f"{name}~": "1"}))) == [f"{name}~"]
