@@ -57,8 +57,10 @@ def check_consumer_name(unit: Unit) -> Iterator[Diagnosis]:
             text = f"transport {transport.name} names every consumer {str(said.value)!r}, for {_who(unit, worker)}"
             yield _names(said.place, unit, text)
         elif worker.is_many and worker.supervised is not None and _is_one_name(unit, worker, variable[1]):
-            text = f"{variable[1]} is the same for all {worker.copies} processes of {worker.title}, and so is their "
-            "consumer"
+            text = (
+                f"{variable[1]} is the same for all {worker.copies} processes of {worker.title}, and so is their "
+                "consumer's name"
+            )
             yield _names(worker.supervised.line_of("environment"), unit, text)
 
 
@@ -99,7 +101,7 @@ def check_redelivery(setup: SetUp) -> Iterator[Diagnosis]:
         said = transport.options.get("redeliver_timeout")
         seconds = _DEFAULT_REDELIVERY_SECONDS if said is None else number_of(said.value)
         if seconds is not None and seconds >= _LONG_REDELIVERY_SECONDS:
-            written = "" if said else ", the default,"
+            written = "" if said else ", the default"
             yield Diagnosis(
                 said.place if said else transport.place,
                 f"transport {transport.name}",
