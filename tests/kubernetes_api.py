@@ -41,6 +41,7 @@ class KubernetesApi:
         self._tls = _tls(cluster, user)
         self._authorization = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
         self._kinds: dict[str, dict[str, Manifest]] = {}
+        self._kept: list[http.client.HTTPConnection] = []
 
     def get(self, manifest: Manifest) -> Manifest | None:
         """The live object, or None."""
@@ -84,21 +85,34 @@ class KubernetesApi:
         """One request. Raises ApiError with the server's message."""
         address = f"{path}?{urlencode(query)}" if query else path
         headers = {"Accept": "application/json", "Content-Type": content_type, **self._authorization}
-        connection = self._connection()
+        content = None if body is None else _as_go(body)
         try:
-            # An applied patch is read as YAML, which knows no surrogate pairs: characters go as they are.
-            content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
-            connection.request(method, address, content, headers)
-            response = connection.getresponse()
-            text = response.read()
+            status, text = self._answer(method, address, content, headers)
         except (OSError, http.client.HTTPException) as error:
             raise ApiError(0, "Unreachable", f"{self.server.geturl()} cannot be reached: {error}") from None
-        finally:
-            connection.close()
-        if response.status >= http.client.BAD_REQUEST:
-            raise _refusal(response.status, text)
+        if status >= http.client.BAD_REQUEST:
+            raise _refusal(status, text)
         answer: Manifest = json.loads(text)
         return answer
+
+    def _answer(self, *request: Any) -> tuple[int, bytes]:
+        """Over a connection that is open already, if there is one: a handshake takes longer than most answers."""
+        try:
+            connection, is_kept = self._kept.pop(), True
+        except IndexError:
+            connection, is_kept = self._connection(), False
+        try:
+            connection.request(*request)
+            response = connection.getresponse()
+            text = response.read()
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            if is_kept:
+                # The server may close what was idle; all that is kept is as old.
+                return self._answer(*request)
+            raise
+        self._kept.append(connection)
+        return response.status, text
 
     def _connection(self) -> http.client.HTTPConnection:
         host, port = self.server.hostname or "", self.server.port or 443
@@ -122,6 +136,13 @@ def wait_until_gone(api: KubernetesApi, manifest: Manifest, deadline: float) -> 
             return False
         time.sleep(POLL_SECONDS)
     return True
+
+
+def _as_go(body: Manifest) -> bytes:
+    """JSON as kubectl and Pulumi's provider write it. An applied patch is read as YAML, which knows no surrogate pairs
+    and breaks lines at U+2028: characters go as they are, but for those two."""
+    text = json.dumps(body, ensure_ascii=False)
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode()
 
 
 def _root(api_version: str) -> str:

@@ -66,6 +66,11 @@ def _closed(schema: Any) -> Any:
     return closed
 
 
+def read_definitions(version: str) -> Any:
+    """Every type of the API by its name, as this version's strict schema has it."""
+    return _read(version, "_definitions.json")["$defs"]
+
+
 @cache
 def _definitions(version: str) -> Resource[Any]:
     return Resource.from_contents(_read(version, "_definitions.json"))

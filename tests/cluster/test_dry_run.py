@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from tests.cluster.conftest import ROOT, NamespaceFactory
+from tests.cluster.edges import edge_stack
 from tests.kubernetes_api import ApiError, KubernetesApi, Manifest
 from tests.kubernetes_schema import is_unpublished
-from tests.strategies import valid_stacks
+from tests.strategies import Written, valid_stacks, written_stacks
 
 from ebbtide.manifests.kubernetes import stack_manifests
 from ebbtide.settings.loading.loader import load_stack
@@ -22,6 +26,8 @@ pytestmark = pytest.mark.cluster
 NODE_MINOR = 34
 """tools/kubernetes builds 1.34; a newer field is dropped there without a word, even by a strict dry run."""
 NAMESPACE = "ebbtide-dry-run"
+ACCOUNT = "asked"
+_OF_NAMESPACE = {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
 
 
 @pytest.mark.parametrize("name", stack_names(ROOT))
@@ -53,12 +59,25 @@ def test_every_object_of_two_hundred_drawn_stacks_is_accepted(
     _dry_run(api, namespaces, drawn)
 
 
+def test_every_object_of_stacks_at_the_edges_of_what_is_accepted_is_accepted(
+    api: KubernetesApi, namespaces: NamespaceFactory, keda: None
+) -> None:
+    _dry_run(api, namespaces, _edge_stacks(100))
+
+
+@pytest.mark.long
+def test_every_object_of_two_thousand_of_them_is_accepted(
+    api: KubernetesApi, namespaces: NamespaceFactory, keda: None
+) -> None:
+    _dry_run(api, namespaces, _edge_stacks(2000))
+
+
 def test_the_dry_run_sees_a_field_that_does_not_exist_and_a_pod_that_is_not_restricted(
     api: KubernetesApi, namespaces: NamespaceFactory
 ) -> None:
     """The counterpart: this test's own instrument, held against manifests that are wrong."""
     objects = _moved(stack_manifests(load_stack("local", ROOT)))
-    namespaces(objects[0])
+    namespaces({"apiVersion": "v1", "kind": "Namespace", "metadata": _OF_NAMESPACE})
     deployment = next(manifest for manifest in objects if manifest["kind"] == "Deployment")
     misspelt = copy.deepcopy(deployment)
     misspelt["spec"]["template"]["spec"]["terminationGracePeriod"] = 230
@@ -69,6 +88,28 @@ def test_the_dry_run_sees_a_field_that_does_not_exist_and_a_pod_that_is_not_rest
     assert "restricted" in str(_refusal(api, pod))
 
 
+def _edge_stacks(number: int) -> Iterator[StackSettings]:
+    """One after the other: two thousand at once are a gigabyte."""
+    drawn: list[tuple[Written, int]] = []
+
+    @settings(
+        max_examples=number + number // 10,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(written_stacks(newest_minor=NODE_MINOR), st.integers(0, 2**32))
+    def draw(written: Written, seed: int) -> None:
+        drawn.append((written, seed))
+
+    draw()
+    # The few that do not validate are made up for.
+    pushed = (edge_stack(written, Random(seed)) for written, seed in drawn)
+    yield from islice(filter(None, pushed), number)
+
+
 def _dry_run(api: KubernetesApi, namespaces: NamespaceFactory, stacks: Iterable[StackSettings]) -> None:
     """Every object of every stack, and a pod of every Deployment, in one restricted namespace. KEDA's webhook has
     its say about each ScaledObject.
@@ -76,25 +117,33 @@ def _dry_run(api: KubernetesApi, namespaces: NamespaceFactory, stacks: Iterable[
     The namespace is this test's and not the stack's: what is in a namespace can be asked about only once it exists.
     """
     refused: list[str] = []
-    made = False
+    asked_about = 0
     for stack in stacks:
-        # An API server that is not GKE's has no such kinds.
-        objects = _moved(manifest for manifest in stack_manifests(stack) if not is_unpublished(manifest))
-        if not made:
-            namespaces(objects[0])
-            made = True
+        # An API server that is not GKE's, and has no Prometheus Operator, has no such kinds.
+        objects = _moved(one for one in stack_manifests(stack) if not is_unpublished(one) and not _is_watching(one))
+        if not asked_about:
+            namespaces({"apiVersion": "v1", "kind": "Namespace", "metadata": _OF_NAMESPACE})
+            # Every pod of these tests has this one.
+            api.apply(
+                {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": NAMESPACE}},
+                "tests",
+                force=True,
+            )
         for manifest in objects:
-            if manifest["kind"] == "ServiceAccount":
-                # A pod is refused without it, so this one is made.
-                api.apply(manifest, "tests", force=True)
+            asked_about += 1
             for asked in (manifest, _pod_of(manifest)) if manifest["kind"] == "Deployment" else (manifest,):
                 refusal = _refusal(api, asked)
                 if refusal:
                     refused.append(f"{asked['kind']} of stack {stack.name}: {refusal}")
-    assert made
-    assert not refused, f"{len(refused)} objects that validated settings lead to would not deploy:\n" + "\n".join(
-        refused[:10]
+    assert asked_about
+    assert not refused, (
+        f"{len(refused)} of {asked_about} objects that validated settings lead to would not deploy:\n"
+        + "\n".join(refused[:10])
     )
+
+
+def _is_watching(manifest: Manifest) -> bool:
+    return str(manifest["apiVersion"]).startswith(("monitoring.coreos.com/", "monitoring.googleapis.com/"))
 
 
 def _refusal(api: KubernetesApi, manifest: Manifest) -> ApiError | None:
@@ -109,8 +158,9 @@ def _moved(objects: Iterable[Manifest]) -> list[Manifest]:
     """The objects in the namespace of these tests; the Namespace itself comes first."""
     moved = copy.deepcopy(list(objects))
     for manifest in moved:
-        where = "name" if manifest["kind"] == "Namespace" else "namespace"
-        manifest["metadata"][where] = NAMESPACE
+        # A Namespace of any name can be asked about, and so can what belongs to the whole cluster.
+        if "namespace" in manifest["metadata"]:
+            manifest["metadata"]["namespace"] = NAMESPACE
     return moved
 
 
@@ -118,4 +168,7 @@ def _pod_of(deployment: Manifest) -> Manifest:
     """The pod that a Deployment makes: a Deployment is accepted whatever the namespace lets in, its pods are not."""
     template = copy.deepcopy(deployment["spec"]["template"])
     template["metadata"] |= {"name": "asked", "namespace": NAMESPACE}
+    template["spec"]["serviceAccountName"] = ACCOUNT
+    # One that exists is asked for where the pod is made, and is somebody else's.
+    template["spec"].pop("priorityClassName", None)
     return {"apiVersion": "v1", "kind": "Pod", **template}

@@ -273,6 +273,29 @@ def test_a_name_that_would_not_fit_kedas_hpa_is_refused_long_before(refuse):
     assert len("keda-hpa-" + "a" * 47) <= 63
 
 
+CPU = {"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}}
+FALLBACK = {"replicas": 3}
+
+
+@pytest.mark.parametrize(
+    ("triggers", "others", "refused"),
+    [
+        ([CPU], {}, True),
+        ([{**LIST, "metricType": "Value"}], {}, True),
+        ([CPU, {**LIST, "metricType": "Value"}], {}, True),
+        ([LIST], {}, False),
+        ([CPU, LIST], {}, False),
+        ([{**LIST, "metricType": "Value", "name": "a"}], {"scalingModifiers": {"formula": "a", "target": 1}}, False),
+    ],
+)
+def test_a_fallback_that_kedas_webhook_refuses_is_refused(triggers, others, refused, refuse):
+    scaling = keda(*triggers, **AT_LEAST_ONE, fallback=FALLBACK, **others)
+    if refused:
+        assert "stands in for no trigger here" in refuse({"autoscaling": scaling, "transport": RABBITMQ})
+    else:
+        assert found(scaling, RABBITMQ) is not None
+
+
 WARNED = {
     "KE-03": (keda(minReplicas=1, pollingInterval="5s"), REDIS, "does nothing, because there is always 1 pod"),
     "KE-04": (

@@ -56,6 +56,11 @@ REFUSED_CONSUMERS = {
         "writableDirectories": ["/srv"],
         "worker": {"kind": "command", "command": ["a"], "workingDirectory": "/srv/app"},
     },
+    "a character that YAML cannot hold": {"environment": {"GREETING": "a\x7fb"}},
+    "one in an annotation": {"annotations": {"acme.com/notes": "\ufeffsale"}},
+    "one Secret for images twice": {"pod": {"imagePullSecrets": ["registry", "registry"]}},
+    "a budget of 2^31 pods": {"disruptionBudget": {"maxUnavailable": 2**31}},
+    "a cooldown of 2^31 seconds": {"autoscaling": {"kind": "keda", "maxReplicas": 2, "cooldown": "35791395m"}},
     "a NUL in a command": {"worker": {"kind": "command", "command": ["celery", "a\x00b"]}},
 }
 REFUSED_CLUSTERS = {
@@ -120,6 +125,8 @@ ACCEPTED = {
     },
     "a volume beside an application whose name begins alike": {"writableDirectories": ["/ap", "/app-cache"]},
     "a variable that only contains the name": {"environment": {"SMTP_HOSTNAME": "mail"}},
+    "a line break, a tab and what JSON escapes": {"environment": {"GREETING": "a\n\t\x1f\u2028\xa0b"}},
+    "the largest budget": {"disruptionBudget": {"maxUnavailable": 2**31 - 1}},
     "the largest policy": scaled(
         EXTERNAL, behavior={"scaleUp": {"policies": [{"kind": "pods", "value": 2**31 - 1, "period": "15s"}]}}
     ),

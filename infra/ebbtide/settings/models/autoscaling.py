@@ -16,13 +16,13 @@ from ebbtide.settings.models.base import SettingsModel
 from ebbtide.settings.models.transport import TransportSettings
 from ebbtide.settings.models.worker import WorkerSettings
 from ebbtide.settings.values.names import DnsLabel, LabelValue, PathSegment, QualifiedName
-from ebbtide.settings.values.units import Count, MemoryBytes, Millicores, QuantityMilli, Seconds
+from ebbtide.settings.values.units import MAX_INT32, Count, MemoryBytes, Millicores, QuantityMilli, Seconds
 
 MAX_REPLICAS = 10_000
 # validateHPAScalingRules in the API server: windows up to an hour, policy periods up to half an hour.
 MAX_STABILIZATION_WINDOW_SECONDS = 3600
 MAX_POLICY_PERIOD_SECONDS = 1800
-MAX_POLICY_VALUE = 2**31 - 1
+MAX_POLICY_VALUE = MAX_INT32
 
 
 def _exactly_one(model: SettingsModel, *names: str) -> None:

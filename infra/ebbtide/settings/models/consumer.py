@@ -36,7 +36,7 @@ from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.image import ImageReference
 from ebbtide.settings.values.names import ConsumerName, LabelValue, QualifiedName
-from ebbtide.settings.values.units import Count
+from ebbtide.settings.values.units import MAX_INT32, Count
 
 _MEBIBYTE = 1024**2
 # supervisord, its plugin and a drain hook: 26 MiB PSS measured with 70 processes, and a third again.
@@ -61,9 +61,9 @@ MAX_ANNOTATIONS_BYTES = 256 * 1024
 class DisruptionBudgetSettings(SettingsModel):
     """How many pods may be away at once when nodes are drained."""
 
-    max_unavailable: Count | None = Field(default=None, ge=0)
+    max_unavailable: Count | None = Field(default=None, ge=0, le=MAX_INT32)
     """Pods that may be away. Default: 1."""
-    min_available: Count | None = Field(default=None, ge=1)
+    min_available: Count | None = Field(default=None, ge=1, le=MAX_INT32)
     """Pods that must stay. Below the smallest number of replicas, or no node can be drained."""
 
     @model_validator(mode="after")
@@ -137,7 +137,7 @@ class ConsumerSettings(JudgedModel):
     """What a pod has beside its workers: files, volumes, sidecars, and a patch for what no setting says."""
     namespace: Namespace | None = None
     """A namespace of its own: its name, or `{name: shop, create: false}`. Default: that of the stack."""
-    user_id: Count = Field(default=10001, ge=1, le=2**31 - 1)
+    user_id: Count = Field(default=10001, ge=1, le=MAX_INT32)
     """User and group of every process; never root."""
     labels: dict[QualifiedName, LabelValue] = {}
     """Further labels of all objects."""

@@ -15,7 +15,7 @@ from ebbtide.settings.models.demand import Demand, ScalingModifiers, Trigger
 from ebbtide.settings.models.transport import TransportSettings
 from ebbtide.settings.models.worker import WorkerSettings
 from ebbtide.settings.values.names import DnsLabel
-from ebbtide.settings.values.units import Count, Seconds
+from ebbtide.settings.values.units import MAX_INT32, Count, Seconds
 
 MAX_MESSAGES_PER_WORKER = 100_000
 
@@ -23,7 +23,7 @@ MAX_MESSAGES_PER_WORKER = 100_000
 class Fallback(SettingsModel):
     """What KEDA tells the HPA while a trigger fails. Without one nothing moves, which is what an outage wants."""
 
-    failure_threshold: Annotated[Count, Why("two polls in a row are no outage")] = Field(default=3, ge=0)
+    failure_threshold: Annotated[Count, Why("two polls in a row are no outage")] = Field(default=3, ge=0, le=MAX_INT32)
     """After how many failed polls."""
     replicas: Count = Field(ge=0, le=MAX_REPLICAS)
     """How many pods it asks for then. Never 0: KEDA would end every pod in an outage."""
@@ -55,14 +55,14 @@ class KedaSettings(AutoscalingSettings):
     are left, at once."""
     polling_interval: Annotated[
         Seconds, Why("a third of KEDA's 30s: the first message waits that long at most, and a poll is one short query")
-    ] = Field(default=10, ge=1)
+    ] = Field(default=10, ge=1, le=MAX_INT32)
     """How often KEDA looks whether the first pod is needed, or the last ones are not. Only from and to zero: above, an
     HPA asks every 15 s, whatever is written here."""
     cooldown: Annotated[Seconds, Why("as long as an HPA remembers, so that a short pause ends no pod")] = Field(
-        default=300, ge=0
+        default=300, ge=0, le=MAX_INT32
     )
     """How long nothing must wait or be in hand before all pods go. Counted from the last poll that saw anything."""
-    initial_cooldown: Seconds | None = Field(default=None, ge=0)
+    initial_cooldown: Seconds | None = Field(default=None, ge=0, le=MAX_INT32)
     """The same for one that has never seen anything, because it is new or was scaled by hand. Default: `cooldown`;
     KEDA's own is 0, which ends the pods of a new one at its first poll."""
     fallback: Fallback | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from ebbtide.settings.models.base import SettingsModel
+from ebbtide.settings.models.base import SettingsModel, repeated
 from ebbtide.settings.models.pod import Environment, Port, SecretEnvironment
 from ebbtide.settings.values.image import ImageReference
 from ebbtide.settings.values.image_contract import PROGRAMS_DIRECTORY, STATE_DIRECTORY, VARIABLE_PREFIX
@@ -55,6 +55,15 @@ def _check_mount(path: str) -> str:
 
 
 MountPath = Annotated[str, AfterValidator(_check_mount), Field(examples=["/etc/app/tls"])]
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    twice = repeated(names)
+    if twice:
+        # The API server tells entries of this list apart by their names.
+        context = {"got": ", ".join(twice), "remedy": "name each once"}
+        raise PydanticCustomError("repeated", "name one Secret twice (got {got})", context)
+    return names
 
 
 def _exactly_one(model: SettingsModel, *names: str) -> None:
@@ -217,7 +226,7 @@ PartName = Annotated[DnsLabel, Field(max_length=40)]
 class PodSettings(SettingsModel):
     """What a consumer's pod has beside its workers."""
 
-    image_pull_secrets: tuple[SecretName, ...] = ()
+    image_pull_secrets: Annotated[tuple[SecretName, ...], AfterValidator(_each_once)] = ()
     """Secrets with which images are pulled, where the nodes may not read the registry themselves."""
     environment_from: tuple[EnvironmentSource, ...] = ()
     """Secrets and ConfigMaps, each of whose keys becomes a variable of the workers (`envFrom`)."""

@@ -6,8 +6,9 @@ A rule is a function from settings to findings (`declare.py`). Ids are stable.
 # In the order in which findings of one level are shown: first what is wrong with the stack, then with a consumer.
 # isort: off
 from ebbtide.settings.rules import stack, disruption, cluster, consumer, handover, secrets, autoscaling, transport
-from ebbtide.settings.rules import workers
+from ebbtide.settings.rules import characters, workers
 from ebbtide.settings.rules import keda, keda_triggers, keda_cluster, broker, observability, pod_parts, idle_first
+from ebbtide.settings.rules import patch_fields
 from ebbtide.settings.rules import check
 
 # isort: on
@@ -15,6 +16,7 @@ from ebbtide.settings.rules import check
 __all__ = [
     "autoscaling",
     "broker",
+    "characters",
     "check",
     "cluster",
     "consumer",
@@ -25,6 +27,7 @@ __all__ = [
     "keda_cluster",
     "keda_triggers",
     "observability",
+    "patch_fields",
     "pod_parts",
     "secrets",
     "stack",

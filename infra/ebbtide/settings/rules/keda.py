@@ -17,6 +17,7 @@ from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 from ebbtide.settings.rules.declare import scaling_rule
+from ebbtide.settings.rules.keda_scalers import OF_PODS
 from ebbtide.settings.values.units import format_duration, plural
 
 # 2.21 rebuilds these after an error, which dials the broker and fails, so that failures are never counted.
@@ -154,6 +155,28 @@ def check_fallback_helps(consumer: ConsumerSettings, scaling: KedaSettings) -> I
             f"is {fallback.behavior}, and pods above {fallback.replicas} drain in an outage, when nothing can be known "
             "of the queue",
             "write currentReplicasIfHigher",
+        )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-14a",
+    Level.ERROR,
+    remedy="Leave fallback out, or write metricType: AverageValue at a trigger that counts the queue.",
+    source="KEDA's admission webhook, CheckFallbackValid; it is optional, so the same is refused here.",
+)
+def check_fallback_has_a_trigger(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A fallback stands in for a trigger that counts for each pod: KEDA has none for CPU, memory and totals."""
+    if scaling.fallback is None or scaling.scaling_modifiers is not None:
+        return
+    triggers = scaling.demand(consumer.transport, consumer.worker).triggers
+    counted = [one for one in triggers if one.type not in OF_PODS and one.metric_type in {None, "AverageValue"}]
+    if triggers and not counted:
+        yield Finding(
+            ("autoscaling", "fallback"),
+            "stands in for no trigger here: none counts for each pod (AverageValue), and CPU and memory have no "
+            "fallback; KEDA's webhook refuses it",
+            "leave it out, or write metricType: AverageValue at a trigger that counts the queue",
         )
 
 

@@ -18,6 +18,10 @@ _BOOLEANS = {"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "fal
 _FROM_ENVIRONMENT = "FromEnv"
 
 
+OF_PODS = frozenset({"cpu", "memory"})
+"""Triggers that measure pods, which KEDA leaves to the HPA."""
+
+
 class Wrong(NamedTuple):
     """A value that KEDA cannot read."""
 

@@ -13,10 +13,9 @@ from ebbtide.settings.models.demand import Trigger
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.rules.declare import scaling_rule
-from ebbtide.settings.rules.keda_scalers import missing_parameters, scalers, unknown_parameters, wrong_values
+from ebbtide.settings.rules.keda_scalers import OF_PODS, missing_parameters, scalers, unknown_parameters, wrong_values
 from ebbtide.settings.values.formula import BY_ZERO, harm_of, is_arithmetic, names_in
 
-_OF_PODS = {"cpu", "memory"}
 _DEPRECATED = {"gcp-pubsub", "gcp-stackdriver", "gcp-cloudtasks"}
 _RABBITMQ_MODES = (
     "QueueLength",
@@ -86,7 +85,7 @@ def check_activation(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Fin
 )
 def check_zero_has_a_source(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """Zero pods need a trigger that exists without pods."""
-    if scaling.min_replicas == 0 and scaling.triggers and {one.type for one in scaling.triggers} <= _OF_PODS:
+    if scaling.min_replicas == 0 and scaling.triggers and {one.type for one in scaling.triggers} <= OF_PODS:
         yield Finding(
             ("autoscaling", "minReplicas"),
             "is 0, and without pods there is no CPU or memory to measure: nothing would ever wake one",
@@ -123,7 +122,7 @@ def check_formula(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Findin
     modifiers, path = scaling.scaling_modifiers, ("autoscaling", "scalingModifiers")
     if modifiers is None:
         return
-    names = {str(trigger.name) for trigger in scaling.triggers if trigger.name and trigger.type not in _OF_PODS}
+    names = {str(trigger.name) for trigger in scaling.triggers if trigger.name and trigger.type not in OF_PODS}
     if not scaling.triggers:
         yield Finding(path, "is a formula of triggers, and none are given", "write triggers, or remove it")
         return
@@ -132,7 +131,7 @@ def check_formula(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Findin
         have = f"use {', '.join(sorted(names))}" if names else "give the triggers names"
         yield Finding((*path, "formula"), f"names no trigger (got {name!r})", have)
     for index, trigger in enumerate(scaling.triggers):
-        if trigger.type not in _OF_PODS and trigger.name not in used:
+        if trigger.type not in OF_PODS and trigger.name not in used:
             place: Path = ("autoscaling", "triggers", index)
             yield Finding(place, "is not in the formula, and so never looked at", "name it there, or remove it")
 

@@ -20,6 +20,8 @@ _NUMBER = re.compile(r"(\d+(?:\.\d+)?|\.\d+)([a-zA-Z]*)")
 _MEBIBYTE = 1024**2
 # `m` is a legal suffix of memory for the API server: 128m is an eighth of a byte.
 _MEMORY_SUFFIXES = BINARY | {suffix: factor for suffix, factor in DECIMAL.items() if factor >= 1}
+# What most numbers of Kubernetes' objects are; the API server refuses more.
+MAX_INT32 = 2**31 - 1
 _PHP_MINIMUM_BYTES = 16 * _MEBIBYTE
 # PHP reads its shorthand in powers of 1024 and knows no `Mi`.
 _PHP_SUFFIXES = {"K": 1024, "M": 1024**2, "G": 1024**3}

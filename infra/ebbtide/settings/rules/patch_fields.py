@@ -1,0 +1,104 @@
+"""Rule M-07: a patch names fields that Kubernetes knows, with values that they take."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path as File
+from typing import Any
+
+from ebbtide.judgement.findings import Finding, Level, Path
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.rules.declare import consumer_rule
+from ebbtide.settings.rules.pod_parts import DIRECTIVE
+
+_ROOT = "Deployment"
+_WORDS = {
+    "text": "a text",
+    "boolean": "true or false",
+    "textOrNumber": "a text or a whole number",
+    "int32": "a whole number of 32 bits",
+    "int64": "a whole number of 64 bits",
+}
+
+
+@cache
+def deployment_types() -> Mapping[str, Mapping[str, str]]:
+    """What each field of a Deployment takes, by its type; `scripts/deployment-fields` says in which form."""
+    text = File(__file__).with_name("deployment_fields.json").read_text(encoding="utf-8")
+    types: Mapping[str, Mapping[str, str]] = json.loads(text)["types"]
+    return types
+
+
+@consumer_rule(
+    "M-07",
+    Level.ERROR,
+    remedy="Write the field where the message says, with a value that it takes.",
+    source="Kubernetes 1.37's own schema of a Deployment. Whether a value of the right type is a good one is the API "
+    "server's to say, and not judged here.",
+)
+def check_patch_names_fields(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """A patch has only fields that a Deployment has, with values of their types: the API server refuses the others
+    where it is asked strictly, and drops them without a word where it is not."""
+    for path, problem, remedy in _problems(consumer.pod.patch, _ROOT, ()):
+        yield Finding(("pod", "patch", *path), problem, remedy)
+
+
+def _problems(value: Any, form: str, path: Path) -> Iterator[tuple[Path, str, str]]:
+    if value is None:
+        return
+    if form.endswith("[]"):
+        if not isinstance(value, (list, tuple)):
+            yield path, f"is a list (got {_shown(value)})", "write a list"
+            return
+        for at, entry in enumerate(value):
+            yield from _problems(entry, form.removesuffix("[]"), (*path, at))
+    elif form.endswith("{}") or form in deployment_types():
+        if not isinstance(value, Mapping):
+            yield path, f"is a mapping (got {_shown(value)})", "write a mapping"
+            return
+        for key, entry in value.items():
+            if key != DIRECTIVE:
+                yield from _of_entry(str(key), entry, form, (*path, str(key)))
+    elif form != "any" and not _fits(value, form):
+        yield path, f"takes {_WORDS[form]} (got {_shown(value)})", _write(value, form)
+
+
+def _of_entry(key: str, entry: Any, form: str, path: Path) -> Iterator[tuple[Path, str, str]]:
+    fields = deployment_types().get(form)
+    if fields is None:
+        yield from _problems(entry, form.removesuffix("{}"), path)
+    elif key in fields:
+        yield from _problems(entry, fields[key], path)
+    else:
+        close = difflib.get_close_matches(key, fields, 1, 0.7)
+        yield path, f"is no field of {form} (got {key!r})", f"write {close[0]}" if close else "remove it"
+
+
+def _fits(value: Any, form: str) -> bool:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    match form:
+        case "text":
+            return isinstance(value, str)
+        case "boolean":
+            return isinstance(value, bool)
+        case "textOrNumber":
+            return isinstance(value, (str, float)) or is_number
+        case _:
+            bound = 2 ** (int(form.removeprefix("int")) - 1)
+            return is_number and -bound <= value < bound
+
+
+def _shown(value: Any) -> str:
+    return (
+        repr(value) if isinstance(value, (str, int, float)) else "a mapping" if isinstance(value, Mapping) else "a list"
+    )
+
+
+def _write(value: Any, form: str) -> str:
+    quoted = form == "text" and isinstance(value, (int, float))
+    return (
+        f'write it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"' if quoted else "correct it"
+    )
