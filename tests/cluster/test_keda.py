@@ -209,21 +209,6 @@ ALL_DAY = {"timezone": "UTC", "start": "0 0 * * *", "end": "59 23 * * *", "desir
 THREE = KEDA | {"minReplicas": 1, "triggers": [{"type": "cron", "metadata": ALL_DAY}]}
 
 
-def test_fixed_to_keda_and_back_by_kubectl_ends_no_pod(kubectl: Kubectl) -> None:
-    fleet = Fleet(kubectl)
-    kubectl("apply", "-f", "-", manifests=objects(FIXED))
-    pods = fleet.reach(3)
-    deployment = [one for one in objects(AWAY) if one["kind"] == "Deployment"]
-    # Without this, kubectl takes `replicas` out of the Deployment, and the API server puts its default there: 1.
-    kubectl("apply", "set-last-applied", "-f", "-", manifests=deployment)
-    kubectl("apply", "-f", "-", manifests=objects(AWAY))
-    fleet.stays(pods)
-    kubectl("delete", "scaledobject", "events")
-    fleet.stays(pods)
-    kubectl("apply", "-f", "-", manifests=objects(FIXED))
-    fleet.stays(pods)
-
-
 def test_without_that_step_kubectl_ends_all_pods_but_one(kubectl: Kubectl) -> None:
     """The counterpart, and the reason for the step."""
     fleet = Fleet(kubectl)
