@@ -8,6 +8,7 @@ import json
 import ssl
 import tempfile
 import time
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ class KubernetesApi:
         self._authorization = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
         self._kinds: dict[str, dict[str, Manifest]] = {}
         self._kept: list[http.client.HTTPConnection] = []
+        weakref.finalize(self, _close, self._kept)
 
     def get(self, manifest: Manifest) -> Manifest | None:
         """The live object, or None."""
@@ -136,6 +138,11 @@ def wait_until_gone(api: KubernetesApi, manifest: Manifest, deadline: float) -> 
             return False
         time.sleep(POLL_SECONDS)
     return True
+
+
+def _close(connections: list[http.client.HTTPConnection]) -> None:
+    while connections:
+        connections.pop().close()
 
 
 def _as_go(body: Manifest) -> bytes:
