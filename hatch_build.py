@@ -3,7 +3,8 @@
     EBBTIDE_REPOSITORY=https://github.com/OWNER/ebbtide python -m build
 
 README's links are relative. On a package index they would lead nowhere: they become absolute, into the files of this
-version. Without an address, as in every build but a release's, they become plain text, and there are no `urls`.
+version. Without an address, as in every build but a release's, they become plain text, pictures nothing, and there are
+no `urls`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 VARIABLE = "EBBTIDE_REPOSITORY"
-_LINK = re.compile(r"\[((?:[^\[\]]|\n)+)\]\((?![a-z]+:)([^)\s]+)\)")
+_LINK = re.compile(r"(!?)\[((?:[^\[\]]|\n)+)\]\((?![a-z]+:)([^)\s]+)\)")
 
 
 class Hook(MetadataHookInterface):
@@ -41,7 +42,9 @@ def linked(text: str, repository: str, tag: str, root: Path) -> str:
     """README with links that lead somewhere from anywhere, or with none."""
 
     def absolute(link: re.Match[str]) -> str:
-        words, target = link[1], link[2]
+        is_picture, words, target = bool(link[1]), link[2], link[3]
+        if is_picture:
+            return f"![{words}]({repository}/raw/{tag}/{target})" if repository else ""
         if target.startswith("#"):
             return link[0]
         kind = "tree" if (root / target.partition("#")[0]).is_dir() else "blob"
