@@ -5,12 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-from ebbtide.cli.main import main
+from tests.commands import run_here
 
 STACK = """\
 config:
@@ -33,15 +30,6 @@ signals: {mail_backlog: backlog}
 """
 BACKLOG = ("--signal", "mail_backlog=backlog")
 ONE_WORKER = ("--set", "autoscaling={kind: fixed, replicas: 1}", "--set", "processes=1")
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a command said."""
-
-    returncode: int
-    stdout: str
-    stderr: str
 
 
 class Shop:
@@ -71,31 +59,21 @@ class Shop:
             command, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
         )
 
-    def run(self, *arguments: str) -> Done:
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The same to its end: for what starts processes itself."""
         process = self.process(*arguments)
         out, err = process.communicate(timeout=60)
-        return Done(process.returncode, out.decode(), err.decode())
+        return subprocess.CompletedProcess(process.args, process.returncode, out.decode(), err.decode())
 
 
-class InProcess:
-    """`ebbtide simulate` without a process for each: what `main` would let through as a traceback, fails the test."""
+class Simulate:
+    """`ebbtide simulate` without a process for each."""
 
-    def __init__(self, shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._shop, self._monkeypatch, self._capsys = shop, monkeypatch, capsys
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
 
-    def __call__(self, *arguments: str) -> Done:
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.command("--stack", "dev", *arguments)
 
-    def command(self, *arguments: str) -> Done:
-        self._monkeypatch.chdir(self._shop.root)
-        self._monkeypatch.setattr(sys, "argv", ["ebbtide", "simulate", *arguments])
-        self._capsys.readouterr()
-        try:
-            main()
-        except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else int(end.code is not None)
-        else:
-            status = 0
-        out, err = self._capsys.readouterr()
-        return Done(status, out, err)
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run_here("simulate", *arguments, cwd=self._shop.root)

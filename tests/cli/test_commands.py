@@ -266,8 +266,8 @@ def test_explain_refuses_a_load_that_it_cannot_use(ebbtide, load, problem):
     assert "Traceback" not in done.stderr
 
 
-def test_preview_shows_what_is_deployed_without_any_login(ebbtide, tmp_path):
-    done = ebbtide("preview", "--stack", "production", HOME=str(tmp_path), PATH="/usr/bin:/bin")
+def test_preview_shows_what_is_deployed_without_any_login(ebbtide_process, tmp_path):
+    done = ebbtide_process("preview", "--stack", "production", HOME=str(tmp_path), PATH="/usr/bin:/bin")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Stack production deploys 1 consumer in ")
 
@@ -347,13 +347,13 @@ def test_a_list_of_alerts_says_which_wake_somebody(ebbtide):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_output_that_is_not_utf_8_is_no_traceback(ebbtide, encoding):
-    done = ebbtide("explain", "--stack", "dev", PYTHONIOENCODING=encoding)
+def test_output_that_is_not_utf_8_is_no_traceback(ebbtide_process, encoding):
+    done = ebbtide_process("explain", "--stack", "dev", PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("format", ["json", "yaml"])
-def test_a_manifest_says_the_same_whatever_the_terminal_can_show(ebbtide, tmp_path, format):  # noqa: A002
+def test_a_manifest_says_the_same_whatever_the_terminal_can_show(ebbtide_process, tmp_path, format):  # noqa: A002
     (tmp_path / "Pulumi.yaml").write_text("name: shop\n")
     consumer = {
         "image": "x:1",
@@ -363,7 +363,9 @@ def test_a_manifest_says_the_same_whatever_the_terminal_can_show(ebbtide, tmp_pa
     }
     config = {"ebbtide:cluster": {"kind": "existing"}, "ebbtide:consumers": {"a": consumer}}
     (tmp_path / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
-    done = ebbtide("render", "--stack", "dev", "--format", format, "--project", str(tmp_path), PYTHONIOENCODING="ascii")
+    done = ebbtide_process(
+        "render", "--stack", "dev", "--format", format, "--project", str(tmp_path), PYTHONIOENCODING="ascii"
+    )
     assert (done.returncode, done.stderr) == (0, "")
     objects = json.loads(done.stdout)["items"] if format == "json" else list(yaml.safe_load_all(done.stdout))
     deployment = next(one for one in objects if one["kind"] == "Deployment")

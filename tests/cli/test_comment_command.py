@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from pathlib import Path
 
 import pytest
-from tests.cli.conftest import COMMAND
+from tests.commands import run_here
 from tests.preview.github import TOKEN, Server
 from tests.preview.previews import example
 
-ROOT = Path(__file__).parents[2]
 HEAD = "a" * 40
 
 
@@ -36,18 +33,8 @@ def previews(tmp_path):
 
 
 def post(server, tmp_path, head=HEAD, token=TOKEN):
-    return subprocess.run(
-        [*COMMAND, "comment", str(tmp_path), "--head", head],
-        env={
-            "PYTHONPATH": str(ROOT / "infra"),
-            "GITHUB_TOKEN": token,
-            "GITHUB_API_URL": server.url,
-            "GITHUB_REPOSITORY": "acme/shop",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    env = {"GITHUB_TOKEN": token, "GITHUB_API_URL": server.url, "GITHUB_REPOSITORY": "acme/shop"}
+    return run_here("comment", tmp_path, "--head", head, env=env)
 
 
 def bodies(server):
@@ -145,13 +132,7 @@ def test_a_token_that_is_not_valid_is_one_line_and_is_not_shown(server, previews
     ],
 )
 def test_what_is_missing_is_said_in_one_line(tmp_path, variables, arguments, message):
-    done = subprocess.run(
-        [*COMMAND, "comment", str(tmp_path), *arguments],
-        env={"PYTHONPATH": str(ROOT / "infra"), **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_here("comment", tmp_path, *arguments, env=variables)
     assert (done.returncode, done.stdout) == (1, "")
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,11 +12,11 @@ from typing import Any, Literal
 
 import pytest
 import yaml
+from tests.commands import run_here
 
 from ebbtide.brokers import BROKERS, DSN, Broker, Depth, Place
 from ebbtide.capacity.autoscaler import read_autoscaler
 from ebbtide.capacity.hpa import HpaSpec, Metric
-from ebbtide.cli.main import main
 from ebbtide.explain.scaling import scaling_words
 from ebbtide.judgement.findings import SettingsError
 from ebbtide.manifests.kubernetes.autoscaler import BOUNDS, build_autoscaler
@@ -163,31 +162,16 @@ def write(tmp_path: Path) -> Write:
     return to
 
 
-Ebbtide = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def ebbtide(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ebbtide:
+def ebbtide(root: Path, *arguments: str) -> tuple[int, str, str]:
     """A command in a project: its status and what it wrote. A traceback fails the test."""
-
-    def run(root: Path, *arguments: str) -> tuple[int, str, str]:
-        monkeypatch.chdir(root)
-        monkeypatch.setattr(sys, "argv", ["ebbtide", *arguments])
-        status = 0
-        try:
-            main()
-        except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else int(end.code is not None)
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return run
+    done = run_here(*arguments, cwd=root)
+    return done.returncode, done.stdout, done.stderr
 
 
 TIDE = {"kind": "tide", "maxReplicas": 5}
 
 
-def test_a_new_autoscaler_renders_and_the_deployment_leaves_the_number_to_it(write, ebbtide):
+def test_a_new_autoscaler_renders_and_the_deployment_leaves_the_number_to_it(write):
     status, out, err = ebbtide(write(TIDE), "render", "--stack", "dev")
     assert status == 0, err
     objects = {one["kind"]: one for one in yaml.safe_load_all(out)}
@@ -203,7 +187,7 @@ def test_a_new_autoscaler_is_a_resource_of_the_stack_and_nobody_resets_its_numbe
     assert resources["kubernetes:apps/v1:Deployment::mail-deployment"].ignore_changes == ("spec.replicas",)
 
 
-def test_a_new_autoscaler_explains_itself_and_one_that_does_not_is_said_to_be_not_judged(write, ebbtide):
+def test_a_new_autoscaler_explains_itself_and_one_that_does_not_is_said_to_be_not_judged(write):
     status, out, err = ebbtide(write(TIDE), "explain", "--stack", "dev")
     assert status == 0, err
     assert "The tide grows it to 5 within six hours." in out
@@ -212,7 +196,7 @@ def test_a_new_autoscaler_explains_itself_and_one_that_does_not_is_said_to_be_no
     assert "moon decides the number of pods, 0 to 8; how fast is not judged." in " ".join(out.split())
 
 
-def test_a_new_autoscaler_simulates_and_one_that_cannot_says_so_in_one_line(write, ebbtide):
+def test_a_new_autoscaler_simulates_and_one_that_cannot_says_so_in_one_line(write):
     root = write(TIDE)
     (root / "load.yaml").write_text(
         "messagesPerDay: 20000\ndurations: {p50: 2s, max: 20s}\nsignals: {water: backlog}\n"
@@ -325,7 +309,7 @@ def test_a_new_broker_can_be_rehearsed(write, tmp_path, monkeypatch):
     assert "exec sleep 60" in container["command"][-1]
 
 
-def test_a_new_broker_is_a_choice_of_rehearse(write, ebbtide):
+def test_a_new_broker_is_a_choice_of_rehearse(write):
     """It gets past `--broker`, which an unknown one does not; there is no such cluster here."""
     refused = ebbtide(write(TIDE), "rehearse", "--stack", "dev", "--broker", "puddle")
     assert refused[0] == 2

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 from tests.cli.conftest import ROOT
+from tests.commands import run_here
 from tests.doctor.bundles import article, bundles, read_bundle
 
 from ebbtide.doctor.diagnose import diagnose
@@ -56,13 +54,8 @@ def test_there_are_ten_set_ups_that_are_right():
 
 @pytest.mark.parametrize("stack", stack_names(ROOT))
 def test_what_ebbtide_renders_and_builds_has_no_fault(stack, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "ebbtide", "render", "--stack", stack],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_here("render", "--stack", stack, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
     (tmp_path / "rendered.yaml").write_text(done.stdout)
     image = [str(ROOT / name) for name in ("Dockerfile", "consumer", "examples/github-events")]
     report = diagnose([str(tmp_path / "rendered.yaml"), *image])

@@ -8,9 +8,9 @@ import re
 import jsonschema
 import pytest
 from tests.cli.conftest import ROOT
+from tests.commands import run_here
 from tests.documents.schemas import DOCS, schema
 
-from ebbtide.cli.main import main
 from ebbtide.documents.document import to_json
 from ebbtide.explain.timeline import Moment
 from ebbtide.schemas import DOCUMENTS, SCHEMA_FILES
@@ -39,25 +39,17 @@ SLOW_COMMANDS = [
 ]
 
 
-@pytest.fixture
-def printed(monkeypatch, capsys):
-    """`printed(*arguments)`: the document that a command prints."""
-
-    def run(*arguments: str):
-        monkeypatch.chdir(ROOT)
-        monkeypatch.setattr("sys.argv", ["ebbtide", *arguments, "--format", "json"])
-        with pytest.raises(SystemExit) as end:
-            main()
-        assert not end.value.code, capsys.readouterr().err
-        return json.loads(capsys.readouterr().out)
-
-    return run
+def printed(*arguments: str):
+    """The document that a command prints."""
+    done = run_here(*arguments, "--format", "json", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize(
     "command", [*COMMANDS, *(pytest.param(slow, marks=pytest.mark.slow) for slow in SLOW_COMMANDS)], ids=" ".join
 )
-def test_what_a_command_prints_fits_its_schema(command, printed):
+def test_what_a_command_prints_fits_its_schema(command):
     jsonschema.validate(printed(*command), schema(command[0]))
 
 

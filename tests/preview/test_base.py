@@ -7,26 +7,28 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from tests.commands import run_here
 from tests.documents.schemas import schema
 
 ROOT = Path(__file__).parents[2]
 
 
 class Repository:
-    """A clone of this project's files in a git repository of its own."""
+    """This project's stacks in a git repository of their own, of which each test has a copy."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def fill(self) -> None:
+    def fill(self, *, with_code: bool) -> None:
         for name in ("Pulumi.yaml", "requirements.lock", "Dockerfile"):
             shutil.copy(ROOT / name, self.root)
-        for name in ("stacks", "infra", "consumer"):
+        for name in ("stacks", "infra", "consumer") if with_code else ("stacks",):
             # With what Python has compiled, or each command would compile it: modules are found by their time and size.
             shutil.copytree(ROOT / name, self.root / name, symlinks=True)
         self.git("init", "--quiet", "--initial-branch=main")
@@ -48,10 +50,19 @@ class Repository:
         file.write_text(text.replace(old, new))
 
     def preview(self, *arguments: str, base: str = "HEAD") -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "ebbtide", "preview", "--stack", "production", "--base", base, *arguments]
+        command = ["preview", "--stack", "production", "--base", base, *arguments]
+        if not (self.root / "infra").exists():
+            return run_here(*command, cwd=self.root)
         # The head's own code as well, as in a clone of its own.
         environment = {**os.environ, "PYTHONPATH": str(self.root / "infra")}
-        return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [sys.executable, "-m", "ebbtide", *command],
+            cwd=self.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def review(self, base: str = "HEAD") -> dict:
         done = self.preview("--format", "json", base=base)
@@ -63,20 +74,33 @@ class Repository:
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory):
-    """What each test has a copy of."""
-    repository = Repository(tmp_path_factory.mktemp("repository"))
-    repository.fill()
-    return repository.root
+    """`filled(with_code)`: what each test has a copy of."""
+
+    @cache
+    def fill(*, with_code):
+        repository = Repository(tmp_path_factory.mktemp("repository"))
+        repository.fill(with_code=with_code)
+        return repository.root
+
+    return fill
 
 
 @pytest.fixture
 def repository(filled, tmp_path):
-    shutil.copytree(filled, tmp_path / "work", symlinks=True)
+    """Stacks, with ebbtide installed beside them: what costs no compilation of a base's own code."""
+    shutil.copytree(filled(with_code=False), tmp_path / "work", symlinks=True)
     return Repository(tmp_path / "work")
 
 
-def test_an_unchanged_tree_changes_nothing(repository):
-    assert repository.review()["verdict"] == "production: nothing changes"
+@pytest.fixture
+def clone(filled, tmp_path):
+    """A clone of this project: stacks and ebbtide itself."""
+    shutil.copytree(filled(with_code=True), tmp_path / "work", symlinks=True)
+    return Repository(tmp_path / "work")
+
+
+def test_an_unchanged_tree_changes_nothing(clone):
+    assert clone.review()["verdict"] == "production: nothing changes"
 
 
 def test_a_finding_that_is_accepted_from_now_on_is_shown_with_its_reason(repository):
@@ -102,12 +126,10 @@ def test_an_edit_is_seen_before_it_is_committed(repository):
     assert {risk["rule"] for risk in review["risks"]} == {"P-03", "P-10"}
 
 
-def test_the_base_is_rendered_by_its_own_code(repository):
+def test_the_base_is_rendered_by_its_own_code(clone):
     # A change of the library itself, not of any setting, restarts consumers: a reviewer must see that too.
-    repository.edit(
-        "infra/ebbtide/manifests/kubernetes/deployment.py", "MIN_READY_SECONDS = 10", "MIN_READY_SECONDS = 11"
-    )
-    paths = [entry["path"] for change in repository.review()["changes"] for entry in change["properties"]]
+    clone.edit("infra/ebbtide/manifests/kubernetes/deployment.py", "MIN_READY_SECONDS = 10", "MIN_READY_SECONDS = 11")
+    paths = [entry["path"] for change in clone.review()["changes"] for entry in change["properties"]]
     assert paths == ["spec.minReadySeconds"]
 
 
@@ -144,8 +166,7 @@ def test_in_a_shallow_clone_the_message_says_how_to_get_the_rest(repository, tmp
     repository.commit()
     clone = tmp_path_factory.mktemp("shallow") / "clone"
     subprocess.run(["git", "clone", "--quiet", "--depth=1", f"file://{repository.root}", str(clone)], check=True)
-    command = [sys.executable, "-m", "ebbtide", "preview", "--stack", "production", "--base", "HEAD~1"]
-    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
+    done = Repository(clone).preview(base="HEAD~1")
     assert done.returncode == 1
     assert "git fetch --unshallow" in done.stderr.replace("\n", " ")
 
@@ -178,20 +199,20 @@ def test_a_base_that_looks_like_an_option_is_no_option(repository):
     assert "is no commit here" in repository.preview(base="--output=/tmp/x").stderr
 
 
-def test_a_base_that_printed_the_bare_list_of_resources_can_be_compared(repository):
+def test_a_base_that_printed_the_bare_list_of_resources_can_be_compared(clone):
     versioned = "_print_resources(stack_resources(settings))"
     bare = "typer.echo(to_json([resource_json(one) for one in stack_resources(settings)]))"
-    repository.edit("infra/ebbtide/cli/render.py", versioned, bare)
-    repository.commit()
-    repository.edit("infra/ebbtide/cli/render.py", bare, versioned)
-    assert repository.review()["verdict"] == "production: nothing changes"
+    clone.edit("infra/ebbtide/cli/render.py", versioned, bare)
+    clone.commit()
+    clone.edit("infra/ebbtide/cli/render.py", bare, versioned)
+    assert clone.review()["verdict"] == "production: nothing changes"
 
 
-def test_a_base_without_ebbtide_makes_everything_new(repository):
-    shutil.move(repository.root / "infra", repository.root.parent / "aside")
-    repository.commit()
-    shutil.move(repository.root.parent / "aside", repository.root / "infra")
-    review = repository.review()
+def test_a_base_without_ebbtide_makes_everything_new(clone):
+    shutil.move(clone.root / "infra", clone.root.parent / "aside")
+    clone.commit()
+    shutil.move(clone.root.parent / "aside", clone.root / "infra")
+    review = clone.review()
     assert review["notes"] == ["HEAD has no ebbtide yet: everything is new"]
     assert {change["operation"] for change in review["changes"]} == {"create"}
 
@@ -245,8 +266,7 @@ def test_a_base_with_other_dependencies_is_said(repository):
 
 @pytest.fixture
 def applications_repository(repository):
-    """The repository of an application: settings only, with ebbtide installed beside it."""
-    shutil.rmtree(repository.root / "infra")
+    """The repository of an application, by its own name and with a project's file of its own."""
     file = repository.root / "Pulumi.yaml"
     project = yaml.safe_load(file.read_text())
     # Pulumi's types and defaults are for the project's own keys, and these are ebbtide's.
@@ -285,10 +305,10 @@ def test_a_comment_names_the_project(applications_repository):
     )
 
 
-def test_no_worktree_is_left_behind(repository):
-    repository.review()
+def test_no_worktree_is_left_behind(clone):
+    clone.review()
     listed = subprocess.run(
-        ["git", "-C", str(repository.root), "worktree", "list"], capture_output=True, text=True, check=True
+        ["git", "-C", str(clone.root), "worktree", "list"], capture_output=True, text=True, check=True
     )
     assert len(listed.stdout.splitlines()) == 1
 
@@ -301,8 +321,7 @@ def test_images_that_ci_has_just_built_belong_to_the_head(repository, monkeypatc
 def test_outside_a_repository_the_message_says_so(tmp_path):
     shutil.copy(ROOT / "Pulumi.yaml", tmp_path)
     shutil.copytree(ROOT / "stacks", tmp_path / "stacks")
-    command = [sys.executable, "-m", "ebbtide", "preview", "--stack", "production", "--base", "main"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = Repository(tmp_path).preview(base="main")
     assert done.returncode == 1
     assert "needs a git repository" in done.stderr
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
+from tests.commands import run_here
 from tests.preview.previews import ROOT, STACK, example, texts
 
 from ebbtide.documents.document import to_json
@@ -66,8 +65,7 @@ def test_what_a_later_version_adds_is_left_out(file):
 
 
 def preview(*arguments):
-    command = [sys.executable, "-m", "ebbtide", "preview", "--stack", STACK, *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return run_here("preview", "--stack", STACK, *arguments, cwd=ROOT)
 
 
 def test_one_review_is_shown_in_every_format_and_guards_the_pipeline(file, tmp_path):
