@@ -62,32 +62,37 @@ def test_title_and_reason_are_the_docstring():
     assert (text.title, text.why) == ("It is whole.", "Otherwise it is broken.")
 
 
+@pytest.fixture(scope="module")
+def page() -> str:
+    return rules_page()
+
+
 @pytest.mark.parametrize("text", all_rules().values(), ids=lambda text: text.id)
-def test_every_rule_says_what_holds_what_to_do_and_where_it_is_known_from(text):
+def test_every_rule_says_what_holds_what_to_do_and_where_it_is_known_from(text, page):
     assert text.title.endswith(".")
     assert len(text.title) > 15
     assert text.remedy.endswith(".")
     assert text.source
     assert text.levels
-    assert f"### {text.id}\n" in rules_page()
+    assert f"### {text.id}\n" in page
 
 
-def calls() -> Iterator[tuple[Path, ast.Call]]:
-    for file in SOURCES:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call):
-                yield file, node
+@pytest.fixture(scope="module")
+def calls() -> list[tuple[Path, ast.Call]]:
+    """Every call that is written in the library, and where."""
+    nodes = ((file, node) for file in SOURCES for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    return [(file, node) for file, node in nodes if isinstance(node, ast.Call)]
 
 
-def test_every_id_that_can_be_printed_is_a_rule():
+def test_every_id_that_can_be_printed_is_a_rule(calls):
     spoken = {
         str(keyword.value.value)
-        for _, call in calls()
+        for _, call in calls
         for keyword in call.keywords
         if keyword.arg == "rule" and isinstance(keyword.value, ast.Constant)
     } | {
         str(call.args[0].value)
-        for _, call in calls()
+        for _, call in calls
         if isinstance(call.func, ast.Name) and call.func.id == "refused" and isinstance(call.args[0], ast.Constant)
     }
     assert spoken >= {"project", "yaml", "base", "plan"}
@@ -103,10 +108,10 @@ def test_every_id_that_a_text_or_a_comment_mentions_is_a_rule():
     assert {mention for mention in texts if mention[1] not in all_rules()} == set()
 
 
-def test_no_rule_writes_an_id_into_a_finding():
+def test_no_rule_writes_an_id_into_a_finding(calls):
     written = [
         f"{file.name}:{call.lineno}"
-        for file, call in calls()
+        for file, call in calls
         if file.parent.name == "rules" and any(keyword.arg == "rule" for keyword in call.keywords)
     ]
     assert written == []
