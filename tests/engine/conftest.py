@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,15 @@ _ROOT = Path(__file__).parents[2]
 # Programs that the engine starts, not a package: the tests use the client and the installation that they use.
 sys.path[:0] = [str(_ROOT / "tools" / "pulumi"), str(_ROOT / "tools" / "pulumi" / "plugins")]
 
-from google_recorder import CLOUD_VARIABLE, ENDPOINT_VARIABLE  # noqa: E402
+from google_provider import ENDPOINT_VARIABLE  # noqa: E402
 from installation import install  # noqa: E402
 from tests.engine.charts import chart_repository  # noqa: E402
 from tests.engine.control_plane import ControlPlane, running_control_plane  # noqa: E402
+from tests.engine.google_api.api import Api  # noqa: E402
+from tests.engine.google_api.server import served  # noqa: E402
 from tests.engine.kubernetes_build import kubernetes_binaries  # noqa: E402
 from tests.engine.project import ROOT, Project  # noqa: E402
-from tests.engine.whole_system import CHARTS, EXAMPLE, KEDA_VERSIONS, Cloud, bring_kinds_of_gke  # noqa: E402
+from tests.engine.whole_system import CHARTS, EXAMPLE, KEDA_VERSIONS, bring_kinds_of_gke  # noqa: E402
 
 STACKS = ("dev", "local", "production", "staging")
 """Every committed stack; test_stacks.py holds this list against the files."""
@@ -40,8 +43,8 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 
 @pytest.fixture(scope="session")
 def login(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What leads the program's own kubeconfigs to the control plane: a recorded GKE cluster has its address, its
-    certificate is trusted, and gke-gcloud-auth-plugin answers with its token."""
+    """What leads the program's own kubeconfigs to the control plane: its certificate is trusted, and
+    gke-gcloud-auth-plugin answers with its token. A GKE cluster of the stand-in has its address."""
     directory = tmp_path_factory.mktemp("login")
     plugin = directory / "gke-gcloud-auth-plugin"
     credential = '{"apiVersion":"client.authentication.k8s.io/v1beta1","kind":"ExecCredential","status":{"token":"%s"}}'
@@ -50,7 +53,6 @@ def login(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory)
     return {
         "KUBECONFIG": str(control_plane.kubeconfig),
         "SSL_CERT_FILE": str(control_plane.authority),
-        ENDPOINT_VARIABLE: control_plane.address,
         "PATH": f"{directory}{os.pathsep}",
     }
 
@@ -69,7 +71,7 @@ def charts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 ProjectFactory = Callable[[str], Project]
-WholeSystemFactory = Callable[[], tuple[Project, Cloud]]
+WholeSystemFactory = Callable[[], tuple[Project, Api]]
 
 
 @pytest.fixture
@@ -84,9 +86,17 @@ def offline_project(tmp_path: Path, installation: dict[str, str]) -> ProjectFact
 
 
 @pytest.fixture(scope="module")
-def module_projects(tmp_path_factory: pytest.TempPathFactory, connected: dict[str, str], charts: str) -> ProjectFactory:
+def module_projects(
+    tmp_path_factory: pytest.TempPathFactory, connected: dict[str, str], control_plane: ControlPlane, charts: str
+) -> Iterator[ProjectFactory]:
     """Copies of the project whose clusters are the control plane; the caller destroys what it deploys."""
-    return lambda stack: _project(tmp_path_factory.mktemp(stack) / stack, connected, charts, stack)
+    with ExitStack() as clouds:
+
+        def make(stack: str) -> Project:
+            environment = {**connected, **_cloud(clouds, Api(control_plane.address))}
+            return _project(tmp_path_factory.mktemp(stack) / stack, environment, charts, stack)
+
+        yield make
 
 
 @pytest.fixture
@@ -94,7 +104,13 @@ def project(
     tmp_path: Path, connected: dict[str, str], control_plane: ControlPlane, charts: str
 ) -> Iterator[ProjectFactory]:
     """Copies of the project whose clusters are the control plane, which is empty again after the test."""
-    yield lambda stack: _project(tmp_path / stack, connected, charts, stack)
+    with ExitStack() as clouds:
+
+        def make(stack: str) -> Project:
+            environment = {**connected, **_cloud(clouds, Api(control_plane.address))}
+            return _project(tmp_path / stack, environment, charts, stack)
+
+        yield make
     control_plane.remove_namespace("consumers")
 
 
@@ -107,17 +123,21 @@ def whole_system(
 ) -> Iterator[WholeSystemFactory]:
     """Copies of examples/whole-system, each with a Google Cloud of its own; the caller destroys what it deploys."""
     bring_kinds_of_gke(control_plane)
+    with ExitStack() as clouds:
 
-    def make() -> tuple[Project, Cloud]:
-        directory = tmp_path_factory.mktemp("whole-system")
-        cloud = Cloud(directory / "cloud")
-        made = _project(directory / "production", connected, charts, "production", EXAMPLE)
-        made.environment[CLOUD_VARIABLE] = str(cloud.directory)
-        return made, cloud
+        def make() -> tuple[Project, Api]:
+            directory, cloud = tmp_path_factory.mktemp("whole-system"), Api(control_plane.address)
+            environment = {**connected, **_cloud(clouds, cloud)}
+            return _project(directory / "production", environment, charts, "production", EXAMPLE), cloud
 
-    yield make
+        yield make
     for namespace in ("consumers", "keda"):
         control_plane.remove_namespace(namespace)
+
+
+def _cloud(clouds: ExitStack, api: Api) -> dict[str, str]:
+    """A Google Cloud of its own, for one project."""
+    return {ENDPOINT_VARIABLE: clouds.enter_context(served(api))}
 
 
 def _project(

@@ -51,7 +51,7 @@ def life(whole_system: WholeSystemFactory) -> Life:
     project.edit("ebbtide:protect", value=False)
     project.edit("ebbtide:broker", "protect", value=False)
     project.up()
-    lived |= {"destroy": project.destroy(), "left_over": cloud.objects or project.resources()}
+    lived |= {"destroy": project.destroy(), "left_over": cloud.names or project.resources()}
     return Life(**lived)
 
 

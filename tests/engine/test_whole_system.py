@@ -1,6 +1,7 @@
 """One life of examples/whole-system under the real engine: made, unchanged, changed as on a second day, taken away.
 
-Google Cloud is a recorder here: what that cannot show, the tier's summary says (scripts/tiers.py).
+Google Cloud is a stand-in of its APIs here (google_api): what that cannot show, the tier's summary says
+(scripts/tiers.py).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from tests.engine.project import Project, Run
 
 pytestmark = pytest.mark.engine
 
-VALKEY, CLUSTER = "gcp:memorystore/instance:Instance", "gcp:container/cluster:Cluster"
+VALKEY, CLUSTER = "memorystore.projects.locations.instances", "container.projects.locations.clusters"
 KEEPING = {"broker-instance", "broker-subnetwork", "cluster-gke", "cluster-network", "cluster-subnetwork"}
 DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "mail", "namespace": "consumers"}}
 _KEY = "projects/acme-production/locations/{}/keyRings/gke/cryptoKeys/secrets"
@@ -48,7 +49,7 @@ class Life:
 
     preview: Run
     up: Run
-    cloud: dict[str, Any]
+    cloud: dict[str, str]
     second_up: Run
     refresh: Run
     day_two: dict[str, Run]
@@ -59,7 +60,7 @@ class Life:
     state: str
     open_state: str
     refused: Run
-    refused_cloud: tuple[dict[str, Any], dict[str, Any]]
+    refused_cloud: tuple[dict[str, str], dict[str, str]]
     unpreviewed: Run
     unpreviewed_types: set[str]
     made_again: Run
@@ -72,7 +73,7 @@ class Life:
 def life(whole_system: WholeSystemFactory, control_plane: ControlPlane) -> Life:
     """Lived once; the tests look at it."""
     project, cloud = whole_system()
-    lived: dict[str, Any] = {"preview": project.preview(), "up": project.up(), "cloud": cloud.objects}
+    lived: dict[str, Any] = {"preview": project.preview(), "up": project.up(), "cloud": cloud.names}
     lived |= {"second_up": project.up(), "refresh": project.refresh()}
     lived["day_two"] = dict(_day_two(project))
     project.edit("ebbtide:broker", "encryptionKey", value=_KEY.format("europe-west1"))
@@ -84,15 +85,15 @@ def life(whole_system: WholeSystemFactory, control_plane: ControlPlane) -> Life:
     lived["rotated_pods"] = (old, control_plane.pod_names("consumers"), control_plane.api.get(DEPLOYMENT))
     lived["after_rotation"] = project.up()
     lived |= {"state": project.state_text(), "open_state": _opened(project)}
-    before = cloud.objects
-    lived |= {"refused": project.destroy(check=False, previewed=True), "refused_cloud": (before, cloud.objects)}
+    before = cloud.names
+    lived |= {"refused": project.destroy(check=False, previewed=True), "refused_cloud": (before, cloud.names)}
     lived["unpreviewed"] = project.destroy(check=False)
-    lived["unpreviewed_types"] = cloud.types
+    lived["unpreviewed_types"] = set(cloud.names.values())
     lived["made_again"] = project.up()
     project.edit("ebbtide:protect", value=False)
     project.edit("ebbtide:broker", "protect", value=False)
     lived |= {"unprotected": project.up(), "destroy": project.destroy()}
-    lived["left_over"] = control_plane.api.get(DEPLOYMENT) or cloud.objects or project.resources()
+    lived["left_over"] = control_plane.api.get(DEPLOYMENT) or cloud.names or project.resources()
     return Life(**lived)
 
 
@@ -110,7 +111,7 @@ def test_up_makes_what_the_preview_said(life: Life) -> None:
     assert life.up.summary == life.preview.summary
     assert life.up.operations.keys() == life.preview.operations.keys()
     assert set(life.up.operations.values()) == {"create"}
-    assert VALKEY in {found["type"] for found in life.cloud.values()}
+    assert VALKEY in life.cloud.values()
 
 
 @pytest.mark.parametrize(

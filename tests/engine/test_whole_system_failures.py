@@ -10,24 +10,27 @@ from typing import Any
 import pytest
 from tests.engine.conftest import WholeSystemFactory
 from tests.engine.control_plane import ControlPlane
+from tests.engine.google_api.answers import GoogleError
 from tests.engine.project import Run
 from tests.engine.test_whole_system import CLUSTER, DEPLOYMENT, VALKEY
 
 pytestmark = pytest.mark.engine
 
-SECRET, NODE_POOL = "gcp:secretmanager/secret:Secret", "gcp:container/nodePool:NodePool"
-# In Google's words, as its API documents them.
-QUOTA = "googleapi: Error 429: Quota limit 'InstancesPerLocation' has been exceeded. Limit: 0, rateLimitExceeded"
-PERMISSION = 'googleapi: Error 403: Required "container.clusters.update" permission(s), forbidden'
+SECRETS = "secretmanager.projects.secrets"
 TAKEN = "projects/acme-production/secrets/ebbtide-production-v1-dsn"
+OUT_OF_STOCK = "The zone does not have enough resources available to fulfill the request."
 
 
 @dataclass
 class Recovery:
     """What each command did."""
 
+    fifth: Run
+    made_before_the_fifth: dict[str, str]
     taken: Run
-    quota: Run
+    secret_forbidden: Run
+    nowhere: Run
+    half_made: Run
     deployed_without_broker: object
     made_without_broker: set[str]
     recovered: Run
@@ -43,19 +46,29 @@ class Recovery:
 def recovery(whole_system: WholeSystemFactory, control_plane: ControlPlane) -> Iterator[Recovery]:
     """Lived once; the tests look at it."""
     project, cloud = whole_system()
-    cloud.take(TAKEN, SECRET, {"labels": {"team": "another"}})
-    lived: dict[str, Any] = {"taken": project.up(check=False)}
-    cloud.lose_one(TAKEN)
-    cloud.refuse(VALKEY, "create", QUOTA)
-    lived |= {"quota": project.up(check=False), "deployed_without_broker": control_plane.api.get(DEPLOYMENT)}
-    lived["made_without_broker"] = cloud.types
-    cloud.allow_everything()
+    refusals = cloud.refusals
+    refusals.creations_left = 4
+    lived: dict[str, Any] = {"fifth": project.up(check=False), "made_before_the_fifth": cloud.names}
+    refusals.creations_left = None
+    cloud.take(SECRETS, TAKEN)
+    lived["taken"] = project.up(check=False)
+    del cloud.stored[TAKEN]
+    refusals.permissions.add("secretmanager.secrets.create")
+    lived["secret_forbidden"] = project.up(check=False)
+    refusals.permissions.clear()
+    refusals.missing.add(("memorystore", "europe-west1"))
+    lived["nowhere"] = project.up(check=False)
+    refusals.missing.clear()
+    refusals.failing[f"{VALKEY}.create"] = GoogleError("RESOURCE_EXHAUSTED", OUT_OF_STOCK)
+    lived |= {"half_made": project.up(check=False), "deployed_without_broker": control_plane.api.get(DEPLOYMENT)}
+    lived["made_without_broker"] = set(cloud.names.values())
+    refusals.failing.clear()
     lived |= {"recovered": project.up(), "after_recovery": project.up()}
-    cloud.refuse(NODE_POOL, "update", PERMISSION)
+    refusals.permissions.add("container.clusters.update")
     project.edit("ebbtide:cluster", "nodePools", "consumers", "maxNodes", value=9)
     project.edit("ebbtide:broker", "nodeType", value="HIGHMEM_MEDIUM")
     lived["forbidden"] = project.up(check=False)
-    cloud.allow_everything()
+    refusals.permissions.clear()
     lived |= {"half_way": project.up(), "after_half_way": project.up()}
     cloud.lose(VALKEY)
     lived |= {"lost": project.refresh(), "made_again": project.up()}
@@ -66,23 +79,46 @@ def recovery(whole_system: WholeSystemFactory, control_plane: ControlPlane) -> I
     project.destroy()
 
 
-def test_a_secret_of_that_name_that_another_owner_has_is_named_in_one_line(recovery: Recovery) -> None:
-    assert recovery.taken.status != 0
-    about = [message for message in recovery.taken.errors if TAKEN in message]
-    assert len(about) == 1
-    assert "already exists" in about[0]
-    assert "Traceback" not in recovery.taken.output
+def _said_once(run: Run, *words: str) -> bool:
+    """Whether it failed, and one error has all of these words."""
+    about = [message for message in run.errors if all(word in message for word in words)]
+    return run.status != 0 and len(about) == 1 and "Traceback" not in run.output
 
 
-def test_a_quota_that_is_used_up_is_said_and_no_consumer_starts_without_its_broker(recovery: Recovery) -> None:
-    assert recovery.quota.status != 0
-    assert sum(QUOTA in message for message in recovery.quota.errors) == 1
-    assert "Traceback" not in recovery.quota.output
+def test_a_quota_that_ends_at_the_fifth_object_is_said_and_the_four_are_not_made_again(recovery: Recovery) -> None:
+    assert recovery.fifth.status != 0
+    assert any("Error 429" in message and "Quota exceeded" in message for message in recovery.fifth.errors)
+    assert "Traceback" not in recovery.fifth.output
+    assert len(recovery.made_before_the_fifth) == 4
+    made = {name for name, operation in recovery.fifth.operations.items() if operation == "create"}
+    assert made, "nothing was begun"
+    assert "already exists" not in recovery.taken.output.replace(f"Resource '{TAKEN}' already exists", "")
+
+
+def test_a_secret_that_nobody_may_make_is_said_with_the_permission_that_is_missing(recovery: Recovery) -> None:
+    assert recovery.secret_forbidden.status != 0
+    about = [message for message in recovery.secret_forbidden.errors if "secretmanager.secrets.create" in message]
+    assert about, "nobody is told which permission is missing"
+    assert all("Error 403" in message for message in about)
+
+
+def test_a_region_that_has_no_memorystore_is_named(recovery: Recovery) -> None:
+    assert _said_once(recovery.nowhere, "Error 403", "locations/europe-west1")
+
+
+def test_a_broker_whose_creation_fails_half_way_starts_no_consumer(recovery: Recovery) -> None:
+    """The request was taken, and what it began has failed: Google says so only when it is asked how far it is."""
+    assert _said_once(recovery.half_made, OUT_OF_STOCK)
     assert recovery.deployed_without_broker is None, "pods start, and wait for a Secret that nobody writes"
     assert CLUSTER in recovery.made_without_broker, "nothing was half-way"
+    assert VALKEY not in recovery.made_without_broker
 
 
-def test_after_the_quota_is_raised_up_makes_the_rest_and_only_that(recovery: Recovery) -> None:
+def test_a_secret_of_that_name_that_another_owner_has_is_named_in_one_line(recovery: Recovery) -> None:
+    assert _said_once(recovery.taken, TAKEN, "already exists")
+
+
+def test_the_next_up_makes_the_rest_and_only_that(recovery: Recovery) -> None:
     operations = recovery.recovered.operations
     assert set(operations.values()) <= {"create", "update"}
     assert operations["broker-instance"] == operations["mail-deployment"] == "create"
@@ -93,8 +129,7 @@ def test_after_the_quota_is_raised_up_makes_the_rest_and_only_that(recovery: Rec
 def test_a_permission_that_is_missing_half_way_through_a_change_is_made_good_by_the_next_up(
     recovery: Recovery,
 ) -> None:
-    assert recovery.forbidden.status != 0
-    assert sum(PERMISSION in message for message in recovery.forbidden.errors) == 1
+    assert _said_once(recovery.forbidden, "Error 403", "container.clusters.update")
     assert recovery.half_way.operations["cluster-consumers-node-pool"] == "update"
     assert set(recovery.half_way.operations) <= {"cluster-consumers-node-pool", "broker-instance"}
     assert not recovery.after_half_way.operations

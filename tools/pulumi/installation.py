@@ -4,7 +4,7 @@
 
 A plugin of the version that the installed SDK asks for is used where the machine has it. Otherwise Pulumi's Kubernetes
 plugin is built from its source. Google Cloud's and `random`'s are in no package registry, neither built nor as source:
-recorders take their places, which call nothing.
+stand-ins take their places, of which Google's asks a stand-in of its APIs, where it is told one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def install(directory: Path, state: Path | None = None) -> dict[str, str]:
     # Beside the CLI, where Pulumi's installer puts it: anywhere else on PATH the engine warns about it.
     _write_launcher(binaries / "pulumi-language-python", "language_host.py")
     _install_plugin(home, "kubernetes", lambda path: _link(kubernetes_plugin(), path))
-    _install_plugin(home, "gcp", lambda path: _write_launcher(path, "google_recorder.py"))
+    _install_plugin(home, "gcp", lambda path: _write_launcher(path, "google_provider.py"))
     _install_plugin(home, "random", lambda path: _write_launcher(path, "random_recorder.py"))
     return {
         "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}",

@@ -32,10 +32,10 @@ class RandomRecorder(Provider):
         made = "".join(secrets.choice(letters) for _ in range(inputs["length"]))
         return "none", {**inputs, "result": made}
 
-    def plan(self, subject: Subject, inputs: Properties) -> Properties:  # noqa: ARG002
+    def plan(self, subject: Subject, inputs: Properties, outputs: Properties | None) -> Properties:  # noqa: ARG002
         return {**inputs, "result": UNKNOWN}
 
-    def delete(self, subject: Subject, outputs: Properties) -> None:
+    def delete(self, subject: Subject, inputs: Properties) -> None:
         """Nothing was made outside of the state."""
 
 

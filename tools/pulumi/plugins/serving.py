@@ -58,23 +58,23 @@ class Provider:
         """Whether both cannot be there at once."""
         raise NotImplementedError
 
-    def read(self, subject: Subject, outputs: Properties) -> Properties | None:
-        """What it is now; None where it is gone."""
-        return outputs
+    def read(self, subject: Subject, inputs: Properties, outputs: Properties) -> tuple[Properties, Properties] | None:
+        """Inputs and outputs as they are now; None where it is gone."""
+        return inputs, outputs
 
     def create(self, subject: Subject, inputs: Properties) -> tuple[str, Properties]:
         """Make it. Returns its identifier and its outputs."""
         raise NotImplementedError
 
-    def plan(self, subject: Subject, inputs: Properties) -> Properties:
-        """The outputs as far as they are known before it is made."""
+    def plan(self, subject: Subject, inputs: Properties, outputs: Properties | None) -> Properties:
+        """The outputs as far as they are known before it is made, or changed, which had these until now."""
         return inputs
 
-    def update(self, subject: Subject, inputs: Properties) -> Properties:
-        """Change it. Returns its outputs."""
+    def update(self, subject: Subject, old: Properties, inputs: Properties) -> Properties:
+        """Change it from its old inputs. Returns its outputs."""
         raise NotImplementedError
 
-    def delete(self, subject: Subject, outputs: Properties) -> None:
+    def delete(self, subject: Subject, inputs: Properties) -> None:
         """Delete it."""
         raise NotImplementedError
 
@@ -117,28 +117,31 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Create(self, request: Any, context: Any) -> Any:
         subject, inputs = Subject.of(request), plain(request.properties)
         if request.preview:
-            planned = _answer(context, lambda: self._provider.plan(subject, inputs))
+            planned = _answer(context, lambda: self._provider.plan(subject, inputs, None))
             return provider_pb2.CreateResponse(properties=to_struct(planned))
         made = _answer(context, lambda: self._provider.create(subject, inputs))
         return provider_pb2.CreateResponse(id=made[0], properties=to_struct(made[1]))
 
     def Read(self, request: Any, context: Any) -> Any:
-        now = self._provider.read(Subject.of(request), plain(request.properties))
+        subject, inputs, outputs = Subject.of(request), plain(request.inputs), plain(request.properties)
+        now = _answer(context, lambda: self._provider.read(subject, inputs, outputs))
         if now is None:
             return provider_pb2.ReadResponse()
-        return provider_pb2.ReadResponse(id=request.id, inputs=request.inputs, properties=to_struct(now))
+        return provider_pb2.ReadResponse(id=request.id, inputs=to_struct(now[0]), properties=to_struct(now[1]))
 
     def Update(self, request: Any, context: Any) -> Any:
         subject, inputs = Subject.of(request), plain(request.news)
         if request.preview:
-            planned = {**plain(request.olds), **self._provider.plan(subject, inputs)}
+            before = plain(request.olds)
+            planned = {**before, **self._provider.plan(subject, inputs, before)}
             return provider_pb2.UpdateResponse(properties=to_struct(planned))
-        outputs = _answer(context, lambda: self._provider.update(subject, inputs))
+        old = plain(request.old_inputs)
+        outputs = _answer(context, lambda: self._provider.update(subject, old, inputs))
         return provider_pb2.UpdateResponse(properties=to_struct(outputs))
 
     def Delete(self, request: Any, context: Any) -> Any:
-        outputs = plain(request.properties)
-        _answer(context, lambda: self._provider.delete(Subject.of(request), outputs))
+        inputs = plain(request.old_inputs)
+        _answer(context, lambda: self._provider.delete(Subject.of(request), inputs))
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: Any) -> Any:
