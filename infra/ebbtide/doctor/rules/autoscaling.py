@@ -66,9 +66,7 @@ def check_tiny_request(unit: Unit) -> Iterator[Diagnosis]:
             unit.title,
             f"requests {text} of CPU, less than a thousandth of a core, which counts as 1m: an autoscaler on CPU "
             "stays at its maximum",
-            f"write {text.removeprefix('0.')}"
-            if text.startswith("0.") and text.endswith("m")
-            else "write 100m or more",
+            f"write {value * 1_000_000:g}m" if text.endswith("m") else "write 100m or more",
         )
 
 

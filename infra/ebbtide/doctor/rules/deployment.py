@@ -252,6 +252,10 @@ def _php_bytes(unit: Unit) -> Said[float] | None:
     return Said(total, place) if place is not None and total else None
 
 
+def _workers(unit: Unit) -> str:
+    return "its worker" if unit.processes == 1 else f"its {unit.processes} workers"
+
+
 @unit_rule(
     "D-66",
     Harm.LOSES,
@@ -264,11 +268,12 @@ def check_memory_limit(unit: Unit) -> Iterator[Diagnosis]:
     limits = unit.container.resources.map("limits") if unit.container else Map()
     limit = _bytes(limits.get("memory"))
     if used is not None and limit is not None and unit.workload is not None and limit < used.value:
+        end = "it ends by itself" if unit.processes == 1 else "they end by themselves"
         yield Diagnosis(
             unit.workload.at(limits, "memory"),
             unit.title,
-            f"has a memory limit of {limits.text('memory')}, and its {unit.processes} workers may use "
-            f"{used.value / 2**20:.0f}Mi before they end by themselves ({used.place})",
+            f"has a memory limit of {limits.text('memory')}, and {_workers(unit)} may use "
+            f"{used.value / 2**20:.0f}Mi before {end} ({used.place})",
             f"write {used.value * 1.1 / 2**20:.0f}Mi, or lower --memory-limit",
         )
 
@@ -290,7 +295,7 @@ def check_memory_request(unit: Unit) -> Iterator[Diagnosis]:
     yield Diagnosis(
         unit.workload.at(requests, "memory"),
         unit.title,
-        f"requests {requests.text('memory')} without a limit, and its {unit.processes} workers may use "
+        f"requests {requests.text('memory')} without a limit, and {_workers(unit)} may use "
         f"{used.value / 2**20:.0f}Mi ({used.place})",
         "request what a busy pod uses, and set a limit above what its workers may use",
     )

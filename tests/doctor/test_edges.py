@@ -1,0 +1,202 @@
+"""A rule of doctor's says what is written, in its figures, and nothing of what stands right beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from ebbtide.doctor.diagnose import diagnose_files
+from ebbtide.doctor.files import File
+
+IMAGE = "registry.example/app:1"
+LABELS = {"labels": {"app": "jobs"}}
+CONSUME = ["php", "/srv/bin/console", "messenger:consume", "mail"]
+
+
+def workload(command: list[str], *, replicas: int = 1, pod: dict[str, Any] | None = None, **container: Any) -> str:
+    """A Deployment of one container."""
+    spec = {
+        "terminationGracePeriodSeconds": 90,
+        "containers": [{"name": "w", "image": IMAGE, "command": command, **container}],
+        **(pod or {}),
+    }
+    return yaml.safe_dump(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "jobs", "namespace": "shop"},
+            "spec": {"replicas": replicas, "selector": {"matchLabels": LABELS["labels"]}}
+            | {"template": {"metadata": LABELS, "spec": spec}},
+        }
+    )
+
+
+def keda(*triggers: dict[str, Any], **spec: Any) -> str:
+    return yaml.safe_dump(
+        {
+            "apiVersion": "keda.sh/v1alpha1",
+            "kind": "ScaledObject",
+            "metadata": {"name": "jobs", "namespace": "shop"},
+            "spec": {"scaleTargetRef": {"name": "jobs"}, "triggers": list(triggers), **spec},
+        }
+    )
+
+
+def streams(**metadata: str) -> dict[str, Any]:
+    return {"type": "redis-streams", "metadata": {"address": "r:6379", "stream": "mail", **metadata}}
+
+
+def policy(namespace: str) -> str:
+    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"ports": [{"port": 53, "protocol": "UDP"}]}]}
+    metadata = {"name": "deny", "namespace": namespace}
+    return yaml.safe_dump(
+        {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
+    )
+
+
+def messenger(**options: Any) -> str:
+    transport = {"dsn": "redis://r:6379/mail", "options": options}
+    return yaml.safe_dump({"framework": {"messenger": {"failure_transport": "f", "transports": {"mail": transport}}}})
+
+
+def supervised(environment: str) -> str:
+    return (
+        "[supervisord]\nnodaemon=true\n[program:mail]\ncommand=php /srv/bin/console messenger:consume mail\n"
+        f"process_name=%(program_name)s_%(process_num)02d\nnumprocs=4\nenvironment={environment}\nstopwaitsecs=80\n"
+    )
+
+
+def memory(limit: str) -> dict[str, str]:
+    return {"a.yaml": workload([*CONSUME, f"--memory-limit={limit}"], resources={"limits": {"memory": "100Mi"}})}
+
+
+def s6(milliseconds: str) -> dict[str, str]:
+    return {
+        "Dockerfile": "FROM debian:12\nADD https://example.org/s6-overlay.tar.xz /tmp\n"
+        f"COPY services/w/run /etc/services.d/w/run\nENV S6_SERVICES_GRACETIME={milliseconds}\n"
+        'ENTRYPOINT ["/init"]\n',
+        "services/w/run": "#!/command/with-contenv bash\nexec php bin/console messenger:consume mail\n",
+    }
+
+
+OWN_NAME = {"consumer": "%env(MESSENGER_CONSUMER_NAME)%", "redeliver_timeout": 90}
+Edge = tuple[str, dict[str, str], str]
+EDGES: dict[str, Edge] = {
+    # How much is how much, in each of PHP's units; what cannot be read is not claimed.
+    "memory in G": ("D-66", memory("1G"), "and its worker may use 1024Mi"),
+    "memory in M": ("D-66", memory("512M"), "and its worker may use 512Mi"),
+    "memory in K": ("D-66", memory("204800K"), "and its worker may use 200Mi"),
+    "memory that is enough": ("D-66", memory("100M"), ""),
+    "memory in words": ("D-66", memory("much"), ""),
+    # When a message comes back, by what is written and by Symfony's default.
+    "an hour by default": ("D-71", {"messenger.yaml": messenger()}, "after 3600 s, the default: it waits"),
+    "two hours as written": ("D-71", {"messenger.yaml": messenger(redeliver_timeout=7200)}, "after 7200 s: it waits"),
+    "a minute and a half": ("D-71", {"messenger.yaml": messenger(redeliver_timeout=90)}, ""),
+    # One name for all, and one for each.
+    "one name": (
+        "D-70",
+        {"messenger.yaml": messenger(**OWN_NAME), "w.conf": supervised('MESSENGER_CONSUMER_NAME="w"')},
+        (
+            "MESSENGER_CONSUMER_NAME is the same for all 4 processes of program mail, and so is their consumer's name: "
+            "each takes over what the others handle"
+        ),
+    ),
+    "a name for each": (
+        "D-70",
+        {
+            "messenger.yaml": messenger(**OWN_NAME),
+            "w.conf": supervised('MESSENGER_CONSUMER_NAME="%(program_name)s_%(process_num)d"'),
+        },
+        "",
+    ),
+    # What KEDA counts of a stream.
+    "the lag of a group": (
+        "D-56",
+        {"a.yaml": workload(CONSUME), "b.yaml": keda(streams(consumerGroup="g", lagCount="5"))},
+        "counts the lag of the group",
+    ),
+    "what is in hand only": (
+        "D-56",
+        {"a.yaml": workload(CONSUME), "b.yaml": keda(streams(consumerGroup="g", pendingEntriesCount="5"))},
+        "counts",
+    ),
+    "the length of a stream": (
+        "D-56",
+        {"a.yaml": workload(CONSUME), "b.yaml": keda(streams(streamLength="5"))},
+        "",
+    ),
+    # At zero pods nobody moves what is delayed; at one somebody does.
+    **{
+        f"delayed messages at {least} pods": (
+            "D-5c",
+            {"a.yaml": workload(CONSUME), "b.yaml": keda(streams(streamLength="5"), minReplicaCount=least)},
+            said,
+        )
+        for least, said in ((0, "may go to zero pods"), (1, ""))
+    },
+    "delayed messages that a trigger counts": (
+        "D-5c",
+        {
+            "a.yaml": workload(CONSUME),
+            "b.yaml": keda(
+                streams(streamLength="5"), {"type": "redis", "metadata": {"listName": "q"}}, minReplicaCount=0
+            ),
+        },
+        "",
+    ),
+    # Who sends by the clock is there once.
+    **{
+        f"{' '.join(command)} in {replicas}": (
+            "D-47",
+            {"a.yaml": workload(command, replicas=replicas)},
+            "keeps a schedule in 3 processes (up to 3 pods)" if replicas > 1 else "",
+        )
+        for command in (
+            ["celery", "-A", "shop", "beat"],
+            ["php", "artisan", "schedule:work"],
+            ["php", "/srv/bin/console", "messenger:consume", "scheduler_default"],
+            ["/usr/local/bin/celery", "-A", "shop", "worker", "-B"],
+        )
+        for replicas in (1, 3)
+    },
+    "a worker without a schedule in 3": ("D-47", {"a.yaml": workload(CONSUME, replicas=3)}, ""),
+    # A request of less than a millicore: what was meant is a thousand times as much.
+    **{
+        f"{request} of CPU": ("D-50", {"a.yaml": workload(CONSUME, resources={"requests": {"cpu": request}})}, said)
+        for request, said in (
+            ("0.490m", "write 490m"),
+            ("0.5m", "write 500m"),
+            ("0.05m", "write 50m"),
+            ("0.0005", "write 100m or more"),
+            ("1m", ""),
+            ("490m", ""),
+        )
+    },
+    # A field of a hook that there is not.
+    **{
+        f"a field of {hook}": (
+            "D-62",
+            {"a.yaml": workload(CONSUME, lifecycle={hook: {"command": ["true"]}})},
+            "command is no field of",
+        )
+        for hook in ("preStop", "postStart")
+    },
+    # How long s6 waits, also in parts of a second; 0 is without end.
+    "s6 for 3.5 s": ("D-26", s6("3500"), "gives its services 3.5 s to finish"),
+    "s6 without end": ("D-26", s6("0"), ""),
+    "s6 for long enough": ("D-26", s6("25000"), ""),
+    # A policy is about the pods of its own namespace.
+    "a policy of another namespace": ("D-6a", {"a.yaml": workload(CONSUME), "b.yaml": policy("other")}, ""),
+    "a policy of theirs": ("D-6a", {"a.yaml": workload(CONSUME), "b.yaml": policy("shop")}, "reach DNS and nothing"),
+}
+
+
+@pytest.mark.parametrize("case", EDGES)
+def test_what_is_wrong_is_said_in_its_figures_and_what_is_right_beside_it_is_not(case: str) -> None:
+    rule, files, expected = EDGES[case]
+    report = diagnose_files([File(name, text) for name, text in files.items()])
+    found = [f"{one.message}; {one.remedy}" for one in report.diagnoses if one.rule == rule]
+    assert len(found) == bool(expected), found
+    assert expected in " ".join(found)
