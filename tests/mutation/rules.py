@@ -2,8 +2,9 @@
 
 pytest collects the tests of a room and runs them once, whereby is noted which lines of the rules each of them reaches.
 Then a process is forked for each mutant, in which the changed module is loaded in place of the one that is there, and
-the tests that reach the change run until one fails. Tests that start another process see no mutant, and those that take
-more than `_SLOW_SECONDS` are left out: what is counted as killed is, and what survives may yet be noticed by them.
+the tests that reach the change run until one fails. Tests that start another process see no mutant, and are left out as
+those are that take more than `_SLOW_SECONDS`: what is counted as killed is, and what survives may yet be noticed by
+them.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ import ebbtide.preview.rules.declare as scopes
 
 ROOT = Path(__file__).resolve().parents[2]
 _SLOW_SECONDS, _QUICK_SECONDS = 0.5, 0.02
+# Of other processes: the parser of shell scripts is done much sooner, and another Python later.
+_OTHERS_SECONDS = 0.1
 # Of one mutant: what it makes go on without an end is noticed.
 _MOST_CPU_SECONDS = 200
 # Tests that one process runs in a row.
@@ -130,11 +133,13 @@ ROOMS = {
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """The place of a test, the lines of rules that it ran, and the seconds of processor time that it took."""
+    """The place of a test, the lines of rules that it ran, and the seconds of processor time that it took, and that
+    processes took which it has started."""
 
     test: int
     lines: frozenset[tuple[str, int]]
     seconds: float
+    seconds_of_others: float
 
 
 class Mutation:
@@ -167,7 +172,7 @@ class Mutation:
             with forked.Pool(self.chosen.jobs) as pool:
                 starts = range(0, len(session.items), _CHUNK)
                 found = [one for each in pool.imap(self._reach, starts) for one in each]
-            kept = [each for each in found if each.seconds < _SLOW_SECONDS]
+            kept = [each for each in found if each.seconds < _SLOW_SECONDS and each.seconds_of_others < _OTHERS_SECONDS]
             seconds = sum(each.seconds for each in kept)
             self.say(f"{len(kept)} tests of {seconds:.0f} s together, without {len(found) - len(kept)} slow ones")
             drawn = self._drawn()
@@ -209,12 +214,13 @@ class Mutation:
         for place in range(start, min(start + _CHUNK, len(self.session.items))):
             for each in self.remembered:
                 each.cache_clear()
-            began, lines = time.process_time(), set[tuple[str, int]]()
+            began, others, lines = time.process_time(), _seconds_of_others(), set[tuple[str, int]]()
             with _traced(files, lines):
                 self._run(place, place + 1 if place + 1 < start + _CHUNK else None)
             if self.session.testsfailed:
                 raise pytest.UsageError(f"{self.session.items[place].nodeid} fails without any change")
-            found.append(Reached(place, frozenset(lines), time.process_time() - began))
+            others = _seconds_of_others() - others
+            found.append(Reached(place, frozenset(lines), time.process_time() - began, others))
         return found
 
     def _run(self, place: int, following: int | None) -> None:
@@ -250,6 +256,11 @@ class Mutation:
     def __reduce__(self) -> tuple[Callable[[], Mutation], tuple[()]]:
         """A forked process has it already."""
         return _the_one, ()
+
+
+def _seconds_of_others() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _the_one() -> Mutation:

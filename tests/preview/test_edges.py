@@ -275,6 +275,64 @@ def test_a_rule_says_it_of_exactly_what_it_is_about(case: str) -> None:
     assert said(rule, step) == expected
 
 
+SPREAD = {
+    "maxSkew": 1,
+    "topologyKey": "zone",
+    "whenUnsatisfiable": "DoNotSchedule",
+    "nodeTaintsPolicy": "Honor",
+    "matchLabelKeys": ["pod-template-hash"],
+    "labelSelector": {"matchLabels": {"app": "w"}},
+}
+REQUESTS = {"cpu": "100m", "memory": "1Gi", "ephemeral-storage": "10Mi"}
+# Where pods run, and what they ask for: each field of a pod's template alone, before and after.
+ROLLS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    **{
+        f"spread by another {name}": (
+            pods(topologySpreadConstraints=[SPREAD]),
+            pods(topologySpreadConstraints=[{**SPREAD, name: other}]),
+        )
+        for name, other in {
+            "maxSkew": 2,
+            "topologyKey": "node",
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "nodeTaintsPolicy": "Ignore",
+            "matchLabelKeys": ["other"],
+            "labelSelector": {"matchLabels": {"app": "x"}},
+        }.items()
+    },
+    **{
+        f"another request of {name}": (
+            pods(containers=[{"name": "w", "resources": {"requests": REQUESTS}}]),
+            pods(containers=[{"name": "w", "resources": {"requests": {**REQUESTS, name: "2Gi"}}}]),
+        )
+        for name in REQUESTS
+    },
+    **{
+        f"another {name}": (
+            pods(containers=[{"name": "w", name: "a"}]),
+            pods(containers=[{"name": "w", name: "b"}]),
+        )
+        for name in ("image", "imagePullPolicy", "workingDir", "terminationMessagePolicy")
+    },
+    **{
+        f"another {name} of the pod": (pods(**{name: old}), pods(**{name: new}))
+        for name, old, new in (
+            ("priorityClassName", "a", "b"),
+            ("enableServiceLinks", True, False),
+            ("nodeSelector", {"a": "b"}, {"a": "c"}),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("case", ROLLS)
+def test_what_only_moves_pods_restarts_them_and_is_judged(case: str) -> None:
+    before, after = ROLLS[case]
+    found = review(("update", DEPLOYMENT, before, after))
+    assert "P-10" in {risk.rule for risk in found.risks}
+    assert found.not_judged == ()
+
+
 @pytest.mark.parametrize(
     ("pods", "sentence"),
     [(30, "25 pods above its maximum of 5 drain at once"), (5, "it starts from 5"), (3, "it starts from 3")],
