@@ -261,3 +261,35 @@ def test_connections_are_counted_with_helper_keda_and_both_fleets():
 def test_what_the_broker_tells_a_transport_is_never_written():
     with pytest.raises(ValidationError, match="told by the stack's broker"):
         stack(VALKEY, {**REDIS, "transport": {**REDIS["transport"], "ofStack": {"says": []}}})
+
+
+BY_KEDA = {**REDIS, "autoscaling": {"kind": "keda", "maxReplicas": 4}}
+STREAM = {"kind": "redis", "stream": "events", "redeliverTimeout": "60s", "claimInterval": "15s"}
+AT_RABBITMQ = {"kind": "rabbitmq", "queue": "events"}
+
+
+@pytest.mark.parametrize(
+    ("broker", "transport", "about"),
+    [
+        ({**VALKEY, "version": "VALKEY_6_0"}, STREAM, "version"),
+        ({**POSTGRES, "version": 16}, TABLE["transport"], "version"),
+        ({**VALKEY, "persistence": "aof"}, STREAM, "persistence"),
+        ({"kind": "valkey"}, STREAM, "broker"),
+        ([VALKEY, POSTGRES], STREAM, "broker"),
+    ],
+)
+def test_a_broker_that_is_refused_is_the_only_thing_that_is_said(broker: Any, transport: Any, about: str) -> None:
+    """Not also that KEDA is told no address, which is what the broker is for."""
+    with pytest.raises(ValidationError) as caught:
+        stack(broker, {**BY_KEDA, "transport": transport}, cluster={**STANDARD, "keda": {"version": "2.20.2"}})
+    (error,) = caught.value.errors()
+    assert about in error["loc"]
+
+
+@pytest.mark.parametrize("transport", [TABLE["transport"], AT_RABBITMQ], ids=["doctrine", "rabbitmq"])
+def test_a_transport_that_speaks_otherwise_than_the_broker_is_told_so_and_not_to_give_an_address(
+    transport: Any,
+) -> None:
+    consumer = {**BY_KEDA, "transport": transport}
+    findings = refused(VALKEY, consumer, cluster={**STANDARD, "keda": {"version": "2.20.2"}})
+    assert [finding.rule for finding in findings if finding.level is Level.ERROR] == ["BR-40"]

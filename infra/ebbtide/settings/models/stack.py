@@ -8,6 +8,7 @@ from typing_extensions import TypeIs
 from ebbtide.judgement.accept import Accepted
 from ebbtide.settings.models.base import JudgedModel, SettingsModel
 from ebbtide.settings.models.broker import BrokerSettings, ExistingBroker
+from ebbtide.settings.models.broker_access import BrokerAccess
 from ebbtide.settings.models.cloud_sql import CloudSqlPostgres
 from ebbtide.settings.models.cluster import Cluster, ClusterSettings, GkeAutopilot, GkeStandard
 from ebbtide.settings.models.consumer import ConsumerSettings, Transport, inject_names
@@ -71,7 +72,8 @@ class StackSettings(JudgedModel):
     @field_validator("consumers", mode="before")
     @classmethod
     def _named(cls, value: object, info: ValidationInfo) -> object:
-        named = tell_of_broker(inject_names(value), info.data.get("broker"))
+        # What was refused is not among the data: its own error is all that is to be said of it.
+        named = tell_of_broker(inject_names(value), info.data.get("broker", REFUSED))
         return named if info.data.get("observability") is None else inject_metrics(named)
 
     def seen_by(self, consumer: ConsumerSettings) -> Self:
@@ -105,7 +107,12 @@ class StackSettings(JudgedModel):
         return self.broker if transport.speaks == self.broker.speaks else None
 
 
-def tell_of_broker(consumers: Any, broker: BrokerSettings | None) -> Any:
+REFUSED = BrokerAccess(says=("address", "database", "password", "username"))
+"""What a transport is told of a broker that is refused, or that it cannot read from (BR-40): enough that nobody asks
+where its broker is."""
+
+
+def tell_of_broker(consumers: Any, broker: BrokerSettings | BrokerAccess | None) -> Any:
     """Tell each transport that reads from the stack's broker of it, before validation: the rules about a consumer then
     see it whole."""
     if broker is None or not isinstance(consumers, dict):
@@ -113,13 +120,15 @@ def tell_of_broker(consumers: Any, broker: BrokerSettings | None) -> Any:
     return {name: _told(consumer, broker) for name, consumer in consumers.items()}
 
 
-def _told(consumer: Any, broker: BrokerSettings) -> Any:
+def _told(consumer: Any, broker: BrokerSettings | BrokerAccess) -> Any:
     transport = consumer.get("transport") if isinstance(consumer, dict) else None
-    if not isinstance(transport, dict) or "ofStack" in transport:
+    if not isinstance(transport, dict) or "ofStack" in transport or transport.get("address") is not None:
         return consumer
     kind = next((k for k in members(Transport) if transport.get("kind") in kind_names(k)), None)
-    reads = kind is not None and kind.speaks == broker.speaks and transport.get("address") is None
-    return {**consumer, "transport": {**transport, "ofStack": broker.access}} if reads else consumer
+    if kind is None or not kind.speaks:
+        return consumer
+    told = broker.access if isinstance(broker, BrokerSettings) and kind.speaks == broker.speaks else REFUSED
+    return {**consumer, "transport": {**transport, "ofStack": told}}
 
 
 def is_gke(cluster: ClusterSettings) -> TypeIs[GkeStandard | GkeAutopilot]:
