@@ -109,7 +109,7 @@ def _prepare_state_directory(environment: Environment) -> list[str]:
         probe = directory / "writable"
         probe.write_bytes(b"x" * 4096)
         probe.unlink()
-        _copy_opcache(directory / "opcache", skip=forks(environment))
+        _copy_opcache(directory / "opcache")
         shutil.rmtree(directory / "workers", ignore_errors=True)
         (directory / "workers").mkdir()
     except OSError as error:
@@ -119,14 +119,14 @@ def _prepare_state_directory(environment: Environment) -> list[str]:
     return []
 
 
-def _copy_opcache(target: Path, *, skip: bool) -> None:
+def _copy_opcache(target: Path) -> None:
     """PHP 8.2 refuses a read-only opcache.file_cache, so the one built into the image is copied into memory.
 
-    Forked workers have compiled code in shared memory; should they have to boot by themselves, the first compiles.
+    Also for forked workers: what they have in shared memory their parent takes from there, instead of compiling it.
     """
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
-    if BUILT_OPCACHE.is_dir() and not skip:
+    if BUILT_OPCACHE.is_dir():
         shutil.copytree(BUILT_OPCACHE, target, dirs_exist_ok=True, copy_function=shutil.copyfile)
 
 
