@@ -2,6 +2,7 @@
 
     python -m benchmarks.draining drains --broker redis --seeds 20
     python -m benchmarks.draining boot --rounds 5
+    python -m benchmarks.draining wake --rounds 10 --workers 24 --subject ebbtide --subject forked
     python -m benchmarks.draining idle --rounds 3
     python -m benchmarks.draining outage --broker redis --seconds 60
     python -m benchmarks.draining redelivery --broker redis --suite trixie --rounds 1 --subject ebbtide
@@ -77,7 +78,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.draining", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("report")
-    for name in ("drains", "boot", "idle", "outage", "redelivery"):
+    for name in ("drains", "boot", "wake", "idle", "outage", "redelivery"):
         command = commands.add_parser(name)
         command.add_argument("--broker", choices=BROKERS, default="redis")
         command.add_argument("--subject", action="append", choices=SUBJECTS, help="all, in turn, if left out")
@@ -87,7 +88,7 @@ def parse() -> argparse.Namespace:
         command.add_argument("--first", type=int, default=1, help="the first seed")
         command.add_argument("--most", type=float, default=10, help="the longest message, seconds")
         command.add_argument("--recover", action="store_true", help="redelivery with the image's own recovery")
-        command.add_argument("--cpus", type=float, help="boot with a limit on the pod's CPU")
+        command.add_argument("--cpus", type=float, help="boot or wake with a limit on the pod's CPU")
         command.add_argument("--large", action="store_true", help="with 1,500 files of code in each worker")
         command.add_argument("--seconds", type=int, default=60, help="how long an outage lasts")
     return parser.parse_args()
@@ -106,6 +107,8 @@ def run(
             result: dict[str, Any] = measure.drain(scene, subject, load, number)
         elif arguments.command == "boot":
             result = measure.boot_and_idle(scene, subject, load)
+        elif arguments.command == "wake":
+            result = measure.wake(scene, subject, load)
         elif arguments.command == "redelivery":
             result = measure.redelivery(scene, load, recover=arguments.recover)
         else:

@@ -110,6 +110,22 @@ def boot_and_idle(scene: Scene, subject: str, load: Load) -> dict[str, float | N
     }
 
 
+def wake(scene: Scene, subject: str, load: Load) -> dict[str, float | None]:
+    """What waits for a new pod: from the image's first word to the first message, and until all consume."""
+    scene.send(messages(1, 3 * load.workers, 0.5, 1))
+    pod = pod_of(scene, subject, load.workers, load.cpus).start()
+    scene.wait_for_consumers(load.workers, 300)
+    boot_cpu = cpu_seconds(pod)
+    account = scene.account()
+    (first_word,) = (float(event["read_at"]) for event in pod.events("containerStarted"))
+    pod.delete(BUDGET.grace)
+    return {
+        "first_word_to_first_message_seconds": round(min(one.started_at for one in account.handlings) - first_word, 3),
+        "first_word_to_all_consuming_seconds": round(max(at for _, at in account.consuming) - first_word, 3),
+        "boot_cpu_seconds": round(boot_cpu, 2),
+    }
+
+
 def idle_together(scene: Scene, load: Load) -> list[dict[str, object]]:
     """CPU of two idle pods in the same seconds on the same broker: what else the machine does meets both."""
     pods = {subject: pod_of(scene, subject, load.workers).start() for subject in ("ebbtide", "forked", "simplest")}

@@ -88,7 +88,8 @@ def _fill_opcache(console: Path, worker: Path, directory: str) -> None:
     (64 MiB) has no room for what handlers need. That the first worker of each container compiles, alone.
     """
     if sum(file.stat().st_size for file in worker.rglob("*.bin")) <= MOST_OPCACHE_BYTES:
-        shutil.copytree(worker, directory, dirs_exist_ok=True)
+        for of_this_php in worker.iterdir():  # the directory itself may be somebody else's
+            shutil.copytree(of_this_php, Path(directory, of_this_php.name), dirs_exist_ok=True)
     variables = {**os.environ, "EBBTIDE_OPCACHE_DIRECTORY": directory}
     argv = ["php", str(console), "help", "messenger:consume", "--no-ansi"]
     subprocess.run(argv, env=variables, stdout=subprocess.DEVNULL, check=False)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.runtime.lab import machine, subjects
-from tests.runtime.lab.application import CACHE, Application, messages
+from tests.runtime.lab.application import CACHE, DIRECTORY, Application, messages
 from tests.runtime.lab.promises import (
     assert_a_clean_end,
     assert_no_new_work,
@@ -331,11 +331,13 @@ def changed(
     return Changed(tmp_path, brokers("redis"))
 
 
-def assert_boots_by_itself(scene: Scene, words: str) -> None:
+def assert_boots_by_itself(
+    scene: Scene, words: str, environment: dict[str, str] = FORK, arguments: tuple[str, ...] = WORKER
+) -> None:
     """Not forked, told why, and at work all the same."""
     scene.send(messages(seed=39, number=20, least=0.1, most=0.5))
-    pod = scene.ours(4, BUDGET, FORK).start()
-    scene.wait_until(lambda: len(scene.account().finished) == 20, 60, "an application that cannot be forked works")
+    pod = scene.ours(4, BUDGET, environment, arguments=arguments).start()
+    scene.wait_until(lambda: len(scene.account().finished) == 20, 120, "an application that cannot be forked works")
     (off,) = pod.events("forkOff")
     assert words in off["reason"], off
     assert not pod.events("startsHeld"), pod.output()
@@ -393,10 +395,48 @@ def test_a_socket_that_only_the_container_opens_is_found_there(changed: Changed)
         assert_boots_by_itself(scene, "booting has opened socket:[")
 
 
-def test_a_boot_that_fails_or_hangs_only_in_the_parent_costs_a_moment(changed: Changed) -> None:
-    code = "getenv('EBBTIDE_FORK_DIRECTORY') && !getenv('EBBTIDE_FORK_RECORD') && exit(255);"
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("exit(255)", "the parent ended by itself before it had booted"), ("sleep(600)", "has not booted within 15 s")],
+)
+def test_a_boot_that_fails_or_hangs_only_in_the_parent_costs_a_moment(changed: Changed, code: str, words: str) -> None:
+    code = f"getenv('EBBTIDE_FORK_DIRECTORY') && !getenv('EBBTIDE_FORK_RECORD') && {code};"
     with changed.at_boot(code).scene() as scene:
-        assert_boots_by_itself(scene, "the parent ended by itself before it had booted")
+        assert_boots_by_itself(scene, words, {**FORK, "EBBTIDE_START_DEADLINE_SECONDS": "60"})
+
+
+def test_a_console_that_needs_an_argument_of_its_own_to_boot_is_found_and_works(changed: Changed) -> None:
+    needs = "'messenger:consume' === ($argv[1] ?? '') && !in_array('--no-debug', $argv, true) && exit(64);"
+    changed.replace("bin/console", "exit((new Application", f"{needs}\nexit((new Application")
+    with changed.scene() as scene:
+        words = "its console ends, or consumes, without telling its event dispatcher first (status 64"
+        assert_boots_by_itself(scene, words, arguments=(*WORKER, "--no-debug"))
+
+
+def test_php_that_cannot_fork_is_refused_by_the_build_and_costs_a_container_a_moment(changed: Changed) -> None:
+    (changed.source / "own.ini").write_text("disable_functions=pcntl_fork\n")
+    cannot = {**FORK, "PHP_INI_SCAN_DIR": f":{DIRECTORY}"}
+    with changed.scene() as scene:
+        application = scene.application
+        home = Path(subjects.ours(application, 1, BUDGET).mounts[subjects.HOME])
+        allowed = (home / "fork.json").read_text()
+        volumes = {subjects.HOME: home, CACHE: application.directory / "cache"}
+        with pytest.raises(RuntimeError, match=r"(?s)status 1: .*PHP lacks pcntl_fork.*install pcntl.*\[I-25\]"):
+            application.run((f"{subjects.HOME}/self-check", "--record"), volumes, cannot)
+        # As if only the container's own PHP were so.
+        (home / "fork.json").write_text(allowed)
+        assert_boots_by_itself(scene, "the parent ended by itself after it had booted", cannot)
+
+
+def test_workers_are_forked_without_an_opcache_as_well(changed: Changed) -> None:
+    (changed.source / "own.ini").write_text("opcache.enable=0\n")
+    with changed.scene() as scene:
+        scene.send(messages(seed=43, number=20, least=0.1, most=0.5))
+        pod = scene.ours(4, BUDGET, {**FORK, "PHP_INI_SCAN_DIR": f":{DIRECTORY}"}).start()
+        scene.wait_until(lambda: len(scene.account().finished) == 20, 120, "all is handled")
+        assert_forked(pod)
+        assert_a_clean_end(pod.delete(BUDGET.grace), pod, scene)
+        assert_nothing_was_lost(scene)
 
 
 def test_a_console_of_another_name_is_forked_as_well(changed: Changed) -> None:
@@ -483,14 +523,43 @@ def test_a_handler_that_forks_and_executes_php_itself_is_not_in_the_way(changed:
         assert_a_clean_end(deletion, pod, scene)
 
 
-def test_shared_memory_that_php_cannot_use_is_said_and_costs_no_message(changed: Changed) -> None:
+@pytest.mark.parametrize(
+    ("mebibytes", "words"),
+    [(1, None), (10**9, "the parent ended by itself before it had booted")],
+    ids=["too little", "not to be had"],
+)
+def test_shared_memory_that_is_too_small_or_not_to_be_had_costs_no_message(
+    changed: Changed, mebibytes: int, words: str | None
+) -> None:
     with changed.scene() as scene:
         home = Path(subjects.ours(scene.application, 1, BUDGET).mounts[subjects.HOME])
         proof = json.loads((home / "fork.json").read_text())
         assert 2 <= proof["boot_mebibytes"] <= 100, "the build says what a boot makes"
-        (home / "fork.json").write_text(json.dumps(proof | {"opcache_mebibytes": 1}))
+        (home / "fork.json").write_text(json.dumps(proof | {"opcache_mebibytes": mebibytes}))
+        if words is not None:
+            assert_boots_by_itself(scene, words)
+            return
         scene.send(messages(seed=42, number=20, least=0.1, most=0.5))
         pod = scene.ours(4, BUDGET, FORK).start()
-        scene.wait_until(lambda: len(scene.account().finished) == 20, 60, "all is handled")
+        scene.wait_until(lambda: len(scene.account().finished) == 20, 120, "all is handled")
+        assert_forked(pod)
         assert_a_clean_end(pod.delete(BUDGET.grace), pod, scene)
         assert_nothing_was_lost(scene)
+
+
+def test_the_parent_has_compiled_code_from_the_image_and_adds_what_it_had_to_compile(changed: Changed) -> None:
+    with changed.scene() as scene:
+        home = Path(subjects.ours(scene.application, 1, BUDGET).mounts[subjects.HOME])
+        built = compiled(home / "opcache")
+        pod = scene.ours(4, BUDGET, FORK).start()
+        scene.wait_for_consumers(4)
+        now = compiled(Path(pod.volumes["/run/ebbtide"]) / "opcache")
+        pod.delete(BUDGET.grace)
+    assert_forked(pod)
+    assert "Worker.php.bin" in built, "a worker up to its first message, and not only the boot"
+    assert "hook.php.bin" in built, "and what forks it"
+    assert built < now, "and the transport, of which a build has none"
+
+
+def compiled(opcache: Path) -> set[str]:
+    return {file.name for file in opcache.rglob("*.bin")}
