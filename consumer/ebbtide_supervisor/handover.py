@@ -165,12 +165,13 @@ class _Judge:
             if command[:1] != (wrapper.subcommand,):
                 return Verdict(programs=(argv,))
             _, command = _split_wrapper(name, Wrapper(wrapper.handover), command)
-        if wrapper.handover is Handover.STAYS and not (name == "flock" and {"-F", "--no-fork"} & set(options)):
+        is_open = wrapper.handover is Handover.UNKNOWN or _has(argv, wrapper.open_with)
+        if wrapper.handover is Handover.STAYS and not is_open and not _has(argv, wrapper.waits_with):
             remedy = "leave it out"
             if name in ("su", "sudo", "runuser", "doas"):
                 remedy = "leave it out: every process of the pod runs as userId"
             return Verdict(f"runs the worker under {name}, which does not hand the stop signal on and wait", remedy)
-        if wrapper.handover is Handover.UNKNOWN:
+        if is_open:
             return Verdict(doubts=(_untried(name),), programs=(command,))
         if not command:
             return Verdict(f"runs {name} without a program", "write the worker behind it")
@@ -192,6 +193,10 @@ def _open_place(name: str, words: Words) -> str:
             break
         is_value = not is_value and option in OPTION_VALUES
     return ""
+
+
+def _has(words: Words, pattern: str) -> bool:
+    return bool(pattern) and any(re.fullmatch(pattern, word or "") for word in words)
 
 
 def _untried(name: str) -> str:

@@ -7,6 +7,7 @@ import json
 import pytest
 import yaml as pyyaml
 from kubernetes_validate.utils import all_versions, major_minor
+from tests.cli.conftest import ROOT
 from tests.kubernetes_schema import _read
 
 from ebbtide.doctor.data import UNKNOWN
@@ -18,7 +19,7 @@ from ebbtide.doctor.readers.image_config import images_of
 from ebbtide.doctor.readers.queues import read_celery, read_laravel
 from ebbtide.doctor.readers.supervisor import read_supervisor
 from ebbtide.doctor.readers.yaml import NotYamlError, documents
-from ebbtide.doctor.rules.fields import FIELDS
+from ebbtide.doctor.rules.fields import FIELDS, KEDA_FIELDS
 
 # --- supervisord.conf ----------------------------------------------------------------------------------------------
 
@@ -272,6 +273,13 @@ def test_the_fields_are_those_of_every_version_of_kubernetes():
             for name in names:
                 known[level] |= set(definitions.get(f"io.k8s.api.{name}", {}).get("properties", {}))
     assert {level: set(fields) for level, fields in FIELDS.items()} == known
+
+
+def test_the_fields_of_a_scaled_object_are_those_of_its_definition():
+    definition = pyyaml.safe_load((ROOT / "tests/keda/keda.sh_scaledobjects.yaml").read_text())
+    (version,) = definition["spec"]["versions"]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    assert set(KEDA_FIELDS["ScaledObjectSpec"]) == set(spec["properties"])
 
 
 def test_a_when_block_overrides_the_transport_of_one_environment():

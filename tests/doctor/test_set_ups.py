@@ -12,8 +12,8 @@ from ebbtide.rulebook import all_rules
 from ebbtide.settings.loading.project import stack_names
 
 ARTICLE = article()
-KNOWN_FAULTS = bundles("public", "own")
-ALL = [ARTICLE, *bundles("recipes", "public", "own", "right")]
+KNOWN_FAULTS = bundles("public", "own", "reports")
+ALL = [ARTICLE, *bundles("recipes", "public", "own", "reports", "right")]
 
 
 @pytest.mark.parametrize("fault", sorted(ARTICLE.faults))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -72,3 +73,27 @@ def test_a_verdict_that_another_sh_would_change_is_known_to_be_one():
     assert not depends_on_sh(("sh", "-c", "php worker.php; true"))
     assert not depends_on_sh(("bash", "-c", "php worker.php"))
     assert not depends_on_sh(("php", "worker.php"))
+
+
+# It takes SIGTERM as an order to finish, and finishes when its parent closes this pipe.
+_FINISHES = (
+    "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); "
+    "sys.stdin.read(); print('finished', flush=True)"
+)
+
+
+@pytest.mark.parametrize(("waits", "is_awaited"), [("wait $pid", False), ("wait $pid; wait $pid", True)])
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_a_script_that_waits_once_ends_before_its_worker(shell, waits, is_awaited):
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not on this machine")
+    script = f"exec 3<&0; trap 'kill -TERM $pid' TERM; {sys.executable} -c \"{_FINISHES}\" <&3 & pid=$!; {waits}"
+    with subprocess.Popen([program, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        if not is_awaited:
+            process.wait(60)  # although its worker has not finished, and could not
+        process.stdin.close()
+        assert process.stdout.read() == "finished\n"
+        process.wait(60)

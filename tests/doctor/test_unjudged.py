@@ -103,8 +103,14 @@ def test_an_autoscaler_of_something_else_is_said_to_be_one():
 
 
 HANDLERS = {
-    "kills what it waits for": ("trap 'kill -TERM $pid' TERM\ncelery -A s worker &\npid=$!\nwait $pid\n", True),
-    "a function that kills": ("stop() { kill $pid; }\ntrap stop SIGTERM\ncelery -A s worker &\npid=$!\nwait\n", True),
+    "kills and waits": ("trap 'kill -TERM $pid; wait $pid' TERM\ncelery -A s worker &\npid=$!\nwait $pid\n", True),
+    "waits again": ("stop() { kill $pid; }\ntrap stop SIGTERM\ncelery -A s worker &\npid=$!\nwait\nwait\n", True),
+    "waits in a loop": (
+        "trap 'kill $pid' TERM\ncelery -A s worker &\npid=$!\nwhile kill -0 $pid; do wait $pid; done\n",
+        True,
+    ),
+    "waits once": ("trap 'kill -TERM $pid' TERM\ncelery -A s worker &\npid=$!\nwait $pid\n", False),
+    "a function, and one wait": ("stop() { kill $pid; }\ntrap stop TERM\ncelery -A s worker &\npid=$!\nwait\n", False),
     "says goodbye and ends": ("trap 'echo bye; exit 0' TERM\ncelery -A s worker &\nwait\n", False),
     "of another signal": ("trap 'kill $pid' EXIT\ncelery -A s worker &\npid=$!\nwait\n", False),
     "in the foreground, where the handler waits": ("trap 'kill $pid' TERM\ncelery -A s worker\n", False),

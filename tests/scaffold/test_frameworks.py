@@ -81,6 +81,18 @@ def test_what_no_kind_can_run_stays_the_command_that_it_was(command):
     assert (worker["kind"], worker["command"]) == ("command", command.split())
 
 
+def test_a_node_program_whose_queue_bullmq_made_becomes_that_kind_and_any_other_stays_a_command():
+    trigger = {"address": "redis.shop:6379", "listName": "bull:pdf:wait", "listLength": "5"}
+    one = carried("node dist/worker.js", scaled("redis", trigger, minReplicaCount=1))
+    settings = {"kind": "bullmq", "command": ["node", "dist/worker.js"], "queues": ["pdf"], "processes": 1}
+    assert one.settings["worker"] == settings
+    assert one.settings["transport"] == {"kind": "bullmqRedis", "queue": ["pdf"], "address": "redis.shop:6379"}
+    assert any("closes its Worker on SIGTERM" in line for line in one.left)
+    other = carried("node dist/worker.js")
+    assert other.settings["worker"]["kind"] == "command"
+    assert any("whether node finishes its message on SIGTERM" in line for line in other.left)
+
+
 def test_sidekiq_s_own_file_says_what_no_option_does():
     settings = ":concurrency: 12\n:queues:\n  - [critical, 5]\n  - mail\n"
     worker = carried("bundle exec sidekiq", name="config/sidekiq.yml", text=settings).settings["worker"]

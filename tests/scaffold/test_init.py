@@ -21,7 +21,7 @@ from ebbtide.scaffold.migration import migration_text
 from ebbtide.settings.loading.loader import load_stack
 from ebbtide.settings.rules.check import check_stack
 
-SET_UPS = [article(), *bundles("recipes", "public", "own", "right")]
+SET_UPS = [article(), *bundles("recipes", "public", "own"), *bundles("reports", "right")[::5]]
 CARRIED = {bundle.name: carry(connect(read_all(bundle.files))) for bundle in SET_UPS}
 
 

@@ -122,7 +122,14 @@ def test_sidekiq_waits_for_the_longest_message(project):
 
 
 @pytest.mark.parametrize(
-    "command", [["sh", "-c", 'exec sidekiq -t "$TIMEOUT"'], ["sidekiq", "--timeout=$(T)"], ["sidekiq", "-t", "$(T)"]]
+    "command",
+    [
+        ["sh", "-c", 'exec sidekiq -t "$TIMEOUT"'],
+        ["sidekiq", "--timeout=$(T)"],
+        ["sidekiq", "-t", "$(T)"],
+        ["sidekiq", "-C", "config/sidekiq.yml"],
+        ["bundle", "exec", "sidekiq", "--config=config/mail.yml"],
+    ],
 )
 def test_a_timeout_of_sidekiq_that_is_known_only_when_it_runs_is_not_judged_and_that_is_said(project, command):
     found = judged(project, command, shutdown={"longestMessage": "90s"})

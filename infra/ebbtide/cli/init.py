@@ -93,13 +93,14 @@ def _from_set_up(options: Options) -> Project:
     from ebbtide.doctor.document import DoctorDocument
     from ebbtide.doctor.files import collect
     from ebbtide.doctor.read import read_all
-    from ebbtide.scaffold.carry import carry
+    from ebbtide.scaffold.carry import carry, not_carried
     from ebbtide.scaffold.migration import migration_text
 
     files, notes = collect(options.read)
-    carried = carry(connect(read_all(files, list(notes))))
+    units = connect(read_all(files, list(notes)))
+    carried = carry(units)
     if not carried:
-        what = "no worker that is known was seen in it"
+        what = not_carried(units) or "no worker was seen in it"
         raise refused("doctor", what, "`ebbtide doctor` says what is missing; without --from, init asks")
     name = options.name or _named_after(options.directory)
     report = DoctorDocument.of(diagnose_files(files, notes))

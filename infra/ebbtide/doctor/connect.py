@@ -27,6 +27,7 @@ from ebbtide.doctor.follow import (
 )
 from ebbtide.doctor.image import Command, Image
 from ebbtide.doctor.setup import SetUp
+from ebbtide.doctor.surroundings import fill_in
 from ebbtide.doctor.unit import Unit
 from ebbtide.doctor.workload import Container, ManifestObject, Workload, autoscalers_of, scaled_by
 
@@ -38,6 +39,7 @@ _OFFICIAL_BASES: Final = re.compile(
 def connect(setup: SetUp) -> list[Unit]:
     """The units of a set-up. Workloads in which no worker is seen are said in the set-up's notes."""
     used: set[str] = set()
+    fill_in(setup)
     scaling = autoscalers_of(setup.objects)
     units = [
         unit

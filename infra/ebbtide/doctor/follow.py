@@ -16,7 +16,7 @@ from ebbtide.doctor.readers.scripts import Call, looks_like_script, read_script
 from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
 from ebbtide.doctor.readers.supervisor import SupervisorFile, expand
 from ebbtide.doctor.setup import SetUp
-from ebbtide.doctor.shells import sh_replaces_itself, with_implicit_exec
+from ebbtide.doctor.shells import sh_replaces_itself, started_by_sh, with_implicit_exec
 from ebbtide.doctor.unit import ScriptFile, Unit, Words, Worker
 from ebbtide.doctor.workload import Container
 
@@ -125,6 +125,9 @@ def joined(entrypoint: Command | None, arguments: Command | None) -> Command | N
 
 def _judge(words: Words, files: ImageFiles) -> Verdict:
     becomes = with_implicit_exec(words, sh_replaces=files.sh_replaces_itself is True)
+    if files.sh_replaces_itself and (name := started_by_sh(words)):
+        doubt = f"runs the worker under {name}, and whether the stop signal gets through it is not known"
+        return Verdict(doubts=(doubt,), programs=(words,))
     return judge_handover([word if word is not None else "$?" for word in becomes], files.read)
 
 

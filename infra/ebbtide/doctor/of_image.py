@@ -6,6 +6,7 @@ from ebbtide.image.ebbtide_supervisor.dsn import query_of
 from ebbtide.image.ebbtide_supervisor.handover import Verdict, judge_handover
 from ebbtide.image.ebbtide_supervisor.programs import (
     BUILTINS,
+    BY_SHELL,
     SHELLS,
     UTILITIES,
     Program,
@@ -25,6 +26,7 @@ from ebbtide.image.ebbtide_supervisor.syntax import (
 
 __all__ = [
     "BUILTINS",
+    "BY_SHELL",
     "CONSUME",
     "SHELLS",
     "UTILITIES",

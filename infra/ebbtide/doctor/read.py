@@ -64,6 +64,11 @@ def _supervisor(file: File, found: SetUp) -> bool:
     return True
 
 
+def _redis(file: File, found: SetUp) -> bool:
+    found.redis.append(file)
+    return True
+
+
 def _script(file: File, found: SetUp) -> bool:
     found.scripts.append(file)
     return True
@@ -108,6 +113,7 @@ def _yaml(file: File, found: SetUp) -> bool:
         )
         return True
     if file.base in ("kustomization.yaml", "kustomization.yml", "Kustomization"):
+        found.overlays.append(file)
         found.notes.append(
             Note(
                 file.at(),
@@ -177,6 +183,7 @@ def _is_yaml(file: File) -> bool:
 _READERS: Final[tuple[tuple[Callable[[File], bool], Callable[[File, SetUp], bool]], ...]] = (
     (_is_dockerfile, _dockerfile),
     (_is_yaml, _yaml),
+    (lambda file: file.base.lower() in ("redis.conf", "valkey.conf"), _redis),
     (scripts.looks_like_script, _script),
     (_is_supervisor, _supervisor),
     (lambda file: file.base.lower().endswith(".php"), _php),

@@ -27,6 +27,10 @@ class SetUp:
     horizon: list[HorizonSupervisor] = field(default_factory=list)
     celery: list[CelerySettings] = field(default_factory=list)
     sidekiq: list[SidekiqSettings] = field(default_factory=list)
+    redis: list[File] = field(default_factory=list)
+    """redis.conf, as it is."""
+    overlays: list[File] = field(default_factory=list)
+    """kustomization.yaml, as it is."""
     indented_by_tabs: list[Place] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     read: list[str] = field(default_factory=list)

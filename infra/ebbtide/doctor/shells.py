@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from ebbtide.doctor.of_image import BUILTINS, UnreadableError, parse
+from ebbtide.doctor.of_image import BUILTINS, BY_SHELL, UnreadableError, parse
 
 Words = tuple["str | None", ...]
 
@@ -50,7 +50,14 @@ def with_implicit_exec(words: Words, *, sh_replaces: bool) -> Words:
 
 def depends_on_sh(words: Words) -> bool:
     """Whether the verdict on a command is another one where sh is bash or busybox's."""
-    return with_implicit_exec(words, sh_replaces=True) != with_implicit_exec(words, sh_replaces=False)
+    is_other = with_implicit_exec(words, sh_replaces=True) != with_implicit_exec(words, sh_replaces=False)
+    return is_other or started_by_sh(words) is not None
+
+
+def started_by_sh(words: Words) -> str | None:
+    """`npm`, where a command is run by it, through `sh -c`."""
+    names = (str(word).rpartition("/")[2] for word in words)
+    return next((name for name in names if name in BY_SHELL), None)
 
 
 def _text_of(words: Words) -> tuple[str, str] | None:

@@ -17,8 +17,10 @@ SUPERVISOR_SECONDS: Final = 10
 _SIDEKIQ_SECONDS: Final = 25
 _LARAVEL_SECONDS: Final = 60
 _SHUTDOWN_VARIABLE: Final = re.compile(
-    r"(?:SHUTDOWN|DRAIN|GRACE)\w*(?:TIMEOUT|SECONDS|PERIOD)(?!_M(?:S|ILLI))\w*$|^EBBTIDE_LONGEST_MESSAGE_SECONDS$"
+    r"(?:SHUTDOWN|DRAIN|GRACE)\w*(?:TIMEOUT|SECONDS|PERIOD)(?!_M(?:S|ILLI))\w*$|TIMEOUT_PER_SHUTDOWN_PHASE$|"
+    r"^EBBTIDE_LONGEST_MESSAGE_SECONDS$"
 )
+_DURATION: Final = re.compile(r"(?:([0-9]{1,3})m)?(?:([0-9]{1,5})s?)?")
 _LONGEST_SLEEP: Final = 86_400
 
 
@@ -85,7 +87,14 @@ def _of_horizon(unit: Unit, _worker: Worker) -> Said[int] | None:
     return max(timeouts, key=lambda said: said.value, default=None)
 
 
+def _of_dramatiq(_unit: Unit, worker: Worker) -> Said[int] | None:
+    """What its processes are given to end, where that is said; its own default is ten minutes, which says nothing."""
+    milliseconds = worker.seconds("--worker-shutdown-timeout")
+    return None if milliseconds is None else Said(-(-milliseconds // 1000), worker.words_place)
+
+
 _LIMITS: Final[dict[str, Limit]] = {
+    "dramatiq": _of_dramatiq,
     "artisan queue:work": _option("--timeout", default=_LARAVEL_SECONDS),
     "sidekiq": _of_sidekiq,
     "celery worker": _of_celery,
@@ -97,8 +106,9 @@ def _stated(unit: Unit) -> Said[int] | None:
     """What a variable of the container says: `SHUTDOWN_TIMEOUT_SECONDS`, and the image's own contract."""
     for source in (unit.container.environment if unit.container else {}, unit.image.environment if unit.image else {}):
         for name, said in source.items():
-            if _SHUTDOWN_VARIABLE.search(name) and re.fullmatch(r"[0-9]{1,5}s?", said.value):
-                return Said(int(said.value.rstrip("s")), said.place)
+            found = _DURATION.fullmatch(said.value) if said.value and _SHUTDOWN_VARIABLE.search(name) else None
+            if found is not None:
+                return Said(int(found[1] or 0) * 60 + int(found[2] or 0), said.place)
     return None
 
 

@@ -64,10 +64,19 @@ class Worker:
     @property
     def shell_passes_on(self) -> bool:
         """Whether a script or a shell's text before it may pass the stop signal on by a handler of its own."""
+        return self._shell is not None and self._shell.passes_on("TERM")
+
+    @property
+    def shell_leaves(self) -> bool:
+        """Whether that shell passes the signal on, and ends then without waiting for the worker."""
+        return self._shell is not None and self._shell.passes_on("TERM") and not self._shell.waits_again
+
+    @property
+    def _shell(self) -> Script | None:
         words = self.command.words
         if self.script is None and len(words) > 2 and words[1] == "-c":
-            return read_script(words[2], words[0].rpartition("/")[2]).passes_on("TERM")
-        return self.script is not None and self.script.script.passes_on("TERM")
+            return read_script(words[2], words[0].rpartition("/")[2])
+        return self.script.script if self.script is not None else None
 
     @property
     def parent(self) -> str:
@@ -164,6 +173,12 @@ class Unit:
             most = spec.get("maxReplicas", spec.get("maxReplicaCount"))
             found.append(most if isinstance(most, int) else 1)
         return max(found)
+
+    def supervised_programs(self) -> Iterator[SupervisedProgram]:
+        """All that supervisord runs, and not the workers alone."""
+        if self.supervisor is not None:
+            for part in (self.supervisor, *self.supervisor.included(self.setup.supervisors)):
+                yield from part.programs
 
     def named(self, program: str) -> Iterator[Worker]:
         """The workers that are a known program."""

@@ -33,7 +33,7 @@ def unjudged(unit: Unit) -> Iterator[Note]:
             )
         if worker.verdict.not_read:
             yield Note(worker.command.place, f"{unit.title}: {worker.verdict.not_read}")
-        if worker.verdict.refused and worker.shell_passes_on:
+        if worker.verdict.refused and worker.shell_passes_on and not worker.shell_leaves:
             yield Note(
                 worker.words_place,
                 f"{unit.title}: a script stands before {worker.title} and handles the stop signal by itself; whether "

@@ -55,6 +55,8 @@ class Workload:
     replicas: Said[int] | None = None
     is_live: bool = False
     """It comes from a cluster, which fills in what nobody wrote."""
+    may_be_patched: bool = False
+    """An overlay that was handed over may say what it leaves out."""
 
     @property
     def title(self) -> str:

@@ -12,10 +12,11 @@ from ebbtide.doctor.data import Map
 from ebbtide.doctor.of_image import CONSUME, consumed_receivers
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit, Worker
+from ebbtide.doctor.workload import ManifestObject
 from ebbtide.judgement.secrets import holds_secret
 from ebbtide.scaffold.answers import Consumer
 from ebbtide.scaffold.frameworks import framework_settings
-from ebbtide.scaffold.scaling import bounds_of, transport_of
+from ebbtide.scaffold.scaling import bounds_of, bullmq_queue, transport_of
 from ebbtide.settings.models.celery import CeleryRedisTransport
 from ebbtide.settings.models.rabbitmq import RabbitmqTransport
 from ebbtide.settings.models.transport import TransportSettings
@@ -68,15 +69,28 @@ class Carried:
 
 
 def carry(units: list[Unit]) -> list[Carried]:
-    """A consumer for each kind of worker of each unit. A unit without a worker that is known gives none."""
+    """A consumer for each kind of worker of each unit. A program that nobody here knows stays the command that it is;
+    one that is behind npm or a shell gives none, because its own command is not known."""
     found: list[Carried] = []
     # In one namespace a second Deployment of the old one's name would be the old one.
     there = {unit.workload.name for unit in units if unit.workload and unit.workload.namespace == _NAMESPACE}
     for unit in units:
-        workers = [worker for worker in unit.workers if worker.program is not None]
+        workers = [worker for worker in unit.workers if worker.program is not None or _is_whole(worker)]
         for worker in workers:
             found.append(_consumer(unit, worker, alone=len(workers) == 1, taken={one.name for one in found} | there))
     return found
+
+
+def not_carried(units: list[Unit]) -> str:
+    """Which workers stand behind a program whose own command nobody here knows."""
+    behind = {unit.title: worker.title for unit in units for worker in unit.workers}
+    return "; ".join(f"{unit} runs its worker under {name}: write the worker's own" for unit, name in behind.items())
+
+
+def _is_whole(worker: Worker) -> bool:
+    """Whether the command of a program that nobody knows is known, whatever script or shell becomes it."""
+    is_one = len(worker.verdict.programs) == 1 and None not in worker.verdict.programs[0]
+    return is_one and not (worker.verdict.refused or worker.verdict.doubts)
 
 
 def _consumer(unit: Unit, worker: Worker, *, alone: bool, taken: set[str]) -> Carried:
@@ -100,7 +114,8 @@ def _name(text: str, taken: set[str]) -> str:
 
 
 def _worker(worker: Worker, carried: Carried) -> dict[str, Any]:
-    words = _launcher(worker) + [word if word is not None else "" for word in worker.words]
+    its = worker.words if worker.program is not None else worker.verdict.programs[0]
+    words = _launcher(worker) + [word if word is not None else "" for word in its]
     processes = worker.copies if isinstance(worker.copies, int) else 1
     if not isinstance(worker.copies, int):
         carried.left.append("the number of processes, which only the container knows: `worker.processes` is 1")
@@ -122,14 +137,26 @@ def _worker(worker: Worker, carried: Carried) -> dict[str, Any]:
             "words of the worker's command that only its script knows: they are missing in `worker.command`"
         )
     command = [word for word in words if word]
+    queues = sorted({name for one in carried.unit.autoscalers for name in _bullmq_queues(one)})
+    if worker.program is None and queues:
+        carried.left.append("how many jobs a process handles at once: `worker.concurrency` is 1")
+        carried.left.append("that the program closes its Worker on SIGTERM: nothing that was read says it; try it")
+        return {"kind": "bullmq", "command": command, "queues": queues, "processes": processes}
     own = framework_settings(worker.program.name if worker.program else "", command, carried.unit.setup, carried.left)
     if own is not None:
         return {**own, "processes": processes}
     found = {"kind": "command", "command": command, "processes": processes, "memoryLimit": "256M"}
     carried.left.append("how much memory a process needs: `worker.memoryLimit` is 256M; measure it")
+    if worker.program is None:
+        carried.left.append(f"whether {command[0]} finishes its message on SIGTERM, which nobody here knows; try it")
     if worker.program is not None and worker.program.finishes_on and "TERM" not in worker.program.finishes_on:
         found["stopSignal"] = worker.program.finishes_on[0]
     return found
+
+
+def _bullmq_queues(one: ManifestObject) -> list[str]:
+    queues = map(bullmq_queue, one.data.items_of("spec", "triggers"))
+    return [queue for queue in queues if queue]
 
 
 def _launcher(worker: Worker) -> list[str]:

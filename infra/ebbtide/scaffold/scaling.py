@@ -40,10 +40,20 @@ def _of_trigger(trigger: Map, kind: str) -> dict[str, Any] | None:
         return {"kind": "rabbitmq", "queue": [metadata.text("queueName")]}
     if trigger.text("type") == "redis-streams" and kind == "symfonyMessenger" and metadata.text("stream"):
         return {"kind": "redis", "stream": [metadata.text("stream")], **_address(metadata)}
+    if kind == "bullmq":
+        queue = bullmq_queue(trigger)
+        return {"kind": "bullmqRedis", "queue": [queue], **_address(metadata)} if queue else None
     if trigger.text("type") == "redis" and kind in _LISTS and metadata.text("listName"):
         queue = metadata.text("listName")
         return {"kind": _LISTS[kind][0], "queue": [queue.rpartition(_LISTS[kind][1])[2]], **_address(metadata)}
     return None
+
+
+def bullmq_queue(trigger: Map) -> str:
+    """The queue of a trigger on BullMQ's lists, `bull:mail:wait`; empty where it is on something else."""
+    name = trigger.map("metadata").text("listName") if trigger.text("type") == "redis" else ""
+    found = re.fullmatch(r"bull:([A-Za-z0-9_.{}-]+):(?:wait|active|paused)", name)
+    return found[1] if found else ""
 
 
 _LISTS: Final = {"celery": ("celeryRedis", "\0"), "sidekiq": ("sidekiqRedis", "queue:")}

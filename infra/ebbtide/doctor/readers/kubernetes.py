@@ -33,13 +33,15 @@ def objects_of(document: Any, file: str) -> Iterator[ManifestObject]:
         yield ManifestObject(document, file)
 
 
+def pod_of(one: ManifestObject) -> Map:
+    """The spec of the pods that an object makes; empty where it makes none."""
+    path = _TEMPLATES.get(one.kind)
+    return one.data.map(*path, "spec") if path is not None else Map()
+
+
 def workload_of(one: ManifestObject) -> Workload | None:
     """The workload that an object is; None where it runs no pods, or states none."""
-    path = _TEMPLATES.get(one.kind)
-    if path is None:
-        return None
-    template = one.data.map(*path)
-    pod = template.map("spec")
+    pod = pod_of(one)
     containers = [_container(entry, one.file) for entry in pod.items_of("containers")]
     containers += [
         _container(entry, one.file, is_sidecar=True)
@@ -65,6 +67,8 @@ def workload_of(one: ManifestObject) -> Workload | None:
 
 def _integer(data: Map, key: str, file: str) -> Said[int] | None:
     value = data.get(key)
+    if isinstance(value, str) and value.isdecimal() and len(value) < 9:
+        value = int(value)  # in quotes: it is refused (D-6b), and judged as it was meant
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return Said(value, Place(file, data.line_of(key))) if is_number and value is not None else None
 

@@ -100,6 +100,9 @@ def sidekiq_of(document: Any, file: str) -> SidekiqSettings | None:
     )
 
 
+_REDIS_OPTIONS: Final = frozenset({"stream", "consumer", "claim_interval", "delete_after_ack", "stream_max_entries"})
+
+
 def transports_of(document: Any, file: str) -> Iterator[Transport]:
     """The transports of a messenger.yaml, those below `when@ENV` as well."""
     if not isinstance(document, Map):
@@ -135,7 +138,8 @@ def _transports(messenger: Map, file: str, environment: str, failure: str) -> It
             Said(retry["max_retries"], Place(file, retry.line_of("max_retries"))) if "max_retries" in retry else None
         )
         scheme = _SCHEME.match(dsn)
-        kind = scheme[1].lower() if scheme else ""
+        # The DSN is a variable's most often; these options no other transport has.
+        kind = scheme[1].lower() if scheme else "redis" if _REDIS_OPTIONS & set(options) else ""
         yield Transport(
             name,
             Place(file, transports.line_of(name)),
@@ -153,10 +157,12 @@ def read_laravel(file: File) -> tuple[list[QueueConnection], list[HorizonSupervi
     if not isinstance(data, Map):
         return [], []
     connections = data.map("connections")
+    # Those of config/database.php are called so too.
+    is_queue = "failed" in data or any("retry_after" in one for one in connections.values() if isinstance(one, Map))
     queues = [
         QueueConnection(name, file.at(connections.line_of(name)), one.text("driver"), one, file.name)
         for name, one in connections.items()
-        if isinstance(one, Map) and ("retry_after" in one or "driver" in one) and "failed" in data
+        if isinstance(one, Map) and ("retry_after" in one or "driver" in one) and is_queue
     ]
     defaults = data.map("defaults")
     horizon = [
@@ -180,7 +186,7 @@ def read_laravel(file: File) -> tuple[list[QueueConnection], list[HorizonSupervi
 
 def read_celery(file: File) -> CelerySettings | None:
     """The options of Celery that a Python file sets by literals; None where it sets none."""
-    if "celery" not in file.text.lower():
+    if "celery" not in f"{file.base} {file.text}".lower():
         return None
     try:
         tree = ast.parse(file.text)

@@ -70,6 +70,14 @@ class Script:
         )
         return is_handled and "wait" in names
 
+    @property
+    def waits_again(self) -> bool:
+        """Whether it waits a second time: the first `wait` returns as soon as the handler has run (POSIX, trap)."""
+        handlers = [str(word) for call in self.calls if call.name == "trap" for word in call.words[1:2]]
+        waits = [call for call in self.calls if call.name == "wait"]
+        in_loop = any(call in waits for loop in self.loops for call in (*loop.conditions, *loop.body))
+        return len(waits) > 1 or in_loop or any(re.search(r"\bwait\b", handler) for handler in handlers)
+
 
 def looks_like_script(file: File) -> bool:
     """Whether a file is a script of a shell that is known."""

@@ -10,8 +10,10 @@ from ebbtide.doctor.rules import (
     keda,
     network,
     probes,
+    queue_names,
     signals,
     supervision,
+    types,
 )
 
 __all__ = [
@@ -24,6 +26,8 @@ __all__ = [
     "keda",
     "network",
     "probes",
+    "queue_names",
     "signals",
     "supervision",
+    "types",
 ]

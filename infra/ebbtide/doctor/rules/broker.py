@@ -255,3 +255,13 @@ def check_eviction(setup: SetUp) -> Iterator[Diagnosis]:
                     f"removes keys when its memory is full ({found[1]}), and a queue is a key",
                     "write --maxmemory-policy noeviction",
                 )
+    for file in setup.redis:
+        for number, line in enumerate(file.text.splitlines(), start=1):
+            found = re.match(r"\s*maxmemory-policy\s+(\S*(?:lru|lfu|random|ttl))", line)
+            if found:
+                yield Diagnosis(
+                    file.at(number),
+                    file.base,
+                    f"removes keys when its memory is full ({found[1]}), and a queue is a key",
+                    "write maxmemory-policy noeviction",
+                )

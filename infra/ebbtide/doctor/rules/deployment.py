@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
-from ebbtide.doctor.data import Map, Said
+from ebbtide.doctor.data import Map, Place, Said
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.rules.declare import object_rule, setup_rule, unit_rule
-from ebbtide.doctor.rules.fields import FIELDS
+from ebbtide.doctor.rules.fields import FIELDS, KEDA_FIELDS
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.unit import Unit
 from ebbtide.doctor.workload import ManifestObject
@@ -83,13 +84,13 @@ def check_fields(one: ManifestObject) -> Iterator[Diagnosis]:
     """Each field is one that Kubernetes knows at its place. `Lifecycle`, or `terminationGracePeriodSeconds` outside of
     the pod's spec, is dropped without a word: there is no hook then, and the grace period is 30 s."""
     for kind, data in _known_levels(one):
-        known = FIELDS[kind]
+        known = _ALL_FIELDS[kind]
         for key in data:
             if key in known:
                 continue
             place = one.at(data, key)
             elsewhere = [level for level in ("PodSpec", "Container", "HPASpec") if key in FIELDS[level]]
-            close = _nearest(key, known)
+            close = _KEDA_SAYS.get(key, "") if kind in KEDA_FIELDS else _nearest(key, known)
             if close:
                 remedy = f"write {close}"
             elif elsewhere and kind != "HPASpec":
@@ -101,6 +102,9 @@ def check_fields(one: ManifestObject) -> Iterator[Diagnosis]:
             )
 
 
+_ALL_FIELDS: Final = FIELDS | KEDA_FIELDS
+# The words of the HPA that KEDA has others for.
+_KEDA_SAYS: Final = {"minReplicas": "minReplicaCount", "maxReplicas": "maxReplicaCount"}
 _LEVELS: Final = {
     "WorkloadSpec": "the workload's spec",
     "PodSpec": "the pod's spec",
@@ -109,6 +113,7 @@ _LEVELS: Final = {
     "Handler": "a hook",
     "Resources": "resources",
     "HPASpec": "the autoscaler's spec",
+    "ScaledObjectSpec": "a ScaledObject's spec",
     "HPAMetric": "a metric",
     "HPAResource": "a resource metric of autoscaling/v2",
 }
@@ -141,6 +146,8 @@ def _known_levels(one: ManifestObject) -> Iterator[tuple[str, Map]]:
             yield "HPAMetric", metric
             if "resource" in metric:
                 yield "HPAResource", metric.map("resource")
+    if one.kind == "ScaledObject" and one.group == "keda.sh":
+        yield "ScaledObjectSpec", spec
     if one.kind in ("Deployment", "StatefulSet", "DaemonSet") and one.group in ("apps", "extensions"):
         yield "WorkloadSpec", spec
         pod = spec.map("template", "spec")
@@ -238,8 +245,31 @@ def _bytes(value: Any) -> float | None:
         return None
 
 
-def _php_bytes(unit: Unit) -> Said[float] | None:
+@dataclass(frozen=True, slots=True)
+class _Use:
     """What all workers may use before they end by themselves."""
+
+    bytes: float
+    processes: int
+    place: Place
+    option: str
+
+
+def _use(unit: Unit) -> _Use | None:
+    php = _php_bytes(unit)
+    if php is not None and isinstance(unit.processes, int):
+        return _Use(php.value, unit.processes, php.place, "--memory-limit")
+    workers = list(unit.named("celery worker"))
+    if len(workers) != 1 or len(unit.workers) != 1 or not isinstance(workers[0].copies, int):
+        return None
+    each, count = workers[0].seconds("--max-memory-per-child"), workers[0].seconds("-c", "--concurrency")
+    if each is None or count is None or not {"prefork"} >= set(workers[0].values("-P", "--pool")):
+        return None
+    processes = count * workers[0].copies
+    return _Use(each * 1024.0 * processes, processes, workers[0].words_place, "--max-memory-per-child")
+
+
+def _php_bytes(unit: Unit) -> Said[float] | None:
     total, place = 0.0, None
     for worker in unit.named("messenger:consume"):
         values = worker.values("-m", "--memory-limit")
@@ -252,8 +282,8 @@ def _php_bytes(unit: Unit) -> Said[float] | None:
     return Said(total, place) if place is not None and total else None
 
 
-def _workers(unit: Unit) -> str:
-    return "its worker" if unit.processes == 1 else f"its {unit.processes} workers"
+def _workers(processes: int) -> str:
+    return "its worker" if processes == 1 else f"its {processes} workers"
 
 
 @unit_rule(
@@ -264,17 +294,17 @@ def _workers(unit: Unit) -> str:
 )
 def check_memory_limit(unit: Unit) -> Iterator[Diagnosis]:
     """The memory limit holds every worker at its own limit. Below it the kernel kills, with the message in flight."""
-    used = _php_bytes(unit)
+    used = _use(unit)
     limits = unit.container.resources.map("limits") if unit.container else Map()
     limit = _bytes(limits.get("memory"))
-    if used is not None and limit is not None and unit.workload is not None and limit < used.value:
-        end = "it ends by itself" if unit.processes == 1 else "they end by themselves"
+    if used is not None and limit is not None and unit.workload is not None and limit < used.bytes:
+        end = "it ends by itself" if used.processes == 1 else "they end by themselves"
         yield Diagnosis(
             unit.workload.at(limits, "memory"),
             unit.title,
-            f"has a memory limit of {limits.text('memory')}, and {_workers(unit)} may use "
-            f"{used.value / 2**20:.0f}Mi before {end} ({used.place})",
-            f"write {used.value * 1.1 / 2**20:.0f}Mi, or lower --memory-limit",
+            f"has a memory limit of {limits.text('memory')}, and {_workers(used.processes)} may use "
+            f"{used.bytes / 2**20:.0f}Mi before {end} ({used.place})",
+            f"write {used.bytes * 1.1 / 2**20:.0f}Mi, or lower {used.option}",
         )
 
 
@@ -286,17 +316,17 @@ def check_memory_limit(unit: Unit) -> Iterator[Diagnosis]:
 )
 def check_memory_request(unit: Unit) -> Iterator[Diagnosis]:
     """The memory request covers what the workers may use."""
-    used = _php_bytes(unit)
+    used = _use(unit)
     requests = unit.container.resources.map("requests") if unit.container else Map()
     request = _bytes(requests.get("memory"))
     has_limit = unit.container is not None and "memory" in unit.container.resources.map("limits")
-    if used is None or request is None or unit.workload is None or has_limit or request >= used.value:
+    if used is None or request is None or unit.workload is None or has_limit or request >= used.bytes:
         return
     yield Diagnosis(
         unit.workload.at(requests, "memory"),
         unit.title,
-        f"requests {requests.text('memory')} without a limit, and {_workers(unit)} may use "
-        f"{used.value / 2**20:.0f}Mi ({used.place})",
+        f"requests {requests.text('memory')} without a limit, and {_workers(used.processes)} may use "
+        f"{used.bytes / 2**20:.0f}Mi ({used.place})",
         "request what a busy pod uses, and set a limit above what its workers may use",
     )
 

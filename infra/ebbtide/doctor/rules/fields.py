@@ -45,4 +45,12 @@ containerResource external object pods resource type
 name target
 """,
 }
+# Of KEDA's own objects; tests/doctor holds them against its CustomResourceDefinitions.
+_KEDA_WORDS: Final[Mapping[str, str]] = {
+    "ScaledObjectSpec": """
+advanced cooldownPeriod fallback idleReplicaCount initialCooldownPeriod maxReplicaCount minReplicaCount
+pollingInterval scaleTargetRef triggers
+""",
+}
+KEDA_FIELDS: Final = {level: frozenset(words.split()) for level, words in _KEDA_WORDS.items()}
 FIELDS: Final = {level: frozenset(words.split()) for level, words in _WORDS.items()}

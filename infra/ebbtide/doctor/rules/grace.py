@@ -6,16 +6,31 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ebbtide.doctor.data import UNKNOWN
+from ebbtide.doctor.data import UNKNOWN, Map, Place
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.rules.declare import unit_rule
 from ebbtide.doctor.times import SUPERVISOR_SECONDS, hook_sleep, longest_of, needed
 from ebbtide.doctor.unit import Unit
+from ebbtide.doctor.workload import Container, Workload
 
 _MARGIN_SECONDS: Final = 2
 _NODE_SCALE_DOWN_SECONDS: Final = 600
 _SPOT_SECONDS: Final = 15
+# By the label that a node of it has, its value, and the seconds that a pod is left.
+_SPOT: Final = (
+    ("cloud.google.com/gke-spot", "true", _SPOT_SECONDS),
+    ("cloud.google.com/gke-preemptible", "true", _SPOT_SECONDS),
+    ("kubernetes.azure.com/scalesetpriority", "spot", 30),
+    ("karpenter.sh/capacity-type", "spot", 120),
+    ("eks.amazonaws.com/capacityType", "SPOT", 120),
+)
 _S6_MILLISECONDS: Final = 3000
+_PROXY: Final = re.compile(r"(?i)(?:cloud[-_]?sql[-_]?proxy|gce-proxy|pgbouncer|twemproxy|envoy|linkerd[\w.-]*/proxy)")
+# istio's agent ends Envoy after terminationDrainDuration, 5 s where nothing is said (istio/istio#34855).
+_MESH: Final = re.compile(r"(?:^|/)(?:proxyv2|istio-proxy)(?:[:@]|$)")
+_OUTLASTS: Final = re.compile(
+    r"sigterm-delay|term_timeout|drain-time|SIGTERM_DELAY|EXIT_ON_ZERO_ACTIVE_CONNECTIONS\W+true"
+)
 
 
 @unit_rule(
@@ -73,7 +88,7 @@ def check_grace(unit: Unit) -> Iterator[Diagnosis]:
     """The grace period holds the hook, and then what the workers are given to finish. Where nothing is written it is
     30 s, and 10 s in a compose file."""
     workload = unit.workload
-    if workload is None:
+    if workload is None or (workload.grace is None and workload.may_be_patched):
         return
     sleep = hook_sleep(unit)
     for said, why in needed(unit):
@@ -158,24 +173,43 @@ def check_node_scale_down(unit: Unit) -> Iterator[Diagnosis]:
 @unit_rule(
     "D-25",
     Harm.LOSES,
-    remedy="Take the workers off Spot, or keep every message below 15 s.",
-    source="GKE's documentation of Spot: 30 s of notice, 15 s of them for pods, best effort.",
+    remedy="Take the workers off Spot, or keep every message below its notice: 15 s on Google Cloud.",
+    source="GKE's documentation of Spot: 30 s of notice, 15 s of them for pods, best effort; AWS says two minutes, "
+    "Azure 30 s.",
 )
 def check_spot(unit: Unit) -> Iterator[Diagnosis]:
-    """On Spot the machine waits for the pod. It gives 15 s, whatever the grace period says."""
+    """On Spot the machine waits for the pod. It gives 15 s on Google Cloud, whatever the grace period says."""
     workload = unit.workload
-    if workload is None or not unit.is_kubernetes or workload.grace is None or workload.grace.value <= _SPOT_SECONDS:
+    if workload is None or not unit.is_kubernetes or workload.grace is None:
         return
-    for key in ("cloud.google.com/gke-spot", "cloud.google.com/gke-preemptible"):
-        selector = workload.pod.map("nodeSelector")
-        if key in selector:
+    for key, value, seconds in _SPOT:
+        place = _asks_for(workload, key, value)
+        if place is not None and workload.grace.value > seconds:
             yield Diagnosis(
-                workload.at(selector, key),
+                place,
                 unit.title,
-                f"runs on Spot machines, which leave a pod {_SPOT_SECONDS} s, and asks for {workload.grace.value} s to "
+                f"runs on Spot machines, which leave a pod {seconds} s, and asks for {workload.grace.value} s to "
                 "finish",
-                "take the workers off Spot, or make every message shorter than 15 s",
+                f"take the workers off Spot, or make every message shorter than {seconds} s",
             )
+
+
+def _asks_for(workload: Workload, key: str, value: str) -> Place | None:
+    """Where a pod says that it runs on nodes with a label and no others."""
+    selector = workload.pod.map("nodeSelector")
+    if selector.text(key).lower() == value.lower() or (key in selector and selector[key] is True):
+        return workload.at(selector, key)
+    required = workload.pod.map("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+    terms = [term.items_of("matchExpressions") for term in required.items_of("nodeSelectorTerms")]
+    asking = [[one for one in term if one.text("key") == key and _is_only(one, value)] for term in terms]
+    return workload.at(asking[0][0], "key") if asking and all(asking) else None
+
+
+def _is_only(expression: Map, value: str) -> bool:
+    values = [str(one).lower() for one in expression.get("values") or ()]
+    return expression.text("operator") == "Exists" or (
+        expression.text("operator") == "In" and values == [value.lower()]
+    )
 
 
 @unit_rule(
@@ -221,18 +255,25 @@ def check_proxy(unit: Unit) -> Iterator[Diagnosis]:
         return
     for one in unit.workload.containers:
         reference = one.image.value if one.image else ""
-        if (
-            one is unit.container
-            or one.is_sidecar
-            or not re.search(r"(?i)(?:cloud[-_]?sql[-_]?proxy|gce-proxy|pgbouncer|twemproxy|envoy)", reference)
-        ):
+        if one is unit.container or one.is_sidecar or not (_PROXY.search(reference) or _MESH.search(reference)):
             continue
-        words = " ".join([*(one.command.words if one.command else ()), *(one.arguments.words if one.arguments else ())])
-        waits = re.search(r"sigterm-delay|term_timeout|drain-time", words) is not None or one.hook is not None
-        if not waits and not any("SIGTERM_DELAY" in name for name in one.environment):
+        if not _waits(one, unit.workload.grace_seconds):
+            when = "ends 5 s after SIGTERM" if _MESH.search(reference) else "ends at SIGTERM at once"
             yield Diagnosis(
                 one.place,
                 f"{unit.workload.title}, container {one.name}",
-                "ends at SIGTERM at once, while workers still finish messages through it",
+                f"{when}, while workers still finish messages through it",
                 "make it an init container with restartPolicy: Always, which Kubernetes ends after the workers",
             )
+
+
+def _waits(proxy: Container, grace_seconds: int) -> bool:
+    """Whether a proxy is told to outlast the workers: by an option, a variable, or a hook that does not end it."""
+    commands = [one for one in (proxy.command, proxy.arguments) if one is not None]
+    values = [f"{name}={said.value}" for name, said in proxy.environment.items()]
+    text = " ".join([*(word for one in commands for word in one.words), *values])
+    drain = re.search(r"terminationDrainDuration\W+([0-9]+)s", text)
+    if drain is not None:
+        return int(drain[1]) >= grace_seconds * 0.75
+    hook = proxy.data.map("lifecycle", "preStop")
+    return _OUTLASTS.search(text) is not None or (bool(hook) and "quit" not in hook.map("httpGet").text("path"))

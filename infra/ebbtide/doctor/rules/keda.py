@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from ebbtide.doctor.data import Map
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.rules.declare import object_rule, unit_rule
+from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit
 from ebbtide.doctor.workload import ManifestObject
 
-_LIST_WORKERS: Final = frozenset({"celery worker", "rq worker", "artisan queue:work", "artisan horizon"})
+_LIST_WORKERS: Final = frozenset(
+    {"celery worker", "rq worker", "artisan queue:work", "artisan horizon", "sidekiq", "dramatiq"}
+)
+_BULL_LIST: Final = re.compile(r":wait$")
 
 
 @object_rule(
@@ -152,15 +157,17 @@ def check_stranded(unit: Unit) -> Iterator[Diagnosis]:
     "pods while tasks are in flight.",
 )
 def check_list_length(unit: Unit) -> Iterator[Diagnosis]:
-    """A list on Redis counts all that is not done. Celery, RQ and Laravel take a message out of it when it is begun: an
-    empty list is no idle worker, and its pod goes."""
-    if not any(worker.program and worker.program.name in _LIST_WORKERS for worker in unit.workers):
-        return
+    """A list on Redis counts all that is not done. Celery, RQ, Laravel, Sidekiq and BullMQ take a message out of it
+    when it is begun: an empty list is no idle worker, and its pod goes."""
+    is_known = any(worker.program and worker.program.name in _LIST_WORKERS for worker in unit.workers)
     for one in unit.autoscalers:
         spec = one.data.map("spec")
         triggers = spec.items_of("triggers")
         is_list = [
-            trigger.text("type").startswith("redis") and "listName" in trigger.map("metadata") for trigger in triggers
+            trigger.text("type").startswith("redis")
+            and "listName" in trigger.map("metadata")
+            and (is_known or _BULL_LIST.search(trigger.map("metadata").text("listName")) is not None)
+            for trigger in triggers
         ]
         if triggers and all(is_list) and spec.get("minReplicaCount", 0) == 0:
             yield Diagnosis(
@@ -170,3 +177,28 @@ def check_list_length(unit: Unit) -> Iterator[Diagnosis]:
                 "the busy ones too",
                 "write minReplicaCount: 1, or count the tasks that are not acknowledged as well",
             )
+
+
+@unit_rule(
+    "D-28",
+    Harm.LOSES,
+    remedy="Write rollout: {strategy: gradual} in the ScaledJob's spec.",
+    source="KEDA's documentation of ScaledJob: rollout.strategy default ends the running jobs at each change of it "
+    "(kedacore/keda#2098, #6440).",
+)
+def check_rollout(unit: Unit) -> Iterator[Diagnosis]:
+    """A change of a ScaledJob leaves its running jobs alone. KEDA deletes them all, and makes new ones: a message is
+    cut off unless its worker is known to end it within the grace period."""
+    workload = unit.workload
+    if workload is None or workload.kind != "ScaledJob":
+        return
+    spec = workload.data.map("spec")
+    limits = [longest_of(unit, worker) for worker in unit.workers if worker.program is not None]
+    is_drained = len(limits) == len(unit.workers) and all(one and one.value <= workload.grace_seconds for one in limits)
+    if spec.map("rollout").text("strategy") != "gradual" and not is_drained:
+        yield Diagnosis(
+            workload.at(spec, "rollout"),
+            unit.title,
+            f"each change of it ends all its running jobs, {workload.grace_seconds} s after their stop signal",
+            "write rollout: {strategy: gradual}",
+        )

@@ -1,4 +1,4 @@
-"""A rule about what restarts a container that works."""
+"""Rules about what restarts a container that works."""
 
 from __future__ import annotations
 
@@ -40,3 +40,26 @@ def check_liveness(unit: Unit) -> Iterator[Diagnosis]:
             "busy ones too",
             "ask the process itself, or write no liveness probe",
         )
+
+
+@unit_rule(
+    "D-4a",
+    Harm.LOSES,
+    remedy="Leave the probe's terminationGracePeriodSeconds out: the pod's own holds then.",
+    source="Kubernetes' documentation: the probe's own grace period replaces the pod's when the probe fails.",
+)
+def check_probe_grace(unit: Unit) -> Iterator[Diagnosis]:
+    """A container that a probe ends gets the pod's time to finish. A grace period of the probe's own replaces it."""
+    if unit.container is None or unit.workload is None or not unit.is_kubernetes:
+        return
+    for name in ("livenessProbe", "startupProbe"):
+        probe = unit.container.data.map(name)
+        seconds = probe.get("terminationGracePeriodSeconds")
+        if isinstance(seconds, int) and seconds < unit.workload.grace_seconds * 0.5:
+            yield Diagnosis(
+                unit.workload.at(probe, "terminationGracePeriodSeconds"),
+                unit.title,
+                f"is killed {seconds} s after its {name} has failed, although the pod has "
+                f"{unit.workload.grace_seconds} s ({unit.workload.grace_place})",
+                "remove the probe's terminationGracePeriodSeconds",
+            )

@@ -15,8 +15,11 @@ from ebbtide.doctor.rules.declare import unit_rule
 from ebbtide.doctor.shells import depends_on_sh
 from ebbtide.doctor.unit import Unit, Worker
 
-# `php:8.3-fpm`, `php:fpm-alpine`: their Dockerfiles say STOPSIGNAL SIGQUIT.
-_FPM: Final = re.compile(r"(?:^|/)php:(?:[\w.]+-)?fpm(?:-|$)")
+# What the Dockerfiles of docker-library/php say: `php:8.3-fpm`, `php:fpm-alpine`, `php:8.3-apache`.
+_STOPSIGNALS: Final = {
+    "QUIT": re.compile(r"(?:^|/)php:(?:[\w.]+-)?fpm(?:-|$)"),
+    "WINCH": re.compile(r"(?:^|/)php:(?:[\w.]+-)?apache(?:-|$)"),
+}
 _OFFICIAL_PHP: Final = re.compile(r"^(?:docker\.io/)?(?:library/)?php:(?!.*pcntl)")
 # The kernel gives a PID 1 no signal that it has no handler for.
 _AS_PID_1: Final = "as PID 1 it drops SIGTERM, and the worker is killed with its message when the grace period is over"
@@ -75,6 +78,14 @@ def check_handover(unit: Unit) -> Iterator[Diagnosis]:
             unit.start.place, unit.title, f"{unit.start_verdict.refused}: {_AS_PID_1}", unit.start_verdict.remedy
         )
     for worker in unit.workers:
+        if worker.verdict.refused and worker.shell_leaves:
+            yield Diagnosis(
+                worker.words_place,
+                f"{unit.title}, {worker.title}" if worker.supervised else unit.title,
+                "a script before the worker hands the stop signal on and ends at once, the worker behind it: `wait` "
+                "returns when a signal comes",
+                "wait for the worker a second time, behind the first `wait`",
+            )
         if (
             not worker.verdict.refused
             or worker.shell_passes_on
@@ -144,8 +155,10 @@ def _signal_of(unit: Unit, worker: Worker) -> Said[str]:
     if unit.image is not None and worker.command is unit.start:
         if unit.image.stop_signal is not None:
             return unit.image.stop_signal
-        if unit.image.base is not None and _FPM.search(unit.image.base.value):
-            return Said("QUIT", unit.image.base.place)
+        base = unit.image.base
+        for signal, images in _STOPSIGNALS.items() if base is not None else ():
+            if base is not None and images.search(base.value):
+                return Said(signal, base.place)
     return Said("TERM", place)
 
 
@@ -158,6 +171,45 @@ def _rewritten(signal: Said[str], command: Command) -> Said[str]:
         if before == signal.value and after:
             return Said(after, command.place)
     return signal
+
+
+@unit_rule(
+    "D-15",
+    Harm.LOSES,
+    remedy="Signal the first process only: no stopasgroup, dumb-init --single-child, tini without -g.",
+    source="celery 5.6.3 with two processes: SIGTERM to its group ended both with `signal 15` inside their task, to "
+    "its first process alone it finished; with --pool=threads both finish (measured). Airflow's image sets "
+    "DUMB_INIT_SETSID=0 for it.",
+)
+def check_group(unit: Unit) -> Iterator[Diagnosis]:
+    """Celery's own processes get no stop signal beside Celery itself. They die of it, each with its task, while their
+    parent still waits for them."""
+    for worker in unit.named("celery worker"):
+        if not {"prefork"} >= set(worker.values("-P", "--pool")):
+            continue
+        place = _signals_group(unit, worker)
+        if place is not None:
+            yield Diagnosis(
+                place.place,
+                f"{unit.title}, {worker.title}" if worker.supervised else unit.title,
+                f"{place.value} signals the whole group, and each of Celery's processes dies of SIGTERM with its task",
+                "signal Celery's first process alone",
+            )
+
+
+def _signals_group(unit: Unit, worker: Worker) -> Said[str] | None:
+    """Who sends the signal to all processes of the worker's group, and where that is said."""
+    supervised = worker.supervised
+    if supervised is not None and supervised.switch("stopasgroup", default=False):
+        return Said("stopasgroup", supervised.line_of("stopasgroup"))
+    words = [str(word).rpartition("/")[2] for word in worker.command.words]
+    before = words[: words.index("--")] if "--" in words else words[:3]
+    setsid = unit.variable("DUMB_INIT_SETSID")
+    if "dumb-init" in before and not {"-c", "--single-child"} & set(before) and not (setsid and setsid.value == "0"):
+        return Said("dumb-init", worker.command.place)
+    if "tini" in before and "-g" in before:
+        return Said("tini -g", worker.command.place)
+    return None
 
 
 @unit_rule(

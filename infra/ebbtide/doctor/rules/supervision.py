@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
@@ -225,12 +225,20 @@ def check_rotation(unit: Unit) -> Iterator[Diagnosis]:
 )
 def check_scheduler(unit: Unit) -> Iterator[Diagnosis]:
     """A schedule is kept by one process. Each further one sends all of it again."""
+    pods = unit.most_replicas
+    for program in unit.supervised_programs() if pods > 1 else ():
+        if _SCHEDULER.search(_shown(program.words)) and program.name not in _worker_names(unit):
+            yield Diagnosis(
+                program.command.place,
+                f"{unit.title}, program {program.name}",
+                f"keeps a schedule in up to {pods} pods, and each sends all of it",
+                "run it once, in a Deployment of its own with one replica and strategy Recreate",
+            )
     for worker in unit.workers:
         line = " ".join(str(word or "?") for word in worker.words)
         is_embedded = re.search(r"celery\s(?:.*\s)?worker\s(?:.*\s)?(?:-B|--beat)(?:\s|$)", line) is not None
         if not _is_scheduler(worker) and not is_embedded:
             continue
-        pods = unit.most_replicas
         copies = worker.copies if isinstance(worker.copies, int) else 1
         if pods * copies > 1:
             yield Diagnosis(
@@ -243,5 +251,13 @@ def check_scheduler(unit: Unit) -> Iterator[Diagnosis]:
 
 def _is_scheduler(worker: Worker) -> bool:
     """Whether it sends by the clock: celery beat, a Laravel or Symfony schedule."""
-    line = " ".join(str(word or "?").rpartition("/")[2] for word in worker.words)
+    line = _shown(worker.words)
     return _SCHEDULER.search(line) is not None or re.search(r"messenger:consume\s.*\bscheduler_\w+", line) is not None
+
+
+def _worker_names(unit: Unit) -> set[str]:
+    return {worker.supervised.name for worker in unit.workers if worker.supervised is not None}
+
+
+def _shown(words: Sequence[str | None]) -> str:
+    return " ".join(str(word or "?").rpartition("/")[2] for word in words)

@@ -125,13 +125,15 @@ def check_shutdown_timeout(consumer: ConsumerSettings) -> Iterator[Finding]:
             continue
         line = " ".join(word or "?" for word in argv)
         given = re.search(r"\s(?:-t\s*|--timeout[= ])(\S+)", line)
+        file = re.search(r"\s(?:-C\s*|--config[= ])(\S+)", line)
         longest = consumer.shutdown.longest_message
-        if given and not given[1].isdecimal():
+        if (given and not given[1].isdecimal()) or (file and not given):
+            where = f"in {file[1]}, which is in the image" if file and not given else "known only when it runs"
             yield Finding(
                 _path(worker),
-                "has a timeout of Sidekiq that is known only when it runs; whether it waits for the longest message "
+                f"has a timeout of Sidekiq that is {where}; whether it waits for the longest message "
                 f"({format_duration(longest)}) is not judged",
-                f"write --timeout {longest}",
+                f"write --timeout {longest}, which wins over a file",
             )
             continue
         seconds = int(given[1]) if given else _SIDEKIQ_TIMEOUT_SECONDS

@@ -1,0 +1,76 @@
+"""A rule about which queue is counted: the one that the workers take from, by the key that their framework gives it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from ebbtide.doctor.data import Map
+from ebbtide.doctor.diagnosis import Diagnosis, Harm
+from ebbtide.doctor.rules.declare import unit_rule
+from ebbtide.doctor.unit import Unit, Worker
+
+
+def _celery(worker: Worker) -> set[str]:
+    return {name for value in worker.values("-Q", "--queues") for name in value.split(",")}
+
+
+def _sidekiq(worker: Worker) -> set[str]:
+    """`-q mail,2`: a queue and its weight."""
+    return {value.partition(",")[0] for value in worker.values("-q", "--queue")}
+
+
+def _laravel(worker: Worker) -> set[str]:
+    return {name for value in worker.values("--queue") for name in value.split(",")}
+
+
+# By worker: the queues that its command names, and what stands before a queue's name in the key of its list on Redis.
+# Frameworks may put a prefix of the application's own before that.
+_QUEUES: Final[dict[str, tuple[Callable[[Worker], set[str]], str]]] = {
+    "celery worker": (_celery, ""),
+    "sidekiq": (_sidekiq, "queue:"),
+    "artisan queue:work": (_laravel, "queues:"),
+}
+
+
+@unit_rule(
+    "D-5f",
+    Harm.BREAKS,
+    remedy="Name the queue of these workers, by its whole key.",
+    source="The keys were read from Redis with Celery and Sidekiq at work (tests/runtime); Laravel's is in "
+    "Illuminate\\Queue\\RedisQueue::getQueue. KEDA takes a list that is not there for an empty one.",
+)
+def check_queue(unit: Unit) -> Iterator[Diagnosis]:
+    """The trigger counts the queue that these workers take from. Of another one, or of a key that does not exist, it
+    learns nothing: the workers are never scaled."""
+    names = {worker.program.name if worker.program else "" for worker in unit.workers}
+    if len(names) != 1 or (known := _QUEUES.get(names.pop())) is None:
+        return
+    read, before = known
+    each = [read(worker) for worker in unit.workers]
+    queues = set[str]().union(*each) if all(each) else set[str]()
+    for one in unit.autoscalers:
+        for trigger in one.data.items_of("spec", "triggers"):
+            metadata = trigger.map("metadata")
+            text = _wrong(trigger.text("type"), metadata, queues, before)
+            key = "listName" if "listName" in metadata else "queueName"
+            if text:
+                remedy = f"write {key}: {before if key == 'listName' else ''}{min(queues) if queues else '<queue>'}"
+                yield Diagnosis(one.at(metadata, key), one.title, text, remedy)
+
+
+def _wrong(kind: str, metadata: Map, queues: set[str], before: str) -> str:
+    """Why a trigger counts nothing of these workers; empty where it does, or nobody knows."""
+    name = metadata.text("listName") if kind.startswith("redis") else ""
+    if kind == "rabbitmq" and not before:  # Celery's alone has the queue's own name there too
+        name = metadata.text("queueName")
+    if not name or re.search(r"[${]", name):
+        return ""
+    if kind.startswith("redis") and before and before not in name:
+        return f"counts {name}, and the workers' lists are called {before}<queue>: it stays empty"
+    # Celery on Redis keeps one list for each priority: `mail\\x06\\x163`.
+    queue = re.split(r"\\x06|\x06", name.rpartition(before)[2] if before else name)[0]
+    if queues and queue not in queues:
+        return f"counts {name}, which these workers do not take from: they take from {', '.join(sorted(queues))}"
+    return ""
