@@ -11,7 +11,15 @@ from tests.settings.conftest import CONSUMER
 
 from ebbtide.documents.finding import FindingDocument
 from ebbtide.judgement.findings import Finding
-from ebbtide.judgement.secrets import holds_secret, is_credential_name, mask_value, redact, secret_spans
+from ebbtide.judgement.secrets import (
+    holds_secret,
+    is_credential_name,
+    is_like_password,
+    mask_value,
+    redact,
+    secret_spans,
+    secret_words,
+)
 from ebbtide.settings.models.consumer import ConsumerSettings
 
 
@@ -67,17 +75,79 @@ def test_the_password_of_a_redis_address_is_what_symfony_takes_for_it(dsn, passw
     assert password not in redact(f"cannot connect to {dsn}: refused")
 
 
-@pytest.mark.parametrize("name", ["DB_PASS", "apiKey", "client-secret", "x.token", "PASSWORD_PROD", "SECRET_KEY_BASE"])
-def test_a_name_of_a_credential_is_known(name):
-    assert is_credential_name(name)
+CREDENTIALS = """
+    DB_PASS apiKey client-secret x.token PASSWORD_PROD SECRET_KEY_BASE PGPASSWORD MYSQL_PASSWORD db_passwd passwort
+    SSH_PASSPHRASE passcode SMTP_PW DB_PWD CLIENT_SECRETS API_TOKENS awsCredential AWS_CREDENTIALS registry-creds
+    MAILER_APIKEY authkey KUBECONFIG BEARER authorization SECRETKEY accesskey privatekey GITHUB_PAT USER_JWT
+    SLACK_WEBHOOK wallet_mnemonic MYTOKEN MYSECRET MYAPIKEY MYACCESSKEY MYPASSWD MYPASSPHRASE WEBHOOK_KEY
+    API_KEYS ACCESS_KEY privateKey secret_key AUTH_KEY ENCRYPTION_KEY encrypt-key signingKey SIGN_KEY masterKey
+    ACCOUNT_KEY app_key APPLICATION_KEY licenseKey LICENCE_KEY ssh_key RSA_KEY hmacKey shared_key SERVICE_KEY
+    serverKey CLIENT_KEY deploy-key SESSION_KEY storageKey RECOVERY_KEY DECRYPTION_KEY crypt_key cipherKey ROOT_KEY
+    admin_key
+""".split()  # noqa: SIM905 - read as words
+ABOUT_ONE = """
+    url uri endpoint host server file files filename path dir directory folder name names id ids ttl length len size
+    min max limit limits lifetime expiry expires expire expiration age timeout count type types kind algorithm algo alg
+    header field prefix suffix enabled disabled enable required policy format version versions rotation interval
+    provider providers store manager backend class role roles scope scopes issuer audience bucket table column param
+    parameter env var ref reference mode strategy driver encoder hasher strength rules regex pattern validator cost
+    rounds iterations cache region arn rate seconds minutes hours days ms used budget window source location mount
+    namespace project reset validation check checks checksum hash sha digest claim fingerprint encoding service resolver
+    handler rotated reload reviews review usage per queue topic channel exchange stream group operator sync csi add
+    account accounts user username domain port request requests context attempts
+""".split()  # noqa: SIM905 - read as words
+
+
+def test_a_name_of_a_credential_is_known():
+    assert [name for name in CREDENTIALS if not is_credential_name(name)] == []
 
 
 @pytest.mark.parametrize(
     "name",
-    ["PWD", "TOKEN_TTL", "secretName", "passwordFile", "COMPASS", "tokenizer", "publicKey", "secret-hash", "key"],
+    [
+        *(
+            "PWD",
+            "secretName",
+            "passwordFile",
+            "COMPASS",
+            "tokenizer",
+            "publicKey",
+            "PUBLISHABLE_API_KEY",
+            "key",
+            "KEYS",
+        ),
+        *("primary_key", "MAX_TOKEN", "minTokens", "sha_secret", "PUB_KEY_TOKEN", "WEBHOOK_ROUTING_KEY"),
+    ],
 )
-def test_a_name_about_a_credential_is_none(name):
+def test_a_name_of_something_else_is_none(name):
     assert not is_credential_name(name)
+
+
+def test_a_name_about_a_credential_is_none():
+    wrong = [
+        f"{one}_{about}" for about in ABOUT_ONE for one in ("TOKEN", "password") if is_credential_name(f"{one}_{about}")
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("password", "places"), [("Tr0ub4dor-and-3", [2]), ("$(PASSWORD)", []), ("${PASSWORD}", []), ("***", [])]
+)
+def test_the_word_behind_a_short_option_is_a_secret_unless_it_is_put_in_later(password, places):
+    assert list(dict.fromkeys(secret_words(["redis-cli", "-a", password]))) == places
+
+
+def test_a_text_is_random_from_sixteen_signs_of_three_kinds_on():
+    random = "aB3dE6gH9jK2mN5p"
+    assert holds_secret(random, "SALT")
+    for short in (random[:15], random.lower(), "a" * 16):
+        assert not holds_secret(short, "SALT"), short
+
+
+def test_a_name_is_taken_for_a_password_from_eight_odd_signs_on():
+    assert is_like_password("mail!2026")
+    for name in ("a1!", "mail-2026", "mailmail!"[:-1]):
+        assert not is_like_password(name), name
 
 
 def test_whatever_stands_below_a_credential_is_masked_and_the_rest_is_left():

@@ -97,7 +97,8 @@ ROOMS = {
     "preview": Room(("ebbtide.preview.rules",), _OF_PREVIEWS),
     "judgement": Room(
         (
-            *(f"ebbtide.judgement.{name}" for name in ("accept", "secrets")),
+            # Not accept: models have taken its functions already when it is loaded again.
+            "ebbtide.judgement.secrets",
             *(f"ebbtide.preview.{name}" for name in ("harmless", "kinds", "patterns")),
             *(f"ebbtide_supervisor.{name}" for name in ("programs", "syntax", "path_states", "script", "handover")),
             *(f"ebbtide_supervisor.{name}" for name in ("command", "image_rules")),
@@ -127,7 +128,17 @@ ROOMS = {
             *_OF_PREVIEWS,
         ),
     ),
-    "doctor": Room(("ebbtide.doctor.rules",), ("tests/doctor", _LEVELS)),
+    # Not those that run the command, or hold a clock against it.
+    "doctor": Room(
+        ("ebbtide.doctor.rules",),
+        (
+            *(
+                f"tests/doctor/test_{name}.py"
+                for name in ("edges", "readers", "set_ups", "shells", "unjudged", "words")
+            ),
+            _LEVELS,
+        ),
+    ),
 }
 
 

@@ -26,12 +26,12 @@ NOT_SHOWN = "[not shown]"
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SECRET_WORDS = frozenset(
     {
-        *("password", "passwd", "passwort", "passphrase", "passcode", "pass", "pw", "pwd", "secret", "secrets"),
-        *("token", "tokens", "credential", "credentials", "creds", "apikey", "authkey", "kubeconfig", "bearer"),
-        *("authorization", "secretkey", "accesskey", "privatekey", "pat", "jwt", "webhook", "mnemonic"),
+        *("passwort", "passcode", "pass", "pw", "pwd", "secrets", "tokens", "credential", "credentials", "creds"),
+        *("authkey", "kubeconfig", "bearer", "authorization", "secretkey", "privatekey", "pat", "jwt", "webhook"),
+        "mnemonic",
     }
 )
-# `PGPASSWORD`
+# By themselves, and at the end of another: `PGPASSWORD`
 _SECRET_ENDINGS = ("password", "passwd", "passphrase", "secret", "token", "apikey", "accesskey")
 # Words before `key` that make it one.
 _KEY_OF = frozenset(
@@ -56,66 +56,20 @@ _KEY_OF = frozenset(
 # What follows says that it is about one: its file, its length, its lifetime.
 _ABOUT = frozenset(
     {
-        *(
-            "url",
-            "uri",
-            "endpoint",
-            "host",
-            "server",
-            "file",
-            "files",
-            "filename",
-            "path",
-            "dir",
-            "directory",
-            "folder",
-        ),
-        *("name", "names", "id", "ids", "ttl", "length", "len", "size", "min", "max", "limit", "limits", "lifetime"),
-        *("expiry", "expires", "expire", "expiration", "age", "timeout", "count", "type", "types", "kind", "algorithm"),
-        *("algo", "alg", "header", "field", "prefix", "suffix", "enabled", "disabled", "enable", "required", "policy"),
-        *(
-            "format",
-            "version",
-            "versions",
-            "rotation",
-            "interval",
-            "provider",
-            "providers",
-            "store",
-            "manager",
-            "backend",
-        ),
-        *("class", "role", "roles", "scope", "scopes", "issuer", "audience", "bucket", "table", "column", "param"),
-        *("parameter", "env", "var", "ref", "reference", "mode", "strategy", "driver", "encoder", "hasher", "strength"),
-        *("rules", "regex", "pattern", "validator", "cost", "rounds", "iterations", "cache", "region", "arn", "rate"),
-        *("seconds", "minutes", "hours", "days", "ms", "used", "budget", "window", "source", "location", "mount"),
-        *(
-            "namespace",
-            "project",
-            "reset",
-            "validation",
-            "check",
-            "checks",
-            "checksum",
-            "hash",
-            "sha",
-            "digest",
-            "claim",
-        ),
-        *(
-            "fingerprint",
-            "encoding",
-            "service",
-            "resolver",
-            "handler",
-            "key_id",
-            "rotated",
-            "reload",
-            "reviews",
-            "review",
-        ),
-        *("usage", "per", "queue", "topic", "channel", "exchange", "stream", "group", "operator", "sync", "csi", "add"),
-        *("account", "accounts", "user", "username", "domain", "port", "request", "requests", "context", "attempts"),
+        *("url", "uri", "endpoint", "host", "server", "file", "files", "filename", "path", "dir", "directory"),
+        *("folder", "name", "names", "id", "ids", "ttl", "length", "len", "size", "limit", "limits", "lifetime"),
+        *("expiry", "expires", "expire", "expiration", "age", "timeout", "count", "type", "types", "kind"),
+        *("algorithm", "algo", "alg", "header", "field", "prefix", "suffix", "enabled", "disabled", "enable"),
+        *("required", "policy", "format", "version", "versions", "rotation", "interval", "provider", "providers"),
+        *("store", "manager", "backend", "class", "role", "roles", "scope", "scopes", "issuer", "audience"),
+        *("bucket", "table", "column", "param", "parameter", "env", "var", "ref", "reference", "mode", "strategy"),
+        *("driver", "encoder", "hasher", "strength", "rules", "regex", "pattern", "validator", "cost", "rounds"),
+        *("iterations", "cache", "region", "arn", "rate", "seconds", "minutes", "hours", "days", "ms", "used"),
+        *("budget", "window", "source", "location", "mount", "namespace", "project", "reset", "validation"),
+        *("check", "checks", "claim", "encoding", "service", "resolver", "handler", "rotated", "reload", "reviews"),
+        *("review", "usage", "per", "queue", "topic", "channel", "exchange", "stream", "group", "operator", "sync"),
+        *("csi", "add", "account", "accounts", "user", "username", "domain", "port", "request", "requests"),
+        *("context", "attempts"),
     }
 )
 # A key that is shown to everybody, or no key of a lock.
