@@ -31,6 +31,9 @@ REFUSED = {
     "spec.dnsPolicy: is no field of DeploymentSpec (got 'dnsPolicy'); remove it": {"spec": {"dnsPolicy": "None"}},
     'annotations.a: takes a text (got 64); write it in quotes: "64"': {"metadata": {"annotations": {"a": 64}}},
     'annotations.a: takes a text (got True); write it in quotes: "true"': {"metadata": {"annotations": {"a": True}}},
+    "annotations.é: is not a label or annotation key": {"metadata": {"annotations": {"é": "a"}}},
+    "labels.acme.com/team: is not a label value (got 'a b')": {"metadata": {"labels": {"acme.com/team": "a b"}}},
+    "nodeSelector.disk: is not a label value": of_pod(nodeSelector={"disk": "-"}),
     "spec.hostAliases: is a list (got a mapping)": of_pod(hostAliases={"ip": "10.0.0.1"}),
     "dnsConfig.nameservers: is a list (got '10.0.0.1')": of_pod(dnsConfig={"nameservers": "10.0.0.1"}),
     "dnsConfig: is a mapping (got a list)": of_pod(dnsConfig=["10.0.0.1"]),
@@ -55,7 +58,7 @@ def test_what_a_deployment_does_not_have_is_refused_with_its_place(words, patch)
 
 
 ACCEPTED = {
-    "annotations": {"metadata": {"annotations": {"acme.com/owner": "mail"}}},
+    "annotations": {"metadata": {"annotations": {"acme.com/owner": "the team of mail"}}},
     "a pod's fields": of_pod(
         runtimeClassName="gvisor",
         dnsConfig={"nameservers": ["10.0.0.1"], "options": [{"name": "ndots", "value": "2"}]},

@@ -13,8 +13,11 @@ from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.rules.declare import consumer_rule
 from ebbtide.settings.rules.pod_parts import DIRECTIVE
+from ebbtide.settings.values.names import is_label_value, is_qualified_name
 
 _ROOT = "Deployment"
+_LABELS = {"labels", "matchLabels", "nodeSelector"}
+_KEYED = {*_LABELS, "annotations"}
 _WORDS = {
     "text": "a text",
     "boolean": "true or false",
@@ -59,11 +62,25 @@ def _problems(value: Any, form: str, path: Path) -> Iterator[tuple[Path, str, st
         if not isinstance(value, Mapping):
             yield path, f"is a mapping (got {_shown(value)})", "write a mapping"
             return
+        yield from _of_labels(value, path)
         for key, entry in value.items():
             if key != DIRECTIVE:
                 yield from _of_entry(str(key), entry, form, (*path, str(key)))
     elif form != "any" and not _fits(value, form):
         yield path, f"takes {_WORDS[form]} (got {_shown(value)})", _write(value, form)
+
+
+def _of_labels(value: Mapping[Any, Any], path: Path) -> Iterator[tuple[Path, str, str]]:
+    """Labels and annotations have keys of one form, and labels values of another."""
+    field = path[-1] if path else ""
+    if field not in _KEYED:
+        return
+    for key, entry in value.items():
+        if key != DIRECTIVE and not is_qualified_name(str(key)):
+            yield (*path, str(key)), "is not a label or annotation key", "write for example team or example.com/team"
+        elif field in _LABELS and isinstance(entry, str) and key != DIRECTIVE and not is_label_value(entry):
+            remedy = "use at most 63 letters, digits, '-', '_' and '.'"
+            yield (*path, str(key)), f"is not a label value (got {entry!r})", remedy
 
 
 def _of_entry(key: str, entry: Any, form: str, path: Path) -> Iterator[tuple[Path, str, str]]:

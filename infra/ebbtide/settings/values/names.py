@@ -62,14 +62,24 @@ def _check_consumer_name(value: str) -> str:
     return value
 
 
+def is_label_value(text: str) -> bool:
+    """Whether a label may have this value."""
+    return _LABEL_VALUE.fullmatch(text) is not None and len(text) <= DNS_LABEL_MAX_LENGTH
+
+
+def is_qualified_name(text: str) -> bool:
+    """Whether a label or an annotation may have this key."""
+    return _QUALIFIED_NAME.fullmatch(text) is not None
+
+
 def _check_label_value(value: str) -> str:
-    if not _LABEL_VALUE.fullmatch(value) or len(value) > DNS_LABEL_MAX_LENGTH:
+    if not is_label_value(value):
         raise name_error("is not a label value", value, "use at most 63 letters, digits, '-', '_' and '.'")
     return value
 
 
 def _check_qualified_name(value: str) -> str:
-    if not _QUALIFIED_NAME.fullmatch(value):
+    if not is_qualified_name(value):
         raise name_error("is not a label or annotation key", value, "write for example team or example.com/team")
     return value
 
