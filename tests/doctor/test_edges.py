@@ -81,6 +81,21 @@ def s6(milliseconds: str) -> dict[str, str]:
     }
 
 
+def hpa(metric: dict[str, Any]) -> str:
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "jobs"}
+    spec = {"scaleTargetRef": reference, "minReplicas": 1, "maxReplicas": 9, "metrics": [metric]}
+    metadata = {"name": "jobs", "namespace": "shop"}
+    return yaml.safe_dump(
+        {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec}
+    )
+
+
+OF_PODS = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}}
+OF_CONTAINERS = {"type": "ContainerResource", "containerResource": {**OF_PODS["resource"], "container": "w"}}
+OF_MILLICORES = {
+    "type": "Resource",
+    "resource": {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "1"}},
+}
 OWN_NAME = {"consumer": "%env(MESSENGER_CONSUMER_NAME)%", "redeliver_timeout": 90}
 Edge = tuple[str, dict[str, str], str]
 EDGES: dict[str, Edge] = {
@@ -187,6 +202,64 @@ EDGES: dict[str, Edge] = {
     "s6 for 3.5 s": ("D-26", s6("3500"), "gives its services 3.5 s to finish"),
     "s6 without end": ("D-26", s6("0"), ""),
     "s6 for long enough": ("D-26", s6("25000"), ""),
+    # A percentage is of a request, and where only a limit is written Kubernetes takes that for it.
+    **{
+        f"{words} with {written}": (
+            "D-52",
+            {"a.yaml": workload(CONSUME, resources=resources), "b.yaml": hpa(metric)},
+            "aims at a percentage of the cpu request" if not resources and metric is not OF_MILLICORES else "",
+        )
+        for words, metric in (
+            ("a percentage of pods", OF_PODS),
+            ("a percentage of a container", OF_CONTAINERS),
+            ("a number of millicores", OF_MILLICORES),
+        )
+        for written, resources in (
+            ("nothing", {}),
+            ("a request", {"requests": {"cpu": "100m"}}),
+            ("a limit", {"limits": {"cpu": "1"}}),
+        )
+    },
+    # How many messages one visibility timeout is for.
+    **{
+        f"{size} messages under one timeout": (
+            "D-75",
+            {
+                "messenger.yaml": messenger(buffer_size=size, visibility_timeout=60).replace(
+                    "redis://r:6379/mail", "sqs://sqs.eu-west-1.amazonaws.com/1/mail"
+                )
+            },
+            f"takes {size} messages at once, and the visibility timeout of 60 s" if size > 1 else "",
+        )
+        for size in (1, 2)
+    },
+    "one name that is written": (
+        "D-70",
+        {"messenger.yaml": messenger(consumer="mail", redeliver_timeout=90), "w.conf": supervised('A="b"')},
+        "names every consumer 'mail', for 4 processes",
+    ),
+    "the host's name is that of every process": (
+        "D-70",
+        {
+            "messenger.yaml": messenger(consumer="%env(HOSTNAME)%", redeliver_timeout=90),
+            "w.conf": supervised('A="b"'),
+        },
+        "HOSTNAME is the same for all 4 processes",
+    ),
+    "a StatefulSet's field that there is not": (
+        "D-62",
+        {
+            "a.yaml": workload(CONSUME, lifecycle={"preStop": {"command": ["true"]}}).replace(
+                "kind: Deployment", "kind: StatefulSet"
+            )
+        },
+        "command is no field of",
+    ),
+    "a ScaledObject of nothing": (
+        "D-5e",
+        {"a.yaml": workload(CONSUME), "b.yaml": keda(streams(streamLength="5"), scaleTargetRef={"kind": "Deployment"})},
+        "write name: <the Deployment>",
+    ),
     # A policy is about the pods of its own namespace.
     "a policy of another namespace": ("D-6a", {"a.yaml": workload(CONSUME), "b.yaml": policy("other")}, ""),
     "a policy of theirs": ("D-6a", {"a.yaml": workload(CONSUME), "b.yaml": policy("shop")}, "reach DNS and nothing"),
