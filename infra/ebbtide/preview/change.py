@@ -20,6 +20,9 @@ class Operation(StrEnum):
     DELETE = "delete"
 
 
+GONE = (Operation.DELETE, Operation.REPLACE)
+"""What takes away that which was there, for good or until a new one is made."""
+
 Path = tuple[str | int, ...]
 
 
@@ -161,6 +164,13 @@ class StackChange:
 def mapping(value: Any) -> Mapping[str, Any]:
     """A mapping, or an empty one where a plan holds something else."""
     return value if isinstance(value, Mapping) else {}
+
+
+def mapping_at(document: Any, *path: str) -> Mapping[str, Any]:
+    """The mapping at a path, or an empty one."""
+    for part in path:
+        document = mapping(document).get(part)
+    return mapping(document)
 
 
 def text_of(value: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ebbtide.preview.change import UNKNOWN, ResourceChange, entries, mapping
+from ebbtide.preview.change import UNKNOWN, ResourceChange, entries, mapping, mapping_at
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
 from ebbtide.settings.values import image_contract
@@ -133,6 +133,15 @@ def _bytes(value: object) -> int | None:
 def rolls_pods(change: ResourceChange) -> bool:
     """Whether Kubernetes replaces the pods: any change of the template but nothing else does."""
     return any(found.path[:2] == ("spec", "template") for found in change.properties)
+
+
+def takes_none_away(deployment: Mapping[str, Any]) -> bool:
+    """Whether an update of this Deployment says that none of its pods goes before its successor is ready."""
+    strategy = mapping_at(deployment, "spec", "strategy")
+    return strategy.get("type") == "RollingUpdate" and mapping_at(strategy, "rollingUpdate").get("maxUnavailable") in (
+        0,
+        "0%",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from ebbtide.preview.risk import Context, Risk, RiskLevel
 
 # In the order in which risks of one level are shown: what is lost comes first.
 # isort: off
-from ebbtide.preview.rules import broker, loss, queues, handed_secrets, restart, autoscaling, throughput, keda
-from ebbtide.preview.rules import network, roles, isolation, identity, control_plane, watching
+from ebbtide.preview.rules import broker, credentials, gone, budget, memory, safeguards, disruption, queues
+from ebbtide.preview.rules import handed_secrets, restart, rollout, nodes, owners, autoscaling, vertical, throughput
+from ebbtide.preview.rules import keda, network, roles, isolation, identity, control_plane, watching
 from ebbtide.preview.rules import acceptance, unjudged
 
 # isort: on
@@ -17,19 +18,28 @@ __all__ = [
     "acceptance",
     "autoscaling",
     "broker",
+    "budget",
     "control_plane",
+    "credentials",
+    "disruption",
+    "gone",
     "handed_secrets",
     "identity",
     "isolation",
     "judge",
     "keda",
-    "loss",
+    "memory",
     "network",
+    "nodes",
+    "owners",
     "queues",
     "restart",
     "roles",
+    "rollout",
+    "safeguards",
     "throughput",
     "unjudged",
+    "vertical",
     "watching",
 ]
 

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from ebbtide.preview.autoscalers import bounds_before
 from ebbtide.preview.change import UNKNOWN, Leaf, Operation, Path, PropertyChange, ResourceChange, leaves
-from ebbtide.preview.fleet import Overlap, Pods, drain_sentence, overlap_of, rolls_pods
+from ebbtide.preview.fleet import Overlap, Pods, drain_sentence, overlap_of, rolls_pods, takes_none_away
 from ebbtide.preview.harmless import HARMLESS
 from ebbtide.preview.patterns import CREATED, matches, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
-from ebbtide.preview.show import show_value
 from ebbtide.preview.successors import successors
 from ebbtide.settings.models.consumer import ConsumerSettings
-from ebbtide.settings.models.node_pool import SPOT_KEY
 from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.image import split_image
 from ebbtide.settings.values.units import format_duration, format_memory, plural
 
 _POD = "spec.template.spec"
+
+
 _CONTAINER = f"{_POD}.containers.*"
+
+
 _BESIDE = f"{_POD}.initContainers.*"
+
+
 # What a new pod may have otherwise without being another program: if it cannot start, the old ones stay, because
 # no pod may be missing in an update (P-17 says where that is not so). No probe and no entrypoint is among them.
 _ROLLS = (
@@ -83,6 +86,8 @@ _ROLLS = (
         )
     ),
 )
+
+
 # The settings behind our own variables.
 _OWN_VARIABLES = {
     image_contract.LONGEST_MESSAGE_SECONDS: "shutdown budget",
@@ -127,7 +132,7 @@ def _overlap(context: Context, change: ResourceChange) -> Overlap | None:
 
 def _is_ordinary(change: ResourceChange) -> bool:
     """Whether the pods that go drain in time, and none goes before its successor is there."""
-    return Pods.of(change.old).drains_in_time and _takes_none_away(change.new)
+    return Pods.of(change.old).drains_in_time and takes_none_away(change.new)
 
 
 @change_rule(
@@ -226,46 +231,6 @@ def _version(image: str) -> str:
 
 
 @change_rule(
-    "P-12",
-    RiskLevel.DISRUPTIVE,
-    remedy="Choose the time; every pod drains once.",
-    source="GKE, node upgrades: surge upgrades evict pod by pod.",
-    tells={
-        "NodePool": (
-            "version",
-            "nodeLocations.*",
-            *(
-                f"nodeConfig.{name}"
-                for name in (
-                    *("machineType", "imageType", "diskSizeGb", "diskType", "gvnic.enabled"),
-                    *("workloadMetadataConfig.mode", "linuxNodeConfig.cgroupMode"),
-                    *("kubeletConfig.insecureKubeletReadonlyPortEnabled", "kubeletConfig.podPidsLimit"),
-                    "kubeletConfig.singleProcessOomKill",
-                )
-            ),
-        ),
-        "Cluster": ("minMasterVersion", "releaseChannel.channel", "nodeLocations.*"),
-    },
-)
-def check_nodes(context: Context) -> Iterator[Risk]:
-    """Nodes are made anew or upgraded: pods are evicted one by one and drain."""
-    for change in context.of("NodePool", Operation.UPDATE):
-        if any(change.touches(name) for name in ("nodeConfig", "version", "nodeLocations")):
-            sentence = (
-                f"nodes of {change.title} are replaced one after the other: pods on them are evicted, drain and start "
-                "elsewhere"
-            )
-            yield Risk(change.title, sentence, resource=change.key)
-    for change in context.of("Cluster", Operation.UPDATE):
-        if any(change.touches(name) for name in ("minMasterVersion", "releaseChannel", "nodeLocations")):
-            sentence = (
-                f"cluster {change.title} is upgraded or moves: nodes follow one after the other in its maintenance "
-                "window, and pods on them are evicted, drain and start elsewhere"
-            )
-            yield Risk(change.title, sentence, resource=change.key)
-
-
-@change_rule(
     "P-13",
     RiskLevel.INFO,
     remedy="Expect updates and scale-downs to take longer.",
@@ -320,72 +285,6 @@ def _destinations(consumer: ConsumerSettings) -> str:
         for rule in consumer.network.egress
     ]
     return " and ".join(named) or "nothing but DNS"
-
-
-@change_rule(
-    "P-16",
-    RiskLevel.DISRUPTIVE,
-    remedy="Keep messages shorter than the notice.",
-    source="GKE, Spot VMs: 30 s of notice, 15 of them for user pods; up to 120 s by the kubelet's configuration.",
-)
-def check_spot(context: Context) -> Iterator[Risk]:
-    """A consumer moves onto Spot capacity, where a pod has only what the notice leaves it, best effort (V-08)."""
-    for change in context.of("Deployment", Operation.CREATE, Operation.UPDATE):
-        selector = ("spec", "template", "spec", "nodeSelector")
-        if _at(change.new, *selector).get(SPOT_KEY) and not _at(change.old, *selector).get(SPOT_KEY):
-            seconds = context.spot_notices.get(change.title)
-            notice = "what the notice leaves it" if seconds is None else format_duration(seconds)
-            sentence = f"{change.title} runs on Spot capacity: a pod may be ended at any time with {notice} to finish"
-            yield Risk(change.title, sentence, resource=change.key)
-
-
-@change_rule(
-    "P-17",
-    RiskLevel.DISRUPTIVE,
-    RiskLevel.INFO,
-    remedy="Write maxUnavailable: 0, as ebbtide does.",
-    source="Kubernetes, Deployment strategies.",
-    tells={
-        "Deployment": (
-            "spec.strategy.type",
-            "spec.strategy.rollingUpdate.maxUnavailable",
-            "spec.strategy.rollingUpdate.maxSurge",
-            "spec.minReadySeconds",
-        )
-    },
-)
-def check_strategy(context: Context) -> Iterator[Risk]:
-    """An update takes no pod away before another one is ready, and goes on at the same speed."""
-    for change in context.of("Deployment", Operation.UPDATE):
-        touched = [found for found in change.properties if _is_strategy(found.path)]
-        if touched:
-            words = ", ".join(
-                f"{'.'.join(map(str, found.path[1:]))} {show_value(found.old)} → {show_value(found.new)}"
-                for found in touched
-            )
-            sentence = f"updates of {change.title} go otherwise: {words}"
-            level = RiskLevel.INFO if _takes_none_away(change.new) else RiskLevel.DISRUPTIVE
-            consumer = context.consumers.get(change.title)
-            is_meant = level is RiskLevel.INFO or (consumer is not None and not consumer.autoscaling.overlaps)
-            advice = "" if is_meant else "write maxUnavailable: 0: pods go before others are ready"
-            yield Risk(change.title, sentence, advice, change.key, level)
-
-
-def _is_strategy(path: tuple[str | int, ...]) -> bool:
-    return path[:1] == ("spec",) and path[1:2] in {("strategy",), ("minReadySeconds",)}
-
-
-def _takes_none_away(deployment: Mapping[str, Any]) -> bool:
-    strategy = _at(deployment, "spec", "strategy")
-    return strategy.get("type") == "RollingUpdate" and _at(strategy, "rollingUpdate").get("maxUnavailable") in (0, "0%")
-
-
-def _at(document: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
-    """The mapping at a path; empty if there is none."""
-    here: Any = document
-    for part in path:
-        here = here.get(part) if isinstance(here, Mapping) else None
-    return here if isinstance(here, Mapping) else {}
 
 
 @change_rule(

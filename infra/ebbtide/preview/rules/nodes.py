@@ -1,0 +1,135 @@
+"""What happens to nodes, and to the pods on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ebbtide.preview.change import Operation, PropertyChange, mapping, mapping_at
+from ebbtide.preview.risk import Context, Risk, RiskLevel
+from ebbtide.preview.rules.declare import change_rule
+from ebbtide.settings.models.node_pool import SPOT_KEY
+from ebbtide.settings.values.units import format_duration, parse_duration
+
+
+@change_rule(
+    "P-09",
+    RiskLevel.DANGER,
+    remedy="Keep them above every consumer's grace period.",
+    source="GKE, nodeDrainConfig: what a node's drain waits for a pod at most.",
+    reads={
+        "NodePool": (
+            "nodeDrainConfigs.*.graceTerminationDuration",
+            "nodeDrainConfigs.*.pdbTimeoutDuration",
+            "nodeDrainConfigs.*.respectPdbDuringNodePoolDeletion",
+        )
+    },
+)
+def check_node_drain(context: Context) -> Iterator[Risk]:
+    """Nodes wait as long as before for their pods to leave: a pod that needs longer is killed with its messages."""
+    for change in context.of("NodePool", Operation.UPDATE):
+        for found in change.properties:
+            if "nodeDrainConfigs" in found.path[:1] and _waits_less(found):
+                words = ".".join(map(str, found.path))
+                sentence = f"nodes of {change.title} wait less for their pods: {words} {found.old} → {found.new}"
+                yield Risk(change.title, sentence, "keep it above every consumer's grace period", change.key)
+
+
+def _waits_less(found: PropertyChange) -> bool:
+    try:
+        return parse_duration(found.new) < parse_duration(found.old)
+    except ValueError:
+        # A list that comes or goes as a whole, or a switch: on is what waits.
+        return found.new is not True
+
+
+@change_rule(
+    "P-12",
+    RiskLevel.DISRUPTIVE,
+    remedy="Choose the time; every pod drains once.",
+    source="GKE, node upgrades: surge upgrades evict pod by pod.",
+    tells={
+        "NodePool": (
+            "version",
+            "nodeLocations.*",
+            *(
+                f"nodeConfig.{name}"
+                for name in (
+                    *("machineType", "imageType", "diskSizeGb", "diskType", "gvnic.enabled"),
+                    *("workloadMetadataConfig.mode", "linuxNodeConfig.cgroupMode"),
+                    *("kubeletConfig.insecureKubeletReadonlyPortEnabled", "kubeletConfig.podPidsLimit"),
+                    "kubeletConfig.singleProcessOomKill",
+                )
+            ),
+        ),
+        "Cluster": ("minMasterVersion", "releaseChannel.channel", "nodeLocations.*"),
+    },
+)
+def check_nodes(context: Context) -> Iterator[Risk]:
+    """Nodes are made anew or upgraded: pods are evicted one by one and drain."""
+    for change in context.of("NodePool", Operation.UPDATE):
+        if any(change.touches(name) for name in ("nodeConfig", "version", "nodeLocations")):
+            sentence = (
+                f"nodes of {change.title} are replaced one after the other: pods on them are evicted, drain and start "
+                "elsewhere"
+            )
+            yield Risk(change.title, sentence, resource=change.key)
+    for change in context.of("Cluster", Operation.UPDATE):
+        if any(change.touches(name) for name in ("minMasterVersion", "releaseChannel", "nodeLocations")):
+            sentence = (
+                f"cluster {change.title} is upgraded or moves: nodes follow one after the other in its maintenance "
+                "window, and pods on them are evicted, drain and start elsewhere"
+            )
+            yield Risk(change.title, sentence, resource=change.key)
+
+
+@change_rule(
+    "P-16",
+    RiskLevel.DISRUPTIVE,
+    remedy="Keep messages shorter than the notice.",
+    source="GKE, Spot VMs: 30 s of notice, 15 of them for user pods; up to 120 s by the kubelet's configuration.",
+)
+def check_spot(context: Context) -> Iterator[Risk]:
+    """A consumer moves onto Spot capacity, where a pod has only what the notice leaves it, best effort (V-08)."""
+    for change in context.of("Deployment", Operation.CREATE, Operation.UPDATE):
+        selector = ("spec", "template", "spec", "nodeSelector")
+        if mapping_at(change.new, *selector).get(SPOT_KEY) and not mapping_at(change.old, *selector).get(SPOT_KEY):
+            seconds = context.spot_notices.get(change.title)
+            notice = "what the notice leaves it" if seconds is None else format_duration(seconds)
+            sentence = f"{change.title} runs on Spot capacity: a pod may be ended at any time with {notice} to finish"
+            yield Risk(change.title, sentence, resource=change.key)
+
+
+@change_rule(
+    "P-27",
+    RiskLevel.DISRUPTIVE,
+    RiskLevel.SCALING,
+    remedy="Compare with `ebbtide explain`: what all consumers ask for at their maximum.",
+    source="GKE, cluster autoscaler: pods that find no node are Pending.",
+    reads={"NodePool": ("autoscaling.totalMinNodeCount", "autoscaling.totalMaxNodeCount")},
+)
+def check_node_bounds(context: Context) -> Iterator[Risk]:
+    """The number of nodes is bounded otherwise: pods that find no node are Pending."""
+    for change in context.of("NodePool", Operation.UPDATE):
+        old, new = (_nodes(side) for side in (change.old, change.new))
+        if old == new:
+            continue
+        if new == _UNBOUNDED:
+            sentence = f"{change.title} is no longer scaled: pods that find no node stay Pending, and no node goes"
+            yield Risk(change.title, sentence, "keep its autoscaling", change.key, RiskLevel.DISRUPTIVE)
+            continue
+        fewer = isinstance(old[1], int) and isinstance(new[1], int) and new[1] < old[1]
+        sentence = f"{change.title} has {new[0]} to {new[1]} nodes instead of {old[0]} to {old[1]}"
+        if fewer:
+            sentence += ": pods that find no node are Pending"
+        level = RiskLevel.DISRUPTIVE if fewer else RiskLevel.SCALING
+        yield Risk(change.title, sentence, "compare with what all consumers ask for", change.key, level)
+
+
+_UNBOUNDED = ("?", "?")
+
+
+def _nodes(pool: Mapping[str, Any]) -> tuple[Any, Any]:
+    scaling = mapping(pool.get("autoscaling"))
+    unknown = _UNBOUNDED[0]
+    return scaling.get("totalMinNodeCount", unknown), scaling.get("totalMaxNodeCount", unknown)

@@ -1,0 +1,47 @@
+"""How an update takes pods away and brings new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ebbtide.preview.change import Operation
+from ebbtide.preview.fleet import takes_none_away
+from ebbtide.preview.risk import Context, Risk, RiskLevel
+from ebbtide.preview.rules.declare import change_rule
+from ebbtide.preview.show import show_value
+
+
+@change_rule(
+    "P-17",
+    RiskLevel.DISRUPTIVE,
+    RiskLevel.INFO,
+    remedy="Write maxUnavailable: 0, as ebbtide does.",
+    source="Kubernetes, Deployment strategies.",
+    tells={
+        "Deployment": (
+            "spec.strategy.type",
+            "spec.strategy.rollingUpdate.maxUnavailable",
+            "spec.strategy.rollingUpdate.maxSurge",
+            "spec.minReadySeconds",
+        )
+    },
+)
+def check_strategy(context: Context) -> Iterator[Risk]:
+    """An update takes no pod away before another one is ready, and goes on at the same speed."""
+    for change in context.of("Deployment", Operation.UPDATE):
+        touched = [found for found in change.properties if _is_strategy(found.path)]
+        if touched:
+            words = ", ".join(
+                f"{'.'.join(map(str, found.path[1:]))} {show_value(found.old)} → {show_value(found.new)}"
+                for found in touched
+            )
+            sentence = f"updates of {change.title} go otherwise: {words}"
+            level = RiskLevel.INFO if takes_none_away(change.new) else RiskLevel.DISRUPTIVE
+            consumer = context.consumers.get(change.title)
+            is_meant = level is RiskLevel.INFO or (consumer is not None and not consumer.autoscaling.overlaps)
+            advice = "" if is_meant else "write maxUnavailable: 0: pods go before others are ready"
+            yield Risk(change.title, sentence, advice, change.key, level)
+
+
+def _is_strategy(path: tuple[str | int, ...]) -> bool:
+    return path[:1] == ("spec",) and path[1:2] in {("strategy",), ("minReadySeconds",)}
