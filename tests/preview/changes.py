@@ -270,7 +270,7 @@ CHANGES = [
         {"cluster": AUTO},
     ),
     Change("taints that nobody has judged", "notJudged", ("P-40",), pool(taints=[{"key": "a", "value": "b"}])),
-    Change("only logs", None, (), {"cluster": {"observability": {"workloadLogs": False}}}),
+    Change("no logs of pods", "info", ("P-50",), {"cluster": {"observability": {"workloadLogs": False}}}),
     # What comes and goes.
     Change("a new consumer", "info", ("P-14",), {"consumers": {"mail": SECOND}}),
     Change("a consumer is removed", "danger", ("P-02",), {}, {"consumers": {"mail": SECOND}}),
@@ -281,7 +281,7 @@ CHANGES = [
         {"consumers": {"post": SECOND}},
         {"consumers": {"mail": SECOND}},
     ),
-    Change("another namespace", "danger", ("P-01", "P-02"), {"namespace": "queues"}),
+    Change("another namespace", "danger", ("P-01a", "P-02"), {"namespace": "queues"}),
     Change(
         "Autopilot instead of Standard",
         "danger",
@@ -342,7 +342,8 @@ CHANGES = [
         consumer(serviceAccount={"googleRoles": ["roles/pubsub.subscriber"]}),
     ),
     Change("an admin's role", "danger", ("P-31",), consumer(serviceAccount={"googleRoles": ["roles/storage.admin"]})),
-    Change("a label", "info", ("P-10", "P-15"), consumer(labels={"acme.com/team": "platform"})),
+    Change("a label", "info", ("P-10", "P-15"), consumer(labels={"team": "platform"})),
+    Change("a label on which others act", "notJudged", ("P-40",), consumer(labels={"acme.com/team": "platform"})),
     # What happens to a broker, and to the messages in it.
     # KEDA's own way to the broker that it asked before is closed.
     Change("a broker is made", "danger", ("P-10", "P-30", "P-34"), valkey()),

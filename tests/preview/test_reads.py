@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ebbtide.preview.reads import ALL, broker_addresses, concurrency_of, queues_of
+from ebbtide.preview.reads import ALL, DEFAULT, broker_addresses, concurrency_of, queues_of
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,12 @@ from ebbtide.preview.reads import ALL, broker_addresses, concurrency_of, queues_
         ("python -m celery -A shop worker -Qmail", ("mail",)),
         ("celery -A shop beat", ()),
         ("bundle exec sidekiq --concurrency 5 --queue critical,2 -q mail", ("critical", "mail")),
-        ("php artisan queue:work redis --queue=high,low --sleep=3", ("high", "low")),
+        ("php artisan queue:work redis --queue=high,low --sleep=3", ("high", "low", "connection redis")),
+        ("php artisan queue:work", (DEFAULT,)),
+        ("celery -A shop worker", (DEFAULT,)),
         ("php bin/console other:command -q events", ()),
         ("node worker.js --queue=mail", ()),
-        ("sidekiq -q", ()),
+        ("sidekiq -q", (DEFAULT,)),
         ("", ()),
     ],
 )
@@ -67,7 +69,10 @@ SECRET = {"secretKeyRef": {"name": "broker-v1", "key": "dsn"}}
         ({"REDIS_URL": "redis://a:6379/0"}, {"REDIS_URL": "a:6379/0"}),
         ({"REDIS_URL": "redis://a:6379/0", "BROKER_URL": "amqp://b"}, {"BROKER_URL": "b"}),
         ({"CACHE_DSN": "redis://a:6379", "CELERY_RESULT_BACKEND": "redis://a:6379", "REDIS_PASSWORD": SECRET}, {}),
-        ({"BROKER_URL": None, "QUEUE_NAME": "mail", "QUEUE_CONNECTION": "redis"}, {}),
+        (
+            {"BROKER_URL": None, "QUEUE_NAME": "mail", "QUEUE_CONNECTION": "redis"},
+            {"QUEUE_NAME": "mail", "QUEUE_CONNECTION": "redis"},
+        ),
     ],
 )
 def test_where_the_broker_is(environment: dict[str, Any], said: dict[str, str]) -> None:

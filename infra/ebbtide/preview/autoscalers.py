@@ -96,7 +96,9 @@ def bounds_before(context: Context, deployment: str) -> tuple[int, int] | None:
 def measures(autoscaler: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What an autoscaler measures, each with its target: ("cpu", "60 %"), ("rabbitmq jobs", "value 1")."""
     spec = mapping(autoscaler.get("spec"))
-    return [*_metrics(entries(spec.get("metrics"))), *_triggers(entries(spec.get("triggers")))]
+    found = [*_metrics(entries(spec.get("metrics"))), *_triggers(entries(spec.get("triggers")))]
+    # Where none is stated, the API server takes CPU (SetDefaults_HorizontalPodAutoscaler).
+    return found or ([] if "triggers" in spec else [("cpu", "80 %")])
 
 
 def _metrics(metrics: list[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

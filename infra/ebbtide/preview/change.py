@@ -118,6 +118,11 @@ class ResourceChange:
         return self.token.rpartition(":")[2]
 
     @property
+    def is_let_go(self) -> bool:
+        """Whether only the engine forgets it, and it stays where it is."""
+        return self.is_retained and self.operation is Operation.DELETE
+
+    @property
     def package(self) -> str:
         """`kubernetes:apps/v1:Deployment` -> `kubernetes`."""
         return self.token.partition(":")[0]

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ebbtide.kubernetes.quantity import milli_value
 from ebbtide.preview.change import UNKNOWN, ResourceChange, entries, mapping, mapping_at
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
 from ebbtide.settings.values import image_contract
-from ebbtide.settings.values.units import format_duration, parse_memory
+from ebbtide.settings.values.units import format_duration
 
 _DEFAULT_GRACE_SECONDS = 30
 
@@ -32,6 +33,10 @@ class Pods:
     environment: Mapping[str, Any]
     """Each variable's value, or where it comes from, by name."""
     memory_limit_bytes: int | None
+    memory_request_bytes: int | None
+    """What the scheduler reserves: the limit where only that is stated."""
+    cpu_limit_millicores: int | None
+    disk_limit_bytes: int | None
     is_consumer: bool
     """Whether ebbtide made them, by their variables; a program of one's own may have other Deployments."""
     replicas: int | None
@@ -59,6 +64,7 @@ class Pods:
             str(variable.get("name")): variable.get("value", variable.get("valueFrom"))
             for variable in entries(container.get("env"))
         }
+        limits, requests = (mapping_at(container, "resources", part) for part in ("limits", "requests"))
         image = container.get("image", "")
         replicas = spec.get("replicas")
         hook = mapping(mapping(mapping(container.get("lifecycle")).get("preStop")).get("exec")).get("command")
@@ -72,7 +78,10 @@ class Pods:
             hook=_texts(hook),
             command=(*_texts(container.get("command")), *_texts(container.get("args"))),
             environment=variables,
-            memory_limit_bytes=_bytes(mapping(mapping(container.get("resources")).get("limits")).get("memory")),
+            memory_limit_bytes=_bytes(limits.get("memory")),
+            memory_request_bytes=_bytes(requests.get("memory", limits.get("memory"))),
+            cpu_limit_millicores=_millis(limits.get("cpu")),
+            disk_limit_bytes=_bytes(limits.get("ephemeral-storage")),
             is_consumer=any(name.startswith(image_contract.VARIABLE_PREFIX) for name in variables),
             replicas=replicas if isinstance(replicas, int) else None,
             env_from=frozenset(
@@ -124,8 +133,14 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def _bytes(value: object) -> int | None:
+    millis = _millis(value)
+    return None if millis is None else -(-millis // 1000)
+
+
+def _millis(value: object) -> int | None:
+    """As the API server reads it; None where it is not stated, or is no quantity, which it refuses."""
     try:
-        return parse_memory(str(value)) if value is not None and len(str(value)) <= 32 else None
+        return milli_value(str(value)) if value is not None and len(str(value)) <= 32 else None
     except ValueError:
         return None
 

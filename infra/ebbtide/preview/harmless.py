@@ -8,17 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ebbtide.preview.patterns import CREATED, DELETED, REPLACED
+from ebbtide.preview.patterns import CREATED, DELETED, NO_PREFIX, REPLACED
 
 _OWN_LABEL = "the API selects pods by their own labels, not by those of what makes them"
 _NEW = "nothing that runs uses it yet"
 _OF_PULUMI = "Pulumi's own note on how to treat the object"
 _GROUPS = "a provider deploys nothing itself; what it does is in the steps of its resources"
 
+COMMON_LABELS = (
+    *(f"app.kubernetes.io/{name}" for name in ("name", "instance", "version", "component", "part-of", "managed-by")),
+    "helm.sh/chart",
+    "tags.datadoghq.com/version",
+)
+"""What is proposed to everybody to be written. Of any other prefix its owner may act on the object, as Kueue suspends
+it and Keel updates it."""
+
 _OBJECT = {
     "apiVersion": "another version of the API shows the same object; what it says is compared by itself",
-    "metadata.labels.*": _OWN_LABEL,
-    "metadata.annotations[pulumi.com/patchForce]": _OF_PULUMI,
+    **{f"metadata.labels[{name}]": _OWN_LABEL for name in (NO_PREFIX, *COMMON_LABELS)},
     "metadata.annotations[pulumi.com/autonamed]": _OF_PULUMI,
     "metadata.annotations[pulumi.com/waitFor]": _OF_PULUMI,
     "metadata.annotations[pulumi.com/skipAwait]": _OF_PULUMI,
@@ -139,9 +146,7 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
     "gcp:container/cluster:Cluster": {
         CREATED: _NEW,
         "resourceLabels.*": _LABELS_OF_GOOGLE,
-        "loggingConfig.enableComponents.*": "only what is written to the log; no metric comes from it",
         "costManagementConfig.enabled": "only the bill",
-        "secretSyncConfig.rotationConfig.enabled": "only how often GKE looks for new versions, and ours have new names",
         "securityPostureConfig.mode": "it reports and refuses nothing",
         "securityPostureConfig.vulnerabilityMode": "it reports and refuses nothing",
         "notificationConfig.pubsub.enabled": "only who is told of upgrades",
@@ -150,7 +155,7 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "maintenancePolicy.recurringWindow.endTime": "only when upgrades happen; each drains pods whenever it does",
         "maintenancePolicy.recurringWindow.recurrence": "only when upgrades happen; each drains pods whenever it does",
     },
-    "gcp:container/nodePool:NodePool": {CREATED: "it only adds nodes"},
+    "gcp:container/nodePool:NodePool": {CREATED: "it only adds nodes; of Spot ones P-16 speaks"},
     "gcp:compute/address:Address": {CREATED: _NEW},
     "gcp:compute/forwardingRule:ForwardingRule": {CREATED: _NEW},
     "gcp:networkconnectivity/serviceConnectionPolicy:ServiceConnectionPolicy": {CREATED: _NEW},
@@ -174,7 +179,7 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         CREATED: _NEW,
         "labels.*": _LABELS_OF_GOOGLE,
     },
-    "gcp:secretmanager/secretVersion:SecretVersion": {CREATED: _NEW},
+    "gcp:secretmanager/secretVersion:SecretVersion": {CREATED: "of one of a secret that is there already P-62 speaks"},
     "gcp:secretmanager/secretIamMember:SecretIamMember": {CREATED: _NEW},
     "random:index/randomPassword:RandomPassword": {CREATED: _NEW},
     "kubernetes:secrets-store.csi.x-k8s.io/v1:SecretProviderClass": {

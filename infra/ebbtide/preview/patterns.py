@@ -10,6 +10,9 @@ from ebbtide.preview.change import Leaf, Path
 CREATED, DELETED, REPLACED = "(created)", "(deleted)", "(replaced)"
 """In place of a property: that the resource comes, goes, or is made anew."""
 
+NO_PREFIX = "(no prefix)"
+"""In place of a key: any without a domain before it, as `team`. `istio.io/rev` is somebody's, who acts on it."""
+
 _PART = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
 
 
@@ -29,4 +32,8 @@ def matches(leaf: Leaf, pattern: Path) -> bool:
 
 def overlaps(path: Path, pattern: Path) -> bool:
     """Whether one is at, above or below the other."""
-    return all(wanted in {"*", str(part)} for part, wanted in zip(path, pattern, strict=False))
+    return all(_names(wanted, str(part)) for part, wanted in zip(path, pattern, strict=False))
+
+
+def _names(wanted: str | int, part: str) -> bool:
+    return wanted in {"*", part} or (wanted == NO_PREFIX and "/" not in part)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ebbtide.preview.change import mapping
+from ebbtide.preview.change import SECRET, mapping
 from ebbtide.settings.models.celery import CeleryWorker
 from ebbtide.settings.models.laravel import LaravelQueueWorker
 from ebbtide.settings.models.sidekiq import SidekiqWorker
@@ -24,6 +24,10 @@ _PROGRAMS: dict[str, type[WorkerSettings]] = {
 _MESSENGER = "messenger:consume"
 _BETWEEN_COMMANDS = frozenset({"&&", "||", ";", "|", "&"})
 ALL = "every one"
+DEFAULT = "the queues of its own configuration"
+"""What a known program reads that is told no queue."""
+_DEFAULTS = {"celery", "default"}
+"""What Celery, and Sidekiq and Laravel, call the queue that they read where nobody says otherwise."""
 _VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 # A variable of the broker by its name: an application has addresses of caches, locks and results too.
 _BROKER = re.compile(r"(?i)transport|messenger|broker|queue|amqp|rabbit|sqs")
@@ -52,10 +56,64 @@ def queues_of(command: tuple[str, ...]) -> tuple[str, ...]:
 
         named = consumed_receivers(command)
         return (ALL,) if named is None else tuple(named)
+    programs = set(_programs(command)) & _PROGRAMS.keys()
+    if not programs or ("celery" in programs and "worker" not in command):
+        return ()
     # Sidekiq's weights (`critical,2`) are no queues.
-    return tuple(
+    queues = [
         name for value in _values(command, "queues") for name in value.split(",") if name and not name.isdecimal()
-    )
+    ]
+    connection = _connection(command)
+    return (*(queues or [DEFAULT]), *([f"connection {connection}"] if connection else []))
+
+
+def is_read_by(name: str, queues: set[str]) -> bool:
+    """Whether a queue is among those that are read; one that is the usual default, by its name too."""
+    return name in queues or (name == DEFAULT and bool(_DEFAULTS & queues)) or (name in _DEFAULTS and DEFAULT in queues)
+
+
+def is_known(command: tuple[str, ...]) -> bool:
+    """Whether it starts a program whose options these rules know."""
+    command = _worker_of(command)
+    return _MESSENGER in command or bool(set(_programs(command)) & _PROGRAMS.keys())
+
+
+def _connection(command: tuple[str, ...]) -> str:
+    """`queue:work redis`: Laravel's connection, the word behind it that is no option."""
+    words = _programs(command)
+    behind = command[words.index("queue:work") + 1 :] if "queue:work" in words else ()
+    return next((word for word in behind if not word.startswith("-")), "")
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimit:
+    """How long a program lets a message run, by an option of its own."""
+
+    option: str
+    words: str
+    """What it does with that time."""
+    seconds: int | None
+    """None where it sets no limit."""
+
+
+# What a program does, the options that say for how long, and its default.
+_TIMES: dict[str, tuple[str, tuple[str, ...], int | None]] = {
+    "celery": ("gives a message", ("--time-limit",), None),
+    "sidekiq": ("gives a message that it has in hand when it is stopped", ("-t", "--timeout"), 25),
+    "queue:work": ("gives a message", ("--timeout",), 60),
+}
+
+
+def time_limit_of(command: tuple[str, ...]) -> TimeLimit | None:
+    """The limit of a known program; None of any other."""
+    command = _worker_of(command)
+    words = _programs(command)
+    for program, (does, options, default) in _TIMES.items():
+        if program in words:
+            values = _named(command[words.index(program) + 1 :], set(options))
+            stated = [int(value) for value in values if value.isdecimal()]
+            return TimeLimit(options[-1], does, (stated[-1] or None) if stated else default)
+    return None
 
 
 def concurrency_of(command: tuple[str, ...]) -> int:
@@ -128,13 +186,45 @@ class BrokerAddress:
         return f"Secret {self.secret}" if self.secret else self.text
 
 
+# A variable that says a part of where messages come from, by the words in its name: what speaks of a broker, and which
+# part of its address, or which queue.
+_OF_BROKER = re.compile(
+    r"(?i)(?:^|_)(transport|messenger|broker|queue|amqp|rabbit(mq)?|sqs|kafka|pub_?sub|nats|beanstalkd?|bull(mq)?|stomp)"
+    r"(?:_|$)"
+)
+_OF_REDIS = re.compile(r"(?i)^(redis|valkey)_")
+_PART = re.compile(
+    r"(?i)(?:^|_)(hosts?|hostname|vhost|port|db|database|servers|brokers|connection|prefix|queues?|queue_?name|topics?"
+    r"|subscription(_name|_id)?|group(_id)?|stream)$"
+)
+_NO_PART = re.compile(r"(?i)cache|session|lock|result|log|fail|retry|dead|dlq|metric")
+
+
 def broker_addresses(environment: Mapping[str, Any]) -> dict[str, BrokerAddress]:
-    """The variables that say where the broker is, as far as their names and values tell. `REDIS_URL`, which Sidekiq and
-    BullMQ read, may as well be a cache: it counts where there is no other."""
+    """The variables that say where messages come from, as far as their names and values tell: whole addresses, and
+    parts of one. `REDIS_URL` and `REDIS_HOST`, which Sidekiq, BullMQ and Laravel read, may as well be of a cache: they
+    count where nothing else is said, or only that it is Redis."""
     names = [name for name in environment if _BROKER.search(name) and not _NOT_BROKER.search(name)]
     found = {name: address for name in names if (address := _address(name, environment)) is not None}
+    parts = {name: part for name in environment if _OF_BROKER.search(name) and (part := _part(name, environment))}
+    said = {**parts, **found}
+    if said and not (not found and any("redis" in part.text.lower() for part in parts.values())):
+        return said
     usual = _address("REDIS_URL", environment)
-    return found if found or usual is None else {"REDIS_URL": usual}
+    if usual is not None:
+        return {**said, "REDIS_URL": usual}
+    return {
+        **said,
+        **{name: part for name in environment if _OF_REDIS.search(name) and (part := _part(name, environment))},
+    }
+
+
+def _part(name: str, environment: Mapping[str, Any]) -> BrokerAddress | None:
+    value = environment.get(name)
+    if not isinstance(value, str) or value == SECRET or not _PART.search(name) or _NO_PART.search(name):
+        return None
+    # An address has a reading of its own; what stands for another variable says nothing here.
+    return None if "://" in value or "$(" in value else BrokerAddress(text=value, place=value)
 
 
 def _address(name: str, environment: Mapping[str, Any]) -> BrokerAddress | None:

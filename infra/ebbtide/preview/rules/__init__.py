@@ -7,16 +7,17 @@ from ebbtide.preview.risk import Context, Risk, RiskLevel
 
 # In the order in which risks of one level are shown: what is lost comes first.
 # isort: off
-from ebbtide.preview.rules import broker, credentials, gone, budget, memory, safeguards, disruption, queues
-from ebbtide.preview.rules import handed_secrets, restart, rollout, nodes, owners, autoscaling, vertical, throughput
-from ebbtide.preview.rules import keda, network, roles, isolation, identity, control_plane, watching
-from ebbtide.preview.rules import acceptance, unjudged
+from ebbtide.preview.rules import broker, credentials, gone, budget, memory, room, safeguards, disruption, queues
+from ebbtide.preview.rules import handed_secrets, restart, beside, labels, rollout, nodes, owners, autoscaling
+from ebbtide.preview.rules import vertical, throughput, keda, network, roles, isolation, identity, control_plane
+from ebbtide.preview.rules import watching, acceptance, unjudged
 
 # isort: on
 
 __all__ = [
     "acceptance",
     "autoscaling",
+    "beside",
     "broker",
     "budget",
     "control_plane",
@@ -28,6 +29,7 @@ __all__ = [
     "isolation",
     "judge",
     "keda",
+    "labels",
     "memory",
     "network",
     "nodes",
@@ -36,6 +38,7 @@ __all__ = [
     "restart",
     "roles",
     "rollout",
+    "room",
     "safeguards",
     "throughput",
     "unjudged",

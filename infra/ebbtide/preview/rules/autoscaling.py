@@ -62,6 +62,16 @@ def check_envelope(context: Context) -> Iterator[Risk]:
                 f"{change.title} goes from {new[0]} to {now} pods at once with the first message, instead of {was}"
             )
             yield Risk(change.title, sentence, resource=change.key, level=RiskLevel.SCALING)
+        if new[0] > new[1]:
+            sentence = f"{change.title} has a minimum of {new[0]} above its maximum of {new[1]}, which is refused"
+            yield Risk(
+                change.title,
+                sentence,
+                "write a minimum that is not above the maximum",
+                change.key,
+                RiskLevel.DISRUPTIVE,
+            )
+            continue
         if old == new:
             continue
         sentence = f"{change.title} scales between {new[0]} and {new[1]} pods instead of {old[0]} and {old[1]}"
@@ -146,8 +156,9 @@ def check_behavior(context: Context) -> Iterator[Risk]:
         if not touched or old == new:
             continue
         if old is None:
+            words = "" if _in_words(new) == "default" else f" ({_in_words(new)})"
             sentence = (
-                f"{change.title} gets a behavior, which also changes what it does not name: "
+                f"{change.title} gets a behavior{words}, which also changes what it does not name: "
                 "the first step from 1 pod is to 5 instead of 4"
             )
         elif new is None:

@@ -43,8 +43,8 @@ def check_broker_gone(context: Context) -> Iterator[Risk]:
     """A broker is deleted or replaced, and with it every message that waits in it or is in hand. Says how many may be
     in hand, how much it can hold, and what to do first."""
     for change in context.change.changes:
-        if change.token not in BROKERS or change.operation not in GONE:
-            continue
+        if change.token not in BROKERS or change.operation not in GONE or change.is_retained:
+            continue  # Of one that stays P-01a speaks.
         why = ", ".join(".".join(map(str, found.path)) for found in change.properties if found.replaces)
         verb = (
             "is deleted"
@@ -114,6 +114,11 @@ def _smaller_node(old: Any, new: Any) -> bool:
 
 def _smaller_machine(old: Any, new: Any) -> bool:
     return (memory_mebibytes_of(str(new)) or 0) < (memory_mebibytes_of(str(old)) or float("inf"))
+
+
+def _said_off(old: Any, new: Any) -> bool:  # noqa: ARG001
+    """Of what is on where nobody states it."""
+    return new is False
 
 
 def _switched_off(old: Any, new: Any) -> bool:  # noqa: ARG001
@@ -216,7 +221,8 @@ _POSTGRESQL: Mapping[str, _Judged] = {
     "settings.finalBackupConfig.enabled": _Judged("nothing is kept of it when it is deleted", "", _switched_off),
     "settings.finalBackupConfig.retentionDays": _Judged("its last backup is kept for less long", "", _lower),
     "settings.deletionProtectionEnabled": _Judged(_BY_HAND, "Google refuses to delete it", _switched_off),
-    "deletionProtection": _Judged(_BY_HAND, "the provider refuses to delete it", _switched_off),
+    # The provider's own default is true; the API's, in the settings above, false.
+    "deletionProtection": _Judged(_BY_HAND, "the provider refuses to delete it", _said_off),
 }
 
 

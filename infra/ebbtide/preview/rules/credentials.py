@@ -32,7 +32,7 @@ _VERSION = "gcp:secretmanager/secretVersion:SecretVersion"
     },
     reads={
         "SecretSync": ("spec.secretObject.data.*.targetKey", "spec.secretObject.data.*.sourcePath"),
-        "Cluster": ("secretSyncConfig.enabled",),
+        "Cluster": ("secretSyncConfig.enabled", "secretSyncConfig.rotationConfig.enabled"),
     },
 )
 def check_credentials(context: Context) -> Iterator[Risk]:
@@ -88,8 +88,20 @@ def _check_source_of_credentials(change: ResourceChange, context: Context) -> It
 
 def _is_news(version: ResourceChange, context: Context) -> bool:
     """Whether a version has another value, and nobody hands it on under a new name."""
-    other = version.operation is Operation.REPLACE or (bool(version.old) and version.touches("secretData"))
+    if version.operation is Operation.CREATE:
+        other = not _is_of_a_new_secret(version, context)
+    else:
+        other = version.operation is Operation.REPLACE or version.touches("secretData")
     return other and not any(context.of("SecretSync", Operation.REPLACE, Operation.DELETE))
+
+
+def _is_of_a_new_secret(version: ResourceChange, context: Context) -> bool:
+    """Whether its secret is made by the same change: the engine does not know that one yet."""
+    secret = version.new.get("secret")
+    return not isinstance(secret, str) or any(
+        f"/{secret}".endswith(f"/{one.title}") or f"${{{one.name}." in secret
+        for one in context.of("Secret", Operation.CREATE)
+    )
 
 
 def _secret_of(change: ResourceChange) -> str:

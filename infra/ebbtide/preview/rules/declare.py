@@ -47,13 +47,14 @@ class Scope:
 _scopes: list[Scope] = []
 
 
-def change_rule(
+def change_rule(  # noqa: PLR0913
     id: str,  # noqa: A002
     *levels: RiskLevel,
     remedy: str,
     source: str,
     tells: Declared | None = None,
     reads: Declared | None = None,
+    sees_retained: bool = False,
 ) -> Callable[[Callable[[Context], Iterator[Risk]]], ChangeRule]:
     """A rule about a change. With several levels, worst first, each risk states its own.
 
@@ -65,7 +66,7 @@ def change_rule(
 
     def declare(find: Callable[[Context], Iterator[Risk]]) -> ChangeRule:
         def find_in_what_is_known(context: Context) -> Iterator[Risk]:
-            return find(_without_unknowns(context, needed))
+            return find(_without_unknowns(context if sees_retained else _without_retained(context), needed))
 
         find_in_what_is_known.__doc__ = find.__doc__
         return rule(id, *levels, subject=Context, judges="change", remedy=remedy, source=source)(find_in_what_is_known)
@@ -77,6 +78,13 @@ def scopes_of(change: ResourceChange) -> list[tuple[Scope, Path]]:
     """What the rules judge of a resource, property by property."""
     kinds = (f"*:{change.kind}", *((change.kind,) if is_of(change, change.kind) else ()))
     return [(scope, path) for scope in _scopes for path in scope.paths(*kinds)]
+
+
+def _without_retained(context: Context) -> Context:
+    changes = tuple(change for change in context.change.changes if not change.is_let_go)
+    if len(changes) == len(context.change.changes):
+        return context
+    return replace(context, change=replace(context.change, changes=changes))
 
 
 def _without_unknowns(context: Context, needed: Scope) -> Context:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ebbtide.preview.change import GONE, Operation, mapping
+from ebbtide.preview.autoscalers import autoscalers, floor_of, identity_of, target_of
+from ebbtide.preview.change import GONE, Operation, ResourceChange, mapping, mapping_at
 from ebbtide.preview.patterns import DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
@@ -15,22 +17,88 @@ from ebbtide.preview.rules.declare import change_rule
     "P-06",
     RiskLevel.DANGER,
     remedy="Write maxUnavailable: 1: draining loses no message.",
-    source="Kubernetes, disruption budgets.",
+    source="Kubernetes, disruption budgets: what must stay is rounded up, and of two budgets for one pod the eviction "
+    "API takes none (pkg/registry/core/pod/storage/eviction.go).",
     reads={"PodDisruptionBudget": ("spec.maxUnavailable", "spec.minAvailable")},
 )
 def check_blocking_budget(context: Context) -> Iterator[Risk]:
-    """The disruption budget lets no pod go, so no node can be drained or upgraded."""
-    for change in context.of("PodDisruptionBudget", Operation.CREATE, Operation.UPDATE, Operation.REPLACE):
-        spec = mapping(change.new.get("spec"))
-        consumer = context.consumers.get(change.title)
-        least = consumer.autoscaling.min_replicas if consumer else None
-        keeps = spec.get("minAvailable")
-        all_kept = keeps == "100%" or (isinstance(keeps, int) and least is not None and keeps >= least)
+    """The disruption budget lets a pod go when there are as few as there may be, and a pod has one: otherwise no node
+    can be drained or upgraded."""
+    deployments = list(context.after("Deployment"))
+    for budget in context.after("PodDisruptionBudget"):
+        for number in _blocked_at(context, budget, [one for one in deployments if _selects(budget, one)]):
+            when = f" while there are no more than {number}" if number and not _blocks(budget.new, None) else ""
+            sentence = f"the disruption budget of {budget.title} lets no pod go{when}"
+            yield Risk(budget.title, sentence, "write maxUnavailable: 1", budget.key)
+            break
+    for one in deployments:
+        budgets = [budget for budget in context.after("PodDisruptionBudget") if _selects(budget, one)]
+        if len(budgets) > 1 and any(_changes(budget) for budget in budgets):
+            names = " and ".join(budget.title for budget in budgets)
+            sentence = f"pods of {one.title} have {len(budgets)} disruption budgets, {names}: nobody can evict them"
+            yield Risk(one.title, sentence, "keep one", budgets[-1].key)
+
+
+def _changes(budget: ResourceChange) -> bool:
+    return bool(budget.properties) or budget.operation is not Operation.UPDATE
+
+
+def _blocked_at(context: Context, budget: ResourceChange, pods: list[ResourceChange]) -> Iterator[int | None]:
+    """The smallest numbers of pods at which it blocks from now on; None where it blocks at any. One that stays as it is
+    does where there are fewer pods than before."""
+    if _changes(budget):
+        fewest = [_fewest(context, one) for one in pods] or [_by_settings(context, budget.title)]
+        yield from (number for number in fewest if _blocks(budget.new, number))
+        return
+    for one in pods:
+        was, number = (_fewest(context, one, was=past) for past in (True, False))
+        if one.old and _blocks(budget.new, number) and not _blocks(budget.new, was):
+            yield number
+
+
+def _blocks(budget: Mapping[str, Any], fewest: int | None) -> bool:
+    """Whether it lets no pod go where there are this many; None where nobody knows how many."""
+    spec = mapping(budget.get("spec"))
+    keeps, takes = spec.get("minAvailable"), spec.get("maxUnavailable")
+    if takes in {0, "0%"} or (takes is None and keeps is None):
         # The disruption controller expects no pod where neither is stated, and then allows no disruption.
-        states_nothing = keeps is None and spec.get("maxUnavailable") is None
-        if spec.get("maxUnavailable") in (0, "0%") or all_kept or states_nothing:
-            sentence = f"the disruption budget of {change.title} lets no pod go"
-            yield Risk(change.title, sentence, "write maxUnavailable: 1", change.key)
+        return True
+    if isinstance(keeps, str) and keeps.endswith("%") and keeps[:-1].isdecimal():
+        share = int(keeps[:-1])
+        return share >= 100 or (fewest is not None and math.ceil(share * fewest / 100) >= fewest)
+    return isinstance(keeps, int) and fewest is not None and keeps >= fewest
+
+
+def _selects(budget: ResourceChange, deployment: ResourceChange) -> bool:
+    """Whether it is for these pods, as far as labels alone tell."""
+    selector = mapping_at(budget.new, "spec", "selector")
+    labels = mapping_at(deployment.new, "spec", "template", "metadata", "labels")
+    namespaces = {mapping_at(one.new, "metadata").get("namespace") for one in (budget, deployment)}
+    wanted = mapping_at(selector, "matchLabels")
+    return (
+        len(namespaces) == 1
+        and bool(wanted)
+        and "matchExpressions" not in selector
+        and all(labels.get(name) == value for name, value in wanted.items())
+    )
+
+
+def _fewest(context: Context, deployment: ResourceChange, *, was: bool = False) -> int | None:
+    """How few pods there may be, at least one, after the change or before."""
+    for kind in autoscalers():
+        for change in context.after(kind):
+            side = change.old if was else change.new
+            if side and target_of(side) == identity_of(deployment):
+                return floor_of(kind, side)
+    number = mapping((deployment.old if was else deployment.new).get("spec")).get("replicas")
+    if isinstance(number, int):
+        return max(number, 1)
+    return None if was else _by_settings(context, deployment.title)
+
+
+def _by_settings(context: Context, name: str) -> int | None:
+    consumer = context.consumers.get(name)
+    return consumer.autoscaling.min_replicas if consumer else None
 
 
 @change_rule(

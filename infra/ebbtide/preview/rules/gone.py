@@ -49,12 +49,10 @@ def check_holder_gone(context: Context) -> Iterator[Risk]:
         known = (is_of(change, change.kind) or change.kind == "Instance") and change.token not in BROKERS
         if change.operation not in GONE or change.kind not in _HOLDS or not known or _is_left_over(change):
             continue
+        if change.is_retained:
+            continue  # P-01a speaks.
         if change.kind == "ServiceAccount" and change.title in consumers and not _goes_first(change):
             continue  # It goes with its consumer, of which P-02 speaks, or after the new one has come.
-        if change.is_retained:
-            sentence = f"{change.kind} {_old_title(change)} stays as it is and is left to others (retainOnDelete)"
-            yield Risk(change.title, sentence, resource=change.key, level=RiskLevel.INFO)
-            continue
         verb = "replaced" if change.operation is Operation.REPLACE else "deleted"
         yield Risk(
             change.title,
@@ -80,6 +78,28 @@ def _because(change: ResourceChange) -> str:
 
 
 @change_rule(
+    "P-01a",
+    RiskLevel.DANGER,
+    RiskLevel.INFO,
+    remedy="Make sure that somebody looks after what stays.",
+    source="Pulumi, the option retainOnDelete: the engine forgets the resource and calls no provider.",
+    sees_retained=True,
+)
+def check_left_to_others(context: Context) -> Iterator[Risk]:
+    """What the program lets go of is gone. With `retainOnDelete` it stays as it is and nobody looks after it; beside
+    one that is made anew the old one goes on, a broker with the messages in it."""
+    for change in context.change.changes:
+        what = f"{change.kind} {_old_title(change)}"
+        if change.is_let_go:
+            sentence = f"{what} stays as it is and is left to others (retainOnDelete)"
+            yield Risk(change.title, sentence, resource=change.key, level=RiskLevel.INFO)
+        elif change.is_retained and change.operation is Operation.REPLACE:
+            sentence = f"{what} is made anew and the old one stays (retainOnDelete): what is in it, nobody looks after"
+            advice = "move what is in it, or empty it first"
+            yield Risk(change.title, sentence, advice, change.key)
+
+
+@change_rule(
     "P-02",
     RiskLevel.DANGER,
     RiskLevel.DISRUPTIVE,
@@ -93,8 +113,8 @@ def check_consumer_gone(context: Context) -> Iterator[Risk]:
     pods drain at once, and nothing consumes meanwhile, unless another of another name is there first."""
     again = {change.key for change, _ in _deleted_by_its_new_name(context)}
     for change in context.of("Deployment", *GONE):
-        if change.key in again:
-            continue  # P-42 speaks.
+        if change.key in again or change.is_retained:
+            continue  # P-42 speaks, or P-01a.
         pods = Pods.of(change.old)
         grace = "" if pods.grace_seconds is None else f"; its pods have {format_duration(pods.grace_seconds)}"
         level = RiskLevel.DANGER
@@ -160,6 +180,8 @@ def _is_made_first(change: ResourceChange) -> bool:
     """As pulumi-kubernetes does where the new object has another name or namespace. Of an autonamed one the plan knows
     the new name already."""
     old, new = mapping(change.old.get("metadata")), mapping(change.new.get("metadata"))
+    if change.deletes_before is False:
+        return True  # The source says so, as where it is made in another cluster.
     differs = [old.get(part) != new.get(part) for part in ("name", "namespace")]
     is_known = all(new.get(part) is not UNKNOWN for part in ("name", "namespace"))
     return any(differs) and is_known and change.deletes_before is not True

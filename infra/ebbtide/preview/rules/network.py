@@ -134,12 +134,18 @@ def _peer(peer: Mapping[str, Any]) -> str:
     if isinstance(peer.get("ipBlock"), Mapping):
         cidr = str(peer["ipBlock"].get("cidr", "everywhere"))
         return "the metadata server" if cidr in _METADATA_SERVERS else cidr
-    labels = [
-        f"{name}={value}"
-        for selector in ("namespaceSelector", "podSelector")
-        for name, value in mapping(mapping(peer.get(selector)).get("matchLabels")).items()
-    ]
-    return "pods " + (", ".join(labels) or "everywhere")
+    which = _labels(peer.get("podSelector"))
+    if "namespaceSelector" in peer:
+        namespaces = _labels(peer["namespaceSelector"])
+        place = f"namespaces {namespaces}" if namespaces else "every namespace"
+    else:
+        place = "" if which else "its own namespace"
+    return " ".join(("pods", *([which] if which else []), *([f"of {place}"] if place else [])))
+
+
+def _labels(selector: object) -> str:
+    named = [f"{name}={value}" for name, value in mapping(mapping(selector).get("matchLabels")).items()]
+    return ", ".join([*named, *(["expressions"] if mapping(selector).get("matchExpressions") else [])])
 
 
 @change_rule(
@@ -169,7 +175,9 @@ def check_network_closed(context: Context) -> Iterator[Risk]:
         if change.new.get("createNamespace") is True
     }
     for change in context.of("NetworkPolicy", Operation.CREATE):
-        if not {change.title, _namespace(change.new)} & new_ones:
+        selects_all = not mapping(mapping(change.new.get("spec")).get("podSelector"))
+        comes_with = {_namespace(change.new), *([] if selects_all else [change.title])}
+        if not comes_with & new_ones:
             allowed = in_words(_flows(change.new)) or "nothing"
             sentence = f"a new network policy {change.title}: what it selects may reach, and be reached by, {allowed}"
             yield Risk(change.title, sentence, "make sure that nothing a pod needs is missing", change.key)

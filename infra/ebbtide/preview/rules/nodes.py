@@ -8,6 +8,7 @@ from typing import Any
 from ebbtide.preview.change import Operation, PropertyChange, mapping, mapping_at
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
+from ebbtide.preview.show import show_change, show_path
 from ebbtide.settings.models.node_pool import SPOT_KEY
 from ebbtide.settings.values.units import format_duration, parse_duration
 
@@ -30,8 +31,8 @@ def check_node_drain(context: Context) -> Iterator[Risk]:
     for change in context.of("NodePool", Operation.UPDATE):
         for found in change.properties:
             if "nodeDrainConfigs" in found.path[:1] and _waits_less(found):
-                words = ".".join(map(str, found.path))
-                sentence = f"nodes of {change.title} wait less for their pods: {words} {found.old} → {found.new}"
+                words = f"{show_path(found.path)} {show_change(found)}"
+                sentence = f"nodes of {change.title} wait less for their pods: {words}"
                 yield Risk(change.title, sentence, "keep it above every consumer's grace period", change.key)
 
 
@@ -83,21 +84,59 @@ def check_nodes(context: Context) -> Iterator[Risk]:
             yield Risk(change.title, sentence, resource=change.key)
 
 
+# How clouds label nodes that they take back at any time, and the values that say so.
+_SPOT: Mapping[str, tuple[str, ...]] = {
+    SPOT_KEY: ("true",),
+    "cloud.google.com/gke-preemptible": ("true",),
+    "cloud.google.com/gke-provisioning": ("spot", "preemptible"),
+    "eks.amazonaws.com/capacityType": ("SPOT",),
+    "karpenter.sh/capacity-type": ("spot",),
+    "kubernetes.azure.com/scalesetpriority": ("spot",),
+}
+_COMPUTE_CLASS = "cloud.google.com/compute-class"
+# GKE's own, of which none is Spot by itself; what another one asks for stands in its ComputeClass.
+_OWN_CLASSES = frozenset({None, "Accelerator", "Balanced", "Performance", "Scale-Out", "autopilot"})
+
+
 @change_rule(
     "P-16",
+    RiskLevel.NOT_JUDGED,
     RiskLevel.DISRUPTIVE,
-    remedy="Keep messages shorter than the notice.",
-    source="GKE, Spot VMs: 30 s of notice, 15 of them for user pods; up to 120 s by the kubelet's configuration.",
+    remedy="Keep messages shorter than the notice; taint a pool of Spot nodes.",
+    source="GKE, Spot VMs: 30 s of notice, 15 of them for user pods; up to 120 s by the kubelet's configuration. GKE "
+    "labels the nodes of a pool and does not taint them.",
 )
 def check_spot(context: Context) -> Iterator[Risk]:
-    """A consumer moves onto Spot capacity, where a pod has only what the notice leaves it, best effort (V-08)."""
+    """A consumer moves onto Spot capacity, where a pod has only what the notice leaves it, best effort (V-08); or Spot
+    nodes come that keep nobody off."""
     for change in context.of("Deployment", Operation.CREATE, Operation.UPDATE):
-        selector = ("spec", "template", "spec", "nodeSelector")
-        if mapping_at(change.new, *selector).get(SPOT_KEY) and not mapping_at(change.old, *selector).get(SPOT_KEY):
+        old, new = (mapping_at(side, "spec", "template", "spec", "nodeSelector") for side in (change.old, change.new))
+        if _is_spot(new) and not _is_spot(old):
             seconds = context.spot_notices.get(change.title)
             notice = "what the notice leaves it" if seconds is None else format_duration(seconds)
             sentence = f"{change.title} runs on Spot capacity: a pod may be ended at any time with {notice} to finish"
-            yield Risk(change.title, sentence, resource=change.key)
+            yield Risk(change.title, sentence, resource=change.key, level=RiskLevel.DISRUPTIVE)
+        name = new.get(_COMPUTE_CLASS)
+        if name not in _OWN_CLASSES and name != old.get(_COMPUTE_CLASS):
+            sentence = f"{change.title} asks for compute class {name}: whether that has Spot nodes is not judged"
+            yield Risk(change.title, sentence, f"look at ComputeClass {name}", change.key, RiskLevel.NOT_JUDGED)
+    for change in context.of("NodePool", Operation.CREATE, Operation.UPDATE, Operation.REPLACE):
+        if _keeps_nobody_off(change.new) and not _keeps_nobody_off(change.old):
+            sentence = (
+                f"nodes of {change.title} are Spot without a taint: any pod may start there that names no other "
+                "nodes, and be ended with what the notice leaves it"
+            )
+            advice = f"taint them with {SPOT_KEY}=true:NoSchedule"
+            yield Risk(change.title, sentence, advice, change.key, RiskLevel.DISRUPTIVE)
+
+
+def _is_spot(selector: Mapping[str, Any]) -> bool:
+    return any(selector.get(key) in values for key, values in _SPOT.items())
+
+
+def _keeps_nobody_off(pool: Mapping[str, Any]) -> bool:
+    config = mapping(pool.get("nodeConfig"))
+    return (config.get("spot") is True or config.get("preemptible") is True) and not config.get("taints")
 
 
 @change_rule(

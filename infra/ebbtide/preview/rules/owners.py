@@ -16,12 +16,14 @@ from ebbtide.preview.autoscalers import (
     target_of,
     target_paths,
 )
-from ebbtide.preview.change import Operation, ResourceChange, mapping
+from ebbtide.preview.change import Operation, ResourceChange, mapping, mapping_at
 from ebbtide.preview.kinds import is_of
 from ebbtide.preview.patterns import CREATED, DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.settings.values.units import plural
+
+_FORCE = "pulumi.com/patchForce"
 
 
 @change_rule(
@@ -29,26 +31,29 @@ from ebbtide.settings.values.units import plural
     RiskLevel.DANGER,
     remedy="Watch the first minutes; compare with `kubectl get deployment`.",
     source="fixed 5 to an HPA gave one pod where the engine gave up the field (measured).",
-    reads={"Deployment": ("spec.replicas",)},
+    reads={"Deployment": ("spec.replicas", f"metadata.annotations[{_FORCE}]")},
 )
 def check_owner(context: Context) -> Iterator[Risk]:
     """Another owner decides the number of pods. From a fixed number to an HPA the number stays only if
     the Deployment stops stating it and Pulumi ignores the field in the same update, as ebbtide does (P-26 then); back
-    again, the update must take the field by force."""
+    again, the update must take the field by force, as Pulumi's annotation patchForce lets it."""
     for change in context.of("Deployment", Operation.UPDATE):
         old, new = _replicas(change.old), _replicas(change.new)
         if (old is None) == (new is None):
+            if new is not None and old == new and _forces(change.new) and not _forces(change.old):
+                sentence = (
+                    f"an update of {change.title} takes every field by force, also the number of pods from whoever "
+                    f"else sets it: {new}"
+                )
+                yield Risk(change.title, sentence, "compare with `kubectl get deployment`", change.key)
             continue
-        consumer = context.consumers.get(change.title)
         if new is None:
-            most = consumer.autoscaling.max_replicas if consumer else None
-            keeps = (
-                f"it starts from {old}"
-                if most is None or old <= most
-                else f"{old - most} pods above its maximum of {most} drain at once"
+            falls = f", so that {plural(old - 1, 'pod')} drain at once" if isinstance(old, int) and old > 1 else ""
+            sentence = (
+                f"{change.title} gives up its number of pods, {old}: unless an autoscaler has set it already, "
+                f"Kubernetes makes it 1{falls}"
             )
-            sentence = f"an autoscaler takes over the number of pods of {change.title}: {keeps}"
-            advice = "watch the first minutes: if its metric is missing, the number stays where it is"
+            advice = "let the program ignore spec.replicas (ignoreChanges) in the same update"
         else:
             sentence = (
                 f"the number of pods of {change.title} becomes a fixed {new}, whatever the autoscaler had reached"
@@ -57,12 +62,17 @@ def check_owner(context: Context) -> Iterator[Risk]:
         yield Risk(change.title, sentence, advice, change.key)
 
 
+def _forces(deployment: Mapping[str, Any]) -> bool:
+    return mapping_at(deployment, "metadata", "annotations").get(_FORCE) == "true"
+
+
 def _replicas(deployment: Mapping[str, Any]) -> Any:
     return mapping(deployment.get("spec")).get("replicas")
 
 
 @change_rule(
     "P-21",
+    RiskLevel.DANGER,
     RiskLevel.DISRUPTIVE,
     RiskLevel.SCALING,
     remedy="Compare with what the queue needs.",
@@ -78,7 +88,11 @@ def check_fixed_number(context: Context) -> Iterator[Risk]:
             fewer = old - new
             what = f": {plural(fewer, 'pod')} {'drains' if fewer == 1 else 'drain at once'}" if fewer > 0 else ""
             sentence = f"{change.title} runs {plural(new, 'pod')} instead of {old}{what}"
-            yield Risk(change.title, sentence, resource=change.key, level=level)
+            advice = ""
+            if new == 0:
+                sentence, level = f"{sentence}, and nobody consumes its queue", RiskLevel.DANGER
+                advice = "make sure that it is empty, or that somebody else reads it"
+            yield Risk(change.title, sentence, advice, change.key, level)
 
 
 @change_rule(
@@ -132,6 +146,15 @@ def check_autoscaler_comes(context: Context) -> Iterator[Risk]:
                 if was.kind != target.kind:
                     old, new = f"{was.kind} {old}", f"{target.kind} {new}"
                 what = f"{kind} {change.title} lets go of {old} and takes over {new}"
+            elif change.operation is Operation.UPDATE and (versions := _api_versions(change)):
+                sentence = (
+                    f"{kind} {change.title} looks for {target.name} in {versions[1]} instead of {versions[0]}: where "
+                    "the API has no such kind, the number of pods does not move"
+                )
+                yield Risk(
+                    target.name, sentence, "`kubectl describe` says whether it finds it", change.key, RiskLevel.SCALING
+                )
+                continue
             elif change.operation is Operation.REPLACE:
                 what = (
                     f"{kind} {change.title} is made anew: meanwhile nothing moves the number of pods of {target.name}"
@@ -143,6 +166,15 @@ def check_autoscaler_comes(context: Context) -> Iterator[Risk]:
             advice = "watch the first minutes: if its metric is missing, the number stays where it is"
             level = RiskLevel.SCALING if number is None or number <= most else RiskLevel.DISRUPTIVE
             yield Risk(target.name or change.title, sentence, advice, change.key, level)
+
+
+def _api_versions(autoscaler: ResourceChange) -> list[str]:
+    """In which version of the API it looks for its target, before and after; none where that stays."""
+    found = [
+        str(mapping_at(side, "spec", "scaleTargetRef").get("apiVersion", "the default one"))
+        for side in (autoscaler.old, autoscaler.new)
+    ]
+    return found if found[0] != found[1] else []
 
 
 def _number_before(context: Context, target: Target) -> int | None:

@@ -7,10 +7,11 @@ from typing import Any
 
 from ebbtide.preview.change import Operation
 from ebbtide.preview.fleet import Pods
-from ebbtide.preview.reads import ALL, BrokerAddress, broker_addresses, queues_of
+from ebbtide.preview.reads import ALL, BrokerAddress, broker_addresses, is_known, is_read_by, queues_of
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.successors import successors
+from ebbtide.settings.values.image_contract import CONSUMER_NAME, HOSTNAME
 
 _CONTAINER = "spec.template.spec.containers.*"
 
@@ -26,7 +27,7 @@ def check_queues(context: Context) -> Iterator[Risk]:
     """Every queue is still read by somebody."""
     read = {name for change in context.after("Deployment") for name in _read_by(change.new)}
     for change in context.of("Deployment", Operation.UPDATE, Operation.REPLACE):
-        lost = [] if ALL in read else [name for name in _read_by(change.old) if name not in read]
+        lost = [] if ALL in read else [name for name in _read_by(change.old) if not is_read_by(name, read)]
         if lost:
             sentence = f"{change.title} no longer reads {', '.join(lost)}, and nobody else in this stack does"
             yield Risk(change.title, sentence, "make sure that it is empty, or that somebody else reads it", change.key)
@@ -40,6 +41,7 @@ def _read_by(deployment: Mapping[str, Any]) -> list[str]:
 @change_rule(
     "P-08a",
     RiskLevel.DANGER,
+    RiskLevel.NOT_JUDGED,
     RiskLevel.INFO,
     remedy="Let the old broker run empty first, or keep a second consumer on it until it is.",
     source="A worker reads the broker that its variables name; what waits in another one, nobody moves.",
@@ -80,6 +82,9 @@ def check_broker_moves(context: Context) -> Iterator[Risk]:
                     )
                     advice = "make sure that it is the same broker, or that the old one is empty"
                     yield Risk(title, sentence, advice, key, RiskLevel.INFO)
+            for words in _unsaid(before, after):
+                sentence = f"{whose} {words}: whether it is the same broker is not judged"
+                yield Risk(title, sentence, "make sure that what waits is still read", key, RiskLevel.NOT_JUDGED)
 
 
 def _moved(before: Pods, after: Pods) -> dict[tuple[BrokerAddress, BrokerAddress], list[str]]:
@@ -90,3 +95,53 @@ def _moved(before: Pods, after: Pods) -> dict[tuple[BrokerAddress, BrokerAddress
         if old[name] != new[name]:
             moved.setdefault((old[name], new[name]), []).append(name)
     return moved
+
+
+def _unsaid(before: Pods, after: Pods) -> Iterator[str]:
+    """Where only one side says where the broker is: the other has it from its own code."""
+    old, new = (broker_addresses(pods.own_environment) for pods in (before, after))
+    if bool(old) == bool(new) or any(one.secret for one in old.values()):
+        return  # Of what came from a Secret and is gone P-05 speaks.
+    names = ", ".join(sorted(old or new))
+    told = "is no longer told" if old else "is told now"
+    yield f"{told} by {names} where its messages are"
+
+
+@change_rule(
+    "P-08b",
+    RiskLevel.DANGER,
+    remedy="Leave HOSTNAME to Kubernetes, and name a consumer by its pod.",
+    source="Redis, XREADGROUP: whoever reads under the name of a consumer gets what that one has in hand.",
+    reads={"Deployment": tuple(f"{_CONTAINER}.env.{name}.value" for name in (HOSTNAME, CONSUMER_NAME))},
+)
+def check_names_differ(context: Context) -> Iterator[Risk]:
+    """Each pod has a name of its own: by one name for all of them a broker gives a message to two."""
+    for successor in successors(context):
+        for whose, before, after in successor.containers():
+            for name in (HOSTNAME, CONSUMER_NAME):
+                value = after.environment.get(name)
+                if isinstance(value, str) and "$(" not in value and value != before.environment.get(name):
+                    sentence = (
+                        f"every pod of {whose} is called {value} ({name}): a broker that tells consumers apart by "
+                        "their names, as Redis does, gives one message to two of them"
+                    )
+                    yield Risk(successor.title, sentence, "take the name of the pod", successor.change.key)
+
+
+@change_rule(
+    "P-08c",
+    RiskLevel.NOT_JUDGED,
+    remedy="Read what the new command line does with messages.",
+    source="Known are messenger:consume, celery, sidekiq and queue:work.",
+    reads={"Deployment": (f"{_CONTAINER}.args.*",)},
+)
+def check_command_is_known(context: Context) -> Iterator[Risk]:
+    """A command line that changes is of a program whose options are known: of another one nobody here knows whether it
+    reads the same queues."""
+    for successor in successors(context):
+        if not any("args" in found.path for found in successor.properties):
+            continue
+        for whose, before, after in successor.containers():
+            if before.command != after.command and not (is_known(before.command) and is_known(after.command)):
+                sentence = f"what {whose} does with another command line is not judged"
+                yield Risk(successor.title, sentence, "read it yourself", successor.change.key)

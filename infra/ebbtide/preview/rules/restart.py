@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 
 from ebbtide.preview.autoscalers import bounds_before
-from ebbtide.preview.change import UNKNOWN, Leaf, Operation, Path, PropertyChange, ResourceChange, leaves
+from ebbtide.preview.change import UNKNOWN, Operation, ResourceChange
 from ebbtide.preview.fleet import Overlap, Pods, drain_sentence, overlap_of, rolls_pods, takes_none_away
-from ebbtide.preview.harmless import HARMLESS
-from ebbtide.preview.patterns import CREATED, matches, parse_pattern
+from ebbtide.preview.harmless import COMMON_LABELS
+from ebbtide.preview.patterns import CREATED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.successors import successors
@@ -30,7 +30,8 @@ _BESIDE = f"{_POD}.initContainers.*"
 # What a new pod may have otherwise without being another program: if it cannot start, the old ones stay, because
 # no pod may be missing in an update (P-17 says where that is not so). No probe and no entrypoint is among them.
 _ROLLS = (
-    "spec.template.metadata.labels.*",
+    # By others somebody selects pods (P-10a), or acts on them.
+    *(f"spec.template.metadata.labels[{name}]" for name in COMMON_LABELS),
     "spec.template.metadata.annotations[cluster-autoscaler.kubernetes.io/safe-to-evict]",
     f"{_POD}.enableServiceLinks",
     f"{_POD}.nodeSelector.*",
@@ -285,33 +286,3 @@ def _destinations(consumer: ConsumerSettings) -> str:
         for rule in consumer.network.egress
     ]
     return " and ".join(named) or "nothing but DNS"
-
-
-@change_rule(
-    "P-15",
-    RiskLevel.INFO,
-    remedy="Nothing.",
-    source="metadata of an object is not in its pod template.",
-)
-def check_labels_only(context: Context) -> Iterator[Risk]:
-    """Only labels of objects change; no pod restarts."""
-    relabelled: dict[str, list[ResourceChange]] = {}
-    for change in context.change.changes:
-        only = change.operation is Operation.UPDATE and change.properties and not change.options
-        if only and all(_is_label(change, leaf.path) for found in change.properties for leaf in _sides(found)):
-            relabelled.setdefault(change.title, []).append(change)
-    for title, changes in relabelled.items():
-        sentence = f"only labels of {', '.join(change.kind for change in changes)} {title} change"
-        yield Risk(title, sentence, resource=changes[0].key)
-
-
-def _sides(found: PropertyChange) -> Iterator[Leaf]:
-    yield from leaves(found.old, found.path)
-    yield from leaves(found.new, found.path)
-
-
-def _is_label(change: ResourceChange, path: Path) -> bool:
-    """A label that is known to be harmless: those of a Namespace are selected by others."""
-    at_labels = path[:2] == ("metadata", "labels") or path[:1] in {("labels",), ("resourceLabels",)}
-    known = HARMLESS.get(change.token, {})
-    return at_labels and any(matches(Leaf(path, ""), parse_pattern(pattern)) for pattern in known)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ebbtide.kubernetes.quantity import milli_value, parse_quantity
 from ebbtide.preview.autoscalers import autoscalers, identity_of, target_of
 from ebbtide.preview.change import Operation, ResourceChange, entries, mapping, text_of
-from ebbtide.preview.fleet import Pods
+from ebbtide.preview.fleet import Pods, pod_of
 from ebbtide.preview.reads import concurrency_of
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.settings.values import image_contract
-from ebbtide.settings.values.units import format_memory, parse_cpu, parse_memory, plural
+from ebbtide.settings.values.units import format_memory, plural
 
 _CONTAINER = "spec.template.spec.containers.*"
-_PARSE: dict[str, Callable[[object], int]] = {"cpu": parse_cpu, "memory": parse_memory}
 _FORMAT: dict[str, Callable[[int], str]] = {"cpu": lambda millicores: f"{millicores}m", "memory": format_memory}
 
 
@@ -61,13 +61,16 @@ def check_what_a_percentage_is_of(context: Context) -> Iterator[Risk]:
     another use, though nobody touched it."""
     for change in context.of("Deployment", Operation.UPDATE):
         for resource, percent, container in _percentages(context, change):
+            if any(_is_unread(side, resource) for side in (change.old, change.new)):
+                continue  # Of what is no quantity P-07b speaks.
             old, new = (_requested(side, resource, container) for side in (change.old, change.new))
             if old is None or old == new:
                 continue
             name = "CPU" if resource == "cpu" else resource
             show = _FORMAT[resource]
             if new is None:
-                sentence = f"{change.title} requests no {name} any more, and its target of {percent} % is of nothing"
+                of = f"container {container}" if container else change.title
+                sentence = f"{of} requests no {name} any more, and the target of {percent} % is of nothing"
                 yield Risk(change.title, f"{sentence}: the number of pods stays", "keep a request", change.key)
                 continue
             was, now = (show(amount * percent // 100) for amount in (old, new))
@@ -105,24 +108,30 @@ def _percentages_seen(context: Context, deployment: ResourceChange) -> Iterator[
 
 
 def _percentage(resource: object, percent: object, container: object) -> Iterator[tuple[str, int, str | None]]:
-    if text_of(resource) in _PARSE and str(percent).isdecimal():
+    if text_of(resource) in _FORMAT and str(percent).isdecimal():
         yield str(resource), int(str(percent)), str(container) if container else None
 
 
 def _requested(deployment: Mapping[str, Any], resource: str, container: str | None) -> int | None:
-    """What the containers of a pod request together; None where one of them requests nothing."""
-    pod = mapping(mapping(mapping(deployment.get("spec")).get("template")).get("spec"))
-    total = 0
-    for found in entries(pod.get("containers")):
-        if container is not None and found.get("name") != container:
-            continue
-        resources = mapping(found.get("resources"))
-        # Kubernetes takes the limit where only that is stated.
-        amount = next(
-            (value for part in ("requests", "limits") if (value := mapping(resources.get(part)).get(resource))), None
-        )
+    """What the containers of a pod request together; None where one of them requests nothing, or none is counted."""
+    amounts = list(_amounts(deployment, resource, container))
+    parse: Callable[[str], int] = milli_value if resource == "cpu" else lambda text: int(parse_quantity(text))
+    return None if not amounts or None in amounts else sum(parse(str(amount)) for amount in amounts)
+
+
+def _is_unread(deployment: Mapping[str, Any], resource: str) -> bool:
+    for amount in _amounts(deployment, resource, None):
         try:
-            total += _PARSE[resource](amount)
+            parse_quantity(str(0 if amount is None else amount))
         except ValueError:
-            return None
-    return total
+            return True
+    return False
+
+
+def _amounts(deployment: Mapping[str, Any], resource: str, container: str | None) -> Iterator[object]:
+    for found in entries(pod_of(deployment).get("containers")):
+        if container in {None, found.get("name")}:
+            resources = mapping(found.get("resources"))
+            # Kubernetes takes the limit where only that is stated.
+            stated = (mapping(resources.get(part)).get(resource) for part in ("requests", "limits"))
+            yield next((value for value in stated if value), None)

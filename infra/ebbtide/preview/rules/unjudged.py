@@ -68,7 +68,8 @@ def check_base_known(context: Context) -> Iterator[Risk]:
 def not_judged(change: ResourceChange) -> Iterator[NotJudged]:
     """Every part of a change that nobody has judged, each once: not what is below one that is named already."""
     named: list[str] = []
-    for found in _not_judged(change):
+    # What is only forgotten stays as it is, which P-01a says.
+    for found in () if change.is_let_go else _not_judged(change):
         if not any(found.what == what or found.what.startswith((f"{what}.", f"{what}[")) for what in named):
             named.append(found.what)
             yield found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ebbtide.preview.change import Operation, ResourceChange
+from ebbtide.preview.change import Operation, ResourceChange, mapping_at
 from ebbtide.preview.patterns import DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
@@ -27,6 +27,7 @@ _TOLD = ("notificationChannels", "notificationChannels.*", "enabled")
     remedy="Keep it, or make sure that something else watches.",
     source="ebbtide.observability: no other object tells of a pod that was cut off.",
     tells={**dict.fromkeys(_WATCHERS, _GOES), "AlertPolicy": (*_GOES, *_TOLD)},
+    reads={"Cluster": ("loggingConfig.enableComponents.*",)},
 )
 def check_watched(context: Context) -> Iterator[Risk]:
     """Somebody is told what they were told before: alerts, what they are made of, and whom they reach."""
@@ -41,6 +42,19 @@ def check_watched(context: Context) -> Iterator[Risk]:
         if any(change.touches(name) for name in ("notificationChannels", "enabled")):
             sentence = f"AlertPolicy {_title(change)} tells others than before"
             yield Risk(change.title, sentence, "make sure that they read it", change.key)
+
+    for change in context.of("Cluster", Operation.UPDATE):
+        before, after = (mapping_at(side, "loggingConfig").get("enableComponents") for side in (change.old, change.new))
+        if _of_pods(before) and not _of_pods(after):
+            sentence = (
+                f"what pods of cluster {change.title} log is no longer collected: what is counted of it, as the ends "
+                "of drains, is counted no more, and alerts on that cannot fire"
+            )
+            yield Risk(change.title, sentence, "keep WORKLOADS", change.key)
+
+
+def _of_pods(components: object) -> bool:
+    return isinstance(components, list) and "WORKLOADS" in components
 
 
 def _title(change: ResourceChange) -> str:

@@ -174,6 +174,9 @@ def _change_of(steps: list[Mapping[str, Any]]) -> ResourceChange:
     urn = _parts(ranked[0].get("urn"))
     assert urn is not None  # noqa: S101 - `_changes` has looked
     change = _change(urn[2], urn[3], _OPERATIONS.get(str(ranked[0].get("op")), Operation.UPDATE), ranked[0])
+    if set(order) == {"delete-replaced"}:
+        # What an update that broke off has left: its successor is there already, or has steps of its own.
+        return _change(urn[2], urn[3], Operation.DELETE, ranked[0])
     if {"create-replacement", "delete-replaced"} <= set(order):
         return replace(change, deletes_before=order.index("delete-replaced") < order.index("create-replacement"))
     return change

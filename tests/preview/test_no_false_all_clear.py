@@ -1,0 +1,563 @@
+"""Changes of which a verdict once said too little, or what is not true: each kind with what a reviewer must be told."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from ebbtide.preview.review import Review, review_change
+from ebbtide.preview.sources.plan import read_plan
+
+DEPLOYMENT, BUDGET = "kubernetes:apps/v1:Deployment", "kubernetes:policy/v1:PodDisruptionBudget"
+HPA, KEDA = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler", "kubernetes:keda.sh/v1alpha1:ScaledObject"
+POLICY, POOL = "kubernetes:networking.k8s.io/v1:NetworkPolicy", "gcp:container/nodePool:NodePool"
+VALKEY = "gcp:memorystore/instance:Instance"
+
+
+def merged(document: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """The document with a change laid over it; None removes a key."""
+    result = copy.deepcopy(document)
+    for key, value in change.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = copy.deepcopy(value)
+    return result
+
+
+def named(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "mail", "namespace": "shop"}, "spec": spec}
+
+
+WORKER: dict[str, Any] = {
+    "name": "worker",
+    "image": "acme.example/mail:1",
+    "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"memory": "512Mi"}},
+}
+
+
+def deployment(
+    worker: dict[str, Any] | None = None,
+    pod: dict[str, Any] | None = None,
+    labels: dict[str, Any] | None = None,
+    **spec: Any,
+) -> dict[str, Any]:
+    """Of a team that has never heard of ebbtide."""
+    containers = [merged(WORKER, worker or {})]
+    template = {
+        "metadata": {"labels": {"app": "mail", **(labels or {})}},
+        "spec": merged({"terminationGracePeriodSeconds": 60, "containers": containers}, pod or {}),
+    }
+    return merged(named(replicas=3, selector={"matchLabels": {"app": "mail"}}, template=template), {"spec": spec})
+
+
+def step(operation: str, token: str, old: Any, new: Any, **states: Any) -> dict[str, Any]:
+    """One of the engine's steps; `old` and `new` add to its states."""
+    urn = f"urn:pulumi:prod::shop::{token}::{states.get('name', 'mail')}"
+    found: dict[str, Any] = {"op": operation, "urn": urn}
+    for key, inputs, more in (("oldState", old, states.get("was", {})), ("newState", new, {})):
+        if inputs is not None:
+            found[key] = {"urn": urn, "custom": True, "type": token, "inputs": inputs, **more}
+    return found
+
+
+def update(old: Any, new: Any, token: str = DEPLOYMENT) -> dict[str, Any]:
+    return step("update", token, old, new)
+
+
+def create(token: str, new: Any, **states: Any) -> dict[str, Any]:
+    return step("create", token, None, new, **states)
+
+
+def same(token: str, inputs: Any, **states: Any) -> dict[str, Any]:
+    return step("same", token, inputs, inputs, **states)
+
+
+def review_of(*steps: dict[str, Any]) -> Review:
+    return review_change(read_plan(json.dumps({"steps": list(steps), "diagnostics": []}), "prod"))
+
+
+def said(*steps: dict[str, Any]) -> dict[str, str]:
+    return {risk.rule: f"{risk.level.value}: {risk.sentence}" for risk in reversed(review_of(*steps).risks)}
+
+
+def budget(name: str = "mail", **spec: Any) -> dict[str, Any]:
+    return merged(named(selector={"matchLabels": {"app": "mail"}}, **spec), {"metadata": {"name": name}})
+
+
+def hpa(**spec: Any) -> dict[str, Any]:
+    cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "mail"}
+    metrics = [{"type": "Resource", "resource": cpu}]
+    return merged(named(minReplicas=2, maxReplicas=10, scaleTargetRef=target, metrics=metrics), {"spec": spec})
+
+
+# Labels: who selects by them, and who acts on them.
+
+
+def test_pods_that_lose_the_label_of_a_network_policy_are_in_danger():
+    policy = merged(named(podSelector={"matchLabels": {"role": "consumer"}}), {"metadata": {"name": "to-broker"}})
+    found = said(update(deployment(labels={"role": "consumer"}), deployment()), same(POLICY, policy))
+    assert found["P-10a"] == (
+        "danger: pods of mail no longer have the label role=consumer, by which NetworkPolicy to-broker found them"
+    )
+
+
+@pytest.mark.parametrize("after", [{}, {"db-client": "false"}])
+def test_a_label_of_pods_that_goes_is_not_judged_where_nobody_here_selects_by_it(after):
+    found = said(update(deployment(labels={"db-client": "true"}), deployment(labels=after)))
+    assert found["P-10a"].startswith("notJudged: pods of mail no longer have the label db-client=true: ")
+
+
+@pytest.mark.parametrize("name", ["version", "commit", "app.kubernetes.io/version", "tags.datadoghq.com/version"])
+def test_a_label_that_says_the_version_is_an_ordinary_deploy(name):
+    found = said(update(deployment(labels={name: "1"}), deployment(labels={name: "2"})))
+    assert list(found) == ["P-10"]
+
+
+@pytest.mark.parametrize("name", ["sidecar.istio.io/inject", "istio.io/rev", "azure.workload.identity/use"])
+def test_a_label_of_pods_on_which_others_act_is_not_judged(name):
+    assert f"labels[{name}]" in said(update(deployment(), deployment(labels={name: "true"})))["P-40"]
+
+
+@pytest.mark.parametrize("name", ["kueue.x-k8s.io/queue-name", "keel.sh/policy", "argocd.argoproj.io/instance"])
+def test_a_label_of_an_object_on_which_others_act_is_not_judged(name):
+    labelled = merged(deployment(), {"metadata": {"labels": {name: "x"}}})
+    assert f"metadata.labels[{name}]" in said(update(deployment(), labelled))["P-40"]
+
+
+def test_a_label_without_a_prefix_is_nobodys():
+    labelled = merged(deployment(), {"metadata": {"labels": {"team": "x"}}})
+    assert list(said(update(deployment(), labelled))) == ["P-15"]
+
+
+# Budgets: counted against the pods that there are.
+
+
+@pytest.mark.parametrize(
+    ("spec", "replicas"),
+    [({"minAvailable": 3}, 3), ({"minAvailable": "99%"}, 3), ({"minAvailable": "50%"}, 1), ({"minAvailable": 1}, 0)],
+)
+def test_a_budget_that_keeps_as_many_pods_as_there_are_lets_none_go(spec, replicas):
+    found = said(create(BUDGET, budget(**spec)), same(DEPLOYMENT, deployment(replicas=replicas)))
+    number = max(replicas, 1)
+    assert found["P-06"] == (
+        f"danger: the disruption budget of mail lets no pod go while there are no more than {number}"
+    )
+
+
+@pytest.mark.parametrize("spec", [{"minAvailable": 2}, {"minAvailable": "50%"}, {"maxUnavailable": "1%"}])
+def test_a_budget_that_lets_one_of_three_go_is_none_that_blocks(spec):
+    assert "P-06" not in said(create(BUDGET, budget(**spec)), same(DEPLOYMENT, deployment()))
+
+
+def test_a_budget_that_stays_blocks_where_its_pods_become_fewer():
+    held = same(BUDGET, budget(minAvailable=1))
+    assert "P-06" in said(update(deployment(), deployment(replicas=1)), held)
+    assert "P-06" not in said(update(deployment(), deployment(replicas=2)), held)
+    assert "P-06" not in said(update(deployment(replicas=1), deployment(image="x", replicas=1)), held)
+
+
+def test_a_budget_is_counted_against_the_minimum_of_the_autoscaler():
+    steps = [same(BUDGET, budget(minAvailable=2)), same(DEPLOYMENT, deployment(replicas=None))]
+    assert "P-06" in said(update(hpa(minReplicas=5), hpa(), HPA), *steps)
+    assert "P-06" not in said(update(hpa(minReplicas=5), hpa(minReplicas=3), HPA), *steps)
+
+
+def test_pods_with_two_budgets_cannot_be_evicted():
+    steps = [same(BUDGET, budget(maxUnavailable=1)), same(DEPLOYMENT, deployment())]
+    second = budget("second", maxUnavailable=1)
+    assert said(create(BUDGET, second, name="second"), *steps)["P-06"] == (
+        "danger: pods of mail have 2 disruption budgets, second and mail: nobody can evict them"
+    )
+    other = merged(second, {"spec": {"selector": {"matchLabels": {"app": "sms"}}}})
+    assert "P-06" not in said(create(BUDGET, other, name="second"), *steps)
+
+
+# What the engine only forgets.
+
+GOES = {
+    DEPLOYMENT: deployment(),
+    HPA: hpa(),
+    KEDA: named(scaleTargetRef={"name": "mail"}, triggers=[]),
+    BUDGET: budget(maxUnavailable=1),
+    POLICY: named(podSelector={"matchLabels": {"app": "mail"}}),
+    VALKEY: {"instanceId": "mail"},
+    "gcp:sql/user:User": {"name": "mail"},
+    "gcp:projects/iAMMember:IAMMember": {"role": "roles/viewer", "member": "user:a@b.example", "project": "p"},
+    "gcp:compute/address:Address": {"name": "mail"},
+    "kubernetes:helm.sh/v3:Release": {"name": "keda", "chart": "keda"},
+    "kubernetes:core/v1:Service": named(),
+}
+
+
+@pytest.mark.parametrize("token", GOES)
+def test_what_stays_when_the_program_lets_go_of_it_is_not_said_to_go(token):
+    (risk,) = review_of(step("delete", token, GOES[token], None, was={"retainOnDelete": True})).risks
+    assert (risk.level.value, risk.rule) == ("info", "P-01a")
+    assert risk.sentence.endswith(" stays as it is and is left to others (retainOnDelete)")
+
+
+@pytest.mark.parametrize("token", GOES)
+def test_what_goes_without_that_option_is_still_said(token):
+    assert review_of(step("delete", token, GOES[token], None)).risks[0].level.value in {"danger", "notJudged"}
+
+
+def test_messages_in_a_broker_that_is_made_anew_and_kept_are_left_behind_and_not_lost():
+    new = {"instanceId": "other"}
+    found = said(step("replace", VALKEY, {"instanceId": "mail"}, new, was={"retainOnDelete": True}))
+    assert found["P-01a"].startswith("danger: Instance ")
+    assert "the old one stays (retainOnDelete)" in found["P-01a"]
+    assert "P-60" not in found
+
+
+# In which order the engine replaces.
+
+REPLACED = ("create-replacement", "replace", "delete-replaced")
+
+
+def replacement(*operations: str) -> list[dict[str, Any]]:
+    return [step(one, DEPLOYMENT, deployment(), deployment()) for one in operations]
+
+
+def test_a_deployment_that_is_made_in_another_cluster_first_leaves_no_gap():
+    assert said(*replacement(*REPLACED))["P-02"].startswith("disruptive: mail is replaced by mail, which is made first")
+    assert said(*replacement("delete-replaced", "replace", "create-replacement"))["P-02"].startswith("danger: mail is ")
+
+
+def test_what_a_broken_update_has_left_is_deleted_and_replaced_by_nothing():
+    assert said(*replacement("delete-replaced"))["P-02"].startswith("danger: mail is deleted: all its pods end")
+
+
+# Spot.
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("cloud.google.com/gke-spot", "true"),
+        ("cloud.google.com/gke-preemptible", "true"),
+        ("cloud.google.com/gke-provisioning", "spot"),
+        ("eks.amazonaws.com/capacityType", "SPOT"),
+        ("karpenter.sh/capacity-type", "spot"),
+        ("kubernetes.azure.com/scalesetpriority", "spot"),
+    ],
+)
+def test_nodes_that_are_taken_back_are_known_by_every_clouds_label(key, value):
+    assert "runs on Spot" in said(update(deployment(), deployment(pod={"nodeSelector": {key: value}})))["P-16"]
+    assert "P-16" not in said(update(deployment(), deployment(pod={"nodeSelector": {key: "no"}})))
+
+
+def test_what_machines_a_compute_class_of_ones_own_has_is_not_judged():
+    key = "cloud.google.com/compute-class"
+    found = said(update(deployment(), deployment(pod={"nodeSelector": {key: "cheap"}})))
+    assert found["P-16"].startswith("notJudged: mail asks for compute class cheap")
+    assert "P-16" not in said(update(deployment(), deployment(pod={"nodeSelector": {key: "Scale-Out"}})))
+
+
+@pytest.mark.parametrize("kind", ["spot", "preemptible"])
+def test_new_nodes_that_may_go_at_any_time_and_keep_nobody_off_are_no_mere_addition(kind):
+    taint = {"key": "cloud.google.com/gke-spot", "value": "true", "effect": "NO_SCHEDULE"}
+    for taints, speaks in (([], True), ([taint], False)):
+        found = said(create(POOL, {"name": "cheap", "nodeConfig": {kind: True, "taints": taints}}))
+        assert ("P-16" in found) == speaks
+
+
+# Who decides the number of pods.
+
+
+def test_a_number_that_is_given_up_falls_to_one():
+    found = said(update(deployment(), deployment(replicas=None)))
+    assert found["P-20"] == (
+        "danger: mail gives up its number of pods, 3: unless an autoscaler has set it already, Kubernetes makes it 1, "
+        "so that 2 pods drain at once"
+    )
+
+
+def test_an_update_by_force_takes_the_number_of_pods_from_whoever_sets_it():
+    forced = merged(deployment(), {"metadata": {"annotations": {"pulumi.com/patchForce": "true"}}})
+    assert said(update(deployment(), forced))["P-20"].startswith("danger: an update of mail takes every field by force")
+    assert said(update(forced, deployment())) == {}
+
+
+def test_a_consumer_without_pods_is_one_that_nobody_runs():
+    found = said(update(deployment(), deployment(replicas=0)))
+    assert found["P-21"].startswith("danger: mail runs 0 pods instead of 3")
+    assert found["P-21"].endswith("and nobody consumes its queue")
+
+
+def test_an_autoscaler_that_looks_for_its_target_elsewhere_is_said():
+    found = said(update(hpa(), hpa(scaleTargetRef={"apiVersion": "extensions/v1beta1"}), HPA))
+    assert found["P-26"].startswith("scaling: HorizontalPodAutoscaler mail looks for mail in extensions/v1beta1")
+
+
+def test_an_hpa_without_metrics_scales_on_cpu():
+    assert said(update(hpa(), hpa(metrics=None), HPA))["P-23"] == (
+        "scaling: mail changes its target: cpu from 50 % to 80 %"
+    )
+
+
+def test_a_minimum_above_the_maximum_is_refused_and_scales_nothing():
+    found = said(update(hpa(), hpa(minReplicas=20), HPA))
+    assert found["P-22"] == "disruptive: mail has a minimum of 20 above its maximum of 10, which is refused"
+
+
+def test_a_behavior_that_comes_is_shown():
+    found = said(update(hpa(), hpa(behavior={"scaleDown": {"stabilizationWindowSeconds": 0}}), HPA))
+    assert found["P-24"].startswith("scaling: mail gets a behavior (scaleDown stabilizationWindowSeconds 0), ")
+
+
+# Who may be reached.
+
+
+def egress(**peer: Any) -> dict[str, Any]:
+    return named(podSelector={"matchLabels": {"app": "mail"}}, policyTypes=["Egress"], egress=[{"to": [peer]}])
+
+
+@pytest.mark.parametrize("selector", [{"matchLabels": {"app": "redis"}}, {}])
+def test_pods_of_a_namespace_are_no_pods_of_every_namespace(selector):
+    pods, namespaces = egress(podSelector=selector), egress(namespaceSelector=selector)
+    assert {"P-30", "P-34"} <= said(update(pods, namespaces, POLICY)).keys()
+
+
+def test_a_policy_that_comes_with_a_consumer_of_its_name_and_selects_every_pod_is_no_mere_part_of_it():
+    alone = create(POLICY, egress(podSelector={"matchLabels": {"app": "redis"}}))
+    of_all = create(POLICY, merged(alone["newState"]["inputs"], {"spec": {"podSelector": {"matchLabels": None}}}))
+    assert "P-34" not in said(create(DEPLOYMENT, deployment()), alone)
+    assert "P-34" in said(create(DEPLOYMENT, deployment()), of_all)
+
+
+# What a worker reads, and under which name.
+
+
+def args(*words: str) -> dict[str, Any]:
+    return deployment({"args": list(words)})
+
+
+CELERY, SIDEKIQ, LARAVEL = ("celery", "-A", "shop", "worker"), ("sidekiq",), ("php", "artisan", "queue:work")
+
+
+@pytest.mark.parametrize(("command", "option"), [(CELERY, "-Q"), (SIDEKIQ, "-q"), (LARAVEL, "--queue")])
+def test_a_worker_that_is_told_its_queues_leaves_those_of_its_configuration(command, option):
+    found = said(update(args(*command), args(*command, option, "mail")))
+    assert found["P-08"].startswith("danger: mail no longer reads the queues of its own configuration")
+    usual = "celery" if option == "-Q" else "default"
+    assert "P-08" not in said(update(args(*command), args(*command, option, usual)))
+
+
+def test_a_worker_of_laravel_leaves_the_connection_that_it_read():
+    found = said(update(args(*LARAVEL, "redis"), args(*LARAVEL, "sqs")))
+    assert found["P-08"].startswith("danger: mail no longer reads connection redis")
+
+
+@pytest.mark.parametrize("after", [("rq", "worker", "high"), ("sleep", "infinity"), ("node", "worker.js")])
+def test_what_an_unknown_program_does_with_another_command_line_is_not_judged(after):
+    found = said(update(args("rq", "worker", "high", "low"), args(*after)))
+    assert found["P-08c"] == "notJudged: what mail does with another command line is not judged"
+    assert "P-08c" not in said(update(args(*CELERY), args(*CELERY, "-O", "fair")))
+
+
+@pytest.mark.parametrize(
+    ("command", "before", "after"),
+    [
+        (SIDEKIQ, ["-t", "55"], ["-t", "5"]),
+        (SIDEKIQ, [], ["--timeout=5"]),
+        (LARAVEL, ["--timeout=300"], ["--timeout=30"]),
+        (LARAVEL, ["--timeout=0"], []),
+        (CELERY, [], ["--time-limit=30"]),
+    ],
+)
+def test_a_worker_that_gives_a_message_less_time_by_its_own_option_cuts_it_off(command, before, after):
+    less, more = (
+        said(update(args(*command, *one), args(*command, *two))) for one, two in ((before, after), (after, before))
+    )
+    assert less["P-03"].startswith("danger: mail gives a message ")
+    assert "P-03" not in more
+
+
+def variables(**environment: str) -> dict[str, Any]:
+    return deployment({"env": [{"name": name, "value": value} for name, value in environment.items()]})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "REDIS_HOST",
+            "REDIS_DB",
+            "REDIS_PREFIX",
+            "RABBITMQ_HOST",
+            "RABBITMQ_VHOST",
+            "QUEUE_CONNECTION",
+            "QUEUE_NAME",
+        ),
+        *("SQS_QUEUE", "PUBSUB_SUBSCRIPTION", "KAFKA_GROUP_ID", "KAFKA_BOOTSTRAP_SERVERS", "BULL_QUEUE_NAME"),
+    ],
+)
+def test_a_consumer_that_is_sent_elsewhere_by_a_part_of_an_address_leaves_messages_behind(name):
+    found = said(update(variables(**{name: "one"}), variables(**{name: "two"})))
+    assert found["P-08a"].startswith(f"danger: mail reads its messages from two instead of one ({name})")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LOG_LEVEL",
+        "QUEUE_LOG_LEVEL",
+        "CACHE_REDIS_HOST",
+        "REDIS_CACHE_HOST",
+        "DB_HOST",
+        "FAILED_QUEUE",
+        "QUEUE_RETRY_PORT",
+    ],
+)
+def test_a_variable_that_says_nothing_of_the_broker_is_an_ordinary_deploy(name):
+    assert list(said(update(variables(**{name: "one"}), variables(**{name: "two"})))) == ["P-10"]
+
+
+def test_the_host_of_redis_counts_where_the_queue_is_said_to_be_redis():
+    before, after = (variables(QUEUE_CONNECTION="redis", REDIS_HOST=host) for host in ("one", "two"))
+    assert "REDIS_HOST" in said(update(before, after))["P-08a"]
+    before, after = (variables(QUEUE_CONNECTION="sqs", REDIS_HOST=host) for host in ("one", "two"))
+    assert "P-08a" not in said(update(before, after))
+
+
+def test_an_address_that_only_one_side_states_is_not_judged():
+    stated, silent = variables(BROKER_URL="redis://one:6379"), deployment({"env": []})
+    assert said(update(stated, silent))["P-08a"].startswith("notJudged: mail is no longer told by BROKER_URL")
+    assert said(update(silent, stated))["P-08a"].startswith("notJudged: mail is told now by BROKER_URL")
+
+
+@pytest.mark.parametrize("name", ["HOSTNAME", "MESSENGER_CONSUMER_NAME"])
+def test_pods_of_one_name_get_one_message_twice(name):
+    found = said(update(deployment(), variables(**{name: "worker"})))
+    assert found["P-08b"].startswith(f"danger: every pod of mail is called worker ({name})")
+    assert "P-08b" not in said(update(deployment(), variables(**{name: "$(POD_NAME)"})))
+
+
+# How much room there is.
+
+
+def amounts(part: str, **values: Any) -> dict[str, Any]:
+    return deployment({"resources": {part: values}})
+
+
+def test_a_pod_that_reserves_less_memory_is_killed_sooner():
+    found = said(update(deployment(), amounts("requests", memory="64Mi")))
+    assert found["P-07a"].startswith("disruptive: mail reserves 64Mi of memory instead of 512Mi: ")
+    assert "P-07a" not in said(update(deployment(), amounts("requests", memory="1Gi")))
+
+
+def test_a_pod_that_gets_less_cpu_takes_longer_for_a_message():
+    found = said(update(deployment(), amounts("limits", cpu="50m")))
+    assert found["P-07a"].startswith("disruptive: mail may use 50m of CPU at most instead of as much as there is: ")
+    assert "P-07a" not in said(update(amounts("limits", cpu="50m"), deployment()))
+
+
+def volume(**source: Any) -> dict[str, Any]:
+    return deployment(pod={"volumes": [{"name": "files", **source}]})
+
+
+def test_a_pod_that_may_write_less_is_evicted_without_time_to_finish():
+    smaller = update(volume(emptyDir={"sizeLimit": "10Gi"}), volume(emptyDir={"sizeLimit": "1Mi"}))
+    limited = update(deployment(), deployment({"resources": {"limits": {"ephemeral-storage": "100Mi"}}}))
+    for change in (smaller, limited):
+        assert said(change)["P-07a"].endswith("a pod that writes more is evicted and has no time to finish")
+        assert said(change)["P-07a"].startswith("danger: mail ")
+
+
+def test_a_volume_that_moves_into_memory_counts_against_the_limit():
+    assert "P-07a" in said(update(volume(emptyDir={}), volume(emptyDir={"medium": "Memory"})))
+
+
+@pytest.mark.parametrize("after", [{"persistentVolumeClaim": {"claimName": "other"}}, {"emptyDir": {}}])
+def test_whether_a_worker_needs_the_files_of_a_claim_that_goes_is_not_judged(after):
+    found = said(update(volume(persistentVolumeClaim={"claimName": "files"}), volume(**after)))
+    assert found["P-07a"].startswith("notJudged: mail no longer has volume files from claim files")
+
+
+@pytest.mark.parametrize(("amount", "level"), [("512m", "danger"), ("1e8", "danger"), ("1e9", None), ("0.5Gi", None)])
+def test_a_memory_limit_is_read_as_the_api_server_reads_it(amount, level):
+    found = said(update(deployment(), amounts("limits", memory=amount)))
+    assert found.get("P-07", "").partition(":")[0] == (level or "")
+
+
+@pytest.mark.parametrize("part", ["requests", "limits"])
+def test_what_is_no_quantity_is_said_to_be_refused(part):
+    found = said(update(deployment(), amounts(part, memory="lots")))
+    assert found["P-07b"] == f"disruptive: mail states {part}.memory lots, which is no quantity and refused"
+
+
+def test_a_percentage_of_an_amount_that_cannot_be_read_is_not_said_to_be_of_nothing():
+    held = same(HPA, hpa())
+    found = said(
+        update(deployment(replicas=None), merged(amounts("requests", cpu="half"), {"spec": {"replicas": None}})), held
+    )
+    assert "P-07b" in found
+    assert "P-23a" not in found
+    found = said(
+        update(deployment(replicas=None), merged(amounts("requests", cpu="1e-1"), {"spec": {"replicas": None}})), held
+    )
+    assert found["P-23a"].startswith("scaling: the CPU target of mail, 50 %, is of 100m instead of 500m")
+
+
+# The time before and beside.
+
+
+@pytest.mark.parametrize(
+    ("command", "grace", "level"),
+    [(["sleep", "60"], 60, "danger"), (["/bin/sleep", "60"], 120, "notJudged"), (["/drain"], 60, "notJudged")],
+)
+def test_a_hook_that_comes_takes_from_the_time_to_finish(command, grace, level):
+    hook = {"lifecycle": {"preStop": {"exec": {"command": command}}}}
+    found = said(update(deployment(), deployment(hook, {"terminationGracePeriodSeconds": grace})))
+    assert found["P-03"].startswith(f"{level}: mail runs {command[0]} before it is asked to stop")
+
+
+PROXY = {"name": "proxy", "image": "acme.example/proxy:1"}
+
+
+def test_a_sidecar_that_becomes_an_init_container_is_not_beside_the_workers():
+    before, after = (
+        deployment(pod={"initContainers": [{**PROXY, **more}]}) for more in ({"restartPolicy": "Always"}, {})
+    )
+    assert said(update(before, after))["P-10b"].startswith("danger: sidecar proxy of mail must end now before")
+    assert said(update(before, deployment()))["P-10b"].startswith(
+        "disruptive: nothing runs as proxy beside the workers"
+    )
+    assert "P-10b" not in said(update(after, before))
+
+
+# Beside the pods.
+CLUSTER, VERSION = "gcp:container/cluster:Cluster", "gcp:secretmanager/secretVersion:SecretVersion"
+SECRET = "gcp:secretmanager/secret:Secret"
+
+
+def test_logs_of_pods_that_are_no_longer_collected_are_missed_by_what_counts_them():
+    before, after = (
+        {"name": "c", "loggingConfig": {"enableComponents": ["SYSTEM_COMPONENTS", *more]}}
+        for more in (["WORKLOADS"], [])
+    )
+    assert said(update(before, after, CLUSTER))["P-50"].startswith(
+        "info: what pods of cluster c log is no longer collected"
+    )
+    assert said(update(after, before, CLUSTER)) == {}
+
+
+def test_a_new_version_of_a_secret_that_is_there_gives_pods_another_value():
+    version = create(VERSION, {"secret": "projects/p/secrets/dsn", "secretData": "x"})
+    assert said(version)["P-62"].startswith("info: secret dsn gets another value")
+    assert "P-62" not in said(version, create(SECRET, {"secretId": "dsn"}))
+    unknown = create(VERSION, {"secret": "04da6b54-80e4-46f7-96ec-b56ff0331ba9", "secretData": "x"})
+    assert "P-62" not in said(unknown)
+
+
+def test_a_database_whose_protection_is_left_to_the_provider_is_protected():
+    database, token = {"name": "db", "deletionProtection": True}, "gcp:sql/databaseInstance:DatabaseInstance"
+    assert said(update(database, {"name": "db"}, token)).get("P-61", "info").startswith("info")
+    assert said(update(database, {**database, "deletionProtection": False}, token))["P-61"].startswith("danger")
