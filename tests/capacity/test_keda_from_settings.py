@@ -129,3 +129,12 @@ def test_the_result_says_what_keda_counts_and_how_late_it_is():
         row.what: (row.value, row.source) for row in list_assumptions(above, above.consumers["mail"], scenario(above))
     }
     assert rows["KEDA polls"][0] == "for nothing: above zero only its HPA decides"
+
+
+def test_a_consumer_that_is_held_at_no_pod_is_refused_where_that_is_written():
+    with pytest.raises(SettingsError) as refused:
+        scenario(stack(pausedReplicas=0))
+    (finding,) = refused.value.findings
+    assert finding.path == ("consumers", "mail", "autoscaling", "pausedReplicas")
+    assert "nothing is handled" in finding.message
+    assert "one pod" not in f"{finding.message} {finding.remedy}"

@@ -13,6 +13,8 @@ import yaml
 from tests.cli.conftest import COMMAND, ROOT
 
 from ebbtide.cli.output import style
+from ebbtide.explain.model import explain_stack
+from ebbtide.settings.loading.loader import read_stack
 from ebbtide.settings.loading.project import stack_names
 
 STACKS = stack_names(ROOT)
@@ -391,3 +393,20 @@ def test_no_colour_where_it_is_not_wanted(monkeypatch):
     assert style("error", fg="red") != "error"
     monkeypatch.setenv("NO_COLOR", "1")
     assert style("error", fg="red") == "error"
+
+
+def test_a_warning_about_googles_settings_names_the_key_that_stands_in_the_file(tmp_path):
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text(
+        "config:\n"
+        "  gcp:project: acme-production\n"
+        "  gcp:region: mars-north1\n"
+        "  ebbtide:cluster: {kind: gkeAutopilot}\n"
+        "  ebbtide:broker: {kind: memorystoreValkey}\n"
+        "  ebbtide:consumers:\n"
+        "    mail: {image: 'acme.example/mail:1', worker: {kind: symfonyMessenger, receivers: [mail]},\n"
+        "           transport: {kind: redis, stream: mail}, autoscaling: {kind: fixed, replicas: 2}}\n"
+    )
+    found = explain_stack(read_stack("dev", tmp_path)).findings
+    (finding,) = [one for one in found if one.rule == "BR-46"]
+    assert finding.path == ("gcp:region",)

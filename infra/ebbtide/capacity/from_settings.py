@@ -52,6 +52,11 @@ def build_scenario(
     scaling, worker = consumer.autoscaling, consumer.worker
     hpa, keda = read_autoscaler(scaling, stack, consumer), read_operator(scaling, stack, consumer)
     _refuse_undrivable(consumer, signals, measured)
+    if hpa is None and keda is not None and _held(keda, scaling.min_replicas) < 1:
+        message = "holds the number at 0: nothing is handled, and a backlog only grows"
+        remedy = "write the number of pods that are to be simulated, or remove it"
+        path = ("consumers", consumer.name, "autoscaling", "pausedReplicas")
+        raise SettingsError([Finding(path, message, remedy, rule="load")])
     if keda is not None:
         _refuse_uncounted(consumer, keda, signals, measured)
     scenario = Scenario(

@@ -9,8 +9,7 @@ import typer
 
 from ebbtide.cli.output import ANNOTATIONS, BAD_INPUT, print_findings, project_root, style
 from ebbtide.judgement.findings import Finding, Level, SettingsError, refused
-from ebbtide.settings.loading.loader import read_stack
-from ebbtide.settings.loading.merge import source_of
+from ebbtide.settings.loading.loader import located, read_stack
 from ebbtide.settings.loading.project import stack_file, stack_names
 from ebbtide.settings.rules.check import check_stack
 
@@ -46,7 +45,7 @@ def _findings(name: str, root: Path) -> list[Finding]:
     except SettingsError as error:
         return [replace(finding, source=finding.source or error.where) for finding in error.findings]
     found = check_stack(loaded.settings, loaded.notes)
-    return [replace(one, source=one.source or source_of(one.path, loaded.sources)) for one in found]
+    return [located(one, loaded.sources) for one in found]
 
 
 def _print(results: dict[str, list[Finding]]) -> None:

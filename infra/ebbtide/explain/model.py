@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ebbtide.cost.prices import PriceTable
@@ -12,8 +12,8 @@ from ebbtide.explain.envelope import EnvelopePoint, build_envelope
 from ebbtide.explain.scaling import ScalingLimits, build_scaling_limits, scaling_values, scaling_words
 from ebbtide.explain.timeline import Moment, build_timeline
 from ebbtide.judgement.findings import Finding, Path, format_path
-from ebbtide.settings.loading.loader import LoadedStack
-from ebbtide.settings.loading.merge import Sources, source_of
+from ebbtide.settings.loading.loader import LoadedStack, located
+from ebbtide.settings.loading.merge import Sources
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.lookup import reason_at
 from ebbtide.settings.rules.check import check_stack
@@ -63,10 +63,7 @@ def explain_stack(
 ) -> StackExplanation:
     """Resolve a stack that was read from its files; with prices, what it costs too, also under loads."""
     stack = loaded.settings
-    findings = [
-        replace(found, source=found.source or source_of(found.path, loaded.sources))
-        for found in check_stack(stack, loaded.notes)
-    ]
+    findings = [located(found, loaded.sources) for found in check_stack(stack, loaded.notes)]
     consumers = (_explain_consumer(loaded, consumer) for consumer in stack.consumers.values())
     where = f" in {stack.google.project}, {stack.google.region}" if stack.google else ""
     title = f"{stack.cluster.kind} (Kubernetes {stack.cluster.kubernetes_version}){where}"

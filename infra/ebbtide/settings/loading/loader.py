@@ -133,7 +133,7 @@ def with_values(loaded: LoadedStack, values: Mapping[SettingsPath, Any], source:
         record_sources(value, source, sources, path)
     settings, problems = _validated(merged)
     if settings is None:
-        raise SettingsError([_located(finding, sources) for finding in problems], "")
+        raise SettingsError([located(finding, sources) for finding in problems], "")
     return LoadedStack(settings, sources, merged)
 
 
@@ -276,7 +276,7 @@ def _build(name: str, config: Mapping[str, Any], labels: Mapping[str, str], show
     settings, found = _validated(merged)
     problems += found
     if problems or settings is None:
-        raise SettingsError([_located(finding, sources) for finding in problems], shown_as)
+        raise SettingsError([located(finding, sources) for finding in problems], shown_as)
     return LoadedStack(settings, sources, merged)
 
 
@@ -333,7 +333,7 @@ def _take_images(merged: dict[str, Any], sources: Sources) -> None:
         sources[("consumers", name, "image")] = f"environment {IMAGES_VARIABLE}"
 
 
-def _located(finding: Finding, sources: Sources) -> Finding:
+def located(finding: Finding, sources: Sources) -> Finding:
     """The finding with its file, and under the key that stands there."""
     source = finding.source or source_of(finding.path, sources)
     match finding.path:
