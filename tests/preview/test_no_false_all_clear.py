@@ -561,3 +561,30 @@ def test_a_database_whose_protection_is_left_to_the_provider_is_protected():
     database, token = {"name": "db", "deletionProtection": True}, "gcp:sql/databaseInstance:DatabaseInstance"
     assert said(update(database, {"name": "db"}, token)).get("P-61", "info").startswith("info")
     assert said(update(database, {**database, "deletionProtection": False}, token))["P-61"].startswith("danger")
+
+
+DATABASE = "gcp:sql/databaseInstance:DatabaseInstance"
+UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+
+@pytest.mark.parametrize(
+    ("token", "path"),
+    [
+        *((VALKEY, path) for path in ("nodeType", "persistenceConfig", "persistenceConfig.mode", "engineConfigs")),
+        *((DATABASE, path) for path in ("settings", "settings.tier", "settings.ipConfiguration.sslMode")),
+    ],
+)
+def test_what_a_broker_states_for_the_first_time_and_nobody_knows_yet_is_not_judged(token, path):
+    value: Any = UNKNOWN_TEXT
+    for part in reversed(path.split(".")):
+        value = {part: value}
+    assert (
+        f"{path} (known after the update)" in said(update({"name": "mail"}, {"name": "mail", **value}, token))["P-40"]
+    )
+
+
+def test_an_import_that_will_fail_is_no_resource_that_is_taken_over_as_it_is():
+    warning = {"severity": "warning", "message": "inputs to import do not match; importing this resource will fail"}
+    plan = {"steps": [step("import", DEPLOYMENT, None, deployment())], "diagnostics": [warning]}
+    review = review_change(read_plan(json.dumps(plan), "prod"))
+    assert review.verdict.startswith("prod: the preview failed (inputs to import do not match; importing")

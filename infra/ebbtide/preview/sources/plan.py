@@ -68,6 +68,8 @@ _UNKNOWN = frozenset(
         "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
     }
 )
+# A warning of the preview, and an error of the update (pkg/resource/deploy/step.go, ImportStep).
+_WILL_FAIL = "importing this resource will fail"
 _MARK = re.compile("|".join(_UNKNOWN))
 _PATH_PART = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|\.?([^.\[\]]+)')
 
@@ -124,7 +126,7 @@ def _missing_steps(steps: Iterable[Mapping[str, Any]], summary: object) -> str:
 def _failure(diagnostics: object) -> str:
     """The first error of a preview that did not come to its end. Secrets are masked by the engine already."""
     for found in diagnostics if isinstance(diagnostics, list) else []:
-        if isinstance(found, Mapping) and found.get("severity") == "error":
+        if isinstance(found, Mapping) and (found.get("severity") == "error" or _WILL_FAIL in str(found.get("message"))):
             lines = re.sub(r"<\{%.*?%\}>", "", str(found.get("message", ""))).strip().splitlines()
             return redact(lines[0]) if lines else "an error without a message"
     return ""
