@@ -373,3 +373,23 @@ def test_a_cluster_that_is_made_here_has_keda_where_a_consumer_scales_by_it():
     assert [one.path for one in findings] == [("consumers", "events", "autoscaling", "kind")]
     assert stack({**STANDARD, "keda": "existing"}, by_keda)
     assert stack(EXISTING, by_keda), "nobody knows what a cluster of others has"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "remedy"),
+    [
+        ("cloud.google.com/gke-spot", "true", "write placement.spot: true instead"),
+        ("cloud.google.com/gke-preemptible", "true", "write placement.spot: true instead"),
+        ("cloud.google.com/gke-provisioning", "spot", "write placement.spot: true instead"),
+        ("karpenter.sh/capacity-type", "spot", "name other nodes"),
+    ],
+)
+def test_nodes_that_are_taken_back_are_not_passed_over_for_the_label_that_names_them(key, value, remedy):
+    def of(selector: dict[str, str]) -> list[Finding]:
+        found = run_rules(rules_on(StackSettings), stack(EXISTING, {"placement": {"nodeSelector": selector}}))
+        return [finding for finding in found if finding.rule == "V-08c"]
+
+    (finding,) = of({key: value})
+    assert finding.path[-3:] == ("placement", "nodeSelector", key)
+    assert finding.remedy.startswith(remedy)
+    assert of({key: "standard"}) == []

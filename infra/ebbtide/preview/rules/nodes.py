@@ -9,7 +9,7 @@ from ebbtide.preview.change import Operation, PropertyChange, mapping, mapping_a
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.show import show_change, show_path
-from ebbtide.settings.models.node_pool import SPOT_KEY
+from ebbtide.settings.models.node_pool import SPOT_KEY, names_spot
 from ebbtide.settings.values.units import format_duration, parse_duration
 
 
@@ -84,15 +84,6 @@ def check_nodes(context: Context) -> Iterator[Risk]:
             yield Risk(change.title, sentence, resource=change.key)
 
 
-# How clouds label nodes that they take back at any time, and the values that say so.
-_SPOT: Mapping[str, tuple[str, ...]] = {
-    SPOT_KEY: ("true",),
-    "cloud.google.com/gke-preemptible": ("true",),
-    "cloud.google.com/gke-provisioning": ("spot", "preemptible"),
-    "eks.amazonaws.com/capacityType": ("SPOT",),
-    "karpenter.sh/capacity-type": ("spot",),
-    "kubernetes.azure.com/scalesetpriority": ("spot",),
-}
 _COMPUTE_CLASS = "cloud.google.com/compute-class"
 # GKE's own, of which none is Spot by itself; what another one asks for stands in its ComputeClass.
 _OWN_CLASSES = frozenset({None, "Accelerator", "Balanced", "Performance", "Scale-Out", "autopilot"})
@@ -111,7 +102,7 @@ def check_spot(context: Context) -> Iterator[Risk]:
     nodes come that keep nobody off."""
     for change in context.of("Deployment", Operation.CREATE, Operation.UPDATE):
         old, new = (mapping_at(side, "spec", "template", "spec", "nodeSelector") for side in (change.old, change.new))
-        if _is_spot(new) and not _is_spot(old):
+        if names_spot(new) and not names_spot(old):
             seconds = context.spot_notices.get(change.title)
             notice = "what the notice leaves it" if seconds is None else format_duration(seconds)
             sentence = f"{change.title} runs on Spot capacity: a pod may be ended at any time with {notice} to finish"
@@ -128,10 +119,6 @@ def check_spot(context: Context) -> Iterator[Risk]:
             )
             advice = f"taint them with {SPOT_KEY}=true:NoSchedule"
             yield Risk(change.title, sentence, advice, change.key, RiskLevel.DISRUPTIVE)
-
-
-def _is_spot(selector: Mapping[str, Any]) -> bool:
-    return any(selector.get(key) in values for key, values in _SPOT.items())
 
 
 def _keeps_nobody_off(pool: Mapping[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """A pool of nodes of a GKE Standard cluster."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -12,6 +13,15 @@ from ebbtide.settings.values.units import Count, Seconds, format_duration
 
 SPOT_KEY = "cloud.google.com/gke-spot"
 """GKE labels Spot nodes with it; the taint of the same key keeps others off them."""
+SPOT_LABELS: Mapping[str, tuple[str, ...]] = {
+    SPOT_KEY: ("true",),
+    "cloud.google.com/gke-preemptible": ("true",),
+    "cloud.google.com/gke-provisioning": ("spot", "preemptible"),
+    "eks.amazonaws.com/capacityType": ("SPOT",),
+    "karpenter.sh/capacity-type": ("spot",),
+    "kubernetes.azure.com/scalesetpriority": ("spot",),
+}
+"""How clouds label nodes that they take back at any time, and the values that say so."""
 # A node is told 30 s before it goes: 15 for user pods, 15 for system pods (V-08).
 SPOT_CRITICAL_PODS_SECONDS = 15
 SPOT_DEFAULT_NOTICE_SECONDS = 30
@@ -130,3 +140,8 @@ class NodePoolSettings(SettingsModel):
             context = {"remedy": "write spot: true, or remove spotNotice"}
             raise PydanticCustomError("spot", "spotNotice is given for machines that are not Spot", context)
         return self
+
+
+def names_spot(selector: Mapping[str, object]) -> str | None:
+    """The label by which a node selector asks for nodes that are taken back at any time; None where none does."""
+    return next((key for key, values in SPOT_LABELS.items() if selector.get(key) in values), None)

@@ -11,6 +11,7 @@ from ebbtide.settings.models.node_pool import (
     SPOT_CRITICAL_PODS_SECONDS,
     SPOT_DEFAULT_NOTICE_SECONDS,
     SPOT_MAX_NOTICE_SECONDS,
+    names_spot,
 )
 from ebbtide.settings.models.shutdown import DisruptionCap
 from ebbtide.settings.models.stack import StackSettings
@@ -158,3 +159,23 @@ def check_autopilot_protection(stack: StackSettings) -> Iterator[Finding]:
                 "protects pods from eviction, and Autopilot does not do that on Spot",
                 "remove placement.spot or nodeScaleDown",
             )
+
+
+@stack_rule(
+    "V-08c",
+    Level.WARNING,
+    remedy="Write placement.spot, so that the notice is counted; elsewhere keep messages shorter than it.",
+    source="GKE, Spot and preemptible VMs: 15 s for user pods; AWS takes an instance back after two minutes.",
+)
+def check_spot_is_said(stack: StackSettings) -> Iterator[Finding]:
+    """Nodes that are taken back at any time are asked for by `placement.spot`, which counts what the notice leaves."""
+    for path, consumer in consumers_of(stack):
+        label = names_spot(consumer.placement.node_selector)
+        if label is not None and not consumer.placement.spot:
+            longest = format_duration(consumer.shutdown.longest_message)
+            text = (
+                f"asks by {label} for nodes that are taken back at any time, and nothing compares {longest} with that"
+            )
+            where = (*path, "placement", "nodeSelector", label)
+            own = "write placement.spot: true instead" if label.startswith("cloud.google.com/") else "name other nodes"
+            yield Finding(where, text, f"{own}, or accept this with the notice that they have")
