@@ -65,6 +65,14 @@ def test_a_large_file_is_not_read(tmp_path):
     ]
 
 
+def test_a_binary_file_in_a_directory_is_named_where_its_name_says_that_it_matters(tmp_path):
+    for name in ("deploy.yaml", "logo.png"):
+        (tmp_path / name).write_bytes(b"\x7fELF\0\0")
+    notes = {note.place.file.rpartition("/")[2]: note.text for note in diagnose([str(tmp_path)]).notes}
+    assert notes["deploy.yaml"] == "is no text, and was not read"
+    assert "logo.png" not in notes
+
+
 def test_two_hundred_documents_are_all_read():
     text = "---\n".join(
         f"apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {{name: w{n}}}\n" for n in range(200)

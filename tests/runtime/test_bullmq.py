@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.runtime.lab import machine
 from tests.runtime.lab.application import messages
-from tests.runtime.lab.frameworks import FRAMEWORKS, Framework, Program, Queue, Started, packages_of, start
+from tests.runtime.lab.frameworks import (
+    FRAMEWORKS,
+    Framework,
+    Program,
+    Queue,
+    Started,
+    counted_by_keda,
+    packages_of,
+    start,
+)
 from tests.runtime.lab.promises import (
     assert_a_clean_end,
     assert_another_pod_handles_the_rest,
@@ -72,6 +81,13 @@ def test_a_busy_pod_of_bullmq_that_is_deleted_loses_and_repeats_nothing(scene: S
 
     assert_a_clean_end(deletion, leaves, scene)
     assert_another_pod_handles_the_rest(scene, leaves, stays, grace)
+
+
+def test_the_keys_that_keda_is_given_are_those_that_bullmq_fills(scene: Scene) -> None:
+    settings = {"worker": WORKER, **SETTINGS}
+    assert counted_by_keda(scene, settings) == 0
+    scene.send(messages(seed=5, number=7, least=0, most=0))
+    assert counted_by_keda(scene, settings) == 7
 
 
 def test_what_a_killed_worker_of_bullmq_had_in_hand_is_handled_once_more_and_only_that(scene: Scene) -> None:

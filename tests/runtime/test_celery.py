@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.runtime.lab import machine
 from tests.runtime.lab.application import messages
-from tests.runtime.lab.frameworks import FRAMEWORKS, Framework, Program, Queue, Started, packages_of, start
+from tests.runtime.lab.frameworks import (
+    FRAMEWORKS,
+    Framework,
+    Program,
+    Queue,
+    Started,
+    counted_by_keda,
+    packages_of,
+    start,
+)
 from tests.runtime.lab.promises import (
     assert_a_clean_end,
     assert_another_pod_handles_the_rest,
@@ -104,6 +113,17 @@ def test_a_busy_pod_of_celery_that_is_deleted_loses_and_repeats_nothing(
     assert_a_clean_end(deletion, leaves, scene)
     assert not leaves.events("workerKilled"), leaves.output()
     assert_another_pod_handles_the_rest(scene, leaves, stays, grace)
+
+
+def test_the_keys_that_keda_is_given_are_those_that_celery_fills(open_scene: Callable[[str], Scene]) -> None:
+    scene, settings = open_scene("redis"), {"worker": WORKER, "transport": REDIS, **LONGEST}
+    assert counted_by_keda(scene, settings) == 0
+    scene.send(messages(seed=5, number=7, least=0, most=0))
+    assert counted_by_keda(scene, settings) == 7
+    scene.send(messages(seed=6, number=3, least=3, most=4))
+    start_celery(scene, REDIS, processes=1, concurrency=2)
+    scene.wait_until(lambda: scene.broker.depth().taken > 0, 60, "some are in hand")
+    assert counted_by_keda(scene, settings) >= scene.broker.depth().taken
 
 
 @pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.long)], ids=["a child", "a worker"])

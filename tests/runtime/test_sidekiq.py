@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.runtime.lab import machine
 from tests.runtime.lab.application import Message, messages
-from tests.runtime.lab.frameworks import Framework, Program, Queue, Started, start
+from tests.runtime.lab.frameworks import Framework, Program, Queue, Started, counted_by_keda, start
 from tests.runtime.lab.promises import assert_a_clean_end, assert_another_pod_handles_the_rest
 from tests.runtime.lab.scene import Scene
 
@@ -56,6 +56,13 @@ def test_a_busy_pod_of_sidekiq_that_is_deleted_loses_and_repeats_nothing(scene: 
 
     assert_a_clean_end(deletion, leaves, scene)
     assert_another_pod_handles_the_rest(scene, leaves, stays, grace)
+
+
+def test_the_key_that_keda_is_given_is_the_key_that_sidekiq_fills(scene: Scene) -> None:
+    settings = {"worker": WORKER, "transport": {"kind": "sidekiqRedis"}}
+    assert counted_by_keda(scene, settings) == 0
+    scene.send(messages(seed=5, number=7, least=0, most=0))
+    assert counted_by_keda(scene, settings) == 7
 
 
 def test_a_job_longer_than_the_budget_is_put_back_by_sidekiq_itself_before_it_is_killed(scene: Scene) -> None:

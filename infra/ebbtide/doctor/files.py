@@ -35,7 +35,7 @@ _SUFFIXES: Final = frozenset(
         "",
     }
 )
-_SHOWN_SUFFIXES: Final = frozenset({".conf", ".sh", ".bash", ".ini"})
+_SHOWN_SUFFIXES: Final = frozenset({".conf", ".sh", ".bash", ".ini", ".yaml", ".yml"})
 
 
 @dataclass(frozen=True, slots=True)

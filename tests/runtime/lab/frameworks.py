@@ -133,6 +133,26 @@ def start(scene: Scene, settings: Mapping[str, Any]) -> Started:
     return Started(pod.start(), consumer.worker.slots, consumer.shutdown_budget.grace_seconds)
 
 
+# As KEDA's scaler of lists asks (pkg/scalers/redis_scaler.go, 2.21.0): a key that is not there counts as 0.
+_LENGTH = (
+    "local of = {zset='zcard', set='scard', list='llen', hash='hlen', none='llen'} "
+    "return redis.call(of[redis.call('type', KEYS[1]).ok], KEYS[1])"
+)
+
+
+def counted_by_keda(scene: Scene, settings: Mapping[str, Any]) -> int:
+    """The sum of what the triggers of these settings count on the scene's Redis, by the keys that they name."""
+    transport = consumer_of(settings).transport
+    assert transport is not None
+    server = cast("Queue", scene.broker).server
+    counts = 0
+    for trigger in transport.demand(1, from_zero=True).triggers:
+        said = trigger.metadata
+        asks = f'redis-cli -p $PORT -n {said.get("databaseIndex") or 0} eval "{_LENGTH}" 1 "{said["listName"]}"'
+        counts += int(server.ask(asks).split()[-1])
+    return counts
+
+
 def packages_of(lock: Path) -> Path:
     """Packages by their lock with hashes, of Python for Debian's own, or of Node.js; installed once."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ebbtide"

@@ -38,7 +38,7 @@ _QUEUES: Final[dict[str, tuple[Callable[[Worker], set[str]], str]]] = {
     "D-5f",
     Harm.BREAKS,
     remedy="Name the queue of these workers, by its whole key.",
-    source="The keys were read from Redis with Celery and Sidekiq at work (tests/runtime); Laravel's is in "
+    source="The keys were read from Redis with Celery, Sidekiq and BullMQ (tests/runtime); Laravel's is in "
     "Illuminate\\Queue\\RedisQueue::getQueue. KEDA takes a list that is not there for an empty one.",
 )
 def check_queue(unit: Unit) -> Iterator[Diagnosis]:
