@@ -191,6 +191,9 @@ def image() -> Iterator[Path]:
         assert found is not None, f"{package} is a development dependency"
         assert found.origin is not None
         shutil.copytree(Path(found.origin).parent, directory / package, ignore=without_tests)
+    # As consumer/build does: no start of a container compiles what the one before compiled.
+    compiled = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(directory)]
+    subprocess.run(["/usr/bin/python3", *compiled], check=True)
     shutil.copy(Path(sys.executable).with_name("shfmt"), directory)
     yield directory
     shutil.rmtree(root)
