@@ -47,7 +47,9 @@ Start = Callable[..., "subprocess.Popen[str]"]
 def start(kubeconfig: Path, images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Starts `ebbtide rehearse` on the node; ends what still runs."""
     pulumi = install(tmp_path_factory.mktemp("pulumi"))
-    environment = {**os.environ, **pulumi, "KUBECONFIG": str(kubeconfig)}
+    # One of them is killed, and can take nothing away.
+    temporary = tmp_path_factory.mktemp("temporary")
+    environment = {**os.environ, **pulumi, "KUBECONFIG": str(kubeconfig), "TMPDIR": str(temporary)}
     started: list[subprocess.Popen[str]] = []
 
     def begin(*options: str, image: str = images["githubevents"]) -> subprocess.Popen[str]:
