@@ -58,12 +58,12 @@ NOT_PROVEN: dict[str, tuple[str, ...]] = {
 # Tests mostly wait, each in a directory or in containers of its own, also on two cores. Each process of the engine's
 # tests has a control plane; a machine has one node, so that the cluster's tests take turns.
 ARGUMENTS = {
-    "default": ["-n", "6", "--dist", "worksteal"],
+    # Each process collects all tests, 5 s of a processor, and few of these wait.
+    "default": ["-n", "4", "--dist", "worksteal"],
     "slow": ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"],
     "runtime": ["-n", "3", "--dist", "worksteal"],
     "engine": ["-n", "3", "--dist", "loadfile"],
-    # Those of the cluster stay with one process (tests/cluster/conftest.py).
-    "long": ["-n", "3", "--dist", "loadgroup"],
+    "long": ["-n", "3", "--dist", "worksteal"],
 }
 
 # Two processors idle for seven tenths of the `runtime` tests, and nothing in `slow` looks at a clock. It begins beside

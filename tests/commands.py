@@ -29,14 +29,14 @@ def run_here(
     `env` is the whole environment, as there. The streams are files: no terminal, and with a descriptor as a pipe has.
     """
     argv = ["ebbtide", *map(str, arguments)]
-    handler = signal.getsignal(signal.SIGTERM)
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(2)]
         out, err = (stack.enter_context(_stream(file.fileno())) for file in files)
         stack.enter_context(contextlib.chdir(cwd or Path.cwd()))
         stack.enter_context(mock.patch.dict(os.environ, os.environ if env is None else env, clear=env is not None))
         stack.enter_context(mock.patch.multiple(sys, argv=argv, stdout=out, stderr=err))
-        stack.callback(signal.signal, signal.SIGTERM, handler)
+        for number in (signal.SIGINT, signal.SIGTERM):  # Commands set them, as it suits a process that ends.
+            stack.callback(signal.signal, number, signal.getsignal(number))
         status = _status()
         out.flush()
         err.flush()

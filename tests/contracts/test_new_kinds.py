@@ -260,7 +260,6 @@ def test_a_mistake_in_a_new_kind_names_path_value_and_remedy(write):
 
 
 def test_the_schema_and_the_reference_describe_new_kinds_and_forget_them():
-    assert "TideScaling" in stack_file_schema()["$defs"]
     assert "At high water." in json.dumps(stack_file_schema()["$defs"]["TideScaling"])
     assert "## BottleTransport" in settings_reference()
     for field, kind in ADDED:

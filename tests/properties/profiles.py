@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 
-QUICK_EXAMPLES = 25
+QUICK_EXAMPLES = 15
 THOROUGH_EXAMPLES = 250
 
 each_profile = pytest.mark.parametrize(

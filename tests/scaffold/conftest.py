@@ -1,4 +1,4 @@
-"""The command as a process, as in tests/cli."""
+"""The command, as in tests/cli."""
 
 from tests.cli.conftest import ebbtide
 
