@@ -112,7 +112,7 @@ def test_an_old_table_says_so():
     assert OURS.is_old(day + dt.timedelta(days=181))
     fresh = replace(OURS, date=dt.datetime.now(dt.UTC).date())
     assert "old" not in fresh.words
-    assert "more than 180 days old" in OURS.words
+    assert "more than 180 days old: replace them by prices.yaml" in OURS.words
 
 
 def test_a_project_lays_its_own_prices_over_ours(tmp_path: Path):

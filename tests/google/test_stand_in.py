@@ -224,3 +224,47 @@ def test_an_answer_that_no_description_has_is_a_fault_of_the_stand_in() -> None:
     method = methods()["compute.beta", "compute.networks.get"]
     with pytest.raises(GoogleError, match="selfLinks: Google has no such field"):
         check_answer(method, {"selfLinks": "a"})
+
+
+def test_such_an_answer_is_not_given(api: Api, ask: Ask) -> None:
+    api.take("compute.networks", "projects/acme/global/networks/a")
+    api.stored["projects/acme/global/networks/a"].value["selfLinks"] = "a"
+    status, told = ask("compute.beta", "compute.networks.get", "projects/acme/global/networks/a")
+    assert (status, "selfLinks" in told["error"]["message"]) == (501, True)
+
+
+def test_a_mask_names_only_what_can_be_changed(api: Api, ask: Ask) -> None:
+    api.take(SECRETS, SECRET)
+    status, told = ask("secretmanager.v1", f"{SECRETS}.patch", SECRET, {}, "?updateMask=createTime")
+    assert (status, "createTime" in told["error"]["message"]) == (400, True)
+
+
+def test_nodes_need_their_service_account(api: Api, ask: Ask) -> None:
+    api.take(CLUSTERS, f"{PLACE}/clusters/a")
+    pool = {"nodePool": {"name": "b", "config": {"serviceAccount": "nodes@acme.iam.gserviceaccount.com"}}}
+    status, told = ask("container.v1beta1", f"{CLUSTERS}.nodePools.create", f"{PLACE}/clusters/a/nodePools", pool)
+    assert (status, "nodes@acme" in told["error"]["message"]) == (400, True)
+
+
+def test_who_may_read_a_secret_goes_with_it(api: Api, client: Client) -> None:
+    secret, reader = (
+        TYPES["gcp:secretmanager/secret:Secret"],
+        TYPES["gcp:secretmanager/secretIamMember:SecretIamMember"],
+    )
+    inputs = {"project": "acme", "secretId": "dsn", "replication": {"auto": {}}}
+    granted = {"project": "acme", "secretId": "dsn", "role": "roles/viewer", "member": "user:a@acme.example"}
+    secret.create(client, inputs)
+    reader.create(client, granted)
+    secret.delete(client, SECRET, inputs)
+    assert not api.policies
+
+
+def test_a_second_gateway_leaves_the_first_one(client: Client) -> None:
+    router, nat = TYPES["gcp:compute/router:Router"], TYPES["gcp:compute/routerNat:RouterNat"]
+    where = {"project": "acme", "region": "europe-west1"}
+    NETWORK.create(client, A_NETWORK)
+    router.create(client, {**where, "name": "r", "network": A_SUBNETWORK["network"]})
+    for name in ("a", "b"):
+        nat.create(client, {**where, "router": "r", "name": name})
+    found = client.call("compute.beta", "compute.routers.get", "projects/acme/regions/europe-west1/routers/r")
+    assert [one["name"] for one in found["nats"]] == ["a", "b"]

@@ -42,7 +42,7 @@ class PriceTable:
     @property
     def words(self) -> str:
         """Where the prices are from, and whether they are old."""
-        old = f", more than {OLD_AFTER_DAYS} days old: look before you rely on them" if self.is_old() else ""
+        old = f", more than {OLD_AFTER_DAYS} days old: replace them by prices.yaml" if self.is_old() else ""
         return f"prices of {self.region} since {self.date}{old}"
 
 
