@@ -81,13 +81,21 @@ def s6(milliseconds: str) -> dict[str, str]:
     }
 
 
-def hpa(metric: dict[str, Any]) -> str:
+def hpa(version: str = "v2", **measured: Any) -> str:
     reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "jobs"}
-    spec = {"scaleTargetRef": reference, "minReplicas": 1, "maxReplicas": 9, "metrics": [metric]}
+    spec = {"scaleTargetRef": reference, "minReplicas": 1, "maxReplicas": 9, **measured}
     metadata = {"name": "jobs", "namespace": "shop"}
     return yaml.safe_dump(
-        {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec}
+        {"apiVersion": f"autoscaling/{version}", "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec}
     )
+
+
+def rabbitmq(**metadata: str) -> dict[str, Any]:
+    return {"type": "rabbitmq", "metadata": {"queueName": "mail", **metadata}}
+
+
+def celery(**settings: Any) -> dict[str, str]:
+    return {"celeryconfig.py": "".join(f"{name} = {value!r}\n" for name, value in settings.items())}
 
 
 OF_PODS = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}}
@@ -206,7 +214,7 @@ EDGES: dict[str, Edge] = {
     **{
         f"{words} with {written}": (
             "D-52",
-            {"a.yaml": workload(CONSUME, resources=resources), "b.yaml": hpa(metric)},
+            {"a.yaml": workload(CONSUME, resources=resources), "b.yaml": hpa(metrics=[metric])},
             "aims at a percentage of the cpu request" if not resources and metric is not OF_MILLICORES else "",
         )
         for words, metric in (
@@ -219,6 +227,62 @@ EDGES: dict[str, Edge] = {
             ("a request", {"requests": {"cpu": "100m"}}),
             ("a limit", {"limits": {"cpu": "1"}}),
         )
+    },
+    # What KEDA counts of RabbitMQ, by each of the ways to say it.
+    **{
+        f"a queue of RabbitMQ by {metadata}": (
+            "D-56",
+            {"a.yaml": workload(CONSUME), "b.yaml": keda(rabbitmq(**metadata))},
+            said,
+        )
+        for metadata, said in (
+            ({"host": "amqp://mq"}, "counts ready messages only"),
+            ({"host": "http://mq"}, ""),
+            ({"host": "amqp://mq", "protocol": "http"}, ""),
+            ({"host": "http://mq", "protocol": "amqp"}, "counts ready messages only"),
+            ({"host": "amqp://mq", "protocol": "auto"}, "counts ready messages only"),
+            ({"host": "amqp://mq", "mode": "MessageRate"}, ""),
+            ({"host": "amqp://mq", "mode": "QueueLength"}, "counts ready messages only"),
+            ({"host": "http://mq", "excludeUnacknowledged": "true"}, "leaves out what is in flight"),
+            ({"host": "http://mq", "excludeUnacknowledged": "false"}, ""),
+        )
+    },
+    # A number for each pod, or one for all of them.
+    **{
+        f"{kind} of {trigger['type']}": (
+            "D-59",
+            {"a.yaml": workload(CONSUME), "b.yaml": keda({**trigger, "metricType": kind})},
+            said if kind == "Value" else "",
+        )
+        for trigger, said in (
+            (streams(streamLength="5"), "compares the whole queue with one number"),
+            ({"type": "prometheus", "metadata": {"query": "up"}}, ""),
+        )
+        for kind in ("Value", "AverageValue")
+    },
+    # How many tasks Celery takes at once, where it acknowledges late.
+    **{
+        f"Celery with {settings}": ("D-82", celery(**settings), said)
+        for settings, said in (
+            ({"task_acks_late": True}, "take 4 tasks for each process"),
+            ({"task_acks_late": True, "worker_prefetch_multiplier": 2}, "take 2 tasks for each process"),
+            ({"task_acks_late": True, "worker_prefetch_multiplier": 0}, "take any number of tasks"),
+            ({"task_acks_late": True, "worker_prefetch_multiplier": 1}, ""),
+            ({"task_acks_late": False, "worker_prefetch_multiplier": 4}, ""),
+            ({"worker_prefetch_multiplier": 4}, ""),
+        )
+    },
+    # The first version of autoscalers says the same in a field of its own.
+    **{
+        f"an old percentage with {written}": (
+            "D-52",
+            {
+                "a.yaml": workload(CONSUME, resources=resources),
+                "b.yaml": hpa("v1", targetCPUUtilizationPercentage=60),
+            },
+            "" if resources else "aims at a percentage of the cpu request",
+        )
+        for written, resources in (("nothing", {}), ("a request", {"requests": {"cpu": "100m"}}))
     },
     # How many messages one visibility timeout is for.
     **{
