@@ -63,7 +63,8 @@ ARGUMENTS = {
     "slow": ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"],
     "runtime": ["-n", "3", "--dist", "worksteal"],
     "engine": ["-n", "3", "--dist", "loadfile"],
-    "long": ["-n", "3", "--dist", "worksteal"],
+    # Those of the cluster stay with one process (tests/cluster/conftest.py).
+    "long": ["-n", "3", "--dist", "loadgroup"],
 }
 
 # Two processors idle for seven tenths of the `runtime` tests, and nothing in `slow` looks at a clock. It begins beside

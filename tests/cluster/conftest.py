@@ -16,6 +16,13 @@ ROOT = Path(__file__).parents[2]
 GONE_SECONDS = 300
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A machine has one node, and its tests take turns: in the tier `long` too, where others run side by side."""
+    for item in items:
+        if item.get_closest_marker("cluster") is not None:
+            item.add_marker(pytest.mark.xdist_group("node"))
+
+
 def run_cluster_script(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `scripts/cluster`; its progress goes to this test's captured stderr."""
     return subprocess.run([ROOT / "scripts" / "cluster", *arguments], stdout=subprocess.PIPE, text=True, check=False)

@@ -219,7 +219,13 @@ DIFF = "kubectl diff -k manifests"
 RENDER_AND_APPLY = "ebbtide render --stack production --out manifests && kubectl apply -k manifests"
 
 
-@pytest.mark.parametrize("scaling", [HPA, {**KEDA, "minReplicas": 1, "triggers": "cron"}], ids=["an HPA", "KEDA"])
+@pytest.mark.parametrize(
+    "scaling",
+    [
+        pytest.param({**KEDA, "minReplicas": 1, "triggers": "cron"}, id="KEDA"),
+        pytest.param(HPA, id="an HPA", marks=pytest.mark.long),
+    ],
+)
 def test_what_was_applied_shows_no_difference_also_after_it_was_scaled(scaling: dict[str, Any], team: Team) -> None:
     if "triggers" in scaling:
         day = {"timezone": "UTC", "start": "0 0 * * *", "end": "59 23 * * *", "desiredReplicas": "3"}
@@ -262,7 +268,10 @@ def test_a_consumer_that_is_removed_goes_and_the_others_stay(team: Team) -> None
     assert not list((team.directory / "manifests").glob("*mail*"))
 
 
-@pytest.mark.parametrize("name", stack_names(ROOT))
+@pytest.mark.parametrize(
+    "name",
+    ["production", *(pytest.param(name, marks=pytest.mark.long) for name in stack_names(ROOT) if name != "production")],
+)
 def test_a_committed_stack_shows_no_difference_after_it_was_applied(name: str, team: Team) -> None:
     # As it is: its pods need an image of the example's registry, and stay where they are.
     render = f"{sys.executable} -m ebbtide render --project {ROOT} --stack {name} --out manifests"
