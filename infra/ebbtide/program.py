@@ -30,6 +30,7 @@ from ebbtide.components.reachability import check_reachable
 from ebbtide.judgement.findings import Finding, SettingsError
 from ebbtide.manifests.stack import StackPlan, compose
 from ebbtide.settings.loading.loader import load_from_engine
+from ebbtide.settings.models.cluster import ExistingCluster as ExistingClusterSettings
 from ebbtide.settings.models.stack import StackSettings, is_gke
 
 
@@ -166,7 +167,7 @@ def run(root: Path) -> None:
 
 def check_cluster(settings: StackSettings) -> None:
     """Refuse to change what cannot be reached. A preview needs no cluster, and says that it has asked none."""
-    if is_gke(settings.cluster):
+    if not isinstance(settings.cluster, ExistingClusterSettings):
         return
     try:
         check_reachable(settings.cluster)

@@ -12,8 +12,10 @@ from ebbtide.judgement.findings import Finding, Path, SettingsError, refused
 from ebbtide.kubernetes.versions import NEWEST_KNOWN_MINOR, OLDEST_KNOWN_MINOR
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler
 from ebbtide.manifests.kubernetes.labels import Manifest
-from ebbtide.settings.models.autoscaling import AutoscalingSettings, FixedReplicas, HpaSettings, Singleton
+from ebbtide.settings.models.autoscaling import AutoscalingSettings
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.fixed import FixedReplicas, Singleton
+from ebbtide.settings.models.hpa import HpaSettings
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.stack import StackSettings
 

@@ -11,8 +11,8 @@ from ebbtide.capacity.keda import Counts, ScaledObject, Trigger
 from ebbtide.capacity.measured import NOTHING, Measured
 from ebbtide.capacity.model import NodeTimes, Scenario, Signal
 from ebbtide.judgement.findings import Finding, Path, SettingsError
-from ebbtide.settings.models.autoscaling import ExternalMetric, ObjectMetric, PodsMetric
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.named_metrics import ExternalMetric, ObjectMetric, PodsMetric
 from ebbtide.settings.models.node_capacity import allocatable
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.values.units import format_duration, plural

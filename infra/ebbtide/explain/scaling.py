@@ -11,8 +11,11 @@ from ebbtide.capacity.hpa import Controller, History, HpaSpec, Metric, Scale
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
 from ebbtide.manifests.kubernetes.autoscaler import build_behavior
 from ebbtide.manifests.kubernetes.labels import Manifest
-from ebbtide.settings.models.autoscaling import AutoscalingSettings, FixedReplicas, HpaSettings, ScalingRules, Singleton
+from ebbtide.settings.models.autoscaling import AutoscalingSettings
+from ebbtide.settings.models.behavior import ScalingRules
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.fixed import FixedReplicas, Singleton
+from ebbtide.settings.models.hpa import HpaSettings
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.values.units import format_duration, plural

@@ -7,7 +7,9 @@ from functools import singledispatch
 from ebbtide.judgement.findings import refused
 from ebbtide.manifests.google.observability import build_cloud_observability
 from ebbtide.manifests.resource import Component, Resource
-from ebbtide.settings.models.observability import CollectorSettings, ManagedPrometheus, PrometheusOperator
+from ebbtide.settings.models.managed_prometheus import ManagedPrometheus
+from ebbtide.settings.models.observability import CollectorSettings
+from ebbtide.settings.models.prometheus_operator import PrometheusOperator
 from ebbtide.settings.models.stack import StackSettings
 
 OBSERVABILITY = "ebbtide:index:Observability"

@@ -28,8 +28,9 @@ from ebbtide.rehearsal.scenario import Round
 from ebbtide.rehearsal.signal import Judgement, Signal
 from ebbtide.rehearsal.watch import Moment, Seen
 from ebbtide.report.model import Chart, Series, Table
-from ebbtide.settings.models.autoscaling import AutoscalingSettings, CpuMetric
+from ebbtide.settings.models.autoscaling import AutoscalingSettings
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.resource_metrics import CpuMetric
 
 # How far above its target the load drives the CPU: the autoscaler then asks for the maximum at once.
 _OVER_TARGET = 2.5

@@ -12,7 +12,7 @@ from ebbtide.observability.cloud_monitoring import cloud_dashboard
 from ebbtide.observability.logs import CONTAINER, pods_of
 from ebbtide.observability.metrics import CONSUMER, EVENT_COUNTS, EventCount, log_metric_id
 from ebbtide.observability.prometheus import EVALUATION_SECONDS, runbook_url
-from ebbtide.settings.models.observability import ManagedPrometheus
+from ebbtide.settings.models.managed_prometheus import ManagedPrometheus
 from ebbtide.settings.models.stack import StackSettings, is_gke
 
 # How long an incident stays open when nothing more is heard; the shortest that the API takes is half an hour.

@@ -6,22 +6,13 @@ from collections.abc import Mapping
 from functools import singledispatch
 
 from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata
-from ebbtide.settings.models.autoscaling import (
-    AutoscalingSettings,
-    ContainerCpuMetric,
-    ContainerMemoryMetric,
-    CpuMetric,
-    ExternalMetric,
-    FixedReplicas,
-    HpaSettings,
-    MemoryMetric,
-    Metric,
-    ObjectMetric,
-    PodsMetric,
-    ScalingRules,
-    Singleton,
-)
+from ebbtide.settings.models.autoscaling import AutoscalingSettings
+from ebbtide.settings.models.behavior import ScalingRules
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.fixed import FixedReplicas, Singleton
+from ebbtide.settings.models.hpa import HpaSettings
+from ebbtide.settings.models.named_metrics import ExternalMetric, ObjectMetric, PodsMetric
+from ebbtide.settings.models.scaling_metric import ResourceMetric, ScalingMetric
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.values.units import format_cpu, format_memory, format_quantity
 
@@ -59,7 +50,7 @@ def _hpa(scaling: HpaSettings, stack: StackSettings, consumer: ConsumerSettings)
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": consumer.name},
         "minReplicas": scaling.min_replicas,
         "maxReplicas": scaling.max_replicas,
-        "metrics": [_metric(metric) for metric in scaling.metrics],
+        "metrics": [build_metric(metric) for metric in scaling.metrics],
     }
     # Not by truth: an empty behavior selects the controller's newer algorithm, none the older one.
     if scaling.behavior is not None:
@@ -79,36 +70,43 @@ def build_behavior(directions: Mapping[str, ScalingRules]) -> Manifest:
     return {name: _rules(rules) for name, rules in directions.items()}
 
 
-def _metric(metric: Metric) -> Manifest:
-    match metric:
-        case CpuMetric() | MemoryMetric():
-            return {"type": "Resource", "resource": _resource(metric)}
-        case ContainerCpuMetric() | ContainerMemoryMetric():
-            return {
-                "type": "ContainerResource",
-                "containerResource": {"container": metric.container, **_resource(metric)},
-            }
-        case PodsMetric():
-            average = {"type": "AverageValue", "averageValue": format_quantity(metric.target_average_value)}
-            return {"type": "Pods", "pods": {"metric": _identifier(metric), "target": average}}
-        case ObjectMetric():
-            described = metric.described_object
-            reference = {"apiVersion": described.api_version, "kind": described.kind, "name": described.name}
-            rest = {"metric": _identifier(metric), "target": _value_target(metric)}
-            return {"type": "Object", "object": {"describedObject": reference, **rest}}
-        case ExternalMetric():
-            return {"type": "External", "external": {"metric": _identifier(metric), "target": _value_target(metric)}}
+@singledispatch
+def build_metric(metric: ScalingMetric) -> Manifest:
+    """One entry of `metrics` of an HPA. Each kind of metric registers its own. Raises TypeError for one without."""
+    raise TypeError(f"nobody builds a metric of kind {metric.kind}")
 
 
-def _resource(metric: CpuMetric | MemoryMetric | ContainerCpuMetric | ContainerMemoryMetric) -> Manifest:
-    is_cpu = isinstance(metric, CpuMetric | ContainerCpuMetric)
+@build_metric.register
+def _of_resource(metric: ResourceMetric) -> Manifest:
     target: Manifest
     if metric.target_average_value is not None:
-        quantity = format_cpu if is_cpu else format_memory
+        quantity = format_cpu if metric.resource == "cpu" else format_memory
         target = {"type": "AverageValue", "averageValue": quantity(metric.target_average_value)}
     else:
         target = {"type": "Utilization", "averageUtilization": metric.target_utilization}
-    return {"name": "cpu" if is_cpu else "memory", "target": target}
+    measured: Manifest = {"name": metric.resource, "target": target}
+    if metric.counts_only is None:
+        return {"type": "Resource", "resource": measured}
+    return {"type": "ContainerResource", "containerResource": {"container": metric.counts_only, **measured}}
+
+
+@build_metric.register
+def _of_pods(metric: PodsMetric) -> Manifest:
+    average = {"type": "AverageValue", "averageValue": format_quantity(metric.target_average_value)}
+    return {"type": "Pods", "pods": {"metric": _identifier(metric), "target": average}}
+
+
+@build_metric.register
+def _of_object(metric: ObjectMetric) -> Manifest:
+    described = metric.described_object
+    reference = {"apiVersion": described.api_version, "kind": described.kind, "name": described.name}
+    rest = {"metric": _identifier(metric), "target": _value_target(metric)}
+    return {"type": "Object", "object": {"describedObject": reference, **rest}}
+
+
+@build_metric.register
+def _of_outside(metric: ExternalMetric) -> Manifest:
+    return {"type": "External", "external": {"metric": _identifier(metric), "target": _value_target(metric)}}
 
 
 def _identifier(metric: PodsMetric | ObjectMetric | ExternalMetric) -> Manifest:

@@ -15,7 +15,9 @@ from ebbtide.manifests.kubernetes.labels import (
 from ebbtide.observability.metrics import CONSUMER, STACK
 from ebbtide.observability.prometheus import rule_groups
 from ebbtide.settings.models.consumer import ConsumerSettings
-from ebbtide.settings.models.observability import CollectorSettings, ManagedPrometheus, PrometheusOperator
+from ebbtide.settings.models.managed_prometheus import ManagedPrometheus
+from ebbtide.settings.models.observability import CollectorSettings
+from ebbtide.settings.models.prometheus_operator import PrometheusOperator
 from ebbtide.settings.models.stack import StackSettings
 
 

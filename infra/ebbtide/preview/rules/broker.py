@@ -10,8 +10,9 @@ from ebbtide.preview.change import GONE, MISSING, UNKNOWN, Operation, Path, Prop
 from ebbtide.preview.patterns import DELETED, REPLACED, overlaps, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
+from ebbtide.settings.models.broker import EVICTION
 from ebbtide.settings.models.cloud_sql import memory_mebibytes_of
-from ebbtide.settings.models.memorystore import CAPACITY_GIGABYTES, EVICTION
+from ebbtide.settings.models.memorystore import CAPACITY_GIGABYTES
 
 VALKEY, REDIS = "gcp:memorystore/instance:Instance", "gcp:redis/instance:Instance"
 

@@ -36,7 +36,7 @@ def findings_of(error: ValidationError, model: type[BaseModel], raw: object) -> 
     for details in error.errors(include_url=False):
         if _follows_from_others(details):
             continue
-        place = _Place(_path_in(raw, details["loc"], model), model, raw)
+        place = _Place(_path_of(details["loc"]), model, raw)
         nested = details.get("ctx", {}).get("findings")
         if nested:
             found.extend(finding.below(place.path) for finding in nested)
@@ -195,19 +195,12 @@ def _follows_from_others(details: ErrorDetails) -> bool:
     return details["type"] == "too_short" and isinstance(given, Sized) and len(given) > context["actual_length"]
 
 
-def _path_in(raw: object, location: Sequence[str | int], model: type[BaseModel]) -> Path:
-    """The location without what pydantic adds to it: after a union its chosen member, and `[key]`.
+def _path_of(location: Sequence[str | int]) -> Path:
+    """The location without the `[key]` that pydantic adds to it.
 
     A consumer's name is its key: what is wrong with it is said of the key.
     """
-    path: Path = ()
-    of_union = False
-    for part in location:
-        if of_union or part == "[key]":
-            of_union = False
-            continue
-        path = (*path, part)
-        of_union = bool(kinds_at(path, model, raw))
+    path = tuple(part for part in location if part != "[key]")
     injected = len(path) == 3 and path[0] == "consumers" and path[-1] == "name"
     return path[:-1] if injected else path
 

@@ -282,8 +282,7 @@ def _build(name: str, config: Mapping[str, Any], labels: Mapping[str, str], show
 
 def _validated(merged: Mapping[str, Any]) -> tuple[StackSettings | None, list[Finding]]:
     try:
-        # Files are written in camelCase: two spellings of one key would merge into both of them.
-        return StackSettings.model_validate(merged, by_alias=True, by_name=False), []
+        return StackSettings.of_file(merged), []
     except ValidationError as error:
         # 15 ms that only a mistake pays for.
         from ebbtide.settings.loading.errors import findings_of  # noqa: PLC0415

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ebbtide.judgement.findings import Level, errors_of
 from ebbtide.judgement.rule import rules_on, run_rules
+
+_being_built: ContextVar[type[BaseModel] | None] = ContextVar("_being_built", default=None)
+_OF_FILE = object()
 
 
 class SettingsModel(BaseModel):
@@ -33,10 +44,44 @@ class SettingsModel(BaseModel):
         serialize_by_alias=True,
         # A value may be a secret that somebody pasted: messages show it only where a rule decided to.
         hide_input_in_errors=True,
-        # One validator is built, for the root, at its first use: building each of the models by itself at import
-        # took a third of the time of `ebbtide check`.
         defer_build=True,
     )
+
+    @classmethod
+    def of_file(cls, values: Mapping[str, Any]) -> Self:
+        """What a file says, which is written in camelCase alone: two spellings of one key would merge into both of
+        them. Raises ValidationError."""
+        return cls.model_validate(values, by_name=False, context=_OF_FILE)
+
+    @classmethod
+    def whole_schema(cls) -> CoreSchema:
+        """What pydantic has made of this model."""
+        cls.model_rebuild()
+        return cls.__pydantic_core_schema__
+
+    # A model inside of another is built by itself, when there is a value of it to be read: of 107 models a stack
+    # names two dozen, and building all of them with the root took a fifth of the time of `ebbtide check`.
+
+    @classmethod
+    def model_rebuild(cls, **arguments: Any) -> bool | None:
+        """As pydantic's, which asks for this one's own schema and not for how another model reads it."""
+        outer = _being_built.set(cls)
+        try:
+            return super().model_rebuild(**arguments)
+        finally:
+            _being_built.reset(outer)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        if _being_built.get() is cls:
+            return handler(source)
+        return core_schema.with_info_plain_validator_function(cls.read_value, metadata={"reads": cls})
+
+    @classmethod
+    def read_value(cls, value: object, info: ValidationInfo) -> Self:
+        """The model of a value inside of another model. Raises ValidationError."""
+        by_name = False if info.context is _OF_FILE else None
+        return cls.model_validate(value, by_name=by_name, context=info.context)
 
 
 class _OrText:

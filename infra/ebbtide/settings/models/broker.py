@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from ebbtide.settings.models.base import SettingsModel
 from ebbtide.settings.models.broker_access import BrokerAccess
 from ebbtide.settings.models.cluster import Day
+from ebbtide.settings.models.kinds import Family, Kinds
 from ebbtide.settings.models.node_pool import KmsKey
 from ebbtide.settings.models.pod import Cidr, EgressRule, SecretReference
 from ebbtide.settings.values.names import DnsLabel, EnvironmentName, SecretKey, SecretName
@@ -23,6 +24,8 @@ Protocol = Literal["redis", "postgresql", "amqp"]
 # secrets are this one and up to 20 characters more.
 BROKER_NAME_MAX_LENGTH = 40
 DSN, ADDRESS, CA, PASSWORD = "dsn", "address", "ca", "password"
+# What Valkey drops when it is full.
+EVICTION = "maxmemory-policy"
 # What a Symfony application reads, by what is spoken.
 _VARIABLES: Mapping[Protocol, str] = {
     "redis": "MESSENGER_TRANSPORT_DSN",
@@ -33,9 +36,15 @@ _ADDRESS = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?:[0-9]{1,5}$"
 _SERVICE = re.compile(r"[^.]+\.(?P<namespace>[^.]+)(\.svc(\..+)?)?")
 
 
-class BrokerSettings(SettingsModel):
-    """What every kind of broker answers. A new kind is a class like these and a name in `Broker`; what it makes in
-    Google Cloud, it registers with `build_broker` in `manifests/broker.py`."""
+class BrokerSettings(Family):
+    """What every kind of broker answers. A new kind is a class like these and a name here; what it makes in Google
+    Cloud, it registers with `build_broker` in `manifests/broker.py`."""
+
+    kinds = Kinds(
+        memorystoreValkey="memorystore.MemorystoreValkey",
+        cloudSqlPostgres="cloud_sql.CloudSqlPostgres",
+        existing="broker.ExistingBroker",
+    )
 
     provides: dict[EnvironmentName, SecretKey] | None = None
     """Variables of every consumer that reads from it, by the key of its Secret. Default: `MESSENGER_TRANSPORT_DSN`

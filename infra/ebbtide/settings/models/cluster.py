@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from ebbtide.judgement.findings import Path
 from ebbtide.settings.models.base import SettingsModel, repeated
 from ebbtide.settings.models.keda_operator import Keda
+from ebbtide.settings.models.kinds import Family, Kinds
 from ebbtide.settings.models.network_ranges import ClusterNetworkSettings
 from ebbtide.settings.models.node_pool import (
     SPOT_CRITICAL_PODS_SECONDS,
@@ -149,18 +150,18 @@ class ObservabilitySettings(SettingsModel):
     """Metrics of Dataplane V2 (dropped packets per policy); they cost by volume."""
 
 
-class ClusterSettings(SettingsModel):
+class ClusterSettings(Family):
     """What every kind of cluster answers."""
+
+    kinds = Kinds(
+        gkeStandard="cluster.GkeStandard", gkeAutopilot="cluster.GkeAutopilot", existing="cluster.ExistingCluster"
+    )
 
     keda: Keda | None = None
     """KEDA, for `autoscaling: {kind: keda}`: `{version: 2.20.2}` installs it, `existing` says that it is there."""
 
     if TYPE_CHECKING:
         # Fields in one kind and derived in another.
-        @property
-        def kind(self) -> str:
-            """The kind's name in a stack file."""
-
         @property
         def kubernetes_version(self) -> str:
             """Its minor version, `1.34`."""
@@ -340,6 +341,3 @@ class ExistingCluster(ClusterSettings):
             context = {"remedy": "keep one; dnsEndpoint works on every machine"}
             raise PydanticCustomError("access", "names both context and dnsEndpoint", context)
         return self
-
-
-Cluster = Annotated[GkeStandard | GkeAutopilot | ExistingCluster, Field(discriminator="kind")]

@@ -7,14 +7,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from ebbtide.judgement.accept import Accepted
-from ebbtide.settings.models.autoscaling import FixedReplicas, HpaSettings, Singleton
+from ebbtide.settings.models.autoscaling import AutoscalingSettings
 from ebbtide.settings.models.base import JudgedModel, SettingsModel
-from ebbtide.settings.models.bullmq import BullmqRedisTransport, BullmqWorker
-from ebbtide.settings.models.celery import CeleryBeat, CeleryRedisTransport, CeleryWorker
-from ebbtide.settings.models.command import CommandWorker
-from ebbtide.settings.models.doctrine import DoctrineTransport
-from ebbtide.settings.models.keda import KedaSettings
-from ebbtide.settings.models.laravel import LaravelQueueWorker, LaravelRedisTransport
 from ebbtide.settings.models.metrics import MetricsSettings
 from ebbtide.settings.models.namespace import Namespace
 from ebbtide.settings.models.observability import GoalSettings
@@ -27,12 +21,9 @@ from ebbtide.settings.models.pod import (
     ServiceAccountSettings,
 )
 from ebbtide.settings.models.pod_parts import PodSettings, check_directories
-from ebbtide.settings.models.rabbitmq import RabbitmqTransport
-from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.models.shutdown import ShutdownBudget, ShutdownSettings
-from ebbtide.settings.models.sidekiq import SidekiqRedisTransport, SidekiqWorker
-from ebbtide.settings.models.sqs import SqsTransport
-from ebbtide.settings.models.symfony import SymfonyMessengerWorker
+from ebbtide.settings.models.transport import TransportSettings
+from ebbtide.settings.models.worker import WorkerSettings
 from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.image import ImageReference
 from ebbtide.settings.values.names import ConsumerName, LabelValue, QualifiedName
@@ -74,30 +65,6 @@ class DisruptionBudgetSettings(SettingsModel):
         return self
 
 
-Worker = Annotated[
-    SymfonyMessengerWorker
-    | CeleryWorker
-    | CeleryBeat
-    | BullmqWorker
-    | LaravelQueueWorker
-    | SidekiqWorker
-    | CommandWorker,
-    Field(discriminator="kind"),
-]
-Transport = Annotated[
-    RedisTransport
-    | DoctrineTransport
-    | RabbitmqTransport
-    | SqsTransport
-    | CeleryRedisTransport
-    | BullmqRedisTransport
-    | LaravelRedisTransport
-    | SidekiqRedisTransport,
-    Field(discriminator="kind"),
-]
-Autoscaling = Annotated[FixedReplicas | Singleton | HpaSettings | KedaSettings, Field(discriminator="kind")]
-
-
 class ConsumerSettings(JudgedModel):
     """A queue consumer. The model refuses what could lose a message; see docs/rules.md for each rule."""
 
@@ -105,15 +72,15 @@ class ConsumerSettings(JudgedModel):
     """The consumer's key under `ebbtide:consumers`, and the name of its Kubernetes objects."""
     image: ImageReference
     """The consumer image, built from the application's image by ebbtide's Dockerfile."""
-    worker: Worker
+    worker: WorkerSettings
     """What each process runs."""
-    autoscaling: Autoscaling
+    autoscaling: AutoscalingSettings
     """Who owns the number of pods."""
     shutdown: ShutdownSettings = ShutdownSettings.model_construct()
     """How long it may need to stop."""
     goal: GoalSettings = GoalSettings.model_construct()
     """What its messages are promised. Alerts and dashboard hold it (`observability` of the stack)."""
-    transport: Transport | None = None
+    transport: TransportSettings | None = None
     """The broker's redelivery, checked against the shutdown budget."""
     resources: ResourcesSettings = ResourcesSettings.model_construct()
     """CPU and memory of one pod."""

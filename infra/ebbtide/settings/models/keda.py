@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ebbtide.settings.models.autoscaling import MAX_REPLICAS, AutoscalingSettings, Behavior, ScalingRules
+from ebbtide.settings.models.autoscaling import MAX_REPLICAS, AutoscalingSettings
 from ebbtide.settings.models.base import SettingsModel, Why
+from ebbtide.settings.models.behavior import Behavior, ScalingRules
 from ebbtide.settings.models.demand import Demand, ScalingModifiers, Trigger
 from ebbtide.settings.models.transport import TransportSettings
 from ebbtide.settings.models.worker import WorkerSettings

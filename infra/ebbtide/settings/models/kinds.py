@@ -1,79 +1,131 @@
-"""Another kind of autoscaling, transport, worker or cluster, from outside of this package.
+"""Settings of several kinds: a family has a base, whose table says in which module each kind is.
 
-A field that may be of several kinds is a union of models, told apart by `kind`. What reads the models (files and their
-errors, the JSON Schema, docs/settings.md) sees a kind that was added here like one that was always there.
+A kind is imported, and its validator built, when a stack names it: what `ebbtide check` takes does not grow with the
+number of kinds that there are. What reads the models (files and their errors, the JSON Schema, docs/settings.md) asks
+the table, so a kind that was added from outside of this package is one like the others.
 """
 
-from __future__ import annotations
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
 
-from collections.abc import Callable, Iterator
-from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
-
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
+from pydantic import ValidationInfo
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+from typing_extensions import TypeIs
 
 from ebbtide.settings.models.base import SettingsModel
-from ebbtide.settings.models.lookup import kind_names, members
 
-_Change: TypeAlias = Callable[[tuple[Any, ...]], tuple[Any, ...]]
+
+class Kinds(Mapping[str, type[Any]]):
+    """The kinds of a family by the name that a stack file gives them; the module of one is imported when it is asked
+    for."""
+
+    def __init__(self, **places: str) -> None:
+        """`hpa="hpa.HpaSettings"`: the module in this room, and the model."""
+        self._known: dict[str, str | type[Any]] = dict(places)
+
+    def __getitem__(self, name: str) -> type[Any]:
+        kind = self._known[name]
+        if isinstance(kind, str):
+            module, _, model = kind.partition(".")
+            kind = self._known[name] = getattr(import_module(f"{__package__}.{module}"), model)
+        return kind
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def add(self, kind: type[SettingsModel]) -> None:
+        """Know this kind too. Raises ValueError where it has no name of its own."""
+        names = kind_names(kind)
+        taken = next((name for name in names if name in self), None)
+        if not names or taken is not None:
+            got = f"{kind.__name__} has no field `kind`" if taken is None else f"{taken!r} is {self[taken].__name__}"
+            raise ValueError(f"{got}; give it a literal of its own")
+        self._known |= dict.fromkeys(names, kind)
+
+    def forget(self, kind: type[SettingsModel]) -> None:
+        """Know it no longer."""
+        self._known = {name: known for name, known in self._known.items() if known is not kind}
+
+
+class Family(SettingsModel):
+    """What the base of a family is. Fields are annotated with the base, and hold one of its kinds."""
+
+    kinds: ClassVar[Kinds]
+
+    if TYPE_CHECKING:
+        # A field of each kind.
+        @property
+        def kind(self) -> str:
+            """The kind's name in a stack file."""
+
+    @classmethod
+    def read_value(cls, value: object, info: ValidationInfo) -> Self:
+        if isinstance(value, cls):
+            return value
+        if not is_family(cls):
+            return super().read_value(value, info)
+        if not isinstance(value, Mapping):
+            raise PydanticKnownError("model_attributes_type")
+        if "kind" not in value:
+            raise PydanticKnownError("union_tag_not_found", {"discriminator": "'kind'"})
+        name = value["kind"]
+        if not isinstance(name, str) or name not in cls.kinds:
+            context = {"discriminator": "'kind'", "tag": str(name), "expected_tags": ", ".join(cls.kinds)}
+            raise PydanticKnownError("union_tag_invalid", context)
+        kind: type[Self] = cls.kinds[name]
+        return kind.read_value(value, info)
+
+    @classmethod
+    def whole_schema(cls) -> CoreSchema:
+        """Of a family that of every kind of it."""
+        if not is_family(cls):
+            return super().whole_schema()
+        return core_schema.tagged_union_schema({name: kind.whole_schema() for name, kind in cls.kinds.items()}, "kind")
+
+
+def is_family(annotation: Any) -> TypeIs[type[Family]]:
+    """Whether this is the base of a family, and not one of its kinds."""
+    return isinstance(annotation, type) and issubclass(annotation, Family) and "kinds" in annotation.__dict__
+
+
+def of_kind(setting: Family | None, kind: str) -> Any:
+    """The setting if it is of this kind: for who asks about one kind, and would import it only to ask."""
+    return setting if setting is not None and setting.kind == kind else None
+
+
+def kind_names(member: Any) -> tuple[str, ...]:
+    """What a model may be called in `kind`; nothing for what is no kind of anything."""
+    is_model = isinstance(member, type) and issubclass(member, SettingsModel)
+    field = member.model_fields.get("kind") if is_model else None
+    return get_args(field.annotation) if field else ()
 
 
 def add_kind(model: type[SettingsModel], field: str, kind: type[SettingsModel]) -> None:
     """Let this field be of this kind too: `add_kind(ConsumerSettings, "autoscaling", KedaScaling)`.
 
     To be called before settings are read. A kind has a field `kind` with a literal of its own, and answers what the
-    others' common base asks. Raises ValueError for a field that is no union of kinds, and for a name that is taken.
+    others' common base asks. Raises ValueError for a field that is not of several kinds, and for a name that is taken.
     """
-    info, names = _union(model, field), kind_names(kind)
-    known = {name: other for other in members(info.annotation) for name in kind_names(other)}
-    taken = [name for name in names if name in known]
-    if not names or taken:
-        got = f"{taken[0]!r} is {known[taken[0]].__name__}" if taken else f"{kind.__name__} has no field `kind`"
-        raise ValueError(f"{model.__name__}.{field}: {got}; give it a literal of its own")
-    _change(model, info, lambda union: (*union, kind))
+    kinds = _kinds_of(model, field)
+    try:
+        kinds.add(kind)
+    except ValueError as error:
+        raise ValueError(f"{model.__name__}.{field}: {error}") from None
 
 
 def forget_kind(model: type[SettingsModel], field: str, kind: type[SettingsModel]) -> None:
     """Take a kind out again: for a test that has added one."""
-    _change(model, _union(model, field), lambda union: tuple(member for member in union if member is not kind))
+    _kinds_of(model, field).forget(kind)
 
 
-def _union(model: type[SettingsModel], field: str) -> FieldInfo:
+def _kinds_of(model: type[SettingsModel], field: str) -> Kinds:
     info = model.model_fields.get(field)
-    if info is None or not any(kind_names(member) for member in members(info.annotation)):
+    annotation = info.annotation if info else None
+    family = next((one for one in (annotation, *get_args(annotation)) if is_family(one)), None)
+    if family is None:
         raise ValueError(f"{model.__name__}.{field} is not a setting of several kinds")
-    return info
-
-
-def _change(model: type[SettingsModel], info: FieldInfo, change: _Change) -> None:
-    info.annotation = _changed(info.annotation, change)
-    for stale in (model, *_holders(model)):
-        stale.model_rebuild(force=True)
-
-
-def _changed(annotation: Any, change: _Change) -> Any:
-    """The annotation with its union of kinds changed, which may stand in an Annotated and beside None."""
-    arguments = get_args(annotation)
-    if get_origin(annotation) is Annotated:
-        return Annotated[(_changed(arguments[0], change), *arguments[1:])]
-    if any(kind_names(member) for member in arguments):
-        return Union[change(arguments)]  # noqa: UP007 - what is in it is known when this runs
-    return Union[tuple(_changed(member, change) for member in arguments)] if arguments else annotation  # noqa: UP007
-
-
-def _holders(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """The models that have this one inside of them, from the inside outwards."""
-    for holder in _descendants(SettingsModel):
-        if any(_mentions(info.annotation, model) for info in holder.model_fields.values()):
-            yield holder
-            yield from _holders(holder)
-
-
-def _descendants(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    for child in model.__subclasses__():
-        yield child
-        yield from _descendants(child)
-
-
-def _mentions(annotation: Any, model: type[BaseModel]) -> bool:
-    return annotation is model or any(_mentions(argument, model) for argument in get_args(annotation))
+    return family.kinds

@@ -12,12 +12,13 @@ from pydantic.fields import FieldInfo
 
 from ebbtide.judgement.findings import Path
 from ebbtide.settings.models.base import Why
+from ebbtide.settings.models.kinds import is_family
 
 _SCALARS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", datetime: "a date and time"}
 
 
 def model_at(path: Path, model: type[BaseModel], raw: object) -> type[BaseModel] | None:
-    """The model that describes the value at `path`, choosing union members by their `kind` in `raw`."""
+    """The model that describes the value at `path`, choosing a kind by its name in `raw`."""
     annotation, _, here = _walk(path, model, raw)
     return _choose(annotation, here)
 
@@ -32,10 +33,9 @@ def keys_of(model: type[BaseModel]) -> list[str]:
 
 
 def kinds_at(path: Path, model: type[BaseModel], raw: object) -> list[str]:
-    """Every `kind` that the union at `path` knows; none if there is no union."""
+    """Every `kind` that may be written at `path`; none where there are no kinds."""
     annotation, _, _ = _walk(path, model, raw)
-    union = [kinds for member in members(annotation) if (kinds := kind_names(member))]
-    return [kind for kinds in union for kind in kinds] if len(union) > 1 else []
+    return [name for member in alternatives(annotation) if is_family(member) for name in member.kinds]
 
 
 def what_at(path: Path, model: type[BaseModel], raw: object) -> str:
@@ -130,24 +130,25 @@ def _item(annotation: Any) -> Any:
 
 
 def members(annotation: Any) -> list[Any]:
+    """What may stand there: the members of a union, and of a family every kind."""
+    return [
+        one for member in alternatives(annotation) for one in (member.kinds.values() if is_family(member) else [member])
+    ]
+
+
+def alternatives(annotation: Any) -> list[Any]:
     """The members of a union, looked for through Annotated."""
     if hasattr(annotation, "__metadata__"):
-        return members(get_args(annotation)[0])
+        return alternatives(get_args(annotation)[0])
     if isinstance(annotation, type) or get_origin(annotation) in {dict, tuple, Literal}:
         return [annotation]
-    return [member for argument in get_args(annotation) for member in members(argument)]
-
-
-def kind_names(member: Any) -> tuple[str, ...]:
-    """What a model may be called in `kind`; nothing for what is no kind of anything."""
-    field = member.model_fields.get("kind") if isinstance(member, type) and issubclass(member, BaseModel) else None
-    return get_args(field.annotation) if field else ()
+    return [member for argument in get_args(annotation) for member in alternatives(argument)]
 
 
 def _choose(annotation: Any, here: object) -> type[BaseModel] | None:
-    models = [m for m in members(annotation) if isinstance(m, type) and issubclass(m, BaseModel)]
+    """The model of what is written there; None where nobody can tell."""
+    model = next((m for m in alternatives(annotation) if isinstance(m, type) and issubclass(m, BaseModel)), None)
+    if model is None or not is_family(model):
+        return model
     kind = here.get("kind") if isinstance(here, Mapping) else None
-    for member in models:
-        if kind in kind_names(member):
-            return member
-    return models[0] if len(models) == 1 else None
+    return model.kinds.get(kind) if isinstance(kind, str) else None

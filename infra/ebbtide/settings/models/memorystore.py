@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ebbtide.settings.models.broker import ADDRESS, CA, DSN, MadeBroker, Protocol
+from ebbtide.settings.models.broker import ADDRESS, CA, DSN, EVICTION, MadeBroker, Protocol
 from ebbtide.settings.models.broker_access import BrokerAccess
 from ebbtide.settings.values.units import Count
 
@@ -34,7 +34,6 @@ CAPACITY_GIGABYTES: Mapping[str, float] = {
     "HIGHMEM_XLARGE": 46.4,
 }
 VALKEY_PORT = 6379
-EVICTION = "maxmemory-policy"
 
 
 class MemorystoreValkey(MadeBroker):

@@ -5,13 +5,12 @@ with `build_observability` in `manifests/observability` (`functools.singledispat
 """
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from ebbtide.settings.models.base import SettingsModel
-from ebbtide.settings.models.metrics import GOOGLE_SCRAPERS, Scraper
-from ebbtide.settings.values.names import DnsLabel, LabelValue, QualifiedName
+from ebbtide.settings.models.kinds import Family, Kinds
+from ebbtide.settings.models.metrics import Scraper
 from ebbtide.settings.values.units import Seconds
 
 
@@ -25,8 +24,13 @@ class GoalSettings(SettingsModel):
     """How many of a hundred messages are to hold it."""
 
 
-class CollectorSettings(SettingsModel):
+class CollectorSettings(Family):
     """What every kind of collector answers."""
+
+    kinds = Kinds(
+        managedPrometheus="managed_prometheus.ManagedPrometheus",
+        prometheusOperator="prometheus_operator.PrometheusOperator",
+    )
 
     scrape_interval: Seconds = Field(default=30, ge=5, le=300)
     """How often each pod is asked. A pod's last seconds are seen only if a drain takes longer than this; how it ended
@@ -34,12 +38,6 @@ class CollectorSettings(SettingsModel):
     runbook: str = Field(default="", pattern=r"^(https://\S+)?$", examples=["https://wiki.acme.example/ebbtide"])
     """Where people of yours read docs/runbook.md: each alert links to its section there. Empty: an alert names the
     section only."""
-
-    if TYPE_CHECKING:
-
-        @property
-        def kind(self) -> str:
-            """The kind's name in a stack file."""
 
     @property
     def counts_logs(self) -> bool:
@@ -50,57 +48,3 @@ class CollectorSettings(SettingsModel):
     @abstractmethod
     def scrapers(self) -> tuple[Scraper, ...]:
         """The pods that scrape: nobody else may connect to a consumer's."""
-
-
-class ManagedPrometheus(CollectorSettings):
-    """Google Cloud Managed Service for Prometheus, which GKE clusters have: metrics, log-based metrics, alert policies
-    and a dashboard, all in Cloud Monitoring."""
-
-    kind: Literal["managedPrometheus"]
-    """Google's Prometheus."""
-    notification_channels: tuple[
-        Annotated[
-            str,
-            Field(
-                pattern=r"^projects/[^/]+/notificationChannels/[0-9]+$",
-                examples=["projects/acme/notificationChannels/123"],
-            ),
-        ],
-        ...,
-    ] = ()
-    """Who is told: channels of Cloud Monitoring, `projects/<project>/notificationChannels/<number>`."""
-    rules: bool = False
-    """Make the alerts that ask metrics `Rules` as well, for GKE's managed Alertmanager: it reaches no channel of Cloud
-    Monitoring, and knows nothing of the log."""
-    dashboard: bool = True
-    """Make a dashboard in Cloud Monitoring."""
-
-    @property
-    def counts_logs(self) -> bool:
-        """By log-based metrics."""
-        return True
-
-    @property
-    def scrapers(self) -> tuple[Scraper, ...]:
-        """GKE's own."""
-        return GOOGLE_SCRAPERS
-
-
-class PrometheusOperator(CollectorSettings):
-    """The Prometheus Operator, as kube-prometheus-stack installs it. It knows metrics only: how pods ended is a query
-    for whoever keeps the logs (`ebbtide dashboard`)."""
-
-    kind: Literal["prometheusOperator"]
-    """The Prometheus Operator."""
-    labels: dict[QualifiedName, LabelValue] = {}
-    """Labels by which a Prometheus selects its monitors and rules: `release: kube-prometheus-stack`."""
-    namespace: DnsLabel = "monitoring"
-    """Where the Prometheus runs: the only namespace from which pods may be scraped."""
-
-    @property
-    def scrapers(self) -> tuple[Scraper, ...]:
-        """Whatever runs in its namespace: the labels of a Prometheus are its operator's."""
-        return (Scraper.model_construct(namespace=self.namespace),)
-
-
-Collector = Annotated[ManagedPrometheus | PrometheusOperator, Field(discriminator="kind")]

@@ -1,22 +1,20 @@
 """One stack: a cluster and the consumers in it. The root of every setting."""
 
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 from pydantic import Field, ValidationInfo, field_validator
 from typing_extensions import TypeIs
 
 from ebbtide.judgement.accept import Accepted
 from ebbtide.settings.models.base import JudgedModel, SettingsModel
-from ebbtide.settings.models.broker import BrokerSettings, ExistingBroker
+from ebbtide.settings.models.broker import BrokerSettings
 from ebbtide.settings.models.broker_access import BrokerAccess
-from ebbtide.settings.models.cloud_sql import CloudSqlPostgres
-from ebbtide.settings.models.cluster import Cluster, ClusterSettings, GkeAutopilot, GkeStandard
-from ebbtide.settings.models.consumer import ConsumerSettings, Transport, inject_names
-from ebbtide.settings.models.lookup import kind_names, members
-from ebbtide.settings.models.memorystore import MemorystoreValkey
+from ebbtide.settings.models.cluster import ClusterSettings, GkeAutopilot, GkeStandard
+from ebbtide.settings.models.consumer import ConsumerSettings, inject_names
 from ebbtide.settings.models.metrics import inject_metrics
 from ebbtide.settings.models.namespace import Namespace, NamespaceSettings
-from ebbtide.settings.models.observability import Collector
+from ebbtide.settings.models.observability import CollectorSettings
+from ebbtide.settings.models.transport import TransportSettings
 from ebbtide.settings.values.names import DnsLabel
 from ebbtide.settings.values.units import Count
 
@@ -41,9 +39,6 @@ class ImageRepositorySettings(SettingsModel):
     """Untagged versions older than this are deleted."""
 
 
-Broker = Annotated[MemorystoreValkey | CloudSqlPostgres | ExistingBroker, Field(discriminator="kind")]
-
-
 class StackSettings(JudgedModel):
     """Everything one stack deploys, validated as a whole."""
 
@@ -51,16 +46,16 @@ class StackSettings(JudgedModel):
     """The stack's name."""
     google: GoogleSettings | None = Field(default=None, json_schema_extra={"x-injected": True})
     """Google Cloud project and region; needed by every GKE cluster."""
-    cluster: Cluster
+    cluster: ClusterSettings
     """The cluster."""
-    broker: Broker | None = None
+    broker: BrokerSettings | None = None
     """The broker that the consumers read from: made here, or one that exists. None: each consumer brings its own
     address and Secret."""
     image_repository: ImageRepositorySettings | None = None
     """A repository to make for the images."""
     namespace: Namespace = NamespaceSettings.model_construct()
     """The Kubernetes namespace of all consumers of the stack: its name, or `{name: shop, create: false}`."""
-    observability: Collector | None = None
+    observability: CollectorSettings | None = None
     """Who collects the pods' metrics, and what is made of them: alerts and a dashboard. None by default."""
     protect: bool = False
     """Refuse to delete or replace what holds data or capacity: cluster, node pools, network, repository."""
@@ -124,7 +119,8 @@ def _told(consumer: Any, broker: BrokerSettings | BrokerAccess) -> Any:
     transport = consumer.get("transport") if isinstance(consumer, dict) else None
     if not isinstance(transport, dict) or "ofStack" in transport or transport.get("address") is not None:
         return consumer
-    kind = next((k for k in members(Transport) if transport.get("kind") in kind_names(k)), None)
+    name = transport.get("kind")
+    kind = TransportSettings.kinds.get(name) if isinstance(name, str) else None
     if kind is None or not kind.speaks:
         return consumer
     told = broker.access if isinstance(broker, BrokerSettings) and kind.speaks == broker.speaks else REFUSED

@@ -7,15 +7,26 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ebbtide.settings.models.base import SettingsModel
 from ebbtide.settings.models.broker_access import ToldAccess
 from ebbtide.settings.models.demand import Demand
+from ebbtide.settings.models.kinds import Family, Kinds
 
 SymfonyLine = Literal["5.4", "6.4", "7.4", "8.0"]
 
 
-class TransportSettings(SettingsModel):
-    """What every kind of transport answers. A new kind is a file like its neighbours' and a name in `Transport`."""
+class TransportSettings(Family):
+    """What every kind of transport answers. A new kind is a file like its neighbours' and a name here."""
+
+    kinds = Kinds(
+        redis="redis.RedisTransport",
+        doctrine="doctrine.DoctrineTransport",
+        rabbitmq="rabbitmq.RabbitmqTransport",
+        sqs="sqs.SqsTransport",
+        celeryRedis="celery.CeleryRedisTransport",
+        bullmqRedis="bullmq.BullmqRedisTransport",
+        laravelRedis="laravel.LaravelRedisTransport",
+        sidekiqRedis="sidekiq.SidekiqRedisTransport",
+    )
 
     unacknowledged_setting: ClassVar[str]
     """Which field says how long the broker waits for an acknowledgement."""

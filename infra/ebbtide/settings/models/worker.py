@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ebbtide.settings.models.base import SettingsModel
+from ebbtide.settings.models.kinds import Family, Kinds
 from ebbtide.settings.models.transport import TransportSettings
 from ebbtide.settings.values.units import Count
 
@@ -31,8 +32,18 @@ class ConnectionsSettings(SettingsModel):
     """Connections of one process to the application's database."""
 
 
-class WorkerSettings(SettingsModel):
+class WorkerSettings(Family):
     """What every kind of worker has, and answers."""
+
+    kinds = Kinds(
+        symfonyMessenger="symfony.SymfonyMessengerWorker",
+        celery="celery.CeleryWorker",
+        celeryBeat="celery.CeleryBeat",
+        bullmq="bullmq.BullmqWorker",
+        laravelQueue="laravel.LaravelQueueWorker",
+        sidekiq="sidekiq.SidekiqWorker",
+        command="command.CommandWorker",
+    )
 
     framework: ClassVar[str] = ""
     """Whose messages it reads, as transports name it; empty where nobody knows."""
@@ -58,10 +69,6 @@ class WorkerSettings(SettingsModel):
 
     if TYPE_CHECKING:
         # Fields in one kind and derived in another.
-        @property
-        def kind(self) -> str:
-            """The kind's name in a stack file."""
-
         @property
         def memory_limit(self) -> int:
             """What one process may use before it ends by itself, in bytes."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from ebbtide.settings.models.kinds import is_family
 from ebbtide.settings.models.lookup import keys_of, metadata_of
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.reference.schema import field_documents
@@ -116,6 +117,8 @@ def _words(annotation: Any) -> str:  # noqa: PLR0911 - one line for each kind of
         return f"list of {_words(arguments[0])}"
     if origin is dict:
         return f"mapping of text to {_words(arguments[1])}"
+    if is_family(annotation):
+        return " or ".join(_words(kind) for kind in annotation.kinds.values())
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
     return {str: "text", int: "number", bool: "boolean"}.get(
@@ -142,7 +145,9 @@ def _default(info: FieldInfo) -> str:
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if is_family(annotation):
+        yield from annotation.kinds.values()
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
         yield from _models(argument)

@@ -10,6 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from ebbtide.settings.models.base import SettingsModel
 from ebbtide.settings.models.lookup import keys_of
@@ -22,7 +24,7 @@ def stack_file_schema() -> dict[str, Any]:
     Nothing is required and any value may be null, because a stack states only its differences: whether the whole
     is complete is for `ebbtide check` to say.
     """
-    full = StackSettings.model_json_schema(by_alias=True)
+    full = StackSettings.model_json_schema(schema_generator=_Generator)
     definitions = full.pop("$defs")
     for model in _models(SettingsModel):
         if model.__name__ in definitions:
@@ -46,6 +48,23 @@ def stack_file_schema() -> dict[str, Any]:
     }
     relaxed: dict[str, Any] = _relaxed(schema)
     return relaxed
+
+
+class _Generator(GenerateJsonSchema):
+    """Models inside of models are built when they are read: here all of them."""
+
+    def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        return super().generate_inner(_read_by(schema) or schema)
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        inner = _read_by(schema)
+        return super().field_title_should_be_set(schema) if inner is None else inner["type"] == "tagged-union"
+
+
+def _read_by(schema: Mapping[str, Any]) -> CoreSchema | None:
+    """The whole schema of the model that reads here, if one does."""
+    model: type[SettingsModel] | None = schema.get("metadata", {}).get("reads")
+    return None if model is None else model.whole_schema()
 
 
 def stack_file_schema_text() -> str:

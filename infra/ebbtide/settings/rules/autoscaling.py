@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level, Path
-from ebbtide.settings.models.autoscaling import (
-    ContainerCpuMetric,
-    ContainerMemoryMetric,
-    CpuMetric,
-    ExternalMetric,
-    MemoryMetric,
-    ObjectMetric,
-)
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.scaling_metric import ResourceMetric, ScalingMetric
 from ebbtide.settings.rules.declare import consumer_rule
 from ebbtide.settings.values.units import format_cpu
 
@@ -25,7 +18,7 @@ PROCESS_MAX_MILLICORES = 1000
 IO_BOUND_MILLICORES_PER_PROCESS = 50
 
 
-def _metrics(consumer: ConsumerSettings) -> Iterator[tuple[Path, object]]:
+def _metrics(consumer: ConsumerSettings) -> Iterator[tuple[Path, ScalingMetric]]:
     for index, metric in enumerate(consumer.autoscaling.measured):
         yield ("autoscaling", "metrics", index), metric
 
@@ -33,7 +26,7 @@ def _metrics(consumer: ConsumerSettings) -> Iterator[tuple[Path, object]]:
 def _cpu_targets(consumer: ConsumerSettings) -> Iterator[tuple[Path, int]]:
     """The path of every CPU metric and its target for one pod in millicores."""
     for path, metric in _metrics(consumer):
-        if isinstance(metric, CpuMetric | ContainerCpuMetric):
+        if isinstance(metric, ResourceMetric) and metric.resource == "cpu":
             if metric.target_average_value is not None:
                 yield path, metric.target_average_value
             elif metric.target_utilization is not None:
@@ -68,7 +61,7 @@ def check_zero_has_a_metric(consumer: ConsumerSettings) -> Iterator[Finding]:
     scaling = consumer.autoscaling
     if not scaling.measured or scaling.min_replicas > 0:
         return
-    if not any(isinstance(metric, ObjectMetric | ExternalMetric) for metric in scaling.measured):
+    if not any(metric.outlives_pods for metric in scaling.measured):
         yield Finding(
             ("autoscaling", "minReplicas"),
             "is 0, and without pods there is nothing that these metrics could measure",
@@ -85,9 +78,9 @@ def check_zero_has_a_metric(consumer: ConsumerSettings) -> Iterator[Finding]:
 def check_utilization_needs_request(consumer: ConsumerSettings) -> Iterator[Finding]:
     """A utilisation target is a percentage of a request that somebody chose."""
     for path, metric in _metrics(consumer):
-        if not isinstance(metric, CpuMetric | ContainerCpuMetric | MemoryMetric | ContainerMemoryMetric):
+        if not isinstance(metric, ResourceMetric):
             continue
-        of_cpu = isinstance(metric, CpuMetric | ContainerCpuMetric)
+        of_cpu = metric.resource == "cpu"
         request = consumer.resources.cpu.request if of_cpu else consumer.resources.memory.request
         if metric.target_utilization is not None and request is None:
             name = "cpu" if of_cpu else "memory"
@@ -159,7 +152,7 @@ def check_io_bound_on_cpu(consumer: ConsumerSettings) -> Iterator[Finding]:
 def check_memory_metric(consumer: ConsumerSettings) -> Iterator[Finding]:
     """PHP gives memory back only when a process ends, so memory does not fall with the load."""
     for path, metric in _metrics(consumer):
-        if isinstance(metric, MemoryMetric | ContainerMemoryMetric):
+        if isinstance(metric, ResourceMetric) and metric.resource == "memory":
             yield Finding(
                 path,
                 "scales on memory, which a worker gives back only when it ends: it scales up and hardly ever down",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ebbtide.judgement.findings import Finding, Level, Path
-from ebbtide.settings.models.broker import MadeBroker
+from ebbtide.settings.models.broker import EVICTION, MadeBroker
 from ebbtide.settings.models.brokered import (
     SECRET_SYNC_MINOR,
     connections_of,
@@ -16,11 +17,14 @@ from ebbtide.settings.models.brokered import (
     made_broker,
     maintenance_of,
 )
-from ebbtide.settings.models.cloud_sql import CloudSqlPostgres
-from ebbtide.settings.models.memorystore import EVICTION, MemorystoreValkey
+from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.models.stack import StackSettings, is_gke
 from ebbtide.settings.rules.declare import consumers_of, stack_rule
 from ebbtide.settings.values.units import format_duration
+
+if TYPE_CHECKING:
+    from ebbtide.settings.models.cloud_sql import CloudSqlPostgres
+    from ebbtide.settings.models.memorystore import MemorystoreValkey
 
 # Cloud SQL, instance settings: what a custom machine may have.
 _LEAST_MEBIBYTES = 3840
@@ -44,11 +48,13 @@ _REGIONS = frozenset(
 
 
 def _valkey(stack: StackSettings) -> MemorystoreValkey | None:
-    return stack.broker if isinstance(stack.broker, MemorystoreValkey) else None
+    valkey: MemorystoreValkey | None = of_kind(stack.broker, "memorystoreValkey")
+    return valkey
 
 
 def _cloud_sql(stack: StackSettings) -> CloudSqlPostgres | None:
-    return stack.broker if isinstance(stack.broker, CloudSqlPostgres) else None
+    postgres: CloudSqlPostgres | None = of_kind(stack.broker, "cloudSqlPostgres")
+    return postgres
 
 
 @stack_rule(

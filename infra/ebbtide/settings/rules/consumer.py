@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from ipaddress import ip_network
+from typing import TYPE_CHECKING
 
 from ebbtide.judgement.findings import Finding, Level
-from ebbtide.settings.models.command import CommandWorker
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 from ebbtide.settings.rules.declare import consumer_rule
 from ebbtide.settings.rules.texts import texts_of
 from ebbtide.settings.values.image_contract import PROGRAMS_DIRECTORY, STATE_DIRECTORY
 from ebbtide.settings.values.units import format_cpu, format_duration, format_memory, format_php_memory
+
+if TYPE_CHECKING:
+    from ebbtide.settings.models.command import CommandWorker
 
 # Names of objects that a namespace holds anyway.
 _RESERVED_NAMES = frozenset({"default", "default-deny"})
@@ -264,8 +268,8 @@ def _option(argument: str) -> str:
 )
 def check_stop_workers(consumer: ConsumerSettings) -> Iterator[Finding]:
     """No command calls messenger:stop-workers. It stops every worker that shares the cache, not this pod's."""
-    worker = consumer.worker
-    if isinstance(worker, CommandWorker) and any("messenger:stop-workers" in part for part in worker.command):
+    worker: CommandWorker | None = of_kind(consumer.worker, "command")
+    if worker is not None and any("messenger:stop-workers" in part for part in worker.command):
         yield Finding(
             ("worker", "command"),
             "messenger:stop-workers stops every worker that shares the cache, not this pod's "

@@ -7,18 +7,22 @@ optional, and lets everything through while it is down.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pydantic.alias_generators import to_camel
 
 from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
-from ebbtide.settings.models.doctrine import DoctrineTransport
 from ebbtide.settings.models.keda import KedaSettings
+from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 from ebbtide.settings.rules.declare import scaling_rule
 from ebbtide.settings.rules.keda_scalers import OF_PODS
 from ebbtide.settings.values.units import format_duration, plural
+
+if TYPE_CHECKING:
+    from ebbtide.settings.models.doctrine import DoctrineTransport
 
 # 2.21 rebuilds these after an error, which dials the broker and fails, so that failures are never counted.
 _NEVER_FALL_BACK = {"redis", "redis-streams", "postgresql", "mysql"}
@@ -335,8 +339,8 @@ def check_what_an_outage_leaves(consumer: ConsumerSettings, scaling: KedaSetting
 def check_time_zone(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """The query compares times of one time zone. Up to Symfony 5.4 messages are written in PHP's: ahead of UTC they
     would be counted hours late, behind it hours before they are due."""
-    transport = consumer.transport
-    if not isinstance(transport, DoctrineTransport) or scaling.triggers or transport.symfony != "5.4":
+    transport: DoctrineTransport | None = of_kind(consumer.transport, "doctrine")
+    if transport is None or scaling.triggers or transport.symfony != "5.4":
         return
     if "time_zone" not in transport.model_fields_set:
         yield Finding(
@@ -356,8 +360,8 @@ def check_time_zone(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterat
 def check_time_zone_of_mysql(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """On MySQL messages are written in UTC. Other zones need tables that are often not loaded: the query would count
     0, and KEDA end all pods."""
-    transport = consumer.transport
-    if not isinstance(transport, DoctrineTransport) or scaling.triggers:
+    transport: DoctrineTransport | None = of_kind(consumer.transport, "doctrine")
+    if transport is None or scaling.triggers:
         return
     if transport.platform == "mysql" and transport.time_zone != "UTC":
         yield Finding(

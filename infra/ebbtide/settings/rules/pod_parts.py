@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ebbtide.judgement.findings import Finding, Level, Path
-from ebbtide.settings.models.autoscaling import CpuMetric
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.scaling_metric import ResourceMetric
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.declare import consumer_rule, consumers_of, stack_rule
 from ebbtide.settings.values.image_contract import (
@@ -251,7 +251,7 @@ def check_sidecars_are_not_measured(consumer: ConsumerSettings) -> Iterator[Find
     """A CPU target measures the workers, and not what stands beside them."""
     if consumer.pod.sidecars:
         for at, metric in enumerate(consumer.autoscaling.measured):
-            if isinstance(metric, CpuMetric):
+            if isinstance(metric, ResourceMetric) and metric.resource == "cpu" and metric.counts_only is None:
                 yield Finding(
                     ("autoscaling", "metrics", at, "kind"),
                     "measures the sidecars as well",

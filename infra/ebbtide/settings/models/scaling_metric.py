@@ -1,0 +1,63 @@
+"""What an HPA may measure (`autoscaling/v2`): the base of every kind of metric."""
+
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from ebbtide.settings.models.base import SettingsModel
+from ebbtide.settings.models.kinds import Family, Kinds
+from ebbtide.settings.values.units import Count
+
+
+def exactly_one(model: SettingsModel, *names: str) -> None:
+    """Refuse a model that has not just one of these fields. Raises PydanticCustomError."""
+    given = [name for name in names if getattr(model, name) is not None]
+    if len(given) != 1:
+        fields = [type(model).model_fields[name].alias or name for name in names]
+        got = ", ".join(type(model).model_fields[name].alias or name for name in given) or "none"
+        raise PydanticCustomError(
+            "exactly_one",
+            "needs exactly one of {fields} (got {got})",
+            {"fields": " and ".join(fields), "got": got, "remedy": f"keep one, for example {fields[0]}"},
+        )
+
+
+class ScalingMetric(Family):
+    """What an HPA measures: what every kind of metric answers."""
+
+    kinds = Kinds(
+        cpu="resource_metrics.CpuMetric",
+        memory="resource_metrics.MemoryMetric",
+        containerCpu="resource_metrics.ContainerCpuMetric",
+        containerMemory="resource_metrics.ContainerMemoryMetric",
+        pods="named_metrics.PodsMetric",
+        object="named_metrics.ObjectMetric",
+        external="named_metrics.ExternalMetric",
+    )
+    outlives_pods: ClassVar[bool] = False
+    """Whether it can be read where there is no pod."""
+
+
+class ResourceMetric(ScalingMetric):
+    """What the kubelets measure of the pods: `cpu` or `memory`, as `resource` says."""
+
+    resource: ClassVar[str]
+    target_utilization: Count | None = Field(default=None, ge=1, le=1000)
+    """Average use of all pods, in per cent of the request."""
+
+    if TYPE_CHECKING:
+        # A field of each kind, in its own unit.
+        @property
+        def target_average_value(self) -> int | None:
+            """Average use of all pods: millicores, or bytes."""
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        exactly_one(self, "target_utilization", "target_average_value")
+        return self
+
+    @property
+    def counts_only(self) -> str | None:
+        """The container that counts by itself; None for all of the pod."""
+        return None
