@@ -54,7 +54,7 @@ def test_a_kind_that_no_stack_names_is_not_imported(read):
     modules, _ = read
     assert "ebbtide.settings.models.celery" in modules
     others = {"bullmq", "sidekiq", "laravel", "sqs", "rabbitmq", "doctrine", "command"}
-    others |= {"fixed", "hpa", "named_metrics", "cloud_sql", "memorystore", "managed_prometheus"}
+    others |= {"hpa", "named_metrics", "cloud_sql", "memorystore", "managed_prometheus"}
     assert [name for name in sorted(others) if f"ebbtide.settings.models.{name}" in modules] == []
 
 

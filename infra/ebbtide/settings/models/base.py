@@ -47,6 +47,10 @@ class SettingsModel(BaseModel):
         defer_build=True,
     )
 
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Itself: it is frozen. pydantic copies each default that is a model, for every consumer."""
+        return self
+
     @classmethod
     def of_file(cls, values: Mapping[str, Any]) -> Self:
         """What a file says, which is written in camelCase alone: two spellings of one key would merge into both of
@@ -81,7 +85,8 @@ class SettingsModel(BaseModel):
     def read_value(cls, value: object, info: ValidationInfo) -> Self:
         """The model of a value inside of another model. Raises ValidationError."""
         by_name = False if info.context is _OF_FILE else None
-        return cls.model_validate(value, by_name=by_name, context=info.context)
+        read: Self = cls.__pydantic_validator__.validate_python(value, by_name=by_name, context=info.context)
+        return read
 
 
 class _OrText:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cache
+from types import NoneType
 
 from pydantic import BaseModel
 
@@ -10,23 +12,41 @@ from ebbtide.judgement.findings import Path
 
 # A Secret's name and key are no secret, and a name may say what it holds.
 _REFERENCES = {"secret_environment", "provides", "password_key"}
+Text = tuple[Path, str, str]
+"""A text with its path and its own name; names of settings say nothing, a mapping's keys do."""
 
 
-def texts_of(value: object, path: Path = (), name: str = "") -> Iterator[tuple[Path, str, str]]:
-    """Every text that was given, with its path and its own name; names of settings say nothing, a mapping's keys do."""
+def texts_of(value: object) -> list[Text]:
+    """Every text that was given."""
+    found: list[Text] = []
+    _collect(value, (), "", found)
+    return found
+
+
+def _collect(value: object, path: Path, name: str, found: list[Text]) -> None:
+    # Asked of every value of every consumer: numbers and nothing are most of them, and an abstract class is asked last.
+    if isinstance(value, (int, float, NoneType)):
+        return
     if isinstance(value, str):
-        yield path, name, value
-    elif isinstance(value, BaseModel):
-        for field, info in type(value).model_fields.items():
-            if field in value.model_fields_set and field not in _REFERENCES:
-                yield from texts_of(getattr(value, field), (*path, info.alias or field))
-    elif isinstance(value, Mapping):
-        for key, entry in value.items():
-            yield (*path, key), "", str(key)
-            yield from texts_of(entry, (*path, key), _own_name(str(key)))
+        found.append((path, name, value))
     elif isinstance(value, (list, tuple)):
         for index, entry in enumerate(value):
-            yield from texts_of(entry, (*path, index))
+            _collect(entry, (*path, index), "", found)
+    elif isinstance(value, BaseModel):
+        given = value.model_fields_set
+        for field, key in _keys_of(type(value)) if given else ():
+            if field in given:
+                _collect(getattr(value, field), (*path, key), "", found)
+    elif isinstance(value, Mapping):
+        for key, entry in value.items():
+            found.append(((*path, key), "", str(key)))
+            _collect(entry, (*path, key), _own_name(str(key)), found)
+
+
+@cache
+def _keys_of(model: type[BaseModel]) -> tuple[tuple[str, str], ...]:
+    """Fields, and their keys in a file."""
+    return tuple((name, info.alias or name) for name, info in model.model_fields.items() if name not in _REFERENCES)
 
 
 def _own_name(key: str) -> str:
