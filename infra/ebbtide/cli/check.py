@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from ebbtide.cli.output import ANNOTATIONS, BAD_INPUT, print_findings, project_root, style
 from ebbtide.judgement.findings import Finding, Level, SettingsError, refused
 from ebbtide.settings.loading.loader import located, read_stack
-from ebbtide.settings.loading.project import stack_file, stack_names
+from ebbtide.settings.loading.project import read_project, stack_file, stack_names
 from ebbtide.settings.rules.check import check_stack
 
 
 def run(stack: str | None, project: Path | None, format: str, *, strict: bool) -> None:  # noqa: A002
     """Check one stack or all of them. Exits with 1 for an error, with `strict` for a warning too."""
     root = project_root(project)
-    names = stack_names(root) if stack is None else [stack]
+    # Once for all of them; of one stack what is wrong with it is a finding like the others.
+    shared = read_project(root) if stack is None else None
+    names = stack_names(root, shared) if stack is None else [stack]
     if not names:
         remedy = f"write its first one, {stack_file('dev', root)}"
         raise refused("project", f"there is no stack in the project {root}", remedy)
-    results = {name: _findings(name, root) for name in names}
+    results = {name: _findings(name, root, shared) for name in names}
     if format == "json":
         from ebbtide.documents.check import CheckDocument
         from ebbtide.documents.document import to_json
@@ -39,9 +43,9 @@ def run(stack: str | None, project: Path | None, format: str, *, strict: bool) -
         raise typer.Exit(BAD_INPUT)
 
 
-def _findings(name: str, root: Path) -> list[Finding]:
+def _findings(name: str, root: Path, project: Mapping[str, Any] | None) -> list[Finding]:
     try:
-        loaded = read_stack(name, root)
+        loaded = read_stack(name, root, project)
     except SettingsError as error:
         return [replace(finding, source=finding.source or error.where) for finding in error.findings]
     found = check_stack(loaded.settings, loaded.notes)

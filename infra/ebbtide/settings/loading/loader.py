@@ -63,9 +63,10 @@ def load_stack(name: str, root: Path) -> StackSettings:
     return read_stack(name, root).settings
 
 
-def read_stack(name: str, root: Path) -> LoadedStack:
-    """Like `load_stack`, with the source of every value."""
-    project = read_project(root)
+def read_stack(name: str, root: Path, project: Mapping[str, Any] | None = None) -> LoadedStack:
+    """Like `load_stack`, with the source of every value; `project` is what Pulumi.yaml says, where it was read
+    already."""
+    project = project or read_project(root)
     shared = _project_config(project)
     file = file_of(name, root, project)
     shown_as = shown(file, root)

@@ -19,9 +19,9 @@ def project_name(root: Path) -> str:
     return str(read_project(root).get("name", ""))
 
 
-def stack_names(root: Path) -> list[str]:
-    """The stacks of the project, by their files."""
-    files = _stack_directory(root, read_project(root)).glob(_stack_file_name("*"))
+def stack_names(root: Path, project: Mapping[str, Any] | None = None) -> list[str]:
+    """The stacks of the project, by their files; `project` is what Pulumi.yaml says, where it was read already."""
+    files = _stack_directory(root, project or read_project(root)).glob(_stack_file_name("*"))
     return sorted(path.name[len("Pulumi.") : -len(".yaml")] for path in files)
 
 
