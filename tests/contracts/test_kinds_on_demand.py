@@ -77,6 +77,23 @@ def test_the_table_of_a_family_says_where_each_kind_is_and_what_it_is_called(fam
     assert [one.__name__ for one in forgotten if one not in known] == []
 
 
+def test_check_reads_no_metadata_of_packages_and_the_project_once(monkeypatch):
+    """pydantic looks there for plugins of its own; and Pulumi.yaml says the same to each of the four stacks."""
+    command = """
+import atexit, sys
+from ebbtide.settings.loading import project
+reads, read_yaml = [], project.read_yaml
+project.read_yaml = lambda file, *rest: (reads.append(file.name), read_yaml(file, *rest))[1]
+atexit.register(lambda: print(reads.count("Pulumi.yaml"), "importlib.metadata" in sys.modules))
+sys.argv = ["ebbtide", "check"]
+from ebbtide.cli.start import main
+main()
+"""
+    monkeypatch.delenv("PYDANTIC_DISABLE_PLUGINS", raising=False)
+    done = subprocess.run([sys.executable, "-c", command], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "1 False"
+
+
 def test_every_family_of_a_stack_is_here():
     """The test above would pass for a family that it does not see."""
     assert {one.__name__ for one in FAMILIES} == {
