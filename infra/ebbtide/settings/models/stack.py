@@ -102,7 +102,7 @@ class StackSettings(JudgedModel):
         return self.broker if transport.speaks == self.broker.speaks else None
 
 
-REFUSED = BrokerAccess(says=("address", "database", "password", "username"))
+REFUSED = BrokerAccess.model_construct(says=("address", "database", "password", "username"))
 """What a transport is told of a broker that is refused, or that it cannot read from (BR-40): enough that nobody asks
 where its broker is."""
 
