@@ -10,7 +10,6 @@ from tests.preview.test_autoscalers import (
     SCALED_OBJECT,
     Step,
     deployment,
-    of_settings,
     review,
     scaled_object,
 )
@@ -334,14 +333,14 @@ def test_what_only_moves_pods_restarts_them_and_is_judged(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pods", "sentence"),
-    [(30, "25 pods above its maximum of 5 drain at once"), (5, "it starts from 5"), (3, "it starts from 3")],
+    ("replicas", "falls"), [(30, ", so that 29 pods drain at once"), (2, ", so that 1 pod "), (1, "")]
 )
-def test_an_autoscaler_that_takes_over_ends_the_pods_above_its_maximum(pods: int, sentence: str) -> None:
-    settings = of_settings({"kind": "hpa", "maxReplicas": 5, "metrics": [{"kind": "cpu", "targetAverageValue": "1"}]})
-    found = review(("update", DEPLOYMENT, deployment("jobs", replicas=pods), deployment("jobs")), settings=settings)
-    (said_of_owner,) = [risk.sentence for risk in found.risks if risk.rule == "P-20"]
-    assert said_of_owner == f"an autoscaler takes over the number of pods of jobs: {sentence}"
+def test_a_number_that_nobody_states_any_more_is_one(replicas: int, falls: str) -> None:
+    ((_, sentence),) = said("P-20", ("update", DEPLOYMENT, deployment(replicas=replicas), deployment()))
+    head, _, tail = sentence.partition("Kubernetes makes it 1")
+    assert head.startswith(f"w gives up its number of pods, {replicas}: ")
+    assert tail.startswith(falls)
+    assert bool(tail) == bool(falls)
 
 
 @pytest.mark.parametrize("value", ["text", "output"])
