@@ -59,16 +59,14 @@ class Finding:
         """The same finding, seen from a parent of the model it was found in."""
         return replace(self, path=prefix + self.path)
 
-    @property
-    def sentence(self) -> str:
-        """Where and what, without what to do."""
-        return f"{format_path(self.path)}: {self.message}" if self.path else self.message
-
     def __str__(self) -> str:
-        # Whatever was got may be a secret that somebody pasted, a key as well.
+        # Whatever was got may be a secret that somebody pasted, a key as well. Part by part: of many consumers they are
+        # mostly the same, and are remembered.
+        message, place = redact(self.message), redact(format_path(self.path))
+        sentence = f"{place}: {message}" if place else message
         if self.accepted:
-            return redact(f"{self.sentence} (accepted: {self.accepted})")
-        return redact(f"{self.sentence}; {self.remedy}" if self.remedy else self.sentence)
+            return f"{sentence} (accepted: {redact(self.accepted)})"
+        return f"{sentence}; {redact(self.remedy)}" if self.remedy else sentence
 
 
 @dataclass
