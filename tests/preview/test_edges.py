@@ -7,14 +7,19 @@ from typing import Any
 import pytest
 from tests.preview.test_autoscalers import (
     DEPLOYMENT,
+    HPA,
     SCALED_OBJECT,
+    VPA,
     Step,
     deployment,
+    hpa,
     review,
     scaled_object,
 )
 from tests.preview.test_not_judged import ALL_CLEAR, UNKNOWNS, review_of
 
+BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
+FIREWALL = "gcp:compute/firewall:Firewall"
 POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 NAMESPACE = "kubernetes:core/v1:Namespace"
 ACCOUNT = "kubernetes:core/v1:ServiceAccount"
@@ -384,3 +389,67 @@ def test_what_a_program_leaves_alone_from_now_on_is_not_judged(before, after, is
     old, new = ({**one, "options": {"ignoreChanges": names} if names else {}} for names in (before, after))
     found = review_of([old], [{**new, "properties": {**named(), "automountServiceAccountToken": False}}])
     assert ("option ignoreChanges" in " ".join(map(str, found.not_judged))) == is_said
+
+
+VPA_OF_W = {**named(), "spec": {"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "w"}}}
+ON_MEMORY = [{"type": "Resource", "resource": {"name": "memory", "target": {"type": "Utilization"}}}]
+WITH_APP = deployment(template={"metadata": {"labels": {"app": "w", "queue": "mail"}}, "spec": {"containers": []}})
+WITHOUT = deployment(template={"metadata": {"labels": {"app": "w"}}, "spec": {"containers": []}})
+BY_QUEUE = {**named(), "spec": {"selector": {"matchLabels": {"queue": "mail"}}}}
+
+
+def surging(by: str) -> dict[str, Any]:
+    rolls = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": by, "maxUnavailable": 0}}
+    return deployment(strategy=rolls, template={"spec": {"containers": []}})
+
+
+PROXY = {"name": "proxy", "restartPolicy": "Always"}
+TOGETHER: dict[str, tuple[str, tuple[Step, ...], list[str]]] = {
+    "a VerticalPodAutoscaler that goes": (
+        "P-29",
+        (("delete", VPA, VPA_OF_W, None),),
+        ["the pods of w keep the requests of their template"],
+    ),
+    "a VerticalPodAutoscaler beside an HPA on memory": (
+        "P-29",
+        (("create", VPA, None, VPA_OF_W), ("same", HPA, hpa(metrics=ON_MEMORY), hpa(metrics=ON_MEMORY))),
+        ["VPA w changes the requests of w (Auto), against which HPA w measures: each follows the other"],
+    ),
+    **{
+        f"a label by which a {kind} finds pods": (
+            "P-10a",
+            (("update", DEPLOYMENT, WITH_APP, WITHOUT), ("same", token, BY_QUEUE, BY_QUEUE)),
+            [f"pods of w no longer have the label queue=mail, by which {kind} w found them"],
+        )
+        for kind, token in {
+            "PodMonitoring": "kubernetes:monitoring.googleapis.com/v1:PodMonitoring",
+            "PodMonitor": "kubernetes:monitoring.coreos.com/v1:PodMonitor",
+        }.items()
+    },
+    "a sidecar of another name": (
+        "P-10b",
+        (("update", DEPLOYMENT, pods(initContainers=[PROXY]), pods(initContainers=[{**PROXY, "name": "mesh"}])),),
+        [],
+    ),
+    "a budget that states neither": (
+        "P-18",
+        (("update", BUDGET, {**named(), "spec": {"minAvailable": 2}}, {**named(), "spec": {}}),),
+        ["drains of nodes leave w every pod instead of at least 2 pods"],
+    ),
+    "a firewall that denies": (
+        "P-34",
+        (("create", FIREWALL, None, {"name": "f", "denies": [{"protocol": "all"}]}),),
+        ["a new firewall f denies what was allowed"],
+    ),
+    "an update that takes no pod away": (
+        "P-17",
+        (("update", DEPLOYMENT, surging("25%"), surging("50%")),),
+        ["updates of w go otherwise: strategy.rollingUpdate.maxSurge 25% → 50%"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TOGETHER)
+def test_a_rule_sees_what_else_is_there(case: str) -> None:
+    rule, steps, sentences = TOGETHER[case]
+    assert [sentence for _, sentence in said(rule, *steps)] == sentences

@@ -60,7 +60,7 @@ def _blocks(budget: Mapping[str, Any], fewest: int | None) -> bool:
     """Whether it lets no pod go where there are this many; None where nobody knows how many."""
     spec = mapping(budget.get("spec"))
     keeps, takes = spec.get("minAvailable"), spec.get("maxUnavailable")
-    if takes in {0, "0%"} or (takes is None and keeps is None):
+    if takes in (0, "0%") or (takes is None and keeps is None):
         # The disruption controller expects no pod where neither is stated, and then allows no disruption.
         return True
     if isinstance(keeps, str) and keeps.endswith("%") and keeps[:-1].isdecimal():

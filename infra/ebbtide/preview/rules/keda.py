@@ -83,7 +83,7 @@ def _outage(change: ResourceChange) -> Said:
         yield RiskLevel.SCALING, "keeps its pods in an outage of its broker, instead of a fallback", ""
     else:
         how = new.get("behavior", "static")
-        level = RiskLevel.DISRUPTIVE if how in {"static", "currentReplicasIfLower"} else RiskLevel.SCALING
+        level = RiskLevel.DISRUPTIVE if how in ("static", "currentReplicasIfLower") else RiskLevel.SCALING
         yield level, f"has {new.get('replicas')} pods in an outage of its broker ({how})", ""
 
 

@@ -130,7 +130,7 @@ def _is_unread(deployment: Mapping[str, Any], resource: str) -> bool:
 
 def _amounts(deployment: Mapping[str, Any], resource: str, container: str | None) -> Iterator[object]:
     for found in entries(pod_of(deployment).get("containers")):
-        if container in {None, found.get("name")}:
+        if container in (None, found.get("name")):
             resources = mapping(found.get("resources"))
             # Kubernetes takes the limit where only that is stated.
             stated = (mapping(resources.get(part)).get(resource) for part in ("requests", "limits"))
