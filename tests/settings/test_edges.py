@@ -48,7 +48,29 @@ def places(rule: str, findings: list[Finding]) -> list[str]:
 
 PROXY = {"image": "registry.example/a:1", "started": {"port": 80}}
 Edge = tuple[str, dict[str, Any], list[str]]
+
+
+def prometheus(**metadata: str) -> dict[str, Any]:
+    given = {"serverAddress": "http://prometheus:9090", "query": "sum(waiting)", "threshold": "1", **metadata}
+    return {"type": "prometheus", "metadata": given}
+
+
+def queue_length(**metadata: str) -> dict[str, Any]:
+    return {
+        "type": "rabbitmq",
+        "metadata": {"host": "http://r:15672/", "queueName": "q", "protocol": "http", **metadata},
+    }
+
+
+IGNORED, LENGTH = "autoscaling.triggers[0].metadata.ignoreNullValues", "autoscaling.triggers[0].metadata.queueLength"
 EDGES: list[Edge] = [
+    # An absent series counts as an empty queue, unless it is said that it does not.
+    ("KE-35", {"autoscaling": keda(prometheus(ignoreNullValues="false"))}, []),
+    ("KE-35", {"autoscaling": keda(prometheus(ignoreNullValues="true"))}, [IGNORED]),
+    ("KE-35", {"autoscaling": keda(prometheus())}, [IGNORED]),
+    # KEDA takes a queue's length alone, or mode and value.
+    ("KE-37", {"autoscaling": keda(queue_length(queueLength="1")), "transport": RABBITMQ}, []),
+    ("KE-37", {"autoscaling": keda(queue_length(queueLength="1", value="1")), "transport": RABBITMQ}, [LENGTH]),
     # What is only about zero.
     ("KE-03", {"autoscaling": keda(minReplicas=0, pollingInterval="5s"), "transport": STREAM}, []),
     ("KE-03", {"autoscaling": keda(minReplicas=2, cooldown="5m"), "transport": STREAM}, ["autoscaling.cooldown"]),
