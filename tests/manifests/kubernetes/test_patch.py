@@ -60,6 +60,15 @@ def test_what_no_setting_says_is_laid_over_the_rest():
     assert {**workers, "env": before["env"]} == before
 
 
+def test_a_gpu_is_asked_for_beside_what_the_workers_need():
+    (plain,) = make_object("Deployment")["spec"]["template"]["spec"]["containers"]
+    found = deployment(of_workers({"resources": {"limits": {"nvidia.com/gpu": 1}}}))
+    check_schema(found, NEWEST_VERSION)
+    (workers,) = found["spec"]["template"]["spec"]["containers"]
+    assert workers["resources"]["requests"] == plain["resources"]["requests"]
+    assert workers["resources"]["limits"] == {**plain["resources"]["limits"], "nvidia.com/gpu": 1}
+
+
 @pytest.mark.parametrize(
     ("before", "patch", "after"),
     [
@@ -137,6 +146,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "the strategy": ({"spec": {"strategy": {"type": "Recreate"}}}, "before another one is ready"),
     "the selector": ({"spec": {"selector": {"matchLabels": {"a": "b"}}}}, "never change"),
     "the user": (of_pod({"securityContext": {"runAsUser": 0}}), "userId"),
+    "the disk": (of_workers({"resources": {"requests": {"ephemeral-storage": "1Gi"}}}), "what the workers need"),
+    "all resources": (of_workers({"resources": {"$patch": "replace"}}), "write resources"),
     "memory": (of_workers({"resources": {"limits": {"memory": "1Gi"}}}), "write resources"),
     "the image": (of_workers({"image": "other:1"}), "write image"),
     "a sidecar that stays no longer": (

@@ -69,7 +69,12 @@ PROTECTED: tuple[tuple[Path, str], ...] = (
     ((*_WORKERS, "args"), "the worker's command is judged; write worker"),
     ((*_WORKERS, "lifecycle"), "its preStop hook is the drain"),
     *(((*_WORKERS, name), _PROBES) for name in ("startupProbe", "readinessProbe", "livenessProbe")),
-    ((*_WORKERS, "resources"), "rules hold it against what the workers need; write resources"),
+    # Others, as GPUs, no rule knows, and no setting says.
+    *(
+        ((*_WORKERS, "resources", part, name), "rules hold it against what the workers need; write resources")
+        for part in ("requests", "limits")
+        for name in ("cpu", "memory", "ephemeral-storage")
+    ),
     *(
         ((*_WORKERS, "securityContext", name), "what the image writes belongs to its user; write userId")
         for name in ("runAsUser", "runAsGroup")
