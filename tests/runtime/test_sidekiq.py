@@ -25,8 +25,7 @@ WORKER = {"kind": "sidekiq", "command": ["sidekiq"], "arguments": ["--require", 
 @pytest.fixture(scope="module")
 def program(packages: Callable[[tuple[str, ...]], None]) -> Iterator[Program]:
     packages((*machine.FAST, "ruby-sidekiq"))
-    # The sender writes no ledger, and its gem is Debian's: there is nothing to mount.
-    sidekiq = Framework("sidekiq", Path("/usr/share/rubygems-integration"), {}, ("ruby", "jobs.rb"))
+    sidekiq = Framework("sidekiq", None, {}, ("ruby", "jobs.rb"))
     with tempfile.TemporaryDirectory(prefix="ebbtide-sidekiq-") as directory:
         yield Program(sidekiq, Path(directory))
 

@@ -64,11 +64,13 @@ class Framework:
     """How the application of one framework is started and given its messages."""
 
     name: str
-    packages: Path
-    """Its own packages, mounted where `environment` says."""
+    packages: Path | None
+    """Its own packages, mounted where `environment` says; None where the file system has them."""
     environment: Mapping[str, str]
     send: Sequence[str]
     """The command that reads messages from its input and queues them."""
+    root: Path | None = None
+    """A Debian file system to run in, or None for this machine's."""
     sees: Callable[[Message], Mapping[str, Any]] = lambda one: {"message": one.delivery, "seconds": one.seconds}
 
 
@@ -103,13 +105,12 @@ class Program:
         return [event.delivery for event in events]
 
     def image(self, argv: Sequence[str]) -> Image:
-        mounts = {
-            HOME: self.home,
-            APPLICATION: FRAMEWORKS / self.framework.name,
-            PACKAGES: self.framework.packages,
-        }
-        arguments = (f"{HOME}/entrypoint", *argv)
-        return Image(mounts, arguments, self.framework.environment, APPLICATION, pre_stop=(f"{HOME}/drain",))
+        framework = self.framework
+        mounts = {HOME: self.home, APPLICATION: FRAMEWORKS / framework.name}
+        if framework.packages is not None:
+            mounts[PACKAGES] = framework.packages
+        arguments, hook = (f"{HOME}/entrypoint", *argv), (f"{HOME}/drain",)
+        return Image(mounts, arguments, framework.environment, APPLICATION, framework.root, hook)
 
 
 def consumer_of(settings: Mapping[str, Any]) -> ConsumerSettings:

@@ -38,8 +38,8 @@ _QUEUES: Final[dict[str, tuple[Callable[[Worker], set[str]], str]]] = {
     "D-5f",
     Harm.BREAKS,
     remedy="Name the queue of these workers, by its whole key.",
-    source="The keys were read from Redis with Celery, Sidekiq and BullMQ (tests/runtime); Laravel's is in "
-    "Illuminate\\Queue\\RedisQueue::getQueue. KEDA takes a list that is not there for an empty one.",
+    source="The keys were read from Redis with Celery, Sidekiq, BullMQ and Laravel (tests/runtime). KEDA takes a list "
+    "that is not there for an empty one.",
 )
 def check_queue(unit: Unit) -> Iterator[Diagnosis]:
     """The trigger counts the queue that these workers take from. Of another one, or of a key that does not exist, it

@@ -108,8 +108,9 @@ def check_kills_until_it_fails(consumer: ConsumerSettings) -> Iterator[Finding]:
     source="docs/workers.md, what was run.",
 )
 def check_kind_was_tried(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """A kind of worker was drained under load by the tests of this package, with its own framework. Of one that was not
-    the settings are read from its source and its documentation."""
+    """A kind of worker was drained under load by the tests of this package, with its own framework. Of one that was
+    not, or not in the version or on the broker that is in use, the settings are read from its source and its
+    documentation."""
     if consumer.worker.untried:
         yield Finding(("worker", "kind"), f"is {consumer.worker.kind}, and {consumer.worker.untried}")
 

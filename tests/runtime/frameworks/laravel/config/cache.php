@@ -1,0 +1,7 @@
+<?php
+
+return [
+    'default' => 'redis',
+    'prefix' => 'shop_cache',
+    'stores' => ['redis' => ['driver' => 'redis', 'connection' => 'default']],
+];
