@@ -186,10 +186,10 @@ _ANY_WORDS: Final = r"(?:\S+\s+)*?"
 PROGRAMS: Final = (
     _program(
         "artisan queue:work",
-        "TERM QUIT",
-        "only the newest versions hear INT, and any other signal kills the job in flight",
+        "TERM",
+        "it hears QUIT from Laravel 9.24 on and INT in the newest versions; of any other signal it dies inside its job",
         rf"artisan\s+{_ANY_WORDS}queue:work(?:\s|$)",
-        "laravel/framework, Illuminate\\Queue\\Worker::listenForSignals",
+        "laravel/framework, Illuminate\\Queue\\Worker::listenForSignals in 8.83 (seen to die of QUIT), #43607, #56458",
     ),
     _program(
         "artisan queue:listen",

@@ -70,9 +70,9 @@ def test_without_the_parser_a_script_is_a_warning_and_not_accepted_in_silence(pr
 
 
 SIGNALS = [
-    (["php", "artisan", "queue:work", "redis"], "TERM QUIT", "INT"),
-    (["php8.3", "/app/artisan", "--env=prod", "queue:work"], "TERM QUIT", "USR2"),
-    (["sh", "-c", "cd /app && exec php artisan queue:work"], "TERM QUIT", "INT"),
+    (["php", "artisan", "queue:work", "redis"], "TERM", "QUIT"),
+    (["php8.3", "/app/artisan", "--env=prod", "queue:work"], "TERM", "USR2"),
+    (["sh", "-c", "cd /app && exec php artisan queue:work"], "TERM", "INT"),
     (["celery", "-A", "shop", "worker"], "TERM INT", "QUIT"),
     (["python", "-m", "celery", "--app", "shop", "worker", "-P", "solo"], "TERM INT", "HUP"),
     (["bundle", "exec", "sidekiq", "-t", "120"], "TERM INT", "USR1"),
