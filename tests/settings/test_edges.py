@@ -63,7 +63,26 @@ def queue_length(**metadata: str) -> dict[str, Any]:
 
 
 IGNORED, LENGTH = "autoscaling.triggers[0].metadata.ignoreNullValues", "autoscaling.triggers[0].metadata.queueLength"
+
+
+def reaching(*egress: dict[str, Any], address: str = "10.20.0.7:6379") -> dict[str, Any]:
+    return {"transport": {**STREAM, "address": address}, "network": {"egress": list(egress)}}
+
+
+BROKERS = {"namespace": "brokers", "ports": [6379]}
 EDGES: list[Edge] = [
+    # Where the transport has its broker, the workers come to it, as far as addresses and ports tell.
+    ("N-02a", reaching({"cidr": "10.20.0.0/24", "ports": [443, 6379]}), []),
+    ("N-02a", reaching({"cidr": "10.20.0.0/24", "ports": [6380]}), ["network.egress"]),
+    ("N-02a", reaching({"cidr": "10.30.0.0/24", "ports": [6379]}), ["network.egress"]),
+    ("N-02a", reaching({"cidr": "10.30.0.0/24", "ports": [6379]}, {"cidr": "10.20.0.7/32", "ports": [6379]}), []),
+    ("N-02a", reaching({"cidr": "10.30.0.0/24", "ports": [6379]}, BROKERS), []),
+    ("N-02a", reaching(BROKERS, address="redis.brokers:6379"), []),
+    ("N-02a", reaching(BROKERS, address="redis.brokers:6380"), ["network.egress"]),
+    ("N-02a", reaching({"cidr": "fd00::/64", "ports": [6379]}, address="[fd00::7]:6379"), []),
+    ("N-02a", reaching({"cidr": "fd00::/64", "ports": [6379]}), ["network.egress"]),
+    ("N-02a", {"transport": RABBITMQ, "network": {"egress": [{"cidr": "10.0.0.0/24", "ports": [5672]}]}}, []),
+    ("N-02a", {"transport": STREAM}, []),
     # An absent series counts as an empty queue, unless it is said that it does not.
     ("KE-35", {"autoscaling": keda(prometheus(ignoreNullValues="false"))}, []),
     ("KE-35", {"autoscaling": keda(prometheus(ignoreNullValues="true"))}, [IGNORED]),

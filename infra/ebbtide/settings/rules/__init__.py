@@ -5,7 +5,17 @@ A rule is a function from settings to findings (`declare.py`). Ids are stable.
 
 # In the order in which findings of one level are shown: first what is wrong with the stack, then with a consumer.
 # isort: off
-from ebbtide.settings.rules import stack, disruption, cluster, consumer, handover, secrets, autoscaling, transport
+from ebbtide.settings.rules import (
+    stack,
+    disruption,
+    cluster,
+    consumer,
+    network,
+    handover,
+    secrets,
+    autoscaling,
+    transport,
+)
 from ebbtide.settings.rules import characters, workers
 from ebbtide.settings.rules import keda, keda_triggers, keda_cluster, broker, observability, pod_parts, idle_first
 from ebbtide.settings.rules import patch_fields
@@ -26,6 +36,7 @@ __all__ = [
     "keda",
     "keda_cluster",
     "keda_triggers",
+    "network",
     "observability",
     "patch_fields",
     "pod_parts",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from ebbtide.judgement.findings import Finding, Level
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 # Names of objects that a namespace holds anyway.
 _RESERVED_NAMES = frozenset({"default", "default-deny"})
 _GO_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? [-+]\d{4} \S+")
-# 10.0.0.0/8 and fc00::/7 are the widest networks of one's own. Two halves of everything are everything.
-_WIDEST_PREFIX = 7
 _LONGEST_DRAIN_SECONDS = 7 * 24 * 3600
 
 
@@ -40,23 +37,6 @@ def check_name(consumer: ConsumerSettings) -> Iterator[Finding]:
             (),
             f"the name {consumer.name!r} belongs to an object that every namespace holds",
             "choose another name, for example what the queue is called",
-        )
-
-
-@consumer_rule(
-    "N-02",
-    Level.WARNING,
-    remedy="List the address and port of the broker, and of whatever else the workers call, under network.egress.",
-    source="The NetworkPolicy that ebbtide renders.",
-)
-def check_egress(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """A consumer may reach its broker: its network policy allows DNS, the stack's broker and what it lists, no more."""
-    told = consumer.transport is not None and consumer.transport.of_stack is not None
-    if not consumer.network.egress and not told:
-        yield Finding(
-            ("network", "egress"),
-            "is empty, so the workers reach DNS and nothing else, no broker either",
-            "write for example [{cidr: 10.20.0.7/32, ports: [6379]}], the broker's address and port",
         )
 
 
@@ -162,23 +142,6 @@ def check_measured_start(consumer: ConsumerSettings) -> Iterator[Finding]:
             f"holds while the image forks its {consumer.worker.processes} processes, which its build may refuse",
             "build it with EBBTIDE_WORKER_START=fork, which ends the build then; and watch for forkOff",
         )
-
-
-@consumer_rule(
-    "N-04",
-    Level.WARNING,
-    remedy="Name the networks that the workers need.",
-    source="Kubernetes, network policies: an address block of everything is no policy.",
-)
-def check_egress_everywhere(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """A consumer may not reach everything."""
-    for index, rule in enumerate(consumer.network.egress):
-        if rule.cidr is not None and ip_network(rule.cidr, strict=False).prefixlen < _WIDEST_PREFIX:
-            yield Finding(
-                ("network", "egress", index, "cidr"),
-                f"lets the workers reach a large part of all addresses (got {rule.cidr!r})",
-                "name the networks they need, for example 10.20.0.0/24",
-            )
 
 
 @consumer_rule(
