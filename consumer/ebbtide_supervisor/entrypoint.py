@@ -36,9 +36,10 @@ def main(command: Sequence[str]) -> NoReturn:
     if environment is not None:
         problems += command_problems(environment, command)
         problems += _prepare_state_directory(environment)
-        if not problems and environment.worker_kind == "symfonyMessenger":
-            problems += _transport_problems(environment, command)
-            problems += _signal_problems(command) if environment.drain == "signal" else []
+        if not problems:
+            symfony, signal = environment.worker_kind == "symfonyMessenger", environment.drain == "signal"
+            problems += _transport_problems(environment, command) if symfony else []
+            problems += _signal_problems(environment, command) if signal and environment.needs_pcntl else []
     if problems or environment is None:
         for problem in problems:
             print(f"ebbtide: {problem}", file=sys.stderr)
@@ -66,14 +67,16 @@ def _identity_problems() -> list[str]:
     return problems
 
 
-def _signal_problems(command: Sequence[str]) -> list[str]:
-    """Without pcntl Messenger has no signal handler, and each drain kills what is in flight. Costs 20 ms of CPU."""
+def _signal_problems(environment: Environment, command: Sequence[str]) -> list[str]:
+    """Without pcntl neither Messenger nor Laravel has a signal handler, and each drain kills what is in flight. Costs
+    20 ms of CPU."""
     php = command[0] if Path(command[0]).name.startswith("php") else "php"
     code = 'exit(function_exists("pcntl_signal") && function_exists("pcntl_async_signals") ? 0 : 1);'
     if (status := os.spawnlp(os.P_WAIT, php, php, "-r", code)) == 0:  # noqa: S606
         return []
     text = f"php: cannot handle signals (got status {status} from {php}), so a worker would die of SIGTERM inside its "
-    return [text + "message; install pcntl, take it out of disable_functions, or set EBBTIDE_DRAIN=stopFile"]
+    text += "message; install pcntl, or take it out of disable_functions"
+    return [text + (", or set EBBTIDE_DRAIN=stopFile" if environment.worker_kind == "symfonyMessenger" else "")]
 
 
 def _transport_problems(environment: Environment, command: Sequence[str]) -> list[str]:

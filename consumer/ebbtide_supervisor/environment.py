@@ -142,6 +142,11 @@ class Environment:
         return 12 if self.worker_kind == "laravelQueue" else None
 
     @property
+    def needs_pcntl(self) -> bool:
+        """Whether a worker is PHP that installs its signal handlers only where pcntl is loaded, and says nothing."""
+        return self.worker_kind in ("symfonyMessenger", "laravelQueue")
+
+    @property
     def signal_number(self) -> signal.Signals:
         return signal.Signals[f"SIG{self.stop_signal}"]
 

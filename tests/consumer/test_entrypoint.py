@@ -64,10 +64,20 @@ def test_no_receivers_and_a_missing_console_are_refused_together(container: Cont
     assert "no receiver" in lines[1]
 
 
-def test_php_without_signal_handlers_is_refused(container: Container) -> None:
+@pytest.mark.parametrize(
+    ("kind", "command", "otherwise"),
+    [
+        ("symfonyMessenger", ["php", "bin/console", "messenger:consume", "events"], "or set EBBTIDE_DRAIN=stopFile"),
+        ("laravelQueue", ["php", "artisan", "queue:work"], "or take it out of disable_functions"),
+    ],
+)
+def test_php_without_signal_handlers_is_refused(
+    container: Container, kind: str, command: list[str], otherwise: str
+) -> None:
     application(container, php_status=1)
-    (line,) = refused(container, "php", "bin/console", "messenger:consume", "events")
-    assert "pcntl" in line
+    (line,) = refused(container, *command, WORKER_KIND=kind)
+    assert "install pcntl" in line
+    assert line.endswith(otherwise)
 
 
 def test_php_without_signal_handlers_may_drain_by_stop_file(container: Container) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.runtime.lab import debian, machine
 from tests.runtime.lab.application import Message, messages
-from tests.runtime.lab.frameworks import Framework, Program, Queue, Started, counted_by_keda, start
+from tests.runtime.lab.frameworks import Framework, Program, Queue, Started, consumer_of, counted_by_keda, start
 from tests.runtime.lab.promises import (
     assert_a_clean_end,
     assert_another_pod_handles_the_rest,
@@ -133,6 +133,16 @@ def test_a_job_of_one_try_whose_worker_was_killed_is_failed_and_not_handled(scen
     pod.delete(grace)
     assert scene.broker.depth() == Depth(ready=0, taken=0)
     assert not scene.account().finished
+
+
+def test_php_that_can_hear_no_signal_starts_no_worker_of_laravel(scene: Scene) -> None:
+    (scene.ledger.parent / "own.ini").write_text("disable_functions=pcntl_async_signals\n")
+    consumer = consumer_of(SETTINGS)
+    variables = {**consumer.image_environment, "PHP_INI_SCAN_DIR": ":/ledger"}
+    pod = scene.pod(scene.application.image(consumer.argv), variables).start()
+    assert pod.wait(60)
+    assert pod.exit_status() == 1
+    assert "install pcntl" in pod.output()
 
 
 @pytest.mark.long

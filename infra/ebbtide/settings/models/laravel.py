@@ -16,8 +16,9 @@ from ebbtide.settings.values.units import Count, PhpMemoryBytes, Seconds
 
 
 class LaravelQueueWorker(WorkerSettings):
-    """`php artisan queue:work`. Needs ext-pcntl in the image: without it no signal is heard and no timeout acts. In
-    place of Horizon, whose balancing moves processes while KEDA moves pods: what it starts is what is written here."""
+    """`php artisan queue:work`. Needs ext-pcntl in the image: without it no signal is heard and no timeout acts, so the
+    container is refused. In place of Horizon, whose balancing moves processes while KEDA moves pods: what it starts is
+    what is written here."""
 
     framework = "laravel"
     transports = "laravelRedis or sqs"
