@@ -137,11 +137,19 @@ class Pool:
         return sum(seconds is not None for seconds in held) if self.progress.is_told else None
 
     def _booting(self) -> list[Worker]:
-        """Whose signal may be lost. Only with Symfony: asked twice, some other programs end inside their message."""
+        """Whose signal may be lost. Only with Symfony: asked twice, some other programs end inside their message.
+
+        A worker that sleeps is not taken for one that has booted: it may be waiting for a name server. Where the
+        application tells nothing, whoever is young is asked again, also inside a message, as Symfony bears.
+        """
         if self.environment.worker_kind != "symfonyMessenger":
             return []
-        known = self.progress.is_consuming
-        return [worker for worker in self.workers if worker.alive and not worker.ready and not known(worker.number)]
+        now, told, known = time.monotonic(), self.progress.is_told, self.progress.is_consuming
+        return [
+            worker
+            for worker in self.workers
+            if worker.alive and not known(worker.number) and (told or worker.lived_seconds(now) < LONGEST_BOOT_SECONDS)
+        ]
 
     def report_overdue(self) -> None:
         """Say once of each message that it takes longer than any should."""
