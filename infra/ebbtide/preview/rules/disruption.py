@@ -73,10 +73,10 @@ def _selects(budget: ResourceChange, deployment: ResourceChange) -> bool:
     """Whether it is for these pods, as far as labels alone tell."""
     selector = mapping_at(budget.new, "spec", "selector")
     labels = mapping_at(deployment.new, "spec", "template", "metadata", "labels")
-    namespaces = {mapping_at(one.new, "metadata").get("namespace") for one in (budget, deployment)}
+    here, there = (mapping_at(one.new, "metadata").get("namespace") for one in (budget, deployment))
     wanted = mapping_at(selector, "matchLabels")
     return (
-        len(namespaces) == 1
+        here == there
         and bool(wanted)
         and "matchExpressions" not in selector
         and all(labels.get(name) == value for name, value in wanted.items())

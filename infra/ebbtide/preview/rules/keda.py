@@ -228,7 +228,7 @@ def check_moving(context: Context) -> Iterator[Risk]:
 
 def _is_paused(scaled_object: Mapping[str, Any]) -> bool:
     annotations = mapping(mapping(scaled_object.get("metadata")).get("annotations"))
-    return any(annotations.get(_PREFIX + name) not in {None, "false"} for name in ("paused", "paused-replicas"))
+    return any(annotations.get(_PREFIX + name) not in (None, "false") for name in ("paused", "paused-replicas"))
 
 
 @change_rule(
