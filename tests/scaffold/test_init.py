@@ -43,6 +43,8 @@ BROKERS = {
     "rediss://10.20.0.7": ("redis", {"stream": "messages", "address": "10.20.0.7:6379", "tls": True}, 6379),
     "valkeys://10.20.0.7:6380/mail": ("redis", {"stream": "mail", "address": "10.20.0.7:6380", "tls": True}, 6380),
     "amqp://guest@10.20.0.7/%2f": ("rabbitmq", {"queue": "messages", "address": "10.20.0.7:15672"}, 5672),
+    "redis://10.20.0.7/mail/workers/one": ("redis", {"stream": "mail"}, 6379),
+    "amqp://10.20.0.7:5672/%2f/mails": ("rabbitmq", {"queue": "mails"}, 5672),
     "amqps://10.20.0.7/shop": ("rabbitmq", {"address": "10.20.0.7:15671", "virtualHost": "shop"}, 5671),
     "postgresql://app@10.20.0.7/shop": ("doctrine", {"address": "10.20.0.7:5432", "username": "app"}, 5432),
     "mysql://10.20.0.7:3307/shop": ("doctrine", {"platform": "mysql", "address": "10.20.0.7:3307"}, 3307),
@@ -90,6 +92,24 @@ def test_a_dsn_that_cannot_be_used_is_one_line_that_does_not_repeat_it(dsn):
         read_dsn(dsn)
     assert "s3cr3t" not in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--longest-message", "90", "--broker", "redis://h/x"], "--longest-message: is not a duration (got '90')"),
+        (
+            ["--from", str(ROOT / "examples/before"), "--broker", "redis://h/x"],
+            "--broker: is for a project from nothing",
+        ),
+    ],
+)
+def test_options_that_cannot_be_followed_are_one_line_and_write_nothing(options, said, ebbtide, tmp_path):
+    done = ebbtide("init", str(tmp_path / "shop"), *options)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "shop").exists()
 
 
 def test_a_second_run_changes_nothing_and_says_so(ebbtide, tmp_path):

@@ -27,7 +27,11 @@ CONSUMER_CASES = [
         ["consumers.githubevents.replicas", "write autoscaling: {kind: fixed, replicas: 3}"],
     ),
     ("Kubernetes' env", {"env": [{"name": "A", "value": "b"}]}, ["write environment:", "{secret: mail-v1, key: name}"]),
-    ("Kubernetes' limits", {"resources": {"limits": {"cpu": "1"}}}, ["resources.limits", "write memory: {limit: 1Gi}"]),
+    (
+        "Kubernetes' limits",
+        {"resources": {"limits": {"cpu": "1"}}},
+        ["resources.limits", "write resources: {memory: {limit: 1Gi}}"],
+    ),
     ("Kubernetes' probe", {"livenessProbe": {}}, ["livenessProbe", "leave it out: the image has its own"]),
     ("a setting of the worker", {"processes": 3}, ["consumers.githubevents.processes", "write it as worker.processes"]),
     ("a setting of the pod", {"worker": {"volumes": []}}, ["worker.volumes", "write it as pod.volumes"]),

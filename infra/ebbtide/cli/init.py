@@ -14,6 +14,7 @@ from ebbtide.judgement.findings import refused
 from ebbtide.scaffold.answers import Project, example_consumer
 from ebbtide.scaffold.broker import follow_queue, read_dsn
 from ebbtide.scaffold.files import image_directory, write_project
+from ebbtide.settings.values.units import parse_duration
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
@@ -72,6 +73,11 @@ def _from_answers(options: Options) -> Project:
     processes = int(_ask("Worker processes in a pod", options.processes, "10"))
     longest = _ask("The longest that one message takes", options.longest_message, "60s")
     entry = example_consumer(image, receivers, processes, longest)
+    try:
+        parse_duration(longest)
+    except ValueError:
+        message = f"is not a duration (got {longest!r})"
+        raise refused("init", message, "write for example 90s, 4m or 1h30m", ("--longest-message",)) from None
     broker = _ask("Its broker, as redis://10.20.0.7:6379/mail; empty: not now", options.broker, "")
     project = Project(name, options.stack, options.platform, options.kubernetes, {consumer: entry})
     return follow_queue(project, consumer, read_dsn(broker)) if broker else project
@@ -96,6 +102,9 @@ def _from_set_up(options: Options) -> Project:
     from ebbtide.scaffold.carry import carry, not_carried
     from ebbtide.scaffold.migration import migration_text
 
+    if options.broker:
+        message = "is for a project from nothing: with --from the triggers that are read say what is followed"
+        raise refused("init", message, "leave it out, and write transport into the stack file", ("--broker",))
     files, notes = collect(options.read)
     units = connect(read_all(files, list(notes)))
     carried = carry(units)

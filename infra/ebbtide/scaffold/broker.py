@@ -18,7 +18,7 @@ Settings = dict[str, Any]
 # By hand: `urlsplit` raises on some of what may stand before the host.
 _PARTS: Final = re.compile(
     r"(?P<scheme>[a-z]+)://(?:(?P<user>[^@:/]+)@)?(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
-    r"(?:/(?P<path>[A-Za-z0-9_.%-]*))?(?:\?.*)?"
+    r"(?P<path>(?:/[A-Za-z0-9_.%-]*)*)(?:\?.*)?"
 )
 _MANAGEMENT_PORT: Final = {"amqp": 15672, "amqps": 15671}
 _SPARE_SECONDS: Final = 30
@@ -27,7 +27,7 @@ _CREATE: Final = "kubectl -n consumers create secret generic"
 _KEDA: Final = "# This installs KEDA. Where it is there already: keda: existing\n"
 _NO_ADDRESS: Final = """\
 # Workers reach nothing but DNS until the broker's address is in the network policy, which knows no names:
-#   network: {egress: [{cidr: 10.20.0.7/32, ports: [6379]}]}
+#   network: {{egress: [{{cidr: 10.20.0.7/32, ports: [{port}]}}]}}
 """
 
 
@@ -40,6 +40,8 @@ class BrokerDsn:
     port: int
     path: str
     """The stream, the database or the virtual host; empty where none is named."""
+    exchange: str
+    """What stands behind it: of RabbitMQ the exchange, after which Symfony names its queue."""
     user: str
 
     @property
@@ -76,7 +78,8 @@ def read_dsn(text: str) -> BrokerDsn:
     port = int(parts["port"] or kind.port)
     if not 0 < port < 65536:
         raise _refused(f"has no port between 1 and 65535 (got {port})", f"write for example {kind.port}")
-    return BrokerDsn(parts["scheme"], parts["host"], port, parts["path"] or "", parts["user"] or "")
+    _, path, exchange = f"{parts['path']}//".split("/")[:3]
+    return BrokerDsn(parts["scheme"], parts["host"], port, path, exchange, parts["user"] or "")
 
 
 def _refused(message: str, remedy: str) -> SettingsError:
@@ -106,7 +109,7 @@ def follow_queue(project: Project, name: str, dsn: BrokerDsn) -> Project:
         project,
         consumers={**project.consumers, name: following},
         installs_keda=True,
-        remarks=remarks if egress else remarks + _NO_ADDRESS,
+        remarks=remarks if egress else remarks + _NO_ADDRESS.format(port=dsn.port),
     )
 
 
@@ -140,7 +143,7 @@ def _rabbitmq(dsn: BrokerDsn, name: str, _redelivery: str) -> Settings:
     virtual_host = dsn.path.replace("%2f", "/").replace("%2F", "/") or "/"
     return {
         "kind": "rabbitmq",
-        "queue": "messages",
+        "queue": dsn.exchange or "messages",
         "address": f"{dsn.host}:{_MANAGEMENT_PORT[dsn.scheme]}",
         **({"tls": True} if dsn.scheme == "amqps" else {}),
         **({} if virtual_host == "/" else {"virtualHost": virtual_host}),

@@ -31,8 +31,8 @@ _KUBERNETES = {
     "keda": _AUTOSCALING,
     "env": "write environment: {NAME: text}, and secretEnvironment: {NAME: {secret: mail-v1, key: name}}",
     "envFrom": "write pod: {environmentFrom: [{secret: ...}]}",
-    "requests": "write cpu: {request: 500m} and memory: {request: 1Gi}",
-    "limits": "write memory: {limit: 1Gi}, and cpu: {limit: 1} if it must be",
+    "requests": "write resources: {cpu: {request: 500m}, memory: {request: 1Gi}}",
+    "limits": "write resources: {memory: {limit: 1Gi}}, and a limit of cpu if it must be",
     "command": "write worker: {kind: command, command: [...]}, or a kind that knows the framework",
     "args": "write worker: {kind: command, command: [...]}, or a kind that knows the framework",
     "affinity": "write placement: {spread: {zones: require}}, or pod: {patch: ...} for the rest",
@@ -41,7 +41,7 @@ _KUBERNETES = {
     "securityContext": "leave it out, or write pod: {patch: ...}; userId is whom it runs as",
     "dsn": "write secretEnvironment: {NAME: {secret: mail-v1, key: dsn}}, and where the broker is under transport",
 }
-"""What a team's manifests call it. By whoever it is read, the sentence says what to write."""
+"""What a team's manifests call it, and what to write in a consumer, wherever the word stands."""
 
 
 def meant_by(path: Path, model: type[BaseModel], raw: object) -> str:
