@@ -258,6 +258,8 @@ def test_a_consumer_that_is_removed_goes_and_the_others_stay(team: Team) -> None
     team.settle(**mail({"kind": "fixed", "replicas": 0}), **others)
     team.types(RENDER_AND_APPLY)
     (stays,) = team.reach(1)
+    # "Until its last pod has drained": of these nobody is asked for, and each takes as long as its preStop hook does.
+    team.types(f"kubectl -n {NAMESPACE} wait pods --selector app.kubernetes.io/name=mail --for=delete --timeout=60s")
     team.settle(**others)
     (removal,) = REMOVAL
     team.types(removal)
