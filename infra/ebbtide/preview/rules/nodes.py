@@ -9,7 +9,7 @@ from ebbtide.preview.change import Operation, PropertyChange, mapping, mapping_a
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.show import show_change, show_path
-from ebbtide.settings.models.node_pool import SPOT_KEY, names_spot
+from ebbtide.settings.models.node_pool import COMPUTE_CLASS, OWN_COMPUTE_CLASSES, SPOT_KEY, names_spot
 from ebbtide.settings.values.units import format_duration, parse_duration
 
 
@@ -84,11 +84,6 @@ def check_nodes(context: Context) -> Iterator[Risk]:
             yield Risk(change.title, sentence, resource=change.key)
 
 
-_COMPUTE_CLASS = "cloud.google.com/compute-class"
-# GKE's own, of which none is Spot by itself; what another one asks for stands in its ComputeClass.
-_OWN_CLASSES = frozenset({None, "Accelerator", "Balanced", "Performance", "Scale-Out", "autopilot"})
-
-
 @change_rule(
     "P-16",
     RiskLevel.NOT_JUDGED,
@@ -107,8 +102,8 @@ def check_spot(context: Context) -> Iterator[Risk]:
             notice = "what the notice leaves it" if seconds is None else format_duration(seconds)
             sentence = f"{change.title} runs on Spot capacity: a pod may be ended at any time with {notice} to finish"
             yield Risk(change.title, sentence, resource=change.key, level=RiskLevel.DISRUPTIVE)
-        name = new.get(_COMPUTE_CLASS)
-        if name not in _OWN_CLASSES and name != old.get(_COMPUTE_CLASS):
+        name = new.get(COMPUTE_CLASS)
+        if name not in {None, *OWN_COMPUTE_CLASSES} and name != old.get(COMPUTE_CLASS):
             sentence = f"{change.title} asks for compute class {name}: whether that has Spot nodes is not judged"
             yield Risk(change.title, sentence, f"look at ComputeClass {name}", change.key, RiskLevel.NOT_JUDGED)
     for change in context.of("NodePool", Operation.CREATE, Operation.UPDATE, Operation.REPLACE):

@@ -22,6 +22,9 @@ SPOT_LABELS: Mapping[str, tuple[str, ...]] = {
     "kubernetes.azure.com/scalesetpriority": ("spot",),
 }
 """How clouds label nodes that they take back at any time, and the values that say so."""
+COMPUTE_CLASS = "cloud.google.com/compute-class"
+OWN_COMPUTE_CLASSES = frozenset({"Accelerator", "Balanced", "Performance", "Scale-Out", "autopilot"})
+"""GKE's own, of which none is Spot by itself; what another one asks for stands in its ComputeClass."""
 # A node is told 30 s before it goes: 15 for user pods, 15 for system pods (V-08).
 SPOT_CRITICAL_PODS_SECONDS = 15
 SPOT_DEFAULT_NOTICE_SECONDS = 30

@@ -18,7 +18,7 @@ from ebbtide.settings.rules import (
 )
 from ebbtide.settings.rules import characters, workers
 from ebbtide.settings.rules import keda, keda_triggers, keda_cluster, broker, observability, pod_parts, idle_first
-from ebbtide.settings.rules import patch_fields
+from ebbtide.settings.rules import patch_fields, patch_judged, injection, shared_queues
 from ebbtide.settings.rules import check
 
 # isort: on
@@ -33,14 +33,17 @@ __all__ = [
     "disruption",
     "handover",
     "idle_first",
+    "injection",
     "keda",
     "keda_cluster",
     "keda_triggers",
     "network",
     "observability",
     "patch_fields",
+    "patch_judged",
     "pod_parts",
     "secrets",
+    "shared_queues",
     "stack",
     "transport",
     "workers",

@@ -8,6 +8,8 @@ from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.disruption import disruption_caps
 from ebbtide.settings.models.node_pool import (
+    COMPUTE_CLASS,
+    OWN_COMPUTE_CLASSES,
     SPOT_CRITICAL_PODS_SECONDS,
     SPOT_DEFAULT_NOTICE_SECONDS,
     SPOT_MAX_NOTICE_SECONDS,
@@ -179,3 +181,26 @@ def check_spot_is_said(stack: StackSettings) -> Iterator[Finding]:
             where = (*path, "placement", "nodeSelector", label)
             own = "write placement.spot: true instead" if label.startswith("cloud.google.com/") else "name other nodes"
             yield Finding(where, text, f"{own}, or accept this with the notice that they have")
+
+
+# How a pod asks for nodes of which no rule knows how they end: of a fixed time, or of a class described elsewhere.
+_FOR_A_TIME = ("cloud.google.com/gke-flex-start", "cloud.google.com/gke-max-run-duration-seconds")
+
+
+@stack_rule(
+    "V-08d",
+    Level.INFO,
+    remedy="Look at how these nodes end, and accept this with what you found.",
+    source="GKE, flex-start: nodes run for at most seven days; custom compute classes may fall back to Spot.",
+)
+def check_how_nodes_end(stack: StackSettings) -> Iterator[Finding]:
+    """How long a node lets its pods finish is known. Of nodes that run for a fixed time, and of a compute class of
+    one's own, which may have Spot nodes, it is not judged."""
+    for path, consumer in consumers_of(stack):
+        for label, value in consumer.placement.node_selector.items():
+            if label in _FOR_A_TIME or (label == COMPUTE_CLASS and value not in OWN_COMPUTE_CLASSES):
+                yield Finding(
+                    (*path, "placement", "nodeSelector", label),
+                    "is not judged: how long these nodes wait for a pod that drains, no rule knows",
+                    "look at how they end, and accept this with what you found",
+                )

@@ -56,6 +56,7 @@ PROTECTED: tuple[tuple[Path, str], ...] = (
     ),
     (("spec", "replicas"), "the autoscaler owns it; write autoscaling"),
     (("spec", "strategy"), "an update must take no pod away before another one is ready"),
+    (("spec", "paused"), "no update would ever reach the pods"),
     ((*_POD, "terminationGracePeriodSeconds"), _NUMBERS),
     *(((*_POD, name), _PID_1) for name in ("shareProcessNamespace", "hostPID", "restartPolicy")),
     *(((*_POD, name), _HOSTNAME) for name in ("hostNetwork", "hostname", "subdomain", "setHostnameAsFQDN")),
@@ -64,6 +65,7 @@ PROTECTED: tuple[tuple[Path, str], ...] = (
         for name in ("runAsUser", "runAsGroup", "fsGroup")
     ),
     *(((*_POD, "volumes", name), "the image writes there while it drains") for name in ("state", "tmp")),
+    ((*_POD, "activeDeadlineSeconds"), "the API server refuses it: pods of a Deployment have no end"),
     ((*_WORKERS, "image"), "settings and image are checked together; write image"),
     ((*_WORKERS, "command"), _PID_1),
     ((*_WORKERS, "args"), "the worker's command is judged; write worker"),
@@ -80,6 +82,10 @@ PROTECTED: tuple[tuple[Path, str], ...] = (
         for name in ("runAsUser", "runAsGroup")
     ),
     *(((*_WORKERS, "env", name), _HOSTNAME) for name in (HOSTNAME, CONSUMER_NAME)),
+    *(
+        ((*_WORKERS, name), "a pod whose container is not started again has no workers")
+        for name in ("restartPolicy", "restartPolicyRules")
+    ),
 )
 """What the drain stands on, with the reason; and what stands beside it is in `_refusal`."""
 # Of what is nowhere beside itself.
@@ -164,17 +170,18 @@ def check_patch_leaves_the_drain_alone(consumer: ConsumerSettings) -> Iterator[F
     """A patch touches nothing that the drain stands on: the grace period, the hook, PID 1, probes, the state directory,
     who owns the number of pods, what keeps a singleton from being there twice; and adds no plain container, which is
     ended while workers still finish."""
-    for where, target, value in _touched(consumer.pod.patch, (), ()):
-        reason = _refusal(target, value)
-        if not reason and not consumer.autoscaling.overlaps and _is_at(target, _APART):
-            reason = "it keeps the next pod from starting before this one has ended"
-        if reason:
+    for where, target, value in touched(consumer.pod.patch):
+        if reason := refusal_of(consumer, target, value):
             yield Finding(("pod", "patch", *where), f"must not be patched: {reason}", "take it out of the patch")
 
 
+def touched(patch: Mapping[str, Any]) -> Iterator[tuple[Path, Path, Any]]:
+    """Everything that a patch writes: where it stands in the patch, which place of the Deployment it is, and the value.
+    Entries of named lists are told apart by their names."""
+    return _touched(patch, (), ())
+
+
 def _touched(value: Any, where: Path, target: Path) -> Iterator[tuple[Path, Path, Any]]:
-    """Everything that a patch writes: where it stands in the patch, and which place of the Deployment it is. Entries of
-    named lists are told apart by their names."""
     if isinstance(value, Mapping):
         if DIRECTIVE in value or (target and not value):
             yield where, target, value
@@ -189,9 +196,12 @@ def _touched(value: Any, where: Path, target: Path) -> Iterator[tuple[Path, Path
         yield where, target, value
 
 
-def _refusal(target: Path, value: Any) -> str:
+def refusal_of(consumer: ConsumerSettings, target: Path, value: Any) -> str:
     """Why a place of the Deployment must stay as it is; empty where it may change."""
-    return _unknown(target, value) or _protected(target) or _of_containers(target)
+    if reason := _unknown(target, value) or _protected(target) or _of_containers(target):
+        return reason
+    is_apart = not consumer.autoscaling.overlaps and _is_at(target, _APART)
+    return "it keeps the next pod from starting before this one has ended" if is_apart else ""
 
 
 def _unknown(target: Path, value: Any) -> str:

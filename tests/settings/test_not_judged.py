@@ -1,0 +1,158 @@
+"""What others do to pods, what a patch brings, and what consumers share: judged, or said to be not judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from tests.settings.conftest import CONSUMER
+
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.rules.check import check_stack
+
+CLUSTER = {"kind": "existing", "platform": "gkeStandard", "kubernetesVersion": "1.34"}
+NATIVE = "config.beta.linkerd.io/proxy-enable-native-sidecar"
+ABOUT = {"M-04a", "M-08", "M-08a", "V-08d", "V-34f"}
+
+
+def stack(**consumers: Any) -> StackSettings:
+    named = {name: {**CONSUMER, **changes, "name": name} for name, changes in consumers.items()}
+    return StackSettings.model_validate({"name": "dev", "cluster": CLUSTER, "consumers": named})
+
+
+def found(**changes: Any) -> dict[str, str]:
+    """What the rules of this page say of one consumer, each with its level."""
+    findings = check_stack(stack(mail=changes))
+    return {one.rule: one.level.value for one in findings if one.rule in ABOUT}
+
+
+def of_pod(**spec: Any) -> dict[str, Any]:
+    return {"pod": {"patch": {"spec": {"template": {"spec": spec}}}}}
+
+
+def of_worker(**container: Any) -> dict[str, Any]:
+    return of_pod(containers=[{"name": "consumer", **container}])
+
+
+def labelled(**metadata: Any) -> dict[str, Any]:
+    return {"pod": {"patch": {"spec": {"template": {"metadata": metadata}}}}}
+
+
+INJECTED: list[tuple[dict[str, Any], dict[str, str]]] = [
+    ({"labels": {"sidecar.istio.io/inject": "true"}}, {"M-08": "warning"}),
+    ({"annotations": {"sidecar.istio.io/inject": "true"}}, {"M-08": "warning"}),
+    ({"labels": {"istio.io/rev": "1-27"}}, {"M-08": "warning"}),
+    (labelled(labels={"sidecar.istio.io/inject": "true"}), {"M-08": "warning"}),
+    ({"annotations": {"linkerd.io/inject": "ingress"}}, {"M-08": "warning"}),
+    ({"annotations": {"linkerd.io/inject": "enabled", NATIVE: "false"}}, {"M-08": "warning"}),
+    ({"annotations": {"linkerd.io/inject": "enabled", NATIVE: "true"}}, {}),
+    ({"labels": {"kuma.io/sidecar-injection": "enabled"}}, {"M-08": "warning"}),
+    ({"labels": {"sidecar.istio.io/inject": "false"}}, {}),
+    ({"annotations": {"linkerd.io/inject": "disabled"}}, {}),
+    ({"annotations": {"reloader.stakater.com/auto": "true"}}, {"M-08a": "info"}),
+    ({"labels": {"admission.datadoghq.com/enabled": "true"}}, {"M-08a": "info"}),
+    ({"labels": {"team": "shop", "helm.sh/chart": "shop-1"}}, {}),
+    ({"annotations": {"prometheus.io/scrape": "true"}}, {}),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), INJECTED)
+def test_what_a_label_asks_others_to_put_into_a_pod_is_named(changes, said):
+    assert found(**changes) == said
+
+
+PATCHED: list[tuple[dict[str, Any], dict[str, str]]] = [
+    (of_pod(schedulingGates=[{"name": "quota"}]), {"M-04a": "warning"}),
+    (of_pod(schedulerName="mine"), {"M-04a": "warning"}),
+    (of_pod(os={"name": "windows"}), {"M-04a": "warning"}),
+    (of_pod(runtimeClassName="gvisor"), {"M-04a": "warning"}),
+    (of_pod(nodeName="node-1"), {"M-04a": "warning"}),
+    (
+        of_pod(tolerations=[{"key": "node.kubernetes.io/not-ready", "effect": "NoExecute", "tolerationSeconds": 0}]),
+        {"M-04a": "warning"},
+    ),
+    (of_worker(securityContext={"privileged": True}), {"M-04a": "warning"}),
+    (of_worker(env=[{"name": "MESSENGER_TRANSPORT_DSN", "value": "redis://h"}]), {"M-04a": "warning"}),
+    (of_worker(resources={"limits": {"nvidia.com/gpu": 1}}), {}),
+    (of_pod(hostAliases=[{"ip": "10.0.0.1", "hostnames": ["broker"]}]), {}),
+    (of_pod(dnsConfig={"options": [{"name": "ndots", "value": "2"}]}), {}),
+    ({"pod": {"patch": {"spec": {"minReadySeconds": 5}}}}, {}),
+    ({}, {}),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), PATCHED)
+def test_a_patch_is_known_to_leave_a_drain_alone_or_is_not_judged(changes, said):
+    assert found(**changes) == said
+
+
+def test_where_a_setting_says_what_a_patch_does_it_is_named():
+    findings = check_stack(stack(mail=of_pod(nodeSelector={"disk": "ssd"})))
+    (remedy,) = (one.remedy for one in findings if one.rule == "M-04a")
+    assert remedy == "write placement.nodeSelector, which rules hold"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pod": {"patch": {"spec": {"paused": True}}}},
+        of_pod(activeDeadlineSeconds=600),
+        of_worker(restartPolicy="Never"),
+        of_worker(restartPolicyRules=[{"action": "Restart"}]),
+    ],
+)
+def test_a_patch_that_leaves_pods_without_workers_is_refused(changes):
+    with pytest.raises(ValidationError, match="must not be patched"):
+        ConsumerSettings.model_validate({**CONSUMER, "name": "mail", **changes})
+
+
+@pytest.mark.parametrize(
+    ("selector", "said"),
+    [
+        ({"cloud.google.com/gke-flex-start": "true"}, {"V-08d": "info"}),
+        ({"cloud.google.com/gke-max-run-duration-seconds": "3600"}, {"V-08d": "info"}),
+        ({"cloud.google.com/compute-class": "cheap"}, {"V-08d": "info"}),
+        ({"cloud.google.com/compute-class": "Balanced"}, {}),
+        ({"disk": "ssd"}, {}),
+    ],
+)
+def test_how_nodes_end_that_no_rule_knows_is_not_judged(selector, said):
+    assert found(placement={"nodeSelector": selector}) == said
+
+
+def queue(timeout: str, longest: str, **transport: Any) -> dict[str, Any]:
+    return {
+        "transport": {"kind": "redis", "stream": "mail", "redeliverTimeout": timeout, **transport},
+        "shutdown": {"longestMessage": longest},
+        "secretEnvironment": {"MESSENGER_TRANSPORT_DSN": {"secret": "broker", "key": "dsn"}},
+    }
+
+
+AT, ELSEWHERE = {"address": "10.0.0.7:6379"}, {"address": "10.0.0.8:6379"}
+OTHER_SECRET = {"secretEnvironment": {"MESSENGER_TRANSPORT_DSN": {"secret": "other", "key": "dsn"}}}
+SHARED: list[tuple[str, dict[str, Any], dict[str, Any], bool]] = [
+    ("one is shorter than the other's message", queue("90s", "60s", **AT), queue("230s", "200s", **AT), True),
+    (
+        "of two streams one is shared",
+        queue("90s", "60s", **AT),
+        queue("230s", "200s", stream=["x", "mail"], **AT),
+        True,
+    ),
+    ("by the same Secret", queue("90s", "60s"), queue("230s", "200s"), True),
+    ("both are long enough", queue("230s", "60s", **AT), queue("230s", "200s", **AT), False),
+    ("another stream", queue("90s", "60s", **AT), queue("230s", "200s", stream="x", **AT), False),
+    ("another server", queue("90s", "60s", **AT), queue("230s", "200s", **ELSEWHERE), False),
+    ("another database", queue("90s", "60s", **AT), queue("230s", "200s", database=1, **AT), False),
+    ("another Secret", queue("90s", "60s"), {**queue("230s", "200s"), **OTHER_SECRET}, False),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "refused"), [case[1:] for case in SHARED], ids=[case[0] for case in SHARED])
+def test_a_consumer_does_not_take_over_what_another_one_of_its_queue_has_in_hand(one, other, refused):
+    if not refused:
+        assert stack(quick=one, slow=other)
+        return
+    with pytest.raises(ValidationError, match="quick would handle it a second time"):
+        stack(quick=one, slow=other)
