@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from tests.lint.tools import prometheus
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 INTERVAL_SECONDS = 1
@@ -28,14 +29,18 @@ def free_port() -> int:
 
 class Prometheus:
     """A server with its data in `directory`; `targets` are ports of this machine by the name of the pod, `labels` what
-    a collector adds to each."""
+    a collector adds to those of each name."""
 
-    def __init__(self, directory: Path, targets: dict[str, int], **labels: str) -> None:
+    def __init__(
+        self, directory: Path, targets: dict[str, int], labels: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
         self._port = free_port()
         jobs = [
             {
                 "job_name": name,
-                "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": {"pod": name, **labels}}],
+                "static_configs": [
+                    {"targets": [f"127.0.0.1:{port}"], "labels": {"pod": name, **(labels or {}).get(name, {})}}
+                ],
             }
             for name, port in targets.items()
         ]
