@@ -90,6 +90,12 @@ def prometheus() -> Path:
     return _of_debian("prometheus") / "usr" / "bin" / "prometheus"
 
 
+def php_extension(name: str, php: str) -> Path:
+    """An extension of Debian's PHP `php` (8.2), not installed either: every PHP of this machine would load it."""
+    (library,) = (_of_debian(f"php{php}-{name}") / "usr" / "lib" / "php").glob(f"*/{name}.so")
+    return library
+
+
 def _of_debian(package: str) -> Path:
     return _cached(f"debian-{package}", [], lambda directory: _unpack(directory, package))
 

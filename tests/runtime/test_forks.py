@@ -6,12 +6,16 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import threading
 import time
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.lint.tools import php_extension
 from tests.runtime.lab import machine, subjects
 from tests.runtime.lab.application import CACHE, DIRECTORY, Application, messages
 from tests.runtime.lab.promises import (
@@ -252,7 +256,7 @@ def test_a_broker_that_goes_away_costs_forked_workers_what_it_costs_others(open_
     assert_a_clean_end(pod.delete(BUDGET.grace), pod, scene)
 
 
-@pytest.mark.parametrize("broker", ["redis", "postgresql"])
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq", "postgresql"])
 def test_no_two_workers_share_a_connection(open_scene: Callable[..., Scene], broker: str) -> None:
     """By the server's own list: as many connections as workers, and each from a process of its own."""
     scene = open_scene(broker)
@@ -283,6 +287,8 @@ def connections_at_the_server(scene: Scene) -> int:
     broker = scene.broker
     if broker.name == "redis":
         return sum("cmd=x" in line for line in broker.ask("redis-cli -p $PORT client list").splitlines())
+    if broker.name == "rabbitmq":
+        return len(broker.ask("rabbitmqctl -q --no-table-headers list_connections pid").splitlines())
     query = "SELECT count(*) FROM pg_stat_activity WHERE client_port IS NOT NULL AND pid <> pg_backend_pid()"
     return int(broker.ask(f'psql -qAtX -h 127.0.0.1 -p $PORT -U ebbtide -d postgres -c "{query}"'))
 
@@ -521,6 +527,75 @@ def test_a_handler_that_forks_and_executes_php_itself_is_not_in_the_way(changed:
         assert_forked(pod)
         assert_nothing_was_lost(scene)
         assert_a_clean_end(deletion, pod, scene)
+
+
+CALLER = """<?php
+namespace App;
+use Symfony\\Component\\EventDispatcher\\EventSubscriberInterface;
+use Symfony\\Component\\Messenger\\Event\\WorkerMessageReceivedEvent;
+final class Caller implements EventSubscriberInterface
+{
+    private static ?\\CurlHandle $handle = null;
+    public static function getSubscribedEvents(): array { return [WorkerMessageReceivedEvent::class => 'call']; }
+    public function call(): void
+    {
+        self::$handle ??= curl_init(getenv('CALLED').'/'.getenv('MESSENGER_CONSUMER_NAME'));
+        curl_setopt(self::$handle, CURLOPT_RETURNTRANSFER, true);
+        if ('called' !== curl_exec(self::$handle)) {
+            throw new \\RuntimeException(curl_error(self::$handle));
+        }
+    }
+}
+"""
+
+
+class Called(ThreadingHTTPServer):
+    """Keeps its connections, and knows which workers have called over each."""
+
+    daemon_threads = True
+    # As many at once as workers.
+    request_queue_size = 64
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.callers: dict[int, list[str]] = {}
+
+
+class Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.server.callers.setdefault(self.client_address[1], []).append(self.path)
+        self.send_response(200)
+        self.send_header("Content-Length", "6")
+        self.end_headers()
+        self.wfile.write(b"called")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_connection_that_curl_keeps_belongs_to_one_worker_by_the_server_s_own_list(changed: Changed) -> None:
+    version = subprocess.run(
+        ["php", "-r", "echo PHP_MAJOR_VERSION, '.', PHP_MINOR_VERSION;"], capture_output=True, text=True, check=True
+    ).stdout
+    shutil.copy(php_extension("curl", version), changed.source / "curl.so")
+    (changed.source / "own.ini").write_text(f"extension={DIRECTORY}/curl.so\n")
+    with changed.write("src/Caller.php", CALLER).scene() as scene, Called() as called:
+        threading.Thread(target=called.serve_forever, daemon=True).start()
+        scene.send(messages(seed=44, number=48, least=0.1, most=0.3))
+        calls = {"CALLED": f"http://127.0.0.1:{called.server_port}", "PHP_INI_SCAN_DIR": f":{DIRECTORY}"}
+        pod = scene.ours(6, BUDGET, FORK | calls).start()
+        scene.wait_until(lambda: len(scene.account().finished) == 48, 60, "all is handled")
+        called.shutdown()
+        assert_forked(pod)
+        assert_a_clean_end(pod.delete(BUDGET.grace), pod, scene)
+        assert_nothing_was_lost(scene)
+        workers = {one.worker for one in scene.account().handlings}
+    connections = list(called.callers.values())
+    assert sum(map(len, connections)) == 48
+    assert [set(callers) for callers in connections if len(set(callers)) > 1] == [], "a connection of two workers"
+    assert len(connections) == len(workers) > 1, "each has one, and keeps it"
 
 
 @pytest.mark.parametrize(
