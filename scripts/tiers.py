@@ -38,20 +38,20 @@ TIERS = {
 # Its cases repeat a proof, on a third broker or with more settings: before an issue is called resolved, not each run.
 NOT_IN_ALL = {"long"}
 
-# What passes in a tier with something else in the place of the real part. Said after every run of it, so that nobody
-# takes the one for the other.
+# What passes in a tier with something else in the place of the real part: each line says what may still be wrong, and
+# then why. Said after every run of it, so that nobody takes the one for the other.
 NOT_PROVEN: dict[str, tuple[str, ...]] = {
     "engine": (
-        "that Google Cloud accepts any of it: a stand-in of its APIs answers, by Google's own descriptions of them",
-        "what those do not say, as which fields exclude each other: only tests/engine/google_api/rules.py is asked",
-        "how Google's provider asks, waits and tries again: tools/google is written after its documentation",
-        "changes in place of legacyAbac, masterAuth, networkConfig, nodePoolAutoConfig, nodePoolDefaults and config",
-        "how long Google takes: operations and stale reads end after a number of questions, not of seconds",
-        "that a grant holds when it is used, and that nobody else changes a cluster at the same time",
-        "the provider `random`: a stand-in makes its passwords",
-        "that GKE's secret sync writes the broker's Secret, and that pods can log in with it: pods here run nothing",
-        "what GKE's own kinds refuse (PodMonitoring, SecretProviderClass, SecretSync): any content is taken here",
-        "that KEDA's chart takes its values: one with its kinds and nothing else is installed",
+        "that Google Cloud accepts any of it: a stand-in answers, by Google's own descriptions of its APIs",
+        "which fields exclude each other, where those do not say it: only what tests/engine/google_api/rules.py has",
+        "how Google's provider for Pulumi asks, waits and tries again: one written after its documents runs here",
+        "that a cluster's or pool's networks, logins and defaults for new pools change in place: nobody has mapped how",
+        "how long Google takes: operations and late answers end after a number of questions, not of seconds",
+        "that a granted role lets anybody do anything, and what two changes of one cluster at a time do: none is asked",
+        "the passwords that Pulumi's provider `random` makes: a stand-in makes them here, of the same length",
+        "that GKE writes the broker's Secret, and that pods can log in with it: pods here run nothing",
+        "what GKE refuses of PodMonitoring, SecretProviderClass and SecretSync: any content of them is taken here",
+        "that KEDA's chart takes its values: a chart with KEDA's kinds and nothing else is installed",
     ),
 }
 

@@ -4,6 +4,7 @@ what it leaves out."""
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,20 +117,34 @@ def test_an_old_table_says_so():
 
 
 def test_a_project_lays_its_own_prices_over_ours(tmp_path: Path):
+    today = dt.datetime.now(dt.UTC).date()
     (tmp_path / "prices.yaml").write_text(
-        'date: "2026-11-28"\nregion: europe-west1\ncurrency: EUR\nprices:\n  cluster.hour: 1\n'
-        "  pd-balanced.gigabyte.month: 0.1\n"
+        f'date: "{today}"\nregion: europe-west1\nprices:\n  cluster.hour: 1\n  pd-balanced.gigabyte.month: 0.1\n'
     )
     own = read_prices(tmp_path)
-    assert (own.currency, own.region) == ("EUR", "europe-west1")
+    assert own.words == (
+        f"prices of europe-west1 since {today}, those that prices.yaml does not give of us-central1 since 2024-07-01, "
+        "more than 180 days old: replace them by prices.yaml"
+    )
     assert costs(STACKS["autopilot"], table=own)["cluster"] == (730, 730)
     assert not [one for one in estimate(stack(STANDARD), own, {"githubevents": 2}).left_out if "disks" in one]
+
+
+def test_a_table_of_its_own_in_whole_is_in_its_own_currency_and_not_as_old_as_ours(tmp_path: Path):
+    today = dt.datetime.now(dt.UTC).date()
+    prices = {name: 2 * price for name, price in OURS.prices.items() if not name.startswith("spot.share.")}
+    table = {"date": str(today), "region": "europe-west1", "currency": "EUR", "prices": prices}
+    (tmp_path / "prices.yaml").write_text(json.dumps(table))
+    own = read_prices(tmp_path)
+    assert (own.currency, own.words, own.is_old()) == ("EUR", f"prices of europe-west1 since {today}", False)
+    assert costs(STACKS["autopilot"], table=own)["cluster"] == (146, 146)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("[]", "no mapping"),
+        ('date: "2026-11-28"\ncurrency: EUR\nprices: {cluster.hour: 0.1}', "in EUR and ours in USD, and it lacks"),
         ('date: "2026-11-28"\nprices: {cluster.huor: 1}', "nothing is called cluster.huor"),
         ("date: yesterday\n", "yesterday"),
         ('date: "2026-11-28"\nprices: {cluster.hour: cheap}', "no numbers"),

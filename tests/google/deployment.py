@@ -11,8 +11,7 @@ from tools.google.client import Client
 from tools.google.kinds import Kind
 from tools.google.types import PROJECT_NUMBER, TYPES
 
-from ebbtide.components.register import _inside
-from ebbtide.manifests.resource import Join, Lookup, Ref, Resource, Secret, references
+from ebbtide.manifests.resource import Join, Lookup, Ref, Resource, Secret, inside, references
 
 # What Google refuses to delete while it is set; the provider's own protection is not asked here.
 _PROTECTIONS = (("deletionProtectionEnabled",), ("settings", "deletionProtectionEnabled"))
@@ -89,7 +88,7 @@ def _known(value: Any, outputs: Mapping[str, Any]) -> Any:
     """The value with what earlier ones have told; what no resource of Google's tells is a text."""
     match value:
         case Ref() if value.resource in outputs:
-            found = functools.reduce(_inside, value.output.split("."), outputs[value.resource])
+            found = functools.reduce(inside, value.output.split("."), outputs[value.resource])
         case Ref():
             found = "told by another provider"
         case Lookup():

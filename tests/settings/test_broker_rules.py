@@ -36,6 +36,7 @@ def found(settings: StackSettings, rule: str) -> list[Finding]:
     return [finding for finding in run_rules(rules_on(StackSettings), settings) if finding.rule == rule]
 
 
+MYSQL = {**TABLE, "transport": {**TABLE["transport"], "platform": "mysql"}}
 BIG = {**CONSUMER, "autoscaling": {"kind": "fixed", "replicas": 40}}
 MANY = {**BIG, "transport": REDIS["transport"], "worker": {**CONSUMER["worker"], "processes": 400}}
 
@@ -62,6 +63,7 @@ MANY = {**BIG, "transport": REDIS["transport"], "worker": {**CONSUMER["worker"],
         ({**EXISTING, "maxConnections": 10}, REDIS, {}, "BR-13", ["broker.maxConnections: takes 10 connections", "18"]),
         (POSTGRES, REDIS, {}, "BR-40", ["transport.kind", "speaks redis", "broker postgresql"]),
         (VALKEY, {**CONSUMER, "transport": {"kind": "rabbitmq"}}, {}, "BR-40", ["speaks amqp"]),
+        (POSTGRES, MYSQL, {}, "BR-40", ["transport.kind", "speaks mysql", "broker postgresql (got doctrine)"]),
         (
             VALKEY,
             {**REDIS, "secretEnvironment": {"MESSENGER_TRANSPORT_DSN": {"secret": "own", "key": "dsn"}}},
@@ -293,3 +295,14 @@ def test_a_transport_that_speaks_otherwise_than_the_broker_is_told_so_and_not_to
     consumer = {**BY_KEDA, "transport": transport}
     findings = refused(VALKEY, consumer, cluster={**STANDARD, "keda": {"version": "2.20.2"}})
     assert [finding.rule for finding in findings if finding.level is Level.ERROR] == ["BR-40"]
+
+
+def test_a_table_of_mysql_reads_from_a_broker_that_is_one():
+    existing = {"kind": "existing", "protocol": "mysql", "address": "10.20.0.8:3306", "secret": "db-v1"}
+    transport = {**MYSQL["transport"], "database": "shop", "username": "keda"}
+    shop = stack({**existing, "passwordKey": "password"}, {**MYSQL, "transport": transport})
+    (consumer,) = shop.consumers.values()
+    assert shop.broker_of(consumer) is shop.broker
+    (trigger,) = consumer.transport.demand(5, from_zero=True).triggers
+    assert (trigger.type, trigger.metadata["host"], trigger.metadata["port"]) == ("mysql", "10.20.0.8", "3306")
+    assert trigger.secrets["password"].secret == "db-v1"

@@ -514,6 +514,53 @@ def test_every_boolean_that_go_reads_is_taken(value):
     assert found(keda(trigger, minReplicas=1)) is not None
 
 
+QUERIES = {
+    "is NULL of an empty queue": [
+        "SELECT sum(n) FROM t",
+        "select MAX(id) from t;",
+        "-- of all, as in (a, b)\nSELECT avg(n)::int FROM t WHERE b = 'x, y'",
+    ],
+    "may give several rows or none": ["SELECT id FROM t", "SELECT DISTINCT t.id AS n FROM t LIMIT 1"],
+    "may give several rows, and": [
+        "SELECT count(*) FROM t GROUP BY q",
+        "SELECT count(*) FROM a UNION ALL SELECT count(*) FROM b",
+    ],
+    "more than one column": ["SELECT q, count(*) FROM t GROUP BY q"],
+    "": [
+        "SELECT count(*) FROM t WHERE queue IN (1, 2) AND name = 'GROUP BY'",
+        "SELECT coalesce(sum(n), 0) FROM t",
+        "SELECT sum(n) FROM (SELECT count(*) AS n FROM a UNION ALL SELECT count(*) FROM b) AS both",
+        "SELECT n FROM (SELECT count(*) AS n FROM t) AS one",
+        "SELECT (SELECT count(*) FROM a) + (SELECT count(*) FROM b)",
+        "SELECT ceil(count(*) / 5.0) FROM t",
+        "WITH due AS (SELECT 1) SELECT id FROM due",
+        "SELECT",
+        ")(",
+    ],
+}
+
+
+@pytest.mark.parametrize(("harm", "query"), [(harm, query) for harm, queries in QUERIES.items() for query in queries])
+@pytest.mark.parametrize("type_", ["postgresql", "mysql"])
+def test_a_query_that_is_not_answered_with_one_number_is_said(type_, harm, query):
+    target = "targetQueryValue" if type_ == "postgresql" else "queryValue"
+    asked = {"type": type_, "metadata": {"query": query, target: "5"}, "authentication": {"name": "theirs"}}
+    finding = found(keda(asked, **AT_LEAST_ONE), RABBITMQ).get("KE-45")
+    if harm:
+        assert harm in finding.message
+        assert (finding.level, finding.path[-1]) == (Level.WARNING, "query")
+    else:
+        assert finding is None
+
+
+@pytest.mark.parametrize("value", ["0", "-3", "0.0"])
+def test_a_target_that_nothing_can_be_divided_by_is_refused(value, refuse_consumer):
+    trigger = {**LIST, "metadata": {**LIST["metadata"], "listLength": value, "activationListLength": "0"}}
+    (message,) = refuse_consumer(keda(trigger, **AT_LEAST_ONE), RABBITMQ)
+    assert f"metadata.listLength: must be above 0 (got '{value}')" in message
+    assert "KE-46" not in found(keda({**LIST, "metadata": {**LIST["metadata"], "listLength": "0.5"}}, **AT_LEAST_ONE))
+
+
 def test_of_a_choice_only_what_keda_reads_is_taken():
     """KEDA would refuse the trigger when it is there, and the number of pods would stay as it is."""
     for policy, is_wrong in (("earliest", False), ("latest", False), ("newest", True)):

@@ -8,14 +8,13 @@ added here: the version of the plugin.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
 import pulumi
 
-from ebbtide.manifests.resource import Join, Lookup, Ref, Resource, Secret, Timeouts, Value, references
+from ebbtide.manifests.resource import Join, Lookup, Ref, Resource, Secret, Timeouts, Value, inside, references
 
 Registered = dict[str, pulumi.CustomResource]
 """What has been registered, by the key of its data."""
@@ -106,26 +105,9 @@ def _answer(lookup: Lookup) -> pulumi.Output[Any]:
 
 
 def _output(ref: Ref, known: Mapping[str, pulumi.CustomResource]) -> pulumi.Output[Any]:
-    name, *inside = ref.output.split(".")
+    name, *steps = ref.output.split(".")
     output: pulumi.Output[Any] = getattr(known[ref.resource], name)
-    return output.apply(lambda value: functools.reduce(_inside, inside, value)) if inside else output
-
-
-_ENTRY_THAT_SAYS = re.compile(r"(?P<list>\w+)\[(?P<path>[\w/]+)=(?P<value>\w+)\]")
-
-
-def _inside(at: Any, part: str) -> Any:
-    """One step into an output, as `Ref.output` writes it. Raises LookupError where there is nothing."""
-    if isinstance(at, list):
-        return at[int(part)]
-    chosen = _ENTRY_THAT_SAYS.fullmatch(part)
-    if chosen is None:
-        return at[part]
-    path = chosen["path"].split("/")
-    for entry in at[chosen["list"]]:
-        if functools.reduce(_inside, path, entry) == chosen["value"]:
-            return entry
-    raise LookupError(f"no entry of {chosen['list']} says {chosen['path']}={chosen['value']}")
+    return output.apply(lambda value: functools.reduce(inside, steps, value)) if steps else output
 
 
 def _options(

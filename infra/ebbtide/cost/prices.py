@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -28,22 +28,32 @@ class PriceTable:
     """Prices by name; what each is for stands in docs/cost.md."""
 
     date: dt.date
-    """When the oldest of them were read."""
+    """When the oldest of them were read; of a project's own, of those that it gives."""
     region: str
     currency: str
     source: str
     prices: Mapping[str, float]
+    others: PriceTable | None = None
+    """Where those are from that a project's own table does not give."""
+
+    @property
+    def oldest(self) -> dt.date:
+        """When the oldest of all were read."""
+        return self.date if self.others is None else min(self.date, self.others.date)
 
     def is_old(self, today: dt.date | None = None) -> bool:
-        """Whether nobody has looked for more than 180 days."""
+        """Whether nobody has looked at some of them for more than 180 days."""
         now = today or dt.datetime.now(dt.UTC).date()
-        return (now - self.date).days > OLD_AFTER_DAYS
+        return (now - self.oldest).days > OLD_AFTER_DAYS
 
     @property
     def words(self) -> str:
         """Where the prices are from, and whether they are old."""
-        old = f", more than {OLD_AFTER_DAYS} days old: replace them by prices.yaml" if self.is_old() else ""
-        return f"prices of {self.region} since {self.date}{old}"
+        own, rest = f"prices of {self.region} since {self.date}", ""
+        if self.others is not None:
+            rest = f", those that {OWN_TABLE} does not give of {self.others.region} since {self.others.date}"
+        old = f", more than {OLD_AFTER_DAYS} days old: replace them by {OWN_TABLE}" if self.is_old() else ""
+        return f"{own}{rest}{old}"
 
 
 def read_prices(root: Path | None = None) -> PriceTable:
@@ -56,7 +66,7 @@ def read_prices(root: Path | None = None) -> PriceTable:
     try:
         return _laid_over(ours, read_yaml(own, Path(OWN_TABLE)))
     except (KeyError, TypeError, ValueError) as error:
-        remedy = 'write date: "2026-11-28" and prices by the names of docs/cost.md'
+        remedy = 'write date: "2026-11-28" and prices by the names of docs/cost.md, all of them for another currency'
         raise refused("schema", f"cannot be used: {error}", remedy, file=OWN_TABLE) from None
 
 
@@ -67,7 +77,11 @@ def _laid_over(ours: PriceTable, given: Any) -> PriceTable:
     if unknown:
         raise ValueError(f"nothing is called {', '.join(unknown)}")
     whose = {"region": ours.region, "currency": ours.currency, "source": f"the project's {OWN_TABLE}"}
-    return _table({**whose, **given, "prices": {**ours.prices, **given.get("prices", {})}})
+    own = _table({"prices": {}, **whose, **given})
+    missing = sorted(name for name in set(ours.prices) - set(own.prices) if not name.startswith("spot.share."))
+    if missing and own.currency != ours.currency:
+        raise ValueError(f"it is in {own.currency} and ours in {ours.currency}, and it lacks {', '.join(missing)}")
+    return replace(own, prices={**ours.prices, **own.prices}, others=ours if missing else None)
 
 
 def _table(raw: Mapping[str, object]) -> PriceTable:

@@ -62,7 +62,7 @@ def explain_cost(stack: StackSettings, table: PriceTable, loads: Loads | None = 
     if loads.pods:
         points.append(_point("load", stack, table, under(stack, loads.pods)))
     left_out = (*most.left_out, *ALWAYS_LEFT_OUT)
-    date = table.date.isoformat()
+    date = table.oldest.isoformat()
     return CostExplanation(
         table.currency, table.region, date, table.source, table.is_old(), tuple(points), left_out, words
     )

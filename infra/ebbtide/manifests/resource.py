@@ -6,6 +6,8 @@ few milliseconds, and what they show is what is registered.
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -174,6 +176,26 @@ class Component:
         yield from self.parts
         for component in self.components:
             yield from component
+
+
+_ENTRY_THAT_SAYS = re.compile(r"(?P<list>\w+)\[(?P<path>[\w/]+)=(?P<value>\w+)\]")
+
+
+def inside(at: Any, part: str) -> Any:
+    """One step into another resource's output, as `Ref.output` writes it between dots.
+
+    Raises LookupError where there is nothing.
+    """
+    if isinstance(at, list):
+        return at[int(part)]
+    chosen = _ENTRY_THAT_SAYS.fullmatch(part)
+    if chosen is None:
+        return at[part]
+    path = chosen["path"].split("/")
+    for entry in at[chosen["list"]]:
+        if functools.reduce(inside, path, entry) == chosen["value"]:
+            return entry
+    raise LookupError(f"no entry of {chosen['list']} says {chosen['path']}={chosen['value']}")
 
 
 def references(value: Value) -> Iterator[Ref]:

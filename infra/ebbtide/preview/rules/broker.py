@@ -57,13 +57,15 @@ def check_broker_gone(context: Context) -> Iterator[Risk]:
 
 
 def _holds(change: ResourceChange, context: Context) -> str:
-    """How many messages could be in it."""
+    """How many messages could be in it. Of one that goes for good, whoever speaks its protocol has read from it until
+    now: the settings of the head name another broker."""
+    goes = change.operation is Operation.DELETE
     in_hand = sum(
         consumer.autoscaling.max_replicas * consumer.worker.processes * consumer.worker.taken(consumer.transport)
         for consumer in context.consumers.values()
         if consumer.transport is not None
-        and consumer.transport.speaks == _SPEAKS[change.token]
-        and consumer.transport.own_address is None
+        and consumer.transport.protocol == _SPEAKS[change.token]
+        and (goes or consumer.transport.own_address is None)
     )
     node = str(change.old.get("nodeType", ""))
     room = f", with room for {CAPACITY_GIGABYTES[node]:g} GB" if node in CAPACITY_GIGABYTES else ""

@@ -18,7 +18,7 @@ from ebbtide.settings.models.pod import Cidr, EgressRule, SecretReference
 from ebbtide.settings.values.names import DnsLabel, EnvironmentName, SecretKey, SecretName
 from ebbtide.settings.values.units import Count
 
-Protocol = Literal["redis", "postgresql", "amqp"]
+Protocol = Literal["redis", "postgresql", "mysql", "amqp"]
 """What is spoken with it. A transport of the same protocol reads from it."""
 # An instance id of Memorystore ends at 63 characters and one of Cloud SQL at 98 with its project; the names of its
 # secrets are this one and up to 20 characters more.
@@ -31,6 +31,7 @@ _VARIABLES: Mapping[Protocol, str] = {
     "redis": "MESSENGER_TRANSPORT_DSN",
     "amqp": "MESSENGER_TRANSPORT_DSN",
     "postgresql": "DATABASE_URL",
+    "mysql": "DATABASE_URL",
 }
 _ADDRESS = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?:[0-9]{1,5}$"
 _SERVICE = re.compile(r"[^.]+\.(?P<namespace>[^.]+)(\.svc(\..+)?)?")
@@ -48,7 +49,7 @@ class BrokerSettings(Family):
 
     provides: dict[EnvironmentName, SecretKey] | None = None
     """Variables of every consumer that reads from it, by the key of its Secret. Default: `MESSENGER_TRANSPORT_DSN`
-    from `dsn`, and of PostgreSQL `DATABASE_URL`. A transport's `stream` is put behind the address."""
+    from `dsn`, and of a database `DATABASE_URL`. A transport's `stream` is put behind the address."""
 
     @property
     @abstractmethod

@@ -1,6 +1,7 @@
 """A table of PostgreSQL or MySQL that Symfony's workers read."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -45,6 +46,11 @@ class DoctrineTransport(TransportSettings):
     """The time zone in which `available_at` is written: UTC from Symfony 6 on, before that PHP's `date.timezone`."""
     redeliver_timeout: Seconds = 3600
     """`redeliver_timeout` of the transport (Symfony's default is an hour)."""
+
+    @classmethod
+    def spoken(cls, written: Mapping[str, Any]) -> str:
+        """As its platform."""
+        return str(written.get("platform", cls.speaks))
 
     @property
     def redelivery_seconds(self) -> int:

@@ -99,7 +99,7 @@ class StackSettings(JudgedModel):
         transport = consumer.transport
         if self.broker is None or transport is None or transport.own_address is not None:
             return None
-        return self.broker if transport.speaks == self.broker.speaks else None
+        return self.broker if transport.protocol == self.broker.speaks else None
 
 
 REFUSED = BrokerAccess.model_construct(says=("address", "database", "password", "username"))
@@ -123,7 +123,8 @@ def _told(consumer: Any, broker: BrokerSettings | BrokerAccess) -> Any:
     kind = TransportSettings.kinds.get(name) if isinstance(name, str) else None
     if kind is None or not kind.speaks:
         return consumer
-    told = broker.access if isinstance(broker, BrokerSettings) and kind.speaks == broker.speaks else REFUSED
+    fits = isinstance(broker, BrokerSettings) and kind.spoken(transport) == broker.speaks
+    told = broker.access if isinstance(broker, BrokerSettings) and fits else REFUSED
     return {**consumer, "transport": {**transport, "ofStack": told}}
 
 

@@ -3,7 +3,8 @@ in it or is in hand.
 """
 
 from abc import abstractmethod
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -39,10 +40,21 @@ class TransportSettings(Family):
     """Whether a worker renews its hold on a message for as long as it works, so that no message is too long for it."""
 
     speaks: ClassVar[str] = ""
-    """What is spoken with its broker, as a stack's `broker` says it; empty for one that no `broker` can be."""
+    """What is spoken with its broker, as a stack's `broker` says it; empty for one that no `broker` can be. A kind that
+    speaks with several says which in `spoken`."""
 
     of_stack: ToldAccess = Field(default=None, exclude=True, json_schema_extra={"x-injected": True})
     """What the stack's broker tells it, if it reads from that one."""
+
+    @classmethod
+    def spoken(cls, written: Mapping[str, Any]) -> str:  # noqa: ARG003 - most kinds have one answer
+        """What is spoken with the broker of one that is written like this, which nobody has validated yet."""
+        return cls.speaks
+
+    @property
+    def protocol(self) -> str:
+        """What is spoken with its broker."""
+        return self.spoken(vars(self))
 
     @property
     def is_symfony(self) -> bool:

@@ -17,7 +17,8 @@ from ebbtide.settings.rules import (
     transport,
 )
 from ebbtide.settings.rules import characters, workers
-from ebbtide.settings.rules import keda, keda_triggers, keda_cluster, broker, observability, pod_parts, idle_first
+from ebbtide.settings.rules import keda, keda_triggers, keda_queries, keda_cluster
+from ebbtide.settings.rules import broker, observability, pod_parts, idle_first
 from ebbtide.settings.rules import patch_fields, patch_judged, injection, shared_queues
 from ebbtide.settings.rules import check
 
@@ -36,6 +37,7 @@ __all__ = [
     "injection",
     "keda",
     "keda_cluster",
+    "keda_queries",
     "keda_triggers",
     "network",
     "observability",

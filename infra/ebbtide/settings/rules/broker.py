@@ -226,11 +226,11 @@ def check_transport_fits(stack: StackSettings) -> Iterator[Finding]:
         return
     for path, consumer in consumers_of(stack):
         transport = consumer.transport
-        disagrees = transport is not None and transport.speaks not in {"", stack.broker.speaks}
+        disagrees = transport is not None and transport.protocol not in {"", stack.broker.speaks}
         if transport is not None and disagrees and transport.own_address is None:
             yield Finding(
                 (*path, "transport", "kind"),
-                f"speaks {transport.speaks}, and the stack's broker {stack.broker.speaks} (got {transport.kind})",
+                f"speaks {transport.protocol}, and the stack's broker {stack.broker.speaks} (got {transport.kind})",
                 "write the kind that reads from it, or transport.address for a broker of its own",
             )
 

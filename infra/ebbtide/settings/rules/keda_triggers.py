@@ -27,7 +27,7 @@ _RABBITMQ_MODES = (
 _FORMULA: Path = ("autoscaling", "scalingModifiers", "formula")
 
 
-def _triggers(scaling: KedaSettings) -> Iterator[tuple[Path, Trigger]]:
+def triggers_of(scaling: KedaSettings) -> Iterator[tuple[Path, Trigger]]:
     for index, trigger in enumerate(scaling.triggers):
         yield ("autoscaling", "triggers", index), trigger
 
@@ -41,7 +41,7 @@ def _triggers(scaling: KedaSettings) -> Iterator[tuple[Path, Trigger]]:
 )
 def check_values(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """Parameters of a trigger are what KEDA can read. It takes any text for an answer, and is then never ready."""
-    for path, trigger in _triggers(scaling):
+    for path, trigger in triggers_of(scaling):
         for wrong in wrong_values(trigger):
             got = trigger.metadata[wrong.parameter]
             place = (*path, "metadata", wrong.parameter)
@@ -62,7 +62,7 @@ def check_activation(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Fin
         return
     found: list[tuple[Path, str]] = [
         ((*path, "metadata", name), value)
-        for path, trigger in _triggers(scaling)
+        for path, trigger in triggers_of(scaling)
         for name, value in trigger.metadata.items()
         if name.startswith("activation")
     ]
@@ -185,7 +185,7 @@ def check_formula_is_judged(_: ConsumerSettings, scaling: KedaSettings) -> Itera
 def check_metric_type(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A target is one for each pod. `Value` holds the total of all pods against it, and asks for more pods the more
     there are."""
-    for path, trigger in _triggers(scaling):
+    for path, trigger in triggers_of(scaling):
         if trigger.metric_type == "Value":
             yield Finding(
                 (*path, "metricType"),
@@ -205,7 +205,7 @@ def check_lag(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Fin
     """No one follows the lag of a stream whose entries are deleted. It is NULL while a message before the last
     delivered one is in hand, so exactly in a drain, and KEDA takes that for an empty queue."""
     deletes = not isinstance(consumer.transport, RedisTransport) or consumer.transport.deletes_after_ack
-    for path, trigger in _triggers(scaling):
+    for path, trigger in triggers_of(scaling):
         if trigger.type.endswith("-streams") and "lagCount" in trigger.metadata and deletes:
             yield Finding(
                 (*path, "metadata", "lagCount"),
@@ -224,7 +224,7 @@ def check_lag(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Fin
 def check_in_hand_is_counted(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A trigger counts what waits and what is in hand. Without the one, a backlog wakes nobody; without the other, a
     long message makes its own pod superfluous."""
-    for path, trigger in _triggers(scaling):
+    for path, trigger in triggers_of(scaling):
         name, why, remedy = _counted(trigger)
         if name:
             yield Finding((*path, "metadata", name), why, remedy)
@@ -259,7 +259,7 @@ def _counted(trigger: Trigger) -> tuple[str, str, str]:
 )
 def check_absent_series(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A series that is gone is no empty queue. When the exporter dies, KEDA would end all pods."""
-    for path, trigger in _triggers(scaling):
+    for path, trigger in triggers_of(scaling):
         if trigger.type == "prometheus" and trigger.metadata.get("ignoreNullValues") != "false":
             yield Finding(
                 (*path, "metadata", "ignoreNullValues"),
@@ -277,7 +277,7 @@ def check_absent_series(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[
 )
 def check_rabbitmq(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A trigger of RabbitMQ is one that KEDA takes."""
-    for path, trigger in _triggers(scaling):
+    for path, trigger in triggers_of(scaling):
         if trigger.type != "rabbitmq":
             continue
         given, place = trigger.metadata, (*path, "metadata")
@@ -304,7 +304,7 @@ def check_rabbitmq(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Findi
 )
 def check_deprecated(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A trigger will still be there in the next version."""
-    for path, trigger in _triggers(scaling):
+    for path, trigger in triggers_of(scaling):
         if trigger.type in _DEPRECATED:
             yield Finding(
                 (*path, "type"),
@@ -323,7 +323,7 @@ def check_deprecated(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Fin
 )
 def check_types(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A trigger is of a type that KEDA has."""
-    for path, trigger in _triggers(scaling):
+    for path, trigger in triggers_of(scaling):
         if trigger.type not in scalers():
             close = difflib.get_close_matches(trigger.type, scalers(), n=1)
             remedy = f"did you mean {close[0]}?" if close else "write for example redis, rabbitmq, postgresql or kafka"
@@ -339,7 +339,7 @@ def check_types(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]
 )
 def check_parameters(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """KEDA knows each parameter. What it does not know it passes over without a word."""
-    for path, trigger in _triggers(scaling):
+    for path, trigger in triggers_of(scaling):
         for name in unknown_parameters(trigger):
             known = scalers()[trigger.type]
             close = difflib.get_close_matches(name, known, n=1)
@@ -358,6 +358,6 @@ def check_parameters(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Fin
 )
 def check_required_parameters(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A trigger has what KEDA asks for. Without it the ScaledObject is never ready."""
-    for path, trigger in _triggers(scaling):
+    for path, trigger in triggers_of(scaling):
         for name in missing_parameters(trigger):
             yield Finding((*path, "metadata", name), f"is required by a {trigger.type} trigger", "write it")

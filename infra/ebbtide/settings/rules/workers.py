@@ -60,7 +60,7 @@ def check_heartbeats(consumer: ConsumerSettings) -> Iterator[Finding]:
     """A Celery worker answers RabbitMQ while it handles a task. One with a solo pool does not: the broker closes its
     connection and gives the task to the next worker, again and again."""
     worker, transport, longest = consumer.worker, consumer.transport, consumer.shutdown.longest_message
-    if transport is None or transport.speaks != "amqp" or longest < _HEARTBEAT_SECONDS:
+    if transport is None or transport.protocol != "amqp" or longest < _HEARTBEAT_SECONDS:
         return
     if worker.deaf_by is not None:
         setting, instead = worker.deaf_by
