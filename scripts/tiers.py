@@ -45,7 +45,10 @@ NOT_PROVEN: dict[str, tuple[str, ...]] = {
         "that Google Cloud accepts any of it: a stand-in answers, by Google's own descriptions of its APIs",
         "which fields exclude each other, where those do not say it: only what tests/engine/google_api/rules.py has",
         "how Google's provider for Pulumi asks, waits and tries again: one written after its documents runs here",
-        "that a cluster's or pool's networks, logins and defaults for new pools change in place: nobody has mapped how",
+        (
+            "that a cluster's legacyAbac, masterAuth, networkConfig, nodePoolAutoConfig and nodePoolDefaults, and a "
+            "pool's config and networkConfig, change in place: none is tried"
+        ),
         "how long Google takes: operations and late answers end after a number of questions, not of seconds",
         "that a granted role lets anybody do anything, and what two changes of one cluster at a time do: none is asked",
         "the passwords that Pulumi's provider `random` makes: a stand-in makes them here, of the same length",
