@@ -245,6 +245,7 @@ EDGES: dict[str, Edge] = {
             ({"host": "amqp://mq", "mode": "QueueLength"}, "counts ready messages only"),
             ({"host": "http://mq", "excludeUnacknowledged": "true"}, "leaves out what is in flight"),
             ({"host": "http://mq", "excludeUnacknowledged": "false"}, ""),
+            ({"host": "http://mq", "excludeUnacknowledged": "1"}, "leaves out what is in flight"),
         )
     },
     # A number for each pod, or one for all of them.

@@ -87,6 +87,20 @@ EDGES: list[Edge] = [
     ("KE-35", {"autoscaling": keda(prometheus(ignoreNullValues="false"))}, []),
     ("KE-35", {"autoscaling": keda(prometheus(ignoreNullValues="true"))}, [IGNORED]),
     ("KE-35", {"autoscaling": keda(prometheus())}, [IGNORED]),
+    ("KE-35", {"autoscaling": keda(prometheus(ignoreNullValues="False"))}, []),
+    # Others do so too, some of them only where they are told to.
+    *(
+        ("KE-35", {"autoscaling": keda({"type": kind, "metadata": ignores}, minReplicas=1)}, where)
+        for kind, ignores, where in (
+            ("loki", {}, [IGNORED]),
+            ("loki", {"ignoreNullValues": "0"}, []),
+            ("aws-cloudwatch", {}, [IGNORED]),
+            ("elasticsearch", {}, []),
+            ("elasticsearch", {"ignoreNullValues": "true"}, [IGNORED]),
+            ("redis", {"ignoreNullValues": "true"}, []),
+            ("no-such", {"ignoreNullValues": "true"}, []),
+        )
+    ),
     # KEDA takes a queue's length alone, or mode and value.
     ("KE-37", {"autoscaling": keda(queue_length(queueLength="1")), "transport": RABBITMQ}, []),
     ("KE-37", {"autoscaling": keda(queue_length(queueLength="1", value="1")), "transport": RABBITMQ}, [LENGTH]),

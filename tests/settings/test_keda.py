@@ -347,12 +347,25 @@ SQS_AT = {"queueURL": "https://sqs.eu-west-1.amazonaws.com/123456789012/mail", "
 HALVES = [
     ("rabbitmq", {**RABBITMQ_AT, "excludeUnacknowledged": "true"}, "excludeUnacknowledged", "a busy pod looks idle"),
     ("rabbitmq", {**RABBITMQ_AT, "excludeUnacknowledged": "false"}, "", ""),
+    # As Go reads it.
+    ("rabbitmq", {**RABBITMQ_AT, "excludeUnacknowledged": "True"}, "excludeUnacknowledged", "a busy pod looks idle"),
+    ("rabbitmq", {**RABBITMQ_AT, "excludeUnacknowledged": "1"}, "excludeUnacknowledged", "a busy pod looks idle"),
+    ("rabbitmq", {**RABBITMQ_AT, "excludeUnacknowledged": "F"}, "", ""),
     ("rabbitmq", {**RABBITMQ_AT, "protocol": "amqp"}, "protocol", "is AMQP, which counts what waits"),
     ("rabbitmq", {**RABBITMQ_AT, "host": "amqp://r"}, "host", "is AMQP, which counts what waits"),
+    ("rabbitmq", {**RABBITMQ_AT, "host": "amqps://r", "protocol": "auto"}, "host", "is AMQP, which counts what waits"),
     ("rabbitmq", RABBITMQ_AT, "", ""),
-    ("redis-streams", {**STREAM_AT, "consumerGroup": "g", "pendingEntriesCount": "5"}, "consumerGroup", "in hand only"),
-    ("redis-streams", {**STREAM_AT, "streamLength": "5"}, "", ""),
+    *(
+        (f"redis{servers}-streams", {**STREAM_AT, **counts}, *said)
+        for servers in ("", "-cluster", "-sentinel")
+        for counts, said in (
+            ({"consumerGroup": "g", "pendingEntriesCount": "5"}, ("consumerGroup", "in hand only")),
+            ({"streamLength": "5"}, ("", "")),
+        )
+    ),
     ("aws-sqs-queue", {**SQS_AT, "scaleOnInFlight": "false"}, "scaleOnInFlight", "a busy pod looks idle"),
+    ("aws-sqs-queue", {**SQS_AT, "scaleOnInFlight": "0"}, "scaleOnInFlight", "a busy pod looks idle"),
+    ("aws-sqs-queue", {**SQS_AT, "scaleOnInFlight": "TRUE"}, "", ""),
     ("aws-sqs-queue", SQS_AT, "", ""),
 ]
 

@@ -30,14 +30,11 @@ from ebbtide.capacity.keda.spec import (
     ScaledObject,
     Trigger,
 )
+from ebbtide.kubernetes.booleans import GO_BOOLEANS
 from ebbtide.kubernetes.versions import NEWEST_KNOWN_MINOR
 
 ANNOTATION = "autoscaling.keda.sh/"
 _BEHAVIOR = "spec.advanced.horizontalPodAutoscalerConfig.behavior"
-_GO_BOOLEANS = {
-    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
-    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
-}
 
 
 class _Problems(list[str]):
@@ -188,7 +185,7 @@ def _pauses(problems: _Problems, annotations: Mapping[str, Any]) -> Pauses:
 
     def says(name: str) -> bool:
         value = annotations.get(ANNOTATION + name)
-        return False if value is None else _GO_BOOLEANS.get(str(value), True)
+        return False if value is None else GO_BOOLEANS.get(str(value), True)
 
     stated = annotations.get(ANNOTATION + "paused-replicas")
     replicas = None

@@ -14,6 +14,7 @@ from urllib.parse import quote_plus, urlsplit
 from ebbtide.capacity.hpa import Metric
 from ebbtide.capacity.keda.spec import Counts, Trigger
 from ebbtide.capacity.keda.triggers import milli_of
+from ebbtide.kubernetes.booleans import GO_BOOLEANS
 
 RABBITMQ_STATISTICS_SECONDS = 5.0
 """The management plugin's figures are collected so often (`collect_statistics_interval`): 7.1 s from zero to one pod
@@ -64,11 +65,11 @@ class Metadata:
             raise TriggerError(name, f"must be a {'whole ' if whole else ''}number", text) from None
 
     def boolean(self, name: str, *, default: bool) -> bool:
-        """`"true"` or `"false"`. Raises TriggerError."""
-        text = self.text(name, str(default).lower())
-        if text.lower() not in {"true", "false"}:
+        """What Go reads as one. Raises TriggerError."""
+        text = self.text(name, str(default))
+        if text not in GO_BOOLEANS:
             raise TriggerError(name, "must be true or false", text)
-        return text.lower() == "true"
+        return GO_BOOLEANS[text]
 
     def target(self, name: str, default: float | None = None, *, whole: bool = False) -> int:
         """The HPA's target in milli-units. Raises TriggerError for one that nothing could be divided by."""

@@ -12,6 +12,7 @@ from ebbtide.doctor.rules.declare import object_rule, unit_rule
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit
 from ebbtide.doctor.workload import ManifestObject
+from ebbtide.settings.rules.keda_scalers import is_redis_stream, says, takes_nothing_for_zero
 
 _LIST_WORKERS: Final = frozenset(
     {"celery worker", "rq worker", "artisan queue:work", "artisan horizon", "sidekiq", "dramatiq"}
@@ -38,6 +39,10 @@ def check_in_flight(one: ManifestObject) -> Iterator[Diagnosis]:
             yield Diagnosis(one.at(trigger), one.title, text[0], text[1])
 
 
+def _texts(metadata: Map) -> dict[str, str]:
+    return {name: metadata.text(name) for name in metadata}
+
+
 def _counts_only_waiting(kind: str, metadata: Map) -> tuple[str, str] | None:
     if kind == "rabbitmq" and metadata.text("mode") in ("QueueLength", ""):
         protocol = metadata.text("protocol") or "auto"
@@ -46,19 +51,19 @@ def _counts_only_waiting(kind: str, metadata: Map) -> tuple[str, str] | None:
                 "counts ready messages only (protocol amqp): with every message in flight the queue looks empty",
                 "write protocol: http, which counts the unacknowledged too",
             )
-        if metadata.text("excludeUnacknowledged") == "true":
+        if says(_texts(metadata), "excludeUnacknowledged", default=False):
             return ("leaves out what is in flight (excludeUnacknowledged)", "remove excludeUnacknowledged")
-    if kind.startswith("redis-streams") and "lagCount" in metadata:
+    if is_redis_stream(kind) and "lagCount" in metadata:
         return (
             "counts the lag of the group, which has no value while an older entry is in flight and then reads as 0",
             "write streamLength without consumerGroup, where messages are deleted when they are acknowledged",
         )
-    if kind.startswith("redis-streams") and "pendingEntriesCount" in metadata:
+    if is_redis_stream(kind) and "pendingEntriesCount" in metadata:
         return (
             "counts what is in flight only: a backlog that nobody has read is 0",
             "write streamLength without consumerGroup, where messages are deleted when they are acknowledged",
         )
-    if kind == "aws-sqs-queue" and metadata.text("scaleOnInFlight") == "false":
+    if kind == "aws-sqs-queue" and not says(_texts(metadata), "scaleOnInFlight", default=True):
         return ("leaves out what is in flight (scaleOnInFlight: false)", "remove scaleOnInFlight")
     return None
 
@@ -85,7 +90,7 @@ def check_fallback(one: ManifestObject) -> Iterator[Diagnosis]:
     "D-58",
     Harm.DELAYS,
     remedy='Write ignoreNullValues: "false" in the trigger\'s metadata.',
-    source="KEDA 2.21.0: a series that is not there reads as 0 by default.",
+    source="KEDA 2.21.0: prometheus, loki and aws-cloudwatch read 0 by default where there is no value.",
 )
 def check_absent_series(one: ManifestObject) -> Iterator[Diagnosis]:
     """A metric that is missing is no empty queue. To KEDA it is, and the workers go when the exporter does."""
@@ -93,7 +98,7 @@ def check_absent_series(one: ManifestObject) -> Iterator[Diagnosis]:
         return
     for trigger in one.data.items_of("spec", "triggers"):
         metadata = trigger.map("metadata")
-        if trigger.text("type") == "prometheus" and str(metadata.get("ignoreNullValues", "true")).lower() != "false":
+        if takes_nothing_for_zero(trigger.text("type"), _texts(metadata)):
             yield Diagnosis(
                 one.at(trigger),
                 one.title,
@@ -138,7 +143,7 @@ def check_stranded(unit: Unit) -> Iterator[Diagnosis]:
     for one in unit.autoscalers:
         spec = one.data.map("spec")
         triggers = spec.items_of("triggers")
-        streams = [trigger for trigger in triggers if trigger.text("type").startswith("redis-streams")]
+        streams = [trigger for trigger in triggers if is_redis_stream(trigger.text("type"))]
         if streams and spec.get("minReplicaCount", 0) == 0 and all(trigger in streams for trigger in triggers):
             yield Diagnosis(
                 one.at(spec, "minReplicaCount") if "minReplicaCount" in spec else one.at(spec),

@@ -9,17 +9,18 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from ebbtide.kubernetes.booleans import GO_BOOLEANS
 from ebbtide.settings.models.demand import Trigger
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
-# strconv.ParseBool, by which KEDA reads them.
-_BOOLEANS = {"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"}
 # `hostFromEnv` is read from the environment of the consumer's container.
 _FROM_ENVIRONMENT = "FromEnv"
 
 
 OF_PODS = frozenset({"cpu", "memory"})
 """Triggers that measure pods, which KEDA leaves to the HPA."""
+# Those whose ignoreNullValues is true by default; of the others that have it, it is false.
+_TAKE_NOTHING_FOR_ZERO = frozenset({"prometheus", "loki", "aws-cloudwatch"})
 
 
 class Wrong(NamedTuple):
@@ -46,10 +47,26 @@ def wrong_values(trigger: Trigger) -> Iterator[Wrong]:
         takes = forms.get(name, "").removeprefix("!")
         if takes == "number" and not _NUMBER.fullmatch(value):
             yield Wrong(name, "a number", '"5"')
-        elif takes == "boolean" and value not in _BOOLEANS:
+        elif takes == "boolean" and value not in GO_BOOLEANS:
             yield Wrong(name, "true or false", '"true"')
         elif "|" in takes and not set(value.replace(" ", "").split(",")) <= set(takes.split("|")):
             yield Wrong(name, f"one of {takes.replace('|', ', ')}", takes.partition("|")[0])
+
+
+def says(metadata: Mapping[str, str], name: str, *, default: bool) -> bool:
+    """What a parameter says as KEDA reads it, which takes `True` and `1` as well; what it cannot read is KE-02's."""
+    return GO_BOOLEANS.get(metadata.get(name, ""), default)
+
+
+def takes_nothing_for_zero(type_: str, metadata: Mapping[str, str]) -> bool:
+    """Whether a trigger takes an answer without any value for an empty queue."""
+    has_it = "ignoreNullValues" in scalers().get(type_, {})
+    return has_it and says(metadata, "ignoreNullValues", default=type_ in _TAKE_NOTHING_FOR_ZERO)
+
+
+def is_redis_stream(type_: str) -> bool:
+    """Of one server, of a cluster or behind Sentinel."""
+    return type_.startswith("redis") and type_.endswith("-streams")
 
 
 def unknown_parameters(trigger: Trigger) -> Iterator[str]:

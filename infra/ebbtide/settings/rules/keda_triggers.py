@@ -13,7 +13,16 @@ from ebbtide.settings.models.demand import Trigger
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.rules.declare import scaling_rule
-from ebbtide.settings.rules.keda_scalers import OF_PODS, missing_parameters, scalers, unknown_parameters, wrong_values
+from ebbtide.settings.rules.keda_scalers import (
+    OF_PODS,
+    is_redis_stream,
+    missing_parameters,
+    says,
+    scalers,
+    takes_nothing_for_zero,
+    unknown_parameters,
+    wrong_values,
+)
 from ebbtide.settings.values.formula import BY_ZERO, harm_of, is_arithmetic, names_in
 
 _DEPRECATED = {"gcp-pubsub", "gcp-stackdriver", "gcp-cloudtasks"}
@@ -206,7 +215,7 @@ def check_lag(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Fin
     delivered one is in hand, so exactly in a drain, and KEDA takes that for an empty queue."""
     deletes = not isinstance(consumer.transport, RedisTransport) or consumer.transport.deletes_after_ack
     for path, trigger in triggers_of(scaling):
-        if trigger.type.endswith("-streams") and "lagCount" in trigger.metadata and deletes:
+        if is_redis_stream(trigger.type) and "lagCount" in trigger.metadata and deletes:
             yield Finding(
                 (*path, "metadata", "lagCount"),
                 "is NULL at times where handled entries are deleted, and then counts as an empty queue",
@@ -233,19 +242,19 @@ def check_in_hand_is_counted(_: ConsumerSettings, scaling: KedaSettings) -> Iter
 def _counted(trigger: Trigger) -> tuple[str, str, str]:
     given = trigger.metadata
     waiting_only = "counts what waits, and not what is in hand: a busy pod looks idle"
-    if trigger.type == "rabbitmq" and given.get("excludeUnacknowledged") == "true":
+    if trigger.type == "rabbitmq" and says(given, "excludeUnacknowledged", default=False):
         return "excludeUnacknowledged", waiting_only, "remove it"
     by_amqp = given.get("protocol") == "amqp" or given.get("host", "").startswith("amqp")
     if trigger.type == "rabbitmq" and by_amqp:
-        name = "protocol" if "protocol" in given else "host"
+        name = "protocol" if given.get("protocol") == "amqp" else "host"
         return name, f"is AMQP, which {waiting_only}", "write protocol: http, with the address of the management plugin"
-    if trigger.type == "redis-streams" and "consumerGroup" in given and "lagCount" not in given:
+    if is_redis_stream(trigger.type) and "consumerGroup" in given and "lagCount" not in given:
         return (
             "consumerGroup",
             "makes it count what is in hand only: a backlog that nobody reads is 0",
             "remove it, and write streamLength",
         )
-    if trigger.type == "aws-sqs-queue" and given.get("scaleOnInFlight") == "false":
+    if trigger.type == "aws-sqs-queue" and not says(given, "scaleOnInFlight", default=True):
         return "scaleOnInFlight", waiting_only, "remove it"
     return "", "", ""
 
@@ -255,12 +264,12 @@ def _counted(trigger: Trigger) -> tuple[str, str, str]:
     "KE-35",
     Level.ERROR,
     remedy='Write ignoreNullValues: "false".',
-    source="KEDA 2.21, prometheus scaler: ignoreNullValues is true by default, and an absent series reads 0.",
+    source="KEDA 2.21: ignoreNullValues is true by default for prometheus, loki and aws-cloudwatch; no value reads 0.",
 )
 def check_absent_series(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A series that is gone is no empty queue. When the exporter dies, KEDA would end all pods."""
     for path, trigger in triggers_of(scaling):
-        if trigger.type == "prometheus" and trigger.metadata.get("ignoreNullValues") != "false":
+        if takes_nothing_for_zero(trigger.type, trigger.metadata):
             yield Finding(
                 (*path, "metadata", "ignoreNullValues"),
                 "is not false, so that a series which is gone counts as an empty queue",
