@@ -9,10 +9,12 @@ from tests.preview.test_autoscalers import (
     DEPLOYMENT,
     HPA,
     SCALED_OBJECT,
+    SETTINGS,
     VPA,
     Step,
     deployment,
     hpa,
+    of_settings,
     review,
     scaled_object,
 )
@@ -65,8 +67,94 @@ def blocks(number: int, first: int) -> dict[str, Any]:
 WITHOUT_TYPES = policy(egress=[{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}])
 EVERY_PORT_OF = {"to": [{"podSelector": {"matchLabels": {"app": "broker"}}}]}
 KEYS = {"data": [{"targetKey": key, "sourcePath": f"{key}.txt"} for key in ("dsn", "password")]}
+DISK = "a pod that writes more is evicted and has no time to finish"
+SLOWER = "its longest message takes longer, its time to finish not"
+KILLED_FIRST = (
+    "when its node runs short, a pod that uses more than it reserves is killed first, and has no time to finish"
+)
+OLD = deployment(template={"spec": {"containers": [{"name": "w"}]}})
+AWAY = "is deleted and made anew, because a field cannot change in place: no pod runs meanwhile; its pods have 30s"
+
+
+def with_room(field: str, amount: str | None) -> dict[str, Any]:
+    """A pod with so much of it, or nothing said."""
+    if field == "volume":
+        return pods(volumes=[{"name": "a", "emptyDir": {"sizeLimit": amount} if amount else {}}])
+    part, _, resource = field.partition(".")
+    return pods(containers=[{"name": "w", "resources": {part: {resource: amount}} if amount else {}}])
+
+
 Edge = tuple[str, tuple[str, str, dict[str, Any] | None, dict[str, Any] | None], list[tuple[str, str]]]
 EDGES: dict[str, Edge] = {
+    # How much room a pod has: less of it is said in both amounts, and as much or more is not.
+    **{
+        f"{field} of {new} instead of {old}": (
+            "P-07a",
+            ("update", DEPLOYMENT, with_room(field, old), with_room(field, new)),
+            [(level, words)] if words else [],
+        )
+        for field, old, new, level, words in (
+            ("volume", "10Gi", "1Mi", "danger", f"w has 1Mi in volume a instead of 10Gi: {DISK}"),
+            ("volume", None, "1Mi", "danger", f"w has 1Mi in volume a instead of as much as there is: {DISK}"),
+            ("volume", "1Mi", "1024Ki", "", ""),
+            ("volume", "1Mi", "2Mi", "", ""),
+            ("volume", "1Mi", None, "", ""),
+            (
+                "limits.ephemeral-storage",
+                "2Gi",
+                "1Gi",
+                "danger",
+                f"w may write 1Gi to local disk instead of 2Gi: {DISK}",
+            ),
+            (
+                "limits.ephemeral-storage",
+                None,
+                "1Gi",
+                "danger",
+                f"w may write 1Gi to local disk instead of as much as there is: {DISK}",
+            ),
+            ("limits.ephemeral-storage", "1Gi", "1024Mi", "", ""),
+            ("limits.ephemeral-storage", "1Gi", None, "", ""),
+            ("limits.cpu", "2", "1", "disruptive", f"w may use 1000m of CPU at most instead of 2000m: {SLOWER}"),
+            (
+                "limits.cpu",
+                None,
+                "1",
+                "disruptive",
+                f"w may use 1000m of CPU at most instead of as much as there is: {SLOWER}",
+            ),
+            ("limits.cpu", "1", "1000m", "", ""),
+            ("limits.cpu", "1", None, "", ""),
+            ("requests.memory", "2Gi", "1Gi", "disruptive", f"w reserves 1Gi of memory instead of 2Gi: {KILLED_FIRST}"),
+            (
+                "requests.memory",
+                "2Gi",
+                None,
+                "disruptive",
+                f"w reserves nothing of memory instead of 2Gi: {KILLED_FIRST}",
+            ),
+            ("requests.memory", "1Gi", "1024Mi", "", ""),
+            ("requests.memory", None, "1Gi", "", ""),
+        )
+    },
+    # What is replaced goes first, unless the new one has another name or place by now.
+    **{
+        f"a Deployment that is replaced by {new}": (
+            "P-02",
+            ("replace", DEPLOYMENT, OLD, {**OLD, "metadata": {**OLD["metadata"], **new}}),
+            [(level, sentence)],
+        )
+        for new, level, sentence in (
+            ({}, "danger", f"w {AWAY}"),
+            ({"name": UNKNOWNS["text"]}, "danger", f"w {AWAY}"),
+            ({"name": "v", "namespace": UNKNOWNS["text"]}, "danger", f"w {AWAY}"),
+            (
+                {"name": "v"},
+                "disruptive",
+                "w is replaced by v, which is made first: then its pods drain; its pods have 30s",
+            ),
+        )
+    },
     # As whom pods act, where nothing is written as well.
     "no account of their own any more": (
         "P-36",
@@ -403,6 +491,40 @@ def surging(by: str) -> dict[str, Any]:
     return deployment(strategy=rolls, template={"spec": {"containers": []}})
 
 
+@pytest.mark.parametrize(
+    ("surge", "scaling", "is_advised"),
+    [("50%", None, False), (0, None, True), (0, {"kind": "singleton"}, False)],
+    ids=["takes none away", "takes pods away", "must take it away"],
+)
+def test_what_takes_pods_away_in_an_update_is_advised_against_where_it_is_not_meant(
+    surge: Any, scaling: dict[str, Any] | None, is_advised: bool
+) -> None:
+    settings = of_settings(scaling) if scaling else SETTINGS
+    old, new = ({**surging(by), "metadata": {"name": "jobs", "namespace": "platform"}} for by in ("25%", surge))
+    if not surge:
+        new["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] = 1
+    (risk,) = [one for one in review(("update", DEPLOYMENT, old, new), settings=settings).risks if one.rule == "P-17"]
+    assert (risk.level.value, bool(risk.advice)) == ("info" if surge else "disruptive", is_advised)
+
+
+def limited(stop: str, seconds: int, *, together: bool) -> dict[str, Any]:
+    """A worker with its variable, and one that limits a message by itself: the same one, or beside it."""
+    variable = [{"name": "EBBTIDE_STOP_WAIT_SECONDS", "value": stop}]
+    argv = ["celery", "worker", f"--time-limit={seconds}"]
+    if together:
+        return pods(containers=[{"name": "w", "env": variable, "command": argv}])
+    return pods(containers=[{"name": "w", "env": variable}, {"name": "x", "command": argv}])
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_less_time_of_one_container_hides_none_of_another(together: bool) -> None:
+    steps = ("update", DEPLOYMENT, limited("90", 60, together=together), limited("80", 30, together=together))
+    sentences = [sentence for _, sentence in said("P-03", steps)]
+    by_option = [one for one in sentences if "gives a message 30s instead of 1m" in one]
+    assert len(by_option) == (not together)
+    assert [one for one in sentences if one.startswith("pods of w get 80s instead of 90s until a worker is killed")]
+
+
 PROXY = {"name": "proxy", "restartPolicy": "Always"}
 TOGETHER: dict[str, tuple[str, tuple[Step, ...], list[str]]] = {
     "a VerticalPodAutoscaler that goes": (
@@ -414,6 +536,14 @@ TOGETHER: dict[str, tuple[str, tuple[Step, ...], list[str]]] = {
         "P-29",
         (("create", VPA, None, VPA_OF_W), ("same", HPA, hpa(metrics=ON_MEMORY), hpa(metrics=ON_MEMORY))),
         ["VPA w changes the requests of w (Auto), against which HPA w measures: each follows the other"],
+    ),
+    "a VerticalPodAutoscaler beside two HPAs": (
+        "P-29",
+        (
+            ("create", VPA, None, VPA_OF_W),
+            *(("same", HPA, hpa(name, metrics=ON_MEMORY), hpa(name, metrics=ON_MEMORY)) for name in ("first", "last")),
+        ),
+        ["VPA w changes the requests of w (Auto), against which HPA first measures: each follows the other"],
     ),
     **{
         f"a label by which a {kind} finds pods": (

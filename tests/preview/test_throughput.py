@@ -56,6 +56,30 @@ def cpu(request: str) -> dict[str, Any]:
             pods(cpu("200m"), SIDECAR),
             "",
         ),
+        *(
+            (token, autoscaler, pods(cpu("200m"), SIDECAR), after, said)
+            for token, autoscaler in (
+                (HPA, hpa(metrics=[{"type": "ContainerResource", "containerResource": OF_ONE}])),
+                (
+                    SCALED_OBJECT,
+                    scaled_object(triggers=[{**IN_KEDA, "metadata": {"value": "50", "containerName": "w"}}]),
+                ),
+            )
+            for after, said in (
+                (pods(cpu("1"), SIDECAR), "at 500m a pod instead of 100m"),
+                (pods({}, SIDECAR), "container w requests no CPU any more, and the target of 50 % is of nothing"),
+                (pods(cpu("200m")), ""),
+            )
+        ),
+        (SCALED_OBJECT, scaled_object(triggers=[IN_KEDA]), pods(cpu("200m")), pods({}), "w requests no CPU any more"),
+        (
+            SCALED_OBJECT,
+            scaled_object(triggers=[{"type": "cpu", "metadata": {"value": "50"}}]),
+            pods(cpu("200m")),
+            pods(cpu("1")),
+            "at 500m a pod instead of 100m",
+        ),
+        (HPA, hpa(), pods(cpu("200m")), pods(cpu("lots")), ""),
         (
             SCALED_OBJECT,
             scaled_object(triggers=[IN_KEDA]),

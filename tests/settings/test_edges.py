@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 from tests.manifests.google.cases import GOOGLE, REDIS
 from tests.settings.conftest import CONSUMER
@@ -160,6 +161,29 @@ EDGES: list[Edge] = [
             ("gcp-storage", {"bucketName": "b"}, []),
         )
     ),
+    # A request up to its limit.
+    *(
+        ("R-01", {"resources": {name: {"request": request, "limit": limit}}}, [f"resources.{name}.request"] * above)
+        for name, less, more in (("cpu", "1", "1001m"), ("memory", "64Gi", "65537Mi"))
+        for request, limit, above in ((less, less, False), (less, more, False), (more, less, True))
+    ),
+    # A worker that is deaf for as long as RabbitMQ waits for a heartbeat, and one that is not.
+    *(
+        (
+            "V-56",
+            {
+                "worker": {**CELERY, "processes": 1, "pool": pool},
+                "transport": {**RABBITMQ, "queue": ["mail", "fast"]},
+                "shutdown": {"longestMessage": longest},
+            },
+            where,
+        )
+        for pool, longest, where in (
+            ("solo", "59s", []),
+            ("solo", "60s", ["worker.pool"]),
+            ("prefork", "10m", []),
+        )
+    ),
     # A transport, and what needs none.
     ("V-34b", {}, ["transport"]),
     ("V-34b", {"transport": STREAM}, []),
@@ -253,7 +277,12 @@ def test_a_percentage_of_nothing_is_named_by_what_is_missing(resource):
         if one.rule == "V-15"
     ]
     assert f"percentage of the {resource} request" in finding.message
-    assert f"write resources: {{{resource}: {{request: " in finding.remedy
+    written = yaml.safe_load("{" + finding.remedy.removeprefix("write ").rpartition(", or ")[0] + "}")
+    assert list(written["resources"]) == [resource]
+    assert "V-15" not in {
+        one.rule for one in judged({"autoscaling": {"kind": "hpa", "maxReplicas": 5, "metrics": metrics}, **written})
+    }
+    assert written["resources"][resource]["request"].endswith("m" if resource == "cpu" else "Mi")
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,52 @@ def test_what_it_has_is_not(patch):
     assert consumer(**patch)
 
 
+FIELDS = {
+    "a text": lambda value: {"metadata": {"annotations": {"a": value}}},
+    "true or false": lambda value: of_pod(enableServiceLinks=value),
+    "a text or a whole number": lambda value: of_pod(overhead={"cpu": value}),
+    "a whole number of 32 bits": lambda value: {"spec": {"revisionHistoryLimit": value}},
+    "a whole number of 64 bits": lambda value: of_pod(tolerations=[{"key": "a", "tolerationSeconds": value}]),
+}
+VALUES: list[tuple[str, object, str | None]] = [
+    ("a text", "x", None),
+    ("a text", 1.5, 'write it in quotes: "1.5"'),
+    ("a text", False, 'write it in quotes: "false"'),
+    ("a text", {"a": "b"}, "correct it"),
+    ("a text", ["a"], "correct it"),
+    ("true or false", False, None),
+    ("true or false", 1, "correct it"),
+    ("a text or a whole number", "1", None),
+    ("a text or a whole number", 1, None),
+    ("a text or a whole number", True, "correct it"),
+    ("a text or a whole number", ["1"], "correct it"),
+    *(
+        (f"a whole number of {bits} bits", value, None if is_one else "correct it")
+        for bits in (32, 64)
+        for value, is_one in (
+            (2 ** (bits - 1) - 1, True),
+            (2 ** (bits - 1), False),
+            (-(2 ** (bits - 1)), True),
+            (-(2 ** (bits - 1)) - 1, False),
+            (True, False),
+            ("1", False),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("takes", "value", "remedy"), VALUES)
+def test_a_value_is_of_the_type_of_its_field(takes, value, remedy):
+    try:
+        consumer(**FIELDS[takes](value))
+    except ValidationError as error:
+        assert remedy is not None
+        assert f"takes {takes} (got " in str(error)
+        assert f"; {remedy}" in str(error)
+    else:
+        assert remedy is None
+
+
 def test_the_fields_are_those_of_the_newest_schema():
     loader = SourceFileLoader("deployment_fields", str(ROOT / "scripts" / "deployment-fields"))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ebbtide.preview.change import GONE, MISSING, UNKNOWN, Operation, Path, PropertyChange, ResourceChange, text_of
+from ebbtide.preview.change import GONE, MISSING, Operation, Path, PropertyChange, ResourceChange, text_of
 from ebbtide.preview.patterns import DELETED, REPLACED, overlaps, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
@@ -276,7 +276,7 @@ def _below(value: Any, path: Path) -> Any:
 def _judge(change: ResourceChange, found: PropertyChange, what: _Judged, holds: str) -> Iterator[Risk]:
     worse = what.is_worse(found.old, found.new)
     words = what.worse if worse else "" if found.old is MISSING else what.better
-    if not words or found.new is UNKNOWN:
+    if not words:
         return
     name = ".".join(str(part) for part in found.path if part not in {"settings", "value"})
     moved = f"{name} {_show(found.old)} → {_show(found.new)}"

@@ -37,14 +37,16 @@ def check_budget_weakened(context: Context) -> Iterator[Risk]:
     for successor in successors(context):
         title, key = successor.title, successor.change.key
         said = set()
+        advice = "make sure that no message takes longer any more (its measured maximum, not its average)"
         for whose, before, after in successor.containers():
-            for words, old, new in list(falling_rungs(before, after))[:1]:
+            fallen = next(falling_rungs(before, after), None)
+            if fallen is not None:
+                words, old, new = fallen
                 longest = before.longest_message_seconds or old
                 said.add(
                     f"pods of {title} get {format_duration(new)} instead of {format_duration(old)} {words}: "
                     f"a message that still takes {format_duration(longest)} is killed"
                 )
-                advice = "make sure that no message takes longer any more (its measured maximum, not its average)"
             if before.hook != after.hook and before.hook:
                 sentence = f"{whose} loses its drain hook"
                 if after.hook:
@@ -54,12 +56,13 @@ def check_budget_weakened(context: Context) -> Iterator[Risk]:
                 yield Risk(title, sentence, "keep lifecycle.preStop", key, RiskLevel.DANGER)
             elif after.hook and not before.hook and not after.drains_in_time:
                 sentence = f"{whose} runs {after.hook[0]} before it is asked to stop, and has that much less time"
-                advice = "add it to terminationGracePeriodSeconds"
-                yield Risk(title, sentence, advice, key, _level_of_hook(before, after))
-            elif before.drains_in_time and not after.drains_in_time and not said:
+                remedy = "add it to terminationGracePeriodSeconds"
+                yield Risk(title, sentence, remedy, key, _level_of_hook(before, after))
+            elif before.drains_in_time and not after.drains_in_time and fallen is None:
                 sentence = f"the shutdown budget of {whose} no longer fits its longest message: {_ladder(after)}"
                 yield Risk(title, sentence, "derive it from the settings again", key)
-            yield from () if said else _less_by_option(successor, whose, before, after)
+            if fallen is None:
+                yield from _less_by_option(successor, whose, before, after)
         for sentence in sorted(said):
             yield Risk(title, sentence, advice, key)
 

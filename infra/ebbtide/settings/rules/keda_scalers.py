@@ -72,8 +72,10 @@ def is_redis_stream(type_: str) -> bool:
 def unknown_parameters(trigger: Trigger) -> Iterator[str]:
     """Those that KEDA would pass over without a word."""
     forms = scalers().get(trigger.type)
-    for name in trigger.metadata if forms is not None else ():
-        if name not in (forms or {}) and name.removesuffix(_FROM_ENVIRONMENT) not in (forms or {}):
+    if forms is None:
+        return
+    for name in trigger.metadata:
+        if name not in forms and name.removesuffix(_FROM_ENVIRONMENT) not in forms:
             yield name
 
 
