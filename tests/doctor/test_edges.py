@@ -333,7 +333,11 @@ EDGES: dict[str, Edge] = {
 
 @pytest.mark.parametrize("case", EDGES)
 def test_what_is_wrong_is_said_in_its_figures_and_what_is_right_beside_it_is_not(case: str) -> None:
-    rule, files, expected = EDGES[case]
+    said_of(*EDGES[case])
+
+
+def said_of(rule: str, files: dict[str, str], expected: str) -> None:
+    """A rule speaks once, in these words; or not at all, where none are given."""
     report = diagnose_files([File(name, text) for name, text in files.items()])
     found = [f"{one.message}; {one.remedy}" for one in report.diagnoses if one.rule == rule]
     assert len(found) == bool(expected), found

@@ -33,11 +33,20 @@ def _metrics(autoscaler: ManifestObject) -> Iterator[tuple[str, Map, Map]]:
         yield kind, body, body.map("target")
 
 
+def _of_its_pods(one: ManifestObject, unit: Unit, resource: str) -> Iterator[tuple[Map, Map]]:
+    """Metrics of a resource, with their targets, that count the workers' container: all of a pod, or it alone."""
+    for kind, body, target in _metrics(one):
+        own = (
+            kind == "ContainerResource" and unit.container is not None and body.text("container") == unit.container.name
+        )
+        if body.text("name") == resource and (kind == "Resource" or own):
+            yield body, target
+
+
 def _resource_metrics(unit: Unit, resource: str) -> Iterator[tuple[ManifestObject, Place]]:
     for one in unit.autoscalers:
-        for kind, body, _ in _metrics(one):
-            if kind in ("Resource", "ContainerResource") and body.text("name") == resource:
-                yield one, one.at(body)
+        for body, _ in _of_its_pods(one, unit, resource):
+            yield one, one.at(body)
         if resource == "cpu" and "targetCPUUtilizationPercentage" in one.data.map("spec"):
             yield one, one.at(one.data.map("spec"), "targetCPUUtilizationPercentage")
         for trigger in one.data.items_of("spec", "triggers"):
@@ -122,7 +131,7 @@ def check_request_for_metric(unit: Unit) -> Iterator[Diagnosis]:
         if resource in resources.map("requests") or resource in resources.map("limits"):
             continue
         for one, place in _resource_metrics(unit, resource):
-            if one.kind == "HorizontalPodAutoscaler" and _is_utilization(one, resource):
+            if one.kind == "HorizontalPodAutoscaler" and _is_utilization(one, unit, resource):
                 yield Diagnosis(
                     place,
                     one.title,
@@ -132,12 +141,12 @@ def check_request_for_metric(unit: Unit) -> Iterator[Diagnosis]:
                 )
 
 
-def _is_utilization(one: ManifestObject, resource: str) -> bool:
+def _is_utilization(one: ManifestObject, unit: Unit, resource: str) -> bool:
     if "targetCPUUtilizationPercentage" in one.data.map("spec"):
         return resource == "cpu"
     return any(
-        body.text("name") == resource and (target.text("type") == "Utilization" or "targetAverageUtilization" in body)
-        for _, body, target in _metrics(one)
+        target.text("type") == "Utilization" or "targetAverageUtilization" in body
+        for body, target in _of_its_pods(one, unit, resource)
     )
 
 

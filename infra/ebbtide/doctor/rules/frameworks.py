@@ -13,6 +13,9 @@ from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.unit import Unit
 
 _DEFAULT_VISIBILITY_SECONDS: Final = 3600
+_REDIS: Final = frozenset({"redis", "rediss", "sentinel"})
+_MAKES_VISIBLE: Final = _REDIS | {"sqs", ""}
+"""The brokers that know a visibility timeout, by their URL; nothing where it is not written."""
 _LARAVEL_TIMEOUT_SECONDS: Final = 60
 
 
@@ -64,24 +67,27 @@ def check_worker_lost(unit: Unit) -> Iterator[Diagnosis]:
     "D-81",
     Harm.REPEATS,
     remedy="Write a visibility_timeout above the longest task.",
-    source="Celery's documentation of Redis: 3600 s by default; a task that runs longer is given to another worker.",
+    source="Celery's documentation of Redis: 3600 s by default; a task that runs longer is given to another worker. "
+    "kombu: RabbitMQ knows no such option.",
 )
 def check_visibility(setup: SetUp) -> Iterator[Diagnosis]:
-    """Redis gives a task to a second worker only when the first cannot have it any more."""
+    """Redis, and SQS, give a task to a second worker only when the first cannot have it any more."""
     for settings in setup.celery:
         limit = settings.options.get("task_time_limit")
         options = settings.options.get("broker_transport_options")
         longest = number_of(limit.value) if limit else None
         given = options.value.get("visibility_timeout") if options and isinstance(options.value, dict) else None
         url = settings.options.get("broker_url")
-        is_redis = given is not None or (url is not None and str(url.value).startswith("redis"))
+        scheme = str(url.value).partition(":")[0] if url else ""
+        applies = scheme in _REDIS if given is None else scheme in _MAKES_VISIBLE
         visible = _DEFAULT_VISIBILITY_SECONDS if given is None else number_of(given)
-        if is_redis and longest is not None and visible is not None and visible <= longest:
+        if applies and longest is not None and visible is not None and visible <= longest:
             place = options.place if options else limit.place if limit else settings.place
             yield Diagnosis(
                 place,
                 "Celery's settings",
-                f"a task may run {longest} s, and Redis gives it to another worker after {visible} s",
+                f"a task may run {longest} s, and {'SQS' if scheme == 'sqs' else 'Redis'} gives it to another worker "
+                f"after {visible} s",
                 f"write broker_transport_options = {{'visibility_timeout': {longest + 60}}}",
             )
 
