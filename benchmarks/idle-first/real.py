@@ -1,11 +1,15 @@
 """Which pods a scale-down by half takes, with and without `shutdown.idleFirst`, of 20 real pods of 4 real workers.
 
     eval "$(scripts/cluster up)"
-    PYTHONPATH=infra:consumer:. .venv/bin/python benchmarks/idle-first/real.py $(scripts/cluster load-image) [ROUNDS]
+    PYTHONPATH=infra:consumer:. .venv/bin/python benchmarks/idle-first/real.py $(scripts/cluster load-image) [MINUTES]
+    PYTHONPATH=infra:consumer:. .venv/bin/python benchmarks/idle-first/real.py report
 
 Nothing is a stand-in: the ReplicaSet controller, the kubelet, the consumer image with its helper, Symfony, Redis. Two
 such Deployments run at the same time, one with and one without, each on a broker of its own. Messages take up to 90 s,
 and as many are kept in hand as make the wanted share of all workers busy; costs are as old as they are in production.
+
+Each scale-down is a line of results/real.jsonl as soon as it has ended. A run goes on where the last one stopped, until
+each share has its ten rounds or, after MINUTES (20), no further scale-down is begun.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ import statistics
 import sys
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,9 +52,19 @@ SEND = "php bin/console app:send-events"
 WAIT_SECONDS = 300
 AT_ONCE = 5
 LEVELS = (0.3, 0.5, 0.7)
+ROUNDS = 10
+RESULTS = Path(__file__).parent / "results" / "real.jsonl"
 
 
-@dataclass
+@dataclass(frozen=True)
+class Taken:
+    """The pods of one scale-down."""
+
+    pods: frozenset[str]
+    asked_at: float
+
+
+@dataclass(frozen=True)
 class Round:
     """What one scale-down met."""
 
@@ -71,6 +86,7 @@ class Fleet:
     ledger: Ledger = field(default_factory=Ledger)
     sent: list[str] = field(default_factory=list)
     target: int = 0
+    taken: Taken = Taken(frozenset(), 0)
     failure: Exception | None = None
 
     def __post_init__(self) -> None:
@@ -128,9 +144,10 @@ class Fleet:
         )
 
     def _keep_busy(self) -> None:
-        """As many messages as wanted are in hand, or on their way there."""
+        """As many messages as wanted are in hand, or on their way there, beside those of pods that are going."""
         while not self._stop.wait(1):
-            missing = self.target - (len(self.sent) - self.ledger.finished)
+            going = sum(one.pod in self.taken.pods and one.ended_at is None for one in list(self.ledger.handlings))
+            missing = self.target - (len(self.sent) - self.ledger.finished - going)
             if missing > 0:
                 try:
                     self._send(missing)
@@ -166,21 +183,24 @@ class Fleet:
     def staying(self) -> list[Manifest]:
         return [pod for pod in self.watch.last_pods if "deletionTimestamp" not in pod["metadata"]]
 
-    def scale_down(self, busy: float) -> Round:
+    def scale_down(self, busy: float) -> None:
         before = {pod["metadata"]["name"] for pod in self.staying}
         self.scale(PODS // 2)
         asked_at = time.time()
         self.target = round(busy * WORKERS * PODS / 2)
         self._wait(lambda: len(self.staying) == PODS // 2, "half of the pods are taken")
-        taken = before - {pod["metadata"]["name"] for pod in self.staying}
-        self._wait(lambda: all(self.watch.pods[name].gone_at for name in taken), "the pods are gone")
-        gone_at = max(self.watch.pods[name].gone_at or 0 for name in taken)
+        self.taken = Taken(frozenset(before - {pod["metadata"]["name"] for pod in self.staying}), asked_at)
+
+    def watch_end(self) -> Round:
+        taken = self.taken
+        self._wait(lambda: all(self.watch.pods[name].gone_at for name in taken.pods), "the pods are gone")
+        gone_at = max(self.watch.pods[name].gone_at or 0 for name in taken.pods)
         time.sleep(2)  # the ends of the logs
-        handlings = [one for one in list(self.ledger.handlings) if one.pod in taken]
+        handlings = [one for one in list(self.ledger.handlings) if one.pod in taken.pods]
         # What a pod begins after that was on its way.
-        met = [one for one in handlings if one.started_at <= asked_at < (one.ended_at or asked_at + 1)]
-        last = max((one.ended_at or gone_at for one in met), default=asked_at)
-        return Round(len(met), last - asked_at, gone_at - asked_at)
+        met = [one for one in handlings if one.started_at <= taken.asked_at < (one.ended_at or taken.asked_at + 1)]
+        last = max((one.ended_at or gone_at for one in met), default=taken.asked_at)
+        return Round(len(met), last - taken.asked_at, gone_at - taken.asked_at)
 
     def _wait(self, done: Any, what: str) -> None:
         deadline = time.monotonic() + WAIT_SECONDS
@@ -232,43 +252,87 @@ def together(fleets: list[Fleet], work: Any) -> list[Any]:
 
 
 def main(*arguments: str) -> None:
+    if arguments == ("report",):
+        report()
+        return
     # As Ctrl-C, which a shell keeps from what it starts in the background.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    rounds = int(arguments[-1]) if arguments[-1].isdecimal() else 10
+    minutes = float(arguments[-1]) if arguments[-1].isdecimal() else 20
     images = {one.rpartition("/")[2].partition(":")[0]: one for one in arguments if "/" in one}
     access = open_access(None, cluster_is_gke=False)
     api = KubernetesApi(Path(os.environ["KUBECONFIG"]))
     server = str(api.server.hostname)
     fleets = [Fleet(Cluster(access), api, images, server, idle_first) for idle_first in (False, True)]
-    seen: dict[tuple[float, bool], list[Round]] = {}
     try:
         together(fleets, Fleet.set_up)
-        for number in range(rounds):
-            for busy in LEVELS:
-                together(fleets, lambda fleet, busy=busy: fleet.grow(busy))
-                time.sleep(SETTLE_SECONDS)
-                ended = together(fleets, lambda fleet, busy=busy: fleet.scale_down(busy))
-                for fleet, one in zip(fleets, ended, strict=True):
-                    seen.setdefault((busy, fleet.idle_first), []).append(one)
-                    print(f"round {number + 1}, {busy:.0%}, {'on' if fleet.idle_first else 'off'}: {one}", flush=True)
+        scale_down_again_and_again(fleets, time.monotonic() + 60 * minutes)
     finally:
         together(fleets, Fleet.take_away)
-        for (busy, idle_first), found in sorted(seen.items()):
-            print(f"{busy:.0%} {'on ' if idle_first else 'off'} {len(found)} rounds: {told(found)}")
         for fleet in fleets:
-            count = fleet.ledger.count(fleet.sent)
-            print(f"{fleet.namespace}: {count}")
+            print(f"{fleet.namespace}: {fleet.ledger.count(fleet.sent)}", flush=True)
 
 
-def told(rounds: list[Round]) -> str:
-    def middle(values: list[float]) -> str:
-        return f"median {statistics.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+def scale_down_again_and_again(fleets: list[Fleet], deadline: float) -> None:
+    """While the pods of one scale-down end, those for the next one start; it waits until they are gone."""
+    seen = [(one["busy"], one["idle_first"]) for one in recorded()]
+    rounds = {busy: seen.count((busy, True)) for busy in LEVELS}
+    ended: Future[None] | None = None
+    with ThreadPoolExecutor(max_workers=1) as watcher:
+        while time.monotonic() < deadline and min(rounds.values()) < ROUNDS:
+            busy = min(LEVELS, key=lambda level: rounds[level])
+            rounds[busy] += 1
+            together(fleets, lambda fleet, busy=busy: fleet.grow(busy))
+            time.sleep(SETTLE_SECONDS)
+            if ended is not None:
+                ended.result()
+            together(fleets, lambda fleet, busy=busy: fleet.scale_down(busy))
+            ended = watcher.submit(watch_ends, fleets, rounds[busy], busy)
+        if ended is not None:
+            ended.result()
 
-    return (
-        f"in flight {middle([one.in_flight for one in rounds])}; "
-        f"the last after {middle([one.last_seconds for one in rounds])} s; "
-        f"all gone after {middle([one.gone_seconds for one in rounds])} s"
-    )
+
+def watch_ends(fleets: list[Fleet], number: int, busy: float) -> None:
+    for fleet, one in zip(fleets, together(fleets, Fleet.watch_end), strict=True):
+        record(number, busy, one, idle_first=fleet.idle_first)
+
+
+def recorded() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+
+
+def record(number: int, busy: float, one: Round, *, idle_first: bool) -> None:
+    line = {
+        "round": number,
+        "busy": busy,
+        "idle_first": idle_first,
+        "in_flight": one.in_flight,
+        "last_seconds": round(one.last_seconds, 1),
+        "gone_seconds": round(one.gone_seconds, 1),
+        "load_average": round(os.getloadavg()[0], 1),
+        "measured": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    RESULTS.parent.mkdir(exist_ok=True)
+    with RESULTS.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    print(line, flush=True)
+
+
+def report() -> None:
+    """The rows of the README's table, and in how many pairs more was met with `idleFirst` than without."""
+    lines = recorded()
+    for busy in LEVELS:
+        for idle_first in (False, True):
+            found = [one for one in lines if (one["busy"], one["idle_first"]) == (busy, idle_first)]
+            met, last = ([one[name] for one in found] for name in ("in_flight", "last_seconds"))
+            print(
+                f"| {busy:.0%} | {'on' if idle_first else 'off'} | {len(found)} "
+                f"| {statistics.median(met):g} ({min(met)} to {max(met)}) "
+                f"| {statistics.median(last):.0f} s ({min(last):.0f} to {max(last):.0f}) |"
+            )
+    met_by = {(one["round"], one["busy"], one["idle_first"]): one["in_flight"] for one in lines}
+    more = sum(met > met_by[number, busy, False] for (number, busy, on), met in met_by.items() if on)
+    loads = sorted(one["load_average"] for one in lines if one["load_average"])
+    print(f"{len(met_by) // 2} pairs, more was met with idleFirst in {more}; loads {loads}")
 
 
 if __name__ == "__main__":
