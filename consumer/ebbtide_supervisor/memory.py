@@ -1,4 +1,5 @@
-"""What the pod's processes use, told as an event: how much they share, and how large the largest is by itself.
+"""What the pod's processes use, told as an event and as metrics: how much they share, and how large the largest is by
+itself.
 
 That is what the settings ask for (`resources.memory.measured`), and what no limit of PHP's says: a forked worker's
 memory is shared until it is written to.
@@ -24,6 +25,9 @@ GROWTH_FACTOR: Final = 1.25
 class Memory:
     """Looks after the workers have been ready for a minute, then each ten, and tells of what has grown."""
 
+    seen: dict[str, int] | None = None
+    """At the last look, in KiB: what all processes share, and what the largest worker has for itself."""
+
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._look_at: float | None = None
@@ -39,10 +43,13 @@ class Memory:
         measured = [usage for usage in map(usage_kibibytes, workers) if usage is not None]
         beside = [usage for usage in map(usage_kibibytes, others) if usage is not None]
         largest = max((private for _, private in measured), default=0)
-        if not measured or largest < GROWTH_FACTOR * self._told_kibibytes:
+        if not measured:
+            return
+        shared = sum(pss - private for pss, private in measured) + sum(pss for pss, _ in beside)
+        self.seen = {"shared": shared, "process": largest}
+        if largest < GROWTH_FACTOR * self._told_kibibytes:
             return
         self._told_kibibytes = largest
-        shared = sum(pss - private for pss, private in measured) + sum(pss for pss, _ in beside)
         self._emit(
             "memoryMeasured",
             processes=len(measured),

@@ -59,6 +59,20 @@ METRICS: Final = (
     ),
     Metric("ebbtide_starts_held", "gauge", "1 while a worker has failed and the others wait behind one probe.", ""),
     Metric(
+        "ebbtide_memory_shared_bytes",
+        "gauge",
+        "What this pod's processes share, at the last look: a minute after its workers were ready, then each ten. What "
+        "`resources.memory.measured.shared` asks for.",
+        "bytes",
+    ),
+    Metric(
+        "ebbtide_memory_process_bytes",
+        "gauge",
+        "What this pod's largest worker has for itself, at that look. What `resources.memory.measured.process` asks "
+        "for.",
+        "bytes",
+    ),
+    Metric(
         "ebbtide_worker_progress",
         "gauge",
         "1 once a worker has told of its messages: without WorkerProgress nothing is known of messages.",

@@ -147,7 +147,7 @@ class Plugin:
             self._look_at_memory()
         self._status.write(self._pool.phase, ever_ready=self._pool.ever_ready, counts=self._pool.counts())
         if self._snapshot is not None:
-            self._snapshot.write(self._pool.snapshot())
+            self._snapshot.write({**self._pool.snapshot(), "memory": self._memory.seen})
         if self._pool.drain is not None and self._pool.drain.ended:
             self._end_helper()  # While the hook is on its way back: under load its end takes 0.1 s.
             if self._unanswered:

@@ -73,6 +73,8 @@ class PodMetrics(Collector):
             return values
         drain = snapshot["drain"]
         elapsed = 0.0 if drain is None else drain["seconds"]
+        if (memory := snapshot["memory"]) is not None:
+            values |= {f"ebbtide_memory_{part}_bytes": 1024 * memory[part] for part in ("shared", "process")}
         return values | {
             "ebbtide_workers": snapshot["workers"],
             "ebbtide_worker_restarts_total": dict.fromkeys(WORKER_OUTCOMES, 0) | snapshot["restarts"],

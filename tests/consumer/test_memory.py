@@ -51,6 +51,10 @@ def test_what_processes_share_is_told_apart_from_what_the_largest_has_for_itself
         assert event["processes"] == 2
         assert 30 <= event["processMebibytes"] < 30 + 64, "what is shared is not the process's own"
         assert event["sharedMebibytes"] >= 64
+        assert memory.seen is not None
+        assert (event["sharedMebibytes"], event["processMebibytes"]) == tuple(
+            -(-memory.seen[part] // 1024) for part in ("shared", "process")
+        )
         memory.look(FIRST_LOOK_SECONDS + LOOK_SECONDS, pids, [os.getpid()], ready=True)
         assert len(told) == 1, "nothing has grown"
     finally:
@@ -67,11 +71,16 @@ def test_growth_is_told_and_a_pod_that_is_not_ready_tells_nothing(
     memory.look(0, [1], [], ready=False)
     memory.look(10 * LOOK_SECONDS, [1], [], ready=False)
     assert told == []
+    assert memory.seen is None
     memory.look(10 * LOOK_SECONDS, [1], [], ready=True)
     memory.look(11 * LOOK_SECONDS, [1, 2], [3], ready=True)
     sizes[1] = (40 * 1024, 30 * 1024)
     memory.look(12 * LOOK_SECONDS, [1], [], ready=True)
     assert [(event["processMebibytes"], event["sharedMebibytes"]) for event in told] == [(10, 10), (30, 10)]
+    sizes[1] = (15 * 1024, 5 * 1024)
+    memory.look(13 * LOOK_SECONDS, [1], [], ready=True)
+    assert len(told) == 2, "the event is for what has grown"
+    assert memory.seen == {"shared": 10 * 1024, "process": 5 * 1024}, "the metric says what is"
 
 
 def test_a_process_that_has_ended_is_not_counted() -> None:

@@ -39,6 +39,8 @@ OPERATOR, GOOGLE = STACKS["prometheusOperator"], STACKS["scaled by KEDA"]
 BUDGETS = {"mail": Budget(longest_message=60), "reports": Budget(longest_message=300)}
 NAMESPACE = "consumers"
 WORKERS = 4
+# Shorter than the messages of the drain in which the first questions are asked.
+PATIENCE_SECONDS = 10
 FROM_LOGS = {panel.title for row in rows_of(GOOGLE) for panel in row.panels if panel.from_logs}
 
 
@@ -93,13 +95,11 @@ def test_every_picture_and_every_alert_has_its_series(open_scene: Callable[..., 
         reports.exit_status()
         reports.start()
         scene.wait_until(lambda: bool(reports.events("containerLost")), 30, "the next container has found its remains")
+        looked = "count by (consumer) (ebbtide_memory_process_bytes)"
+        scene.wait_until(lambda: bool(prometheus.query(looked)), 120, "the first look at a pod's memory")
         scene.wait_until(lambda: len(scene.account().finished) >= 50, 120, "what was sent is nearly handled")
-        scene.send(messages(seed=17, number=2 * WORKERS, least=15, most=20))
+        scene.send(messages(seed=17, number=2 * WORKERS, least=20, most=25))
         scene.wait_for_messages_in_flight(2 * WORKERS)
-        scene.wait_until(
-            lambda: len(prometheus.query("rate(ebbtide_messages_total[1h])")) > 0, 30, "two scrapes, for a rate"
-        )
-        time.sleep(3)
         ends = [
             threading.Thread(target=mail.delete, args=(BUDGETS["mail"].grace,)),
             # A grace period that is over before its messages are.
@@ -107,10 +107,9 @@ def test_every_picture_and_every_alert_has_its_series(open_scene: Callable[..., 
         ]
         for end in ends:
             end.start()
-        scene.wait_until(
-            lambda: bool(prometheus.query('ebbtide_drain_in_progress{consumer="mail"} == 1')), 20, "a scrape of a drain"
-        )
-        empty = [one for one in QUERIES if one[1] not in FROM_LOGS and not prometheus.query(one[2])]
+        drains = 'ebbtide_drain_in_progress{consumer="mail"} == 1'
+        scene.wait_until(lambda: bool(prometheus.query(drains)), 15, "a scrape of a drain")
+        empty = unanswered(prometheus, from_logs=False)
         for stack in (OPERATOR, GOOGLE):
             for consumer in stack.consumers.values():
                 for alert in alerts_of(stack, consumer):
@@ -121,9 +120,18 @@ def test_every_picture_and_every_alert_has_its_series(open_scene: Callable[..., 
             end.join()
         assert [pod.events("drainEnded") != [] for pod in pods.values()] == [True, False]
         assert reports.events("drainCutShort")
-        time.sleep(3)  # an increase needs two scrapes
-        empty += [one for one in QUERIES if one[1] in FROM_LOGS and not prometheus.query(one[2])]
+        empty += unanswered(prometheus, from_logs=True)
     assert empty == []
     assert set(series_names()) - names == set()
     asked = {name for alert in alerts_of(OPERATOR, OPERATOR.consumers["mail"]) for name in metrics_in(alert.metrics)}
     assert asked <= names
+
+
+def unanswered(prometheus: Prometheus, *, from_logs: bool) -> list[tuple[str, str, str]]:
+    """The queries that have no series. A rate needs two scrapes."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        empty = [one for one in QUERIES if (one[1] in FROM_LOGS) == from_logs and not prometheus.query(one[2])]
+        if not empty or time.monotonic() > deadline:
+            return empty
+        time.sleep(0.5)

@@ -13,7 +13,7 @@ from ebbtide.observability.panels import Panel, rows_of
 from ebbtide.settings.models.stack import StackSettings
 
 _COLUMNS, _WIDTH, _HEIGHT = 48, 16, 16
-_UNITS = {"s": "s", "": "1"}
+_UNITS = {"s": "s", "bytes": "By", "": "1"}
 
 
 def cloud_dashboard(stack: StackSettings) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Panel:
     help: str
     """What to read in it."""
     unit: str
-    """As Prometheus' base units: `s`, or empty for a number."""
+    """As Prometheus' base units: `s`, `bytes`, or empty for a number."""
     queries: tuple[Query, ...]
     from_logs: bool = False
     """Whether it is asked of log-based metrics, which only Google Cloud has."""
@@ -137,6 +137,16 @@ def _workers(labels: str) -> Iterator[Panel]:
         "rotated ones have reached a limit, as they should. failed and killed ones had a fault.",
         "",
         (Query(_by(restarts, "outcome"), "{{consumer}} {{outcome}}"),),
+    )
+    yield Panel(
+        "Memory of a pod",
+        "The largest pod: what its processes share, and what its largest worker has for itself. What "
+        "resources.memory.measured asks for.",
+        "bytes",
+        (
+            Query(f"max by ({CONSUMER}) (ebbtide_memory_shared_bytes{{{labels}}})", "{{consumer}} shared"),
+            Query(f"max by ({CONSUMER}) (ebbtide_memory_process_bytes{{{labels}}})", "{{consumer}} a worker"),
+        ),
     )
     yield Panel(
         "Pods that hold starts back",
