@@ -24,7 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Literal
@@ -37,7 +37,7 @@ import ebbtide.judgement.rule as registry
 import ebbtide.preview.rules.declare as scopes
 
 ROOT = Path(__file__).resolve().parents[2]
-_SLOW_SECONDS, _QUICK_SECONDS = 0.5, 0.02
+_SLOW_SECONDS, _QUICK_SECONDS, _ELSEWHERE_SECONDS = 0.5, 0.02, 10.0
 # Of other processes: the parser of shell scripts is done much sooner, and another Python later.
 _OTHERS_SECONDS = 0.1
 # Of one mutant: what it makes go on without an end is noticed.
@@ -134,7 +134,10 @@ ROOMS = {
         (
             *(
                 f"tests/doctor/test_{name}.py"
-                for name in ("edges", "readers", "set_ups", "shells", "unjudged", "words")
+                for name in (
+                    *("edges", "scaling_edges", "stopping_edges"),
+                    *("readers", "set_ups", "shells", "unjudged", "words"),
+                )
             ),
             _LEVELS,
         ),
@@ -339,10 +342,13 @@ def _tests_of(mutant: Mutant, file: str, reached: Sequence[Reached]) -> list[Rea
     first.sort(key=lambda each: (min(often[line] for line in around & each.lines), each.seconds))
     if is_inside:
         return first
-    return first + sorted(
-        (each for each in reached if not near & each.lines and each.seconds < _QUICK_SECONDS),
-        key=lambda each: each.seconds,
-    )
+    others = sorted((each for each in reached if not near & each.lines), key=lambda each: each.seconds)
+    # What no function here uses is for other modules, and nobody has noted which tests come to those.
+    seconds = accumulate(each.seconds for each in others)
+    most = 0 if users else _ELSEWHERE_SECONDS
+    return first + [
+        one for one, sum_ in zip(others, seconds, strict=True) if one.seconds < _QUICK_SECONDS or sum_ < most
+    ]
 
 
 def _users(tree: ast.Module, top: ast.stmt) -> list[ast.stmt]:

@@ -16,7 +16,9 @@ from ebbtide.doctor.files import File
 from ebbtide.doctor.of_image import query_of
 from ebbtide.doctor.readers import php
 
-_SCHEME: Final = re.compile(r"(\w+)(?:\+\w+)?:")
+_SCHEME: Final = re.compile(r"([\w-]+)(?:\+\w+)?:")
+# `https://sqs.eu-west-1.amazonaws.com/1/mail`: a queue by its URL.
+_SQS: Final = re.compile(r"https?://sqs\.")
 CELERY_KEYS: Final = frozenset(
     {
         *("task_acks_late", "task_reject_on_worker_lost", "worker_prefetch_multiplier", "broker_transport_options"),
@@ -140,6 +142,7 @@ def _transports(messenger: Map, file: str, environment: str, failure: str) -> It
         scheme = _SCHEME.match(dsn)
         # The DSN is a variable's most often; these options no other transport has.
         kind = scheme[1].lower() if scheme else "redis" if _REDIS_OPTIONS & set(options) else ""
+        kind = "sqs" if _SQS.match(dsn) else kind
         yield Transport(
             name,
             Place(file, transports.line_of(name)),

@@ -150,7 +150,9 @@ def check_failure_transport(setup: SetUp) -> Iterator[Diagnosis]:
     without = [one for one in live if not one.failure_transport]
     if without and not any(one.failure_transport for one in live):
         retries = [one.max_retries.value for one in without if one.max_retries is not None]
-        after = f"after {retries[0]} retries" if len(retries) == len(without) == 1 else "after its last retry"
+        after = "after its last retry"
+        if len(retries) == len(without) == 1:
+            after = f"after {retries[0]} {'retry' if retries[0] == 1 else 'retries'}"
         yield Diagnosis(
             without[0].place,
             ", ".join(f"transport {one.name}" for one in without[:3]),
@@ -191,9 +193,7 @@ def check_buffer(setup: SetUp) -> Iterator[Diagnosis]:
         buffer = transport.options.get("buffer_size")
         timeout = transport.options.get("visibility_timeout")
         size = 9 if buffer is None else number_of(buffer.value)
-        if transport.scheme in ("sqs", "https") and timeout is not None and size is not None and size > 1:
-            if transport.scheme == "https" and "sqs" not in str(transport.options):
-                continue
+        if transport.scheme == "sqs" and timeout is not None and size is not None and size > 1:
             yield Diagnosis(
                 timeout.place,
                 f"transport {transport.name}",
@@ -223,15 +223,6 @@ def check_heartbeat(setup: SetUp) -> Iterator[Diagnosis]:
                 f"{2 * seconds} to {3 * seconds} s the broker gives the message to another worker",
                 "remove heartbeat",
             )
-
-
-# --- Celery -------------------------------------------------------------------------------------------------------
-
-
-# --- Laravel ------------------------------------------------------------------------------------------------------
-
-
-# --- The broker itself ----------------------------------------------------------------------------------------------
 
 
 @setup_rule(

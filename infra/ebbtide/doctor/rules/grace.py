@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ebbtide.doctor.data import UNKNOWN, Map, Place
+from ebbtide.doctor.data import Map, Place
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.rules.declare import unit_rule
 from ebbtide.doctor.times import SUPERVISOR_SECONDS, hook_sleep, longest_of, needed
@@ -47,7 +47,7 @@ def check_stop_wait(unit: Unit) -> Iterator[Diagnosis]:
         if worker.supervised is None:
             continue
         wait = worker.supervised.number("stopwaitsecs", SUPERVISOR_SECONDS)
-        if wait is UNKNOWN or not isinstance(wait, int):
+        if not isinstance(wait, int):
             continue
         longest = longest_of(unit, worker)
         is_written = "stopwaitsecs" in worker.supervised.options
@@ -238,7 +238,7 @@ def check_s6(unit: Unit) -> Iterator[Diagnosis]:
             said.place if said else image.place,
             unit.title,
             f"gives its services {int(text) / 1000:g} s to finish after the stop signal, and kills them then",
-            f"add ENV S6_SERVICES_GRACETIME={max(grace - 5, 1) * 1000}",
+            f"add ENV S6_SERVICES_GRACETIME={max(grace - 5, -(-grace * 3 // 4)) * 1000}",
         )
 
 

@@ -26,13 +26,13 @@ _ASKS_A_BROKER: Final = re.compile(
 def check_liveness(unit: Unit) -> Iterator[Diagnosis]:
     """A broker outage ends no worker. Where the liveness probe asks the broker, every container is ended in an outage,
     with what it has in hand, and all begin anew together when the broker is back."""
-    if unit.container is None or not unit.is_kubernetes:
+    if unit.container is None or unit.workload is None:
         return
     probe = unit.container.data.map("livenessProbe")
     words = probe.map("exec").get("command")
     text = " ".join(map(str, words)) if isinstance(words, list) else ""
     asks = _ASKS_A_BROKER.search(text)
-    if asks is not None and unit.workload is not None:
+    if asks is not None:
         yield Diagnosis(
             unit.workload.at(probe),
             unit.title,
@@ -50,7 +50,7 @@ def check_liveness(unit: Unit) -> Iterator[Diagnosis]:
 )
 def check_probe_grace(unit: Unit) -> Iterator[Diagnosis]:
     """A container that a probe ends gets the pod's time to finish. A grace period of the probe's own replaces it."""
-    if unit.container is None or unit.workload is None or not unit.is_kubernetes:
+    if unit.container is None or unit.workload is None:
         return
     for name in ("livenessProbe", "startupProbe"):
         probe = unit.container.data.map(name)

@@ -44,7 +44,7 @@ def check_back_off(unit: Unit) -> Iterator[Diagnosis]:
     failure ever counts as a failed start: an outage of the broker is a loop that takes every CPU, and to an autoscaler
     it looks like load."""
     for worker, program in _supervised(unit):
-        if program.number("startsecs", 1) == 0 and program.text("autorestart", "unexpected").lower() != "false":
+        if program.number("startsecs", 1) == 0 and program.switch("autorestart", default=True) is not False:
             count = f"{worker.copies} workers" if worker.is_many else "the worker"
             yield Diagnosis(
                 program.line_of("startsecs"),
@@ -141,7 +141,7 @@ def check_gives_up(unit: Unit) -> Iterator[Diagnosis]:
             continue
         if not isinstance(retries, int) or not isinstance(seconds, int) or unit.supervisor.listeners:
             continue
-        if seconds > 0 and retries < _ENOUGH_RETRIES and program.text("autorestart", "unexpected").lower() != "false":
+        if seconds > 0 and retries < _ENOUGH_RETRIES and program.switch("autorestart", default=True) is not False:
             yield Diagnosis(
                 program.line_of("startretries"),
                 f"{unit.title}, {worker.title}",
