@@ -116,11 +116,22 @@ class _Judge:
         name, shell, options = _interpreter(first[2:].decode(errors="replace").strip())
         if name in SHELLS:
             return self._script(text, name, argv[1:], path)
-        if name in OTHER_SHELLS or name in WRAPPERS:
-            return self.command((shell, *options, *argv))
+        if name in OTHER_SHELLS or name in WRAPPERS or name == "execlineb":
+            return self._chain(text, path) if name == "execlineb" else self.command((shell, *options, *argv))
         if first.endswith(b"\r"):
             return Verdict(f"{path} has Windows line ends (line 1), so its interpreter is not found", "write \\n alone")
         return Verdict(programs=(argv,))
+
+    def _chain(self, text: bytes, path: str) -> Verdict:
+        """execline's language: one command, whose programs become the next; what stands in braces ends before that."""
+        _, _, rest = text.decode(errors="replace").partition("\n")
+        try:
+            words = shlex.split(rest, comments=True)
+        except ValueError as error:
+            return Verdict(not_read=f"{path} is not read: {error}")
+        if {"{", "}"} & set(words) or any("$" in word for word in words[:1]):
+            return Verdict(doubts=(f"{path} is written in execline, whose blocks are not read",), programs=((None,),))
+        return self.command(tuple(words))
 
     def _shell(self, name: str, argv: Words) -> Verdict:
         is_text, rest = _split_shell(argv)
@@ -212,6 +223,8 @@ def _interpreter(line: str) -> tuple[str, str, list[str]]:
     words = line.split()
     if words and words[0].rpartition("/")[2] == "env":
         words = [word for word in words[1:] if word not in ("-S", "--split-string") and not _ASSIGNMENT.match(word)]
+    if len(words) > 1 and words[0].rpartition("/")[2] == "with-contenv":
+        words = words[1:]  # of s6-overlay: becomes the interpreter behind it
     return (words[0].rpartition("/")[2], words[0], words[1:]) if words else ("", "", [])
 
 

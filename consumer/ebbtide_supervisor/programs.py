@@ -7,7 +7,7 @@ Data. A program that is in none of these tables is taken for the worker itself. 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -70,6 +70,10 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
     "chroot": Wrapper(_BECOMES, positionals=1),
     "gosu": Wrapper(_BECOMES, positionals=1),
     "su-exec": Wrapper(_BECOMES, positionals=1),
+    # Of s6 and execline (skarnet.org): each of them ends in execvp of what stands behind it.
+    **dict.fromkeys(("s6-setuidgid", "s6-envdir", "s6-applyuidgid", "cd"), Wrapper(_BECOMES, ("-u", "-g"), 1)),
+    "with-contenv": Wrapper(_BECOMES),
+    "fdmove": Wrapper(_BECOMES, positionals=2),
     "chpst": Wrapper(
         _BECOMES, ("-u", "-U", "-b", "-e", "-/", "-C", "-n", "-l", "-L", "-m", "-d", "-o", "-p", "-f", "-c")
     ),
@@ -176,6 +180,8 @@ class Program:
     pattern: re.Pattern[str]
     """Matched against the words of the command, joined by a space, each path as its last part."""
     source: str
+    instead: str = ""
+    """What to run, where no signal drains it."""
 
 
 def _program(name: str, finishes_on: str, otherwise: str, pattern: str, source: str) -> Program:
@@ -191,13 +197,16 @@ PROGRAMS: Final = (
         rf"artisan\s+{_ANY_WORDS}queue:work(?:\s|$)",
         "laravel/framework, Illuminate\\Queue\\Worker::listenForSignals in 8.83 (seen to die of QUIT), #43607, #56458",
     ),
-    _program(
-        "artisan queue:listen",
-        "",
-        "it starts a process for each job and has no signal handler: it ends at once, and the job is killed with the "
-        "container",
-        rf"artisan\s+{_ANY_WORDS}queue:listen(?:\s|$)",
-        "laravel/framework, Illuminate\\Queue\\Listener",
+    replace(
+        _program(
+            "artisan queue:listen",
+            "",
+            "it starts a process for each job and has no signal handler: it ends at once, and the job is killed with "
+            "the container",
+            rf"artisan\s+{_ANY_WORDS}queue:listen(?:\s|$)",
+            "laravel/framework, Illuminate\\Queue\\Listener",
+        ),
+        instead="artisan queue:work",
     ),
     _program(
         "artisan horizon",
@@ -220,11 +229,31 @@ PROGRAMS: Final = (
         r"sidekiq(?:\s|$)",
         "sidekiq 1bb4aa0, lib/sidekiq/cli.rb",
     ),
+    replace(
+        _program(
+            "celery multi",
+            "",
+            "it leaves its workers in the background, where no stop signal reaches them",
+            r"celery\s+(?:\S+\s+)*?multi\s+(?:re)?start(?:\s|$)",
+            "celery, celery/apps/multi.py",
+        ),
+        instead="celery worker, in the foreground",
+    ),
+    replace(
+        _program(
+            "rq worker for Heroku",
+            "",
+            "some seconds after SIGTERM it throws ShutDownImminentException into the job",
+            r"(?:rq|rqworker)\s+(?:\S+\s+)*?(?:-w|--worker-class)[\s=](?:\S+\.)?HerokuWorker(?:\s|$)",
+            "rq, HerokuWorker.handle_shutdown_imminent",
+        ),
+        instead="rq worker without --worker-class",
+    ),
     _program(
         "rq worker",
         "TERM INT",
         "other signals kill",
-        r"(?:rq|rqworker)\s+(?:(?:\S+\s+)*?worker(?:-pool)?)(?:\s|$)",
+        r"(?:(?:rq|rqworker)\s+(?:(?:\S+\s+)*?worker(?:-pool)?)|manage\.py\s+rqworker(?:-pool)?)(?:\s|$)",
         "rq aa666a8, rq/worker/base.py",
     ),
     _program(
@@ -269,7 +298,7 @@ def signal_problem(program: Program, stop_signal: str) -> tuple[str, str]:
     if stop_signal in program.finishes_on:
         return "", ""
     if not program.finishes_on:
-        return f"{program.name} cannot be drained: {program.otherwise}", "run artisan queue:work"
+        return f"{program.name} cannot be drained: {program.otherwise}", f"run {program.instead}"
     heard = " and ".join(program.finishes_on)
     return (
         f"{program.name} finishes its message on {heard}, not on {stop_signal}: {program.otherwise}",

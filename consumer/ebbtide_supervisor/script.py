@@ -7,6 +7,7 @@ Proved are the paths, not the values: a variable may hold anything, and a progra
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -103,7 +104,7 @@ class _Walk:
         """`shift` and `set -- ...` change what `"$@"` stands for."""
         for call in calls_in(root):
             words = words_of(call, None)
-            if words[:1] == ("shift",) or (words[:1] == ("set",) and any(_sets_arguments(word) for word in words[1:])):
+            if words[:1] == ("shift",) or (words[:1] == ("set",) and _sets_arguments(words[1:])):
                 self.arguments = None
 
     def statements(self, nodes: Sequence[Node] | None, states: States) -> States:
@@ -394,8 +395,14 @@ _SPECIAL: Final[Mapping[str, Callable[[_Walk, Words, int, States], States]]] = {
 }
 
 
-def _sets_arguments(word: str | None) -> bool:
-    return word is None or word == "--" or not word.startswith(("-", "+"))
+def _sets_arguments(words: Words) -> bool:
+    """`set a b` and `set -- a`, and not `set -euo pipefail`: the word behind an `o` is an option's name."""
+    is_name = False
+    for word in words:
+        if not is_name and (word is None or word == "--" or not word.startswith(("-", "+"))):
+            return True
+        is_name = not is_name and word is not None and re.fullmatch(r"[-+][A-Za-z]*o", word) is not None
+    return False
 
 
 def _is_option(word: str | None) -> bool:

@@ -168,6 +168,30 @@ def test_the_wrapper_scripts_of_public_reports_are_refused_by_the_line_of_their_
     assert "write exec" in problem
 
 
+STARTED = {
+    "options of set are no arguments": ('#!/bin/bash\nset -euo pipefail\nexec "$@"\n', ""),
+    "an interpreter of s6-overlay": ("#!/command/with-contenv bash\nexec worker\n", ""),
+    "a script of s6-overlay without exec": ("#!/command/with-contenv sh\nworker --x\n", "runs worker below the shell"),
+    "execline": ("#!/command/execlineb -P\n# as www-data\nwith-contenv\ns6-setuidgid www-data\nworker\n", ""),
+    "execline that starts npm": ("#!/bin/execlineb -P\nnpm run worker\n", "runs the worker under npm"),
+}
+
+
+@pytest.mark.parametrize("case", STARTED)
+def test_what_a_first_line_or_an_option_of_set_means_is_known(case):
+    text, refused = STARTED[case]
+    verdict = judge_handover(["/run", "worker"], {"/run": text.encode()}.get)
+    assert refused in verdict.refused
+    assert bool(verdict.refused) is bool(refused)
+    assert refused or [program[0] for program in verdict.programs] == ["worker"]
+
+
+@pytest.mark.parametrize("text", ["foreground { setup } worker\n", "worker 'open\n"])
+def test_of_execline_what_is_not_read_is_said(text):
+    verdict = judge_handover(["/run"], {"/run": f"#!/bin/execlineb -P\n{text}".encode()}.get)
+    assert verdict.doubts or verdict.not_read
+
+
 def test_a_file_that_a_script_reads_in_is_judged_with_it(tmp_path):
     (tmp_path / "start.sh").write_text("exec worker\n")
     (tmp_path / "loop.sh").write_text("while :; do worker; done\n")

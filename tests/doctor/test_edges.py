@@ -15,7 +15,14 @@ LABELS = {"labels": {"app": "jobs"}}
 CONSUME = ["php", "/srv/bin/console", "messenger:consume", "mail"]
 
 
-def workload(command: list[str], *, replicas: int = 1, pod: dict[str, Any] | None = None, **container: Any) -> str:
+def workload(
+    command: list[str],
+    *,
+    replicas: int = 1,
+    pod: dict[str, Any] | None = None,
+    strategy: dict[str, Any] | None = None,
+    **container: Any,
+) -> str:
     """A Deployment of one container."""
     spec = {
         "terminationGracePeriodSeconds": 90,
@@ -28,6 +35,7 @@ def workload(command: list[str], *, replicas: int = 1, pod: dict[str, Any] | Non
             "kind": "Deployment",
             "metadata": {"name": "jobs", "namespace": "shop"},
             "spec": {"replicas": replicas, "selector": {"matchLabels": LABELS["labels"]}}
+            | ({"strategy": strategy} if strategy else {})
             | {"template": {"metadata": LABELS, "spec": spec}},
         }
     )
@@ -48,8 +56,9 @@ def streams(**metadata: str) -> dict[str, Any]:
     return {"type": "redis-streams", "metadata": {"address": "r:6379", "stream": "mail", **metadata}}
 
 
-def policy(namespace: str) -> str:
-    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"ports": [{"port": 53, "protocol": "UDP"}]}]}
+def policy(namespace: str, *ports: dict[str, Any]) -> str:
+    allowed = [{"port": 53, "protocol": "UDP"}, *ports]
+    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"ports": allowed}]}
     metadata = {"name": "deny", "namespace": namespace}
     return yaml.safe_dump(
         {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
@@ -171,10 +180,10 @@ EDGES: dict[str, Edge] = {
     ),
     # Who sends by the clock is there once.
     **{
-        f"{' '.join(command)} in {replicas}": (
+        f"{' '.join(command)} in {replicas}, {strategy}": (
             "D-47",
-            {"a.yaml": workload(command, replicas=replicas)},
-            "keeps a schedule in 3 processes (up to 3 pods)" if replicas > 1 else "",
+            {"a.yaml": workload(command, replicas=replicas, strategy=strategy)},
+            said,
         )
         for command in (
             ["celery", "-A", "shop", "beat"],
@@ -182,7 +191,40 @@ EDGES: dict[str, Edge] = {
             ["php", "/srv/bin/console", "messenger:consume", "scheduler_default"],
             ["/usr/local/bin/celery", "-A", "shop", "worker", "-B"],
         )
-        for replicas in (1, 3)
+        for replicas, strategy, said in (
+            (1, {"type": "Recreate"}, ""),
+            (1, {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}, ""),
+            (1, None, "at each update of the Deployment a second pod keeps it beside the first"),
+            (3, None, "keeps a schedule in 3 processes (up to 3 pods)"),
+        )
+    },
+    # What a variable says of the time, in milliseconds or in seconds.
+    **{
+        f"{name} of {value}": ("D-21", {"a.yaml": workload(CONSUME, env=[{"name": name, "value": value}])}, said)
+        for name, value, said in (
+            ("WORKER_SHUTDOWN_TIMEOUT_MS", "100000", "may take 100 s"),
+            ("WORKER_SHUTDOWN_TIMEOUT_MS", "60000", ""),
+            ("WORKER_SHUTDOWN_TIMEOUT_MS", "100s", ""),
+            ("SHUTDOWN_TIMEOUT", "100", "may take 100 s"),
+        )
+    },
+    # A policy that lists ports, and not the broker's.
+    **{
+        f"a broker at {address} behind {ports}": (
+            "D-6a",
+            {
+                "a.yaml": workload(CONSUME, env=[{"name": "DSN", "value": address}]),
+                "b.yaml": policy("shop", *ports),
+            },
+            said,
+        )
+        for address, ports, said in (
+            ("redis://:secret@r.data:6379/mail", ({"port": 443},), "lists no rule for port 6379"),
+            ("amqps://b", ({"port": 443}, {"port": 5672}), "lists no rule for port 5671"),
+            ("redis://r", ({"port": 6000, "endPort": 7000},), ""),
+            ("redis://r", ({"port": "redis"},), ""),
+            ("redis://r:6380", ({"port": 6380},), ""),
+        )
     },
     "a worker without a schedule in 3": ("D-47", {"a.yaml": workload(CONSUME, replicas=3)}, ""),
     # A request of less than a millicore: what was meant is a thousand times as much.

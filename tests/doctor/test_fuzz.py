@@ -1,4 +1,4 @@
-"""Mutated files: no traceback, nothing run, no secret shown. 20,000 of them in the slow tier, and 400 by default."""
+"""Mutated files, to doctor and to init: no traceback, nothing run, no secret shown. 400 of them, and 20,000 slowly."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from tests.doctor.bundles import article, bundles
 from tests.mutated_text import mutated_text
 
 from ebbtide.cli.doctor import as_text
+from ebbtide.doctor.connect import connect
 from ebbtide.doctor.diagnose import diagnose_files
 from ebbtide.doctor.document import DoctorDocument
 from ebbtide.doctor.files import File
+from ebbtide.doctor.read import read_all
+from ebbtide.scaffold.answers import Project
+from ebbtide.scaffold.carry import carry
+from ebbtide.scaffold.files import stack_text
+from ebbtide.scaffold.migration import migration_text
 
 SECRET = "hunter2Qx9Zk"
-BUNDLES = [article(), *bundles("recipes", "public", "own", "right")]
+BUNDLES = [article(), *bundles("recipes", "public", "own", "reports", "right")]
 SEEDS = [file for bundle in BUNDLES for file in bundle.files]
 
 
@@ -35,6 +41,10 @@ def survive(first: int, count: int) -> None:
         try:
             document = DoctorDocument.of(diagnose_files(files))
             texts = [as_text(document, format_) for format_ in ("text", "json", "sarif", "markdown")]
+            moved = carry(connect(read_all(files)))
+            consumers = {one.name: one.settings for one in moved}
+            texts += [stack_text(Project("shop", "dev", "gkeStandard", "1.34", consumers))]
+            texts += [migration_text(moved, document, "dev")] if moved else []
         except Exception as error:
             raise AssertionError(f"seed {number}: {type(error).__name__}: {error}") from error
         shown = [text for text in texts if SECRET in text]

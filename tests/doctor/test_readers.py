@@ -184,6 +184,12 @@ def test_values_keep_their_lines():
     assert (one.map("spec").line_of("a"), one.items_of("spec", "list")[1].line_of("x")) == (2, 6)
 
 
+def test_a_merge_of_what_is_no_mapping_merges_nothing():
+    assert list(documents("own:\n  <<: 5\n  a: 1\nother: {<<: [x, {b: 2}]}\n")) == [
+        {"own": {"a": 1}, "other": {"b": 2}}
+    ]
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, "a: [", "a: 1\n\tb: 2\n", "a: \x01\n", "? " * 5000])
 def test_no_yaml_ends_the_process(text):
     with pytest.raises(NotYamlError):

@@ -98,6 +98,7 @@ def test_an_autoscaler_of_something_else_is_said_to_be_one():
     }
     worker = deployment(["celery", "-A", "s", "worker"])
     assert "scales Deployment job, which is not in what was handed over" in said(worker, scaler)
+    assert "(is Deployment jobs meant?)" in said(worker, scaler)
     scaler["spec"]["scaleTargetRef"]["name"] = "jobs"
     assert "is not in what was handed over" not in said(worker, scaler)
 

@@ -68,11 +68,16 @@ def connect(setup: SetUp) -> list[Unit]:
 def _scales_nothing(setup: SetUp) -> Iterator[Note]:
     """Autoscalers whose workload was not handed over, beside others that were: a name that has changed, for one."""
     names = {(one.kind, one.name) for one in setup.workloads}
-    for (kind, name), scalers in autoscalers_of(setup.objects).items():
-        if names and name and (kind, name) not in names:
+    scaling = autoscalers_of(setup.objects)
+    # Of another kind it is D-5g.
+    known = names | {(kind, name) for kind, _ in scaling for _, name in names}
+    alone = sorted(f"{kind} {name}" for kind, name in names - scaling.keys() if kind not in ("CronJob", "Job"))
+    for (kind, name), scalers in scaling.items():
+        if names and name and (kind, name) not in known:
+            meant = f" (is {alone[0]} meant?)" if len(alone) == 1 else ""
             for one in scalers:
                 text = f"{one.title} is not judged: it scales {kind} {name}, which is not in what was handed over"
-                yield Note(one.at(one.scaled()), text)
+                yield Note(one.at(one.scaled()), text + meant)
 
 
 def _units_of(workload: Workload, autoscalers: list[ManifestObject], setup: SetUp, used: set[str]) -> Iterator[Unit]:

@@ -63,6 +63,8 @@ class ImageFiles:
         return roots[0] if len(roots) == 1 else None
 
     def _find(self, path: str, files: dict[str, File]) -> File | None:
+        if path in files:
+            return files[path]  # as it was handed over
         if self.image is not None:
             full = posixpath.normpath(posixpath.join(self.image.workdir, path))
             if full in self.image.inline:
@@ -235,7 +237,8 @@ def _script_of(command: Command, files: ImageFiles) -> ScriptFile | None:
     for word in command.words[:4]:
         if not word or word.startswith("-") or _base((word,)) in (*SHELLS, "env", "tini", "dumb-init"):
             continue
-        file = files.script(word) if "/" in word or word.endswith((".sh", ".bash")) else None
+        is_path = "/" in word or word.endswith((".sh", ".bash")) or RUN_FILE.search(f"s6/x/{word}")
+        file = files.script(word) if is_path else None
         if file is not None and looks_like_script(file):
             return ScriptFile(file, read_script(file.text))
         if not word.endswith("tini"):

@@ -20,6 +20,7 @@ _SHUTDOWN_VARIABLE: Final = re.compile(
     r"(?:SHUTDOWN|DRAIN|GRACE)\w*(?:TIMEOUT|SECONDS|PERIOD)(?!_M(?:S|ILLI))\w*$|TIMEOUT_PER_SHUTDOWN_PHASE$|"
     r"^EBBTIDE_LONGEST_MESSAGE_SECONDS$"
 )
+_MILLISECONDS: Final = re.compile(r"_(?:MS|MILLIS(?:ECONDS)?)$")
 _DURATION: Final = re.compile(r"(?:([0-9]{1,3})m)?(?:([0-9]{1,5})s?)?")
 _LONGEST_SLEEP: Final = 86_400
 
@@ -106,8 +107,12 @@ def _stated(unit: Unit) -> Said[int] | None:
     """What a variable of the container says: `SHUTDOWN_TIMEOUT_SECONDS`, and the image's own contract."""
     for source in (unit.container.environment if unit.container else {}, unit.image.environment if unit.image else {}):
         for name, said in source.items():
-            found = _DURATION.fullmatch(said.value) if said.value and _SHUTDOWN_VARIABLE.search(name) else None
-            if found is not None:
+            unit_of_name = _MILLISECONDS.search(name)
+            known = _SHUTDOWN_VARIABLE.search(name[: unit_of_name.start()] if unit_of_name else name)
+            found = _DURATION.fullmatch(said.value) if said.value and known else None
+            if unit_of_name and known and said.value.isdecimal() and len(said.value) < 10:
+                return Said(-(-int(said.value) // 1000), said.place)
+            if found is not None and not unit_of_name:
                 return Said(int(found[1] or 0) * 60 + int(found[2] or 0), said.place)
     return None
 

@@ -10,14 +10,14 @@ from typing import Final
 from ebbtide.doctor.data import UNKNOWN, Place, Said, Unknown
 from ebbtide.doctor.files import File
 from ebbtide.doctor.image import Command, Image
-from ebbtide.doctor.of_image import Program, Verdict
+from ebbtide.doctor.of_image import WRAPPERS, Handover, Program, Verdict
 from ebbtide.doctor.readers.scripts import Script, read_script
 from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
 from ebbtide.doctor.readers.supervisor import SupervisorFile
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.workload import Container, Hook, ManifestObject, Workload
 
-_INTERPRETER: Final = re.compile(r"(?:php|python|ruby|node|bundle|rake|perl)[0-9.]*$|$")
+_INTERPRETER: Final = re.compile(r"(?:php|python|ruby|node|bundle|rake|perl|airflow)[0-9.]*$|$")
 Words = tuple["str | None", ...]
 
 
@@ -78,12 +78,19 @@ class Worker:
             return read_script(words[2], words[0].rpartition("/")[2])
         return self.script.script if self.script is not None else None
 
+    def started(self) -> Iterator[tuple[Words, Place]]:
+        """Every command of the script or the shell's text that it stands in."""
+        shell = self._shell
+        for call in shell.calls if shell is not None else ():
+            yield call.words, self.script.at(call.line) if self.script is not None else self.command.place
+
     @property
     def parent(self) -> str:
         """A program before the known one that nobody here knows: `watchmedo`. Interpreters are none."""
         before = [str(word or "?") for word in self.words[: self._place_of_program()]]
         first = before[0].rpartition("/")[2] if before else ""
-        return "" if _INTERPRETER.match(first) else first
+        is_known = _INTERPRETER.match(first) or (first in WRAPPERS and WRAPPERS[first].handover is not Handover.UNKNOWN)
+        return "" if is_known else first
 
     def _place_of_program(self) -> int:
         """At which word the known program's own begin; the interpreter's are before it."""
@@ -179,6 +186,11 @@ class Unit:
         if self.supervisor is not None:
             for part in (self.supervisor, *self.supervisor.included(self.setup.supervisors)):
                 yield from part.programs
+
+    def beside_workers(self) -> Iterator[tuple[Words, Place]]:
+        """What the scripts that workers are in run besides them."""
+        for worker in self.workers:
+            yield from ((words, place) for words, place in worker.started() if words != worker.words)
 
     def named(self, program: str) -> Iterator[Worker]:
         """The workers that are a known program."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.rules.network import check_egress, egress_policies
+from ebbtide.doctor.rules.supervision import is_scheduler
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit, Worker
 
@@ -45,7 +46,7 @@ def unjudged(unit: Unit) -> Iterator[Note]:
                 f"{unit.title}: runs {worker.title} under {worker.parent}, of which nobody here knows what it does "
                 "with the stop signal: whether the worker gets it is not judged",
             )
-        if worker.program is None:
+        if worker.program is None and not is_scheduler(worker):
             words = " ".join(str(word or "?") for word in worker.words[:3])
             yield Note(
                 worker.command.place,
@@ -84,8 +85,10 @@ def _about_network(unit: Unit) -> Iterator[Note]:
 
 
 def _about_time(unit: Unit) -> Iterator[Note]:
-    if unit.workload is None or not unit.workers or any(longest_of(unit, worker) for worker in unit.workers):
+    if unit.workload is None or any(longest_of(unit, worker) for worker in unit.workers):
         return
+    if all(worker.program is None and is_scheduler(worker) for worker in unit.workers):
+        return  # nobody, or who sends messages and handles none
     seconds = unit.workload.grace_seconds
     enough = f"{seconds} s are enough" if unit.workload.grace else f"the default of {seconds} s is enough"
     text = f"{unit.title}: no limit says how long a message may take, so whether {enough} is not judged"

@@ -9,15 +9,16 @@ from ebbtide.doctor.data import Map, Place, Said, Seq
 from ebbtide.doctor.image import Command
 from ebbtide.doctor.workload import Container, Hook, ManifestObject, Workload
 
-# Where the pod's template stands, by kind.
+# Where the pod's template stands, by kind, if it is elsewhere than almost all have it: Argo's Rollout, OpenShift's
+# DeploymentConfig and Knative's Service do as a Deployment does.
+_TEMPLATE: Final = ("spec", "template")
 _TEMPLATES: Final[dict[str, tuple[str, ...]]] = {
-    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"), ("spec", "template")),
-    "ReplicationController": ("spec", "template"),
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
     "ScaledJob": ("spec", "jobTargetRef", "template"),
-    "Rollout": ("spec", "template"),
     "Pod": (),
 }
+_KNATIVE_SECONDS: Final = 300
+"""Knative's default of timeoutSeconds, which is the grace period of its pods too."""
 
 
 def objects_of(document: Any, file: str) -> Iterator[ManifestObject]:
@@ -35,8 +36,7 @@ def objects_of(document: Any, file: str) -> Iterator[ManifestObject]:
 
 def pod_of(one: ManifestObject) -> Map:
     """The spec of the pods that an object makes; empty where it makes none."""
-    path = _TEMPLATES.get(one.kind)
-    return one.data.map(*path, "spec") if path is not None else Map()
+    return one.data.map(*_TEMPLATES.get(one.kind, _TEMPLATE), "spec")
 
 
 def workload_of(one: ManifestObject) -> Workload | None:
@@ -51,6 +51,7 @@ def workload_of(one: ManifestObject) -> Workload | None:
     if not containers:
         return None
     spec = one.data.map("spec")
+    is_knative = one.group == "serving.knative.dev"
     return Workload(
         kind=one.kind,
         name=one.name or one.data.map("metadata").text("generateName"),
@@ -59,7 +60,8 @@ def workload_of(one: ManifestObject) -> Workload | None:
         containers=containers,
         data=one.data,
         pod=pod,
-        grace=_integer(pod, "terminationGracePeriodSeconds", one.file),
+        grace=_integer(pod, "timeoutSeconds" if is_knative else "terminationGracePeriodSeconds", one.file),
+        default_grace=_KNATIVE_SECONDS if is_knative else 30,
         replicas=_integer(spec, "replicas", one.file),
         is_live=one.is_live,
     )

@@ -123,9 +123,8 @@ class _Reader:
             top.key, top.key_line, top.has_key = _key(value), line, True
         else:
             if top.key == "<<":
-                top.merged += [
-                    one for one in ([value] if isinstance(value, Map) else value or ()) if isinstance(one, Map)
-                ]
+                merged = value if isinstance(value, Seq) else [value]
+                top.merged += [one for one in merged if isinstance(one, Map)]
             else:
                 top.value.put(top.key or "", value, top.key_line)
             top.has_key = False

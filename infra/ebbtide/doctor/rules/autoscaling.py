@@ -14,6 +14,7 @@ from ebbtide.doctor.unit import Unit
 from ebbtide.doctor.workload import ManifestObject
 from ebbtide.kubernetes.quantity import parse_quantity
 
+_KNATIVE_LEAST: Final = ("autoscaling.knative.dev/min-scale", "autoscaling.knative.dev/minScale")
 _WAITING_PROCESSES_A_CPU: Final = 4
 _LIKE_A_QUEUE: Final = re.compile(r"(?i)queue|backlog|messages|depth|length|lag|pending|undelivered")
 
@@ -282,6 +283,30 @@ def check_zero(one: ManifestObject) -> Iterator[Diagnosis]:
                 "may go to zero pods, and measures what only pods have: it is refused",
                 "write minReplicaCount: 1",
             )
+
+
+@unit_rule(
+    "D-5h",
+    Harm.BREAKS,
+    remedy='Annotate the template with autoscaling.knative.dev/min-scale: "1", or run it as a Deployment.',
+    source="Knative's autoscaling: without requests over HTTP a revision goes to zero after 60 s, and only a request "
+    "wakes it.",
+)
+def check_knative(unit: Unit) -> Iterator[Diagnosis]:
+    """A worker as a service of Knative stays when nobody asks it by HTTP: that is what Knative counts, and not what
+    lies in a queue."""
+    workload = unit.workload
+    if workload is None or not workload.data.text("apiVersion").startswith("serving.knative.dev/"):
+        return
+    annotations = workload.data.map("spec", "template", "metadata", "annotations")
+    least = [str(annotations[key]) for key in _KNATIVE_LEAST if key in annotations]
+    if any(worker.program for worker in unit.workers) and least in ([], ["0"]):
+        yield Diagnosis(
+            workload.place,
+            unit.title,
+            "goes to zero pods when no request comes by HTTP, whatever lies in the queue",
+            'annotate the template with autoscaling.knative.dev/min-scale: "1"',
+        )
 
 
 @object_rule(

@@ -8,10 +8,11 @@ from typing import Final
 
 from ebbtide.doctor.data import Map
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
-from ebbtide.doctor.rules.declare import object_rule, unit_rule
+from ebbtide.doctor.rules.declare import object_rule, setup_rule, unit_rule
+from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit
-from ebbtide.doctor.workload import ManifestObject
+from ebbtide.doctor.workload import ManifestObject, autoscalers_of
 from ebbtide.settings.rules.keda_scalers import is_redis_stream, says, takes_nothing_for_zero
 
 _LIST_WORKERS: Final = frozenset(
@@ -126,6 +127,29 @@ def check_target(one: ManifestObject) -> Iterator[Diagnosis]:
             else "scales nothing: it is refused",
             f"write name: {target.text('deploymentName') or '<the Deployment>'}",
         )
+
+
+@setup_rule(
+    "D-5g",
+    Harm.BREAKS,
+    remedy="Write apiVersion and kind of what is scaled into scaleTargetRef.",
+    source="KEDA 2 and autoscaling/v2: without a kind KEDA looks for a Deployment; kedacore/keda#4344.",
+)
+def check_kind_of_target(setup: SetUp) -> Iterator[Diagnosis]:
+    """An autoscaler scales what is there. Where it says no kind, a ScaledObject looks for a Deployment: a Rollout or a
+    StatefulSet of that name is never scaled."""
+    there = {(one.kind, one.name) for one in setup.workloads}
+    for (kind, name), scalers in autoscalers_of(setup.objects).items():
+        others = sorted(other for other, its in there if its == name and other != "service")
+        if (kind, name) in there or not others:
+            continue
+        for one in scalers:
+            yield Diagnosis(
+                one.at(one.scaled()),
+                one.title,
+                f"scales {kind} {name}, and what is there is {others[0]} {name}: it is never scaled",
+                f"write kind: {others[0]} into scaleTargetRef, and its apiVersion",
+            )
 
 
 @unit_rule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -12,6 +13,10 @@ from ebbtide.doctor.unit import Unit
 from ebbtide.doctor.workload import ManifestObject
 
 _DNS: Final = {53, "53", "dns", "dns-tcp"}
+_BROKER_PORTS: Final = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
+_BROKER: Final = re.compile(
+    r"\b(?P<scheme>rediss?|amqps?)://(?:[^@/\s]*@)?(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::(?P<port>[0-9]{1,5}))?(?=[/?\s]|$)"
+)
 
 
 def egress_policies(unit: Unit) -> list[ManifestObject]:
@@ -39,7 +44,7 @@ def egress_policies(unit: Unit) -> list[ManifestObject]:
 )
 def check_egress(unit: Unit) -> Iterator[Diagnosis]:
     """The workers reach their broker. A policy that selects them and lists nothing, or DNS alone, lets them reach
-    nothing else."""
+    nothing else; nor is a broker reached whose address has a port that no rule lists."""
     policies = egress_policies(unit)
     if not policies or _may_be_selected_by_another(unit):
         return
@@ -52,6 +57,41 @@ def check_egress(unit: Unit) -> Iterator[Diagnosis]:
             f"{policies[0].title} lets the workers reach {what}, so no broker",
             "add the broker's address and port to egress",
         )
+        return
+    listed = [_ports(rule) for rule in rules]
+    for scheme, port in _brokers(unit):
+        if all(ports is not None and not any(port in one for one in ports) for ports in listed):
+            yield Diagnosis(
+                policies[0].at(policies[0].data.map("spec"), "egress"),
+                unit.title,
+                f"{policies[0].title} lists no rule for port {port}, on which the workers look for {scheme}://",
+                f"add the broker's address and port {port} to egress",
+            )
+
+
+def _brokers(unit: Unit) -> list[tuple[str, int]]:
+    """Scheme and port of the brokers that the container's variables and command name."""
+    variables = unit.container.environment.values() if unit.container else ()
+    words = [word for worker in unit.workers for word in worker.words if word]
+    found = {
+        (match["scheme"], int(match["port"] or _BROKER_PORTS[match["scheme"]]))
+        for text in (*(said.value for said in variables), *words)
+        for match in _BROKER.finditer(text)
+    }
+    return sorted(found)
+
+
+def _ports(rule: Any) -> list[range] | None:
+    """What a rule lists; None where it lets all through, or names a port that only the other pod knows."""
+    ports = _entries(rule, "ports") if isinstance(rule, Map) else []
+    found: list[range] = []
+    for port in ports:
+        first = port.get("port") if isinstance(port, Map) else None
+        if not isinstance(first, int):
+            return None
+        last = port.get("endPort", first)
+        found.append(range(first, last + 1 if isinstance(last, int) else first + 1))
+    return found or None
 
 
 def _is_about_egress(spec: Map) -> bool:

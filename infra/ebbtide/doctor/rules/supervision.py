@@ -234,12 +234,27 @@ def check_scheduler(unit: Unit) -> Iterator[Diagnosis]:
                 f"keeps a schedule in up to {pods} pods, and each sends all of it",
                 "run it once, in a Deployment of its own with one replica and strategy Recreate",
             )
+    for words, place in unit.beside_workers() if pods > 1 else ():
+        if _SCHEDULER.search(_shown(words)):
+            yield Diagnosis(
+                place,
+                unit.title,
+                f"keeps a schedule in up to {pods} pods, and each sends all of it",
+                "run it once, in a Deployment of its own with one replica and strategy Recreate",
+            )
     for worker in unit.workers:
         line = " ".join(str(word or "?") for word in worker.words)
         is_embedded = re.search(r"celery\s(?:.*\s)?worker\s(?:.*\s)?(?:-B|--beat)(?:\s|$)", line) is not None
-        if not _is_scheduler(worker) and not is_embedded:
+        if not is_scheduler(worker) and not is_embedded:
             continue
         copies = worker.copies if isinstance(worker.copies, int) else 1
+        if pods * copies == 1 and _is_doubled_by_updates(unit):
+            yield Diagnosis(
+                worker.words_place,
+                unit.title,
+                "keeps a schedule, and at each update of the Deployment a second pod keeps it beside the first",
+                "write strategy: {type: Recreate}",
+            )
         if pods * copies > 1:
             yield Diagnosis(
                 worker.words_place,
@@ -249,7 +264,17 @@ def check_scheduler(unit: Unit) -> Iterator[Diagnosis]:
             )
 
 
-def _is_scheduler(worker: Worker) -> bool:
+def _is_doubled_by_updates(unit: Unit) -> bool:
+    """Whether a Deployment starts the new pod before the old one has gone: maxSurge is 25 % where nothing is said, and
+    that is rounded up to a pod."""
+    if unit.workload is None or unit.workload.kind != "Deployment":
+        return False
+    strategy = unit.workload.data.map("spec", "strategy")
+    surge = strategy.map("rollingUpdate").get("maxSurge", "25%")
+    return strategy.text("type") != "Recreate" and str(surge) not in ("0", "0%")
+
+
+def is_scheduler(worker: Worker) -> bool:
     """Whether it sends by the clock: celery beat, a Laravel or Symfony schedule."""
     line = _shown(worker.words)
     return _SCHEDULER.search(line) is not None or re.search(r"messenger:consume\s.*\bscheduler_\w+", line) is not None
