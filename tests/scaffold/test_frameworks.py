@@ -21,8 +21,8 @@ from ebbtide.settings.rules.check import check_stack
 EMPTY = DoctorDocument(version=1, files=(), seen=(), findings=(), not_judged=())
 
 
-def carried(command, *further, name="", text=""):
-    container = {"name": "w", "image": "registry.example/app:1", "command": command.split()}
+def carried(command, *further, name="", text="", **said):
+    container = {"name": "w", "image": "registry.example/app:1", "command": command.split(), **said}
     deployment = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -91,6 +91,52 @@ def test_a_node_program_whose_queue_bullmq_made_becomes_that_kind_and_any_other_
     other = carried("node dist/worker.js")
     assert other.settings["worker"]["kind"] == "command"
     assert any("whether node finishes its message on SIGTERM" in line for line in other.left)
+
+
+def test_symfony_s_options_are_settings_and_what_there_is_no_setting_for_stays_an_option():
+    options = "-vv --limit=50 -t 900 --memory-limit=96M --failure-limit=3 --sleep=2 --queues=high --env=prod"
+    one = carried(f"php app/console messenger:consume mail sms {options}")
+    assert one.settings["worker"] == {
+        "kind": "symfonyMessenger",
+        "receivers": ["mail", "sms"],
+        "console": "app/console",
+        "memoryLimit": "96M",
+        "messageLimit": 50,
+        "failureLimit": 3,
+        "timeLimit": "900s",
+        "sleep": "2s",
+        "arguments": ["-vv", "--queues=high", "--env=prod"],
+        "processes": 1,
+    }
+
+
+def test_workers_start_in_the_directory_in_which_they_did():
+    conf = "[supervisord]\nnodaemon=true\n[program:mail]\ncommand=php bin/console messenger:consume mail\n"
+    text = "FROM registry.example/shop:1\nWORKDIR /srv/shop\nCMD supervisord -c /etc/mail.conf\nCOPY mail.conf /etc/\n"
+    for further, directory in (("", "/srv/shop"), ("directory=/srv/other\n", "/srv/other")):
+        (one,) = carry(connect(read_all([File("Dockerfile", text), File("mail.conf", conf + further)])))
+        assert one.settings["worker"]["workingDirectory"] == directory
+    assert any("worker.workingDirectory" in line for line in carried("celery -A shop worker").left)
+
+
+def test_whole_secrets_are_carried_and_made_where_the_new_pods_are():
+    source = [{"secretRef": {"name": "jobs-env"}}, {"configMapRef": {"name": "jobs-map"}, "prefix": "APP_"}]
+    one = carried("celery -A shop worker", envFrom=source)
+    assert one.settings["pod"] == {
+        "environmentFrom": [{"secret": "jobs-env"}, {"configMap": "jobs-map", "prefix": "APP_"}]
+    }
+    for name in ("Secret jobs-env", "ConfigMap jobs-map"):
+        assert any(line.startswith(f"{name}: the new pods look for it in namespace consumers") for line in one.left)
+    text = migration_text([one], EMPTY, "dev")
+    assert "kubectl create namespace consumers\n       kubectl -n consumers create secret generic jobs-env " in text
+
+
+def test_a_secret_of_a_command_is_neither_in_the_stack_file_nor_in_the_way():
+    hook = {"preStop": {"exec": {"command": ["curl", "-H", "Authorization: Bearer hunter2Qx9Zk", "https://h/stop"]}}}
+    one = carried("rq worker mail --url redis://:hunter2Qx9Zk@redis:6379 --password hunter2Qx9Zk", lifecycle=hook)
+    text = yaml.safe_dump(one.settings) + migration_text([one], EMPTY, "dev")
+    assert "hunter2Qx9Zk" not in text
+    assert any("a secret in the worker's command" in line for line in one.left)
 
 
 def test_sidekiq_s_own_file_says_what_no_option_does():

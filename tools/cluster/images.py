@@ -104,14 +104,7 @@ def _build(image: Image, target: Path) -> None:
         if image is BASE:
             (target / "debian.tar").rename(context / "debian.tar")
     command = ["bud", "--isolation", "chroot", "--quiet", "--layers=false", "--file", str(image.dockerfile)]
-    if _AUTHORITIES.is_file():
-        # A build reaches mirrors as this machine does, whatever authorities it trusts.
-        command += [
-            "--volume",
-            f"{_AUTHORITIES}:/host-authorities.crt:ro",
-            "--build-arg",
-            "PIP_CERT=/host-authorities.crt",
-        ]
+    command += build_options()
     if image.base:
         command += ["--build-arg", f"BASE_IMAGE={image.base.reference}"]
     for name, value in image.arguments.items():
@@ -122,11 +115,23 @@ def _build(image: Image, target: Path) -> None:
         shutil.rmtree(context)
 
 
-def _buildah(*arguments: str) -> None:
+def buildah_command() -> list[str]:
+    """buildah, with the storage that has this project's images."""
     storage = cache_root() / "buildah"
     storage.mkdir(parents=True, exist_ok=True)
     driver = ["--root", str(storage / "root"), "--runroot", str(storage / "run"), "--storage-driver", "overlay"]
-    _run([program("buildah"), *driver, *arguments], f"buildah {arguments[0]}")
+    return [program("buildah"), *driver]
+
+
+def build_options() -> list[str]:
+    """With these a build reaches mirrors as this machine does, whatever authorities it trusts."""
+    if not _AUTHORITIES.is_file():
+        return []
+    return ["--volume", f"{_AUTHORITIES}:/host-authorities.crt:ro", "--build-arg", "PIP_CERT=/host-authorities.crt"]
+
+
+def _buildah(*arguments: str) -> None:
+    _run([*buildah_command(), *arguments], f"buildah {arguments[0]}")
 
 
 def _debootstrap(archive: Path) -> None:

@@ -21,7 +21,7 @@ _WORD_JOINER = "\u2060"
 # joiner stands before `://`: behind it, it would be part of a host's name, and browsers leave it out of one.
 _BARE_LINK = re.compile(r"(?i)((?=://)|www(?=\.)|mailto(?=:)|xmpp(?=:)|GH(?=-\d)|#(?=\d))")
 # What stands between backticks is code to read, `kubectl get deployment`, as long as it can be nothing else.
-_CODE_SPAN = re.compile(r"(`[A-Za-z0-9 ._=/-]+`)")
+_CODE_SPAN = re.compile(r"(`[A-Za-z0-9 ._=/:,{}-]+`)")
 _MARKS = re.compile(r"([\\`*\[\]|~$]|(?<!\w)_|_(?!\w))")
 
 

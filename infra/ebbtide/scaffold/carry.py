@@ -9,17 +9,17 @@ from typing import Any, Final
 from pydantic.alias_generators import to_camel
 
 from ebbtide.doctor.data import Map
-from ebbtide.doctor.of_image import CONSUME, consumed_receivers
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit, Worker
 from ebbtide.doctor.workload import ManifestObject
-from ebbtide.judgement.secrets import holds_secret
+from ebbtide.judgement.secrets import MASK, holds_secret, secret_words
 from ebbtide.scaffold.answers import Consumer
 from ebbtide.scaffold.frameworks import framework_settings
 from ebbtide.scaffold.scaling import bounds_of, bullmq_queue, transport_of
 from ebbtide.settings.models.celery import CeleryRedisTransport
 from ebbtide.settings.models.rabbitmq import RabbitmqTransport
 from ebbtide.settings.models.transport import TransportSettings
+from ebbtide.settings.models.worker import WorkerSettings
 
 _ALLOWANCE_SECONDS: Final = 30
 _DEFAULT_LONGEST_SECONDS: Final = 60
@@ -28,14 +28,14 @@ _NODE_UPGRADE_SECONDS: Final = 3570
 _GOOGLE_ACCOUNT: Final = "iam.gke.io/gcp-service-account"
 _BROKER_VARIABLE: Final = re.compile(r"(?i)dsn|broker|redis|amqp|rabbit|queue|sqs|valkey|database_url")
 _LAUNCHERS: Final = (("bundle", "exec"), ("poetry", "run"), ("pipenv", "run"), ("uv", "run"))
-_PER_PROCESS: Final = "128M"
 # Of the workload, its pod and its container: what becomes of it in ebbtide is said, or that nothing does.
 _CARRIED_POD: Final = frozenset(
     {"containers", "terminationGracePeriodSeconds", "restartPolicy", "dnsPolicy", "schedulerName"}
     | {"serviceAccountName", "serviceAccount"}
 )
 _CARRIED_CONTAINER: Final = frozenset(
-    {"name", "image", "command", "args", "env", "resources", "lifecycle", "imagePullPolicy", "livenessProbe"}
+    {"name", "image", "command", "args", "env", "envFrom", "resources", "lifecycle", "imagePullPolicy", "livenessProbe"}
+    | {"workingDir"}
 )
 _CARRIED_SPEC: Final = frozenset(
     {"replicas", "selector", "template", "strategy", "revisionHistoryLimit", "progressDeadlineSeconds"}
@@ -53,6 +53,7 @@ _REDELIVERY: Final[dict[str, tuple[type[TransportSettings], str, int]]] = {
     "rabbitmq": (RabbitmqTransport, "consumer_timeout", 0),
 }
 """Of a transport the setting that says how long a message may be in hand, and how long one is held before it begins."""
+_DIRECTORY: Final = WorkerSettings.model_fields["working_directory"].default
 _NAMESPACE: Final = "consumers"
 """Where a stack's consumers are, unless it says otherwise."""
 
@@ -99,7 +100,7 @@ def _consumer(unit: Unit, worker: Worker, *, alone: bool, taken: set[str]) -> Ca
     carried = Carried(name, unit, {})
     settings = carried.settings
     settings["image"] = f"registry.example/consumers/{name}:1"
-    settings["worker"] = _worker(worker, carried)
+    settings["worker"] = _worker(worker, carried) | _directory(unit, worker, carried)
     settings["shutdown"] = _shutdown(unit, worker, carried)
     _autoscaling(unit, carried)
     _environment(unit, carried)
@@ -115,23 +116,10 @@ def _name(text: str, taken: set[str]) -> str:
 
 def _worker(worker: Worker, carried: Carried) -> dict[str, Any]:
     its = worker.words if worker.program is not None else worker.verdict.programs[0]
-    words = _launcher(worker) + [word if word is not None else "" for word in its]
+    words = _without_secrets(_launcher(worker) + [word if word is not None else "" for word in its], carried)
     processes = worker.copies if isinstance(worker.copies, int) else 1
     if not isinstance(worker.copies, int):
         carried.left.append("the number of processes, which only the container knows: `worker.processes` is 1")
-    if worker.program is not None and worker.program.name == CONSUME:
-        receivers = consumed_receivers(words)
-        limits = worker.values("-m", "--memory-limit")
-        found: dict[str, Any] = {
-            "kind": "symfonyMessenger",
-            "receivers": receivers or ["async"],
-            "processes": processes,
-        }
-        found["memoryLimit"] = limits[-1] if limits and re.fullmatch(r"[0-9]+[KMG]", limits[-1]) else _PER_PROCESS
-        seconds = worker.seconds("--time-limit", "-t")
-        if seconds:
-            found["timeLimit"] = f"{seconds}s"
-        return found
     if "" in words:
         carried.left.append(
             "words of the worker's command that only its script knows: they are missing in `worker.command`"
@@ -152,6 +140,29 @@ def _worker(worker: Worker, carried: Carried) -> dict[str, Any]:
     if worker.program is not None and worker.program.finishes_on and "TERM" not in worker.program.finishes_on:
         found["stopSignal"] = worker.program.finishes_on[0]
     return found
+
+
+def _without_secrets(words: list[str], carried: Carried) -> list[str]:
+    hidden = set(secret_words(words))
+    if hidden:
+        carried.left.append(
+            f"a secret in the worker's command: {MASK} stands in its place; put it into a Secret, and read it from a "
+            "variable"
+        )
+    return [MASK if place in hidden else word for place, word in enumerate(words)]
+
+
+def _directory(unit: Unit, worker: Worker, carried: Carried) -> dict[str, str]:
+    """Where the worker starts: by supervisord, the container or the image, in this order."""
+    said = (
+        worker.supervised.text("directory") if worker.supervised else "",
+        unit.container.data.text("workingDir") if unit.container else "",
+        unit.image.workdir if unit.image else "",
+    )
+    found = next((path for path in said if re.fullmatch(r"/[^\s%]+", path)), "")
+    if not found:
+        carried.left.append("the directory of the image in which workers start: `worker.workingDirectory` is /app")
+    return {"workingDirectory": found} if found not in ("", _DIRECTORY) else {}
 
 
 def _bullmq_queues(one: ManifestObject) -> list[str]:
@@ -251,16 +262,33 @@ def _environment(unit: Unit, carried: Carried) -> None:
         carried.settings["environment"] = plain
     if secret:
         carried.settings["secretEnvironment"] = secret
-        _name_secrets(unit, sorted({one["secret"] for one in secret.values()}), carried)
+    _refer(unit, {one["secret"] for one in secret.values()}, [_whole(one) for one in data.items_of("envFrom")], carried)
 
 
-def _name_secrets(unit: Unit, names: list[str], carried: Carried) -> None:
-    """A pod finds a Secret in its own namespace only, and the new one is in another unless it is said."""
+def _refer(unit: Unit, secrets: set[str], whole: list[dict[str, str]], carried: Carried) -> None:
+    """What variables come from by the key or as a whole: each has to be where the pods are."""
+    if whole:
+        carried.settings["pod"] = {"environmentFrom": whole}
+    named = {kind: sorted({one[kind] for one in whole if kind in one}) for kind in ("secret", "configMap")}
+    named["secret"] = sorted({*named["secret"], *secrets})
+    for kind, names in named.items():
+        _name_what_is_referred_to(unit, kind[0].upper() + kind[1:], names, carried)
+
+
+def _whole(entry: Map) -> dict[str, str]:
+    """A Secret or ConfigMap, each of whose keys is a variable."""
+    kind = "secret" if "secretRef" in entry else "configMap"
+    prefix = {"prefix": entry.text("prefix")} if entry.text("prefix") else {}
+    return {kind: entry.map(f"{kind}Ref").text("name"), **prefix}
+
+
+def _name_what_is_referred_to(unit: Unit, kind: str, names: list[str], carried: Carried) -> None:
+    """A pod finds it in its own namespace only, and the new one is in another unless it is said."""
     within = unit.workload.namespace if unit.workload else ""
-    if within != _NAMESPACE:
+    if names and within != _NAMESPACE:
         there = f"namespace: {{name: {within or '<where it is>'}, create: false}}"
         carried.left.append(
-            f"Secret {', '.join(names)}: the new pods look for it in namespace {_NAMESPACE}; make it there as well, "
+            f"{kind} {', '.join(names)}: the new pods look for it in namespace {_NAMESPACE}; make it there as well, "
             f"or write `{there}` and give the consumer another name"
         )
 
@@ -297,7 +325,7 @@ def _template(unit: Unit) -> Map:
 
 def _rest(unit: Unit, carried: Carried) -> None:
     carried.left.append("where the broker is: write `network.egress`, or workers reach nothing but DNS")
-    if not any(_BROKER_VARIABLE.search(name) for name in _variables(unit)):
+    if not any(_BROKER_VARIABLE.search(name) for name in _variables(unit)) and "pod" not in carried.settings:
         carried.left.append(
             "how the workers find the broker: no variable of the old pods says it, so the image does (.env), or a "
             "Secret that was not handed over; name that in `secretEnvironment`"

@@ -11,13 +11,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ebbtide.doctor.of_image import CONSUME, consumed_receivers
 from ebbtide.doctor.setup import SetUp
 from ebbtide.settings.models.celery import CeleryWorker
 from ebbtide.settings.models.laravel import LaravelQueueWorker
 from ebbtide.settings.models.sidekiq import SidekiqWorker
+from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 from ebbtide.settings.models.worker import WorkerSettings
 
 Settings = dict[str, Any]
+
+_CONSOLE: Final = SymfonyMessengerWorker.model_fields["console"].default
 
 
 @dataclass
@@ -136,6 +140,30 @@ def _laravel(words: list[str], _setup: SetUp, left: list[str]) -> Settings | Non
     return _with_rest(settings, said, left)
 
 
+def _symfony(words: list[str], _setup: SetUp, left: list[str]) -> Settings | None:
+    if CONSUME not in words:
+        return None  # a file of that name
+    said = _take_apart(words, CONSUME, SymfonyMessengerWorker)
+    receivers = list(consumed_receivers(words) or ())
+    settings: Settings = {"kind": "symfonyMessenger", "receivers": receivers or ["async"]}
+    if not receivers:
+        left.append("the receivers, which the command does not say: `worker.receivers` is `async`")
+    console = next((word for word in said.start if posixpath.basename(word) == "console"), _CONSOLE)
+    if console != _CONSOLE:
+        settings["console"] = console
+    limit = said.last("memoryLimit") or ""
+    settings["memoryLimit"] = limit if re.fullmatch(r"[0-9]+[KMG]", limit) else "128M"
+    for setting in ("messageLimit", "failureLimit"):
+        if number := said.number(setting):
+            settings[setting] = number
+    for setting in ("timeLimit", "sleep"):
+        if number := said.number(setting):
+            settings[setting] = f"{number}s"
+    # Options of it that take no value may stand before a receiver.
+    said.rest = [word for word in said.rest if word not in receivers]
+    return _with_rest(settings, said, left)
+
+
 def _with_rest(settings: Settings, said: Written, left: list[str]) -> Settings:
     left += [f"`{option}`: {reason}" for option, reason in said.refused.items()]
     if said.rest:
@@ -184,6 +212,7 @@ def _options(words: list[str]) -> Iterator[tuple[str, str | None, list[str]]]:
 
 
 _CARRIES: Final[dict[str, Callable[[list[str], SetUp, list[str]], Settings | None]]] = {
+    CONSUME: _symfony,
     "celery worker": _celery,
     "sidekiq": _sidekiq,
     "artisan queue:work": _laravel,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any, Final
 
 from ebbtide.doctor.diagnosis import Harm
 from ebbtide.doctor.document import DoctorDocument
 from ebbtide.doctor.unit import Unit, Worker
+from ebbtide.judgement.secrets import redact
 from ebbtide.preview.markdown import prose
 from ebbtide.scaffold.carry import Carried
 
@@ -21,7 +23,8 @@ replaced, and all its pods end at once. Both read the same queue meanwhile, as m
 _STEPS: Final = """\
 ## In this order
 
-Where Helm, Argo CD or Flux owns the old objects, do steps 4 to 6 there: what they own comes back.
+Commands are for the directory of this file. Where Helm, Argo CD or Flux owns the old objects, do steps 4 to 6 there:
+what they own comes back.
 
 1. **Fill in what is listed under "Not carried over"**, until `ebbtide check` has nothing left to say that you do not
    know. Build the image{several}, on the one that has the application and no supervisor; the build refuses an
@@ -29,7 +32,11 @@ Where Helm, Argo CD or Flux owns the old objects, do steps 4 to 6 there: what th
 
 {builds}
 2. **Look**: `ebbtide explain --stack {stack}`, `ebbtide render --stack {stack}`.
-3. **Start the new one beside the old one.** The namespace and the Secrets first, then `pulumi up`, or
+3. **Start the new one beside the old one.** First its namespace, and there the Secrets that the stack file names:
+
+{secrets}
+
+   Then `pulumi up`, or
 
        ebbtide render --stack {stack} | kubectl apply -f -
 
@@ -91,13 +98,13 @@ def migration_text(carried: list[Carried], report: DoctorDocument, stack: str, c
             *_table(one),
             "",
             "Not carried over:\n",
-            *(f"- {prose(line)}" for line in one.left),
+            *(f"- {_shown(line)}" for line in one.left),
             "",
         ]
     units = [one.unit for one in carried]
     others = _others(units)
     if others:
-        parts += ["## Also handed over, and not carried\n", *(f"- {prose(line)}" for line in others), ""]
+        parts += ["## Also handed over, and not carried\n", *(f"- {_shown(line)}" for line in others), ""]
     old = list({_resource(unit): unit for unit in units if unit.workload}.values())
     # What is not judged may lose: nothing is called safe because no rule spoke.
     is_lossless = not report.not_judged and not any(one.harm is Harm.LOSES for one in report.findings)
@@ -106,6 +113,7 @@ def migration_text(carried: list[Carried], report: DoctorDocument, stack: str, c
             several="s" if len(carried) > 1 else "",
             builds="\n".join(dict.fromkeys(_build(one, context) for one in carried)),
             stack=stack,
+            secrets=_secrets(carried),
             logs="\n".join(f"       kubectl -n {_NAMESPACE} logs deployment/{one.name} -f" for one in carried),
             autoscalers=_autoscalers(units),
             stops="\n".join(_stop(unit, is_lossless=is_lossless) for unit in old) or _WAIT,
@@ -113,10 +121,20 @@ def migration_text(carried: list[Carried], report: DoctorDocument, stack: str, c
             ends=" (the old image and its Secrets have to stay until then)",
         )
     )
-    parts += ["## What doctor says of the old set-up\n", f"{prose(report.summary)}\n"]
-    parts += [f"- **{one.harm}** {one.rule} {prose(one.place)}: {prose(str(one))}" for one in report.findings]
-    parts += [f"- not judged: {prose(note.place)}: {prose(note.text)}" for note in report.not_judged]
+    parts += ["## What doctor says of the old set-up\n", f"{_shown(report.summary)}\n"]
+    parts += [f"- **{one.harm}** {one.rule} {_shown(one.place)}: {_shown(str(one))}" for one in report.findings]
+    parts += [f"- not judged: {_shown(note.place)}: {_shown(note.text)}" for note in report.not_judged]
     return "\n".join(parts) + "\n"
+
+
+def _shown(text: str) -> str:
+    """A set-up's own words: no secret, and no more than text."""
+    return prose(redact(text))
+
+
+def _word(text: str) -> str:
+    """One word of a command, whatever the set-up calls it; names as Kubernetes takes them stay as they are."""
+    return shlex.quote(redact(text))
 
 
 def _table(one: Carried) -> list[str]:
@@ -136,7 +154,7 @@ def _table(one: Carried) -> list[str]:
             one.settings["autoscaling"]["kind"],
         ),
     ]
-    return ["| | was | is |", "|---|---|---|"] + [f"| {a} | {prose(str(b))} | {prose(str(c))} |" for a, b, c in rows]
+    return ["| | was | is |", "|---|---|---|"] + [f"| {a} | {_shown(str(b))} | {_shown(str(c))} |" for a, b, c in rows]
 
 
 def _words(unit: Unit) -> tuple[str | None, ...]:
@@ -161,26 +179,43 @@ def _requests(unit: Unit) -> str:
 
 
 def _build(one: Carried, context: str) -> str:
-    base = one.unit.image.base.value if one.unit.image and one.unit.image.base else "<the application's image>"
+    found = one.unit.image.base if one.unit.image else None
+    base = _word(found.value) if found else "<the application's image>"
     kind = one.settings["worker"]["kind"]
     argument = "" if kind == "symfonyMessenger" else f" --build-arg EBBTIDE_WORKER_KIND={kind}"
     lines = (f"docker build --build-arg BASE_IMAGE={base}{argument} \\", f"  -t {one.settings['image']} {context}/")
     return "\n".join(f"       {line}" for line in lines)
 
 
+def _secrets(carried: list[Carried]) -> str:
+    """A namespace that is there is no harm; a Secret whose names the old set-up did not say has one to begin with."""
+    keys: dict[str, set[str]] = {}
+    for one in carried:
+        for said in one.settings.get("secretEnvironment", {}).values():
+            keys.setdefault(said["secret"], set()).add(said["key"])
+        for whole in one.settings.get("pod", {}).get("environmentFrom", ()):
+            keys.setdefault(whole.get("secret", ""), set()).add("KEY")
+    keys.pop("", None)
+    lines = [f"kubectl create namespace {_NAMESPACE}"]
+    for name, named in sorted((keys or {f"{carried[0].name}-broker": {"dsn"}}).items()):
+        literals = " ".join(f"--from-literal={_word(key)}=..." for key in sorted(named))
+        lines.append(f"kubectl -n {_NAMESPACE} create secret generic {_word(name)} {literals}")
+    return "\n".join(f"       {line}" for line in lines)
+
+
 def _space(namespace: str) -> str:
-    return f" --namespace={namespace}" if namespace else ""
+    return f" --namespace={_word(namespace)}" if namespace else ""
 
 
 def _resource(unit: Unit) -> str:
     if unit.workload is None:
         return ""
-    return f"{unit.workload.kind.lower()}/{unit.workload.name}{_space(unit.workload.namespace)}"
+    return f"{_word(f'{unit.workload.kind.lower()}/{unit.workload.name}')}{_space(unit.workload.namespace)}"
 
 
 def _autoscalers(units: list[Unit]) -> str:
     lines = [
-        f"       kubectl delete {a.kind.lower()}/{a.name}"
+        f"       kubectl delete {_word(f'{a.kind.lower()}/{a.name}')}"
         f"{_space(a.namespace or (unit.workload.namespace if unit.workload else ''))}"
         for unit in units
         for a in unit.autoscalers
@@ -205,13 +240,13 @@ def _stop(unit: Unit, *, is_lossless: bool) -> str:
 
 def _scale_down(unit: Unit) -> str:
     if not unit.is_kubernetes and unit.workload is not None:
-        return f"docker compose stop --timeout 3600 {unit.workload.name}"
+        return f"docker compose stop --timeout 3600 {_word(unit.workload.name)}"
     return f"kubectl scale {_resource(unit)} --replicas=0"
 
 
 def _delete(unit: Unit) -> str:
     if not unit.is_kubernetes:
-        return f"   {unit.title} of {unit.place.file}."
+        return f"   {_shown(unit.title)} of {_shown(unit.place.file)}."
     return f"       kubectl delete {_resource(unit)}"
 
 
@@ -228,8 +263,8 @@ def _grace(unit: Unit) -> int:
 
 def _pods(unit: Unit, space: str) -> str:
     labels = unit.workload.data.map("spec", "selector", "matchLabels") if unit.workload else {}
-    selector = ",".join(f"{key}={value}" for key, value in labels.items())
-    return f"kubectl get pods{space} --selector={selector or '<labels of the old pods>'} --output=name"
+    selector = _word(",".join(f"{key}={value}" for key, value in labels.items()))
+    return f"kubectl get pods{space} --selector={selector if labels else '<labels of the old pods>'} --output=name"
 
 
 def _others(units: list[Unit]) -> list[str]:
