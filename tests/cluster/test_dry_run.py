@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from random import Random
@@ -10,9 +11,9 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.cluster.conftest import ROOT, NamespaceFactory
+from tests.cluster.conftest import GONE_SECONDS, ROOT
 from tests.cluster.edges import edge_stack
-from tests.kubernetes_api import ApiError, KubernetesApi, Manifest
+from tests.kubernetes_api import ApiError, KubernetesApi, Manifest, wait_until_gone
 from tests.kubernetes_schema import is_unpublished
 from tests.strategies import Written, valid_stacks, written_stacks
 
@@ -21,25 +22,39 @@ from ebbtide.settings.loading.loader import load_stack
 from ebbtide.settings.loading.project import stack_names
 from ebbtide.settings.models.stack import StackSettings
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("namespace")]
 
 NODE_MINOR = 34
 """tools/kubernetes builds 1.34; a newer field is dropped there without a word, even by a strict dry run."""
 NAMESPACE = "ebbtide-dry-run"
 ACCOUNT = "asked"
-_OF_NAMESPACE = {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
+
+
+@pytest.fixture(scope="module")
+def namespace(api: KubernetesApi) -> Iterator[None]:
+    """One for all of these tests, since nothing is made in it; each that is taken away is 5 s."""
+    made: Manifest = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+    }
+    api.apply(made, "tests", force=True)
+    # Every pod of these tests has this one.
+    account: Manifest = {"name": ACCOUNT, "namespace": NAMESPACE}
+    api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account}, "tests", force=True)
+    yield
+    api.delete(made)
+    assert wait_until_gone(api, made, time.monotonic() + GONE_SECONDS), "the namespace of the tests stays behind"
 
 
 @pytest.mark.parametrize("name", stack_names(ROOT))
-def test_every_object_of_a_committed_stack_is_accepted(
-    name: str, api: KubernetesApi, namespaces: NamespaceFactory, keda: None
-) -> None:
-    _dry_run(api, namespaces, [load_stack(name, ROOT)])
+def test_every_object_of_a_committed_stack_is_accepted(name: str, api: KubernetesApi, keda: None) -> None:
+    _dry_run(api, [load_stack(name, ROOT)])
 
 
-def test_every_object_of_two_hundred_drawn_stacks_is_accepted(
-    api: KubernetesApi, namespaces: NamespaceFactory, keda: None
-) -> None:
+# What is pushed to its edges, below, is drawn in the same way.
+@pytest.mark.long
+def test_every_object_of_two_hundred_drawn_stacks_is_accepted(api: KubernetesApi, keda: None) -> None:
     drawn: list[StackSettings] = []
 
     @settings(
@@ -56,28 +71,21 @@ def test_every_object_of_two_hundred_drawn_stacks_is_accepted(
 
     draw()
     assert len(drawn) >= 200
-    _dry_run(api, namespaces, drawn)
+    _dry_run(api, drawn)
 
 
-def test_every_object_of_stacks_at_the_edges_of_what_is_accepted_is_accepted(
-    api: KubernetesApi, namespaces: NamespaceFactory, keda: None
-) -> None:
-    _dry_run(api, namespaces, _edge_stacks(100))
+def test_every_object_of_stacks_at_the_edges_of_what_is_accepted_is_accepted(api: KubernetesApi, keda: None) -> None:
+    _dry_run(api, _edge_stacks(100))
 
 
 @pytest.mark.long
-def test_every_object_of_two_thousand_of_them_is_accepted(
-    api: KubernetesApi, namespaces: NamespaceFactory, keda: None
-) -> None:
-    _dry_run(api, namespaces, _edge_stacks(2000))
+def test_every_object_of_two_thousand_of_them_is_accepted(api: KubernetesApi, keda: None) -> None:
+    _dry_run(api, _edge_stacks(2000))
 
 
-def test_the_dry_run_sees_a_field_that_does_not_exist_and_a_pod_that_is_not_restricted(
-    api: KubernetesApi, namespaces: NamespaceFactory
-) -> None:
+def test_the_dry_run_sees_a_field_that_does_not_exist_and_a_pod_that_is_not_restricted(api: KubernetesApi) -> None:
     """The counterpart: this test's own instrument, held against manifests that are wrong."""
     objects = _moved(stack_manifests(load_stack("local", ROOT)))
-    namespaces({"apiVersion": "v1", "kind": "Namespace", "metadata": _OF_NAMESPACE})
     deployment = next(manifest for manifest in objects if manifest["kind"] == "Deployment")
     misspelt = copy.deepcopy(deployment)
     misspelt["spec"]["template"]["spec"]["terminationGracePeriod"] = 230
@@ -110,7 +118,7 @@ def _edge_stacks(number: int) -> Iterator[StackSettings]:
     yield from islice(filter(None, pushed), number)
 
 
-def _dry_run(api: KubernetesApi, namespaces: NamespaceFactory, stacks: Iterable[StackSettings]) -> None:
+def _dry_run(api: KubernetesApi, stacks: Iterable[StackSettings]) -> None:
     """Every object of every stack, and a pod of every Deployment, in one restricted namespace. KEDA's webhook has
     its say about each ScaledObject.
 
@@ -121,14 +129,6 @@ def _dry_run(api: KubernetesApi, namespaces: NamespaceFactory, stacks: Iterable[
     for stack in stacks:
         # An API server that is not GKE's, and has no Prometheus Operator, has no such kinds.
         objects = _moved(one for one in stack_manifests(stack) if not is_unpublished(one) and not _is_watching(one))
-        if not asked_about:
-            namespaces({"apiVersion": "v1", "kind": "Namespace", "metadata": _OF_NAMESPACE})
-            # Every pod of these tests has this one.
-            api.apply(
-                {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": NAMESPACE}},
-                "tests",
-                force=True,
-            )
         for manifest in objects:
             asked_about += 1
             for asked in (manifest, _pod_of(manifest)) if manifest["kind"] == "Deployment" else (manifest,):

@@ -1,6 +1,6 @@
 """KEDA on the real node: what its webhook refuses, what only our own check finds, and moving to it and away again.
 
-What it does with load, `test_rehearsal_keda.py` shows.
+What it does with load, `test_rehearsal.py` shows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from tests.cluster.conftest import GONE_SECONDS, ROOT, NamespaceFactory
-from tests.kubernetes_api import POLL_SECONDS, ApiError, KubernetesApi, Manifest
+from tests.kubernetes_api import POLL_SECONDS, ApiError, KubernetesApi, Manifest, wait_until_gone
 from tests.manifests.kubernetes.examples import make_stack
 
 from ebbtide.manifests.kubernetes import build_consumer
@@ -91,12 +91,12 @@ MISTAKES = (
 )
 
 
-def objects(scaling: dict[str, Any]) -> list[Manifest]:
-    """The consumer's objects, in the namespace of these tests; pods of nothing but a process that waits."""
+def objects(scaling: dict[str, Any], namespace: str = NAMESPACE) -> list[Manifest]:
+    """The consumer's objects, in a namespace of these tests; pods of nothing but a process that waits."""
     stack = make_stack({"transport": REDIS, "autoscaling": scaling, "shutdown": {"longestMessage": "20s"}})
     made = copy.deepcopy(list(build_consumer(stack, stack.consumers["events"])))
     for one in made:
-        one["metadata"]["namespace"] = NAMESPACE
+        one["metadata"]["namespace"] = namespace
         if one["kind"] == "Deployment":
             pod = one["spec"]["template"]["spec"]
             pod["containers"] = [{"name": "consumer", "image": PAUSE.reference, "imagePullPolicy": "IfNotPresent"}]
@@ -105,20 +105,40 @@ def objects(scaling: dict[str, Any]) -> list[Manifest]:
     return made
 
 
-def owner_of(scaling: dict[str, Any]) -> list[Manifest]:
-    return [one for one in objects(scaling) if one["kind"] in {"ScaledObject", "HorizontalPodAutoscaler"}]
-
-
-@pytest.fixture
-def namespace(keda: None, namespaces: NamespaceFactory, api: KubernetesApi) -> Iterator[str]:
-    yield namespaces({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-    # In a namespace that ends already, KEDA takes its finalizer away after 83 s only (seen).
-    path = f"/apis/keda.sh/v1alpha1/namespaces/{NAMESPACE}/scaledobjects"
+def take_scaled_objects_away(api: KubernetesApi, namespace: str) -> None:
+    """In a namespace that ends already, KEDA takes its finalizer away after 83 s only (seen)."""
+    path = f"/apis/keda.sh/v1alpha1/namespaces/{namespace}/scaledobjects"
     api.request("DELETE", path)
     deadline = time.monotonic() + GONE_SECONDS
     while api.request("GET", path)["items"]:
         assert time.monotonic() < deadline, "a ScaledObject of the tests stays behind"
         time.sleep(POLL_SECONDS)
+
+
+@pytest.fixture
+def namespace(keda: None, namespaces: NamespaceFactory, api: KubernetesApi) -> Iterator[str]:
+    yield namespaces({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    take_scaled_objects_away(api, NAMESPACE)
+
+
+@pytest.fixture(scope="module")
+def asked_namespace(keda: None, api: KubernetesApi) -> Iterator[str]:
+    """A namespace with all of the consumer but its ScaledObject, for every question to the webhook."""
+    made: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "keda-webhook-test"}}
+    for one in (made, *objects(KEDA, "keda-webhook-test")):
+        if one["kind"] != "ScaledObject":
+            api.apply(one, "tests", force=True)
+    yield "keda-webhook-test"
+    api.delete(made)
+    assert wait_until_gone(api, made, time.monotonic() + GONE_SECONDS), "the namespace of the tests stays behind"
+
+
+@pytest.fixture
+def scaled(asked_namespace: str, api: KubernetesApi) -> Iterator[Manifest]:
+    """The consumer's ScaledObject, which nobody has applied yet."""
+    (made,) = (one for one in objects(KEDA, asked_namespace) if one["kind"] == "ScaledObject")
+    yield made
+    take_scaled_objects_away(api, asked_namespace)
 
 
 def refusal(api: KubernetesApi, manifest: Manifest) -> str:
@@ -132,11 +152,8 @@ def refusal(api: KubernetesApi, manifest: Manifest) -> str:
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
 def test_what_the_webhook_lets_through_our_own_check_finds(
-    mistake: Mistake, namespace: str, api: KubernetesApi
+    mistake: Mistake, scaled: Manifest, api: KubernetesApi
 ) -> None:
-    *others, scaled = objects(KEDA)
-    for one in others:
-        api.apply(one, "tests", force=True)
     scaled["spec"] |= mistake.spec
     scaled["spec"]["advanced"] = {}
     said = refusal(api, scaled)
@@ -146,11 +163,9 @@ def test_what_the_webhook_lets_through_our_own_check_finds(
     assert mistake.ours in str(caught.value), "nobody tells the user"
 
 
-def test_a_second_owner_is_refused_by_the_webhook(namespace: str, api: KubernetesApi) -> None:
-    for one in objects(KEDA):
-        api.apply(one, "tests", force=True)
-    (first,) = owner_of(KEDA)
-    second = copy.deepcopy(first)
+def test_a_second_owner_is_refused_by_the_webhook(scaled: Manifest, api: KubernetesApi) -> None:
+    api.apply(scaled, "tests", force=True)
+    second = copy.deepcopy(scaled)
     second["metadata"]["name"] = "second"
     assert "already managed by" in refusal(api, second)
 

@@ -95,9 +95,17 @@ final class SlowBoot implements EventSubscriberInterface
 """
 
 
-# 3 s: without WorkerProgress one that sleeps in its boot is taken for ready by then.
-@pytest.mark.parametrize("after", [0.7, 3])
-@pytest.mark.parametrize("tells", [True, False], ids=["with WorkerProgress", "without"])
+# One that is known to boot still, and one that sleeps in its boot and is taken for ready: without WorkerProgress it is
+# by 3 s. The others repeat the first.
+@pytest.mark.parametrize(
+    ("tells", "after"),
+    [
+        pytest.param(True, 0.7, id="with WorkerProgress-0.7"),
+        pytest.param(False, 3, id="without-3"),
+        pytest.param(True, 3, id="with WorkerProgress-3", marks=pytest.mark.long),
+        pytest.param(False, 0.7, id="without-0.7", marks=pytest.mark.long),
+    ],
+)
 def test_a_worker_that_is_told_to_stop_while_symfony_boots_stops(
     other_application: Application,
     brokers: Callable[[str], Broker],
