@@ -21,6 +21,7 @@ sys.path.append(str(ROOT / "scripts"))
 from builds import PARTS, Builds, Part  # noqa: E402
 from tiers import (  # noqa: E402
     NOT_IN_ALL,
+    PLACES,
     TIERS,
     Commands,
     NotRun,
@@ -122,6 +123,15 @@ def test_a_long_test_is_one_of_the_runtime_tier() -> None:
         for expression in ("long and runtime", "long and not runtime")
     ]
     assert ["::" in text for text in collected] == [True, False], collected
+
+
+@pytest.mark.parametrize("tier", PLACES)
+def test_every_file_with_a_test_of_a_tier_is_where_that_tier_looks(tier: str) -> None:
+    files = [file for file in (ROOT / "tests").rglob("*.py") if f"pytest.mark.{tier}" in file.read_text()]
+    places = [ROOT / place for place in PLACES[tier].split()]
+    assert files
+    assert [str(file) for file in files if not any(file.is_relative_to(place) for place in places)] == []
+    assert [place for place in places if not any(file.is_relative_to(place) for file in files)] == []
 
 
 def test_one_report_is_of_one_tier(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ SECONDS_TO_CONSUME_AGAIN = 40
 @pytest.mark.parametrize(
     ("broker", "seconds"),
     # How the pod holds its starts back does not depend on the broker; that workers of the others come back is seen
-    # under load, below.
+    # under load: of RabbitMQ below, of PostgreSQL in test_broker_crashes.py.
     [("redis", 60), *(pytest.param(broker, 30, marks=pytest.mark.long) for broker in ("rabbitmq", "postgresql"))],
 )
 def test_an_outage_is_waited_out_by_one_probe_and_all_workers_consume_soon_after(
@@ -58,7 +58,7 @@ def test_an_outage_is_waited_out_by_one_probe_and_all_workers_consume_soon_after
     assert_a_clean_end(pod.delete(BUDGET.grace), pod, scene)
 
 
-@pytest.mark.parametrize("broker", ["redis", "rabbitmq", "postgresql"])
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_an_outage_under_load_loses_nothing_and_repeats_only_what_was_in_flight(
     open_scene: Callable[..., Scene],
     broker: str,
