@@ -2,11 +2,10 @@
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.commands import run_here
 from tests.rehearsal.api_server import METRICS, api_server, kubeconfig
 
 from ebbtide.rehearsal.interruption import take_as_interrupts, undisturbed
@@ -18,10 +17,8 @@ def rehearse(tmp_path, *options, config=None, path=os.environ["PATH"]):
     file = tmp_path / "kubeconfig"
     if config is not None:
         file.write_text(config)
-    command = [sys.executable, "-m", "ebbtide", "rehearse", *options]
     environment = {**os.environ, "KUBECONFIG": str(file), "NO_COLOR": "1", "PATH": path}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stderr
+    done = run_here("rehearse", *options, cwd=ROOT, env=environment)
     assert len(done.stderr.splitlines()) == 1, done.stderr
     return done
 
