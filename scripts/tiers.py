@@ -64,7 +64,8 @@ ARGUMENTS = {
     # Each process collects all tests, 5 s of a processor, and few of these wait.
     "default": ["-n", "4", "--dist", "worksteal"],
     "slow": ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"],
-    "runtime": ["-n", "3", "--dist", "worksteal"],
+    # These wait for seven tenths of their time, and hold under a load of 20.
+    "runtime": ["-n", "4", "--dist", "worksteal"],
     "engine": ["-n", "3", "--dist", "loadfile"],
     # Those of the cluster stay with one process (tests/cluster/conftest.py).
     "long": ["-n", "3", "--dist", "loadgroup"],
