@@ -15,7 +15,7 @@ from tests.engine.conftest import ProjectFactory
 from tests.engine.control_plane import ControlPlane
 from tests.engine.project import Project
 from tests.engine.test_lifecycle import DEPLOYMENT, HPA, SCALED_OBJECT
-from tests.kubernetes_api import POLL_SECONDS, ApiError
+from tests.kubernetes_api import POLL_SECONDS, ApiError, wait_until_gone
 
 from ebbtide.preview.rules.keda import TRIGGER_AUTHENTICATION
 
@@ -55,11 +55,33 @@ def _served(control_plane: ControlPlane) -> bool:
         return False
 
 
+@pytest.fixture
+def no_kinds(control_plane: ControlPlane) -> None:
+    """A cluster in which nobody has installed KEDA."""
+    for file in sorted(KINDS.glob("*.yaml")):
+        definition = yaml.safe_load(file.read_text())
+        control_plane.api.delete(definition)
+        assert wait_until_gone(control_plane.api, definition, time.monotonic() + ESTABLISHED_SECONDS)
+
+
 def _scaled_by(project: Project, autoscaling: dict[str, object]) -> Project:
     project.edit_consumer("autoscaling", value=autoscaling)
     project.edit_consumer("transport", "address", value="redis.brokers:6379")
     project.edit("ebbtide:cluster", "keda", value="existing")
     return project
+
+
+def test_where_there_is_no_keda_the_first_up_says_so_in_one_line_and_the_next_goes_on(
+    project: ProjectFactory, no_kinds: None, request: pytest.FixtureRequest
+) -> None:
+    scaled = _scaled_by(project("local"), BY_KEDA)
+    up = scaled.up(check=False)
+    assert up.status != 0
+    (said,) = [message for message in up.errors if "keda.sh" in message]
+    assert "Verify that any required CRDs have been created: no matches for kind" in said
+    assert len(said.splitlines()) == 1
+    request.getfixturevalue("kinds")
+    assert scaled.up().operations["githubevents-scaled-object"] == "create"
 
 
 def test_what_keda_reads_is_made_and_a_second_up_changes_nothing(

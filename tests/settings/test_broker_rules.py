@@ -60,6 +60,13 @@ MANY = {**BIG, "transport": REDIS["transport"], "worker": {**CONSUMER["worker"],
         ({**POSTGRES, "tier": "db-custom-2-7000"}, TABLE, {}, "BR-10", ["steps of 256 MiB"]),
         ({**POSTGRES, "pointInTimeDays": 14}, TABLE, {}, "BR-10", ["7 days of ENTERPRISE"]),
         (VALKEY, MANY, {}, "BR-13", ["broker.nodeType: takes 16,000 connections", "16,002", "would be refused"]),
+        (
+            {**VALKEY, "engineConfigs": {"maxclients": "15"}},
+            REDIS,
+            {},
+            "BR-13",
+            ["broker.engineConfigs.maxclients: takes 15 connections", "18"],
+        ),
         ({**EXISTING, "maxConnections": 10}, REDIS, {}, "BR-13", ["broker.maxConnections: takes 10 connections", "18"]),
         (POSTGRES, REDIS, {}, "BR-40", ["transport.kind", "speaks redis", "broker postgresql"]),
         (VALKEY, {**CONSUMER, "transport": {"kind": "rabbitmq"}}, {}, "BR-40", ["speaks amqp"]),
@@ -180,12 +187,20 @@ def test_what_google_does_not_have_is_refused_by_its_type(broker, parts):
         (VALKEY, {"google": {**GOOGLE, "region": "mars-north1"}}, "BR-46", ["mars-north1"]),
         ({**VALKEY, "maintenance": {"day": "MO", "hour": 3}}, {}, "BR-47", ["MO at 3:00"]),
         ({**VALKEY, "protect": False}, {}, "BR-48", ["off in stack shop"]),
+        ({**VALKEY, "engineConfigs": {"appendonly": "no"}}, {}, "BR-02d", ["'appendonly'", "maxmemory-policy"]),
     ],
 )
 def test_what_keeps_less_than_it_could_is_said(broker, more, rule, parts):
     (finding,) = found(stack(broker, **more), rule)
     assert finding.level is Level.WARNING
     assert all(part in str(finding) for part in parts), str(finding)
+
+
+@pytest.mark.parametrize(("most", "is_said"), [(None, False), (808, False), (809, True), (200_000, True)])
+def test_a_database_has_the_memory_for_the_connections_that_it_takes(most: int | None, is_said: bool):
+    findings = found(stack({**POSTGRES, "maxConnections": most}, TABLE), "BR-13b")
+    assert [finding.level for finding in findings] == [Level.WARNING] * is_said
+    assert all("MiB of db-custom-2-7680 for each connection" in str(finding) for finding in findings)
 
 
 def test_a_consumer_that_says_nothing_of_its_transport_is_told_no_address():

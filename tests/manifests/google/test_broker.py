@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from tests.manifests.google.cases import REDIS, STACKS, TABLE, stack
 
-from ebbtide.components.register import _inside
 from ebbtide.in_process import run_in_process
 from ebbtide.manifests.kubernetes import stack_manifests
-from ebbtide.manifests.resource import Join, Ref, Resource, Secret, references, to_json, with_text_references
+from ebbtide.manifests.resource import Join, Ref, Resource, Secret, inside, references, to_json, with_text_references
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.settings.models.stack import StackSettings
 
@@ -193,12 +192,12 @@ def test_the_address_of_the_node_that_writes_is_taken_and_not_that_of_its_copies
         {"pscAutoConnection": {"connectionType": "CONNECTION_TYPE_READER", "ipAddress": "10.0.0.3"}},
         {"pscAutoConnection": {"connectionType": "CONNECTION_TYPE_PRIMARY", "ipAddress": "10.0.0.2"}},
     ]
-    chosen = _inside(
+    chosen = inside(
         {"connections": connections}, "connections[pscAutoConnection/connectionType=CONNECTION_TYPE_PRIMARY]"
     )
     assert chosen["pscAutoConnection"]["ipAddress"] == "10.0.0.2"
     with pytest.raises(LookupError):
-        _inside(
+        inside(
             {"connections": connections[:1]}, "connections[pscAutoConnection/connectionType=CONNECTION_TYPE_PRIMARY]"
         )
 

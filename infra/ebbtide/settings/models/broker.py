@@ -73,6 +73,11 @@ class BrokerSettings(Family):
         """How many connections it takes at once; None where nobody has said."""
 
     @property
+    def limited_by(self) -> tuple[str, ...]:
+        """Which setting decides how many those are."""
+        return ("maxConnections",)
+
+    @property
     @abstractmethod
     def egress(self) -> EgressRule | None:
         """Where it is, for network policies; None where it is only known with the cluster's network."""

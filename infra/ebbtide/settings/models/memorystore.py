@@ -34,6 +34,7 @@ CAPACITY_GIGABYTES: Mapping[str, float] = {
     "HIGHMEM_XLARGE": 46.4,
 }
 VALKEY_PORT = 6379
+CLIENTS = "maxclients"
 
 
 class MemorystoreValkey(MadeBroker):
@@ -86,8 +87,14 @@ class MemorystoreValkey(MadeBroker):
 
     @property
     def connection_limit(self) -> int:
-        """What the node type takes."""
-        return CLIENT_LIMITS[self.node_type]
+        """What is written, or else what the node type takes."""
+        written = self.engine_configs.get(CLIENTS, "")
+        return int(written) if written.isdecimal() else CLIENT_LIMITS[self.node_type]
+
+    @property
+    def limited_by(self) -> tuple[str, ...]:
+        """What is written, or else the node type."""
+        return ("engineConfigs", CLIENTS) if CLIENTS in self.engine_configs else ("nodeType",)
 
     @property
     def ca_key(self) -> str | None:

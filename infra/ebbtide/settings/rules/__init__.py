@@ -18,7 +18,7 @@ from ebbtide.settings.rules import (
 )
 from ebbtide.settings.rules import characters, workers
 from ebbtide.settings.rules import keda, keda_triggers, keda_queries, keda_cluster
-from ebbtide.settings.rules import broker, observability, pod_parts, idle_first
+from ebbtide.settings.rules import broker_server, broker, observability, pod_parts, idle_first
 from ebbtide.settings.rules import patch_fields, patch_judged, injection, shared_queues
 from ebbtide.settings.rules import check
 
@@ -27,6 +27,7 @@ from ebbtide.settings.rules import check
 __all__ = [
     "autoscaling",
     "broker",
+    "broker_server",
     "characters",
     "check",
     "cluster",

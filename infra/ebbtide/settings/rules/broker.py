@@ -1,13 +1,11 @@
-"""Rules about the stack's broker: what it keeps, who reads from it, and whether it takes all their connections."""
+"""Rules about who reads from the stack's broker, where it is, and whether it takes all their connections."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from ebbtide.judgement.findings import Finding, Level, Path
-from ebbtide.settings.models.broker import EVICTION, MadeBroker
+from ebbtide.judgement.findings import Finding, Level
+from ebbtide.settings.models.broker import MadeBroker
 from ebbtide.settings.models.brokered import (
     SECRET_SYNC_MINOR,
     connections_of,
@@ -17,21 +15,9 @@ from ebbtide.settings.models.brokered import (
     made_broker,
     maintenance_of,
 )
-from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.models.stack import StackSettings, is_gke
 from ebbtide.settings.rules.declare import consumers_of, stack_rule
-from ebbtide.settings.values.units import format_duration
 
-if TYPE_CHECKING:
-    from ebbtide.settings.models.cloud_sql import CloudSqlPostgres
-    from ebbtide.settings.models.memorystore import MemorystoreValkey
-
-# Cloud SQL, instance settings: what a custom machine may have.
-_LEAST_MEBIBYTES = 3840
-_MEBIBYTES_STEP = 256
-_MEBIBYTES_PER_CPU = (922, 6656)
-_LONGEST_POINT_IN_TIME_DAYS = 7
-_SHARED_OR_CUSTOM = re.compile(r"db-(f1-micro|g1-small|custom-.*)")
 # Where Memorystore for Valkey and Cloud SQL are (their pages of locations, 2026). A newer one may be missing.
 _REGIONS = frozenset(
     (
@@ -47,129 +33,6 @@ _REGIONS = frozenset(
 )
 
 
-def _valkey(stack: StackSettings) -> MemorystoreValkey | None:
-    valkey: MemorystoreValkey | None = of_kind(stack.broker, "memorystoreValkey")
-    return valkey
-
-
-def _cloud_sql(stack: StackSettings) -> CloudSqlPostgres | None:
-    postgres: CloudSqlPostgres | None = of_kind(stack.broker, "cloudSqlPostgres")
-    return postgres
-
-
-@stack_rule(
-    "BR-02",
-    Level.ERROR,
-    remedy="Leave persistence and maxmemory-policy out: AOF and noeviction are the defaults here.",
-    source="Memorystore for Valkey: by default nothing is on disk, and a full instance evicts (volatile-lru).",
-)
-def check_valkey_keeps(stack: StackSettings) -> Iterator[Finding]:
-    """A broker keeps what it has taken. Without persistence a restart empties it, and with eviction a full one drops
-    messages without a word; one that refuses is noticed by whoever sends."""
-    broker = _valkey(stack)
-    if broker is None:
-        return
-    if broker.persistence == "DISABLED":
-        text = "keeps nothing on disk: a restart or a failed node loses every waiting message"
-        yield Finding(("broker", "persistence"), text, "leave it out: AOF is the default here")
-    policy = broker.configs[EVICTION]
-    if policy != "noeviction":
-        text = f"is {policy!r}: a full broker drops messages without a word"
-        yield Finding(("broker", "engineConfigs", EVICTION), text, "leave it out: noeviction is the default here")
-
-
-@stack_rule(
-    "BR-02a",
-    Level.WARNING,
-    remedy="Leave persistence and appendFsync out.",
-    source="Memorystore for Valkey, persistence: AOF is synced always, every second or about every 30 s; RDB hourly.",
-)
-def check_valkey_loses_little(stack: StackSettings) -> Iterator[Finding]:
-    """What a broker has acknowledged is on disk. Between two syncs of AOF, or two snapshots of RDB, it is not."""
-    broker = _valkey(stack)
-    seconds = broker.loses_seconds if broker else None
-    if broker is not None and seconds:
-        setting = "appendFsync" if broker.persistence == "AOF" else "persistence"
-        yield Finding(
-            ("broker", setting),
-            f"may lose what was acknowledged in the last {format_duration(seconds)} when a node fails",
-            "leave it out: with AOF and ALWAYS every message is on disk before it is acknowledged",
-        )
-
-
-@stack_rule(
-    "BR-02b",
-    Level.ERROR,
-    remedy="Keep the one that belongs to the persistence you want.",
-    source="Memorystore for Valkey: RDB and AOF exclude each other.",
-)
-def check_persistence_fits(stack: StackSettings) -> Iterator[Finding]:
-    """How often is synced is said of AOF, and how often a snapshot is taken of RDB."""
-    broker = _valkey(stack)
-    if broker is None:
-        return
-    if broker.append_fsync is not None and broker.persistence != "AOF":
-        text = f"belongs to AOF (got persistence: {broker.persistence})"
-        yield Finding(("broker", "appendFsync"), text, "remove it, or write persistence: AOF")
-    if broker.snapshot_period is not None and broker.persistence != "RDB":
-        text = f"belongs to RDB (got persistence: {broker.persistence})"
-        yield Finding(("broker", "snapshotPeriod"), text, "remove it, or write persistence: RDB")
-
-
-@stack_rule(
-    "BR-02c",
-    Level.WARNING,
-    remedy="Write replicas: 1 and a node type with an SLA.",
-    source="Memorystore for Valkey: shared-core-nano has no SLA; a node without a replica is restored from disk.",
-)
-def check_valkey_is_for_production(stack: StackSettings) -> Iterator[Finding]:
-    """A broker that is protected has a copy that takes over, and a node that Google vouches for."""
-    broker = _valkey(stack)
-    if broker is None or not is_protected(stack, broker):
-        return
-    if broker.replicas == 0:
-        text = "is 0: while a failed node comes back from its disk, nobody consumes and nobody can send"
-        yield Finding(("broker", "replicas"), text, "write 1, or protect: false for development")
-    if broker.node_type == "SHARED_CORE_NANO":
-        text = "has no SLA and a share of a CPU (got SHARED_CORE_NANO)"
-        yield Finding(("broker", "nodeType"), text, "write STANDARD_SMALL, or protect: false for development")
-
-
-@stack_rule(
-    "BR-10",
-    Level.ERROR,
-    remedy="Write a tier of the edition: db-custom-... for ENTERPRISE, db-perf-optimized-N-... for ENTERPRISE_PLUS.",
-    source="Cloud SQL, editions and custom machine types.",
-)
-def check_edition_and_tier(stack: StackSettings) -> Iterator[Finding]:
-    """The machine is one of the edition, of a size that exists: Google says so only while it makes the instance."""
-    broker = _cloud_sql(stack)
-    if broker is None:
-        return
-    small = bool(_SHARED_OR_CUSTOM.fullmatch(broker.tier))
-    if broker.edition == "ENTERPRISE_PLUS" and small:
-        text = f"is no machine of ENTERPRISE_PLUS (got {broker.tier})"
-        yield Finding(("broker", "tier"), text, "write for example db-perf-optimized-N-2, or edition: ENTERPRISE")
-    elif broker.edition == "ENTERPRISE" and not small:
-        text = f"is no machine of ENTERPRISE (got {broker.tier})"
-        yield Finding(("broker", "tier"), text, "write for example db-custom-2-7680, or edition: ENTERPRISE_PLUS")
-    cpus, memory = broker.cpus, broker.memory_mebibytes
-    if broker.tier.startswith("db-custom-"):
-        least, most = _MEBIBYTES_PER_CPU
-        even = cpus is not None and (cpus == 1 or cpus % 2 == 0) and cpus <= 96
-        fits = cpus and memory and memory % _MEBIBYTES_STEP == 0 and memory >= _LEAST_MEBIBYTES
-        if not (even and fits and least * (cpus or 0) <= (memory or 0) <= most * (cpus or 0)):
-            yield Finding(
-                ("broker", "tier"),
-                f"is no size that Cloud SQL has (got {broker.tier}): 1 or an even number of CPUs up to 96, and 0.9 to "
-                f"6.5 GiB for each in steps of 256 MiB, at least {_LEAST_MEBIBYTES} MiB",
-                "write for example db-custom-2-7680",
-            )
-    if broker.point_in_time_days > _LONGEST_POINT_IN_TIME_DAYS and broker.edition == "ENTERPRISE":
-        text = f"is more than the {_LONGEST_POINT_IN_TIME_DAYS} days of ENTERPRISE (got {broker.point_in_time_days})"
-        yield Finding(("broker", "pointInTimeDays"), text, "write at most 7, or edition: ENTERPRISE_PLUS")
-
-
 @stack_rule(
     "BR-13",
     Level.ERROR,
@@ -178,11 +41,12 @@ def check_edition_and_tier(stack: StackSettings) -> Iterator[Finding]:
 )
 def check_connections(stack: StackSettings) -> Iterator[Finding]:
     """The broker takes the connections of all that reads from it: processes, the image's helper and KEDA's."""
-    limit = stack.broker.connection_limit if stack.broker is not None else None
+    if stack.broker is None or (limit := stack.broker.connection_limit) is None:
+        return
     steady, _ = connections_of(stack)
-    if limit is not None and steady > limit:
+    if steady > limit:
         yield Finding(
-            _size_setting(stack),
+            ("broker", *stack.broker.limited_by),
             f"takes {limit:,} connections, and the consumers need {steady:,} at their maximum: workers would be "
             "refused",
             "write a larger one, or fewer processes or pods",
@@ -198,20 +62,16 @@ def check_connections(stack: StackSettings) -> Iterator[Finding]:
 def check_connections_of_updates(stack: StackSettings) -> Iterator[Finding]:
     """The broker takes both fleets of a rolling update of all consumers at their maximum. The engine updates all of
     a stack at once."""
-    limit = stack.broker.connection_limit if stack.broker is not None else None
+    if stack.broker is None or (limit := stack.broker.connection_limit) is None:
+        return
     steady, peak = connections_of(stack)
-    if limit is not None and steady <= limit < peak:
+    if steady <= limit < peak:
         yield Finding(
-            _size_setting(stack),
+            ("broker", *stack.broker.limited_by),
             f"takes {limit:,} connections, and the consumers need {peak:,} while all of them are updated at their "
             "maximum: new pods would wait until old ones have drained",
             "write a larger one, or update them one after the other",
         )
-
-
-def _size_setting(stack: StackSettings) -> Path:
-    """Which setting decides how many connections there are."""
-    return ("broker", "nodeType" if _valkey(stack) else "maxConnections")
 
 
 @stack_rule(

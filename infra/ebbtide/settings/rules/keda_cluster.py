@@ -104,3 +104,22 @@ def check_keda_is_there(stack: StackSettings) -> Iterator[Finding]:
                 "is keda, and nothing installs KEDA in the cluster that this stack makes",
                 'write cluster: {keda: {version: "2.20.2"}}, or keda: existing where another stack does',
             )
+
+
+@stack_rule(
+    "KE-43a",
+    Level.INFO,
+    remedy="Write cluster.keda: existing where it is there, or {version: 2.20.2}, which installs it.",
+    source="Without KEDA, Pulumi's Kubernetes provider tries for a minute to make what it reads, and fails (seen).",
+)
+def check_keda_is_said(stack: StackSettings) -> Iterator[Finding]:
+    """Of a cluster that exists somebody says whether it has KEDA, where a consumer scales by it: nobody here can
+    look."""
+    if is_gke(stack.cluster) or stack.cluster.keda is not None:
+        return
+    if any(consumer.autoscaling.needs_keda for _, consumer in consumers_of(stack)):
+        yield Finding(
+            ("cluster", "keda"),
+            "is not given, and a consumer scales by KEDA: in a cluster without it the first `pulumi up` fails",
+            'write existing where it is there, or {version: "2.20.2"} to install it',
+        )
