@@ -403,7 +403,12 @@ def test_a_socket_that_only_the_container_opens_is_found_there(changed: Changed)
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [("exit(255)", "the parent ended by itself before it had booted"), ("sleep(600)", "has not booted within 15 s")],
+    [
+        ("exit(255)", "the parent ended by itself before it had booted"),
+        ("$GLOBALS['kept'] = str_repeat('x', 1 << 30)", "the parent ended by itself before it had booted"),
+        ("sleep(600)", "has not booted within 15 s"),
+    ],
+    ids=["ends", "reaches PHP's memory limit", "hangs"],
 )
 def test_a_boot_that_fails_or_hangs_only_in_the_parent_costs_a_moment(changed: Changed, code: str, words: str) -> None:
     code = f"getenv('EBBTIDE_FORK_DIRECTORY') && !getenv('EBBTIDE_FORK_RECORD') && {code};"
