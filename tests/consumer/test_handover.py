@@ -200,6 +200,36 @@ def test_a_file_that_a_script_reads_in_is_judged_with_it(tmp_path):
     assert "below the shell" in problems(["sh", "-c", f". {tmp_path}/loop.sh; exec worker"])[0]
 
 
+INSIDE = "while ready; do while :; do {}; done; worker; done; exec worker"
+
+
+@pytest.mark.parametrize(
+    ("script", "repeats"),
+    [
+        (INSIDE.format("break"), "worker"),
+        (INSIDE.format("break 1"), "worker"),
+        (INSIDE.format("break 2"), ""),
+        (INSIDE.format("break 9"), ""),
+        (INSIDE.format("break $N"), "worker"),
+        (INSIDE.format("continue 2"), "ready"),
+        ("while ready; do break; worker; done; exec worker", ""),
+        ("while ready; do continue; worker; done; exec worker", "ready"),
+        ("while ready; do break 0; worker; done; exec worker", ""),
+        ("break 2; exec worker", ""),
+    ],
+)
+def test_a_loop_is_left_as_far_as_its_break_says(script: str, repeats: str) -> None:
+    verdict = judge_handover(("sh", "-c", script), lambda _path: None)
+    assert not verdict.refused
+    assert [repeats] * bool(repeats) == [doubt.split(" again and again")[0].split()[-1] for doubt in verdict.doubts]
+
+
+@pytest.mark.parametrize("shell", ["fish", "csh", "tcsh", "pwsh", "nu", "elvish", "xonsh"])
+def test_a_shell_whose_scripts_nobody_reads_is_refused(shell: str) -> None:
+    refused = judge_handover((f"/usr/bin/{shell}", "-c", "worker"), lambda _path: None).refused
+    assert refused == f"runs the worker under {shell}, whose scripts are not read"
+
+
 def test_a_script_that_is_not_utf_8_is_read_byte_by_byte(tmp_path):
     script = tmp_path / "start"
     script.write_bytes(b"#!/bin/sh\n# gr\xfc\xdfe\nexec worker --name=\xfc\n")

@@ -64,6 +64,7 @@ def test_a_sound_image_has_no_findings() -> None:
     assert judge_image(facts(), environment()) == []
 
 
+NAMELESS = {name: value for name, value in REDIS.items() if name != "consumer"}
 REFUSED = [
     ({"php": {**PHP, "signals": False}}, "pcntl", "install pcntl"),
     ({"php": {**PHP, "sapi": "fpm-fcgi"}}, "fpm-fcgi", "CLI image"),
@@ -74,6 +75,19 @@ REFUSED = [
     ({"stop_workers_in": ["bin/deploy.sh"]}, "bin/deploy.sh", "take it out"),
     (redis("rediss://redis/stream", consumer="consumer"), "consumer", "%env(MESSENGER_CONSUMER_NAME)%"),
     (redis("redis://redis/stream/group/fixed", consumer="fixed"), "fixed", "%env(MESSENGER_CONSUMER_NAME)%"),
+    # Without the option the name is the third part of the DSN's path, and `consumer` without that.
+    *(
+        (
+            {"transports": [Transport("events", dsn, NAMELESS)]},
+            f"(got '{name}')",
+            "%env(MESSENGER_CONSUMER_NAME)%",
+        )
+        for dsn, name in (
+            ("redis://redis/stream/group/fixed", "fixed"),
+            ("redis://redis/stream/group", "consumer"),
+            ("redis://redis", "consumer"),
+        )
+    ),
     (redis(redeliver_timeout=60), "60 s", "set 90"),
     (redis(redeliver_timeout="30"), "30 s", "set 90"),
     ({"transports": [Transport("events", "doctrine://default", {**LOOKS, "redeliver_timeout": 10})]}, "10 s", "set 90"),
@@ -126,6 +140,7 @@ def test_what_only_costs_time_is_a_warning(changes: dict[str, Any], words: str) 
 @pytest.mark.parametrize(
     ("dsn", "options"),
     [
+        ("redis://redis/stream/group/%env(MESSENGER_CONSUMER_NAME)%", NAMELESS),
         ("amqp://rabbit/%2f/events", {}),
         ("amqp://rabbit", {"heartbeat": 0}),
         ("amqp://rabbit", {"queues": {"mail": {"arguments": {"x-queue-type": "quorum"}}}}),

@@ -114,6 +114,8 @@ ROOMS = {
                     "a_script_in_the_image_is_judged_as_the_same_text_in_the_command",
                     "the_wrapper_scripts_of_public_reports_are_refused_by_the_line_of_their_worker",
                     "a_file_that_a_script_reads_in_is_judged_with_it",
+                    "a_loop_is_left_as_far_as_its_break_says",
+                    "a_shell_whose_scripts_nobody_reads_is_refused",
                     "a_script_that_is_not_utf_8_is_read_byte_by_byte",
                     "a_script_whose_interpreter_ends_in_a_carriage_return_is_refused",
                     "a_script_without_its_first_line_is_judged_as_what_sh_runs",

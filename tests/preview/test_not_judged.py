@@ -35,6 +35,10 @@ RENDERED = {
     if not found["type"].startswith("ebbtide:")
 }
 
+WHOLE = load_stack("production", ROOT / "examples" / "whole-system")
+MADE = {found["type"]: found for found in map(to_json, stack_resources(WHOLE))} | RENDERED
+MADE = {token: found for token, found in MADE.items() if not token.startswith("ebbtide:")}
+
 
 def review_of(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> Review:
     changes, standing = compare(before, after)
@@ -156,6 +160,12 @@ def test_a_type_that_nobody_has_heard_of_is_named(token: str, operation: str) ->
     document = json.loads(as_json(review))
     assert document["notJudged"][0]["resource"] == f"{token}::thing"
     assert document["level"] == "notJudged"
+
+
+@pytest.mark.parametrize("token", sorted(MADE))
+def test_what_a_stack_makes_is_known_when_it_is_new(token: str) -> None:
+    """A first review that calls a network of its own not judged would teach nobody to read on."""
+    assert [str(one) for one in review_of([], [MADE[token]]).not_judged] == []
 
 
 def test_an_update_of_which_nothing_is_said_is_not_judged() -> None:
