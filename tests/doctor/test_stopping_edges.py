@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.doctor.test_edges import CONSUME, hpa, keda, memory, s6, said_of, workload
+from tests.doctor.test_edges import CONSUME, celery, hpa, keda, memory, s6, said_of, workload
 from tests.doctor.test_scaling_edges import CELERY, SUPERVISE, Edge, laravel, listing
 
 SEVENTY = "process_name=%(program_name)s_%(process_num)02d\nnumprocs=4\n"
@@ -38,11 +38,30 @@ def hook(*command: str) -> dict[str, str]:
     return {"a.yaml": workload(CONSUME, lifecycle={"preStop": {"exec": {"command": [*command]}}})}
 
 
-def annotated(evict: str, **more: Any) -> str:
+MANY = {"process_name": "%(program_name)s_%(process_num)02d", "numprocs": 4}
+
+
+AT_ONCE = "ends at SIGTERM at once"
+
+
+def beside(container: dict[str, Any], *, native: bool) -> str:
+    data = yaml.safe_load(workload(CONSUME))
+    pod = data["spec"]["template"]["spec"]
+    if native:
+        pod["initContainers"] = [{**container, "restartPolicy": "Always"}]
+    else:
+        pod["containers"].append(container)
+    return yaml.safe_dump(data)
+
+
+def annotated(evict: str | bool, **more: Any) -> str:
     data = yaml.safe_load(workload(CONSUME, **more))
     annotations = {"cluster-autoscaler.kubernetes.io/safe-to-evict": evict}
     data["spec"]["template"]["metadata"]["annotations"] = annotations
     return yaml.safe_dump(data)
+
+
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
 def gone_in(name: str, seconds: int) -> dict[str, str]:
@@ -135,6 +154,36 @@ OF_ENDS: dict[str, Edge] = {
         )
         for grace in (seconds, seconds + 1)
     },
+    **{
+        f"Spot by {operator} {values}": (
+            "D-25",
+            {
+                "a.yaml": workload(
+                    CONSUME,
+                    pod={
+                        "affinity": {
+                            "nodeAffinity": {
+                                REQUIRED: {
+                                    "nodeSelectorTerms": [
+                                        {"matchExpressions": [{"key": key, "operator": operator, "values": values}]}
+                                        for key in keys
+                                    ]
+                                }
+                            }
+                        }
+                    },
+                )
+            },
+            "runs on Spot machines, which leave a pod 15 s" if is_spot else "",
+        )
+        for operator, values, keys, is_spot in (
+            ("In", ["true"], ("cloud.google.com/gke-spot",), True),
+            ("Exists", None, ("cloud.google.com/gke-spot",), True),
+            ("In", ["true", "false"], ("cloud.google.com/gke-spot",), False),
+            ("NotIn", ["true"], ("cloud.google.com/gke-spot",), False),
+            ("In", ["true"], ("cloud.google.com/gke-spot", "acme.com/pool"), False),
+        )
+    },
     "on demand": (
         "D-25",
         {"a.yaml": workload(CONSUME, pod={"nodeSelector": {"karpenter.sh/capacity-type": "on-demand"}})},
@@ -161,6 +210,41 @@ OF_ENDS: dict[str, Edge] = {
     "s6 is to have more than it has": ("D-26", s6("1000"), "add ENV S6_SERVICES_GRACETIME=25000"),
     "half of the grace period": ("D-26", s6("15000"), ""),
     "less than half of it": ("D-26", s6("14999"), "gives its services 14.999 s"),
+    # A proxy beside the workers, and what lets it outlast them.
+    **{
+        f"{words} as {image}": (
+            "D-27",
+            {"a.yaml": beside({"name": "p", "image": image, **more}, native=native)},
+            f"{ends}, while workers still finish messages through it" if ends else "",
+        )
+        for words, image, more, native, ends in (
+            ("a proxy", "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2", {}, False, AT_ONCE),
+            ("a proxy", "bitnami/pgbouncer:1", {}, False, AT_ONCE),
+            ("a proxy", "envoyproxy/envoy:v1", {}, False, AT_ONCE),
+            ("a mesh", "docker.io/istio/proxyv2:1.20", {}, False, "ends 5 s after SIGTERM"),
+            ("a native sidecar", "envoyproxy/envoy:v1", {}, True, ""),
+            ("another container", "registry.example/logs:1", {}, False, ""),
+            ("a proxy that waits", "cloud-sql-proxy:2", {"args": ["--max-sigterm-delay=90s"]}, False, ""),
+            ("a proxy with a hook", "pgbouncer:1", {"lifecycle": {"preStop": {"sleep": {"seconds": 9}}}}, False, ""),
+            (
+                "a proxy that its hook ends",
+                "pgbouncer:1",
+                {"lifecycle": {"preStop": {"httpGet": {"path": "/quitquitquit", "port": 1}}}},
+                False,
+                AT_ONCE,
+            ),
+            *(
+                (
+                    f"a mesh that drains {seconds} s",
+                    "istio/proxyv2:1",
+                    {"env": [{"name": "PROXY_CONFIG", "value": f"terminationDrainDuration: {seconds}s"}]},
+                    False,
+                    ends,
+                )
+                for seconds, ends in ((68, ""), (67, "ends 5 s after SIGTERM"))
+            ),
+        )
+    },
     # What a hook says to all pods, and what it says to its own.
     **{
         f"a hook that says {' '.join(command)}": ("D-32", hook(*command), said)
@@ -183,12 +267,41 @@ OF_ENDS: dict[str, Edge] = {
             ("D-34", "while pgrep php; do sleep 5; done", "the hook looks every 5 s"),
             ("D-34", "while pgrep php; do sleep 4; done", ""),
             ("D-34", "sleep 5", ""),
+            ("D-34", "while pgrep php; do sleep; done", ""),
+            ("D-34", "while pgrep php; do wait 5; done", ""),
             ("D-36", "kill -9 7", "the hook kills workers"),
             ("D-36", "pkill -KILL php", "the hook kills workers"),
             ("D-36", "killall -s SIGKILL php", "the hook kills workers"),
             ("D-36", "kill -TERM 7", ""),
             ("D-36", "kill 9", ""),
             ("D-36", "echo -9", ""),
+        )
+    },
+    # A stop file that the first of several workers takes away.
+    **{
+        f"{copies} workers: {script}": (
+            "D-30",
+            {
+                **under(program("/srv/consume.sh", stopwaitsecs=80, **MANY | {"numprocs": copies})),
+                "consume.sh": f"#!/bin/sh\n{script}\nexec {' '.join(CONSUME)}\n",
+            },
+            said,
+        )
+        for copies, script, said in (
+            *(
+                (4, f"{test} && rm -f /tmp/stop", "the first of 4 workers that finds /tmp/stop removes it")
+                for test in (
+                    *(f"[ {word} /tmp/stop ]" for word in ("-f", "-e", "-a", "-s", "-r")),
+                    "[[ -f /tmp/stop ]]",
+                    "test -f /tmp/stop",
+                )
+            ),
+            (4, "[ -f /tmp/stop ] && unlink /tmp/stop", "removes it"),
+            (4, "[ -d /tmp/stop ] && rm /tmp/stop", ""),
+            (4, "[ -f /tmp/other ] && rm /tmp/stop", ""),
+            (4, "[ -f /tmp/stop ] && touch /tmp/stop", ""),
+            (4, '[ -f /tmp/stop ] && rm "$FILE"', ""),
+            (1, "[ -f /tmp/stop ] && rm /tmp/stop", ""),
         )
     },
     # Who starts workers again, and how soon.
@@ -304,6 +417,41 @@ def dsn(text: str, failure: str = "f", environment: str = "", **transport: Any) 
 REMOVED = "a message whose worker was killed is removed"
 SQS = "takes 9 messages at once, and the visibility timeout of 60 s"
 OF_BROKERS: dict[str, Edge] = {
+    # Whose name a consumer on Redis has.
+    **{
+        f"{text} with {options} in {replicas} pods of {copies}": (
+            "D-70",
+            {
+                **under(program(stopwaitsecs=80, **MANY | {"numprocs": copies, **more})),
+                "a.yaml": workload(SUPERVISE, replicas=replicas),
+                **dsn(text, environment=environment, options=options),
+            },
+            said,
+        )
+        for text, environment, options, more, replicas, copies, said in (
+            ("redis://r/m", "", {}, {}, 1, 1, ""),
+            ("redis://r/m", "", {}, {}, 1, 2, "so 2 processes share the name `consumer`"),
+            ("redis://r/m", "prod", {}, {}, 1, 2, "so 2 processes share the name `consumer`"),
+            ("redis://r/m", "test", {}, {}, 1, 2, ""),
+            ("redis://r/m", "", {}, {}, 2, 1, "so workers in up to 2 pods share the name"),
+            ("redis://r/m", "", {}, {}, 2, 2, "so 2 processes in up to 2 pods share the name"),
+            ("amqp://r", "", {}, {}, 2, 2, ""),
+            ("redis://r/m", "", {"consumer": "w"}, {}, 2, 1, "names every consumer 'w', for workers in up to 2 pods"),
+            ("redis://r/m", "", {"consumer": "%env(HOSTNAME)%"}, {}, 2, 1, ""),
+            ("redis://r/m", "", {"consumer": "%env(HOSTNAME)%"}, {}, 1, 2, "HOSTNAME is the same for all 2 processes"),
+            ("redis://r/m", "", {"consumer": "%env(ELSEWHERE)%"}, {}, 1, 2, ""),
+            (
+                "redis://r/m",
+                "",
+                {"consumer": "%env(N)%"},
+                {"environment": 'A="1",N="w"'},
+                1,
+                2,
+                "N is the same for all",
+            ),
+            ("redis://r/m", "", {"consumer": "%env(N)%"}, {"environment": 'N="%(process_num)d"'}, 1, 2, ""),
+        )
+    },
     **{
         f"redelivery of {text} {options} {environment}": (
             "D-71",
@@ -421,6 +569,181 @@ def to(*ports: Any, **more: Any) -> dict[str, Any]:
 ALL_AT_ONCE = "pods at each update before new ones start"
 REFUSED = "is not served since"
 OF_MANIFESTS: dict[str, Edge] = {
+    # A number is none in quotes, and a text is one only in them.
+    **{
+        f"{name}: '{value}' of {kind}": (
+            "D-6b",
+            {
+                "a.yaml": yaml.safe_dump(
+                    {"apiVersion": api, "kind": kind, "metadata": {"name": "a"}, "spec": {name: value}}
+                )
+            },
+            f"{name} is a text, and a number is wanted; write 3" if value == "3" else "",
+        )
+        for kind, api, names in (
+            ("Deployment", "apps/v1", ("replicas",)),
+            ("HorizontalPodAutoscaler", "autoscaling/v2", ("minReplicas", "maxReplicas")),
+            (
+                "ScaledObject",
+                "keda.sh/v1alpha1",
+                ("minReplicaCount", "maxReplicaCount", "cooldownPeriod", "pollingInterval"),
+            ),
+        )
+        for name in names
+        for value in ("3", 3, "${PODS}")
+    },
+    "a grace period in quotes": (
+        "D-6b",
+        {"a.yaml": workload(CONSUME, pod={"terminationGracePeriodSeconds": "90"})},
+        "terminationGracePeriodSeconds is a text, and a number is wanted; write 90",
+    ),
+    **{
+        f"a variable that is {value!r}": (
+            "D-6b",
+            {"a.yaml": workload(CONSUME, env=[{"name": "A", "value": value}])},
+            said,
+        )
+        for value, said in (
+            ("1", ""),
+            (1, 'the value of A is a number, and a text is wanted; write "1"'),
+            (1.5, 'write "1.5"'),
+            (True, 'the value of A is true or false, and a text is wanted; write "true"'),
+            (None, ""),
+        )
+    },
+    "a variable of an init container": (
+        "D-6b",
+        {"a.yaml": workload(CONSUME, pod={"initContainers": [{"name": "i", "env": [{"name": "A", "value": 1}]}]})},
+        "the value of A is a number",
+    ),
+    "an annotation of the pod": ("D-6b", {"a.yaml": annotated(False)}, "safe-to-evict is true or false"),
+    "an annotation of an object": (
+        "D-6b",
+        {"a.yaml": workload(CONSUME).replace("  name: jobs\n", "  name: jobs\n  annotations: {a: 1}\n", 1)},
+        "a is a number, and a text is wanted",
+    ),
+    **{
+        f"KEDA's metadata of group {group}": (
+            "D-6b",
+            {"a.yaml": keda({"type": "redis", "metadata": {"listLength": 5}}).replace("keda.sh", group)},
+            "listLength is a number, and a text is wanted" if group == "keda.sh" else "",
+        )
+        for group in ("keda.sh", "acme.com")
+    },
+    **{
+        f"{key} {where}": ("D-6c", {"compose.yaml": yaml.safe_dump({"services": {"w": service}})}, said)
+        for key, value in (("stop_grace_period", "90s"), ("stop_signal", "SIGTERM"))
+        for where, service, said in (
+            (
+                "below deploy",
+                {"image": "a:1", "command": CONSUME, "deploy": {key: value}},
+                f"{key} is no field of deploy",
+            ),
+            ("of the service", {"image": "a:1", "command": CONSUME, key: value}, ""),
+        )
+    },
+    **{
+        f"a container with {more}": ("D-62", {"a.yaml": workload(CONSUME, **more)}, said)
+        for more, said in (
+            ({"lifecycle": {"prestop": {}}}, "prestop is no field of lifecycle: it is dropped, and no hook runs"),
+            ({"lifecycle": {"preStop": {"sleep": {"seconds": 5}}}}, ""),
+            ({"Lifecycle": {"preStop": {}}}, "Lifecycle is no field of a container: it is dropped, and no hook runs"),
+            ({"resources": {"request": {}}}, "request is no field of resources: it is dropped; write requests"),
+            ({"gracePeriod": 5}, "gracePeriod is no field of a container: it is dropped, and the grace period is 30 s"),
+            ({"terminationGracePeriodSeconds": 5}, "and the grace period is 30 s; move it to the pod's spec"),
+            ({"colour": 5}, "colour is no field of a container: it is dropped; remove it"),
+        )
+    },
+    **{
+        f"a field of {kind}: {spec}": (
+            "D-62",
+            {"a.yaml": yaml.safe_dump({"apiVersion": api, "kind": kind, "metadata": {"name": "a"}, "spec": spec})},
+            said,
+        )
+        for kind, api, spec, said in (
+            *(
+                (
+                    kind,
+                    "apps/v1",
+                    {"replica": 2},
+                    "replica is no field of the workload's spec: it is dropped; write replicas",
+                )
+                for kind in ("Deployment", "StatefulSet", "DaemonSet")
+            ),
+            ("Deployment", "extensions/v1beta1", {"replica": 2}, "replica is no field"),
+            ("Deployment", "acme.com/v1", {"replica": 2}, ""),
+            ("HorizontalPodAutoscaler", "autoscaling/v2", {"minReplica": 2}, "write minReplicas"),
+            ("HorizontalPodAutoscaler", "autoscaling/v1", {"minReplica": 2}, ""),
+            ("HorizontalPodAutoscaler", "autoscaling/v2", {"metrics": [{"kind": "x"}]}, "kind is no field of a metric"),
+            (
+                "HorizontalPodAutoscaler",
+                "autoscaling/v2",
+                {"metrics": [{"type": "Resource", "resource": {"targetAverageUtilization": 60}}]},
+                "is no field of a resource metric of autoscaling/v2",
+            ),
+            ("ScaledObject", "keda.sh/v1alpha1", {"minReplicas": 2}, "write minReplicaCount"),
+            ("ScaledObject", "keda.sh/v1alpha1", {"maxReplicas": 2}, "write maxReplicaCount"),
+            ("ScaledObject", "keda.sh/v1alpha1", {"colour": 2}, "a ScaledObject's spec: it is dropped; remove it"),
+            ("ScaledObject", "acme.com/v1", {"minReplicas": 2}, ""),
+        )
+    },
+    # Celery's own processes, by who signals them.
+    **{
+        f"{words} {options}": (
+            "D-15",
+            under(program(f"celery -A shop worker {words}".strip(), stopwaitsecs=80, **options)),
+            "stopasgroup signals the whole group" if dies else "",
+        )
+        for words, options, dies in (
+            ("", {"stopasgroup": "true"}, True),
+            ("--pool=prefork", {"stopasgroup": "true"}, True),
+            ("-P threads", {"stopasgroup": "true"}, False),
+            ("", {"stopasgroup": "false"}, False),
+            ("", {}, False),
+        )
+    },
+    **{
+        " ".join(words): ("D-15", {"a.yaml": workload([*words, *CELERY], **more)}, said)
+        for words, more, said in (
+            (["dumb-init"], {}, "dumb-init signals the whole group"),
+            (["dumb-init", "--"], {}, "dumb-init signals the whole group"),
+            (["dumb-init", "-c"], {}, ""),
+            (["dumb-init", "--single-child"], {}, ""),
+            (["dumb-init", "--", "env"], {"env": [{"name": "DUMB_INIT_SETSID", "value": "0"}]}, ""),
+            (["tini", "-g"], {}, "tini -g signals the whole group"),
+            (["tini", "--"], {}, ""),
+        )
+    },
+    **{
+        f"a cold shutdown with {len(files)} modules, soft {soft}": (
+            "D-12",
+            {"a.yaml": workload(CELERY, env=[{"name": "REMAP_SIGTERM", "value": value}]), **files},
+            "REMAP_SIGTERM makes SIGTERM Celery's cold shutdown" if value == "SIGQUIT" and not soft and files else "",
+        )
+        for value in ("SIGQUIT", "SIGTERM")
+        for soft, files in (
+            (False, {}),
+            (False, celery(task_time_limit=9)),
+            (True, celery(worker_soft_shutdown_timeout=9)),
+            (True, {**celery(task_time_limit=9), "a/celeryconfig.py": "worker_soft_shutdown_timeout = 9\n"}),
+        )
+    },
+    # A schedule beside the workers, in several pods.
+    **{
+        f"{name} beside the workers in {replicas}": (
+            "D-47",
+            {
+                "a.yaml": workload(SUPERVISE, replicas=replicas),
+                "w.conf": program(stopwaitsecs=80) + f"[program:{name}]\ncommand={command}\n",
+            },
+            said if replicas > 1 else "",
+        )
+        for replicas in (1, 2)
+        for name, command, said in (
+            ("clock", "celery -A shop beat", "keeps a schedule in"),
+            ("cron", "cron -f", ""),
+        )
+    },
     **{
         f"{strategy} of {replicas}": ("D-68", {"a.yaml": updated(replicas, **strategy)}, ALL_AT_ONCE if all_ else "")
         for strategy, replicas, all_ in (

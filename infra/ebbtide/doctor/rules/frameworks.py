@@ -30,7 +30,7 @@ def check_acks_late(setup: SetUp) -> Iterator[Diagnosis]:
     for settings in setup.celery:
         late = settings.options.get("task_acks_late")
         # A module that speaks of the broker alone is not where tasks are set, the image's own for one.
-        if late is None and settings.options.keys() <= {"broker_transport_options"}:
+        if settings.options.keys() <= {"broker_transport_options"}:
             continue
         if late is None or late.value is False:
             yield Diagnosis(
@@ -135,7 +135,7 @@ def check_retry_after(unit: Unit) -> Iterator[Diagnosis]:
             if named and connection.name not in named:
                 continue
             after = connection.data.get("retry_after")
-            if isinstance(after, int) and timeout and after <= timeout and connection.driver not in ("sync", "sqs"):
+            if isinstance(after, int) and after <= timeout and connection.driver not in ("sync", "sqs"):
                 yield _retry(connection, timeout, worker.words_place, after)
 
 

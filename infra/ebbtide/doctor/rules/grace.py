@@ -251,7 +251,7 @@ def check_s6(unit: Unit) -> Iterator[Diagnosis]:
 def check_proxy(unit: Unit) -> Iterator[Diagnosis]:
     """What workers reach their broker or database through ends after them. A plain container gets its signal at the
     same time, and a proxy is gone at once."""
-    if unit.workload is None or not unit.is_kubernetes:
+    if unit.workload is None:
         return
     for one in unit.workload.containers:
         reference = one.image.value if one.image else ""
