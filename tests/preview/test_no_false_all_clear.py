@@ -588,3 +588,202 @@ def test_an_import_that_will_fail_is_no_resource_that_is_taken_over_as_it_is():
     plan = {"steps": [step("import", DEPLOYMENT, None, deployment())], "diagnostics": [warning]}
     review = review_change(read_plan(json.dumps(plan), "prod"))
     assert review.verdict.startswith("prod: the preview failed (inputs to import do not match; importing")
+
+
+# What comes anew: that it comes says nothing of how it ends.
+
+NAMESPACE, RELEASE = "kubernetes:core/v1:Namespace", "kubernetes:helm.sh/v3:Release"
+SPOT_TAINT = [{"key": "cloud.google.com/gke-spot", "value": "true", "effect": "NO_SCHEDULE"}]
+
+
+def pool(**properties: Any) -> dict[str, Any]:
+    return {"name": "workers", "cluster": "shop", **properties}
+
+
+def drains(seconds: int) -> dict[str, Any]:
+    return pool(nodeDrainConfigs=[{"graceTerminationDuration": f"{seconds}s"}])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "grace", "said_of_it"),
+    [
+        (
+            30,
+            60,
+            "danger: nodes of workers wait at most 30s for a pod when they are drained, and pods here may need 1m",
+        ),
+        (60, 60, ""),
+        (3600, None, ""),
+        (
+            30,
+            None,
+            "notJudged: nodes of workers wait at most 30s for a pod when they are drained: whether the pods that",
+        ),
+    ],
+)
+def test_a_new_pool_waits_for_the_pods_that_may_start_there(seconds, grace, said_of_it):
+    pods = [] if grace is None else [same(DEPLOYMENT, deployment(pod={"terminationGracePeriodSeconds": grace}))]
+    found = said(create(POOL, drains(seconds)), *pods)
+    assert found.get("P-09", "").startswith(said_of_it)
+    assert ("P-09" in found) == bool(said_of_it)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_less"),
+    [
+        (pool(), drains(30), True),
+        (drains(30), pool(), False),
+        (drains(7200), pool(), True),
+        (pool(nodeDrainConfigs=[{}]), drains(7200), False),
+        (pool(nodeDrainConfigs=[{"respectPdbDuringNodePoolDeletion": True}]), pool(), True),
+    ],
+)
+def test_drain_settings_that_come_or_go_are_held_against_what_gke_does_without(before, after, is_less):
+    assert ("P-09" in said(update(before, after, POOL))) is is_less
+
+
+@pytest.mark.parametrize("seconds", [0, 30, 120])
+def test_a_spot_pool_that_takes_the_notice_away_from_its_pods_is_a_danger(seconds):
+    kubelet = {"shutdownGracePeriodSeconds": seconds}
+    found = said(create(POOL, pool(nodeConfig={"spot": True, "taints": SPOT_TAINT, "kubeletConfig": kubelet})))
+    assert ("P-09" in found) is (seconds == 0)
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "named_so"),
+    [
+        (POOL, pool(nodeConfig={"maxRunDuration": "3600s"}), "nodeConfig.maxRunDuration"),
+        (POOL, pool(nodeConfig={"flexStart": True}), "nodeConfig.flexStart"),
+        (DEPLOYMENT, deployment(labels={"sidecar.istio.io/inject": "true"}), "labels[sidecar.istio.io/inject]"),
+        (DEPLOYMENT, deployment(pod={"schedulerName": "mine"}), "schedulerName"),
+        (DEPLOYMENT, deployment(pod={"affinity": {"nodeAffinity": {"required": 1}}}), "affinity.nodeAffinity"),
+        (NAMESPACE, {"metadata": {"name": "shop", "labels": {"istio-injection": "enabled"}}}, "labels.istio-injection"),
+    ],
+)
+def test_what_a_new_one_asks_for_that_no_rule_knows_is_named(token, inputs, named_so):
+    assert named_so in said(create(token, inputs))["P-40"]
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs"),
+    [
+        (POOL, pool(nodeConfig={"machineType": "e2-standard-4", "labels": {"a": "b"}}, initialNodeCount=1)),
+        (
+            DEPLOYMENT,
+            deployment(worker={"livenessProbe": {"exec": {"command": ["/alive"]}}, "ports": [{"containerPort": 1}]}),
+        ),
+        (NAMESPACE, {"metadata": {"name": "shop"}}),
+    ],
+)
+def test_an_ordinary_new_one_is_judged(token, inputs):
+    assert "P-40" not in said(create(token, inputs))
+
+
+# Rights of Kubernetes: what somebody who runs may do no more.
+
+ROLE, BINDING = (f"kubernetes:rbac.authorization.k8s.io/v1:{kind}" for kind in ("Role", "RoleBinding"))
+
+
+def role(*rules: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"name": "scaler"}, "rules": list(rules)}
+
+
+def rule(verbs: list[str], names: list[str] | None = None, resources: str = "pods") -> dict[str, Any]:
+    return {"apiGroups": [""], "resources": [resources], "verbs": verbs, **({"resourceNames": names} if names else {})}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_lost"),
+    [
+        ([rule(["get", "patch"])], [rule(["get"])], True),
+        ([rule(["get"])], [rule(["get"], ["one"])], True),
+        ([rule(["get"], ["one"])], [rule(["get"])], False),
+        ([rule(["get", "patch"])], [rule(["patch"]), rule(["get"])], False),
+        ([rule(["get"])], [rule(["*"])], False),
+        ([rule(["*"])], [rule(["get"])], True),
+        ([rule(["get"])], [rule(["get"], resources="jobs")], True),
+    ],
+)
+def test_a_role_that_no_longer_allows_what_it_did_is_a_danger(before, after, is_lost):
+    assert ("P-35a" in said(update(role(*before), role(*after), ROLE))) is is_lost
+
+
+def test_whoever_is_no_longer_bound_to_a_role_is_named():
+    subjects = [{"kind": "ServiceAccount", "name": name} for name in ("mail", "push")]
+    bound = {"metadata": {"name": "scaler"}, "roleRef": {"kind": "Role", "name": "scaler"}, "subjects": subjects}
+    found = said(update(bound, {**bound, "subjects": subjects[:1]}, BINDING))
+    assert found["P-35a"] == "danger: ServiceAccount push is no longer bound to scaler by RoleBinding scaler"
+
+
+# A budget finds its pods by expressions too.
+
+
+@pytest.mark.parametrize(
+    ("expression", "blocks"),
+    [
+        ({"key": "app", "operator": "In", "values": ["mail", "push"]}, True),
+        ({"key": "app", "operator": "NotIn", "values": ["mail"]}, False),
+        ({"key": "app", "operator": "Exists"}, True),
+        ({"key": "tier", "operator": "DoesNotExist"}, True),
+        ({"key": "tier", "operator": "Exists"}, False),
+    ],
+)
+def test_a_budget_that_selects_by_expressions_is_held_against_its_pods(expression, blocks):
+    kept = named(selector={"matchExpressions": [expression]}, minAvailable=3)
+    found = said(create(BUDGET, kept), same(DEPLOYMENT, deployment()))
+    assert ("P-06" in found) is blocks
+
+
+# Command lines: the program is known, and so is who starts it.
+
+CONSUME_MAIL = ["php", "bin/console", "messenger:consume", "mail"]
+
+
+def started(*words: str) -> dict[str, Any]:
+    return deployment(worker={"command": list(words)})
+
+
+@pytest.mark.parametrize(
+    ("after", "said_of_it"),
+    [
+        ((*CONSUME_MAIL, "-vv"), ""),
+        ((*CONSUME_MAIL, "--limit=20"), ""),
+        (("sh", "-c", " ".join(CONSUME_MAIL)), "notJudged: mail is started in another way"),
+        (("nohup", *CONSUME_MAIL), "notJudged: mail is started in another way"),
+        (("/worker",), "notJudged: what mail does with another command line is not judged"),
+    ],
+)
+def test_what_starts_a_worker_is_judged_with_its_options(after, said_of_it):
+    found = said(update(started(*CONSUME_MAIL), started(*after)))
+    assert found.get("P-08c", "").startswith(said_of_it)
+    assert "P-40" not in found
+    assert ("P-08c" in found) == bool(said_of_it)
+
+
+def test_what_a_shell_does_after_its_worker_is_no_option_of_it():
+    before, after = (["sh", "-c", f"exec {' '.join(CONSUME_MAIL)}{rest}"] for rest in ("", " || true"))
+    assert "started in another way" in said(update(started(*before), started(*after)))["P-08c"]
+
+
+@pytest.mark.parametrize("name", ["git-sha", "app-version", "buildId", "deployed-at", "imageTag", "release"])
+def test_a_label_made_of_words_for_a_version_is_an_ordinary_deploy(name):
+    assert "P-10a" not in said(update(deployment(labels={name: "1"}), deployment(labels={name: "2"})))
+
+
+@pytest.mark.parametrize("name", ["conversion", "build-pool", "db-client", "date", "role"])
+def test_a_label_that_only_sounds_like_one_is_not(name):
+    assert "P-10a" in said(update(deployment(labels={name: "1"}), deployment(labels={name: "2"})))
+
+
+# A refresh: it changes nothing, and says what others have changed.
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [(None, "Deployment mail gone"), (deployment(replicas=1), "Deployment mail changed by others"), (deployment(), "")],
+)
+def test_what_a_refresh_has_found_is_said(now, words):
+    notes = review_of(step("refresh", DEPLOYMENT, deployment(), now)).change.notes
+    assert [note for note in notes if "refresh" in note] == (
+        [f"a refresh found {words}; the plan only takes note of it"] if words else []
+    )

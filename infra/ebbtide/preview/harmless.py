@@ -202,3 +202,34 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
     "pulumi:providers:gcp": {CREATED: _GROUPS, DELETED: _GROUPS, "version": _GROUPS},
     "pulumi:providers:kubernetes": {CREATED: _GROUPS, "version": _GROUPS},
 }
+
+_NEW_POD = "spec.template.spec"
+_NEW_CONTAINER = f"{_NEW_POD}.containers.*"
+JUDGED_WHEN_NEW: Mapping[str, tuple[str, ...]] = {
+    "kubernetes:apps/v1:Deployment": (
+        *("kind", "metadata.name", "metadata.namespace", "spec.selector"),
+        *(
+            f"{_NEW_POD}.securityContext.{name}"
+            for name in ("fsGroup", "fsGroupChangePolicy", "runAsGroup", "runAsUser")
+        ),
+        *(f"{_NEW_CONTAINER}.securityContext.{name}" for name in ("runAsGroup", "runAsUser")),
+        *(f"{_NEW_CONTAINER}.{name}" for name in ("name", "ports")),
+        *(f"{_NEW_CONTAINER}.{name}" for name in ("livenessProbe", "readinessProbe", "startupProbe")),
+        # By labels of nodes it may ask for Spot ones.
+        *(f"{_NEW_POD}.affinity.{name}" for name in ("podAffinity", "podAntiAffinity")),
+        *(f"{_NEW_POD}.{name}" for name in ("restartPolicy", "hostAliases", "dnsConfig")),
+    ),
+    "kubernetes:core/v1:Namespace": ("kind", "metadata.name"),
+    "gcp:container/nodePool:NodePool": (
+        *("cluster", "location", "project", "name", "namePrefix", "initialNodeCount", "nodeCount"),
+        *("ignoreNodeCountChanges", "maxPodsPerNode", "networkConfig", "management"),
+        *("autoscaling.locationPolicy", "autoscaling.minNodeCount", "autoscaling.maxNodeCount"),
+        *(f"upgradeSettings.{name}" for name in ("strategy", "maxSurge", "maxUnavailable")),
+        *(f"nodeConfig.{name}" for name in ("labels", "resourceLabels", "tags", "metadata", "oauthScopes")),
+        *(f"nodeConfig.{name}" for name in ("serviceAccount", "shieldedInstanceConfig", "bootDiskKmsKey")),
+        # Of nodes that are taken back at any time P-16 speaks.
+        *(f"nodeConfig.{name}" for name in ("spot", "preemptible", "guestAccelerators", "minCpuPlatform")),
+    ),
+}
+"""Types of which a new one is judged property by property, since running pods may go there, or since it is a consumer
+itself; each with what is known of a new one, at or below these places, beside what rules and HARMLESS know of any."""

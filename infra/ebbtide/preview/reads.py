@@ -22,6 +22,8 @@ _PROGRAMS: dict[str, type[WorkerSettings]] = {
     "queue:work": LaravelQueueWorker,
 }
 _MESSENGER = "messenger:consume"
+_KNOWN = re.compile(rf"(?:^|(?<=[\s/]))(?:{'|'.join((_MESSENGER, *_PROGRAMS))})(?=\s|$)")
+_SHELL = re.compile(r"[;&|<>`$]")
 _BETWEEN_COMMANDS = frozenset({"&&", "||", ";", "|", "&"})
 ALL = "every one"
 DEFAULT = "the queues of its own configuration"
@@ -76,6 +78,14 @@ def is_known(command: tuple[str, ...]) -> bool:
     """Whether it starts a program whose options these rules know."""
     command = _worker_of(command)
     return _MESSENGER in command or bool(set(_programs(command)) & _PROGRAMS.keys())
+
+
+def frame_of(command: tuple[str, ...]) -> tuple[str, str]:
+    """What stands around a known program: all that comes before it, and what a shell would make of what comes after.
+    Without exec a shell is who gets the stop signal."""
+    line = " ".join(command)
+    found = _KNOWN.search(line)
+    return (line[: found.start()], "".join(_SHELL.findall(line[found.end() :]))) if found else (line, "")
 
 
 def _connection(command: tuple[str, ...]) -> str:

@@ -8,7 +8,17 @@ from ebbtide.preview.risk import Context, Risk, RiskLevel
 # In the order in which risks of one level are shown: what is lost comes first.
 # isort: off
 from ebbtide.preview.rules import broker, credentials, gone, budget, memory, room, safeguards, disruption, queues
-from ebbtide.preview.rules import handed_secrets, restart, beside, labels, rollout, nodes, owners, autoscaling
+from ebbtide.preview.rules import (
+    handed_secrets,
+    restart,
+    beside,
+    labels,
+    rollout,
+    node_drain,
+    nodes,
+    owners,
+    autoscaling,
+)
 from ebbtide.preview.rules import vertical, throughput, keda, network, roles, isolation, identity, control_plane
 from ebbtide.preview.rules import watching, acceptance, unjudged
 
@@ -32,6 +42,7 @@ __all__ = [
     "labels",
     "memory",
     "network",
+    "node_drain",
     "nodes",
     "owners",
     "queues",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ebbtide.preview.autoscalers import autoscalers, floor_of, identity_of, target_of
-from ebbtide.preview.change import GONE, Operation, ResourceChange, mapping, mapping_at
+from ebbtide.preview.change import GONE, Operation, ResourceChange, entries, mapping, mapping_at
 from ebbtide.preview.patterns import DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
@@ -77,10 +77,27 @@ def _selects(budget: ResourceChange, deployment: ResourceChange) -> bool:
     wanted = mapping_at(selector, "matchLabels")
     return (
         here == there
-        and bool(wanted)
-        and "matchExpressions" not in selector
+        # An empty one is for all pods of its namespace.
+        and "selector" in mapping_at(budget.new, "spec")
         and all(labels.get(name) == value for name, value in wanted.items())
+        and all(_is_met(one, labels) for one in entries(selector.get("matchExpressions")))
     )
+
+
+def _is_met(expression: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
+    value, among = labels.get(str(expression.get("key"))), expression.get("values")
+    values = among if isinstance(among, list) else []
+    match expression.get("operator"):
+        case "In":
+            return value in values
+        case "NotIn":
+            return value not in values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case _:
+            return False
 
 
 def _fewest(context: Context, deployment: ResourceChange, *, was: bool = False) -> int | None:

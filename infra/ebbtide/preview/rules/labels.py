@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,10 +12,10 @@ from ebbtide.preview.patterns import NO_PREFIX, matches, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 
-# What an ordinary deploy writes anew each time, so that nobody selects pods by it.
-_VERSIONS = frozenset(
-    {"version", "release", "revision", "commit", "sha", "git-commit", "git-sha", "build", "chart", *COMMON_LABELS}
-)
+# What an ordinary deploy writes anew each time, so that nobody selects pods by it: `git-sha`, `buildId`, `deployed-at`.
+_VERSION = {"version", "release", "revision", "commit", "sha", "build", "tag", "chart", "deployed", "timestamp"}
+_BESIDE_IT = {"app", "git", "image", "docker", "id", "number", "hash", "short", "at", "date", "time"}
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _TEMPLATE: tuple[str, ...] = ("spec", "template", "metadata", "labels")
 # Where the kinds that these rules know say which pods they mean.
 _SELECTORS: Mapping[str, tuple[str, ...]] = {
@@ -40,7 +41,7 @@ def check_pods_are_found(context: Context) -> Iterator[Risk]:
         own = mapping_at(change.old, "spec", "selector", "matchLabels")
         for found in change.properties:
             for name, old in _lost(found).items():
-                if name in own or name in _VERSIONS or "/" in name:
+                if name in own or _is_version(name) or "/" in name:
                     continue  # One that it selects by itself cannot change in place.
                 who = [f"{kind} {one.title}" for kind in _SELECTORS for one in _selecting(context, kind, name, old)]
                 words = f"pods of {change.title} no longer have the label {name}={old}"
@@ -50,6 +51,11 @@ def check_pods_are_found(context: Context) -> Iterator[Risk]:
                 else:
                     sentence = f"{words}: whether a network policy or a service of others selects by it is not judged"
                     yield Risk(change.title, sentence, "look for it", change.key, RiskLevel.NOT_JUDGED)
+
+
+def _is_version(name: str) -> bool:
+    words = {word.lower() for word in _WORD.findall(name)}
+    return name in COMMON_LABELS or (bool(words & _VERSION) and words <= _VERSION | _BESIDE_IT)
 
 
 def _lost(found: PropertyChange) -> dict[str, Any]:

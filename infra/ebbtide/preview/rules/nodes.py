@@ -5,43 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ebbtide.preview.change import Operation, PropertyChange, mapping, mapping_at
+from ebbtide.preview.change import Operation, mapping, mapping_at
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
-from ebbtide.preview.show import show_change, show_path
 from ebbtide.settings.models.node_pool import COMPUTE_CLASS, OWN_COMPUTE_CLASSES, SPOT_KEY, names_spot
-from ebbtide.settings.values.units import format_duration, parse_duration
-
-
-@change_rule(
-    "P-09",
-    RiskLevel.DANGER,
-    remedy="Keep them above every consumer's grace period.",
-    source="GKE, nodeDrainConfig: what a node's drain waits for a pod at most.",
-    reads={
-        "NodePool": (
-            "nodeDrainConfigs.*.graceTerminationDuration",
-            "nodeDrainConfigs.*.pdbTimeoutDuration",
-            "nodeDrainConfigs.*.respectPdbDuringNodePoolDeletion",
-        )
-    },
-)
-def check_node_drain(context: Context) -> Iterator[Risk]:
-    """Nodes wait as long as before for their pods to leave: a pod that needs longer is killed with its messages."""
-    for change in context.of("NodePool", Operation.UPDATE):
-        for found in change.properties:
-            if "nodeDrainConfigs" in found.path[:1] and _waits_less(found):
-                words = f"{show_path(found.path)} {show_change(found)}"
-                sentence = f"nodes of {change.title} wait less for their pods: {words}"
-                yield Risk(change.title, sentence, "keep it above every consumer's grace period", change.key)
-
-
-def _waits_less(found: PropertyChange) -> bool:
-    try:
-        return parse_duration(found.new) < parse_duration(found.old)
-    except ValueError:
-        # A list that comes or goes as a whole, or a switch: on is what waits.
-        return found.new is not True
+from ebbtide.settings.values.units import format_duration
 
 
 @change_rule(

@@ -7,7 +7,7 @@ from typing import Any
 
 from ebbtide.preview.change import Operation
 from ebbtide.preview.fleet import Pods
-from ebbtide.preview.reads import ALL, BrokerAddress, broker_addresses, is_known, is_read_by, queues_of
+from ebbtide.preview.reads import ALL, BrokerAddress, broker_addresses, frame_of, is_known, is_read_by, queues_of
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.successors import successors
@@ -128,20 +128,31 @@ def check_names_differ(context: Context) -> Iterator[Risk]:
                     yield Risk(successor.title, sentence, "take the name of the pod", successor.change.key)
 
 
+# How far inside of a container its own command line stands; that of a hook or a probe is further.
+_COMMAND_LINE, _PLACE = {"args", "command"}, 6
+
+
 @change_rule(
     "P-08c",
     RiskLevel.NOT_JUDGED,
-    remedy="Read what the new command line does with messages.",
-    source="Known are messenger:consume, celery, sidekiq and queue:work.",
-    reads={"Deployment": (f"{_CONTAINER}.args.*",)},
+    remedy="Read what the new command line does with messages, and who hands the stop signal on.",
+    source="Known are messenger:consume, celery, sidekiq and queue:work. A shell that starts one without exec keeps "
+    "the signal to itself (V-21).",
+    reads={"Deployment": (f"{_CONTAINER}.args.*", f"{_CONTAINER}.command.*")},
 )
 def check_command_is_known(context: Context) -> Iterator[Risk]:
-    """A command line that changes is of a program whose options are known: of another one nobody here knows whether it
-    reads the same queues."""
+    """A command line that changes is of a program whose options are known, and what starts it stays: of another one
+    nobody here knows whether it reads the same queues, or hears that it is to stop."""
     for successor in successors(context):
-        if not any("args" in found.path for found in successor.properties):
+        if not any(_COMMAND_LINE & set(found.path[:_PLACE]) for found in successor.properties):
             continue
         for whose, before, after in successor.containers():
-            if before.command != after.command and not (is_known(before.command) and is_known(after.command)):
+            if before.command == after.command:
+                continue
+            if not (is_known(before.command) and is_known(after.command)):
                 sentence = f"what {whose} does with another command line is not judged"
-                yield Risk(successor.title, sentence, "read it yourself", successor.change.key)
+            elif frame_of(before.command) != frame_of(after.command):
+                sentence = f"{whose} is started in another way: whether its worker hears the stop signal is not judged"
+            else:
+                continue
+            yield Risk(successor.title, sentence, "read it yourself", successor.change.key)

@@ -113,6 +113,21 @@ def _who(member: str) -> str:
     return f"service account {found['name']} in namespace {found['namespace']}" if found else member
 
 
+_RBAC = {
+    **dict.fromkeys(
+        ("Role", "ClusterRole"),
+        tuple(f"rules.*.{name}.*" for name in ("apiGroups", "resources", "verbs", "nonResourceURLs", "resourceNames")),
+    ),
+    **dict.fromkeys(
+        ("RoleBinding", "ClusterRoleBinding"),
+        (
+            *(f"roleRef.{name}" for name in ("apiGroup", "kind", "name")),
+            *(f"subjects.*.{name}" for name in ("apiGroup", "kind", "name", "namespace")),
+        ),
+    ),
+}
+
+
 @change_rule(
     "P-35",
     RiskLevel.DANGER,
@@ -120,25 +135,10 @@ def _who(member: str) -> str:
     remedy="Grant the narrowest rule that works.",
     source="Kubernetes, RBAC good practices: wildcards, escalate, bind, impersonate, secrets.",
     tells=dict.fromkeys(("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"), (CREATED,)),
-    reads={
-        **dict.fromkeys(
-            ("Role", "ClusterRole"),
-            tuple(
-                f"rules.*.{name}.*" for name in ("apiGroups", "resources", "verbs", "nonResourceURLs", "resourceNames")
-            ),
-        ),
-        **dict.fromkeys(
-            ("RoleBinding", "ClusterRoleBinding"),
-            (
-                *(f"roleRef.{name}" for name in ("apiGroup", "kind", "name")),
-                *(f"subjects.*.{name}" for name in ("apiGroup", "kind", "name", "namespace")),
-            ),
-        ),
-    },
+    reads=_RBAC,
 )
 def check_rbac(context: Context) -> Iterator[Risk]:
-    """A Kubernetes role allows more, or is
-    bound to somebody else. ebbtide makes none of these: they come from a program of one's own."""
+    """A Kubernetes role allows more, or is bound to somebody else. What it allows no more is P-35a's."""
     for kind in ("Role", "ClusterRole"):
         for change in context.of(kind, Operation.CREATE, Operation.UPDATE, Operation.REPLACE):
             known = entries(change.old.get("rules"))
@@ -155,6 +155,52 @@ def check_rbac(context: Context) -> Iterator[Risk]:
                     who = f"{subject.get('kind', 'subject')} {subject.get('name', '?')}"
                     broad = bool(_BROAD_ROLE.search(role)) or subject.get("kind") == "Group"
                     yield _rbac_risk(change, f"{who} is bound to {role} by {kind} {change.title}", broad=broad)
+
+
+@change_rule(
+    "P-35a",
+    RiskLevel.DANGER,
+    remedy="Make sure that nobody who runs needs it: whoever scales, elects a leader or reads a Secret.",
+    source="Kubernetes, RBAC: a request is allowed only by a rule that is there; the next one is refused.",
+    reads=_RBAC,
+)
+def check_rbac_lost(context: Context) -> Iterator[Risk]:
+    """A Kubernetes role allows what it did, to whom it did: an operator without its right to scale leaves every number
+    of pods where it is."""
+    advice = "make sure that nobody who runs needs it"
+    for kind in ("Role", "ClusterRole"):
+        for change in context.of(kind, Operation.UPDATE, Operation.REPLACE):
+            kept = [right for rule in entries(change.new.get("rules")) for right in _rights(rule)]
+            for rule in entries(change.old.get("rules")):
+                if not all(any(_covers(one, right) for one in kept) for right in _rights(rule)):
+                    sentence = f"{kind} {change.title} no longer allows all of {_allowed(rule)}"
+                    yield Risk(change.title, sentence, advice, change.key)
+    for kind in ("RoleBinding", "ClusterRoleBinding"):
+        for change in context.of(kind, Operation.UPDATE, Operation.REPLACE):
+            role = str(mapping(change.old.get("roleRef")).get("name", "?"))
+            same_role = mapping(change.old.get("roleRef")) == mapping(change.new.get("roleRef"))
+            kept_subjects = entries(change.new.get("subjects")) if same_role else []
+            for subject in entries(change.old.get("subjects")):
+                if subject not in kept_subjects:
+                    who = f"{subject.get('kind', 'subject')} {subject.get('name', '?')}"
+                    sentence = f"{who} is no longer bound to {role} by {kind} {change.title}"
+                    yield Risk(change.title, sentence, advice, change.key)
+
+
+_Right = tuple[str, str, str, str]
+
+
+def _rights(rule: Mapping[str, Any]) -> list[_Right]:
+    """One by one: group, resource or path, verb, and the name of the one object; empty for all of them."""
+    where = [(group, one) for group in _words(rule, "apiGroups") for one in _words(rule, "resources")]
+    where += [("/", path) for path in _words(rule, "nonResourceURLs")]
+    names = _words(rule, "resourceNames") or [""]
+    return [(*place, verb, name) for place in where for verb in _words(rule, "verbs") for name in names]
+
+
+def _covers(one: _Right, other: _Right) -> bool:
+    groups, whats, verbs, names = zip(one, other, strict=True)
+    return all(have in {"*", need} for have, need in (groups, whats, verbs)) and names[0] in {"", names[1]}
 
 
 def _rbac_risk(change: ResourceChange, sentence: str, *, broad: bool) -> Risk:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from ebbtide.preview.change import SECRET, Leaf, Operation, Path, PropertyChange, ResourceChange, leaves
-from ebbtide.preview.harmless import HARMLESS
-from ebbtide.preview.patterns import CREATED, DELETED, REPLACED, matches, parse_pattern
+from ebbtide.preview.harmless import HARMLESS, JUDGED_WHEN_NEW
+from ebbtide.preview.patterns import CREATED, DELETED, REPLACED, matches, overlaps, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import Scope, change_rule, scopes_of
 from ebbtide.preview.show import show_path
@@ -83,6 +83,8 @@ def _not_judged(change: ResourceChange) -> Iterator[NotJudged]:
             yield NotJudged(change, f"{change.token} {_DOES[change.operation]}")
             return
         yield from _unknowns(change, judged)
+        if change.operation is Operation.CREATE and change.token in JUDGED_WHEN_NEW:
+            yield from _of_a_new_one(change, judged)
         if change.operation is not Operation.REPLACE or any(RiskLevel.DANGER in scope.levels for scope in scopes):
             return
     if change.operation is Operation.UPDATE and not change.properties and not change.options:
@@ -130,6 +132,17 @@ def _unknowns(change: ResourceChange, judged: list[tuple[Scope, Path]]) -> Itera
     for leaf in leaves(change.new):
         if not leaf.is_known and any(scope.how == "reads" and matches(leaf, path) for scope, path in judged):
             yield NotJudged(change, show_path(leaf.path), is_unknown=True)
+
+
+def _of_a_new_one(change: ResourceChange, judged: list[tuple[Scope, Path]]) -> Iterator[NotJudged]:
+    """What it has that no rule knows: that something comes says nothing of how it ends."""
+    known = [parse_pattern(path) for path in JUDGED_WHEN_NEW[change.token]]
+    for leaf in leaves(change.new):
+        is_known = any(matches(leaf, path) for _, path in judged) or any(
+            len(path) <= len(leaf.path) and overlaps(leaf.path, path) for path in known
+        )
+        if not (is_known or leaf.value in ({}, []) or _is_harmless_leaf(change, leaf)):
+            yield NotJudged(change, show_path(leaf.path), is_unknown=not leaf.is_known)
 
 
 def _is_harmless(change: ResourceChange, path: Path) -> bool:

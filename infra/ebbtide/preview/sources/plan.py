@@ -94,6 +94,7 @@ def read_plan(text: str, stack: str = "", name: str = "the plan", project: str =
     unknown = sorted({str(step.get("op")) for step in steps} - _OPERATIONS.keys() - _SILENT)
     imported = sum(step.get("op") == "import" for step in steps)
     notes += [f"imported as they are, and not changed: {plural(imported, 'resource')}"] if imported else []
+    notes += _drifted(steps)
     notes += [f"the plan has steps of an unknown kind, shown as updates: {operation}" for operation in unknown]
     if owner and stack and owner[0] != stack:
         notes.insert(0, f"the plan is of stack {owner[0]}, but it is judged by the settings of {stack}")
@@ -110,6 +111,24 @@ def read_plan(text: str, stack: str = "", name: str = "the plan", project: str =
         notes=tuple(notes),
         standing=tuple(_standing(steps)),
     )
+
+
+def _drifted(steps: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What a refresh has found otherwise than the engine remembers it: no step of the plan has done that."""
+    found: dict[str, list[str]] = {"gone": [], "changed by others": []}
+    for step in steps:
+        urn, was, now = _parts(step.get("urn")), step.get("oldState"), step.get("newState")
+        if step.get("op") != "refresh" or urn is None or _only_groups(urn[2], step):
+            continue
+        if not now:
+            found["gone"].append(f"{urn[2].rpartition(':')[2]} {urn[3]}")
+        elif any(mapping(was).get(side) != mapping(now).get(side) for side in ("inputs", "outputs")):
+            found["changed by others"].append(f"{urn[2].rpartition(':')[2]} {urn[3]}")
+    return [
+        f"a refresh found {', '.join(names)} {what}; the plan only takes note of it"
+        for what, names in found.items()
+        if names
+    ]
 
 
 def _missing_steps(steps: Iterable[Mapping[str, Any]], summary: object) -> str:
