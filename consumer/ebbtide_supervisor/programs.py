@@ -97,6 +97,7 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
     "time": Wrapper(_STAYS),
     "watch": Wrapper(_STAYS),
     "xargs": Wrapper(_STAYS),
+    "find": Wrapper(_STAYS),
     "parallel": Wrapper(_STAYS),
     # npm 11.19 and yarn 1.22 on Debian: gone 0.02 to 0.2 s after SIGTERM, and the worker never heard of it, because the
     # sh between them is dash. With bash for that shell npm waited. pnpm 12.21 waited with dash too (all measured).
@@ -106,6 +107,9 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
     "make": Wrapper(_UNKNOWN),
     "uv": Wrapper(_UNKNOWN, subcommand="run"),
     "strace": Wrapper(_UNKNOWN),
+    # What fetches secrets first. envconsul sends SIGINT, and kills 30 s later (consul-template, config/exec.go).
+    **dict.fromkeys(("envconsul", "consul-template", "vault", "chamber", "aws-vault", "op"), Wrapper(_UNKNOWN)),
+    **dict.fromkeys(("doppler", "infisical", "dotenvx", "teller", "berglas"), Wrapper(_UNKNOWN)),
     "unbuffer": Wrapper(_UNKNOWN),
     # What starts others by a file of its own, with timeouts of its own: ten seconds are supervisord's default.
     **dict.fromkeys(("supervisord", "s6-svscan", "s6-supervise", "runsvdir", "runsv", "circusd"), Wrapper(_UNKNOWN)),
@@ -116,9 +120,9 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
     **dict.fromkeys(("forever", "nodemon", "watchexec", "entr", "monit"), Wrapper(_UNKNOWN)),
     **dict.fromkeys(("foreman", "honcho", "overmind", "hivemind", "goreman", "symfony"), Wrapper(_UNKNOWN)),
 }
-# What runs a worker, behind the `--` of a program that is in no table: `doppler run -- php worker.php`.
+# What runs a worker, behind the `--` of a program that is in no table: `dotenvx run -- php worker.php`, or a path.
 INTERPRETERS: Final = re.compile(
-    r"(?:.*/)?(?:php|python|node|ruby|perl|java|bun|deno|bundle|celery|rq|dramatiq|sidekiq)[0-9.]*"
+    r"\.{0,2}/.*|(?:.*/)?(?:php|python|node|ruby|perl|java|bun|deno|bundle|celery|rq|dramatiq|sidekiq)[0-9.]*"
 )
 _INLINE: Final = "runs code that is in the command itself, and whether that starts the worker below it is not known"
 _WATCHES: Final = "starts its program anew below itself when a file changes: the stop signal may not reach it"

@@ -156,3 +156,93 @@ def test_a_consumer_does_not_take_over_what_another_one_of_its_queue_has_in_hand
         return
     with pytest.raises(ValidationError, match="quick would handle it a second time"):
         stack(quick=one, slow=other)
+
+
+# What an address among the variables says of its transport.
+
+REDIS = {"kind": "redis", "stream": "mail", "address": "10.0.0.7:6379", "redeliverTimeout": "240s"}
+KEDA = {"kind": "keda", "minReplicas": 0, "maxReplicas": 5}
+
+
+def addressed(dsn: str, variable: str = "MESSENGER_TRANSPORT_DSN", **changes: Any) -> dict[str, Any]:
+    return {"environment": {variable: dsn}, "transport": REDIS, "autoscaling": KEDA, **changes}
+
+
+@pytest.mark.parametrize(
+    ("option", "is_refused"),
+    [
+        ("redeliver_timeout=10", True),
+        ("redeliver_timeout=240", False),
+        ("claim_interval=60000", False),
+        ("claim_interval=5000", True),
+        ("delete_after_ack=0", True),
+        ("delete_after_ack=true", False),
+        ("stream_max_entries=1000", True),
+        ("stream_max_entries=0", False),
+        ("auto_setup=0", False),
+    ],
+)
+def test_what_an_address_says_of_redelivery_is_what_is_judged(option, is_refused):
+    written = {**CONSUMER, "name": "mail", **addressed(f"redis://10.0.0.7:6379/mail?{option}")}
+    if not is_refused:
+        assert ConsumerSettings.model_validate(written)
+        return
+    with pytest.raises(ValidationError, match=r"environment\.MESSENGER_TRANSPORT_DSN"):
+        ConsumerSettings.model_validate(written)
+
+
+@pytest.mark.parametrize("variable", ["REDIS_URL", "CACHE_DSN"])
+def test_an_address_of_something_else_is_left_alone(variable):
+    assert ConsumerSettings.model_validate(
+        {**CONSUMER, "name": "mail", **addressed("redis://10.0.0.7:6379/mail?redeliver_timeout=10", variable)}
+    )
+
+
+SECRET = {"secretEnvironment": {"MESSENGER_DSN": {"secret": "broker", "key": "dsn"}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_said"),
+    [
+        (addressed("redis://10.0.0.7:6379/mail"), False),
+        (addressed("redis://10.0.0.7/mail"), False),
+        (addressed("redis://10.0.0.7:6379/other"), True),
+        (addressed("redis://10.0.0.8:6379/mail"), True),
+        (addressed("redis://10.0.0.7:6379"), True),
+        # Another variable may be the one that is read from.
+        (addressed("redis://10.0.0.8:6379/other", **SECRET), False),
+        (addressed("redis://10.0.0.8:6379/other", autoscaling={"kind": "fixed", "replicas": 1}), False),
+    ],
+)
+def test_the_stream_that_workers_read_is_the_one_that_is_counted(changes, is_said):
+    cluster = {**CLUSTER, "keda": {"version": "2.20.2"}}
+    consumer = {**CONSUMER, "name": "mail", **changes}
+    built = StackSettings.model_validate({"name": "dev", "cluster": cluster, "consumers": {"mail": consumer}})
+    assert ("V-59a" in {one.rule for one in check_stack(built)}) is is_said
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_said"),
+    [
+        ({"PATH": "/app/bin"}, True),
+        ({"LD_PRELOAD": "/app/hook.so"}, True),
+        ({"PHP_INI_SCAN_DIR": "/app/ini"}, True),
+        ({"PHP_INI_SCAN_DIR": ":/app/ini"}, False),
+        ({"TZ": "Europe/Berlin"}, False),
+    ],
+)
+def test_a_variable_that_changes_what_runs_is_not_judged(environment, is_said):
+    assert ("E-04" in {one.rule for one in check_stack(stack(mail={"environment": environment}))}) is is_said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["doppler", "run", "--", "/app/worker"],
+        ["secretfetch", "exec", "--", "/app/worker"],
+        ["envconsul", "-config=/etc/envconsul.hcl", "/app/worker"],
+    ],
+)
+def test_what_fetches_secrets_before_the_worker_is_not_judged(command):
+    worker = {"kind": "command", "command": command, "processes": 1}
+    assert "V-21a" in {one.rule for one in check_stack(stack(mail={"worker": worker}))}

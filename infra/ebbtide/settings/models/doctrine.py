@@ -17,6 +17,7 @@ class DoctrineTransport(TransportSettings):
     unacknowledged_setting = "redeliver_timeout"
     where = ("address", "database", "username")
     framework = "symfonyMessenger"
+    dsn_schemes = ("doctrine",)
     speaks = "postgresql"
 
     kind: Literal["doctrine"]

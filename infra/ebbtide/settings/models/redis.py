@@ -58,6 +58,7 @@ class RedisTransport(RedisServer):
     unacknowledged_setting = "redeliver_timeout"
     where = ("address", "stream")
     framework = "symfonyMessenger"
+    dsn_schemes = ("redis", "rediss", "valkey", "valkeys")
 
     kind: Literal["redis"]
     """Redis streams."""

@@ -25,6 +25,7 @@ class SqsTransport(TransportSettings):
 
     unacknowledged_setting = "visibility_timeout"
     where = ("queue", "region")
+    dsn_schemes = ("sqs", "https")
 
     kind: Literal["sqs"]
     """Amazon SQS."""

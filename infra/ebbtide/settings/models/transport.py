@@ -43,6 +43,9 @@ class TransportSettings(Family):
     """What is spoken with its broker, as a stack's `broker` says it; empty for one that no `broker` can be. A kind that
     speaks with several says which in `spoken`."""
 
+    dsn_schemes: ClassVar[tuple[str, ...]] = ()
+    """How Symfony's DSN of such a transport may begin; empty where nothing of it is compared."""
+
     of_stack: ToldAccess = Field(default=None, exclude=True, json_schema_extra={"x-injected": True})
     """What the stack's broker tells it, if it reads from that one."""
 

@@ -19,12 +19,13 @@ from ebbtide.settings.rules import (
 from ebbtide.settings.rules import characters, workers
 from ebbtide.settings.rules import keda, keda_triggers, keda_queries, keda_cluster
 from ebbtide.settings.rules import broker_server, broker, observability, pod_parts, idle_first
-from ebbtide.settings.rules import patch_fields, patch_judged, injection, shared_queues
+from ebbtide.settings.rules import patch_fields, patch_judged, injection, shared_queues, addresses, variables
 from ebbtide.settings.rules import check
 
 # isort: on
 
 __all__ = [
+    "addresses",
     "autoscaling",
     "broker",
     "broker_server",
@@ -49,5 +50,6 @@ __all__ = [
     "shared_queues",
     "stack",
     "transport",
+    "variables",
     "workers",
 ]

@@ -23,9 +23,9 @@ HARMLESS: Mapping[Path, str] = {
     ("spec", "minReadySeconds"): "only how fast an update goes on",
     ("spec", "progressDeadlineSeconds"): "only when an update that goes on is called failed",
     ("spec", "revisionHistoryLimit"): "only how many old ReplicaSets, of no pods, are kept",
-    **dict.fromkeys(
-        tuple((*_POD, name) for name in ("affinity", "topologySpreadConstraints", "preemptionPolicy")), _STARTS
-    ),
+    **dict.fromkeys(tuple((*_POD, name) for name in ("topologySpreadConstraints", "preemptionPolicy")), _STARTS),
+    # By labels of nodes it may ask for Spot ones.
+    **dict.fromkeys(tuple((*_POD, "affinity", name) for name in ("podAffinity", "podAntiAffinity")), _STARTS),
     **dict.fromkeys(tuple((*_POD, name) for name in ("hostAliases", "dnsConfig")), _NAMES),
     (*_POD, "enableServiceLinks"): "variables of services that the workers do not read",
     (*_POD, "imagePullSecrets"): _STARTS,

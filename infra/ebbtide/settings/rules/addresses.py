@@ -1,0 +1,117 @@
+"""Rules about addresses of brokers among the variables: they say of a transport what the transport says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ebbtide.judgement.findings import Finding, Level
+from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.redis import RedisTransport
+from ebbtide.settings.models.transport import TransportSettings
+from ebbtide.settings.rules.declare import consumer_rule
+
+_OF_A_TRANSPORT = re.compile(r"(?i)transport|messenger")
+# Symfony's options that a transport has too: its field, and how many of the option's units are one of the field's.
+_OPTIONS = {
+    "redeliver_timeout": ("redeliver_timeout", 1),
+    "claim_interval": ("claim_interval", 1000),
+    "visibility_timeout": ("visibility_timeout", 1),
+    "buffer_size": ("buffer_size", 1),
+    "delete_after_ack": ("deletes_after_ack", 1),
+}
+_FALSE, _TRUE = ("0", "false", "off", "no", ""), ("1", "true", "on", "yes")
+
+
+@consumer_rule(
+    "V-34g",
+    Level.ERROR,
+    remedy="Write the same in both, or leave it out of the address.",
+    source="Symfony's transports: what stands behind the question mark of a DSN wins over the transport's options; "
+    "symfony/symfony#53406: a stream that is cut loses its oldest messages.",
+)
+def check_address_agrees(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """What an address among the variables says of redelivery is what the transport says, by which the budget is
+    judged; and it cuts no stream. Of an address in a Secret nobody here knows that: the image looks when it starts."""
+    transport = consumer.transport
+    if transport is None:
+        return
+    from ebbtide.image.ebbtide_supervisor.dsn import query_of  # noqa: PLC0415 - `check` starts without it
+
+    for name, value in _addresses(consumer, transport).items():
+        said = query_of(value)
+        for option, (field, units) in _OPTIONS.items():
+            wanted = _wanted(transport, field, units)
+            if option in said and wanted is not None and not _is_same(said[option], wanted):
+                yield Finding(
+                    ("environment", name),
+                    f"says {option}={said[option]}, and the transport's own is {wanted}: the address wins, and rules "
+                    "hold the other",
+                    "write the same in both, or leave it out of the address",
+                )
+        if said.get("stream_max_entries", "0") != "0":
+            yield Finding(
+                ("environment", name),
+                "says stream_max_entries: when more messages wait, the oldest are gone",
+                "leave it out; delete_after_ack keeps the stream short",
+            )
+
+
+@consumer_rule(
+    "V-59a",
+    Level.WARNING,
+    remedy="Write the same place in both.",
+    source="KEDA counts what the transport names; Symfony reads what its DSN names, and the stream `messages` without "
+    "a path (Connection::DEFAULT_OPTIONS of symfony/redis-messenger).",
+)
+def check_address_is_counted(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """The stream that the workers' address names is the one that is counted. Of another one nobody counts what waits,
+    and what is counted nobody handles."""
+    transport = consumer.transport
+    if transport is None or not isinstance(transport, RedisTransport) or not consumer.autoscaling.asks_transport:
+        return
+    found = _addresses(consumer, transport)
+    if found and not any(_OF_A_TRANSPORT.search(name) for name in consumer.secret_environment):
+        places = {name: _place(value) for name, value in found.items()}
+        if not any(at in {"", transport.address} and queue in transport.queues for at, queue in places.values()):
+            name, (at, queue) = next(iter(places.items()))
+            yield Finding(
+                ("environment", name),
+                f"leads the workers to {queue} at {at or 'another server'}, and {', '.join(transport.queues)} at "
+                f"{transport.address} is counted",
+                "write the same place in both",
+            )
+
+
+def _place(dsn: str) -> tuple[str, str]:
+    """Host and port, empty where they cannot be read, and the stream."""
+    from ebbtide.image.ebbtide_supervisor.dsn import path_of, redis_address  # noqa: PLC0415 - `check` starts without it
+
+    try:
+        found = redis_address(dsn)
+        at = f"{found.host}:{found.port or 6379}"
+    except ValueError:
+        at = ""
+    return at, next(iter(path_of(dsn)), "messages")
+
+
+def _addresses(consumer: ConsumerSettings, transport: TransportSettings) -> dict[str, str]:
+    """The variables that hold a DSN of such a transport in plain text."""
+    return {
+        name: value
+        for name, value in consumer.environment.items()
+        if consumer.worker.is_symfony
+        and _OF_A_TRANSPORT.search(name)
+        and value.partition(":")[0].lower() in transport.dsn_schemes
+    }
+
+
+def _wanted(transport: TransportSettings, field: str, units: int) -> int | None:
+    value = getattr(transport, field, None)
+    return None if value is None else int(value) * units
+
+
+def _is_same(said: str, wanted: int) -> bool:
+    if said.lower() in (*_FALSE, *_TRUE) and wanted in (0, 1):
+        return (said.lower() in _TRUE) == bool(wanted)
+    return said == str(wanted)
