@@ -120,4 +120,6 @@ DOUBTED = [
     Case("a supervisor with a file of its own", "exec supervisord -n -c /etc/worker.conf", "under supervisord"),
     Case("a reader of a Procfile", "exec honcho start worker", "under honcho"),
     Case("a program that nobody has tried", "exec secrets-of-acme run -- php worker.php", "under secrets-of-acme"),
+    Case("a program that a variable names", "exec $WORKER", "only a variable names", loses=False),
+    Case("a signal ignored by its number", "trap -- '' 15; exec worker", "ignores 15", loses=False),
 ]

@@ -42,6 +42,7 @@ _REMEDY: Final = "write exec before the worker"
 _SHELL_VALUES: Final = ("-o", "+o", "-O", "+O", "--rcfile", "--init-file")
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _KILLS: Final = re.compile(r"-k|--kill-after|(?:-s|--signal)[= ]?(?:SIG)?(?:KILL|9)$")
+_VARIABLE: Final = "runs a program that only a variable names"
 _LOOKS_LIKE_SCRIPT: Final = re.compile(r"\.(?:sh|bash|ksh|zsh)$|(?:^|/)(?:docker-)?entrypoint[^/]*$")
 
 
@@ -79,7 +80,7 @@ class _Judge:
     def command(self, argv: Words) -> Verdict:
         """The verdict on a command, and on what it becomes in turn."""
         if not argv or argv[0] is None:
-            return Verdict(programs=(argv,))
+            return Verdict(doubts=(_VARIABLE,) if argv else (), programs=(argv,))
         if self._depth >= DEEPEST:
             return Verdict("starts shells inside of shells", "write the worker's own command")
         self._depth += 1

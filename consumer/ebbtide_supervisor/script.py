@@ -229,8 +229,9 @@ class _Walk:
         return left | frozenset(frame.returns)
 
     def trap(self, words: Words, _line: int, states: States) -> States:
-        if words[1:2] == ("",):
-            self.ignored_signals += [str(word).removeprefix("SIG") for word in words[2:] if word]
+        action = words[2:] if words[1:2] == ("--",) else words[1:]
+        if action[:1] == ("",):
+            self.ignored_signals += [word.removeprefix("SIG") for word in action[1:] if word]
         return with_status(states, status="ok", last="other")
 
     def binary(self, node: Node, states: States) -> States:
