@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from .programs import (
     BEFORE_OPTIONS,
     BUILTINS,
+    BY_SHELL,
     INTERPRETERS,
     OPEN_OPTIONS,
     OPTION_VALUES,
@@ -180,6 +181,8 @@ class _Judge:
         is_open = wrapper.handover is Handover.UNKNOWN or _has(argv, wrapper.open_with)
         if wrapper.handover is Handover.STAYS and not is_open and not _has(argv, wrapper.waits_with):
             remedy = "leave it out"
+            if name in BY_SHELL:
+                remedy = "write what it runs: the command behind the script's name in package.json"
             if name in ("su", "sudo", "runuser", "doas"):
                 remedy = "leave it out: every process of the pod runs as userId"
             return Verdict(f"runs the worker under {name}, which does not hand the stop signal on and wait", remedy)

@@ -21,13 +21,14 @@ from ebbtide.settings.rules.check import check_stack
 EMPTY = DoctorDocument(version=1, files=(), seen=(), findings=(), not_judged=())
 
 
-def carried(command, *further, name="", text="", **said):
+def carried(command, *further, name="", text="", pod=None, **said):
     container = {"name": "w", "image": "registry.example/app:1", "command": command.split(), **said}
+    template = {"spec": {"containers": [container], **(pod or {})}}
     deployment = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "jobs", "namespace": "shop"},
-        "spec": {"selector": {"matchLabels": {"app": "jobs"}}, "template": {"spec": {"containers": [container]}}},
+        "spec": {"selector": {"matchLabels": {"app": "jobs"}}, "template": template},
     }
     files = [File(name, text)] if name else []
     (one,) = carry(connect(read_all([File("jobs.yaml", yaml.safe_dump_all([deployment, *further])), *files])))
@@ -129,6 +130,46 @@ def test_whole_secrets_are_carried_and_made_where_the_new_pods_are():
         assert any(line.startswith(f"{name}: the new pods look for it in namespace consumers") for line in one.left)
     text = migration_text([one], EMPTY, "dev")
     assert "kubectl create namespace consumers\n       kubectl -n consumers create secret generic jobs-env " in text
+
+
+@pytest.mark.parametrize(
+    ("command", "worker"),
+    [
+        ("celery -A shop beat -s /tmp/s -l INFO", {"kind": "celeryBeat", "app": "shop", "arguments": ["-l", "INFO"]}),
+        ("php artisan schedule:work", {"kind": "command", "command": ["php", "artisan", "schedule:work"]}),
+    ],
+)
+def test_what_keeps_a_schedule_is_there_once_and_the_old_one_ends_before_it_starts(command, worker):
+    one = carried(command)
+    assert worker.items() <= one.settings["worker"].items()
+    assert one.settings["autoscaling"] == {"kind": "singleton"}
+    before, _, after = migration_text([one], EMPTY, "dev").partition("Then `pulumi up`")
+    scale = "kubectl scale deployment/jobs --namespace=shop --replicas=0"
+    assert (scale in before, scale in after) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("base", "application"),
+    [("registry.example/shop/base:7", "registry.example/shop/base:7"), ("python:3.12-slim", "registry.example/app:1")],
+)
+def test_the_new_image_is_built_on_one_that_has_the_application(base, application):
+    one = carried("celery -A shop worker", name="Dockerfile", text=f"FROM {base}\nWORKDIR /srv/shop\nCOPY . .\n")
+    assert f"--build-arg BASE_IMAGE={application} " in migration_text([one], EMPTY, "dev")
+
+
+def test_what_else_supervisord_runs_is_named():
+    conf = (
+        "[supervisord]\nnodaemon=true\n[program:mail]\ncommand=php artisan queue:work\n[program:web]\ncommand=nginx\n"
+    )
+    (one,) = carry(connect(read_all([File("supervisord.conf", conf)])))
+    assert any(line.startswith("program web of supervisord") for line in one.left)
+
+
+def test_what_an_image_is_pulled_with_is_made_where_the_new_pods_are():
+    text = migration_text(
+        [carried("celery -A shop worker", pod={"imagePullSecrets": [{"name": "regcred"}]})], EMPTY, "dev"
+    )
+    assert "kubectl -n consumers create secret docker-registry regcred " in text
 
 
 def test_a_secret_of_a_command_is_neither_in_the_stack_file_nor_in_the_way():

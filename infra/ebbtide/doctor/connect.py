@@ -31,7 +31,7 @@ from ebbtide.doctor.surroundings import fill_in
 from ebbtide.doctor.unit import Unit
 from ebbtide.doctor.workload import Container, ManifestObject, Workload, autoscalers_of, scaled_by
 
-_OFFICIAL_BASES: Final = re.compile(
+OFFICIAL_BASES: Final = re.compile(
     r"^(?:docker\.io/)?(?:library/)?(?:php|python|ruby|node|debian|ubuntu|alpine)(?:[:@]|$)"
 )
 
@@ -151,7 +151,7 @@ def _image_of(container: Container, workload: Workload, setup: SetUp) -> Image |
             (one for one in files if posixpath.normpath(posixpath.dirname(one.place.file) or ".") == context), None
         )
     is_alone = sum(not one.is_sidecar for one in workload.containers) == 1 or container is workload.containers[0]
-    if len(files) == 1 and is_alone and not _OFFICIAL_BASES.match(reference) and _may_run_workers(workload, setup):
+    if len(files) == 1 and is_alone and not OFFICIAL_BASES.match(reference) and _may_run_workers(workload, setup):
         return files[0]
     return None
 

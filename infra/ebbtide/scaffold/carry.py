@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic.alias_generators import to_camel
 
 from ebbtide.doctor.data import Map
+from ebbtide.doctor.rules.supervision import is_scheduler
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit, Worker
 from ebbtide.doctor.workload import ManifestObject
@@ -31,7 +32,7 @@ _LAUNCHERS: Final = (("bundle", "exec"), ("poetry", "run"), ("pipenv", "run"), (
 # Of the workload, its pod and its container: what becomes of it in ebbtide is said, or that nothing does.
 _CARRIED_POD: Final = frozenset(
     {"containers", "terminationGracePeriodSeconds", "restartPolicy", "dnsPolicy", "schedulerName"}
-    | {"serviceAccountName", "serviceAccount"}
+    | {"serviceAccountName", "serviceAccount", "imagePullSecrets"}
 )
 _CARRIED_CONTAINER: Final = frozenset(
     {"name", "image", "command", "args", "env", "envFrom", "resources", "lifecycle", "imagePullPolicy", "livenessProbe"}
@@ -67,6 +68,8 @@ class Carried:
     settings: Consumer
     left: list[str] = field(default_factory=list)
     """What could not be carried, by name, and what to do about it."""
+    is_schedule: bool = False
+    """It sends by the clock, so that there may never be two of it."""
 
 
 def carry(units: list[Unit]) -> list[Carried]:
@@ -102,6 +105,7 @@ def _consumer(unit: Unit, worker: Worker, *, alone: bool, taken: set[str]) -> Ca
     settings["image"] = f"registry.example/consumers/{name}:1"
     settings["worker"] = _worker(worker, carried) | _directory(unit, worker, carried)
     settings["shutdown"] = _shutdown(unit, worker, carried)
+    carried.is_schedule = is_scheduler(worker)
     _autoscaling(unit, carried)
     _environment(unit, carried)
     _identity(unit, carried)
@@ -130,16 +134,23 @@ def _worker(worker: Worker, carried: Carried) -> dict[str, Any]:
         carried.left.append("how many jobs a process handles at once: `worker.concurrency` is 1")
         carried.left.append("that the program closes its Worker on SIGTERM: nothing that was read says it; try it")
         return {"kind": "bullmq", "command": command, "queues": queues, "processes": processes}
-    own = framework_settings(worker.program.name if worker.program else "", command, carried.unit.setup, carried.left)
+    own = framework_settings(_program(worker), command, carried.unit.setup, carried.left)
     if own is not None:
         return {**own, "processes": processes}
     found = {"kind": "command", "command": command, "processes": processes, "memoryLimit": "256M"}
     carried.left.append("how much memory a process needs: `worker.memoryLimit` is 256M; measure it")
-    if worker.program is None:
+    if worker.program is None and not is_scheduler(worker):
         carried.left.append(f"whether {command[0]} finishes its message on SIGTERM, which nobody here knows; try it")
     if worker.program is not None and worker.program.finishes_on and "TERM" not in worker.program.finishes_on:
         found["stopSignal"] = worker.program.finishes_on[0]
     return found
+
+
+def _program(worker: Worker) -> str:
+    """What the command runs; empty where nobody here knows."""
+    if worker.program is not None:
+        return worker.program.name
+    return "celery beat" if re.search(r"(?:^| )celery .*\bbeat\b", worker.shown_words()) else ""
 
 
 def _without_secrets(words: list[str], carried: Carried) -> list[str]:
@@ -205,8 +216,9 @@ def _shutdown(unit: Unit, worker: Worker, carried: Carried) -> dict[str, Any]:
 
 def _autoscaling(unit: Unit, carried: Carried) -> None:
     replicas = unit.workload.replicas.value if unit.workload and unit.workload.replicas else 1
-    if not unit.autoscalers:
-        carried.settings["autoscaling"] = {"kind": "fixed", "replicas": max(replicas, 1)}
+    if carried.is_schedule or not unit.autoscalers:
+        fixed = {"kind": "fixed", "replicas": max(replicas, 1)}
+        carried.settings["autoscaling"] = {"kind": "singleton"} if carried.is_schedule else fixed
         return
     one = unit.autoscalers[0]
     least, most = bounds_of(one, replicas)
@@ -267,10 +279,14 @@ def _environment(unit: Unit, carried: Carried) -> None:
 
 def _refer(unit: Unit, secrets: set[str], whole: list[dict[str, str]], carried: Carried) -> None:
     """What variables come from by the key or as a whole: each has to be where the pods are."""
+    pulled = [one.text("name") for one in unit.workload.pod.items_of("imagePullSecrets")] if unit.workload else []
+    pod: dict[str, Any] = {"imagePullSecrets": pulled} if pulled else {}
     if whole:
-        carried.settings["pod"] = {"environmentFrom": whole}
+        pod["environmentFrom"] = whole
+    if pod:
+        carried.settings["pod"] = pod
     named = {kind: sorted({one[kind] for one in whole if kind in one}) for kind in ("secret", "configMap")}
-    named["secret"] = sorted({*named["secret"], *secrets})
+    named["secret"] = sorted({*named["secret"], *secrets, *pulled})
     for kind, names in named.items():
         _name_what_is_referred_to(unit, kind[0].upper() + kind[1:], names, carried)
 
@@ -296,6 +312,10 @@ def _name_what_is_referred_to(unit: Unit, kind: str, names: list[str], carried: 
 def _variables(unit: Unit) -> list[str]:
     entries = unit.container.data.items_of("env") if unit.container and unit.is_kubernetes else []
     return [entry.text("name") for entry in entries] + list(unit.container.environment if unit.container else ())
+
+
+def _brings_all(carried: Carried) -> bool:
+    return "environmentFrom" in carried.settings.get("pod", {})
 
 
 def _identity(unit: Unit, carried: Carried) -> None:
@@ -325,13 +345,19 @@ def _template(unit: Unit) -> Map:
 
 def _rest(unit: Unit, carried: Carried) -> None:
     carried.left.append("where the broker is: write `network.egress`, or workers reach nothing but DNS")
-    if not any(_BROKER_VARIABLE.search(name) for name in _variables(unit)) and "pod" not in carried.settings:
+    if not any(_BROKER_VARIABLE.search(name) for name in _variables(unit)) and not _brings_all(carried):
         carried.left.append(
             "how the workers find the broker: no variable of the old pods says it, so the image does (.env), or a "
             "Secret that was not handed over; name that in `secretEnvironment`"
         )
-    if "transport" not in carried.settings:
+    if "transport" not in carried.settings and not carried.is_schedule:
         carried.left.append("what the broker does with a killed worker's message: write `transport`")
+    workers = {one.supervised.name for one in unit.workers if one.supervised is not None}
+    carried.left += [
+        f"program {one.name} of supervisord, which is no worker that init knows: it needs a place of its own"
+        for one in unit.supervised_programs()
+        if one.name not in workers
+    ]
     if unit.container is None or unit.workload is None or not unit.is_kubernetes:
         return
     for level, data, known in (

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ebbtide.doctor.of_image import CONSUME, consumed_receivers
 from ebbtide.doctor.setup import SetUp
-from ebbtide.settings.models.celery import CeleryWorker
+from ebbtide.settings.models.celery import CeleryBeat, CeleryWorker
 from ebbtide.settings.models.laravel import LaravelQueueWorker
 from ebbtide.settings.models.sidekiq import SidekiqWorker
 from ebbtide.settings.models.symfony import SymfonyMessengerWorker
@@ -85,6 +85,15 @@ def _celery(words: list[str], _setup: SetUp, left: list[str]) -> Settings | None
     else:
         left.append("how much memory a child needs: `worker.memoryLimit` is its default, 200M; measure it")
     return _with_rest(settings, said, left)
+
+
+def _celery_beat(words: list[str], _setup: SetUp, left: list[str]) -> Settings | None:
+    said = _take_apart(words, "celery", CeleryBeat, {"-A": "application", "--app": "application"})
+    app = said.last("application")
+    if app is None:
+        return None
+    program = {"program": said.start} if said.start != ["celery"] else {}
+    return _with_rest({"kind": "celeryBeat", "app": app, **program}, said, left)
 
 
 def _sidekiq(words: list[str], setup: SetUp, left: list[str]) -> Settings | None:
@@ -213,6 +222,7 @@ def _options(words: list[str]) -> Iterator[tuple[str, str | None, list[str]]]:
 
 _CARRIES: Final[dict[str, Callable[[list[str], SetUp, list[str]], Settings | None]]] = {
     CONSUME: _symfony,
+    "celery beat": _celery_beat,
     "celery worker": _celery,
     "sidekiq": _sidekiq,
     "artisan queue:work": _laravel,

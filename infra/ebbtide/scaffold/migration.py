@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any, Final
 
+from ebbtide.doctor.connect import OFFICIAL_BASES
 from ebbtide.doctor.diagnosis import Harm
 from ebbtide.doctor.document import DoctorDocument
 from ebbtide.doctor.unit import Unit, Worker
@@ -35,7 +36,7 @@ what they own comes back.
 3. **Start the new one beside the old one.** First its namespace, and there the Secrets that the stack file names:
 
 {secrets}
-
+{schedules}
    Then `pulumi up`, or
 
        ebbtide render --stack {stack} | kubectl apply -f -
@@ -102,10 +103,11 @@ def migration_text(carried: list[Carried], report: DoctorDocument, stack: str, c
             "",
         ]
     units = [one.unit for one in carried]
-    others = _others(units)
+    others = _others(units, {name for one in carried for name in _maps(one)})
     if others:
         parts += ["## Also handed over, and not carried\n", *(f"- {_shown(line)}" for line in others), ""]
     old = list({_resource(unit): unit for unit in units if unit.workload}.values())
+    ended = {_resource(one.unit) for one in carried if one.is_schedule}
     # What is not judged may lose: nothing is called safe because no rule spoke.
     is_lossless = not report.not_judged and not any(one.harm is Harm.LOSES for one in report.findings)
     parts.append(
@@ -114,9 +116,11 @@ def migration_text(carried: list[Carried], report: DoctorDocument, stack: str, c
             builds="\n".join(dict.fromkeys(_build(one, context) for one in carried)),
             stack=stack,
             secrets=_secrets(carried),
+            schedules=_schedules(carried),
             logs="\n".join(f"       kubectl -n {_NAMESPACE} logs deployment/{one.name} -f" for one in carried),
             autoscalers=_autoscalers(units),
-            stops="\n".join(_stop(unit, is_lossless=is_lossless) for unit in old) or _WAIT,
+            stops="\n".join(_stop(unit, is_lossless=is_lossless) for unit in old if _resource(unit) not in ended)
+            or _WAIT,
             delete="\n".join(_delete(unit) for unit in old) or "   the old manifests.",
             ends=" (the old image and its Secrets have to stay until then)",
         )
@@ -179,8 +183,7 @@ def _requests(unit: Unit) -> str:
 
 
 def _build(one: Carried, context: str) -> str:
-    found = one.unit.image.base if one.unit.image else None
-    base = _word(found.value) if found else "<the application's image>"
+    base = _application(one.unit)
     kind = one.settings["worker"]["kind"]
     argument = "" if kind == "symfonyMessenger" else f" --build-arg EBBTIDE_WORKER_KIND={kind}"
     lines = (f"docker build --build-arg BASE_IMAGE={base}{argument} \\", f"  -t {one.settings['image']} {context}/")
@@ -190,17 +193,51 @@ def _build(one: Carried, context: str) -> str:
 def _secrets(carried: list[Carried]) -> str:
     """A namespace that is there is no harm; a Secret whose names the old set-up did not say has one to begin with."""
     keys: dict[str, set[str]] = {}
+    maps: set[str] = set()
+    pulled: set[str] = set()
     for one in carried:
         for said in one.settings.get("secretEnvironment", {}).values():
             keys.setdefault(said["secret"], set()).add(said["key"])
-        for whole in one.settings.get("pod", {}).get("environmentFrom", ()):
-            keys.setdefault(whole.get("secret", ""), set()).add("KEY")
-    keys.pop("", None)
+        pod = one.settings.get("pod", {})
+        maps |= _maps(one)
+        for whole in pod.get("environmentFrom", ()):
+            if "secret" in whole:
+                keys.setdefault(whole["secret"], set()).add("KEY")
+        pulled |= set(pod.get("imagePullSecrets", ()))
     lines = [f"kubectl create namespace {_NAMESPACE}"]
     for name, named in sorted((keys or {f"{carried[0].name}-broker": {"dsn"}}).items()):
         literals = " ".join(f"--from-literal={_word(key)}=..." for key in sorted(named))
         lines.append(f"kubectl -n {_NAMESPACE} create secret generic {_word(name)} {literals}")
+    create = f"kubectl -n {_NAMESPACE} create"
+    lines += [f"{create} configmap {_word(name)} --from-literal=KEY=..." for name in sorted(maps)]
+    lines += [
+        f"{create} secret docker-registry {_word(name)} --docker-server=... --docker-username=... --docker-password=..."
+        for name in sorted(pulled)
+    ]
     return "\n".join(f"       {line}" for line in lines)
+
+
+def _maps(one: Carried) -> set[str]:
+    """The ConfigMaps that variables are from."""
+    whole = one.settings.get("pod", {}).get("environmentFrom", ())
+    return {source["configMap"] for source in whole if "configMap" in source}
+
+
+def _schedules(carried: list[Carried]) -> str:
+    """What keeps a schedule may not stand beside the old one: both would send everything."""
+    lines = [f"       {_scale_down(one.unit)}" for one in carried if one.is_schedule and one.unit.workload]
+    if not lines:
+        return ""
+    return "\n".join(["\n   What keeps a schedule ends before, because two of it send everything twice:\n", *lines, ""])
+
+
+def _application(unit: Unit) -> str:
+    """The image that has the application: what theirs is built on, if that may have it, or else theirs."""
+    base = unit.image.base.value if unit.image and unit.image.base else ""
+    own = unit.container.image.value if unit.container and unit.container.image else ""
+    if base and not OFFICIAL_BASES.match(base):
+        return _word(base)
+    return _word(own) if own and not own.startswith("build:") else "<the application's image>"
 
 
 def _space(namespace: str) -> str:
@@ -267,10 +304,12 @@ def _pods(unit: Unit, space: str) -> str:
     return f"kubectl get pods{space} --selector={selector if labels else '<labels of the old pods>'} --output=name"
 
 
-def _others(units: list[Unit]) -> list[str]:
-    """Objects that were read and that no consumer has become, each with what becomes of it."""
+def _others(units: list[Unit], maps: set[str]) -> list[str]:
+    """Objects that were read and that no consumer has become, or takes its variables from, each with what becomes of
+    it."""
     gone = {(unit.workload.kind, unit.workload.name) for unit in units if unit.workload}
     gone |= {(one.kind, one.name) for unit in units for one in unit.autoscalers}
+    gone |= {("ConfigMap", name) for name in maps}
     objects = units[0].setup.objects if units else []
     lines = [
         f"{one.title} ({one.at()}): {_OTHERS.get(one.kind, 'stays as it is; the new pods do not use it by themselves')}"
