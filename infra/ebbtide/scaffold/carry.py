@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic.alias_generators import to_camel
@@ -13,8 +12,9 @@ from ebbtide.doctor.rules.supervision import is_scheduler
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit, Worker
 from ebbtide.doctor.workload import ManifestObject
-from ebbtide.judgement.secrets import MASK, holds_secret, secret_words
-from ebbtide.scaffold.answers import Consumer
+from ebbtide.judgement.secrets import MASK, secret_words
+from ebbtide.scaffold.carried import NAMESPACE, Carried
+from ebbtide.scaffold.environment import carry_environment, carry_identity, names_broker
 from ebbtide.scaffold.frameworks import framework_settings
 from ebbtide.scaffold.scaling import bounds_of, bullmq_queue, transport_of
 from ebbtide.settings.models.celery import CeleryRedisTransport
@@ -26,8 +26,6 @@ _ALLOWANCE_SECONDS: Final = 30
 _DEFAULT_LONGEST_SECONDS: Final = 60
 _NODE_SCALE_DOWN_SECONDS: Final = 570
 _NODE_UPGRADE_SECONDS: Final = 3570
-_GOOGLE_ACCOUNT: Final = "iam.gke.io/gcp-service-account"
-_BROKER_VARIABLE: Final = re.compile(r"(?i)dsn|broker|redis|amqp|rabbit|queue|sqs|valkey|database_url")
 _LAUNCHERS: Final = (("bundle", "exec"), ("poetry", "run"), ("pipenv", "run"), ("uv", "run"))
 # Of the workload, its pod and its container: what becomes of it in ebbtide is said, or that nothing does.
 _CARRIED_POD: Final = frozenset(
@@ -55,21 +53,6 @@ _REDELIVERY: Final[dict[str, tuple[type[TransportSettings], str, int]]] = {
 }
 """Of a transport the setting that says how long a message may be in hand, and how long one is held before it begins."""
 _DIRECTORY: Final = WorkerSettings.model_fields["working_directory"].default
-_NAMESPACE: Final = "consumers"
-"""Where a stack's consumers are, unless it says otherwise."""
-
-
-@dataclass
-class Carried:
-    """One consumer, and what became of what."""
-
-    name: str
-    unit: Unit
-    settings: Consumer
-    left: list[str] = field(default_factory=list)
-    """What could not be carried, by name, and what to do about it."""
-    is_schedule: bool = False
-    """It sends by the clock, so that there may never be two of it."""
 
 
 def carry(units: list[Unit]) -> list[Carried]:
@@ -77,7 +60,7 @@ def carry(units: list[Unit]) -> list[Carried]:
     one that is behind npm or a shell gives none, because its own command is not known."""
     found: list[Carried] = []
     # In one namespace a second Deployment of the old one's name would be the old one.
-    there = {unit.workload.name for unit in units if unit.workload and unit.workload.namespace == _NAMESPACE}
+    there = {unit.workload.name for unit in units if unit.workload and unit.workload.namespace == NAMESPACE}
     for unit in units:
         workers = [worker for worker in unit.workers if worker.program is not None or _is_whole(worker)]
         for worker in workers:
@@ -107,8 +90,8 @@ def _consumer(unit: Unit, worker: Worker, *, alone: bool, taken: set[str]) -> Ca
     settings["shutdown"] = _shutdown(unit, worker, carried)
     carried.is_schedule = is_scheduler(worker)
     _autoscaling(unit, carried)
-    _environment(unit, carried)
-    _identity(unit, carried)
+    carry_environment(unit, carried)
+    carry_identity(unit, carried)
     _rest(unit, carried)
     return carried
 
@@ -253,99 +236,13 @@ def _fit_redelivery(transport: dict[str, Any], carried: Carried) -> None:
         )
 
 
-def _environment(unit: Unit, carried: Carried) -> None:
-    plain: dict[str, str] = {}
-    secret: dict[str, dict[str, str]] = {}
-    data = unit.container.data if unit.container and unit.is_kubernetes else Map()
-    for entry in data.items_of("env"):
-        name, reference = entry.text("name"), entry.map("valueFrom", "secretKeyRef")
-        if reference.text("name") and reference.text("key"):
-            secret[name] = {"secret": reference.text("name"), "key": reference.text("key")}
-        elif "value" not in entry:
-            carried.left.append(f"variable {name}, which comes from elsewhere than a Secret or a text")
-        elif holds_secret(entry.text("value"), name):
-            carried.left.append(f"variable {name}: its value looks like a secret; put it into a Secret, and name that")
-        else:
-            plain[name] = entry.text("value")
-    if not unit.is_kubernetes and unit.container is not None:
-        for name in unit.container.environment:
-            carried.left.append(f"variable {name} of {unit.title}")
-    if plain:
-        carried.settings["environment"] = plain
-    if secret:
-        carried.settings["secretEnvironment"] = secret
-    _refer(unit, {one["secret"] for one in secret.values()}, [_whole(one) for one in data.items_of("envFrom")], carried)
-
-
-def _refer(unit: Unit, secrets: set[str], whole: list[dict[str, str]], carried: Carried) -> None:
-    """What variables come from by the key or as a whole: each has to be where the pods are."""
-    pulled = [one.text("name") for one in unit.workload.pod.items_of("imagePullSecrets")] if unit.workload else []
-    pod: dict[str, Any] = {"imagePullSecrets": pulled} if pulled else {}
-    if whole:
-        pod["environmentFrom"] = whole
-    if pod:
-        carried.settings["pod"] = pod
-    named = {kind: sorted({one[kind] for one in whole if kind in one}) for kind in ("secret", "configMap")}
-    named["secret"] = sorted({*named["secret"], *secrets, *pulled})
-    for kind, names in named.items():
-        _name_what_is_referred_to(unit, kind[0].upper() + kind[1:], names, carried)
-
-
-def _whole(entry: Map) -> dict[str, str]:
-    """A Secret or ConfigMap, each of whose keys is a variable."""
-    kind = "secret" if "secretRef" in entry else "configMap"
-    prefix = {"prefix": entry.text("prefix")} if entry.text("prefix") else {}
-    return {kind: entry.map(f"{kind}Ref").text("name"), **prefix}
-
-
-def _name_what_is_referred_to(unit: Unit, kind: str, names: list[str], carried: Carried) -> None:
-    """A pod finds it in its own namespace only, and the new one is in another unless it is said."""
-    within = unit.workload.namespace if unit.workload else ""
-    if names and within != _NAMESPACE:
-        there = f"namespace: {{name: {within or '<where it is>'}, create: false}}"
-        carried.left.append(
-            f"{kind} {', '.join(names)}: the new pods look for it in namespace {_NAMESPACE}; make it there as well, "
-            f"or write `{there}` and give the consumer another name"
-        )
-
-
-def _variables(unit: Unit) -> list[str]:
-    entries = unit.container.data.items_of("env") if unit.container and unit.is_kubernetes else []
-    return [entry.text("name") for entry in entries] + list(unit.container.environment if unit.container else ())
-
-
-def _brings_all(carried: Carried) -> bool:
-    return "environmentFrom" in carried.settings.get("pod", {})
-
-
-def _identity(unit: Unit, carried: Carried) -> None:
-    """What the pods may do on Google: an account that a ServiceAccount names, or that only the cluster knows."""
-    name = unit.workload.pod.text("serviceAccountName") if unit.workload else ""
-    account = next((one for one in unit.setup.objects if one.kind == "ServiceAccount" and one.name == name), None)
-    google = account.data.map("metadata", "annotations").text(_GOOGLE_ACCOUNT) if account else ""
-    if not name:
-        return
-    own = f"ServiceAccount {name}: the new pods have one of their own, {carried.name}"
-    if google:
-        # Not written: a stack that grants something on Google names project and region first, which nobody said.
-        carried.left.append(
-            f"{own}; write {google} to `serviceAccount.googleServiceAccount`, with `gcp:project` and `gcp:region` in "
-            "the stack: it is granted roles/iam.workloadIdentityUser then"
-        )
-    else:
-        carried.left.append(
-            f"{own}; what the old one may do on Google (`serviceAccount.googleServiceAccount`) or in the cluster is "
-            "not known here"
-        )
-
-
 def _template(unit: Unit) -> Map:
     return unit.workload.data.map("spec", "template") if unit.workload else Map()
 
 
 def _rest(unit: Unit, carried: Carried) -> None:
     carried.left.append("where the broker is: write `network.egress`, or workers reach nothing but DNS")
-    if not any(_BROKER_VARIABLE.search(name) for name in _variables(unit)) and not _brings_all(carried):
+    if not names_broker(unit, carried):
         carried.left.append(
             "how the workers find the broker: no variable of the old pods says it, so the image does (.env), or a "
             "Secret that was not handed over; name that in `secretEnvironment`"

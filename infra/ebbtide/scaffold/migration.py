@@ -11,9 +11,8 @@ from ebbtide.doctor.document import DoctorDocument
 from ebbtide.doctor.unit import Unit, Worker
 from ebbtide.judgement.secrets import redact
 from ebbtide.preview.markdown import prose
-from ebbtide.scaffold.carry import Carried
+from ebbtide.scaffold.carried import NAMESPACE, Carried
 
-_NAMESPACE: Final = "consumers"
 _HEAD: Final = """\
 # From what runs to ebbtide
 
@@ -117,7 +116,7 @@ def migration_text(carried: list[Carried], report: DoctorDocument, stack: str, c
             stack=stack,
             secrets=_secrets(carried),
             schedules=_schedules(carried),
-            logs="\n".join(f"       kubectl -n {_NAMESPACE} logs deployment/{one.name} -f" for one in carried),
+            logs="\n".join(f"       kubectl -n {NAMESPACE} logs deployment/{one.name} -f" for one in carried),
             autoscalers=_autoscalers(units),
             stops="\n".join(_stop(unit, is_lossless=is_lossless) for unit in old if _resource(unit) not in ended)
             or _WAIT,
@@ -204,11 +203,11 @@ def _secrets(carried: list[Carried]) -> str:
             if "secret" in whole:
                 keys.setdefault(whole["secret"], set()).add("KEY")
         pulled |= set(pod.get("imagePullSecrets", ()))
-    lines = [f"kubectl create namespace {_NAMESPACE}"]
+    lines = [f"kubectl create namespace {NAMESPACE}"]
     for name, named in sorted((keys or {f"{carried[0].name}-broker": {"dsn"}}).items()):
         literals = " ".join(f"--from-literal={_word(key)}=..." for key in sorted(named))
-        lines.append(f"kubectl -n {_NAMESPACE} create secret generic {_word(name)} {literals}")
-    create = f"kubectl -n {_NAMESPACE} create"
+        lines.append(f"kubectl -n {NAMESPACE} create secret generic {_word(name)} {literals}")
+    create = f"kubectl -n {NAMESPACE} create"
     lines += [f"{create} configmap {_word(name)} --from-literal=KEY=..." for name in sorted(maps)]
     lines += [
         f"{create} secret docker-registry {_word(name)} --docker-server=... --docker-username=... --docker-password=..."

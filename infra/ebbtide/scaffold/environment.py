@@ -1,0 +1,103 @@
+"""What workers are told and who they are: variables, the Secrets and ConfigMaps they are from, the account."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from ebbtide.doctor.data import Map
+from ebbtide.doctor.unit import Unit
+from ebbtide.judgement.secrets import holds_secret
+from ebbtide.scaffold.carried import NAMESPACE, Carried
+
+_GOOGLE_ACCOUNT: Final = "iam.gke.io/gcp-service-account"
+_BROKER_VARIABLE: Final = re.compile(r"(?i)dsn|broker|redis|amqp|rabbit|queue|sqs|valkey|database_url")
+
+
+def carry_environment(unit: Unit, carried: Carried) -> None:
+    """Variables, texts apart from secrets, and what they come from."""
+    plain: dict[str, str] = {}
+    secret: dict[str, dict[str, str]] = {}
+    data = unit.container.data if unit.container and unit.is_kubernetes else Map()
+    for entry in data.items_of("env"):
+        name, reference = entry.text("name"), entry.map("valueFrom", "secretKeyRef")
+        if reference.text("name") and reference.text("key"):
+            secret[name] = {"secret": reference.text("name"), "key": reference.text("key")}
+        elif "value" not in entry:
+            carried.left.append(f"variable {name}, which comes from elsewhere than a Secret or a text")
+        elif holds_secret(entry.text("value"), name):
+            carried.left.append(f"variable {name}: its value looks like a secret; put it into a Secret, and name that")
+        else:
+            plain[name] = entry.text("value")
+    if not unit.is_kubernetes and unit.container is not None:
+        for name in unit.container.environment:
+            carried.left.append(f"variable {name} of {unit.title}")
+    if plain:
+        carried.settings["environment"] = plain
+    if secret:
+        carried.settings["secretEnvironment"] = secret
+    _refer(unit, {one["secret"] for one in secret.values()}, [_whole(one) for one in data.items_of("envFrom")], carried)
+
+
+def _refer(unit: Unit, secrets: set[str], whole: list[dict[str, str]], carried: Carried) -> None:
+    """What variables come from by the key or as a whole: each has to be where the pods are."""
+    pulled = [one.text("name") for one in unit.workload.pod.items_of("imagePullSecrets")] if unit.workload else []
+    pod: dict[str, Any] = {"imagePullSecrets": pulled} if pulled else {}
+    if whole:
+        pod["environmentFrom"] = whole
+    if pod:
+        carried.settings["pod"] = pod
+    named = {kind: sorted({one[kind] for one in whole if kind in one}) for kind in ("secret", "configMap")}
+    named["secret"] = sorted({*named["secret"], *secrets, *pulled})
+    for kind, names in named.items():
+        _name_what_is_referred_to(unit, kind[0].upper() + kind[1:], names, carried)
+
+
+def _whole(entry: Map) -> dict[str, str]:
+    """A Secret or ConfigMap, each of whose keys is a variable."""
+    kind = "secret" if "secretRef" in entry else "configMap"
+    prefix = {"prefix": entry.text("prefix")} if entry.text("prefix") else {}
+    return {kind: entry.map(f"{kind}Ref").text("name"), **prefix}
+
+
+def _name_what_is_referred_to(unit: Unit, kind: str, names: list[str], carried: Carried) -> None:
+    """A pod finds it in its own namespace only, and the new one is in another unless it is said."""
+    within = unit.workload.namespace if unit.workload else ""
+    if names and within != NAMESPACE:
+        there = f"namespace: {{name: {within or '<where it is>'}, create: false}}"
+        carried.left.append(
+            f"{kind} {', '.join(names)}: the new pods look for it in namespace {NAMESPACE}; make it there as well, "
+            f"or write `{there}` and give the consumer another name"
+        )
+
+
+def _variables(unit: Unit) -> list[str]:
+    entries = unit.container.data.items_of("env") if unit.container and unit.is_kubernetes else []
+    return [entry.text("name") for entry in entries] + list(unit.container.environment if unit.container else ())
+
+
+def names_broker(unit: Unit, carried: Carried) -> bool:
+    """Whether a variable may say where the broker is, or comes with all that a Secret or a ConfigMap has."""
+    is_whole = "environmentFrom" in carried.settings.get("pod", {})
+    return is_whole or any(_BROKER_VARIABLE.search(name) for name in _variables(unit))
+
+
+def carry_identity(unit: Unit, carried: Carried) -> None:
+    """What the pods may do on Google: an account that a ServiceAccount names, or that only the cluster knows."""
+    name = unit.workload.pod.text("serviceAccountName") if unit.workload else ""
+    account = next((one for one in unit.setup.objects if one.kind == "ServiceAccount" and one.name == name), None)
+    google = account.data.map("metadata", "annotations").text(_GOOGLE_ACCOUNT) if account else ""
+    if not name:
+        return
+    own = f"ServiceAccount {name}: the new pods have one of their own, {carried.name}"
+    if google:
+        # Not written: a stack that grants something on Google names project and region first, which nobody said.
+        carried.left.append(
+            f"{own}; write {google} to `serviceAccount.googleServiceAccount`, with `gcp:project` and `gcp:region` in "
+            "the stack: it is granted roles/iam.workloadIdentityUser then"
+        )
+    else:
+        carried.left.append(
+            f"{own}; what the old one may do on Google (`serviceAccount.googleServiceAccount`) or in the cluster is "
+            "not known here"
+        )
