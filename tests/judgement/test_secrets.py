@@ -11,9 +11,9 @@ from tests.settings.conftest import CONSUMER
 
 from ebbtide.documents.finding import FindingDocument
 from ebbtide.judgement.findings import Finding
+from ebbtide.judgement.secret_names import is_credential_name
 from ebbtide.judgement.secrets import (
     holds_secret,
-    is_credential_name,
     is_like_password,
     mask_value,
     redact,

@@ -1,8 +1,8 @@
 """What is a secret, and must be neither in settings nor in anything that is printed. One place for every reader.
 
 Three ways to know one: by its own form (gitleaks' rules, read as data), by the password of an address (as Symfony
-parses it), and by the name that it is given. What none of them knows is not found: a password alone looks like any
-word.
+parses it), and by the name that it is given (secret_names.py). What none of them knows is not found: a password alone
+looks like any word.
 """
 
 from __future__ import annotations
@@ -16,96 +16,12 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ebbtide.judgement.secret_names import is_credential_name, may_be_random
+
 MASK = "[secret]"
 NOT_SHOWN = "[not shown]"
 
 # Expressions are compiled when a text first needs them: all at once would cost each start of `ebbtide check` 40 ms.
-
-# --- Names --------------------------------------------------------------------------------------------------------
-
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_SECRET_WORDS = frozenset(
-    {
-        *("passwort", "passcode", "pass", "pw", "pwd", "secrets", "tokens", "credential", "credentials", "creds"),
-        *("authkey", "kubeconfig", "bearer", "authorization", "secretkey", "privatekey", "pat", "jwt", "webhook"),
-        "mnemonic",
-    }
-)
-# By themselves, and at the end of another: `PGPASSWORD`
-_SECRET_ENDINGS = ("password", "passwd", "passphrase", "secret", "token", "apikey", "accesskey")
-# Words before `key` that make it one.
-_KEY_OF = frozenset(
-    {
-        *(
-            "api",
-            "access",
-            "private",
-            "secret",
-            "auth",
-            "encryption",
-            "encrypt",
-            "signing",
-            "sign",
-            "master",
-            "account",
-        ),
-        *("app", "application", "license", "licence", "ssh", "rsa", "hmac", "shared", "service", "server", "client"),
-        *("deploy", "webhook", "session", "storage", "recovery", "decryption", "crypt", "cipher", "root", "admin"),
-    }
-)
-# What follows says that it is about one: its file, its length, its lifetime.
-_ABOUT = frozenset(
-    {
-        *("url", "uri", "endpoint", "host", "server", "file", "files", "filename", "path", "dir", "directory"),
-        *("folder", "name", "names", "id", "ids", "ttl", "length", "len", "size", "limit", "limits", "lifetime"),
-        *("expiry", "expires", "expire", "expiration", "age", "timeout", "count", "type", "types", "kind"),
-        *("algorithm", "algo", "alg", "header", "field", "prefix", "suffix", "enabled", "disabled", "enable"),
-        *("required", "policy", "format", "version", "versions", "rotation", "interval", "provider", "providers"),
-        *("store", "manager", "backend", "class", "role", "roles", "scope", "scopes", "issuer", "audience"),
-        *("bucket", "table", "column", "param", "parameter", "env", "var", "ref", "reference", "mode", "strategy"),
-        *("driver", "encoder", "hasher", "strength", "rules", "regex", "pattern", "validator", "cost", "rounds"),
-        *("iterations", "cache", "region", "arn", "rate", "seconds", "minutes", "hours", "days", "ms", "used"),
-        *("budget", "window", "source", "location", "mount", "namespace", "project", "reset", "validation"),
-        *("check", "checks", "claim", "encoding", "service", "resolver", "handler", "rotated", "reload", "reviews"),
-        *("review", "usage", "per", "queue", "topic", "channel", "exchange", "stream", "group", "operator", "sync"),
-        *("csi", "add", "account", "accounts", "user", "username", "domain", "port", "request", "requests"),
-        *("context", "attempts"),
-    }
-)
-# A key that is shown to everybody, or no key of a lock.
-_PUBLIC = frozenset({"public", "pub", "publishable"})
-_NOT_OF = _PUBLIC | frozenset({"checksum", "sha", "hash", "digest", "fingerprint", "max", "min"})
-_RANDOM_NAMES = frozenset(
-    {"key", "keys", "salt", "pepper", "seed", "sig", "signature", "nonce", "auth", "cookie", "dsn"}
-)
-
-
-@lru_cache(maxsize=4096)
-def is_credential_name(name: str) -> bool:
-    """Whether what has this name is a secret, as far as a name can tell: `DB_PASS`, `apiKey`, `client-secret`."""
-    words = _words(name)
-    if _NOT_OF & set(words):
-        return False
-    for at, word in enumerate(words):
-        is_key = word in ("key", "keys") and at > 0 and words[at - 1] in _KEY_OF
-        if not (is_key or word in _SECRET_WORDS or word.endswith(_SECRET_ENDINGS)):
-            continue
-        rest = words[at + 1 :]
-        if word == "pwd" and len(words) == 1:
-            continue  # the working directory
-        if not _ABOUT & set(rest) and not (rest and rest[-1] in ("key", "keys") and word == "webhook"):
-            return True
-    return False
-
-
-def _words(name: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(name)]
-
-
-def _may_be_random(name: str) -> bool:
-    words = _words(name)
-    return bool(words) and words[-1] in _RANDOM_NAMES and not _PUBLIC & set(words)
-
 
 # --- Values that are none -----------------------------------------------------------------------------------------
 
@@ -216,7 +132,7 @@ def secret_spans(text: str) -> tuple[Span, ...]:
 def holds_secret(text: str, name: str = "") -> bool:
     """Whether a value, under the name that it has, is a secret or holds one."""
     if name and not _is_harmless(text):
-        if is_credential_name(name) or (_may_be_random(name) and _is_random(_without_expansions(text))):
+        if is_credential_name(name) or (may_be_random(name) and _is_random(_without_expansions(text))):
             return True
         if _known_by_form(f"{name}={text}"):
             return True
