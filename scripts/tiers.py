@@ -49,6 +49,7 @@ NOT_PROVEN: dict[str, tuple[str, ...]] = {
             "that a cluster's legacyAbac, masterAuth, networkConfig, nodePoolAutoConfig and nodePoolDefaults, and a "
             "pool's config and networkConfig, change in place: none is tried"
         ),
+        "that the names which Google's provider makes up for node pools fit: they get names of another form here",
         "how long Google takes: operations and late answers end after a number of questions, not of seconds",
         "that a granted role lets anybody do anything, and what two changes of one cluster at a time do: none is asked",
         "the passwords that Pulumi's provider `random` makes: a stand-in makes them here, of the same length",

@@ -349,6 +349,14 @@ CHANGES = [
     Change("a broker is made", "danger", ("P-10", "P-30", "P-34"), valkey()),
     Change("the broker is removed", "danger", ("P-60", "P-62", "P-63"), {"broker": None}, valkey()),
     Change("the broker encrypts from now on", "danger", ("P-60",), valkey(tls=True), valkey()),
+    Change("another encryption key of the broker", "danger", ("P-60",), valkey(encryptionKey=KEY), valkey()),
+    Change(
+        "another encryption key and another secret of the broker",
+        "danger",
+        ("P-60", "P-62"),
+        valkey(encryptionKey=KEY, secret={"version": 2}),
+        valkey(),
+    ),
     Change("a smaller broker", "danger", ("P-61",), valkey(), valkey(nodeType="HIGHMEM_MEDIUM")),
     Change("a larger broker", "disruptive", ("P-61",), valkey(nodeType="HIGHMEM_MEDIUM"), valkey()),
     Change(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ebbtide.preview.change import GONE, MISSING, Operation, Path, PropertyChange, ResourceChange, text_of
+from ebbtide.preview.kinds import is_of
 from ebbtide.preview.patterns import DELETED, REPLACED, overlaps, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
@@ -42,7 +43,7 @@ _FIRST = (
 )
 def check_broker_gone(context: Context) -> Iterator[Risk]:
     """A broker is deleted or replaced, and with it every message that waits in it or is in hand. Says how many may be
-    in hand, how much it can hold, and what to do first."""
+    in hand, how much it can hold, and what to do first; and where the Secret stays, that it names the old one."""
     for change in context.change.changes:
         if change.token not in BROKERS or change.operation not in GONE or change.is_retained:
             continue  # Of one that stays P-01a speaks.
@@ -54,6 +55,17 @@ def check_broker_gone(context: Context) -> Iterator[Risk]:
         )
         sentence = f"{change.kind} {change.title} {verb}: every message in it is lost, {_holds(change, context)}"
         yield Risk(change.title, sentence, _FIRST, change.key)
+        if change.token == VALKEY and change.operation is Operation.REPLACE:
+            yield from _secret_that_stays(change, context)
+
+
+def _secret_that_stays(change: ResourceChange, context: Context) -> Iterator[Risk]:
+    """GKE writes a Secret once (its rotation is off here), and pods read it when they start. Of one that changes in the
+    same update nothing is said: it is written anew."""
+    for kept in context.change.standing:
+        if is_of(kept, "SecretSync"):
+            sentence = f"Secret {kept.title} still says where the old one was, and so do the pods that read it"
+            yield Risk(change.title, sentence, "raise broker.secret.version in the same change", change.key)
 
 
 def _holds(change: ResourceChange, context: Context) -> str:
