@@ -67,6 +67,10 @@ def blocks(number: int, first: int) -> dict[str, Any]:
 WITHOUT_TYPES = policy(egress=[{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}])
 EVERY_PORT_OF = {"to": [{"podSelector": {"matchLabels": {"app": "broker"}}}]}
 KEYS = {"data": [{"targetKey": key, "sourcePath": f"{key}.txt"} for key in ("dsn", "password")]}
+COOLS = {"minReplicaCount": 0, "cooldownPeriod": 60, "initialCooldownPeriod": 60}
+QUIET = "so ends every pod at its first quiet poll after it was made or scaled by hand"
+ALONE, LAST = "so leaves a new one alone for", "so ends its last pods"
+POLLS = "so looks for the first message every 5 s instead of KEDA's default"
 DISK = "a pod that writes more is evicted and has no time to finish"
 SLOWER = "its longest message takes longer, its time to finish not"
 KILLED_FIRST = (
@@ -249,6 +253,33 @@ EDGES: dict[str, Edge] = {
             ("currentReplicasIfLower", "disruptive"),
             ("currentReplicasIfHigher", "scaling"),
             ("currentReplicas", "scaling"),
+        )
+    },
+    # How long a new one is left alone, against its cooldown, where there may be no pod.
+    **{
+        f"{before} becomes {after}": (
+            "P-70",
+            ("update", SCALED_OBJECT, scaled_object(**COOLS | before), scaled_object(**COOLS | after)),
+            [*[("disruptive", QUIET)] * ends, *words],
+        )
+        for before, after, words, ends in (
+            ({}, {"initialCooldownPeriod": 59}, [("scaling", f"{ALONE} 59 s instead of 60")], True),
+            ({}, {"initialCooldownPeriod": 61}, [("scaling", f"{ALONE} 61 s instead of 60")], False),
+            ({}, {"cooldownPeriod": 61}, [("scaling", f"{LAST} 61 s after the last message instead of 60")], True),
+            ({}, {"cooldownPeriod": 60, "pollingInterval": 5}, [("scaling", POLLS)], False),
+            ({"minReplicaCount": 1, "cooldownPeriod": 61}, {"cooldownPeriod": 61}, [], True),
+            (
+                {"cooldownPeriod": 61},
+                {"cooldownPeriod": 62},
+                [("scaling", f"{LAST} 62 s after the last message instead of 61")],
+                False,
+            ),
+            (
+                {},
+                {"minReplicaCount": 1, "initialCooldownPeriod": 5},
+                [("scaling", f"{ALONE} 5 s instead of 60")],
+                False,
+            ),
         )
     },
     "a fallback of which nothing is said is static": (

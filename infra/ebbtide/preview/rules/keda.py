@@ -66,11 +66,19 @@ def _times(change: ResourceChange) -> Said:
         if old.get(name) != new.get(name):
             said = sentence.format(old=old.get(name, "KEDA's default"), new=new.get(name, "KEDA's default"))
             yield RiskLevel.SCALING, said, ""
-    cooldown, first = new.get("cooldownPeriod", _DEFAULT_COOLDOWN_SECONDS), new.get("initialCooldownPeriod", 0)
-    shorter = isinstance(first, int) and isinstance(cooldown, int) and first < cooldown
-    if shorter and old.get("initialCooldownPeriod", 0) != first and bounds(SCALED_OBJECT, change.new)[0] == 0:
+    first = new.get("initialCooldownPeriod", 0)
+    is_worse = not _ends_at_first_poll(change.old) or old.get("initialCooldownPeriod", 0) != first
+    if _ends_at_first_poll(change.new) and is_worse:
         sentence = "ends every pod at its first quiet poll after it was made or scaled by hand"
+        cooldown = new.get("cooldownPeriod", _DEFAULT_COOLDOWN_SECONDS)
         yield RiskLevel.DISRUPTIVE, sentence, f"write at least {cooldown} for initialCooldownPeriod"
+
+
+def _ends_at_first_poll(found: Mapping[str, Any]) -> bool:
+    spec = _spec(found)
+    cooldown, first = spec.get("cooldownPeriod", _DEFAULT_COOLDOWN_SECONDS), spec.get("initialCooldownPeriod", 0)
+    is_shorter = isinstance(first, int) and isinstance(cooldown, int) and first < cooldown
+    return is_shorter and bounds(SCALED_OBJECT, found)[0] == 0
 
 
 def _outage(change: ResourceChange) -> Said:
