@@ -70,6 +70,20 @@ def reaching(*egress: dict[str, Any], address: str = "10.20.0.7:6379") -> dict[s
     return {"transport": {**STREAM, "address": address}, "network": {"egress": list(egress)}}
 
 
+FIRST = "autoscaling.triggers[0].metadata"
+COUNTS_WAITING = {
+    "worker": {"kind": "sidekiq", "queues": ["mail"], "processes": 1},
+    "transport": {"kind": "sidekiqRedis", "address": "r:6379", "queue": "mail"},
+}
+FOLLOWED = {
+    "type": "redis-streams",
+    "metadata": {"address": "r:6379", "stream": "s", "consumerGroup": "g", "lagCount": "5"},
+}
+DOCTRINE = {"kind": "doctrine", "platform": "postgresql", "redeliverTimeout": "90s", "address": "db:5432"} | {
+    "database": "app",
+    "username": "app",
+    "password": {"secret": "db-v1", "key": "password"},
+}
 BROKERS = {"namespace": "brokers", "ports": [6379]}
 EDGES: list[Edge] = [
     # Where the transport has its broker, the workers come to it, as far as addresses and ports tell.
@@ -184,6 +198,28 @@ EDGES: list[Edge] = [
             ("prefork", "10m", []),
         )
     ),
+    # Symfony 5.4 writes the time of PHP's zone, which somebody has to say.
+    *(
+        ("KE-36", {"autoscaling": keda(*triggers), "transport": {**DOCTRINE, "symfony": line, **zone}}, where)
+        for line, zone, triggers, where in (
+            ("5.4", {}, (), ["transport.timeZone"]),
+            ("5.4", {"timeZone": "UTC"}, (), []),
+            ("6.4", {}, (), []),
+            ("5.4", {}, (LIST,), []),
+        )
+    ),
+    # Where the lag is followed another rule speaks.
+    ("KE-30b", {"autoscaling": keda(FOLLOWED, minReplicas=1), "transport": STREAM}, []),
+    ("KE-32", {"autoscaling": keda(FOLLOWED, minReplicas=1), "transport": STREAM}, [f"{FIRST}.lagCount"]),
+    # Memory does not fall with the load; anything else may.
+    *(
+        ("V-16a", {"autoscaling": {"kind": "hpa", "maxReplicas": 5, "metrics": [metric]}}, where)
+        for metric, where in (
+            ({"kind": "memory", "targetAverageValue": "1Gi"}, ["autoscaling.metrics[0]"]),
+            ({"kind": "cpu", "targetAverageValue": "1"}, []),
+            ({"kind": "external", "metric": "backlog", "targetAverageValue": 3}, []),
+        )
+    ),
     # A transport, and what needs none.
     ("V-34b", {}, ["transport"]),
     ("V-34b", {"transport": STREAM}, []),
@@ -266,6 +302,19 @@ def test_a_secret_in_a_stack_is_not_repeated():
     found = judged({"environment": {"A": SECRET}}, accept={"V-16": SECRET})
     assert found
     assert all(SECRET not in str(finding) for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("triggers", "remedy"),
+    [
+        ((LIST,), "leave triggers out and let the transport give them, or write minReplicas: 1"),
+        ((), "write minReplicas: 1"),
+    ],
+)
+def test_who_counts_only_what_waits_is_told_what_counts_more(triggers, remedy):
+    consumer = {"worker": CELERY, "transport": {**RABBITMQ, "queue": ["mail", "fast"]}} if triggers else COUNTS_WAITING
+    found = judged({**consumer, "autoscaling": keda(*triggers, minReplicas=0)})
+    assert [one.remedy for one in found if one.rule == "KE-05"] == [remedy]
 
 
 @pytest.mark.parametrize("resource", ["cpu", "memory"])

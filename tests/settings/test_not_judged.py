@@ -50,6 +50,16 @@ INJECTED: list[tuple[dict[str, Any], dict[str, str]]] = [
     ({"annotations": {"linkerd.io/inject": "enabled", NATIVE: "true"}}, {}),
     ({"labels": {"kuma.io/sidecar-injection": "enabled"}}, {"M-08": "warning"}),
     ({"labels": {"sidecar.istio.io/inject": "false"}}, {}),
+    *(({"annotations": {"linkerd.io/inject": no}}, {}) for no in ("false", "disable", "no", "Off", "n", "0", "")),
+    (
+        {"labels": {"sidecar.istio.io/inject": "true"}, "annotations": {"sidecar.istio.io/inject": "false"}},
+        {"M-08": "warning"},
+    ),
+    (
+        {"labels": {"sidecar.istio.io/inject": "true"}, **labelled(labels={"sidecar.istio.io/inject": "false"})},
+        {},
+    ),
+    ({"labels": {"sidecar.istio.io/inject": "true"}, **labelled(labels={"sidecar.istio.io/inject": None})}, {}),
     ({"annotations": {"linkerd.io/inject": "disabled"}}, {}),
     ({"annotations": {"reloader.stakater.com/auto": "true"}}, {"M-08a": "info"}),
     ({"labels": {"admission.datadoghq.com/enabled": "true"}}, {"M-08a": "info"}),
@@ -61,6 +71,21 @@ INJECTED: list[tuple[dict[str, Any], dict[str, str]]] = [
 @pytest.mark.parametrize(("changes", "said"), INJECTED)
 def test_what_a_label_asks_others_to_put_into_a_pod_is_named(changes, said):
     assert found(**changes) == said
+
+
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [
+        ("sidecar.istio.io/inject", 'write sidecar.istio.io/nativeSidecar: "true" among the annotations, or'),
+        ("linkerd.io/inject", f'write {NATIVE}: "true" among the annotations, or'),
+        ("kuma.io/sidecar-injection", "see how it ends, or"),
+        ("consul.hashicorp.com/connect-inject", "see how it ends, or"),
+    ],
+)
+def test_a_mesh_is_told_to_end_last_by_an_annotation_that_it_knows(key: str, remedy: str):
+    (finding,) = [one for one in check_stack(stack(mail={"annotations": {key: "true"}})) if one.rule == "M-08"]
+    assert finding.remedy == f"{remedy} take the workers out of the mesh"
+    assert finding.path == ("consumers", "mail", "annotations", key)
 
 
 PATCHED: list[tuple[dict[str, Any], dict[str, str]]] = [

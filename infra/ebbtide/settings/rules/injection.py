@@ -61,21 +61,24 @@ _READ = (
 def check_mesh_outlives_workers(consumer: ConsumerSettings) -> Iterator[Finding]:
     """The proxy of a service mesh is there as long as the workers. One that is a plain container is ended together with
     them: it cuts off the broker while messages are still in hand, so that none of them can be acknowledged."""
-    asked = dict(_asked(consumer))
-    values = {key: value for key, (_, value) in asked.items()}
+    asked = _asked(consumer)
     for mesh in MESHES:
-        if any(values.get(key) == "true" for key in mesh.native):
+        if any(key in mesh.native and value == "true" for (_, key), (_, value) in asked.items()):
             continue
-        for key, no in mesh.asked_by.items():
-            if key in asked and values[key].lower() not in no:
-                native = f'write {mesh.native[0]}: "true" among the annotations' if mesh.native else "see how it ends"
-                yield Finding(
-                    asked[key][0],
-                    f"asks {mesh.name} for a proxy: unless it is a native sidecar, it ends at SIGTERM, and workers "
-                    "that still finish lose their broker",
-                    f"{native}, or take the workers out of the mesh",
-                )
-                break
+        # A label and an annotation of one name may disagree, and meshes differ in which of them counts.
+        places = [
+            where
+            for (_, key), (where, value) in asked.items()
+            if key in mesh.asked_by and value.lower() not in mesh.asked_by[key]
+        ]
+        if places:
+            native = f'write {mesh.native[0]}: "true" among the annotations' if mesh.native else "see how it ends"
+            yield Finding(
+                places[0],
+                f"asks {mesh.name} for a proxy: unless it is a native sidecar, it ends at SIGTERM, and workers "
+                "that still finish lose their broker",
+                f"{native}, or take the workers out of the mesh",
+            )
 
 
 @consumer_rule(
@@ -87,16 +90,23 @@ def check_mesh_outlives_workers(consumer: ConsumerSettings) -> Iterator[Finding]
 def check_others_act_on_pods(consumer: ConsumerSettings) -> Iterator[Finding]:
     """Nobody else acts on the pods. A label or annotation with somebody's prefix asks its owner to: to add a container,
     to restart, to evict. What that does to a drain is not judged."""
-    for key, (where, _) in _asked(consumer):
+    for (_, key), (where, _) in _asked(consumer).items():
         if "/" in key and key not in _OF_A_MESH and not key.startswith(_READ):
             owner = key.partition("/")[0]
             yield Finding(where, f"is not judged: whoever reads {owner} may act on the pods", "see a busy pod drain")
 
 
-def _asked(consumer: ConsumerSettings) -> Iterator[tuple[str, tuple[Path, str]]]:
-    """The labels and annotations of the pods, from all three places, with where they are written."""
-    for name, found in (("labels", consumer.labels), ("annotations", consumer.annotations)):
-        yield from ((key, ((name, key), value)) for key, value in found.items())
+def _asked(consumer: ConsumerSettings) -> dict[tuple[str, str], tuple[Path, str]]:
+    """The labels and annotations of the pods, each with where it is written; a patch has the last word."""
+    found: dict[tuple[str, str], tuple[Path, str]] = {
+        (name, key): ((name, key), value)
+        for name, given in (("labels", consumer.labels), ("annotations", consumer.annotations))
+        for key, value in given.items()
+    }
     for where, target, value in touched(consumer.pod.patch):
         if target[:3] == _METADATA and len(target) == 5:
-            yield str(target[4]), (("pod", "patch", *where), str(value))
+            at = (str(target[3]), str(target[4]))
+            found.pop(at, None)
+            if value is not None:
+                found[at] = (("pod", "patch", *where), str(value))
+    return found

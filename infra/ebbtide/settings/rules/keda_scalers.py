@@ -75,7 +75,7 @@ def unknown_parameters(trigger: Trigger) -> Iterator[str]:
     if forms is None:
         return
     for name in trigger.metadata:
-        if name not in forms and name.removesuffix(_FROM_ENVIRONMENT) not in forms:
+        if not {name, name.removesuffix(_FROM_ENVIRONMENT)} & forms.keys():
             yield name
 
 
