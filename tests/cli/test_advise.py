@@ -23,9 +23,9 @@ def advised(shop, monkeypatch, capsys):
     shop.write("stacks/Pulumi.dev.yaml", _KEDA)
     shop.write_load(_AT_ONCE)
 
-    def run(*arguments):
+    def run(*arguments, load="mail.csv"):
         command = ["ebbtide", "advise", "-s", "dev", "--project", str(shop.root), *arguments]
-        monkeypatch.setattr("sys.argv", [*command, "--load", str(shop.root / "mail.csv")])
+        monkeypatch.setattr("sys.argv", [*command, "--load", str(shop.root / load)])
         monkeypatch.setenv("COLUMNS", "120")
         with pytest.raises(SystemExit) as ended:
             main()
@@ -94,6 +94,14 @@ def test_what_cannot_be_used_is_refused_in_a_line(advised, arguments, said):
     assert status == 1
     assert said in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("name", "said"), [("gone.csv", "gone.csv: cannot be read"), (".", "Is a directory")])
+def test_a_load_that_nothing_can_be_run_under_is_refused_in_a_line(name, said, advised):
+    status, out, err = advised("--goal", "p95 < 60s", load=name)
+    assert (status, out) == (1, "")
+    assert said in err
+    assert len(err.splitlines()) == 1
 
 
 def test_a_goal_is_needed(advised):

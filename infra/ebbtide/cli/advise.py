@@ -124,16 +124,21 @@ class _Runner:
 
 
 def _possible(base: LoadedStack, consumer: str, load: LoadSource) -> tuple[list[Shape], dict[str, str]]:
-    """What these settings and this load can be simulated with, and why the rest cannot."""
+    """What these settings and this load can be simulated with, and why the rest cannot. Raises SettingsError where
+    nothing can, as with a load that cannot be read: then the first reason is that of all."""
     possible: list[Shape] = []
     impossible: dict[str, str] = {}
+    first: SettingsError | None = None
     for shape in shapes():
         try:
             _ = _run(base, consumer, load, Candidate(shape, max(1, shape.least)), 1).scenario
         except SettingsError as error:
+            first = first or error
             impossible.setdefault(shape.family, str(error).splitlines()[0].removeprefix("advise: "))
         else:
             possible.append(shape)
+    if not possible and first is not None:
+        raise first
     return possible, impossible
 
 
