@@ -172,6 +172,33 @@ def test_what_an_image_is_pulled_with_is_made_where_the_new_pods_are():
     assert "kubectl -n consumers create secret docker-registry regcred " in text
 
 
+PACKAGE = '{"scripts": {"worker": "node dist/worker.js", "both": "tsc && node dist/worker.js"}}'
+
+
+@pytest.mark.parametrize("command", ["npm run worker", "yarn worker", "npm run both", "npm run other"])
+def test_what_npm_runs_is_carried_as_the_plain_command_that_package_json_has(command):
+    compose = f"services:\n  worker:\n    image: app:1\n    command: {command}\n"
+    files = [File("compose.yaml", compose), File("package.json", PACKAGE)]
+    found = [one.settings["worker"]["command"] for one in carry(connect(read_all(files)))]
+    assert found == ([["node", "dist/worker.js"]] if command.endswith("worker") else [])
+
+
+def test_a_variable_that_a_stack_may_not_have_is_named():
+    one = carried("celery -A shop worker", env=[{"name": "REMAP_SIGTERM", "value": "SIGQUIT"}])
+    assert "environment" not in one.settings
+    assert any(line.startswith("variable REMAP_SIGTERM") for line in one.left)
+
+
+def test_of_a_compose_service_the_variables_are_carried_that_mean_the_same_in_a_cluster():
+    variables = "{THREADS: '8', REDIS_URL: redis://redis:6379, API_TOKEN: hunter2Qx9Zk, HOST: $HOST}"
+    text = f"services:\n  worker:\n    command: celery -A shop worker\n    image: app:1\n    environment: {variables}\n"
+    (one,) = carry(connect(read_all([File("compose.yaml", text)])))
+    assert one.settings["environment"] == {"THREADS": "8"}
+    assert [line for line in one.left if line.startswith("variable ")] == [
+        f"variable {name} of service worker" for name in ("REDIS_URL", "API_TOKEN", "HOST")
+    ]
+
+
 def test_a_secret_of_a_command_is_neither_in_the_stack_file_nor_in_the_way():
     hook = {"preStop": {"exec": {"command": ["curl", "-H", "Authorization: Bearer hunter2Qx9Zk", "https://h/stop"]}}}
     one = carried("rq worker mail --url redis://:hunter2Qx9Zk@redis:6379 --password hunter2Qx9Zk", lifecycle=hook)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from ebbtide.doctor.data import Map, Seq
+from ebbtide.doctor.data import Map, Said, Seq
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.files import File
 from ebbtide.doctor.readers import compose, image_config, kubernetes, queues, scripts, supervisor, yaml
@@ -167,6 +167,10 @@ def _document(document: Any, file: File, found: SetUp) -> bool:
         found.images += image_config.images_of(document, file.name)
     elif queues.is_messenger(document):
         found.transports += queues.transports_of(document, file.name)
+    elif file.base == "package.json" and isinstance(document, Map):
+        by_name = document.map("scripts")
+        said = {name: Said(by_name.text(name), file.at(by_name.line_of(name))) for name in by_name}
+        found.npm_scripts |= {name: one for name, one in said.items() if one.value}
     elif (sidekiq := queues.sidekiq_of(document, file.name)) is not None:
         found.sidekiq.append(sidekiq)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ebbtide.doctor.data import Place
+from ebbtide.doctor.data import Place, Said
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.files import File
 from ebbtide.doctor.image import Image
@@ -27,6 +27,8 @@ class SetUp:
     horizon: list[HorizonSupervisor] = field(default_factory=list)
     celery: list[CelerySettings] = field(default_factory=list)
     sidekiq: list[SidekiqSettings] = field(default_factory=list)
+    npm_scripts: dict[str, Said[str]] = field(default_factory=dict)
+    """Of package.json, by name."""
     redis: list[File] = field(default_factory=list)
     """redis.conf, as it is."""
     overlays: list[File] = field(default_factory=list)

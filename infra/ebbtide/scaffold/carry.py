@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, Final
 
 from pydantic.alias_generators import to_camel
 
 from ebbtide.doctor.data import Map
+from ebbtide.doctor.image import Command
+from ebbtide.doctor.of_image import BY_SHELL, Verdict, known_program
 from ebbtide.doctor.rules.supervision import is_scheduler
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit, Worker
@@ -62,7 +65,8 @@ def carry(units: list[Unit]) -> list[Carried]:
     # In one namespace a second Deployment of the old one's name would be the old one.
     there = {unit.workload.name for unit in units if unit.workload and unit.workload.namespace == NAMESPACE}
     for unit in units:
-        workers = [worker for worker in unit.workers if worker.program is not None or _is_whole(worker)]
+        direct = [_without_npm(worker, unit) for worker in unit.workers]
+        workers = [worker for worker in direct if worker.program is not None or _is_whole(worker)]
         for worker in workers:
             found.append(_consumer(unit, worker, alone=len(workers) == 1, taken={one.name for one in found} | there))
     return found
@@ -72,6 +76,24 @@ def not_carried(units: list[Unit]) -> str:
     """Which workers stand behind a program whose own command nobody here knows."""
     behind = {unit.title: worker.title for unit in units for worker in unit.workers}
     return "; ".join(f"{unit} runs its worker under {name}: write the worker's own" for unit, name in behind.items())
+
+
+def _without_npm(worker: Worker, unit: Unit) -> Worker:
+    """A worker that npm starts, as what its script in package.json is, if that is one plain command: npm keeps the
+    stop signal to itself."""
+    names = [word for word in worker.words[1:] if word and word not in ("run", "run-script") and word[0] != "-"]
+    said = unit.setup.npm_scripts.get(names[0]) if names and worker.title in BY_SHELL else None
+    if said is None or not re.fullmatch(r"[\w./=:@ -]+", said.value):
+        return worker
+    words = tuple(said.value.split())
+    return replace(
+        worker,
+        command=Command(words, said.place),
+        verdict=Verdict(programs=(words,)),
+        program=known_program(words),
+        words=words,
+        words_place=said.place,
+    )
 
 
 def _is_whole(worker: Worker) -> bool:

@@ -11,6 +11,7 @@ from ebbtide.judgement.secrets import holds_secret
 from ebbtide.scaffold.carried import NAMESPACE, Carried
 
 _GOOGLE_ACCOUNT: Final = "iam.gke.io/gcp-service-account"
+_REFUSED: Final = frozenset({"REMAP_SIGTERM"})
 _BROKER_VARIABLE: Final = re.compile(r"(?i)dsn|broker|redis|amqp|rabbit|queue|sqs|valkey|database_url")
 
 
@@ -29,14 +30,29 @@ def carry_environment(unit: Unit, carried: Carried) -> None:
             carried.left.append(f"variable {name}: its value looks like a secret; put it into a Secret, and name that")
         else:
             plain[name] = entry.text("value")
-    if not unit.is_kubernetes and unit.container is not None:
-        for name in unit.container.environment:
-            carried.left.append(f"variable {name} of {unit.title}")
+    plain |= _of_service(unit, carried)
+    for name in _REFUSED & plain.keys():
+        del plain[name]
+        carried.left.append(f"variable {name}, with which the image's own way to stop a worker would be another")
     if plain:
         carried.settings["environment"] = plain
     if secret:
         carried.settings["secretEnvironment"] = secret
     _refer(unit, {one["secret"] for one in secret.values()}, [_whole(one) for one in data.items_of("envFrom")], carried)
+
+
+def _of_service(unit: Unit, carried: Carried) -> dict[str, str]:
+    """The variables of a compose service that are the same in a cluster: no secret, no name of another service, and
+    nothing that compose fills in."""
+    if unit.is_kubernetes or unit.container is None:
+        return {}
+    found = {}
+    for name, said in unit.container.environment.items():
+        if said.value and "$" not in said.value and "://" not in said.value and not holds_secret(said.value, name):
+            found[name] = said.value
+        else:
+            carried.left.append(f"variable {name} of {unit.title}")
+    return found
 
 
 def _refer(unit: Unit, secrets: set[str], whole: list[dict[str, str]], carried: Carried) -> None:
