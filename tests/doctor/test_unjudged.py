@@ -103,6 +103,13 @@ def test_an_autoscaler_of_something_else_is_said_to_be_one():
     assert "is not in what was handed over" not in said(worker, scaler)
 
 
+@pytest.mark.parametrize(("text", "is_open"), [('shift\nexec "$@"\n', True), ('set -e\nexec "$@"\n', False)])
+def test_a_script_that_becomes_what_only_its_run_knows_is_not_judged(text, is_open):
+    start = deployment(["/srv/run.sh", "app", "celery", "-A", "s", "worker"])
+    notes = said(start, files=[File("run.sh", f"#!/bin/sh\n{text}")])
+    assert ("is known only when it runs" in notes) is is_open
+
+
 HANDLERS = {
     "kills and waits": ("trap 'kill -TERM $pid; wait $pid' TERM\ncelery -A s worker &\npid=$!\nwait $pid\n", True),
     "waits again": ("stop() { kill $pid; }\ntrap stop SIGTERM\ncelery -A s worker &\npid=$!\nwait\nwait\n", True),

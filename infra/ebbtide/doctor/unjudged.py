@@ -32,6 +32,12 @@ def unjudged(unit: Unit) -> Iterator[Note]:
             yield Note(
                 worker.command.place, f"{unit.title}: {doubt}; whether the worker gets the stop signal is not judged"
             )
+        if any(words[:1] == (None,) for words in worker.verdict.programs) and not worker.verdict.refused:
+            yield Note(
+                worker.words_place if worker.script is None else worker.script.at(1),
+                f"{unit.title}: what a script before {worker.title} becomes is known only when it runs; whether the "
+                "worker gets the stop signal is not judged",
+            )
         if worker.verdict.not_read:
             yield Note(worker.command.place, f"{unit.title}: {worker.verdict.not_read}")
         if worker.verdict.refused and worker.shell_passes_on and not worker.shell_leaves:
