@@ -256,8 +256,10 @@ OF_PODS_NUMBER: dict[str, Edge] = {
 }
 
 
-def scaled_job(command: list[str], **spec: Any) -> str:
-    pod = {"terminationGracePeriodSeconds": 90, "containers": [{"name": "w", "image": "a:1", "command": command}]}
+def scaled_job(command: list[str], env: dict[str, str] | None = None, **spec: Any) -> str:
+    variables = [{"name": name, "value": value} for name, value in (env or {}).items()]
+    container = {"name": "w", "image": "a:1", "command": command, "env": variables}
+    pod = {"terminationGracePeriodSeconds": 90, "containers": [container]}
     target = {"jobTargetRef": {"template": {"spec": pod}}, "triggers": [QUEUE], **spec}
     return yaml.safe_dump(
         {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledJob", "metadata": {"name": "jobs"}, "spec": target}
@@ -407,6 +409,17 @@ OF_TRIGGERS: dict[str, Edge] = {
             (laravel("--once", "--timeout=91"), "", True),
         )
     },
+    # What a program that nobody knows does with its time nobody knows either, whatever a variable says.
+    "a ScaledJob of an unknown program": (
+        "D-28",
+        {"a.yaml": scaled_job(["/app/worker"], env={"SHUTDOWN_TIMEOUT_SECONDS": "30"})},
+        "each change of it ends all its running jobs",
+    ),
+    "a ScaledJob of a known one with its time": (
+        "D-28",
+        {"a.yaml": scaled_job(CELERY, env={"SHUTDOWN_TIMEOUT_SECONDS": "30"})},
+        "",
+    ),
     "a Deployment is no ScaledJob": ("D-28", {"a.yaml": workload(CELERY)}, ""),
 }
 

@@ -835,6 +835,14 @@ OF_MANIFESTS: dict[str, Edge] = {
         {"a.yaml": workload(CONSUME), "b.yaml": egress(policyTypes=["Ingress"])},
         "",
     ),
+    "a policy beside a compose file": (
+        "D-6a",
+        {
+            "compose.yaml": yaml.safe_dump({"services": {"w": {"image": "a:1", "command": CONSUME}}}),
+            "b.yaml": egress().replace("  namespace: shop\n", ""),
+        },
+        "",
+    ),
     "a policy of others' pods": (
         "D-6a",
         {"a.yaml": workload(CONSUME), "b.yaml": egress(podSelector={"matchLabels": {"app": "web"}})},
