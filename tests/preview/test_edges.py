@@ -80,6 +80,29 @@ OLD = deployment(template={"spec": {"containers": [{"name": "w"}]}})
 AWAY = "is deleted and made anew, because a field cannot change in place: no pod runs meanwhile; its pods have 30s"
 
 
+HELD = "pods that start from now on are held against it"
+
+
+def labels(standard: str | None) -> dict[str, str]:
+    return {ENFORCE: standard} if standard else {}
+
+
+def sharing(processes: int, memory: str | None) -> dict[str, Any]:
+    """A consumer whose processes share so much memory."""
+    made = runs(processes)
+    limits = {"limits": {"memory": memory}} if memory else {}
+    made["spec"]["template"]["spec"]["containers"][0]["resources"] = limits
+    return made
+
+
+SYNC_ENDS = "cluster c writes no Secrets from Secret Manager any more: a pod that needs one that is not there yet does not start"
+
+
+def synced(enabled: bool | None) -> dict[str, Any]:
+    """A cluster with or without the sync of secrets."""
+    return {"name": "c", **({} if enabled is None else {"secretSyncConfig": {"enabled": enabled}})}
+
+
 def with_room(field: str, amount: str | None) -> dict[str, Any]:
     """A pod with so much of it, or nothing said."""
     if field == "volume":
@@ -139,6 +162,61 @@ EDGES: dict[str, Edge] = {
             ),
             ("requests.memory", "1Gi", "1024Mi", "", ""),
             ("requests.memory", None, "1Gi", "", ""),
+        )
+    },
+    # How much memory each process has, of one and of several.
+    **{
+        f"{old} of memory for {before} become {new} for {after}": (
+            "P-07",
+            ("update", DEPLOYMENT, sharing(before, old), sharing(after, new)),
+            [("danger", f"{words}: what needs more is killed with its message")] if words else [],
+        )
+        for before, old, after, new, words in (
+            (1, None, 1, "1Gi", "1 process of w share 1Gi of memory, 1Gi each instead of no limit"),
+            (2, None, 2, "1Gi", "2 processes of w share 1Gi of memory, 512Mi each instead of no limit"),
+            (2, "2Gi", 4, "2Gi", "4 processes of w share 2Gi of memory, 512Mi each instead of 1Gi each"),
+            (2, "2Gi", 2, "1Gi", "2 processes of w share 1Gi of memory, 512Mi each instead of 1Gi each"),
+            (2, "2000Mi", 2, "1980Mi", ""),
+            (2, "2000Mi", 2, "1979Mi", "2 processes of w share 1979Mi of memory, 989Mi each instead of 1000Mi each"),
+            (2, "1Gi", 2, None, ""),
+            (4, "1Gi", 2, "1Gi", ""),
+        )
+    },
+    # Who a container is, and what of the namespace's standard holds.
+    **{
+        f"user {old} becomes {new}": (
+            "P-32",
+            ("update", DEPLOYMENT, *(pods(securityContext=found) for found in (old, new))),
+            [("danger", f"pods of w are isolated less: runAsUser {words} → 0, which is root")] if words else [],
+        )
+        for old, new, words in (
+            ({"runAsUser": 1000}, {"runAsUser": 0}, "1000"),
+            ({}, {"runAsUser": 0}, "none"),
+            ({"runAsUser": 0}, {"runAsUser": 0, "fsGroup": 1}, ""),
+            ({"runAsUser": 0}, {"runAsUser": 1000}, ""),
+        )
+    },
+    **{
+        f"Pod Security {was} becomes {now}": (
+            "P-33",
+            ("update", NAMESPACE, *({"metadata": {"name": "w", "labels": labels(found)}} for found in (was, now))),
+            [("danger", f"namespace w no longer enforces Pod Security {was}")]
+            if falls
+            else [
+                (
+                    "info",
+                    f"namespace w enforces Pod Security {now} of latest instead of {was or 'none'} of latest: {HELD}",
+                )
+            ],
+        )
+        for was, now, falls in (
+            ("restricted", "baseline", True),
+            ("restricted", None, True),
+            ("baseline", "privileged", True),
+            ("baseline", None, True),
+            ("baseline", "restricted", False),
+            (None, "baseline", False),
+            (None, "privileged", False),
         )
     },
     # What is replaced goes first, unless the new one has another name or place by now.
@@ -332,6 +410,15 @@ EDGES: dict[str, Edge] = {
         ),
         [("scaling", "a pod of w handles 18 messages at once instead of 12")],
     ),
+    # A cluster whose sync of secrets ends, and one whose goes on or begins.
+    **{
+        f"secret sync {was} becomes {now}": (
+            "P-62",
+            ("update", CLUSTER, synced(was), {**synced(now), "resourceLabels": {"team": "shop"}}),
+            [("danger", SYNC_ENDS)] if ends else [],
+        )
+        for was, now, ends in ((True, True, False), (True, False, True), (True, None, True), (False, True, False))
+    },
     # From none to how many, with the first message.
     "more pods with the first message": (
         "P-22",
@@ -515,6 +602,14 @@ ON_MEMORY = [{"type": "Resource", "resource": {"name": "memory", "target": {"typ
 WITH_APP = deployment(template={"metadata": {"labels": {"app": "w", "queue": "mail"}}, "spec": {"containers": []}})
 WITHOUT = deployment(template={"metadata": {"labels": {"app": "w"}}, "spec": {"containers": []}})
 BY_QUEUE = {**named(), "spec": {"selector": {"matchLabels": {"queue": "mail"}}}}
+
+
+@pytest.mark.parametrize("field", ["apiVersion", "kind", "name"])
+def test_what_a_vpa_resizes_from_now_on_is_judged(field: str) -> None:
+    after = {**VPA_OF_W, "spec": {"targetRef": {**VPA_OF_W["spec"]["targetRef"], field: "other"}}}
+    found = review(("update", VPA, VPA_OF_W, after))
+    assert [risk.rule for risk in found.risks] == ["P-29"]
+    assert found.not_judged == ()
 
 
 def surging(by: str) -> dict[str, Any]:

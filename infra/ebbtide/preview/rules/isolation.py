@@ -39,6 +39,7 @@ _ISOLATED = (
     ),
 )
 _ENFORCE = "pod-security.kubernetes.io/enforce"
+_STRICT = {"restricted": 2, "baseline": 1}
 
 
 @change_rule(
@@ -120,8 +121,8 @@ def check_namespace_enforcement(context: Context) -> Iterator[Risk]:
         before, after = (mapping(mapping(side.get("metadata")).get("labels")) for side in (change.old, change.new))
         was, now = before.get(_ENFORCE), after.get(_ENFORCE)
         version, next_version = (labels.get(f"{_ENFORCE}-version", "latest") for labels in (before, after))
-        if now not in (was, "restricted"):
-            sentence = f"namespace {change.title} no longer enforces Pod Security restricted"
+        if _STRICT.get(text_of(now), 0) < _STRICT.get(text_of(was), 0):
+            sentence = f"namespace {change.title} no longer enforces Pod Security {was}"
             yield Risk(change.title, sentence, "keep it", change.key, RiskLevel.DANGER)
         elif (was, version) != (now, next_version):
             sentence = (
