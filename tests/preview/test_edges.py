@@ -83,6 +83,10 @@ AWAY = "is deleted and made anew, because a field cannot change in place: no pod
 HELD = "pods that start from now on are held against it"
 
 
+def able(capabilities: dict[str, Any]) -> dict[str, Any]:
+    return {"name": "w", "securityContext": {"capabilities": capabilities}}
+
+
 def labels(standard: str | None) -> dict[str, str]:
     return {ENFORCE: standard} if standard else {}
 
@@ -95,7 +99,8 @@ def sharing(processes: int, memory: str | None) -> dict[str, Any]:
     return made
 
 
-SYNC_ENDS = "cluster c writes no Secrets from Secret Manager any more: a pod that needs one that is not there yet does not start"
+NO_SECRETS = "writes no Secrets from Secret Manager any more"
+SYNC_ENDS = f"cluster c {NO_SECRETS}: a pod that needs one that is not there yet does not start"
 
 
 def synced(enabled: bool | None) -> dict[str, Any]:
@@ -194,6 +199,22 @@ EDGES: dict[str, Edge] = {
             ({}, {"runAsUser": 0}, "none"),
             ({"runAsUser": 0}, {"runAsUser": 0, "fsGroup": 1}, ""),
             ({"runAsUser": 0}, {"runAsUser": 1000}, ""),
+        )
+    },
+    **{
+        f"capabilities {old} become {new}": (
+            "P-32",
+            ("update", DEPLOYMENT, *(pods(containers=[able(found)]) for found in (old, new))),
+            [("danger", f"pods of w are isolated less: capabilities.{words}")] if words else [],
+        )
+        for old, new, words in (
+            ({}, {"add": ["NET_ADMIN"]}, "add none → NET_ADMIN"),
+            ({"add": ["KILL"]}, {"add": ["NET_ADMIN", "KILL"]}, "add KILL → KILL, NET_ADMIN"),
+            ({"add": ["ALL"]}, {"add": ["NET_ADMIN"]}, ""),
+            ({"add": ["KILL"]}, {}, ""),
+            ({"drop": ["ALL"]}, {}, "drop ALL → none"),
+            ({"drop": ["KILL", "CHOWN"]}, {"drop": ["KILL"]}, "drop CHOWN, KILL → KILL"),
+            ({"drop": ["KILL"]}, {"drop": ["ALL"]}, ""),
         )
     },
     **{

@@ -92,7 +92,8 @@ RULES: list[tuple[str, str, str, Edit | None]] = [
     ),
     ("P-39", "danger", "RepositoryIamMember", None),
     ("P-40", "notJudged", "Deployment", lambda one: worker(one)["livenessProbe"].update(periodSeconds=1)),
-    ("P-40", "notJudged", "Deployment", lambda one: worker(one).update(command=["/bin/sh"])),
+    ("P-08c", "notJudged", "Deployment", lambda one: worker(one).update(command=["/bin/sh"])),
+    ("P-40", "notJudged", "Deployment", lambda one: worker(one).update(stdin=True)),
     ("P-12", "disruptive", "NodePool", lambda one: one["nodeConfig"].update(imageType="UBUNTU_CONTAINERD")),
     ("P-25", "danger", "HorizontalPodAutoscaler", None),
     ("P-25", "danger", "ScaledObject", None),
@@ -346,6 +347,7 @@ LOSSES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
         {"role": VIEWER, "member": MAIL, "project": "other"},
         [f"{MAIL} loses {VIEWER} in its old place"],
     ),
+    ("IAMMember", {"role": VIEWER, "member": MAIL}, {"role": VIEWER, "member": SHOP}, [f"{MAIL} loses {VIEWER}"]),
     ("IAMBinding", {"role": VIEWER, "members": [MAIL]}, {"role": VIEWER, "members": [MAIL], "note": "ours"}, []),
 ]
 

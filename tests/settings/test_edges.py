@@ -12,6 +12,7 @@ from tests.settings.conftest import CONSUMER
 
 from ebbtide.judgement.findings import Finding, format_path
 from ebbtide.settings.models.demand import Trigger
+from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.check import check_stack
 from ebbtide.settings.rules.keda_scalers import scalers, unknown_parameters, wrong_values
@@ -261,6 +262,15 @@ def test_a_rule_speaks_at_the_place_that_is_wrong_and_is_silent_right_beside_it(
     assert places(rule, judged(consumer)) == where
 
 
+def reads(timeout: str, longest: str) -> dict[str, Any]:
+    """A consumer of the stream that others read too."""
+    return {
+        **CONSUMER,
+        "transport": {**STREAM, "redeliverTimeout": timeout, "recover": False},
+        "shutdown": {"longestMessage": longest},
+    }
+
+
 MADE = {"kind": "gkeStandard"}
 INSTALLED = {**MADE, "keda": {"version": "2.20.2"}}
 OF_CLUSTER = {"cluster": MADE, "google": GOOGLE}
@@ -276,6 +286,27 @@ OF_STACKS = [
     ("S-01a", {}, {"accept": {"V-16": f"measured with {SECRET}"}}, ["accept.V-16"]),
     ("S-01a", {"environment": {"A": SECRET}}, {}, []),
     ("S-01", {"environment": {"A": SECRET}}, {}, ["environment.A"]),
+    # Of two that share a queue each waits for the longest message of the other.
+    *(
+        ("V-34f", None, {"consumers": {"slow": reads("600s", "60s"), "fast": reads(f"{given}s", "10s")}}, said)
+        for given, said in (
+            (60 + FINISH_ALLOWANCE_SECONDS, []),
+            (59 + FINISH_ALLOWANCE_SECONDS, ["consumers.fast.transport.redeliverTimeout"]),
+        )
+    ),
+    # Only the broker that the stack makes has its Secret in the stack's own namespace.
+    *(
+        ("N-06", {**REDIS, **where}, {**OF_CLUSTER, "broker": broker}, said)
+        for broker, where, said in (
+            (VALKEY, {"namespace": {"name": "elsewhere"}}, ["namespace"]),
+            (VALKEY, {}, []),
+            (
+                {"kind": "existing", "protocol": "redis", "address": "10.20.0.7:6379", "secret": "broker-v1"},
+                {"namespace": {"name": "elsewhere"}},
+                [],
+            ),
+        )
+    ),
     # Of the Secret that the stack makes for its broker every key is known.
     *(
         (

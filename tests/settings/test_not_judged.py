@@ -101,6 +101,31 @@ PATCHED: list[tuple[dict[str, Any], dict[str, str]]] = [
     (of_worker(securityContext={"privileged": True}), {"M-04a": "warning"}),
     (of_worker(env=[{"name": "MESSENGER_TRANSPORT_DSN", "value": "redis://h"}]), {"M-04a": "warning"}),
     (of_worker(resources={"limits": {"nvidia.com/gpu": 1}}), {}),
+    (of_worker(resources={"requests": {"nvidia.com/gpu": 1}}), {}),
+    *(
+        (of_worker(**{name: value}), {})
+        for name, value in (
+            ("imagePullPolicy", "Always"),
+            ("ports", [{"containerPort": 80}]),
+            ("terminationMessagePath", "/tmp/last"),
+            ("terminationMessagePolicy", "FallbackToLogsOnError"),
+            ("volumeMounts", [{"name": "a", "mountPath": "/a"}]),
+        )
+    ),
+    *(
+        (of_pod(**{name: value}), {})
+        for name, value in (
+            ("affinity", {"podAntiAffinity": {}}),
+            ("topologySpreadConstraints", [{"topologyKey": "zone", "maxSkew": 2}]),
+            ("preemptionPolicy", "Never"),
+            ("enableServiceLinks", True),
+            ("imagePullSecrets", [{"name": "a"}]),
+            ("initContainers", [{"name": "i", "image": "a:1"}]),
+            ("volumes", [{"name": "a", "emptyDir": {}}]),
+        )
+    ),
+    ({"pod": {"patch": {"spec": {"progressDeadlineSeconds": 900, "revisionHistoryLimit": 3}}}}, {}),
+    ({"pod": {"patch": {"metadata": {"labels": {"a": "b"}, "annotations": {"acme.com/a": "b"}}}}}, {}),
     (of_pod(hostAliases=[{"ip": "10.0.0.1", "hostnames": ["broker"]}]), {}),
     (of_pod(dnsConfig={"options": [{"name": "ndots", "value": "2"}]}), {}),
     ({"pod": {"patch": {"spec": {"minReadySeconds": 5}}}}, {}),

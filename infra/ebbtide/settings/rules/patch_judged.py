@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.rules.declare import consumer_rule
-from ebbtide.settings.rules.pod_parts import refusal_of, touched
+from ebbtide.settings.rules.pod_parts import touched
 
 _POD = ("spec", "template", "spec")
 _WORKERS = (*_POD, "containers", "consumer")
@@ -61,8 +61,8 @@ _SETTINGS: Mapping[Path, str] = {
 def check_patch_is_judged(consumer: ConsumerSettings) -> Iterator[Finding]:
     """What else a patch writes is known to leave a drain alone. Of any other field nobody here knows that: a runtime
     class, a scheduler, a gate may well be right, and is not judged."""
-    for where, target, value in touched(consumer.pod.patch):
-        if refusal_of(consumer, target, value) or any(target[: len(known)] == known for known in HARMLESS):
+    for where, target, _ in touched(consumer.pod.patch):
+        if any(target[: len(known)] == known for known in HARMLESS):
             continue
         setting = next((name for place, name in _SETTINGS.items() if target[: len(place)] == place), None)
         yield Finding(
