@@ -32,6 +32,13 @@ def test_a_namespace_of_the_system_is_refused(name):
         stack(name)
 
 
+@pytest.mark.parametrize("name", ["istio-system", "keda", "cert-manager", "monitoring"])
+def test_a_namespace_in_which_an_operator_lives_is_used_but_not_made(name):
+    with pytest.raises(ValidationError, match="is where an operator usually lives"):
+        stack(name)
+    assert not stack({"name": name, "create": False}).namespace.create
+
+
 @pytest.mark.parametrize("name", ["gke-tools", "gmp-team", "gkeish"])
 def test_a_team_s_namespace_may_begin_as_google_s_do(name):
     assert stack(name).namespace.name == name

@@ -29,6 +29,13 @@ def check_something_to_deploy(stack: StackSettings) -> Iterator[Finding]:
 
 
 # Google's own begin with gke-managed-, but for these. A team's may begin with gke- as well.
+_OF_OPERATORS = frozenset(
+    [
+        *("argocd", "asm-system", "cert-manager", "cnrm-system", "config-management-system", "external-secrets"),
+        *("flux-system", "gatekeeper-system", "ingress-nginx", "istio-system", "keda", "knative-serving", "kyverno"),
+        *("linkerd", "linkerd-viz", "monitoring", "velero"),
+    ]
+)
 _SYSTEM_NAMESPACE = re.compile(r"kube-.*|gke-managed-.*|gke-(connect|gmp-system|mcs|system)|gmp-(public|system)")
 
 
@@ -39,8 +46,9 @@ _SYSTEM_NAMESPACE = re.compile(r"kube-.*|gke-managed-.*|gke-(connect|gmp-system|
     source="Kubernetes, namespaces: kube- is reserved, default belongs to nobody in particular.",
 )
 def check_namespace(stack: StackSettings) -> Iterator[Finding]:
-    """Consumers live in no namespace of the system, and make none that exists in every cluster. Making one labels it
-    with Pod Security `restricted`, and whatever else runs there would be refused from then on."""
+    """Consumers live in no namespace of the system, and make none that exists in every cluster, or that an operator is
+    usually in. Making one labels it with Pod Security `restricted`, and whatever else runs there would be refused from
+    then on."""
     for path, namespace in _namespaces(stack):
         if _SYSTEM_NAMESPACE.fullmatch(namespace.name):
             yield Finding(path, f"belongs to the system (got {namespace.name!r})", "write for example consumers")
@@ -49,6 +57,13 @@ def check_namespace(stack: StackSettings) -> Iterator[Finding]:
                 path,
                 "exists in every cluster, and making it would put its other pods under Pod Security restricted",
                 "write for example consumers, or {name: default, create: false}",
+            )
+        elif namespace.name in _OF_OPERATORS and namespace.create:
+            yield Finding(
+                path,
+                f"is where an operator usually lives (got {namespace.name!r}), and making it would put that one's pods "
+                "under Pod Security restricted",
+                f"write for example consumers, or {{name: {namespace.name}, create: false}}",
             )
 
 
