@@ -105,7 +105,8 @@ def test_a_container_that_was_killed_is_found_by_the_next_one_and_counted_once(
     busy(container, *LONG)
     if outcome == "cut_off":
         container.terminate()
-        container.until_event("drainStarted")
+        # Said two seconds later: until then the state that the next container reads may not be written.
+        container.until_event("drainWaiting")
     kill(container)
     container.start(*container.command(*SHORT))
     event = container.until_event("containerLost")
