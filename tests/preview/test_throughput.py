@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from tests.preview.plans import plan_of
 from tests.preview.test_autoscalers import (
     DEPLOYMENT,
     HPA,
@@ -15,6 +17,13 @@ from tests.preview.test_autoscalers import (
     review,
     scaled_object,
 )
+from tests.settings.conftest import CONSUMER
+
+from ebbtide.manifests.resource import to_json
+from ebbtide.manifests.stack import stack_resources
+from ebbtide.preview.review import review_change
+from ebbtide.preview.sources.plan import read_plan
+from ebbtide.settings.models.stack import StackSettings
 
 LIMIT_ONLY = {"limits": {"cpu": "1"}}
 SIDECAR = {"name": "proxy", "resources": {"requests": {"cpu": "100m"}}}
@@ -116,3 +125,27 @@ def test_a_number_of_processes_that_is_in_a_config_map_is_not_taken_for_one() ->
         for one in ({"value": "70"}, {"valueFrom": reference})
     )
     assert "P-21a" not in {risk.rule for risk in review(("update", DEPLOYMENT, before, after)).risks}
+
+
+def test_a_percentage_of_kedas_is_known_from_the_settings_where_a_plan_does_not_show_its_scaled_object():
+    cpu = {"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}}
+    cluster = {"kind": "existing", "keda": {"version": "2.20.2"}}
+    sides = [
+        StackSettings.model_validate(
+            {
+                "name": "prod",
+                "cluster": cluster,
+                "consumers": {
+                    "mail": {
+                        **CONSUMER,
+                        "autoscaling": {"kind": "keda", "minReplicas": 1, "maxReplicas": 5, "triggers": [cpu]},
+                        "resources": {"cpu": {"request": request}},
+                    }
+                },
+            }
+        )
+        for request in ("3500m", "7")
+    ]
+    old, new = ([to_json(one) for one in stack_resources(side)] for side in sides)
+    review = review_change(read_plan(json.dumps(plan_of(old, new, "prod")), "prod"), sides[1])
+    assert "P-23a" in {risk.rule for risk in review.risks}

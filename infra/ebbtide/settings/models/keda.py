@@ -103,6 +103,17 @@ class KedaSettings(AutoscalingSettings):
         return self.paused or self.paused_replicas is not None
 
     @property
+    def percentages(self) -> tuple[tuple[str, int, str | None], ...]:
+        """Of its own triggers on CPU and memory."""
+        return tuple(
+            (one.type, int(one.metadata["value"]), one.metadata.get("containerName"))
+            for one in self.triggers
+            if one.type in ("cpu", "memory")
+            and one.metric_type in (None, "Utilization")
+            and one.metadata.get("value", "").isdecimal()
+        )
+
+    @property
     def initial_cooldown_seconds(self) -> int:
         """That of a new one, in seconds."""
         return self.cooldown if self.initial_cooldown is None else self.initial_cooldown
