@@ -183,10 +183,16 @@ def test_what_npm_runs_is_carried_as_the_plain_command_that_package_json_has(com
     assert found == ([["node", "dist/worker.js"]] if command.endswith("worker") else [])
 
 
-def test_a_variable_that_a_stack_may_not_have_is_named():
-    one = carried("celery -A shop worker", env=[{"name": "REMAP_SIGTERM", "value": "SIGQUIT"}])
-    assert "environment" not in one.settings
-    assert any(line.startswith("variable REMAP_SIGTERM") for line in one.left)
+@pytest.mark.parametrize(
+    "name", ["REMAP_SIGTERM", "MESSENGER_CONSUMER_NAME", "HOSTNAME", "EBBTIDE_START_SECONDS", "shop.level"]
+)
+@pytest.mark.parametrize(
+    "origin", [{"value": "SIGQUIT"}, {"valueFrom": {"secretKeyRef": {"name": "shop", "key": "name"}}}]
+)
+def test_a_variable_that_a_stack_may_not_have_is_named(name, origin):
+    one = carried("celery -A shop worker", env=[{"name": name, **origin}])
+    assert not {"environment", "secretEnvironment"} & one.settings.keys()
+    assert any(line.startswith(f"variable {name}: it ") for line in one.left)
 
 
 def test_of_a_compose_service_the_variables_are_carried_that_mean_the_same_in_a_cluster():
@@ -323,3 +329,22 @@ def test_what_the_old_pods_may_do_on_google_is_named(annotations, said):
     files = [File("jobs.yaml", text.replace("      containers:", "      serviceAccountName: jobs\n      containers:"))]
     (one,) = carry(connect(read_all(files)))
     assert any(said in line for line in one.left)
+
+
+@pytest.mark.parametrize("prefix", ["", "SHOP_"])
+@pytest.mark.parametrize("name", ["shop", "mail PASSWORD=hunter2Qx9Zk"])
+def test_what_no_object_can_be_called_is_named_and_not_written_down(name, prefix):
+    source = {"prefix": prefix, "configMapRef": {"name": name}}
+    key = {"secretKeyRef": {"name": name, "key": "dsn"}}
+    one = carried(
+        "celery -A shop worker",
+        env=[{"name": "DSN", "valueFrom": key}],
+        envFrom=[source, {**source, "prefix": "hunter2Qx9Zk "}],
+        pod={"imagePullSecrets": [{"name": name}]},
+    )
+    is_name = name == "shop"
+    whole = {"environmentFrom": [{"configMap": name, **({"prefix": prefix} if prefix else {})}]}
+    assert one.settings.get("pod") == ({"imagePullSecrets": [name], **whole} if is_name else None)
+    assert ("secretEnvironment" in one.settings) == is_name
+    assert any("envFrom" in line for line in one.left)
+    assert "hunter2Qx9Zk" not in str((one.settings, one.left))

@@ -34,6 +34,10 @@ class Cluster:
         self._custom = access.client.CustomObjectsApi(client)
         self._failure = access.client.ApiException
 
+    def close(self) -> None:
+        """Close the connections that nobody uses at the moment."""
+        self._client.rest_client.pool_manager.clear()
+
     def make_namespace(self, name: str) -> None:
         """Make a namespace of our own; one that an earlier rehearsal left is taken away first.
 

@@ -9,9 +9,11 @@ from ebbtide.doctor.data import Map
 from ebbtide.doctor.unit import Unit
 from ebbtide.judgement.secrets import holds_secret
 from ebbtide.scaffold.carried import NAMESPACE, Carried
+from ebbtide.settings.values.names import is_object_name, is_secret_key, variable_problem
 
 _GOOGLE_ACCOUNT: Final = "iam.gke.io/gcp-service-account"
-_REFUSED: Final = frozenset({"REMAP_SIGTERM"})
+# What a stack may not have beside what no name may be.
+_REFUSED: Final = {"REMAP_SIGTERM": "makes the image's own way to stop a worker another"}
 _BROKER_VARIABLE: Final = re.compile(r"(?i)dsn|broker|redis|amqp|rabbit|queue|sqs|valkey|database_url")
 
 
@@ -22,7 +24,7 @@ def carry_environment(unit: Unit, carried: Carried) -> None:
     data = unit.container.data if unit.container and unit.is_kubernetes else Map()
     for entry in data.items_of("env"):
         name, reference = entry.text("name"), entry.map("valueFrom", "secretKeyRef")
-        if reference.text("name") and reference.text("key"):
+        if is_object_name(reference.text("name")) and is_secret_key(reference.text("key")):
             secret[name] = {"secret": reference.text("name"), "key": reference.text("key")}
         elif "value" not in entry:
             carried.left.append(f"variable {name}, which comes from elsewhere than a Secret or a text")
@@ -31,14 +33,16 @@ def carry_environment(unit: Unit, carried: Carried) -> None:
         else:
             plain[name] = entry.text("value")
     plain |= _of_service(unit, carried)
-    for name in _REFUSED & plain.keys():
-        del plain[name]
-        carried.left.append(f"variable {name}, with which the image's own way to stop a worker would be another")
+    for found in (plain, secret):
+        for name in tuple(found):
+            if problem := _REFUSED.get(name) or variable_problem(name):
+                del found[name]
+                carried.left.append(f"variable {name}: it {problem}")
     if plain:
         carried.settings["environment"] = plain
     if secret:
         carried.settings["secretEnvironment"] = secret
-    _refer(unit, {one["secret"] for one in secret.values()}, [_whole(one) for one in data.items_of("envFrom")], carried)
+    _refer(unit, {one["secret"] for one in secret.values()}, data.items_of("envFrom"), carried)
 
 
 def _of_service(unit: Unit, carried: Carried) -> dict[str, str]:
@@ -55,9 +59,13 @@ def _of_service(unit: Unit, carried: Carried) -> dict[str, str]:
     return found
 
 
-def _refer(unit: Unit, secrets: set[str], whole: list[dict[str, str]], carried: Carried) -> None:
+def _refer(unit: Unit, secrets: set[str], sources: list[Map], carried: Carried) -> None:
     """What variables come from by the key or as a whole: each has to be where the pods are."""
-    pulled = [one.text("name") for one in unit.workload.pod.items_of("imagePullSecrets")] if unit.workload else []
+    pulls = [one.text("name") for one in unit.workload.pod.items_of("imagePullSecrets")] if unit.workload else []
+    pulled = [name for name in pulls if is_object_name(name)]
+    whole = [one for one in map(_whole, sources) if one]
+    if (len(pulled), len(whole)) != (len(pulls), len(sources)):
+        carried.left.append("a Secret or ConfigMap in imagePullSecrets or envFrom, whose name or prefix cannot be one")
     pod: dict[str, Any] = {"imagePullSecrets": pulled} if pulled else {}
     if whole:
         pod["environmentFrom"] = whole
@@ -70,10 +78,12 @@ def _refer(unit: Unit, secrets: set[str], whole: list[dict[str, str]], carried: 
 
 
 def _whole(entry: Map) -> dict[str, str]:
-    """A Secret or ConfigMap, each of whose keys is a variable."""
+    """A Secret or ConfigMap, each of whose keys is a variable; nothing where no object and no variable is called so."""
     kind = "secret" if "secretRef" in entry else "configMap"
-    prefix = {"prefix": entry.text("prefix")} if entry.text("prefix") else {}
-    return {kind: entry.map(f"{kind}Ref").text("name"), **prefix}
+    name, prefix = entry.map(f"{kind}Ref").text("name"), entry.text("prefix")
+    if not is_object_name(name) or variable_problem(f"{prefix}A"):
+        return {}
+    return {kind: name, **({"prefix": prefix} if prefix else {})}
 
 
 def _name_what_is_referred_to(unit: Unit, kind: str, names: list[str], carried: Carried) -> None:

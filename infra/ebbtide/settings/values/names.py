@@ -62,6 +62,25 @@ def _check_consumer_name(value: str) -> str:
     return value
 
 
+def variable_problem(name: str) -> str:
+    """Why no variable of a consumer may have this name; empty where one may."""
+    try:
+        _check_environment_name(name)
+    except PydanticCustomError as error:
+        return str((error.context or {})["what"])
+    return ""
+
+
+def is_object_name(text: str) -> bool:
+    """Whether a Secret or a ConfigMap may be called so."""
+    return _SUBDOMAIN.fullmatch(text) is not None and len(text) <= SUBDOMAIN_MAX_LENGTH
+
+
+def is_secret_key(text: str) -> bool:
+    """Whether a Secret may have this key."""
+    return _SECRET_KEY.fullmatch(text) is not None and text != "." and not text.startswith("..")
+
+
 def is_label_value(text: str) -> bool:
     """Whether a label may have this value."""
     return _LABEL_VALUE.fullmatch(text) is not None and len(text) <= DNS_LABEL_MAX_LENGTH
@@ -105,13 +124,13 @@ def _check_environment_name(value: str) -> str:
 
 def _check_secret_key(value: str) -> str:
     # IsConfigMapKey in the API server.
-    if not _SECRET_KEY.fullmatch(value) or value == "." or value.startswith(".."):
+    if not is_secret_key(value):
         raise name_error("is not a key of a Secret", value, "use letters, digits, '-', '_' and '.', not '..' in front")
     return value
 
 
 def _check_subdomain(value: str) -> str:
-    if not _SUBDOMAIN.fullmatch(value) or len(value) > SUBDOMAIN_MAX_LENGTH:
+    if not is_object_name(value):
         raise name_error(
             "is not a Kubernetes name (lowercase letters, digits, '-' and '.', at most 253 characters)",
             value,
