@@ -7,6 +7,7 @@ script here that gives its words to buildah.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
@@ -191,6 +192,7 @@ def team(kubeconfig: Path, keda: None, api: KubernetesApi, tmp_path: Path) -> It
         found.types(f"kubectl -n {name} delete pods --all --force --ignore-not-found")
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         assert wait_until_gone(api, namespace, time.monotonic() + STEP_SECONDS)
+    gc.collect()
 
 
 def copy_recipe(repository: Path) -> None:
@@ -236,6 +238,8 @@ def fill_in(file: Path, image: str, broker: Broker) -> None:
     file.write_text(yaml.safe_dump(document, sort_keys=False))
 
 
+# What follows a pod's log closes its socket when it is collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_from_the_recipe_s_files_to_a_drained_pod_no_message_is_lost_or_handled_twice(
     team: Team, broker: Broker
 ) -> None:
