@@ -7,7 +7,7 @@ Data. A program that is in none of these tables is taken for the worker itself. 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -188,8 +188,10 @@ class Program:
     """What to run, where no signal drains it."""
 
 
-def _program(name: str, finishes_on: str, otherwise: str, pattern: str, source: str) -> Program:
-    return Program(name, tuple(finishes_on.split()), otherwise, re.compile(rf"(?:^|\s){pattern}"), source)
+def _program(  # noqa: PLR0913, PLR0917 - a row of a table
+    name: str, finishes_on: str, otherwise: str, pattern: str, source: str, instead: str = ""
+) -> Program:
+    return Program(name, tuple(finishes_on.split()), otherwise, re.compile(rf"(?:^|\s){pattern}"), source, instead)
 
 
 _ANY_WORDS: Final = r"(?:\S+\s+)*?"
@@ -201,15 +203,13 @@ PROGRAMS: Final = (
         rf"artisan\s+{_ANY_WORDS}queue:work(?:\s|$)",
         "laravel/framework, Illuminate\\Queue\\Worker::listenForSignals in 8.83 (seen to die of QUIT), #43607, #56458",
     ),
-    replace(
-        _program(
-            "artisan queue:listen",
-            "",
-            "it starts a process for each job and has no signal handler: it ends at once, and the job is killed with "
-            "the container",
-            rf"artisan\s+{_ANY_WORDS}queue:listen(?:\s|$)",
-            "laravel/framework, Illuminate\\Queue\\Listener",
-        ),
+    _program(
+        "artisan queue:listen",
+        "",
+        "it starts a process for each job and has no signal handler: it ends at once, and the job is killed with "
+        "the container",
+        rf"artisan\s+{_ANY_WORDS}queue:listen(?:\s|$)",
+        "laravel/framework, Illuminate\\Queue\\Listener",
         instead="artisan queue:work",
     ),
     _program(
@@ -233,24 +233,20 @@ PROGRAMS: Final = (
         r"sidekiq(?:\s|$)",
         "sidekiq 1bb4aa0, lib/sidekiq/cli.rb",
     ),
-    replace(
-        _program(
-            "celery multi",
-            "",
-            "it leaves its workers in the background, where no stop signal reaches them",
-            r"celery\s+(?:\S+\s+)*?multi\s+(?:re)?start(?:\s|$)",
-            "celery, celery/apps/multi.py",
-        ),
+    _program(
+        "celery multi",
+        "",
+        "it leaves its workers in the background, where no stop signal reaches them",
+        r"celery\s+(?:\S+\s+)*?multi\s+(?:re)?start(?:\s|$)",
+        "celery, celery/apps/multi.py",
         instead="celery worker, in the foreground",
     ),
-    replace(
-        _program(
-            "rq worker for Heroku",
-            "",
-            "some seconds after SIGTERM it throws ShutDownImminentException into the job",
-            r"(?:rq|rqworker)\s+(?:\S+\s+)*?(?:-w|--worker-class)[\s=](?:\S+\.)?HerokuWorker(?:\s|$)",
-            "rq, HerokuWorker.handle_shutdown_imminent",
-        ),
+    _program(
+        "rq worker for Heroku",
+        "",
+        "some seconds after SIGTERM it throws ShutDownImminentException into the job",
+        r"(?:rq|rqworker)\s+(?:\S+\s+)*?(?:-w|--worker-class)[\s=](?:\S+\.)?HerokuWorker(?:\s|$)",
+        "rq, HerokuWorker.handle_shutdown_imminent",
         instead="rq worker without --worker-class",
     ),
     _program(
