@@ -58,7 +58,12 @@ def _adapter(kind: Any, *, described: bool = False) -> TypeAdapter[Any]:
     for member in members:
         member.__pydantic_config__ = config
     told_apart: Any = Annotated[kind, Field(discriminator="kind")] if len(members) > 1 else kind
-    return TypeAdapter(told_apart)
+    try:
+        return TypeAdapter(told_apart)
+    finally:
+        # It is this document's: inside of another one the class takes that one's.
+        for member in members:
+            del member.__pydantic_config__
 
 
 def _generator() -> type[GenerateJsonSchema]:
