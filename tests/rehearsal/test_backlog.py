@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from tests.documents.schemas import schema
 from tests.manifests.kubernetes.examples import make_stack
 
 from ebbtide.brokers import BROKERS
-from ebbtide.capacity.hpa import HpaSpec, Metric
+from ebbtide.capacity.hpa import Behavior, HpaSpec, Metric, ScalingPolicy, ScalingRules
 from ebbtide.documents.document import to_json
 from ebbtide.judgement.findings import SettingsError
 from ebbtide.rehearsal.autoscaler_document import KedaLook
@@ -23,6 +24,7 @@ from ebbtide.rehearsal.document import RehearsalDocument
 from ebbtide.rehearsal.ledger import Handling, Ledger, PodEvent
 from ebbtide.rehearsal.load import Batch, Kind, Load
 from ebbtide.rehearsal.record import Mark, Outage, Record
+from ebbtide.rehearsal.replay import Explanation
 from ebbtide.rehearsal.report import build_report, tables
 from ebbtide.rehearsal.result import judge
 from ebbtide.rehearsal.scenario import Options, Round
@@ -88,16 +90,17 @@ class Objects:
         ]
         health = {"s1-redis-b": {"numberOfFailures": 2, "status": "Failing"}, "s0-redis-a": {"status": "Happy"}}
         status = {"conditions": conditions, "lastActiveTime": "2026-11-23T18:30:00Z", "health": health}
+        made = {"creationTimestamp": "2026-11-23T18:29:00Z"}
         self._answers = {
             "deployments": [{"metadata": {"name": "other"}, "spec": {}}, self._deployment(replicas)],
-            "scaledobjects": [{"spec": {"scaleTargetRef": {"name": "events"}}, "status": status}],
+            "scaledobjects": [{"metadata": made, "spec": {"scaleTargetRef": {"name": "events"}}, "status": status}],
             "horizontalpodautoscalers": [hpa] if average else [],
             **scaled,
         }
 
     @staticmethod
     def _deployment(replicas: int) -> dict[str, Any]:
-        return {"metadata": {"name": "events"}, "spec": {"replicas": replicas}}
+        return {"metadata": {"name": "events"}, "spec": {"replicas": replicas}, "status": {"replicas": replicas + 1}}
 
     def objects(self, group_version: str, namespace: str, plural: str) -> list[dict[str, Any]]:
         return self._answers[plural]
@@ -112,6 +115,8 @@ def test_what_keda_says_is_kept_each_time_that_it_is_something_else():
     assert (first.replicas, first.metrics, first.desired_replicas) == (2, (1.5,), 2)
     assert (first.is_ready, first.ready, first.is_active, first.in_fallback) == (False, "TriggerError", True, False)
     assert (first.last_active_at, first.failures) == (BEGIN, (0, 2))
+    assert (first.pods, first.created_at) == (3, BEGIN - 60)
+    assert first.since <= first.at <= last.since, "what is new was written since the look before, whatever that said"
     assert (last.replicas, last.current_replicas) == (0, None)
 
 
@@ -231,13 +236,20 @@ def test_a_message_says_when_it_is_due_and_how_often_it_fails():
     assert (line["delaySeconds"], line["payload"]["work"]["failures"]) == (30, 1)
 
 
-def look(at: float, current: int, desired: int, average: float, **more: Any) -> KedaLook:
+def look(at: float, current: int, desired: int, average: float, pods: int | None = None) -> KedaLook:
+    seen = () if average < 0 else (average,)
     return KedaLook(
-        at, desired, current, desired, (average,), "ValidMetricFound", "", True, True, False, False, None, (), **more
-    )
+        at, at - 0.5, desired, current if pods is None else pods, 0.0, current, desired, seen, "ValidMetricFound", "",
+        True, True, False, False, None, (),
+    )  # fmt: skip
 
 
+DOWN = ScalingPolicy("Percent", 100, 15)
 SPEC = HpaSpec(1, 4, (Metric("External", "AverageValue", 3000, "messages"),))
+
+
+def held(at: float) -> float:
+    return 40.0
 
 
 @pytest.mark.parametrize(
@@ -254,4 +266,57 @@ SPEC = HpaSpec(1, 4, (Metric("External", "AverageValue", 3000, "messages"),))
     ids=["grows", "less", "not at all", "shrinks", "too soon", "at zero"],
 )
 def test_the_simulator_decides_on_what_the_hpa_wrote_down(looks, agreed):
-    assert [one.agrees for one in replay_backlog(SPEC, looks)] == agreed
+    assert [one.agrees for one in replay_backlog(SPEC, looks, held)] == agreed
+
+
+def test_a_sync_that_divided_by_no_pods_is_decided_on_what_the_rehearsal_counted():
+    (compared,) = replay_backlog(SPEC, [look(0, 1, 4, -1, pods=0)], held)
+    assert (compared.real, compared.ours) == (4, 4)
+    (compared,) = replay_backlog(SPEC, [look(0, 1, 4, -1, pods=0)], lambda at: 3.0)
+    assert compared.is_unexplained, "three messages are for one pod"
+
+
+def test_a_status_that_stands_still_after_a_change_is_no_second_change():
+    """A broker that hangs holds the next sync up: one decision would be counted once for each of them."""
+    assert len(replay_backlog(SPEC, [look(0, 1, 4, 40), look(70, 4, 4, 10)], held)) == 1
+
+
+def test_the_edge_of_the_window_explains_a_difference_and_a_second_sync_beyond_it_does_not():
+    spec = replace(SPEC, behavior=Behavior(scale_down=ScalingRules((DOWN,), "Max", 30)))
+    at_the_edge = [look(0, 4, 4, 3), look(15, 4, 4, 0.5), look(30.1, 4, 4, 0.6), look(45, 4, 1, 0.6)]
+    compared = replay_backlog(spec, at_the_edge, held)
+    assert [(one.agrees, one.is_unexplained) for one in compared] == [(False, False), (True, False)]
+    assert compared[0].explanation == Explanation("time", "it had last proposed 4 pods or more 29.60 to 30.60 s before")
+    beyond = [*at_the_edge[:3], look(45, 4, 4, 0.5), look(60, 4, 1, 0.5)]
+    assert [one.is_unexplained for one in replay_backlog(spec, beyond, held)] == [False, True, False]
+
+
+def test_pods_that_come_or_go_just_then_explain_a_difference():
+    (compared,) = replay_backlog(SPEC, [look(0, 2, 2, 3, pods=2), look(15, 2, 2, 3.2, pods=3)], held)
+    assert compared.explanation == Explanation(
+        "pods", "the average was of 3 pods or of 2, which came or went just then"
+    )
+
+
+def test_what_the_real_one_remembers_are_its_own_changes(record):
+    """One difference does not make the next: with ours remembered, the second would be held back by the policy."""
+    policies = (ScalingPolicy("Pods", 1, 60),)
+    spec = replace(SPEC, behavior=Behavior(scale_up=ScalingRules(policies)))
+    compared = replay_backlog(spec, [look(0, 1, 1, 40), look(15, 1, 2, 40)], held)
+    assert [one.agrees for one in compared] == [False, True]
+
+
+def test_what_nobody_can_explain_does_not_pass_and_what_is_explained_is_said(record):
+    signal = signal_of(behavior={"scaleDown": {"stabilizationWindow": "30s"}})
+    signal.looks = [
+        replace(one, at=BEGIN + one.at, since=BEGIN + one.since)
+        for one in [look(0, 4, 4, 3), look(15, 4, 4, 0.5), look(30.1, 4, 4, 0.6), look(45, 4, 1, 0.6)]
+    ]
+    record = replace(record, consumer=signal.consumer)
+    result = judge(record, signal)
+    rows = {row[0]: row[1] for table in tables(result) for row in table.rows}
+    assert rows["it did not at 30.1 s"].startswith("4 to 4 pods, and here to 1: it had last proposed 4 pods or more")
+    assert not [one for one in result.problems if "simulator" in one]
+    signal.looks[2:] = [replace(signal.looks[3], at=BEGIN + 20, since=BEGIN + 19.5)]
+    (problem,) = [one for one in judge(record, signal).problems if "simulator" in one]
+    assert problem.endswith("20.0 s after the beginning: 4 to 1 pods, and here to 4: the record does not say why")

@@ -24,8 +24,8 @@ def _look(
     at: float, replicas: int, *, active: bool, last: float | None = None, ready: str = "ScaledObjectReady"
 ) -> KedaLook:
     return KedaLook(
-        at, replicas, replicas, replicas, (), "ValidMetricFound", ready, ready == "ScaledObjectReady", active,
-        False, False, last, (0,),
+        at, at - 0.5, replicas, replicas, 100.0, replicas, replicas, (), "ValidMetricFound", ready,
+        ready == "ScaledObjectReady", active, False, False, last, (0,),
     )  # fmt: skip
 
 
@@ -65,3 +65,34 @@ def test_a_broker_that_is_away_changes_nothing_in_either():
     assert [(one.current, one.real, one.ours) for one in compared] == [(0, 1, 1)]
     lost = [*away[:4], replace(away[4], replicas=0, is_active=False)]
     assert [one.agrees for one in replay_polls(_spec(), lost)][-1] is False, "pods that an outage took are a difference"
+
+
+def _explained(looks: list[KedaLook]) -> list[tuple[int, int, str | None]]:
+    return [
+        (one.real, one.ours, one.explanation.cause if one.explanation else None)
+        for one in replay_polls(_spec(), looks)
+        if not one.agrees
+    ]
+
+
+def test_a_poll_at_the_end_of_the_cooldown_is_explained_by_its_time():
+    """The cooldown that began at 165 s is over after 185; the poll was between 184.9 and 185.4."""
+    held = [*ROUND[:4], replace(ROUND[4], at=185.4, since=184.9, replicas=5), _look(190.4, 0, active=False, last=165)]
+    assert _explained(held) == [(5, 0, "time")]
+    late = [*ROUND[:4], replace(ROUND[4], at=186.4, since=185.9, replicas=5), _look(197, 0, active=False, last=165)]
+    assert _explained(late)[0] == (5, 0, None), "a poll within the interval had to end them"
+
+
+def test_a_look_between_two_polls_is_explained_by_the_next_one():
+    """The HPA's change shows at 187 s, KEDA polled at 184.9 and polls at 189.9."""
+    between = [*ROUND[:4], _look(187, 4, active=False, last=165), _look(189.9, 0, active=False, last=165)]
+    assert _explained(between) == [(5, 0, "poll")]
+
+
+def test_what_is_written_one_after_the_other_is_explained_by_the_next_look():
+    scaled_first = [ROUND[0], _look(125.4, 1, active=False), _look(125.9, 1, active=True, last=125)]
+    assert _explained(scaled_first) == [(1, 0, "order")]
+    read_first = [ROUND[0], _look(125.4, 0, active=True, last=125), _look(125.9, 1, active=True, last=125)]
+    assert _explained(read_first) == [(0, 1, "order")]
+    woken_by_nothing = [ROUND[0], _look(125.4, 1, active=False), _look(130.4, 1, active=False)]
+    assert _explained(woken_by_nothing)[0] == (1, 0, None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ebbtide.explain.scaling import ScalingLimits
 from ebbtide.rehearsal.outcome import Scaling
-from ebbtide.rehearsal.replay import Compared
+from ebbtide.rehearsal.replay import Compared, Explanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,9 @@ class Replayed:
     """What the cluster's controller asked for."""
     ours: int
     agrees: bool
+    explanation: Explanation | None = None
+    """Of a difference: what the record leaves open, and within what both decide the same. Null where they agree, and
+    where it does not explain it."""
 
     @classmethod
     def of(cls, compared: Compared, began: float) -> Replayed:
@@ -31,6 +34,7 @@ class Replayed:
             compared.real,
             compared.ours,
             compared.agrees,
+            compared.explanation,
         )
 
 
@@ -86,8 +90,14 @@ class KedaLook:
     """What KEDA and its HPA said, each time that one of them said something else."""
 
     at: float
+    since: float
+    """When it was looked at before: what is new was written after that."""
     replicas: int
     """What the Deployment states: the last decision of either loop."""
+    pods: int
+    """What its status says: those that an average of the HPA's is of, with those that a rolling update has too many."""
+    created_at: float
+    """When the ScaledObject was made: its initial cooldown begins then."""
     current_replicas: int | None
     """The HPA's own; null where there is no HPA."""
     desired_replicas: int | None

@@ -31,7 +31,7 @@ from ebbtide.rehearsal.outcome import SYNC_SECONDS, Scaling
 from ebbtide.rehearsal.poll_replay import replay_polls
 from ebbtide.rehearsal.reactions import find_growths, find_outages, find_scalings, find_sleeps, find_wakes
 from ebbtide.rehearsal.record import Record
-from ebbtide.rehearsal.replay import Compared
+from ebbtide.rehearsal.replay import Compared, difference_words
 from ebbtide.rehearsal.scenario import AtRest, Round
 from ebbtide.rehearsal.signal import Judgement, Signal
 from ebbtide.rehearsal.watch import Moment, Seen
@@ -87,6 +87,7 @@ class BacklogSignal(Signal):
     polling_interval_seconds: int
     cooldown_seconds: int
     looks: list[KedaLook] = field(default_factory=list)
+    _looked_at: float = field(default_factory=time.time)
 
     @property
     def reach_seconds(self) -> float:
@@ -122,10 +123,11 @@ class BacklogSignal(Signal):
 
     def look(self, cluster: Cluster, namespace: str, pods: list[Manifest]) -> Seen:  # noqa: ARG002 - KEDA does not care
         """What the Deployment states is what is asked for: either loop writes it there."""
-        look = look_at_keda(cluster, namespace, self.consumer.name, time.time())
+        since, self._looked_at = self._looked_at, time.time()
+        look = look_at_keda(cluster, namespace, self.consumer.name, since)
         if look is None:
             return Seen(None)
-        if not self.looks or replace(look, at=0) != replace(self.looks[-1], at=0):
+        if not self.looks or replace(look, at=0, since=0) != replace(self.looks[-1], at=0, since=0):
             self.looks.append(look)
         backlog = look.metrics[0] * (look.current_replicas or 0) if look.metrics else None
         return Seen(look.replicas, backlog=backlog)
@@ -140,15 +142,13 @@ class BacklogSignal(Signal):
         messages = Metric("External", "AverageValue", 1000 * self.messages_per_pod, "messages")
         operated = read_operator(record.consumer.autoscaling, record.stack, record.consumer)
         assert operated is not None  # noqa: S101 - it is KEDA
+        hpas = replay_backlog(replace(spec, metrics=(messages,)), self.looks, lambda at: _held(moments, at))
         return BacklogJudgement(
             self,
             moments,
             limits,
             find_scalings(moments),
-            sorted(
-                [*replay_backlog(replace(spec, metrics=(messages,)), self.looks), *replay_polls(operated, self.looks)],
-                key=lambda one: one.at,
-            ),
+            sorted([*hpas, *replay_polls(operated, self.looks)], key=lambda one: one.at),
             find_wakes(moments, record.batches, record.ledger.handlings),
             find_growths(moments, self.messages_per_pod, least),
             find_sleeps(moments, record.ledger.handlings),
@@ -211,7 +211,12 @@ class BacklogJudgement(Judgement):
         ]
         if not self.growths and not self.wakes:
             found.append("the autoscaler never grew")
-        return found
+        return found + [
+            f"the autoscaler decided otherwise than the simulator's, {one.at - self.moments[0].at:.1f} s after the "
+            f"beginning: {difference_words(one)}"
+            for one in self.compared
+            if one.is_unexplained
+        ]
 
     def table(self) -> Table:
         """What it did."""
@@ -220,6 +225,11 @@ class BacklogJudgement(Judgement):
         prompt = [one for one in self.wakes if one.messages == 1 and not one.delay_seconds]
         sleeps = [one.seconds for one in self.sleeps if one.seconds is not None]
         agreement = f"{sum(one.agrees for one in self.compared)} of {len(self.compared)} changes"
+        differences = [
+            [f"it did not at {one.at - self.moments[0].at:.1f} s", difference_words(one)]
+            for one in self.compared
+            if not one.agrees
+        ]
         rows = [
             ["pods it asked for", " → ".join(asked) or "no change"],
             ["a message at zero, until a pod was asked for", _spread(one.asked_seconds for one in prompt)],
@@ -229,6 +239,7 @@ class BacklogJudgement(Judgement):
             ["while the broker answered nobody", "; ".join(map(_outage_words, self.outages)) or "not tried"],
             ["what it did against the settings", "; ".join(self.contradictions) or "nothing"],
             ["the simulator decided the same", agreement],
+            *differences,
         ]
         return Table("Autoscaler", ["", ""], rows)
 
@@ -279,7 +290,14 @@ class BacklogJudgement(Judgement):
 
 def _look_since(look: KedaLook, began: float) -> KedaLook:
     last = None if look.last_active_at is None else round(look.last_active_at - began, 1)
-    return replace(look, at=round(look.at - began, 1), last_active_at=last)
+    at, since, created = (round(one - began, 2) for one in (look.at, look.since, look.created_at))
+    return replace(look, at=at, since=since, created_at=created, last_active_at=last)
+
+
+def _held(moments: Sequence[Moment], at: float) -> float:
+    """How many messages were sent and not finished."""
+    last = next((one for one in reversed(moments) if one.at <= at), moments[0])
+    return float(last.sent - last.finished)
 
 
 def _spread(values: Iterable[float | None]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from ebbtide.kubernetes.quantity import parse_quantity
@@ -13,8 +14,9 @@ GROUP = "keda.sh"
 VERSION = "v1alpha1"
 
 
-def look_at_keda(cluster: Cluster, namespace: str, deployment: str, now: float) -> KedaLook | None:
-    """None before there are the Deployment and its ScaledObject. Times are seconds since the epoch."""
+def look_at_keda(cluster: Cluster, namespace: str, deployment: str, since: float) -> KedaLook | None:
+    """None before there are the Deployment and its ScaledObject. Times are seconds since the epoch; `since` is when the
+    look before began."""
     deployments = cluster.objects("apps/v1", namespace, "deployments")
     target = next((one for one in deployments if one["metadata"]["name"] == deployment), None)
     scaled = _scaling(cluster.objects(f"{GROUP}/{VERSION}", namespace, "scaledobjects"), deployment)
@@ -25,8 +27,11 @@ def look_at_keda(cluster: Cluster, namespace: str, deployment: str, now: float) 
     ready, active = _condition(status, "Ready"), _condition(status, "Active")
     last = status.get("lastActiveTime")
     return KedaLook(
-        now,
+        time.time(),
+        since,
         target["spec"].get("replicas", 1),
+        target.get("status", {}).get("replicas", 0),
+        parse_time(scaled["metadata"]["creationTimestamp"]),
         told.get("currentReplicas"),
         told.get("desiredReplicas"),
         tuple(_averages(told)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ebbtide.capacity.hpa import Controller, History, HpaSpec, Scale, group_pods
 from ebbtide.capacity.hpa.pods import MICROSECONDS
@@ -26,6 +27,20 @@ class Sync:
     """One look before, and now: which of them it saw, its `utilization` tells."""
 
 
+Cause = Literal["time", "pods", "poll", "order"]
+"""What of a decision a record does not say: when exactly it was made, of how many pods an average is, whether there
+was a poll, or which of two states that were written one after the other it was made with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why ours decided otherwise than the real one: within what the record leaves open, it decides the same."""
+
+    cause: Cause
+    evidence: str
+    """With the recorded numbers. Times are seconds before the decision, or long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """One sync in which the real controller, or ours, changed the number of pods."""
@@ -35,11 +50,25 @@ class Compared:
     utilization: int | None
     real: int
     ours: int
+    explanation: Explanation | None = None
+    """Of a difference; None where both decided the same, or where the record does not explain it."""
 
     @property
     def agrees(self) -> bool:
         """Whether both decided the same."""
         return self.real == self.ours
+
+    @property
+    def is_unexplained(self) -> bool:
+        """Whether nobody knows why they differ."""
+        return not self.agrees and self.explanation is None
+
+
+def difference_words(compared: Compared) -> str:
+    """One difference, and what explains it."""
+    why = compared.explanation
+    reason = "the record does not say why" if why is None else f"{why.evidence} ({why.cause})"
+    return f"{compared.current} to {compared.real} pods, and here to {compared.ours}: {reason}"
 
 
 def replay(spec: HpaSpec, syncs: Sequence[Sync]) -> list[Compared]:
