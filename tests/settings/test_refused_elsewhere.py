@@ -39,6 +39,14 @@ REFUSED_CONSUMERS = {
     "a metric with a slash": scaled({**EXTERNAL, "metric": "queue/backlog"}),
     "a metric with a per cent sign": scaled({**EXTERNAL, "metric": "queue%2Fbacklog"}),
     "an object with a slash": scaled({**OBJECT, "describedObject": {**QUEUE, "name": "a/b"}}),
+    "an object of an API version with two slashes": scaled(
+        {**OBJECT, "describedObject": {**QUEUE, "apiVersion": "networking.k8s.io/v1/beta"}}
+    ),
+    "an object of an API version that ends in a slash": scaled(
+        {**OBJECT, "describedObject": {**QUEUE, "apiVersion": "networking.k8s.io/"}}
+    ),
+    "a CSI driver's name of 64 letters": {"pod": {"volumes": [{"path": "/data", "csi": {"driver": "a" * 64}}]}},
+    "a CSI driver's name with an underscore": {"pod": {"volumes": [{"path": "/data", "csi": {"driver": "gcs_fuse"}}]}},
     "a policy of 2^31 pods": scaled(
         EXTERNAL, behavior={"scaleUp": {"policies": [{"kind": "pods", "value": 2**31, "period": "15s"}]}}
     ),
@@ -126,6 +134,11 @@ ACCEPTED = {
     "a volume beside an application whose name begins alike": {"writableDirectories": ["/ap", "/app-cache"]},
     "a variable that only contains the name": {"environment": {"SMTP_HOSTNAME": "mail"}},
     "a line break, a tab and what JSON escapes": {"environment": {"GREETING": "a\n\t\x1f\u2028\xa0b"}},
+    "an object of the core API": scaled({**OBJECT, "describedObject": QUEUE}),
+    "an object of a group": scaled({**OBJECT, "describedObject": {**QUEUE, "apiVersion": "networking.k8s.io/v1"}}),
+    "the longest CSI driver's name, with a capital": {
+        "pod": {"volumes": [{"path": "/data", "csi": {"driver": "A" + "a" * 62}}]}
+    },
     "the largest budget": {"disruptionBudget": {"maxUnavailable": 2**31 - 1}},
     "the largest policy": scaled(
         EXTERNAL, behavior={"scaleUp": {"policies": [{"kind": "pods", "value": 2**31 - 1, "period": "15s"}]}}

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from ebbtide.settings.models.base import SettingsModel
 from ebbtide.settings.models.scaling_metric import ScalingMetric, exactly_one
-from ebbtide.settings.values.names import LabelValue, PathSegment, QualifiedName
+from ebbtide.settings.values.names import ApiVersion, LabelValue, PathSegment, QualifiedName
 from ebbtide.settings.values.units import QuantityMilli
 
 
@@ -29,7 +29,7 @@ class PodsMetric(_NamedMetric):
 class ObjectReference(SettingsModel):
     """The object a metric describes."""
 
-    api_version: str = Field(min_length=1)
+    api_version: ApiVersion
     """For example `networking.k8s.io/v1`."""
     kind: PathSegment = Field(min_length=1)
     """For example `Ingress`."""

@@ -10,7 +10,7 @@ from ebbtide.settings.models.base import SettingsModel, repeated
 from ebbtide.settings.models.pod import Environment, Port, SecretEnvironment
 from ebbtide.settings.values.image import ImageReference
 from ebbtide.settings.values.image_contract import PROGRAMS_DIRECTORY, STATE_DIRECTORY, VARIABLE_PREFIX
-from ebbtide.settings.values.names import DnsLabel, SecretKey, SecretName
+from ebbtide.settings.values.names import CsiDriverName, DnsLabel, SecretKey, SecretName
 from ebbtide.settings.values.units import MemoryBytes, Millicores, Seconds
 
 # A volume over one of these, or over what holds them, leaves a container without a shell, PHP or certificates.
@@ -119,7 +119,7 @@ class FilesFrom(SettingsModel):
 class CsiSource(SettingsModel):
     """A volume that a driver of the cluster makes for the pod, for example a bucket."""
 
-    driver: SecretName
+    driver: CsiDriverName
     """Its name, for example `gcsfuse.csi.storage.gke.io`."""
     attributes: dict[str, str] = {}
     """What the driver is told."""

@@ -146,6 +146,27 @@ def _check_path_segment(value: str) -> str:
     return value
 
 
+def _check_csi_driver(value: str) -> str:
+    # ValidateCSIDriverName in the API server: a subdomain in either case, no longer than a label.
+    if not is_object_name(value.lower()) or len(value) > DNS_LABEL_MAX_LENGTH:
+        raise name_error(
+            "is not a CSI driver's name (letters, digits, '-' and '.', at most 63 characters)",
+            value,
+            "write for example gcsfuse.csi.storage.gke.io",
+        )
+    return value
+
+
+def _check_api_version(value: str) -> str:
+    # ParseGroupVersion in the API server takes more; no group and no version has another form.
+    group, slash, version = value.rpartition("/")
+    if (slash and not is_object_name(group)) or not _DNS_LABEL.fullmatch(version):
+        raise name_error(
+            "is not an API version (VERSION, or GROUP/VERSION)", value, "write for example networking.k8s.io/v1"
+        )
+    return value
+
+
 DnsLabel = Annotated[str, AfterValidator(_check_dns_label)]
 ConsumerName = Annotated[str, AfterValidator(_check_consumer_name)]
 LabelValue = Annotated[str, AfterValidator(_check_label_value)]
@@ -154,6 +175,8 @@ EnvironmentName = Annotated[str, AfterValidator(_check_environment_name)]
 SecretKey = Annotated[str, AfterValidator(_check_secret_key)]
 SecretName = Annotated[str, AfterValidator(_check_subdomain)]
 PathSegment = Annotated[str, AfterValidator(_check_path_segment)]
+CsiDriverName = Annotated[str, AfterValidator(_check_csi_driver)]
+ApiVersion = Annotated[str, AfterValidator(_check_api_version)]
 
 
 def shorten(name: str, max_length: int) -> str:
