@@ -60,12 +60,14 @@ class Verdict:
     """Why a script that is here was not read at all."""
     programs: tuple[Words, ...] = ()
     """The commands that the process becomes, one for each path."""
+    says_end: bool = False
+    """Whether `refused` says too how the worker ends."""
 
     def __or__(self, other: Verdict) -> Verdict:
         first = self if self.refused else other
         doubts = tuple(dict.fromkeys((*self.doubts, *other.doubts)))
         programs = (*self.programs, *other.programs)
-        return Verdict(first.refused, first.remedy, doubts, self.not_read or other.not_read, programs)
+        return Verdict(first.refused, first.remedy, doubts, self.not_read or other.not_read, programs, first.says_end)
 
 
 def judge_handover(argv: Sequence[str], read_file: ReadFile) -> Verdict:
@@ -183,9 +185,14 @@ class _Judge:
             remedy = "leave it out"
             if name in BY_SHELL:
                 remedy = "write what it runs: the command behind the script's name in package.json"
+            if name == "foreman":
+                remedy = "write the command that the Procfile has, or --timeout above the longest message"
             if name in ("su", "sudo", "runuser", "doas"):
                 remedy = "leave it out: every process of the pod runs as userId"
-            return Verdict(f"runs the worker under {name}, which does not hand the stop signal on and wait", remedy)
+            under = f"runs the worker under {name}, which"
+            if wrapper.kills_after:
+                return Verdict(f"{under} kills it {wrapper.kills_after} after the stop signal", remedy, says_end=True)
+            return Verdict(f"{under} does not hand the stop signal on and wait", remedy)
         if is_open:
             return Verdict(doubts=(_untried(name),), programs=(command,))
         if not command:

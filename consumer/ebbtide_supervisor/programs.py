@@ -49,6 +49,8 @@ class Wrapper:
     """The option, as a pattern, with which it does wait: `flock --no-fork`."""
     open_with: str = ""
     """A word, as a pattern, with which nobody knows: a file of its own that may say otherwise."""
+    kills_after: str = ""
+    """How long it leaves the worker behind the signal, where it hands that on."""
 
 
 # They start what they run through `sh -c`: where sh becomes its last command the signal arrives.
@@ -115,10 +117,14 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
     **dict.fromkeys(("supervisord", "s6-svscan", "s6-supervise", "runsvdir", "runsv", "circusd"), Wrapper(_UNKNOWN)),
     # pm2 7.0.4 sends SIGINT, and kills 1.6 s later (measured: gone after 2.1 s, a job of 4 s with it).
     **dict.fromkeys(
-        ("pm2", "pm2-runtime"), Wrapper(_STAYS, open_with=r"--kill-timeout(?:=.*)?|.*\.(?:json|ya?ml|config\.c?js)")
+        ("pm2", "pm2-runtime"),
+        Wrapper(_STAYS, open_with=r"--kill-timeout(?:=.*)?|.*\.(?:json|ya?ml|config\.c?js)", kills_after="1.6 s"),
     ),
     **dict.fromkeys(("forever", "nodemon", "watchexec", "entr", "monit"), Wrapper(_UNKNOWN)),
-    **dict.fromkeys(("foreman", "honcho", "overmind", "hivemind", "goreman", "symfony"), Wrapper(_UNKNOWN)),
+    # foreman 0.87.2 hands SIGTERM on, and kills 5 s later what is still there, or after its --timeout. honcho 2.0.0
+    # waited for 25 s too (both measured, with a worker that finishes after SIGTERM).
+    "foreman": Wrapper(_STAYS, open_with=r"(?:-t|--timeout).*", kills_after="5 s"),
+    **dict.fromkeys(("honcho", "overmind", "hivemind", "goreman", "symfony"), Wrapper(_UNKNOWN)),
 }
 # What runs a worker, behind the `--` of a program that is in no table: `dotenvx run -- php worker.php`, or a path.
 INTERPRETERS: Final = re.compile(

@@ -94,10 +94,10 @@ def test_an_autoscaler_of_something_else_is_said_to_be_one():
         "apiVersion": "keda.sh/v1alpha1",
         "kind": "ScaledObject",
         "metadata": {"name": "jobs"},
-        "spec": {"scaleTargetRef": {"name": "job"}, "triggers": []},
+        "spec": {"scaleTargetRef": {"name": "mail"}, "triggers": []},
     }
     worker = deployment(["celery", "-A", "s", "worker"])
-    assert "scales Deployment job, which is not in what was handed over" in said(worker, scaler)
+    assert "scales Deployment mail, which is not in what was handed over" in said(worker, scaler)
     assert "(is Deployment jobs meant?)" in said(worker, scaler)
     scaler["spec"]["scaleTargetRef"]["name"] = "jobs"
     assert "is not in what was handed over" not in said(worker, scaler)

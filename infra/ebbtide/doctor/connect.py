@@ -28,12 +28,18 @@ from ebbtide.doctor.follow import (
 from ebbtide.doctor.image import Command, Image
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.surroundings import fill_in
+from ebbtide.doctor.targets import strays
 from ebbtide.doctor.unit import Unit
 from ebbtide.doctor.workload import Container, ManifestObject, Workload, autoscalers_of, scaled_by
 
 OFFICIAL_BASES: Final = re.compile(
     r"^(?:docker\.io/)?(?:library/)?(?:php|python|ruby|node|debian|ubuntu|alpine)(?:[:@]|$)"
 )
+
+_SERVERS: Final = re.compile(
+    r"(?:^|/)(?:redis|valkey|rabbitmq|postgres(?:ql)?|mysql|mariadb|mongo|memcached|kafka|zookeeper)(?:[:@-]|$)"
+)
+"""Brokers and databases: nobody looks for workers in them."""
 
 
 def connect(setup: SetUp) -> list[Unit]:
@@ -66,22 +72,18 @@ def connect(setup: SetUp) -> list[Unit]:
 
 
 def _scales_nothing(setup: SetUp) -> Iterator[Note]:
-    """Autoscalers whose workload was not handed over, beside others that were: a name that has changed, for one."""
-    names = {(one.kind, one.name) for one in setup.workloads}
-    scaling = autoscalers_of(setup.objects)
-    # Of another kind it is D-5g.
-    known = names | {(kind, name) for kind, _ in scaling for _, name in names}
-    alone = sorted(f"{kind} {name}" for kind, name in names - scaling.keys() if kind not in ("CronJob", "Job"))
-    for (kind, name), scalers in scaling.items():
-        if names and name and (kind, name) not in known:
-            meant = f" (is {alone[0]} meant?)" if len(alone) == 1 else ""
-            for one in scalers:
-                text = f"{one.title} is not judged: it scales {kind} {name}, which is not in what was handed over"
-                yield Note(one.at(one.scaled()), text + meant)
+    for stray in strays(setup):
+        if stray.is_misnamed:
+            continue  # D-5i
+        one = stray.autoscaler
+        meant = f" (is {stray.meant.title} meant?)" if stray.meant else ""
+        text = f"{one.title} is not judged: it scales {stray.kind} {stray.name}, which is not in what was handed over"
+        yield Note(one.at(one.scaled()), text + meant)
 
 
 def _units_of(workload: Workload, autoscalers: list[ManifestObject], setup: SetUp, used: set[str]) -> Iterator[Unit]:
-    found = []
+    found: list[Unit] = []
+    read: list[Unit] = []
     for container in workload.containers:
         if container.is_sidecar:
             continue
@@ -94,17 +96,23 @@ def _units_of(workload: Workload, autoscalers: list[ManifestObject], setup: SetU
         unit.start = start_of(container, image)
         follow(unit, files)
         find_hook(unit, files)
+        read.append(unit)
         if unit.workers or is_called_worker(unit):
             found.append(unit)
     if any(_is_known(unit) for unit in found):
         found = [unit for unit in found if _is_known(unit)]
-    if not found and workload.kind not in ("Job", "CronJob"):
+    is_server = all(_SERVERS.search(one.image.value if one.image else "") for one in workload.containers)
+    if not found and workload.kind not in ("Job", "CronJob") and not is_server:
         setup.notes.append(
-            Note(
-                workload.place, f"{workload.title} is not judged: no worker is seen in it; hand over its Dockerfile too"
-            )
+            Note(workload.place, f"{workload.title} is not judged: no worker is seen in it{_hint(read)}")
         )
     yield from found
+
+
+def _hint(read: list[Unit]) -> str:
+    """What would tell more of containers in which no worker was seen, or what they run."""
+    starts = [" ".join(unit.start.words) for unit in read if unit.start is not None]
+    return f"; it runs {starts[0]!r}" if starts else "; hand over its Dockerfile too"
 
 
 def _is_known(unit: Unit) -> bool:

@@ -307,7 +307,9 @@ def is_called_worker(unit: Unit) -> bool:
         container.name,
         container.image.value if container.image else "",
     ]
-    names += list(unit.start.words[:3]) if unit.start else []
+    words = unit.start.words if unit.start else ()
+    is_text = len(words) > 2 and words[1] == "-c" and _base(words) in SHELLS
+    names += (words[2].split() if is_text else list(words))[:3]
     return any(WORKER_NAME.search(name) for name in names) or any(
         one.kind == "ScaledObject" for one in unit.autoscalers
     )

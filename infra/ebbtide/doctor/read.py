@@ -99,7 +99,9 @@ def _python(file: File, found: SetUp) -> bool:
     settings = queues.read_celery(file)
     if settings is not None:
         found.celery.append(settings)
-    return settings is not None
+    limits = queues.read_rq(file)
+    found.rq |= limits
+    return settings is not None or bool(limits)
 
 
 def _yaml(file: File, found: SetUp) -> bool:
@@ -171,6 +173,7 @@ def _document(document: Any, file: File, found: SetUp) -> bool:
         by_name = document.map("scripts")
         said = {name: Said(by_name.text(name), file.at(by_name.line_of(name))) for name in by_name}
         found.npm_scripts |= {name: one for name, one in said.items() if one.value}
+        found.npm_packages |= set(document.map("dependencies"))
     elif (sidekiq := queues.sidekiq_of(document, file.name)) is not None:
         found.sidekiq.append(sidekiq)
     else:

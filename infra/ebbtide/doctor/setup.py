@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from ebbtide.doctor.data import Place, Said
 from ebbtide.doctor.diagnosis import Note
@@ -26,9 +27,13 @@ class SetUp:
     connections: list[QueueConnection] = field(default_factory=list)
     horizon: list[HorizonSupervisor] = field(default_factory=list)
     celery: list[CelerySettings] = field(default_factory=list)
+    rq: dict[str, Said[Any]] = field(default_factory=dict)
+    """How long a job of each queue of Django-RQ may run, in seconds."""
     sidekiq: list[SidekiqSettings] = field(default_factory=list)
     npm_scripts: dict[str, Said[str]] = field(default_factory=dict)
     """Of package.json, by name."""
+    npm_packages: set[str] = field(default_factory=set)
+    """What it depends on, to run."""
     redis: list[File] = field(default_factory=list)
     """redis.conf, as it is."""
     overlays: list[File] = field(default_factory=list)

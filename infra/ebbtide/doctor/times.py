@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from ebbtide.doctor.data import Place, Said
-from ebbtide.doctor.readers.queues import number_of
+from ebbtide.doctor.readers.queues import RQ_SECONDS, number_of
 from ebbtide.doctor.unit import Unit, Worker
 
 Limit = Callable[[Unit, Worker], "Said[int] | None"]
@@ -94,12 +94,27 @@ def _of_dramatiq(_unit: Unit, worker: Worker) -> Said[int] | None:
     return None if milliseconds is None else Said(-(-milliseconds // 1000), worker.words_place)
 
 
+def _of_rq(unit: Unit, worker: Worker) -> Said[int] | None:
+    """What Django's settings allow a job of the queues that it takes from; rq's own limit, where nobody has written any
+    time at all: who gives a pod two minutes knows of jobs that are shorter than rq allows."""
+    if not unit.setup.rq:
+        is_written = (unit.workload and unit.workload.grace) or (
+            worker.supervised and "stopwaitsecs" in worker.supervised.options
+        )
+        return None if is_written else Said(RQ_SECONDS, worker.words_place)
+    words = {word for word in worker.words if word}
+    said = [one for name, one in unit.setup.rq.items() if name in words] or list(unit.setup.rq.values())
+    limits = [Said(seconds, one.place) for one in said if (seconds := number_of(one.value)) is not None]
+    return max(limits, key=lambda one: one.value) if len(limits) == len(said) else None
+
+
 _LIMITS: Final[dict[str, Limit]] = {
     "dramatiq": _of_dramatiq,
     "artisan queue:work": _option("--timeout", default=_LARAVEL_SECONDS),
     "sidekiq": _of_sidekiq,
     "celery worker": _of_celery,
     "artisan horizon": _of_horizon,
+    "rq worker": _of_rq,
 }
 
 

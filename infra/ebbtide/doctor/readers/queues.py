@@ -26,6 +26,10 @@ CELERY_KEYS: Final = frozenset(
     }
 )
 
+_KEYS_OF_CELERY_ALONE: Final = 2
+RQ_SECONDS: Final = 180
+"""rq's Queue.DEFAULT_TIMEOUT: a job that runs longer is ended."""
+
 
 @dataclass(frozen=True)
 class Transport:
@@ -188,12 +192,13 @@ def read_laravel(file: File) -> tuple[list[QueueConnection], list[HorizonSupervi
 
 
 def read_celery(file: File) -> CelerySettings | None:
-    """The options of Celery that a Python file sets by literals; None where it sets none."""
-    if "celery" not in f"{file.base} {file.text}".lower():
+    """The options of Celery that a Python file sets by literals; None where it sets none. A config.py that never says
+    its name is known by two of them."""
+    is_said = "celery" in f"{file.base} {file.text}".lower()
+    if not is_said and sum(key in file.text for key in CELERY_KEYS) < _KEYS_OF_CELERY_ALONE:
         return None
-    try:
-        tree = ast.parse(file.text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = _parsed(file)
+    if tree is None:
         return None
     settings: CelerySettings | None = None
     for name, value, line in _assignments(tree):
@@ -203,6 +208,36 @@ def read_celery(file: File) -> CelerySettings | None:
             settings = settings or CelerySettings(file, file.at(line))
             settings.options[key] = Said(_literal(value), file.at(line))
     return settings
+
+
+def read_rq(file: File) -> dict[str, Said[Any]]:
+    """How long a job may run by the queues of Django's settings (`RQ_QUEUES`), in seconds; nothing where a file has
+    none. RQ's own 180 s where a queue says nothing, UNKNOWN where the value is no literal."""
+    tree = _parsed(file) if "RQ_QUEUES" in file.text else None
+    found: dict[str, Said[Any]] = {}
+    for name, value, line in _assignments(tree) if tree is not None else ():
+        queues = _literal(value) if name == "RQ_QUEUES" else None
+        for queue, options in queues.items() if isinstance(queues, dict) else ():
+            seconds = options.get("DEFAULT_TIMEOUT", RQ_SECONDS) if isinstance(options, dict) else UNKNOWN
+            found[str(queue)] = Said(seconds, file.at(_line_of(value, queue) or line))
+    return found
+
+
+def _line_of(value: ast.expr, queue: object) -> int:
+    """Where a queue's limit is written, or else the queue."""
+    for key, one in zip(value.keys, value.values, strict=True) if isinstance(value, ast.Dict) else ():
+        if isinstance(key, ast.Constant) and key.value == queue:
+            options = one.keys if isinstance(one, ast.Dict) else ()
+            limits = [key for key in options if isinstance(key, ast.Constant) and key.value == "DEFAULT_TIMEOUT"]
+            return (limits[0] if limits else key).lineno
+    return 0
+
+
+def _parsed(file: File) -> ast.Module | None:
+    try:
+        return ast.parse(file.text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _assignments(tree: ast.AST) -> Iterator[tuple[str, ast.expr, int]]:

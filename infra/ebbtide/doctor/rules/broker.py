@@ -12,10 +12,14 @@ from ebbtide.doctor.of_image import CONSUME, consumed_receivers
 from ebbtide.doctor.readers.queues import Transport, number_of
 from ebbtide.doctor.rules.declare import setup_rule, unit_rule
 from ebbtide.doctor.setup import SetUp
+from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit, Worker
 
 _DEFAULT_REDELIVERY_SECONDS: Final = 3600
 _LONG_REDELIVERY_SECONDS: Final = 1800
+_COMES_AGAIN: Final = {"redis": "redeliver_timeout", "doctrine": "redeliver_timeout", "sqs": "visibility_timeout"}
+_SHARE_OF_GRACE: Final = 2
+"""Half the grace period may be margin; a message that comes again before that is expected to take longer."""
 _ENV: Final = re.compile(r"%env\((?:[a-z]+:)*(\w+)\)%")
 
 
@@ -223,6 +227,37 @@ def check_heartbeat(setup: SetUp) -> Iterator[Diagnosis]:
                 f"{2 * seconds} to {3 * seconds} s the broker gives the message to another worker",
                 "remove heartbeat",
             )
+
+
+@unit_rule(
+    "D-77",
+    Harm.REPEATS,
+    remedy="Write redeliver_timeout, or SQS' visibility_timeout, above the longest message.",
+    source="symfony/symfony#49394: Redis and Doctrine give a message to another worker after redeliver_timeout, "
+    "whether the first is still at it or not.",
+)
+def check_early_redelivery(unit: Unit) -> Iterator[Diagnosis]:
+    """A message comes again only when its worker cannot have it any more: not before a limit of the worker, nor long
+    before the time that the pod is given to end it."""
+    for worker, transport in _consumed(unit):
+        said = transport.options.get(_COMES_AGAIN.get(transport.scheme, ""))
+        seconds = number_of(said.value) if said else None
+        longest = longest_of(unit, worker)
+        grace = unit.workload.grace if unit.workload else None
+        if said is None or seconds is None:
+            continue
+        if longest is not None and seconds <= longest.value:
+            why = f"and a worker may take {longest.value} s for it ({longest.place})"
+        elif longest is None and grace is not None and seconds < grace.value / _SHARE_OF_GRACE:
+            why = f"although the pod has {grace.value} s to finish it ({grace.place})"
+        else:
+            continue
+        yield Diagnosis(
+            said.place,
+            f"transport {transport.name}",
+            f"gives a message to another worker after {seconds} s, {why}",
+            f"write {_COMES_AGAIN[transport.scheme]}: the longest message and half a minute",
+        )
 
 
 @setup_rule(

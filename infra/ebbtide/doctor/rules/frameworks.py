@@ -17,6 +17,8 @@ _REDIS: Final = frozenset({"redis", "rediss", "sentinel"})
 _MAKES_VISIBLE: Final = _REDIS | {"sqs", ""}
 """The brokers that know a visibility timeout, by their URL; nothing where it is not written."""
 _LARAVEL_TIMEOUT_SECONDS: Final = 60
+_RABBIT_SECONDS: Final = 1800
+"""RabbitMQ's consumer_timeout where nothing is written."""
 
 
 @setup_rule(
@@ -90,6 +92,42 @@ def check_visibility(setup: SetUp) -> Iterator[Diagnosis]:
                 f"after {visible} s",
                 f"write broker_transport_options = {{'visibility_timeout': {longest + 60}}}",
             )
+
+
+@setup_rule(
+    "D-87",
+    Harm.REPEATS,
+    remedy="Raise consumer_timeout on RabbitMQ above the longest task, or make tasks shorter.",
+    source="RabbitMQ's documentation of consumers: 30 minutes since 3.8.17, then the channel is closed; "
+    "celery/celery#6760: the task begins again elsewhere, and never ends.",
+)
+def check_consumer_timeout(setup: SetUp) -> Iterator[Diagnosis]:
+    """RabbitMQ waits for the end of a task. It closes the channel of a worker that has not acknowledged for 30 minutes,
+    and with late acknowledgement that is every longer task: it begins again, and again."""
+    if any("consumer_timeout" in text for text in _texts(setup)):
+        return
+    for settings in setup.celery:
+        late, limit, url = (settings.options.get(key) for key in ("task_acks_late", "task_time_limit", "broker_url"))
+        longest = number_of(limit.value) if limit else None
+        is_rabbit = url is not None and str(url.value).startswith(("amqp:", "amqps:", "pyamqp:"))
+        if late and late.value is True and is_rabbit and limit and longest and longest >= _RABBIT_SECONDS:
+            yield Diagnosis(
+                limit.place,
+                "Celery's settings",
+                f"a task may run {longest} s, and RabbitMQ takes back after {_RABBIT_SECONDS} s, its default, what is "
+                "not acknowledged",
+                "write consumer_timeout above it, in milliseconds, in rabbitmq.conf",
+            )
+
+
+def _texts(setup: SetUp) -> Iterator[str]:
+    """Where a broker among the files may be told otherwise."""
+    for one in setup.objects:
+        yield from (str(value) for value in one.data.map("data").values())
+    for workload in setup.workloads:
+        for container in workload.containers:
+            yield from (f"{name}={said.value}" for name, said in container.environment.items())
+            yield from (word for one in (container.command, container.arguments) if one for word in one.words)
 
 
 @setup_rule(

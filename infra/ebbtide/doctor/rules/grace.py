@@ -25,7 +25,9 @@ _SPOT: Final = (
     ("eks.amazonaws.com/capacityType", "SPOT", 120),
 )
 _S6_MILLISECONDS: Final = 3000
-_PROXY: Final = re.compile(r"(?i)(?:cloud[-_]?sql[-_]?proxy|gce-proxy|pgbouncer|twemproxy|envoy|linkerd[\w.-]*/proxy)")
+_PROXY: Final = re.compile(
+    r"(?i)(?:cloud[-_]?sql[-_]?proxy|gce-proxy|pgbouncer|twemproxy|envoy|linkerd[\w.-]*/proxy|stunnel|socat|autossh)"
+)
 # istio's agent ends Envoy after terminationDrainDuration, 5 s where nothing is said (istio/istio#34855).
 _MESH: Final = re.compile(r"(?:^|/)(?:proxyv2|istio-proxy)(?:[:@]|$)")
 _OUTLASTS: Final = re.compile(

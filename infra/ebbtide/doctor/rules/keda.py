@@ -10,6 +10,7 @@ from ebbtide.doctor.data import Map
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.rules.declare import object_rule, setup_rule, unit_rule
 from ebbtide.doctor.setup import SetUp
+from ebbtide.doctor.targets import strays
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit
 from ebbtide.doctor.workload import ManifestObject, autoscalers_of
@@ -149,6 +150,29 @@ def check_kind_of_target(setup: SetUp) -> Iterator[Diagnosis]:
                 one.title,
                 f"scales {kind} {name}, and what is there is {others[0]} {name}: it is never scaled",
                 f"write kind: {others[0]} into scaleTargetRef, and its apiVersion",
+            )
+
+
+@setup_rule(
+    "D-5i",
+    Harm.BREAKS,
+    remedy="Write the workload's name into scaleTargetRef.",
+    source="Charts whose autoscaler names a workload otherwise than the workload itself: kestra-io/kestra#18101, "
+    "mastodon/mastodon#20691, PostHog/charts-clickhouse#783.",
+)
+def check_name_of_target(setup: SetUp) -> Iterator[Diagnosis]:
+    """An autoscaler and its workload call it the same. Kubernetes takes an autoscaler of something that is not there,
+    and nothing is ever scaled. Judged where one file has both and the names resemble: elsewhere the other workload may
+    not have been handed over."""
+    for stray in strays(setup):
+        if stray.meant is not None and stray.is_misnamed:
+            one = stray.autoscaler
+            yield Diagnosis(
+                one.at(one.scaled(), "name"),
+                one.title,
+                f"scales {stray.kind} {stray.name}, which is not there; {stray.meant.title} ({stray.meant.place}) is "
+                "never scaled",
+                f"write name: {stray.meant.name} into scaleTargetRef",
             )
 
 

@@ -14,8 +14,10 @@ from ebbtide.doctor.workload import ManifestObject
 
 _DNS: Final = {53, "53", "dns", "dns-tcp"}
 _BROKER_PORTS: Final = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
+_ADDRESS: Final = re.compile(r"[0-9.]+$|localhost$")
 _BROKER: Final = re.compile(
-    r"\b(?P<scheme>rediss?|amqps?)://(?:[^@/\s]*@)?(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::(?P<port>[0-9]{1,5}))?(?=[/?\s]|$)"
+    r"\b(?P<scheme>rediss?|amqps?)://(?:[^@/\s]*@)?(?:(?P<host>[A-Za-z0-9.-]+)|\[[0-9A-Fa-f:]+\])"
+    r"(?::(?P<port>[0-9]{1,5}))?(?=[/?\s]|$)"
 )
 
 
@@ -69,16 +71,39 @@ def check_egress(unit: Unit) -> Iterator[Diagnosis]:
             )
 
 
+@unit_rule(
+    "D-6d",
+    Harm.BREAKS,
+    remedy="Allow port 53, UDP and TCP, in egress.",
+    source="Kubernetes, NetworkPolicy: a policy that denies egress denies DNS too (kubernetes/website#54997).",
+)
+def check_names(unit: Unit) -> Iterator[Diagnosis]:
+    """The workers find their broker by its name. A policy whose ports leave out DNS lets them look up none."""
+    policies = egress_policies(unit)
+    if not policies or _may_be_selected_by_another(unit):
+        return
+    listed = [_ports(rule) for one in policies for rule in _entries(one.data.map("spec"), "egress")]
+    hosts = [match["host"] for match in _addresses(unit) if match["host"] and not _ADDRESS.match(match["host"])]
+    if listed and hosts and all(ports is not None and not any(53 in one for one in ports) for ports in listed):
+        yield Diagnosis(
+            policies[0].at(policies[0].data.map("spec"), "egress"),
+            unit.title,
+            f"{policies[0].title} lists no rule for DNS, and the workers look for their broker by its name, {hosts[0]}",
+            "add port 53, UDP and TCP, to egress",
+        )
+
+
 def _brokers(unit: Unit) -> list[tuple[str, int]]:
     """Scheme and port of the brokers that the container's variables and command name."""
+    found = {(match["scheme"], int(match["port"] or _BROKER_PORTS[match["scheme"]])) for match in _addresses(unit)}
+    return sorted(found)
+
+
+def _addresses(unit: Unit) -> Iterator[re.Match[str]]:
     variables = unit.container.environment.values() if unit.container else ()
     words = [word for worker in unit.workers for word in worker.words if word]
-    found = {
-        (match["scheme"], int(match["port"] or _BROKER_PORTS[match["scheme"]]))
-        for text in (*(said.value for said in variables), *words)
-        for match in _BROKER.finditer(text)
-    }
-    return sorted(found)
+    for text in (*(said.value for said in variables), *words):
+        yield from _BROKER.finditer(text)
 
 
 def _ports(rule: Any) -> list[range] | None:

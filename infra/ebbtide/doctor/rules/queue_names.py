@@ -33,6 +33,8 @@ _QUEUES: Final[dict[str, tuple[Callable[[Worker], set[str]], str]]] = {
     "artisan queue:work": (_laravel, "queues:"),
 }
 
+_BULL_LIST: Final = re.compile(r":(?:wait|active|paused)$")
+
 
 @unit_rule(
     "D-5f",
@@ -44,6 +46,7 @@ _QUEUES: Final[dict[str, tuple[Callable[[Worker], set[str]], str]]] = {
 def check_queue(unit: Unit) -> Iterator[Diagnosis]:
     """The trigger counts the queue that these workers take from. Of another one, or of a key that does not exist, it
     learns nothing: the workers are never scaled."""
+    yield from _of_bull(unit)
     names = {worker.program.name if worker.program else "" for worker in unit.workers}
     if len(names) != 1 or (known := _QUEUES.get(names.pop())) is None:
         return
@@ -58,6 +61,29 @@ def check_queue(unit: Unit) -> Iterator[Diagnosis]:
             if text:
                 remedy = f"write {key}: {before if key == 'listName' else ''}{min(queues) if queues else '<queue>'}"
                 yield Diagnosis(one.at(metadata, key), one.title, text, remedy)
+
+
+def _of_bull(unit: Unit) -> Iterator[Diagnosis]:
+    """BullMQ's lists end in what they hold, `bull:mail:wait`, whatever stands before that."""
+    is_bull = {"bullmq", "bull"} & unit.setup.npm_packages
+    if not is_bull or not all(worker.program is None and _is_node(worker) for worker in unit.workers):
+        return
+    for one in unit.autoscalers:
+        for trigger in one.data.items_of("spec", "triggers"):
+            metadata = trigger.map("metadata")
+            name = metadata.text("listName") if trigger.text("type").startswith("redis") else ""
+            if name and not re.search(r"[${]", name) and not _BULL_LIST.search(name):
+                text = f"counts {name}, and the lists of {min(is_bull)} are called bull:<queue>:wait: it stays empty"
+                yield Diagnosis(
+                    one.at(metadata, "listName"),
+                    one.title,
+                    text,
+                    f"write listName: bull:{name.rpartition(':')[2]}:wait",
+                )
+
+
+def _is_node(worker: Worker) -> bool:
+    return any((word or "").rpartition("/")[2] in ("node", "npm", "yarn", "pnpm", "tsx") for word in worker.words)
 
 
 def _wrong(kind: str, metadata: Map, queues: set[str], before: str) -> str:

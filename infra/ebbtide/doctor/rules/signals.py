@@ -10,7 +10,7 @@ from typing import Final
 from ebbtide.doctor.data import Said
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.image import Command
-from ebbtide.doctor.of_image import signal_problem
+from ebbtide.doctor.of_image import BY_SHELL, Verdict, signal_problem
 from ebbtide.doctor.rules.declare import unit_rule
 from ebbtide.doctor.shells import depends_on_sh
 from ebbtide.doctor.unit import Unit, Worker
@@ -52,10 +52,18 @@ def check_shell_form(unit: Unit) -> Iterator[Diagnosis]:
 
 
 def _exec_form(unit: Unit, text: str) -> str:
+    text = _without_runner(unit, text)
     name = "ENTRYPOINT" if unit.image and unit.image.entrypoint is unit.start else "CMD"
     is_plain = not re.search(r"[;&|<>$`\"'\\*]", text)
     words = ", ".join(f'"{word}"' for word in text.split())
     return f"write {name} [{words}]" if is_plain else f"write {name} in exec form, or `exec` before its last program"
+
+
+def _without_runner(unit: Unit, text: str) -> str:
+    """What `npm run worker` runs, as package.json says: npm in its place would not hand the signal on either."""
+    words = text.split()
+    script = unit.setup.npm_scripts.get(words[-1]) if words and words[0] in BY_SHELL else None
+    return script.value if script else text
 
 
 def _shown(text: str) -> str:
@@ -74,9 +82,8 @@ def check_handover(unit: Unit) -> Iterator[Diagnosis]:
     supervisor a shell dies of SIGTERM at once, which is taken for the worker's end; as PID 1 it drops the signal. In
     both cases the worker is killed with its message."""
     if unit.start is not None and not unit.start.is_shell and unit.start_verdict.refused and not _is_own(unit):
-        yield Diagnosis(
-            unit.start.place, unit.title, f"{unit.start_verdict.refused}: {_AS_PID_1}", unit.start_verdict.remedy
-        )
+        text = f"{unit.start_verdict.refused}{_end(unit.start_verdict, _AS_PID_1)}"
+        yield Diagnosis(unit.start.place, unit.title, text, unit.start_verdict.remedy)
     for worker in unit.workers:
         if worker.verdict.refused and worker.shell_leaves:
             yield Diagnosis(
@@ -97,10 +104,25 @@ def check_handover(unit: Unit) -> Iterator[Diagnosis]:
         yield Diagnosis(
             place,
             f"{unit.title}, {worker.title}" if worker.supervised else unit.title,
-            f"{worker.verdict.refused}{below}{_unless(unit, worker.command)}: "
-            f"{_AS_PID_1 if worker.command is unit.start else _AS_A_CHILD}",
-            worker.verdict.remedy,
+            f"{worker.verdict.refused}{below}{_unless(unit, worker.command)}"
+            f"{_end(worker.verdict, _AS_PID_1 if worker.command is unit.start else _AS_A_CHILD)}",
+            _in_front(worker) or worker.verdict.remedy,
         )
+
+
+def _in_front(worker: Worker) -> str:
+    """What to write of a worker that sends itself to the background, where exec would end the container at once."""
+    is_daemon = {"--detach", "--daemon", "--daemonize"} & {word for word in worker.words if word}
+    return (
+        f"leave {is_daemon.pop()} out, and write exec before the worker; each in a container of its own"
+        if is_daemon
+        else ""
+    )
+
+
+def _end(verdict: Verdict, text: str) -> str:
+    """What becomes of the worker, unless the verdict has said it."""
+    return "" if verdict.says_end else f": {text}"
 
 
 def _unless(unit: Unit, command: Command) -> str:

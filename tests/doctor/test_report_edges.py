@@ -1,0 +1,207 @@
+"""What doctor says of the kinds that public reports of November 2026 brought, and of what stands right beside each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from tests.doctor.test_edges import CONSUME, Edge, celery, hpa, keda, messenger, said_of, workload
+from tests.doctor.test_scaling_edges import of_target, with_name
+
+from ebbtide.doctor.diagnose import diagnose_files
+from ebbtide.doctor.files import File
+
+RQ = ["python", "manage.py", "rqworker", "reports"]
+CELERY = ["celery", "-A", "shop", "worker"]
+NO_TIME = {"terminationGracePeriodSeconds": None}
+PACKAGE = '{"dependencies": {"bullmq": "5.30.0"}, "scripts": {"worker": "node dist/worker.js"}}'
+LATE = {"broker_url": "amqp://rabbit//", "task_acks_late": True, "task_reject_on_worker_lost": True}
+
+
+def rq(command: list[str], settings: str = "", **pod: Any) -> dict[str, str]:
+    data = yaml.safe_load(workload(command, pod=pod))
+    spec = data["spec"]["template"]["spec"]
+    data["spec"]["template"]["spec"] = {key: value for key, value in spec.items() if value is not None}
+    return {"a.yaml": yaml.safe_dump(data), **({"settings.py": settings} if settings else {})}
+
+
+def queues(**seconds: str) -> str:
+    return f"RQ_QUEUES = {{{', '.join(f'{name!r}: {{{text}}}' for name, text in seconds.items())}}}\n"
+
+
+def policed(url: str, *rules: dict[str, Any]) -> dict[str, str]:
+    """Workers that look for a broker, and a policy that lists what they may reach."""
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "jobs", "namespace": "shop"},
+        "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": list(rules)},
+    }
+    return {"a.yaml": workload(CELERY, env=[{"name": "URL", "value": url}]), "p.yaml": yaml.safe_dump(policy)}
+
+
+def beside(image: str) -> dict[str, str]:
+    data = yaml.safe_load(workload(CELERY))
+    data["spec"]["template"]["spec"]["containers"].append({"name": "tunnel", "image": image})
+    return {"a.yaml": yaml.safe_dump(data)}
+
+
+def scaled(name: str, *others: str, file: str = "a.yaml") -> dict[str, str]:
+    """An autoscaler of `name`, and a worker called `jobs`."""
+    scaler = of_target(with_name(hpa(metrics=[]), "scaler"), name=name)
+    found = {"a.yaml": "---\n".join([workload(CELERY), *(with_name(workload(CELERY), one) for one in others)])}
+    found[file] = f"{found[file]}---\n{scaler}" if file in found else scaler
+    return found
+
+
+def listing(name: str) -> dict[str, Any]:
+    return {"type": "redis", "metadata": {"address": "r:6379", "listName": name, "listLength": "5"}}
+
+
+PORT, DNS = {"ports": [{"port": 6379}]}, {"ports": [{"port": 53, "protocol": "UDP"}]}
+EDGES: dict[str, Edge] = {
+    # RQ's own limit counts where nobody has written a time; what Django's settings say counts everywhere.
+    "RQ's limit": ("D-21", rq(["rq", "worker"], **NO_TIME), "after 30 s, the default, and rq worker may take 180 s"),
+    "RQ's limit beside a written time": ("D-21", rq(["rq", "worker"]), ""),
+    "a queue's limit": ("D-21", rq(RQ, queues(reports='"DEFAULT_TIMEOUT": 3600')), "after 90 s, and rq worker may"),
+    "a queue's limit that fits": ("D-21", rq(RQ, queues(reports='"DEFAULT_TIMEOUT": 60')), ""),
+    "another queue's limit": (
+        "D-21",
+        rq(RQ, queues(reports='"DEFAULT_TIMEOUT": 60', films='"DEFAULT_TIMEOUT": 3600')),
+        "",
+    ),
+    "the longest of all queues": (
+        "D-21",
+        rq(["rq", "worker", "--url", "redis://r"], queues(a='"DEFAULT_TIMEOUT": 60', b='"DEFAULT_TIMEOUT": 3600')),
+        "may take 3600 s",
+    ),
+    "a queue without a limit": ("D-21", rq(RQ, queues(reports='"DB": 1')), "may take 180 s"),
+    "a limit that a variable holds": ("D-21", rq(RQ, queues(reports='"DEFAULT_TIMEOUT": limit()')), ""),
+    "queues of a broken file": ("D-21", rq(RQ, "RQ_QUEUES = {'reports': {"), ""),
+    # A broker by its name needs DNS.
+    "no DNS": ("D-6d", policed("redis://r.shop.svc:6379/0", PORT), "by its name, r.shop.svc"),
+    "DNS": ("D-6d", policed("redis://r.shop.svc:6379/0", PORT, DNS), ""),
+    "a broker by its address": ("D-6d", policed("redis://10.0.0.7:6379/0", PORT), ""),
+    "a broker beside": ("D-6d", policed("redis://localhost:6379/0", PORT), ""),
+    "all ports of a network": ("D-6d", policed("redis://r:6379", {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}), ""),
+    "nothing at all is D-6a": ("D-6d", policed("redis://r:6379"), ""),
+    # What comes again before its worker has had its time.
+    "half a minute of five": (
+        "D-77",
+        {
+            "a.yaml": workload(CONSUME, pod={"terminationGracePeriodSeconds": 300}),
+            "messenger.yaml": messenger(redeliver_timeout=30),
+        },
+        "gives a message to another worker after 30 s, although the pod has 300 s to finish it",
+    ),
+    "half of the time may be margin": (
+        "D-77",
+        {"a.yaml": workload(CONSUME), "messenger.yaml": messenger(redeliver_timeout=45)},
+        "",
+    ),
+    "a limit of the worker": (
+        "D-77",
+        {
+            "a.yaml": workload(CONSUME, env=[{"name": "SHUTDOWN_TIMEOUT_SECONDS", "value": "80"}]),
+            "messenger.yaml": messenger(redeliver_timeout=80),
+        },
+        "after 80 s, and a worker may take 80 s for it",
+    ),
+    "above the limit of the worker": (
+        "D-77",
+        {
+            "a.yaml": workload(CONSUME, env=[{"name": "SHUTDOWN_TIMEOUT_SECONDS", "value": "20"}]),
+            "messenger.yaml": messenger(redeliver_timeout=21),
+        },
+        "",
+    ),
+    "nobody wrote it": ("D-77", {"a.yaml": workload(CONSUME), "messenger.yaml": messenger()}, ""),
+    # RabbitMQ takes back what is not acknowledged.
+    "two hours on RabbitMQ": ("D-87", celery(**LATE, task_time_limit=7200), "may run 7200 s, and RabbitMQ takes back"),
+    "half an hour": ("D-87", celery(**LATE, task_time_limit=1800), "after 1800 s, its default"),
+    "less than half an hour": ("D-87", celery(**LATE, task_time_limit=1799), ""),
+    "two hours on Redis": ("D-87", celery(**{**LATE, "broker_url": "redis://r"}, task_time_limit=7200), ""),
+    "acknowledged before": ("D-87", celery(**{**LATE, "task_acks_late": False}, task_time_limit=7200), ""),
+    "a broker that was told otherwise": (
+        "D-87",
+        {
+            **celery(**LATE, task_time_limit=7200),
+            "c.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: rabbit}\ndata:\n"
+            "  rabbitmq.conf: consumer_timeout = 10800000\n",
+        },
+        "",
+    ),
+    "settings that never say Celery": (
+        "D-87",
+        {"config.py": celery(**LATE, task_time_limit=7200)["celeryconfig.py"]},
+        "may run 7200 s",
+    ),
+    "one word of Celery's in a program": ("D-87", {"config.py": "task_time_limit = 7200\n"}, ""),
+    # An autoscaler that names a workload otherwise.
+    "a part left out": ("D-5i", scaled("jobs-gpu"), "scales Deployment jobs-gpu, which is not there; Deployment jobs"),
+    "a letter": ("D-5i", scaled("jobss"), "write name: jobs into scaleTargetRef"),
+    "another name altogether": ("D-5i", scaled("website"), ""),
+    "another file": ("D-5i", scaled("jobs-gpu", file="b.yaml"), ""),
+    "two that may be meant": ("D-5i", scaled("jobs-gpu", "mail"), ""),
+    "its own name": ("D-5i", scaled("jobs"), ""),
+    # BullMQ's lists.
+    "a queue's name alone": (
+        "D-5f",
+        {"a.yaml": workload(["node", "worker.js"]), "k.yaml": keda(listing("mail")), "package.json": PACKAGE},
+        (
+            "counts mail, and the lists of bullmq are called bull:<queue>:wait: it stays empty; "
+            "write listName: bull:mail:wait"
+        ),
+    ),
+    "a list of BullMQ's": (
+        "D-5f",
+        {"a.yaml": workload(["node", "worker.js"]), "k.yaml": keda(listing("q:mail:wait")), "package.json": PACKAGE},
+        "",
+    ),
+    "a program without BullMQ": (
+        "D-5f",
+        {"a.yaml": workload(["node", "worker.js"]), "k.yaml": keda(listing("mail")), "package.json": "{}"},
+        "",
+    ),
+    "Celery beside a front end with BullMQ": (
+        "D-5f",
+        {"a.yaml": workload(CELERY), "k.yaml": keda(listing("celery")), "package.json": PACKAGE},
+        "",
+    ),
+    # What ends before the worker does.
+    "stunnel": ("D-27", beside("registry.example/stunnel:5.72"), "ends at SIGTERM at once"),
+    "a log shipper": ("D-27", beside("registry.example/fluent-bit:3"), ""),
+    # What to write, where exec in its place would not do.
+    "npm in a shell": (
+        "D-10",
+        {"Dockerfile": "FROM node:22-slim\nCMD npm run worker\n", "package.json": PACKAGE, "a.yaml": workload([])},
+        'write CMD ["node", "dist/worker.js"]',
+    ),
+    "a daemon in a script": (
+        "D-11",
+        {
+            "run.sh": "#!/bin/sh\ncelery -A shop worker --detach\ntail -f /var/log/w.log\n",
+            "Dockerfile": 'FROM debian:12\nCOPY run.sh /run.sh\nCMD ["/run.sh"]\n',
+        },
+        "leave --detach out, and write exec before the worker",
+    ),
+    "foreman": ("D-11", {"a.yaml": workload(["foreman", "start", "worker"])}, "foreman, which kills it 5 s after the"),
+    "foreman with time": ("D-11", {"a.yaml": workload(["foreman", "start", "-t", "80", "worker"])}, ""),
+}
+
+
+@pytest.mark.parametrize("case", EDGES)
+def test_a_kind_that_reports_brought_is_said_in_its_figures_and_what_is_right_beside_it_is_not(case: str) -> None:
+    said_of(*EDGES[case])
+
+
+def test_a_broker_that_compose_brings_along_is_not_asked_for_its_dockerfile() -> None:
+    services = "services:\n  redis: {image: redis:7}\n  web: {image: registry.example/web:1, command: [puma]}\n"
+    report = said("compose.yaml", services + "  w: {image: a, command: [rq, worker], stop_grace_period: 5m}\n")
+    assert not any("redis" in text for text in report)
+    assert any(text.endswith("no worker is seen in it; it runs 'puma'") for text in report)
+
+
+def said(name: str, text: str) -> list[str]:
+    return [note.text for note in diagnose_files([File(name, text)]).notes]
