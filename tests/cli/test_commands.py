@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,22 @@ def test_check_names_every_stack_and_fails_on_warnings_only_when_asked(ebbtide, 
     done = ebbtide("check", "--strict", "--project", str(tmp_path))
     assert done.returncode == 1
     assert [stack for stack in ("one", "two") if f"{stack}: 1 warning" not in done.stdout] == []
+
+
+def test_check_of_all_stacks_sees_two_that_give_a_broker_one_name(ebbtide, tmp_path):
+    """By a name that the project gives to all of them, as whoever shares settings writes it."""
+    shutil.copytree(ROOT / "examples" / "whole-system", tmp_path, dirs_exist_ok=True)
+    made = tmp_path / "stacks" / "Pulumi.production.yaml"
+    made.write_text(made.read_text().replace("{kind: memorystoreValkey}", "{kind: memorystoreValkey, name: orders}"))
+    shutil.copy(made, made.with_name("Pulumi.canary.yaml"))
+    done = ebbtide("check", "--project", str(tmp_path))
+    assert done.returncode == 1
+    lines = [line for line in done.stdout.splitlines() if "[G-08]" in line]
+    assert [line.partition(":")[2].partition(":")[0].strip() for line in lines] == [
+        "stacks/Pulumi.canary.yaml",
+        "stacks/Pulumi.production.yaml",
+    ]
+    assert ebbtide("check", "--stack", "canary", "--project", str(tmp_path)).returncode == 0
 
 
 def test_the_stacks_of_this_repository_pass_a_strict_check(ebbtide):

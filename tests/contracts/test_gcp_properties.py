@@ -23,7 +23,7 @@ from tests.manifests.google.cases import STACKS
 
 from ebbtide.components.register import EXPORTED_OUTPUTS, register
 from ebbtide.in_process import InProcessRun, record
-from ebbtide.manifests.google.names import GET_PROJECT
+from ebbtide.manifests.google.names import GET_PROJECT, GET_SECRETS
 from ebbtide.manifests.resource import Join, Lookup, Ref, Resource, Secret, references, with_text_references
 from ebbtide.manifests.stack import stack_resources
 
@@ -126,6 +126,15 @@ def test_the_function_that_gives_the_project_number_is_that_of_the_sdk():
     module = importlib.import_module("pulumi_gcp.organizations.get_project")
     assert GET_PROJECT in inspect.getsource(module)
     assert {"number"} <= set(_types.output_type_types(module.GetProjectResult))
+
+
+def test_the_function_that_lists_secrets_is_that_of_the_sdk():
+    module = importlib.import_module("pulumi_gcp.secretmanager.get_secrets")
+    assert GET_SECRETS in inspect.getsource(module)
+    assert {"filter", "project"} <= set(inspect.signature(module.get_secrets).parameters)
+    assert "secrets" in _types.output_type_types(module.GetSecretsResult)
+    told = importlib.import_module("pulumi_gcp.secretmanager.outputs").GetSecretsSecretResult
+    assert {"secretId", "effectiveLabels"} <= set(_types.output_type_types(told))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from tests.engine.google_api.api import STALE_READS, Api, check_answer
 from tests.engine.google_api.server import route, served
 from tools.google.client import Client, address
 from tools.google.discovery import Method, methods
+from tools.google.functions import secrets
 from tools.google.kinds import Refused
 from tools.google.types import TYPES
 
@@ -93,6 +94,23 @@ def test_a_read_after_a_write_is_stale_for_a_while(ask: Ask) -> None:
     ask("secretmanager.v1", f"{SECRETS}.delete", SECRET)
     reads = [ask("secretmanager.v1", f"{SECRETS}.get", SECRET)[0] for _ in range(STALE_READS + 1)]
     assert reads == [200] * STALE_READS + [404]
+
+
+def test_a_list_has_the_names_that_a_filter_lets_pass_from_all_pages(api: Api, client: Client) -> None:
+    assert secrets(client, {"project": "acme"}) == []
+    for name in ("a-v1-dsn", "b", "other-a-v1-dsn", "a-v1-address", "a-v2-dsn"):
+        api.take(SECRETS, f"projects/acme/secrets/{name}", {"labels": {"team": name}})
+    api.take(SECRETS, "projects/acme-two/secrets/a-v1-dsn", {})
+    found = secrets(client, {"project": "acme", "filter": "name:a-v1"})
+    assert [one["secretId"] for one in found] == ["a-v1-address", "a-v1-dsn", "other-a-v1-dsn"]
+    assert found[0]["effectiveLabels"] == {"team": "a-v1-address"}
+    assert len(secrets(client, {"project": "acme"})) == 5
+    assert api.counts[f"{SECRETS}.list"] == 6, "no page was turned"
+
+
+def test_a_filter_that_the_stand_in_does_not_know_is_refused(client: Client) -> None:
+    with pytest.raises(Refused, match="does not know the filter"):
+        secrets(client, {"project": "acme", "filter": "labels.team=shop"})
 
 
 _A_SECRET = {"replication": {"automatic": {}}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ import typer
 
 from ebbtide.cli.output import ANNOTATIONS, BAD_INPUT, print_findings, project_root, style
 from ebbtide.judgement.findings import Finding, Level, SettingsError, refused
-from ebbtide.settings.loading.loader import located, read_stack
+from ebbtide.settings.loading.loader import LoadedStack, located, read_stack
 from ebbtide.settings.loading.project import read_project, stack_file, stack_names
 from ebbtide.settings.rules.check import check_stack
+from ebbtide.settings.rules.neighbours import check_neighbours
 
 
 def run(stack: str | None, project: Path | None, format: str, *, strict: bool) -> None:  # noqa: A002
@@ -25,7 +26,7 @@ def run(stack: str | None, project: Path | None, format: str, *, strict: bool) -
     if not names:
         remedy = f"write its first one, {stack_file('dev', root)}"
         raise refused("project", f"there is no stack in the project {root}", remedy)
-    results = {name: _findings(name, root, shared) for name in names}
+    results = _results(names, root, shared)
     if format == "json":
         from ebbtide.documents.check import CheckDocument
         from ebbtide.documents.document import to_json
@@ -43,13 +44,27 @@ def run(stack: str | None, project: Path | None, format: str, *, strict: bool) -
         raise typer.Exit(BAD_INPUT)
 
 
-def _findings(name: str, root: Path, project: Mapping[str, Any] | None) -> list[Finding]:
+def _results(names: Sequence[str], root: Path, project: Mapping[str, Any] | None) -> dict[str, list[Finding]]:
+    """What is found in each stack, by its name: first where it meets another."""
+    read = {name: _read(name, root, project) for name in names}
+    loaded = {name: one for name, one in read.items() if isinstance(one, LoadedStack)}
+    together = check_neighbours(one.settings for one in loaded.values())
+    results = {}
+    for name, one in read.items():
+        if isinstance(one, LoadedStack):
+            found = [*together[name], *check_stack(one.settings, one.notes)]
+            results[name] = [located(finding, one.sources) for finding in found]
+        else:
+            results[name] = one
+    return results
+
+
+def _read(name: str, root: Path, project: Mapping[str, Any] | None) -> LoadedStack | list[Finding]:
+    """A stack, or why it cannot be read."""
     try:
-        loaded = read_stack(name, root, project)
+        return read_stack(name, root, project)
     except SettingsError as error:
         return [replace(finding, source=finding.source or error.where) for finding in error.findings]
-    found = check_stack(loaded.settings, loaded.notes)
-    return [located(one, loaded.sources) for one in found]
 
 
 def _print(results: dict[str, list[Finding]]) -> None:

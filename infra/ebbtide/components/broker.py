@@ -9,6 +9,7 @@ import pulumi
 from ebbtide.components.cluster import ExistingCluster, GkeCluster
 from ebbtide.components.consumer_namespace import ConsumerNamespace
 from ebbtide.components.register import Registered, register
+from ebbtide.components.taken_secrets import refuse_taken_secrets
 from ebbtide.manifests.broker import build_broker
 from ebbtide.manifests.google import names
 from ebbtide.manifests.resource import Component
@@ -45,4 +46,5 @@ class Broker(pulumi.ComponentResource):
         super().__init__(names.BROKER, name, None, opts)
         known = {**(cluster.resources if cluster else {}), **(namespace.resources if namespace else {})}
         self.resources = register(self.plan.parts, self, known)
-        self.register_outputs({})
+        # Waited for with the outputs, and none of them: it has no value.
+        self.register_outputs({"taken": refuse_taken_secrets(args["settings"], self, self.plan.parts, self.resources)})

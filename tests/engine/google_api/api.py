@@ -32,6 +32,8 @@ from tools.google.discovery import (
 
 # How often an operation is asked for until it has ended, and how many reads still answer what was before a write.
 POLLS, STALE_READS = 2, 2
+# How many a list has on a page: few, so that whoever asks has to turn it.
+PAGE = 2
 # A project, or a place in it: there without being made.
 _PLACE = re.compile(r"projects/[^/]+(/global|/(regions|locations)/[^/]+)?")
 _SETS = {"setManagement", "setMaintenancePolicy", "setResourceLabels"}
@@ -98,9 +100,10 @@ class Api:
         """What is there: the collection of each, by its name."""
         return {name: held.collection for name, held in self.stored.items()}
 
-    def take(self, collection: str, name: str) -> None:
-        """Somebody else has made this."""
-        self.stored[name] = Stored(collection, {})
+    def take(self, collection: str, name: str, sent: dict[str, Any] | None = None) -> None:
+        """Somebody else has made this; what it is, is told of what was sent only."""
+        added = {} if sent is None else MADE[collection](name, sent, self._endpoint)
+        self.stored[name] = Stored(collection, {**(sent or {}), **added})
 
     def lose(self, collection: str) -> None:
         """Somebody has deleted by hand what there is of it."""
@@ -138,7 +141,7 @@ class Api:
     def _do(self, request: Request) -> dict[str, Any]:
         verb = request.method.verb
         known = {
-            "create": self._create, "insert": self._create, "get": self._get, "patch": self._update,
+            "create": self._create, "insert": self._create, "get": self._get, "list": self._list, "patch": self._update,
             "update": self._update, "delete": self._delete, "getIamPolicy": self._policy,
             "setIamPolicy": self._set_policy, "addVersion": self._add_version, "access": self._access,
             "destroy": self._destroy, "getCertificateAuthority": self._authority,
@@ -172,6 +175,17 @@ class Api:
                 raise _missing(request.name)
             return held.before
         return self._must_exist(request.name).value
+
+    def _list(self, request: Request) -> dict[str, Any]:
+        """One page, and the token of the next: the last name that was told."""
+        kept = [name for name, held in self.stored.items() if held.collection == request.collection]
+        here = [name for name in kept if name.startswith(f"{request.name}/")]
+        below, after = rules.listed(here, request.query.get("filter", "")), request.query.get("pageToken", "")
+        page = [name for name in below if name > after][:PAGE]
+        rest = {"nextPageToken": page[-1]} if page and page[-1] != below[-1] else {}
+        # What was made a moment ago is not told yet.
+        seen = [self.stored[name].value for name in page if self.stored[name].stale_reads == 0]
+        return {request.method.name.split(".")[-2]: seen, **rest} if seen or rest else {}
 
     def _update(self, request: Request) -> dict[str, Any]:
         name = self._named_in_query(request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from tests.engine.google_api.answers import GoogleError
@@ -32,6 +32,15 @@ def check_location(service: str, name: str, missing: set[tuple[str, str]]) -> No
     found = re.search(r"/locations/([^/]+)", name)
     if found and (service, found[1]) in missing:
         raise GoogleError("PERMISSION_DENIED", f"Permission denied on 'locations/{found[1]}' (or it may not exist).")
+
+
+def listed(names: Iterable[str], wanted: str) -> list[str]:
+    """Those that a filter lets pass, in order (cloud.google.com/secret-manager/docs/filtering: `name:asecret` is
+    "contains"). Raises GoogleError for filters that are not known here."""
+    field, separator, text = wanted.partition(":")
+    if wanted and (field != "name" or not separator or re.search(r"[\s*()]", text)):
+        raise GoogleError("UNIMPLEMENTED", f"this stand-in does not know the filter {wanted!r}")
+    return sorted(name for name in names if text in name.rpartition("/")[2])
 
 
 def check_new(stored: Mapping[str, Held], name: str, collection: str, sent: Mapping[str, Any]) -> None:

@@ -20,9 +20,11 @@ sys.path.append(str(FilePath(__file__).resolve().parents[3]))  # the engine star
 
 from serving import Provider, RefusedError, Subject, serve
 from tools.google.client import Client
+from tools.google.functions import secrets
 from tools.google.kinds import Found, Kind, Refused
 from tools.google.types import PROJECT_NUMBER, TYPES
 
+from ebbtide.manifests.google.names import GET_PROJECT, GET_SECRETS
 from ebbtide.preview.change import MISSING, PropertyChange
 from ebbtide.preview.change import UNKNOWN as UNKNOWN_HERE
 from ebbtide.preview.sources.immutable import replaces
@@ -79,7 +81,10 @@ class Google(Provider):
         _asked(lambda: kind.delete(api, subject.identifier, inputs))
 
     def invoke(self, function: str, arguments: Properties) -> Properties:
-        if function != "gcp:organizations/getProject:getProject":
+        if function == GET_SECRETS:
+            api = self._api()
+            return {**arguments, "secrets": _asked(lambda: secrets(api, arguments))}
+        if function != GET_PROJECT:
             raise RefusedError(f"{function} is not known: no answers are made up")
         return {**arguments, "number": PROJECT_NUMBER}
 

@@ -51,7 +51,7 @@ def build_broker_resources(
 def build_place(stack: StackSettings, broker: MadeBroker, name: str, parent: str, cluster: str = "cluster") -> Place:
     """The range in which the broker gets its address, in the network of the cluster component of this name."""
     addresses = endpoint_range(stack, broker)
-    if addresses is None:  # BR-51 refuses it earlier
+    if addresses is None:  # BR-45 refuses it earlier
         message = f"has no address range in stack {stack.name}"
         raise refused("wiring", message, "write network: {network: ..., addresses: ...}", ("broker", "network"))
     network = Ref(f"{names.NETWORK}::{cluster}-network", "id") if broker.network is None else broker.network.network

@@ -61,7 +61,8 @@ def _instance(broker: CloudSqlPostgres, stack: StackSettings, name: str, parent:
         name=f"{name}-instance",
         parent=parent,
         protect=is_protected(stack, broker),
-        # Google gives a deleted instance's name to nobody for a week.
+        # Two of one name cannot be. A deleted one's name is free at once (Cloud SQL, "Delete instances", 2025; until
+        # then it took a week, as the provider's documents still say).
         delete_before_replace=True,
         properties={
             "name": broker_name(stack, broker),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ebbtide.judgement.findings import refused
-from ebbtide.settings.models.cluster import CLUSTER_NAME_MAX_LENGTH, GkeAutopilot, GkeStandard
+from ebbtide.settings.models import brokered
+from ebbtide.settings.models.cluster import GkeAutopilot, GkeStandard
 from ebbtide.settings.models.stack import GoogleSettings, StackSettings, is_gke
 from ebbtide.settings.values.names import SERVICE_ACCOUNT_ID_MAX_LENGTH, shorten
 
@@ -34,6 +35,7 @@ SECRET_VERSION = "gcp:secretmanager/secretVersion:SecretVersion"  # noqa: S105
 SECRET_MEMBER = "gcp:secretmanager/secretIamMember:SecretIamMember"  # noqa: S105
 RANDOM_PASSWORD = "random:index/randomPassword:RandomPassword"  # noqa: S105
 GET_PROJECT = "gcp:organizations/getProject:getProject"
+GET_SECRETS = "gcp:secretmanager/getSecrets:getSecrets"
 
 # What the SDK's classes encrypt wherever there are labels.
 LABEL_OUTPUTS = ("effectiveLabels", "pulumiLabels")
@@ -61,7 +63,7 @@ def google(stack: StackSettings) -> GoogleSettings:
 
 def cluster_name(stack: StackSettings) -> str:
     """The cluster's physical name; network, subnet and router have it too."""
-    return gke_cluster(stack).name or shorten(f"ebbtide-{stack.name}", CLUSTER_NAME_MAX_LENGTH)
+    return brokered.cluster_name(stack, gke_cluster(stack))
 
 
 def node_account_id(stack: StackSettings) -> str:

@@ -1,4 +1,4 @@
-"""What a stack's broker is once its stack and cluster are known: its names, addresses, window and protection."""
+"""What a stack's broker and cluster are once the stack is known: names, addresses, window and protection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv4Network
 
 from ebbtide.settings.models.broker import BROKER_NAME_MAX_LENGTH, BrokerMaintenance, MadeBroker
-from ebbtide.settings.models.cluster import Day
+from ebbtide.settings.models.cluster import CLUSTER_NAME_MAX_LENGTH, Day, GkeAutopilot, GkeStandard
 from ebbtide.settings.models.pod import EgressRule
 from ebbtide.settings.models.stack import StackSettings, is_gke
 from ebbtide.settings.values.names import shorten
@@ -37,6 +37,11 @@ def is_protected(stack: StackSettings, broker: MadeBroker) -> bool:
 def broker_name(stack: StackSettings, broker: MadeBroker) -> str:
     """What it is called in Google Cloud."""
     return broker.name or shorten(f"ebbtide-{stack.name}", BROKER_NAME_MAX_LENGTH)
+
+
+def cluster_name(stack: StackSettings, cluster: GkeStandard | GkeAutopilot) -> str:
+    """What the cluster that it makes is called in Google Cloud; network, subnet and router are called so too."""
+    return cluster.name or shorten(f"ebbtide-{stack.name}", CLUSTER_NAME_MAX_LENGTH)
 
 
 def is_synced(stack: StackSettings, broker: MadeBroker) -> bool:

@@ -20,7 +20,7 @@ from ebbtide.settings.rules import characters, workers
 from ebbtide.settings.rules import keda, keda_triggers, keda_queries, keda_cluster
 from ebbtide.settings.rules import broker_server, broker, observability, pod_parts, idle_first
 from ebbtide.settings.rules import patch_fields, patch_judged, injection, shared_queues, addresses, variables
-from ebbtide.settings.rules import check
+from ebbtide.settings.rules import check, neighbours
 
 # isort: on
 
@@ -41,6 +41,7 @@ __all__ = [
     "keda_cluster",
     "keda_queries",
     "keda_triggers",
+    "neighbours",
     "network",
     "observability",
     "patch_fields",

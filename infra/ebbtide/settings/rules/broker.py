@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level
+from ebbtide.judgement.rule import RuleText, register
 from ebbtide.settings.models.broker import MadeBroker
 from ebbtide.settings.models.brokered import (
     SECRET_SYNC_MINOR,
@@ -17,6 +18,20 @@ from ebbtide.settings.models.brokered import (
 )
 from ebbtide.settings.models.stack import StackSettings, is_gke
 from ebbtide.settings.rules.declare import consumers_of, stack_rule
+
+# Found by who asks Google (components/taken_secrets), which no settings show.
+register(
+    RuleText(
+        "BR-50",
+        "settings",
+        (Level.ERROR,),
+        "No secret of a new broker, or of a rotation, is there already.",
+        "`pulumi preview` asks Secret Manager for each that it would make; Google itself refuses it only during `up`, "
+        "when cluster and broker are there. It needs secretmanager.secrets.list, and says where it may not look.",
+        "Raise broker.secret.version or, before the broker is made, write another broker.name.",
+        "Secret Manager: a secret has one name in a project, in whatever region.",
+    )
+)
 
 # Where Memorystore for Valkey and Cloud SQL are (their pages of locations, 2026). A newer one may be missing.
 _REGIONS = frozenset(

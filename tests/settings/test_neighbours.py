@@ -1,0 +1,73 @@
+"""Two stacks of a project that would make one thing of Google's are both told so, before either is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.manifests.google.cases import GOOGLE, REDIS
+
+from ebbtide.judgement.findings import Level, format_path
+from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.rules.neighbours import check_neighbours
+
+STANDARD, VALKEY = {"kind": "gkeStandard"}, {"kind": "memorystoreValkey"}
+EXISTING = {"kind": "existing", "platform": "gkeStandard", "kubernetesVersion": "1.34"}
+SHARED = {"network": "projects/acme-shop/global/networks/queues", "addresses": "10.9.0.0/28"}
+ELSEWHERE, NORTH = {**GOOGLE, "project": "acme-other"}, {**GOOGLE, "region": "europe-north1"}
+ORDERS = {**VALKEY, "name": "orders", "network": SHARED}
+
+
+def stack(name: str, **given: Any) -> StackSettings:
+    base = {"name": name, "google": GOOGLE, "cluster": EXISTING, "consumers": {"events": REDIS}}
+    return StackSettings.model_validate({**base, **given})
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "paths"),
+    [
+        ({"broker": ORDERS}, {"broker": ORDERS}, ["broker.name"]),
+        # The instance is another one, and its secrets are not: they are of the whole project.
+        ({"broker": ORDERS}, {"broker": ORDERS, "google": NORTH}, ["broker.name"]),
+        ({"broker": ORDERS}, {"broker": ORDERS, "google": ELSEWHERE}, []),
+        ({"broker": ORDERS}, {"broker": {**VALKEY, "network": SHARED}}, []),
+        # What the other one is called by default.
+        ({"broker": {**ORDERS, "name": "ebbtide-two"}}, {"broker": {**VALKEY, "network": SHARED}}, ["broker.name"]),
+        (
+            {"broker": VALKEY, "cluster": {**STANDARD, "name": "queues"}},
+            {"broker": VALKEY, "cluster": {**STANDARD, "name": "queues"}},
+            ["cluster.name"],
+        ),
+        ({"broker": VALKEY, "cluster": STANDARD}, {"broker": VALKEY, "cluster": STANDARD}, []),
+        (
+            {"imageRepository": {}, "broker": ORDERS},
+            {"imageRepository": {}, "broker": ORDERS},
+            ["broker.name", "imageRepository.name"],
+        ),
+        (
+            {"imageRepository": {}, "broker": {**VALKEY, "network": SHARED}},
+            {"imageRepository": {}, "broker": {**VALKEY, "network": SHARED}, "google": NORTH},
+            [],
+        ),
+    ],
+)
+def test_stacks_that_would_make_one_thing_are_both_refused(
+    first: dict[str, Any], second: dict[str, Any], paths: list[str]
+) -> None:
+    found = check_neighbours([stack("one", **first), stack("two", **second)])
+    for name, other in (("one", "two"), ("two", "one")):
+        assert [format_path(finding.path) for finding in found[name]] == paths
+        for finding in found[name]:
+            assert finding.rule == "G-08"
+            assert finding.level is Level.ERROR
+            assert f"so does stack {other}" in finding.message
+            assert finding.remedy
+
+
+def test_of_three_stacks_each_is_told_of_both_others() -> None:
+    found = check_neighbours(stack(name, broker=ORDERS) for name in ("one", "two", "three"))
+    assert "stack one, three" in found["two"][0].message
+
+
+def test_a_stack_by_itself_has_no_neighbours() -> None:
+    assert check_neighbours([stack("one", broker=ORDERS)]) == {"one": []}
