@@ -13,6 +13,7 @@ import yaml
 
 from ebbtide.cli.main import app
 from ebbtide.judgement.findings import Level
+from ebbtide.manifests.stack import stack_resources
 from ebbtide.settings.loading.loader import load_stack
 from ebbtide.settings.loading.project import stack_names
 from ebbtide.settings.rules.check import check_stack
@@ -97,6 +98,18 @@ def test_every_example_project_is_valid(root):
     assert names
     for name in names:
         assert not [finding for finding in check_stack(load_stack(name, root)) if finding.level is Level.ERROR]
+
+
+def test_the_whole_system_has_the_lines_and_resources_that_its_page_says_and_is_thirty_lines_at_most():
+    root = ROOT / "examples" / "whole-system"
+    said = re.search(r"has (\d+) lines\. From them `pulumi up` makes (\d+) resources", (root / "README.md").read_text())
+    lines = len((root / "stacks" / "Pulumi.production.yaml").read_text().splitlines())
+    parts = stack_resources(load_stack("production", root))
+    made = [part for part in parts if not part.is_component and not part.is_provider]
+    assert said is not None
+    assert (int(said[1]), int(said[2])) == (lines, len(made))
+    assert f"stack file of {lines} lines" in read(Path("README.md"))
+    assert lines <= 30
 
 
 def test_the_workers_of_the_page_are_those_of_the_example():

@@ -118,4 +118,5 @@ def test_a_rotation_onto_a_name_that_is_taken_is_refused_and_the_next_one_is_not
     (message,) = life.rotation.errors
     assert "ebbtide-production-v2-dsn" in message
     assert "broker.secret.version to 3" in message
-    assert life.other_rotation.operations["broker-secret-dsn"] == "replace"
+    assert not life.other_rotation.errors
+    assert life.other_rotation.operations["broker-secret-dsn"] == "delete-replaced"

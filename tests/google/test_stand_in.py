@@ -21,6 +21,7 @@ from tools.google.types import TYPES
 
 PLACE = "projects/acme/locations/europe-west1"
 SECRETS, CLUSTERS = "secretmanager.projects.secrets", "container.projects.locations.clusters"
+POLICIES = "networkconnectivity.projects.locations.serviceConnectionPolicies"
 SECRET = "projects/acme/secrets/dsn"
 NETWORK, SUBNETWORK = TYPES["gcp:compute/network:Network"], TYPES["gcp:compute/subnetwork:Subnetwork"]
 A_NETWORK = {"project": "acme", "name": "ebbtide", "autoCreateSubnetworks": False}
@@ -207,6 +208,22 @@ def test_a_name_that_is_taken_is_refused_and_what_is_in_use_stays(client: Client
     subnetwork, _ = SUBNETWORK.create(client, A_SUBNETWORK)
     with pytest.raises(Refused, match=f"already being used by '{subnetwork}'"):
         NETWORK.delete(client, network, A_NETWORK)
+
+
+def test_a_network_has_one_connection_policy_of_a_region(api: Api, client: Client) -> None:
+    document, method = "networkconnectivity.v1", f"{POLICIES}.create"
+    for network in ("queues", "other"):
+        api.take("compute.networks", f"projects/acme/global/networks/{network}")
+
+    def make(name: str, network: str, place: str = PLACE) -> None:
+        body = {"network": f"projects/acme/global/networks/{network}", "serviceClass": "gcp-memorystore"}
+        client.call(document, method, f"{place}/serviceConnectionPolicies", body, {"serviceConnectionPolicyId": name})
+
+    make("one", "queues")
+    make("two", "other")
+    make("three", "queues", PLACE.replace("west1", "north1"))
+    with pytest.raises(Refused, match="is there already"):
+        make("four", "queues")
 
 
 def test_a_policy_that_somebody_has_written_in_between_is_read_again(api: Api, client: Client, ask: Ask) -> None:

@@ -110,6 +110,13 @@ MANY = {**BIG, "transport": REDIS["transport"], "worker": {**CONSUMER["worker"],
             "BR-45",
             ["10.9.0.0/30", "/28"],
         ),
+        (
+            {**POSTGRES, "network": {**SHARED, "connectionPolicy": "existing"}},
+            TABLE,
+            {"cluster": {"kind": "existing"}},
+            "BR-45",
+            ["broker.network.connectionPolicy", "cloudSqlPostgres", "remove it"],
+        ),
         (VALKEY, REDIS, {"google": None, "cluster": {"kind": "existing"}}, "G-01", ["broker.kind", "gcp:project"]),
     ],
 )

@@ -40,7 +40,8 @@ def build_broker(stack: StackSettings, name: str = "broker", namespace_name: str
         # The Secret is written once its values are there and may be read.
         ready = (part.key for part in (*secrets, *readers) if part.token != names.SECRET)
         objects = [*readers, sync.after(*ready)]
-    return Component(component, (place.subnetwork, *made.parts, *secrets, *objects))
+    made_place = () if place.subnetwork is None else (place.subnetwork,)
+    return Component(component, (*made_place, *made.parts, *secrets, *objects))
 
 
 def last_parts(broker: Component) -> tuple[str, ...]:

@@ -52,6 +52,10 @@ def check_new(stored: Mapping[str, Held], name: str, collection: str, sent: Mapp
     if collection == _VALKEY and not any(_serves(held, other, sent, name) for other, held in stored.items()):
         text = "No service connection policy of class gcp-memorystore for the network of the instance."
         raise GoogleError("FAILED_PRECONDITION", text)
+    # Service connection policies: "only one [...] for each combination of network, region, and service class".
+    if collection == _POLICIES and any(_serves(held, other, sent, name) for other, held in stored.items()):
+        text = "A service connection policy of this service class is there already for the network and region."
+        raise GoogleError("FAILED_PRECONDITION", text)
     # GKE: "The service account must exist" before its nodes.
     account = sent.get("config", {}).get("serviceAccount")
     if account and not any(other.endswith(f"/serviceAccounts/{account}") for other in stored):

@@ -175,6 +175,35 @@ def test_a_broker_in_a_network_of_others_is_in_the_range_that_is_named():
     assert made(settings, "ForwardingRule").properties["network"] == SHARED["network"]
 
 
+def in_shared_network(**more: Any) -> StackSettings:
+    """A Valkey in a network that others made, with a cluster that exists."""
+    cluster = {"kind": "existing", "platform": "gkeStandard", "kubernetesVersion": "1.34"}
+    broker = {"kind": "memorystoreValkey", "network": {**SHARED, **more}}
+    return stack(cluster, broker=broker, consumers={"githubevents": REDIS})
+
+
+def test_where_the_network_has_a_policy_for_memorystore_neither_it_nor_its_subnet_is_made_again():
+    """A network can have one in a region: a second broker in it could not be made at all."""
+    own, shared = in_shared_network(), in_shared_network(connectionPolicy="existing")
+    left_out = {one.key for one in stack_resources(own)} - {one.key for one in stack_resources(shared)}
+    assert {key.rpartition(":")[0].rpartition(":")[0].rpartition(":")[2] for key in left_out} == {
+        "Subnetwork",
+        "ServiceConnectionPolicy",
+    }
+    assert made(shared, "Instance").properties["desiredAutoCreatedEndpoints"][0]["network"] == SHARED["network"]
+    opened = [manifest(one, "NetworkPolicy")["spec"]["egress"] for one in (own, shared)]
+    assert opened[0] == opened[1], "workers do not reach the broker"
+    run_in_process(shared)
+
+
+def test_in_the_network_of_another_project_the_subnet_and_its_policy_are_made_there():
+    """A Shared VPC's subnets are its own project's."""
+    settings = in_shared_network(network="projects/acme-network/global/networks/queues")
+    assert made(settings, "Subnetwork").properties["project"] == "acme-network"
+    assert made(settings, "ServiceConnectionPolicy").properties["project"] == "acme-network"
+    assert made(settings, "Instance").properties["project"] == "acme-shop"
+
+
 def test_a_broker_that_exists_makes_nothing_and_is_wired_the_same():
     existing = {"kind": "existing", "protocol": "redis", "address": "redis.brokers:6379", "secret": "shared-v1"}
     settings = stack({"kind": "gkeStandard"}, broker=existing, consumers={"githubevents": REDIS})

@@ -24,8 +24,8 @@ class Place:
 
     network: str | Ref
     """`projects/<project>/global/networks/<network>`."""
-    subnetwork: Resource
-    """A small range of its own, so that a network policy can open it and no node."""
+    subnetwork: Resource | None
+    """A small range of its own, so that a network policy can open it and no node. None where it is there already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ def build_place(stack: StackSettings, broker: MadeBroker, name: str, parent: str
         raise refused("wiring", message, "write network: {network: ..., addresses: ...}", ("broker", "network"))
     network = Ref(f"{names.NETWORK}::{cluster}-network", "id") if broker.network is None else broker.network.network
     google = names.google(stack)
+    if not broker.makes_place:
+        return Place(network, None)
     subnetwork = Resource(
         token=names.SUBNETWORK,
         name=f"{name}-subnetwork",
@@ -64,7 +66,8 @@ def build_place(stack: StackSettings, broker: MadeBroker, name: str, parent: str
         delete_before_replace=True,
         properties={
             "name": f"{broker_name(stack, broker)}-broker",
-            "project": google.project,
+            # Of a Shared VPC it is made where the network is.
+            "project": google.project if broker.network is None else broker.network.project,
             "region": google.region,
             "network": network,
             "ipCidrRange": addresses,

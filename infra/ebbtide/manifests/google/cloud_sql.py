@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Any
 
+from ebbtide.judgement.findings import refused
 from ebbtide.manifests.google import names
 from ebbtide.manifests.google.broker import MadeResources, Place, build_broker_resources
 from ebbtide.manifests.resource import Join, Ref, Resource, Secret
@@ -38,7 +39,9 @@ def _cloud_sql(broker: CloudSqlPostgres, stack: StackSettings, name: str, parent
         },
     )
     instance = _instance(broker, stack, name, parent)
-    host = _host(place)
+    if place.subnetwork is None:  # BR-45 refuses it earlier
+        raise refused("wiring", "names no subnet of its own", "leave connectionPolicy out", ("broker", "network"))
+    host = _host(place.subnetwork)
     login = (f"postgresql://{broker.user}:", password.ref("result"))
     values: dict[str, Ref | Join] = {
         DSN: Join((*login, f"@{host}:{POSTGRESQL_PORT}/{broker.database}?sslmode=require")),
@@ -46,12 +49,12 @@ def _cloud_sql(broker: CloudSqlPostgres, stack: StackSettings, name: str, parent
         PASSWORD: password.ref("result"),
     }
     database = _database(broker, name, instance, password)
-    endpoint = _endpoint(name, instance, place)
+    endpoint = _endpoint(name, instance, place.network, place.subnetwork)
     return MadeResources((password, instance, *database, *endpoint), instance, values)
 
 
-def _host(place: Place) -> str:
-    return endpoint_address(place.subnetwork.properties["ipCidrRange"])
+def _host(subnetwork: Resource) -> str:
+    return endpoint_address(subnetwork.properties["ipCidrRange"])
 
 
 def _instance(broker: CloudSqlPostgres, stack: StackSettings, name: str, parent: str) -> Resource:
@@ -107,7 +110,7 @@ def _database(broker: CloudSqlPostgres, name: str, instance: Resource, password:
     return database, user
 
 
-def _endpoint(name: str, instance: Resource, place: Place) -> tuple[Resource, Resource]:
+def _endpoint(name: str, instance: Resource, network: str | Ref, subnetwork: Resource) -> tuple[Resource, Resource]:
     """An address of the cluster's own network, and what leads from it to the instance."""
     called = {key: instance.properties[key] for key in ("name", "project", "region")}
     address = Resource(
@@ -119,8 +122,8 @@ def _endpoint(name: str, instance: Resource, place: Place) -> tuple[Resource, Re
         properties={
             **called,
             "addressType": "INTERNAL",
-            "subnetwork": place.subnetwork.ref("id"),
-            "address": _host(place),
+            "subnetwork": subnetwork.ref("id"),
+            "address": _host(subnetwork),
         },
     )
     endpoint = Resource(
@@ -131,7 +134,7 @@ def _endpoint(name: str, instance: Resource, place: Place) -> tuple[Resource, Re
         secret_outputs=names.LABEL_OUTPUTS,
         properties={
             **called,
-            "network": place.network,
+            "network": network,
             "ipAddress": address.ref("id"),
             "target": instance.ref("pscServiceAttachmentLink"),
             # What an endpoint of Private Service Connect has, and no load balancer.

@@ -27,22 +27,7 @@ _DAYS = {
 
 @build_broker_resources.register
 def _valkey(broker: MemorystoreValkey, stack: StackSettings, name: str, parent: str, place: Place) -> MadeResources:
-    google = names.google(stack)
-    policy = Resource(
-        token=names.SERVICE_CONNECTION_POLICY,
-        name=f"{name}-connection-policy",
-        parent=parent,
-        delete_before_replace=True,
-        secret_outputs=names.LABEL_OUTPUTS,
-        properties={
-            "name": f"{broker_name(stack, broker)}-broker",
-            "project": google.project,
-            "location": google.region,
-            "network": place.network,
-            "serviceClass": SERVICE_CLASS,
-            "pscConfig": {"subnetworks": [place.subnetwork.ref("id")]},
-        },
-    )
+    policies = () if place.subnetwork is None else (_policy(name, place, place.subnetwork),)
     instance = Resource(
         token=names.VALKEY_INSTANCE,
         name=f"{name}-instance",
@@ -52,7 +37,7 @@ def _valkey(broker: MemorystoreValkey, stack: StackSettings, name: str, parent: 
         delete_before_replace=True,
         secret_outputs=names.LABEL_OUTPUTS,
         properties=_properties(broker, stack, place),
-    ).after(policy.key)  # without the policy the creation fails
+    ).after(*(policy.key for policy in policies))  # without the policy the creation fails
     scheme = "rediss" if broker.tls else "redis"
     host = instance.ref(PRIMARY_ADDRESS)
     values: dict[str, Ref | Join] = {
@@ -61,7 +46,27 @@ def _valkey(broker: MemorystoreValkey, stack: StackSettings, name: str, parent: 
     }
     if broker.tls:
         values[CA] = instance.ref(AUTHORITY)
-    return MadeResources((policy, instance), instance, values)
+    return MadeResources((*policies, instance), instance, values)
+
+
+def _policy(name: str, place: Place, subnetwork: Resource) -> Resource:
+    """What lets Memorystore put endpoints into the subnet. A network has one in a region, whoever makes it."""
+    within = subnetwork.properties
+    return Resource(
+        token=names.SERVICE_CONNECTION_POLICY,
+        name=f"{name}-connection-policy",
+        parent=subnetwork.parent,
+        delete_before_replace=True,
+        secret_outputs=names.LABEL_OUTPUTS,
+        properties={
+            "name": within["name"],
+            "project": within["project"],
+            "location": within["region"],
+            "network": place.network,
+            "serviceClass": SERVICE_CLASS,
+            "pscConfig": {"subnetworks": [subnetwork.ref("id")]},
+        },
+    )
 
 
 def replicas(broker: MemorystoreValkey, stack: StackSettings) -> int:

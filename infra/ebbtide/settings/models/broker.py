@@ -139,6 +139,14 @@ class BrokerNetwork(SettingsModel):
     """The cluster's network, `projects/<project>/global/networks/<network>`."""
     addresses: Cidr
     """A free range of it, /29 or larger, in which the broker gets its address. Network policies open it alone."""
+    connection_policy: Literal["existing"] | None = None
+    """`existing` where the network has a service connection policy for Memorystore already: it can have one in a
+    region. `addresses` is then the range of that one's subnet, and neither is made. Default: both are made."""
+
+    @property
+    def project(self) -> str:
+        """Whose network it is: of a Shared VPC another project's than the stack's."""
+        return self.network.split("/")[1]
 
 
 class MadeBroker(BrokerSettings):
@@ -168,6 +176,16 @@ class MadeBroker(BrokerSettings):
     def secret_name(self) -> str:
         """With its version."""
         return f"{self.secret.name}-v{self.secret.version}"
+
+    @property
+    def is_connected_by_policy(self) -> bool:
+        """Whether Google makes its endpoints, by a service connection policy of the network."""
+        return False
+
+    @property
+    def makes_place(self) -> bool:
+        """Whether the range of its addresses, and what connects it there, are made with it."""
+        return self.network is None or self.network.connection_policy is None
 
     @property
     @abstractmethod

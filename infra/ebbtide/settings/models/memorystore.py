@@ -81,6 +81,11 @@ class MemorystoreValkey(MadeBroker):
         return BrokerAccess(says=("address",), parameters=parameters, tls=self.tls)
 
     @property
+    def is_connected_by_policy(self) -> bool:
+        """Memorystore asks for endpoints, and gets them by the policy only."""
+        return True
+
+    @property
     def port(self) -> int:
         """Valkey's."""
         return VALKEY_PORT

@@ -223,6 +223,9 @@ def check_place(stack: StackSettings) -> Iterator[Finding]:
     elif endpoint_range(stack, broker) is None:
         text = "has no room behind nodes, pods and Services for the broker's 16 addresses"
         yield Finding(("cluster", "network", "addresses"), text, "write a larger block, before the cluster is made")
+    elif not broker.makes_place and not broker.is_connected_by_policy:
+        text = f"is of Memorystore, and a {broker.kind} gets an address of its own"
+        yield Finding(("broker", "network", "connectionPolicy"), text, "remove it, and name a range that is free")
     elif broker.network is not None and int(broker.network.addresses.rpartition("/")[2]) > 29:
         text = f"is smaller than the 8 addresses of a subnet (got {broker.network.addresses})"
         yield Finding(("broker", "network", "addresses"), text, "write a /28")

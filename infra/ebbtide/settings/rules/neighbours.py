@@ -1,9 +1,10 @@
-"""Rule G-08: what the stacks of a project would make under one name in one Google Cloud project."""
+"""Rules about what several stacks of a project would make twice in Google Cloud: one name, or one place."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import NamedTuple
 
 from ebbtide.judgement.findings import Finding, Level, Path
@@ -28,6 +29,15 @@ class Named(NamedTuple):
     region: str
     """Empty where a name is one of the whole project."""
     name: str
+
+
+class Place(NamedTuple):
+    """What a stack makes in a network that is not its own, for a broker."""
+
+    network: str
+    region: str
+    addresses: IPv4Network
+    policy: bool
 
 
 @rule(
@@ -56,6 +66,41 @@ def check_names_are_of_one_stack(seen: Neighbours) -> Iterator[Finding]:
             )
 
 
+@rule(
+    "BR-49",
+    Level.ERROR,
+    subject=Neighbours,
+    judges="settings",
+    remedy="Let one stack make the policy, write network.connectionPolicy: existing and its addresses in the others, "
+    "and give brokers that need ranges of their own ranges that do not overlap.",
+    source="Google Cloud, service connection policies: one for each combination of network, region and service class; "
+    "subnets of a network do not overlap.",
+)
+def check_brokers_of_one_network(seen: Neighbours) -> Iterator[Finding]:
+    """Brokers of one network stand side by side: a network has one service connection policy for Memorystore in a
+    region, and its ranges do not overlap. Google refuses the second one. A policy that is not of this project's stacks
+    is not seen."""
+    own = _place(seen.stack)
+    for other in seen.others if own is not None else ():
+        found = _place(other)
+        if own is None or found is None or found.network != own.network:
+            continue
+        if own.policy and found.policy and found.region == own.region:
+            yield Finding(
+                ("broker", "network"),
+                f"makes the service connection policy of {own.network} in {own.region}, and so does stack "
+                f"{other.name}: a network can have one",
+                f"write connectionPolicy: existing and addresses: {found.addresses} in the stack that comes second",
+            )
+        elif own.addresses.overlaps(found.addresses):
+            yield Finding(
+                ("broker", "network", "addresses"),
+                f"overlaps the range that stack {other.name} makes in {own.network} (got {own.addresses}, there "
+                f"{found.addresses})",
+                "write a range that is free",
+            )
+
+
 def check_neighbours(stacks: Iterable[StackSettings]) -> dict[str, list[Finding]]:
     """What each stack has in common with another, by the stack's name; nothing for most."""
     every = tuple(stacks)
@@ -81,3 +126,11 @@ def _named(stack: StackSettings) -> Mapping[Named, Path]:
         named = Named("an image repository", project, region, stack.image_repository.name)
         found[named] = ("imageRepository", "name")
     return found
+
+
+def _place(stack: StackSettings) -> Place | None:
+    broker = made_broker(stack)
+    if broker is None or broker.network is None or not broker.makes_place or stack.google is None:
+        return None
+    addresses = IPv4Network(broker.network.addresses, strict=False)
+    return Place(broker.network.network, stack.google.region, addresses, broker.is_connected_by_policy)
