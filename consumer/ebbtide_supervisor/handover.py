@@ -16,15 +16,18 @@ from .programs import (
     BEFORE_OPTIONS,
     BUILTINS,
     BY_SHELL,
+    HARMS,
     INTERPRETERS,
     OPEN_OPTIONS,
     OPTION_VALUES,
     OTHER_SHELLS,
+    PATHS,
     SHELLS,
     UTILITIES,
     WRAPPERS,
     Handover,
     Wrapper,
+    known_program,
 )
 from .script import paths_of
 from .syntax import UnreadableError
@@ -102,21 +105,20 @@ class _Judge:
         wrapper = WRAPPERS.get(name)
         if wrapper is not None:
             return self._wrapper(name, wrapper, argv)
-        behind = argv[argv.index("--") + 1 :] if "--" in argv else ()
-        is_behind = bool(behind) and INTERPRETERS.fullmatch(behind[0] or "") and not INTERPRETERS.fullmatch(name)
-        if doubt := _untried(name) if is_behind else _open_place(name, argv[1:]):
-            return Verdict(doubts=(doubt,), programs=(behind if is_behind else argv,))
+        if doubt := _open_place(name, argv[1:]):
+            return Verdict(doubts=(doubt,), programs=(argv,))
         return self._file(argv, self._read_file(str(argv[0])))
 
     def _file(self, argv: Words, text: bytes | None) -> Verdict:
         path = str(argv[0])
         if text is None:
-            return Verdict(doubts=_not_here(path) if _LOOKS_LIKE_SCRIPT.search(path) else (), programs=(argv,))
+            is_script = _LOOKS_LIKE_SCRIPT.search(path)
+            return Verdict(doubts=_not_here(path), programs=(argv,)) if is_script else _itself(argv)
         first, _, _ = text.partition(b"\n")
         if not first.startswith(b"#!"):
             # Without this line the kernel refuses a text, and the shell before it runs it as its own.
             is_program = not text.strip() or b"\0" in text or text.startswith(b"\x7fELF")
-            return Verdict(programs=(argv,)) if is_program else self._script(text, "sh", argv[1:], path)
+            return _itself(argv) if is_program else self._script(text, "sh", argv[1:], path)
         name, shell, options = _interpreter(first[2:].decode(errors="replace").strip())
         if name in SHELLS:
             return self._script(text, name, argv[1:], path)
@@ -124,7 +126,7 @@ class _Judge:
             return self._chain(text, path) if name == "execlineb" else self.command((shell, *options, *argv))
         if first.endswith(b"\r"):
             return Verdict(f"{path} has Windows line ends (line 1), so its interpreter is not found", "write \\n alone")
-        return Verdict(programs=(argv,))
+        return _itself(argv)
 
     def _chain(self, text: bytes, path: str) -> Verdict:
         """execline's language: one command, whose programs become the next; what stands in braces ends before that."""
@@ -197,7 +199,7 @@ class _Judge:
             return Verdict(doubts=(_untried(name),), programs=(command,))
         if not command:
             return Verdict(f"runs {name} without a program", "write the worker behind it")
-        inner = self.command(command)
+        inner = self.command(command) | _judge_options(name, options)
         return inner | _judge_timeout(options) if wrapper.handover is Handover.LIMITS else inner
 
 
@@ -215,6 +217,34 @@ def _open_place(name: str, words: Words) -> str:
             break
         is_value = not is_value and option in OPTION_VALUES
     return ""
+
+
+def _itself(argv: Words) -> Verdict:
+    """The verdict on a program of no table: it is taken for the worker, unless its words tell that it starts one."""
+    name = str(argv[0]).rpartition("/")[2]
+    behind = () if INTERPRETERS.fullmatch(name) else _behind(argv)
+    return Verdict(doubts=(_untried(name),) if behind else (), programs=(behind or argv,))
+
+
+def _behind(argv: Words) -> Words:
+    """The worker that a program starts: an interpreter, or a path behind `--`. What stands behind a known worker is its
+    own (`celery worker --queues php`)."""
+    for place, word in enumerate(argv[1:], 1):
+        is_last = argv[place - 1] == "--"
+        if word and (INTERPRETERS.fullmatch(word) or (is_last and PATHS.fullmatch(word))):
+            return () if known_program(argv[:place]) else argv[place:]
+    return ()
+
+
+def _judge_options(name: str, options: Sequence[str]) -> Verdict:
+    """What the options of a wrapper do to the worker behind it."""
+    verdict = Verdict()
+    for option in options:
+        harm = next((harm for harm in HARMS.get(name, ()) if re.fullmatch(harm.option, option)), None)
+        if harm is not None:
+            what = f"runs the worker under {name}, which {harm.words}"
+            verdict |= Verdict(what, "leave that option out") if harm.is_certain else Verdict(doubts=(what,))
+    return verdict
 
 
 def _has(words: Words, pattern: str) -> bool:
@@ -314,6 +344,8 @@ def _doubts(paths: Paths) -> list[str]:
         if state.background is not None and ending.command is not None:
             ran = state.background
             doubts.append(f"leaves {ran.name} in the background (line {ran.line}), which hears no stop signal")
+    if paths.limits:
+        doubts.append(f"limits the worker's CPU time (line {paths.limits[0]}), at whose end the kernel kills it")
     if paths.ignored_signals:
         doubts.append(f"ignores {', '.join(paths.ignored_signals)}, which a program inherits through exec")
     return doubts

@@ -77,11 +77,15 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
     "with-contenv": Wrapper(_BECOMES),
     "fdmove": Wrapper(_BECOMES, positionals=2),
     "chpst": Wrapper(
-        _BECOMES, ("-u", "-U", "-b", "-e", "-/", "-C", "-n", "-l", "-L", "-m", "-d", "-o", "-p", "-f", "-c")
+        _BECOMES, ("-u", "-U", "-b", "-e", "-/", "-C", "-n", "-l", "-L", "-m", "-d", "-o", "-p", "-f", "-c", "-t")
     ),
     "bundle": Wrapper(_BECOMES, subcommand="exec"),
     "poetry": Wrapper(_BECOMES, subcommand="run"),
     "pipenv": Wrapper(_BECOMES, subcommand="run"),
+    # Tracers, each of which ends in os.execl of its program: ddtrace/commands/ddtrace_run.py, newrelic/admin/
+    # run_program.py, opentelemetry/instrumentation/auto_instrumentation.
+    **dict.fromkeys(("ddtrace-run", "opentelemetry-instrument"), Wrapper(_BECOMES)),
+    "newrelic-admin": Wrapper(_BECOMES, subcommand="run-program"),
     "tini": Wrapper(_PASSES, ("-p", "-e")),
     "docker-init": Wrapper(_PASSES, ("-p", "-e")),
     "dumb-init": Wrapper(_PASSES, ("-r", "--rewrite")),
@@ -94,7 +98,12 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
     "doas": Wrapper(_STAYS),
     # Forks where it leads its group, as every worker of PID 1 does, and ends at once.
     "setsid": Wrapper(_STAYS),
-    "flock": Wrapper(_STAYS, waits_with="-F|--no-fork"),
+    "flock": Wrapper(
+        _STAYS,
+        ("-w", "--wait", "--timeout", "-E", "--conflict-exit-code"),
+        positionals=1,
+        waits_with="-[A-Za-z]*F[A-Za-z]*|--no-fork",
+    ),
     "script": Wrapper(_STAYS),
     "time": Wrapper(_STAYS),
     "watch": Wrapper(_STAYS),
@@ -113,6 +122,7 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
     **dict.fromkeys(("envconsul", "consul-template", "vault", "chamber", "aws-vault", "op"), Wrapper(_UNKNOWN)),
     **dict.fromkeys(("doppler", "infisical", "dotenvx", "teller", "berglas"), Wrapper(_UNKNOWN)),
     "unbuffer": Wrapper(_UNKNOWN),
+    **dict.fromkeys(("screen", "tmux", "daemonize", "start-stop-daemon", "systemd-run"), Wrapper(_UNKNOWN)),
     # What starts others by a file of its own, with timeouts of its own: ten seconds are supervisord's default.
     **dict.fromkeys(("supervisord", "s6-svscan", "s6-supervise", "runsvdir", "runsv", "circusd"), Wrapper(_UNKNOWN)),
     # pm2 7.0.4 sends SIGINT, and kills 1.6 s later (measured: gone after 2.1 s, a job of 4 s with it).
@@ -126,10 +136,46 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
     "foreman": Wrapper(_STAYS, open_with=r"(?:-t|--timeout).*", kills_after="5 s"),
     **dict.fromkeys(("honcho", "overmind", "hivemind", "goreman", "symfony"), Wrapper(_UNKNOWN)),
 }
-# What runs a worker, behind the `--` of a program that is in no table: `dotenvx run -- php worker.php`, or a path.
+# What runs a worker, behind a program that is in no table: `xvfb-run php worker.php`; behind its `--` a path, too.
 INTERPRETERS: Final = re.compile(
-    r"\.{0,2}/.*|(?:.*/)?(?:php|python|node|ruby|perl|java|bun|deno|bundle|celery|rq|dramatiq|sidekiq)[0-9.]*"
+    r"(?:.*/)?(?:php|python|node|ruby|perl|java|bun|deno|bundle|celery|rq|dramatiq|sidekiq)[0-9.]*"
 )
+PATHS: Final = re.compile(r"\.{0,2}/.*")
+
+
+@dataclass(frozen=True)
+class Harm:
+    """What an option of a wrapper does to the worker behind it, though the signal is handed on."""
+
+    option: str
+    """A pattern of the option and its value, joined by a blank."""
+    words: str
+    is_certain: bool = False
+    """Whether it loses the message; else nobody can say."""
+
+
+_CPU_TIME: Final = "limits the worker's CPU time, at whose end the kernel kills it in the middle of a message"
+_OTHER_SIGNAL: Final = "hands another signal on, and whether the worker finishes on that one is not known"
+_NAMED: Final = r"[= ](?:\S*,)?(?:SIG)?(?:TERM|15)(?:,\S*)?"
+# signal(7): a signal that is blocked or ignored stays so for the program that is become. A handler of its own ends the
+# second, and not the first. dumb-init: 0 in place of a signal hands on none.
+HARMS: Final[dict[str, tuple[Harm, ...]]] = {
+    "env": (
+        Harm(
+            rf"--block-signal(?:{_NAMED})?",
+            "blocks the stop signal, so that the worker never hears it",
+            is_certain=True,
+        ),
+        Harm(r"--block-signal=.*", "blocks signals, which the worker never hears then"),
+        Harm(r"--ignore-signal(?:=.*)?", "ignores signals, which a program inherits through exec"),
+    ),
+    "dumb-init": (
+        Harm(r"(?:-r|--rewrite)[= ]?15:0*[09]", "takes the stop signal away, or makes a kill of it", is_certain=True),
+        Harm(r"(?:-r|--rewrite).*", _OTHER_SIGNAL),
+    ),
+    "prlimit": (Harm(r"(?:--cpu|-t)(?:[= ].*|[0-9:].*)?", _CPU_TIME),),
+    "chpst": (Harm(r"-t.*", _CPU_TIME),),
+}
 _INLINE: Final = "runs code that is in the command itself, and whether that starts the worker below it is not known"
 _WATCHES: Final = "starts its program anew below itself when a file changes: the stop signal may not reach it"
 # By interpreter, without its version: options of its own, before the program, that leave the worker's place open.

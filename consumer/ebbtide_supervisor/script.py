@@ -66,6 +66,8 @@ class Paths:
     below: tuple[Ran, ...]
     ran: tuple[Ran, ...]
     ignored_signals: tuple[str, ...]
+    limits: tuple[int, ...]
+    """The lines that limit the CPU time of what the shell becomes."""
 
 
 def paths_of(text: bytes, dialect: str, arguments: Words | None, read_file: Callable[[str], bytes | None]) -> Paths:
@@ -85,7 +87,7 @@ def paths_of(text: bytes, dialect: str, arguments: Words | None, read_file: Call
         raise UnreadableError("it is nested too deeply to be read") from None
     last = text.rstrip().count(b"\n") + 1
     endings = [*walk.endings, *(Ending(last, state, is_explicit=False) for state in left)]
-    return Paths(tuple(endings), tuple(walk.below), tuple(walk.ran), tuple(walk.ignored_signals))
+    return Paths(tuple(endings), tuple(walk.below), tuple(walk.ran), tuple(walk.ignored_signals), tuple(walk.limits))
 
 
 class _Walk:
@@ -97,6 +99,7 @@ class _Walk:
         self.below: list[Ran] = []
         self.ran: list[Ran] = []
         self.ignored_signals: list[str] = []
+        self.limits: list[int] = []
         self._functions: dict[str, Node] = {}
         self._frames: list[_Frame] = []
 
@@ -227,6 +230,19 @@ class _Walk:
         with self._inside(frame):
             left = self.statements(parse(text, self.dialect).get("Stmts"), states)
         return left | frozenset(frame.returns)
+
+    def rename(self, words: Words, line: int, states: States) -> States:
+        """A name may stand for something else from here on. Bash looks into its aliases only where a script asks it."""
+        is_asked = self.dialect != "bash" or words[0] != "alias"
+        if is_asked and (words[0] != "shopt" or "expand_aliases" in words) and (words[0] != "hash" or "-p" in words):
+            states = frozenset(replace(state, not_read=line) for state in states)
+        return with_status(states, status="ok", last="other")
+
+    def limit(self, words: Words, line: int, states: States) -> States:
+        """`ulimit -t 60`: what the shell becomes inherits it."""
+        if any(re.fullmatch(r"-[A-Za-z]*t[0-9]*", word or "") for word in words) and words[-1] != "unlimited":
+            self.limits.append(line)
+        return with_status(states, status="ok", last="other")
 
     def trap(self, words: Words, _line: int, states: States) -> States:
         action = words[2:] if words[1:2] == ("--",) else words[1:]
@@ -393,6 +409,8 @@ _SPECIAL: Final[Mapping[str, Callable[[_Walk, Words, int, States], States]]] = {
     "source": _Walk.source,
     "eval": _Walk.eval,
     "trap": _Walk.trap,
+    "ulimit": _Walk.limit,
+    **dict.fromkeys(("alias", "shopt", "enable", "hash"), _Walk.rename),
 }
 
 
