@@ -123,14 +123,16 @@ def _triggers(triggers: list[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
         yield f"{trigger.get('type', '?')} {queue}".rstrip(), ", ".join(numbers) or "?"
 
 
-def owners(context: Context, deployment: Target) -> list[str]:
-    """Everything that decides the number of a Deployment's pods after the change, in words."""
+def owners(context: Context, deployment: Target, through: str | None = None) -> list[str]:
+    """Everything that decides the number of a Deployment's pods after the change, in words; with `through`, only what
+    is made by that provider. Two of one name are in two clusters, and each has its own."""
     found = []
     for kind in autoscalers():
         for change in context.after(kind):
-            if target_of(change.new) == deployment:
+            if target_of(change.new) == deployment and through in {None, change.through}:
                 annotations = mapping(mapping(change.new.get("metadata")).get("annotations"))
                 found.append((f"{kind} {change.title}", annotations.get(_TAKES_OVER_HPA) == "true"))
     # KEDA takes an existing HPA over instead of making one, if it is told to.
     adopts = any(takes_over for _, takes_over in found)
-    return [name for name, takes_over in found if takes_over or not (adopts and name.startswith(HPA))]
+    deciding = [name for name, takes_over in found if takes_over or not (adopts and name.startswith(HPA))]
+    return list(dict.fromkeys(deciding))

@@ -77,6 +77,13 @@ class PropertyChange:
     replaces: bool = False
     """Whether this property cannot change in place."""
 
+    def leaves(self) -> Iterator[Leaf]:
+        """Every value of both sides; where neither is told, that it changes at all."""
+        if self.old is self.new is MISSING:
+            yield Leaf(self.path, MISSING)
+        yield from leaves(self.old, self.path)
+        yield from leaves(self.new, self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class OptionChange:
@@ -106,6 +113,10 @@ class ResourceChange:
     """Whether what is there stays when the engine lets go of it (`retainOnDelete`)."""
     deletes_before: bool | None = None
     """Of a replacement: whether the old one goes before the new one comes; None where the source does not say."""
+    through: str = ""
+    """The provider that makes it, which is the cluster that it is in; empty where the source does not say."""
+    moves: bool = False
+    """Whether another provider made it before."""
 
     @property
     def key(self) -> str:
@@ -164,6 +175,11 @@ class StackChange:
     accepted: Mapping[tuple[str, str], str] | None = None
     """The reasons with which the settings accepted findings before, by consumer and rule; None where the source does
     not tell."""
+
+
+def is_moved(before: str, after: str) -> bool:
+    """Whether another provider makes a resource than before; the engine replaces it then."""
+    return bool(before and after) and before != after
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ebbtide.kubernetes.quantity import milli_value
-from ebbtide.preview.change import UNKNOWN, ResourceChange, entries, mapping, mapping_at
+from ebbtide.preview.change import SECRET, UNKNOWN, ResourceChange, entries, mapping, mapping_at
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
 from ebbtide.settings.values import image_contract
@@ -21,7 +21,7 @@ class Pods:
     """The pods of a Deployment, as its manifest states them. None is not stated, or known after the update only."""
 
     grace_seconds: int | None
-    """None only where it is not known yet: what is not stated has Kubernetes' default."""
+    """None only where it is not known yet, or secret: what is not stated has Kubernetes' default."""
     processes: int
     longest_message_seconds: int | None
     stop_wait_seconds: int | None
@@ -59,7 +59,7 @@ class Pods:
 
     @classmethod
     def _read(cls, deployment: Mapping[str, Any], container: Mapping[str, Any]) -> Pods:
-        spec, pod = mapping(deployment.get("spec")), pod_of(deployment)
+        spec = mapping(deployment.get("spec"))
         variables = {
             str(variable.get("name")): variable.get("value", variable.get("valueFrom"))
             for variable in entries(container.get("env"))
@@ -69,7 +69,7 @@ class Pods:
         replicas = spec.get("replicas")
         hook = mapping(mapping(mapping(container.get("lifecycle")).get("preStop")).get("exec")).get("command")
         return cls(
-            grace_seconds=_grace(pod.get("terminationGracePeriodSeconds")),
+            grace_seconds=_grace(deployment),
             processes=_number(variables.get(image_contract.PROCESSES)) or 1,
             longest_message_seconds=_number(variables.get(image_contract.LONGEST_MESSAGE_SECONDS)),
             stop_wait_seconds=_number(variables.get(image_contract.STOP_WAIT_SECONDS)),
@@ -115,9 +115,12 @@ def pod_of(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
     return mapping(mapping(mapping(deployment.get("spec")).get("template")).get("spec"))
 
 
-def _grace(stated: object) -> int | None:
-    if stated is UNKNOWN:
-        return None
+def _grace(deployment: Mapping[str, Any]) -> int | None:
+    stated: Any = deployment
+    for part in ("spec", "template", "spec", "terminationGracePeriodSeconds"):
+        stated = mapping(stated).get(part)
+        if stated is UNKNOWN or stated == SECRET:
+            return None
     number = _number(stated)
     return _DEFAULT_GRACE_SECONDS if number is None else number
 
@@ -208,7 +211,8 @@ def overlap_of(change: ResourceChange, consumer: ConsumerSettings, bounds_before
 def drain_sentence(change: ResourceChange, overlap: Overlap | None) -> str:
     """How many pods drain, for how long at most, and what runs side by side meanwhile."""
     before = Pods.of(change.old)
-    took = f"each within {format_duration(before.grace_seconds or 0)}"
+    grace = before.grace_seconds
+    took = "how long each takes is not known" if grace is None else f"each within {format_duration(grace)}"
     if before.longest_message_seconds:
         took = f"each for as long as its longest message ({format_duration(before.longest_message_seconds)} at most)"
     if overlap is None:

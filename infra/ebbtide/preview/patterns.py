@@ -6,12 +6,16 @@ import re
 from functools import cache
 
 from ebbtide.preview.change import Leaf, Path
+from ebbtide.preview.reads import tells_of_broker
 
 CREATED, DELETED, REPLACED = "(created)", "(deleted)", "(replaced)"
 """In place of a property: that the resource comes, goes, or is made anew."""
 
 NO_PREFIX = "(no prefix)"
 """In place of a key: any without a domain before it, as `team`. `istio.io/rev` is somebody's, who acts on it."""
+
+OF_A_BROKER = "(of a broker)"
+"""In place of a key: any variable that says by its name where messages come from, as `MESSENGER_TRANSPORT_DSN`."""
 
 _PART = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
 
@@ -36,4 +40,6 @@ def overlaps(path: Path, pattern: Path) -> bool:
 
 
 def _names(wanted: str | int, part: str) -> bool:
+    if wanted == OF_A_BROKER:
+        return tells_of_broker(part)
     return wanted in {"*", part} or (wanted == NO_PREFIX and "/" not in part)

@@ -229,6 +229,12 @@ def broker_addresses(environment: Mapping[str, Any]) -> dict[str, BrokerAddress]
     }
 
 
+def tells_of_broker(name: str) -> bool:
+    """Whether a variable says where messages come from, by its name."""
+    is_address = bool(_BROKER.search(name)) and not _NOT_BROKER.search(name)
+    return is_address or bool((_OF_BROKER.search(name) or _OF_REDIS.search(name)) and _PART.search(name))
+
+
 def _part(name: str, environment: Mapping[str, Any]) -> BrokerAddress | None:
     value = environment.get(name)
     if not isinstance(value, str) or value == SECRET or not _PART.search(name) or _NO_PART.search(name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ebbtide.preview.change import GONE, UNKNOWN, Operation, ResourceChange, mapping
 from ebbtide.preview.fleet import Pods
@@ -112,6 +113,7 @@ def check_consumer_gone(context: Context) -> Iterator[Risk]:
     """A consumer's Deployment is deleted, or replaced because a field cannot change in place: all its
     pods drain at once, and nothing consumes meanwhile, unless another of another name is there first."""
     again = {change.key for change, _ in _deleted_by_its_new_name(context)}
+    again |= {change.key for change in _made_through_another(context)}
     for change in context.of("Deployment", *GONE):
         if change.key in again or change.is_retained:
             continue  # P-42 speaks, or P-01a.
@@ -151,13 +153,21 @@ def check_consumer_gone(context: Context) -> Iterator[Risk]:
 )
 def check_same_object(context: Context) -> Iterator[Risk]:
     """An object has one name in the program. Under another one the engine makes it first, over the object that is
-    there, and deletes the old one last: the same object, so that it is gone."""
+    there, and deletes the old one last: the same object, so that it is gone. The same happens through another provider
+    of one cluster: whether it is another cluster no plan says."""
     for change, new in _deleted_by_its_new_name(context):
         sentence = (
             f"{change.kind} {change.title} is made as {new.name} and then deleted as {change.name}, which is the same "
             "object: it is gone afterwards, or the update fails"
         )
         yield Risk(change.title, sentence, f"give {new.name} the alias {change.name}", change.key)
+    for change in _made_through_another(context):
+        sentence = (
+            f"{change.kind} {change.title} is made through another provider and then deleted through the old one: if "
+            "both are of one cluster that is the same object, and it is gone afterwards, or the update fails"
+        )
+        advice = "keep the provider, or give the new one the alias of the old; of another cluster, move in two steps"
+        yield Risk(change.title, sentence, advice, change.key)
 
 
 def _deleted_by_its_new_name(context: Context) -> Iterator[tuple[ResourceChange, ResourceChange]]:
@@ -170,6 +180,16 @@ def _deleted_by_its_new_name(context: Context) -> Iterator[tuple[ResourceChange,
     for change in context.change.changes:
         if change.operation is Operation.DELETE and not change.is_retained and (new := made.get(object_of(change))):  # type: ignore[arg-type]
             yield change, new
+
+
+def _made_through_another(context: Context) -> Iterator[ResourceChange]:
+    """What is replaced because another provider makes it. The engine decides that without asking either, so that
+    neither can have the old one deleted first (step_generator.go, providerChanged)."""
+    for change in context.change.changes:
+        there = [object_of(replace(change, new=side)) for side in (change.old, change.new)]
+        is_made_anew = change.operation is Operation.REPLACE and change.deletes_before is not True
+        if change.moves and is_made_anew and not change.is_retained and there[0] is not None and there[0] == there[1]:
+            yield change
 
 
 def _old_title(change: ResourceChange) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ebbtide.preview.change import MISSING, Leaf, Operation, Path, PropertyChange, ResourceChange, leaves, mapping_at
+from ebbtide.preview.change import MISSING, Leaf, Operation, Path, PropertyChange, ResourceChange, mapping_at
 from ebbtide.preview.harmless import COMMON_LABELS, HARMLESS
 from ebbtide.preview.patterns import NO_PREFIX, matches, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
@@ -86,16 +86,11 @@ def check_labels_only(context: Context) -> Iterator[Risk]:
     relabelled: dict[str, list[ResourceChange]] = {}
     for change in context.change.changes:
         only = change.operation is Operation.UPDATE and change.properties and not change.options
-        if only and all(_is_label(change, leaf.path) for found in change.properties for leaf in _sides(found)):
+        if only and all(_is_label(change, leaf.path) for found in change.properties for leaf in found.leaves()):
             relabelled.setdefault(change.title, []).append(change)
     for title, changes in relabelled.items():
         sentence = f"only labels of {', '.join(change.kind for change in changes)} {title} change"
         yield Risk(title, sentence, resource=changes[0].key)
-
-
-def _sides(found: PropertyChange) -> Iterator[Leaf]:
-    yield from leaves(found.old, found.path)
-    yield from leaves(found.new, found.path)
 
 
 def _is_label(change: ResourceChange, path: Path) -> bool:

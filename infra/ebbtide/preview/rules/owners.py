@@ -104,16 +104,20 @@ def check_fixed_number(context: Context) -> Iterator[Risk]:
 )
 def check_autoscaler_gone(context: Context) -> Iterator[Risk]:
     """An autoscaler is deleted while its Deployment stays: nothing moves the number of pods any more."""
-    deleted = {identity_of(change) for change in context.of("Deployment", Operation.DELETE, Operation.REPLACE)}
+    deleted = {
+        (identity_of(change), change.through)
+        for change in context.of("Deployment", Operation.DELETE, Operation.REPLACE)
+    }
     restated = {
-        identity_of(change)
+        (identity_of(change), change.through)
         for change in context.of("Deployment", Operation.UPDATE)
         if _replicas(change.new) is not None
     }
     for kind in autoscalers():
         for change in context.of(kind, Operation.DELETE):
             target = target_of(change.old)
-            if target not in deleted | restated and not owners(context, target):
+            place = (target, change.through)
+            if place not in deleted | restated and not owners(context, target, change.through):
                 sentence = (
                     f"the autoscaler of {target.name} is deleted: the number of pods stays where it happens to be"
                 )

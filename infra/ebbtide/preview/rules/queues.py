@@ -7,7 +7,16 @@ from typing import Any
 
 from ebbtide.preview.change import Operation
 from ebbtide.preview.fleet import Pods
-from ebbtide.preview.reads import ALL, BrokerAddress, broker_addresses, frame_of, is_known, is_read_by, queues_of
+from ebbtide.preview.patterns import OF_A_BROKER
+from ebbtide.preview.reads import (
+    ALL,
+    BrokerAddress,
+    broker_addresses,
+    frame_of,
+    is_known,
+    is_read_by,
+    queues_of,
+)
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.successors import successors
@@ -47,7 +56,7 @@ def _read_by(deployment: Mapping[str, Any]) -> list[str]:
     source="A worker reads the broker that its variables name; what waits in another one, nobody moves.",
     reads={
         "Deployment": (
-            f"{_CONTAINER}.env.*.value",
+            f"{_CONTAINER}.env[{OF_A_BROKER}].value",
             f"{_CONTAINER}.env.*.valueFrom.secretKeyRef.name",
             f"{_CONTAINER}.env.*.valueFrom.secretKeyRef.key",
         )

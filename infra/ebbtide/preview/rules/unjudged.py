@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from ebbtide.preview.change import SECRET, Leaf, Operation, Path, PropertyChange, ResourceChange, leaves
+from ebbtide.preview.change import SECRET, Leaf, Operation, OptionChange, Path, PropertyChange, ResourceChange, leaves
 from ebbtide.preview.harmless import HARMLESS, JUDGED_WHEN_NEW
 from ebbtide.preview.patterns import CREATED, DELETED, REPLACED, matches, overlaps, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
@@ -90,23 +90,21 @@ def _not_judged(change: ResourceChange) -> Iterator[NotJudged]:
     if change.operation is Operation.UPDATE and not change.properties and not change.options:
         yield NotJudged(change, "what changes is not said")
     for found in change.properties:
-        for leaf in _leaves(found):
+        for leaf in found.leaves():
             yield from _judged_leaf(change, leaf, found, judged)
     for option in change.options:
-        if not _is_left_to_rules(option.old, option.new):
+        if not _is_left_to_rules(option):
             yield NotJudged(change, f"option {option.name}")
 
 
-def _is_left_to_rules(old: object, new: object) -> bool:
+def _is_left_to_rules(option: OptionChange) -> bool:
     """P-04 says which safeguard is gone and what is no longer left alone, and P-20 who owns the number of pods; that a
-    safeguard is there now takes nothing away. What is newly left alone is not judged: nobody knows who owns it now."""
-    before, after = (set(value) if isinstance(value, list) else set() for value in (old, new))
+    safeguard is there now takes nothing away. What is newly left alone is not judged: nobody knows who owns it now.
+    Nor is an option that no rule knows."""
+    if option.name != "ignoreChanges":
+        return option.name in {"protect", "retainOnDelete"}
+    before, after = (set(value) if isinstance(value, list) else set() for value in (option.old, option.new))
     return after - before <= {"spec.replicas"}
-
-
-def _leaves(found: PropertyChange) -> Iterator[Leaf]:
-    yield from leaves(found.old, found.path)
-    yield from leaves(found.new, found.path)
 
 
 def _judged_leaf(
@@ -118,7 +116,7 @@ def _judged_leaf(
         # Why it is made anew: the rule on that says what follows.
         return
     scopes = [scope for scope, path in judged if matches(leaf, path)]
-    if not scopes or (all(scope.how == "reads" for scope in scopes) and _is_hidden(leaf, found)):
+    if not scopes or (_is_hidden(leaf, found) and any(scope.how == "reads" for scope in scopes)):
         yield NotJudged(change, show_path(leaf.path), is_unknown=not leaf.is_known)
 
 

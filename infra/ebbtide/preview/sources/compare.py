@@ -15,6 +15,7 @@ from ebbtide.preview.change import (
     PropertyChange,
     ResourceChange,
     diff,
+    is_moved,
     leaves,
 )
 from ebbtide.preview.sources.immutable import replaces
@@ -27,7 +28,7 @@ _JUDGED_OPTIONS = ("protect", "retainOnDelete", "ignoreChanges")
 # `${cluster-network.selfLink}`: an output of another resource.
 _REFERENCE = re.compile(r"\$\{([^.}(]+)\.([^}]+)\}")
 PROVIDER_GOES = PropertyChange(("provider",), MISSING, UNKNOWN, replaces=True)
-"""Why an object is replaced that did not change itself: what it is made through is replaced."""
+"""Why an object is replaced that did not change itself: what it is made through is replaced, or is another."""
 
 
 def compare(
@@ -41,7 +42,14 @@ def compare(
     compared = _with_consequences({key: _change(old, new) for key, (old, new) in pairs.items()}, pairs)
     compared = {key: _as_it_is_made(change, pairs[key][1]) for key, change in compared.items()}
     deleted = [
-        ResourceChange(old["type"], old["name"], Operation.DELETE, old=old["properties"], is_retained=_is_retained(old))
+        ResourceChange(
+            old["type"],
+            old["name"],
+            Operation.DELETE,
+            old=old["properties"],
+            is_retained=_is_retained(old),
+            through=_through(old),
+        )
         for old in before.values()
     ]
     changes = [change for change in compared.values() if change.properties or change.options or not change.old]
@@ -71,15 +79,32 @@ def _change(old: JsonResource | None, new: JsonResource) -> ResourceChange:
     token, name = new["type"], new["name"]
     ignored = tuple(new["options"].get("ignoreChanges", ()))
     if old is None:
-        return ResourceChange(token, name, Operation.CREATE, new=new["properties"], ignored=ignored)
+        return ResourceChange(
+            token, name, Operation.CREATE, new=new["properties"], ignored=ignored, through=_through(new)
+        )
     inputs = (old["properties"], _kept(old["properties"], new["properties"], ignored))
     properties = tuple(replace(change, replaces=replaces(token, change)) for change in diff(*inputs))
+    moves = is_moved(_through(old), _through(new))
+    properties += (PROVIDER_GOES,) if moves else ()
     options = tuple(_option_changes(old["options"], new["options"]))
     return _operation_of(
         ResourceChange(
-            token, name, Operation.UPDATE, *inputs, properties, options, ignored, is_retained=_is_retained(old)
+            token,
+            name,
+            Operation.UPDATE,
+            *inputs,
+            properties,
+            options,
+            ignored,
+            is_retained=_is_retained(old),
+            through=_through(new),
+            moves=moves,
         )
     )
+
+
+def _through(found: JsonResource) -> str:
+    return str(found["options"].get("provider") or "")
 
 
 def _is_retained(old: JsonResource) -> bool:

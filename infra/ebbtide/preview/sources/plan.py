@@ -17,8 +17,6 @@ from ebbtide.judgement.secrets import redact
 from ebbtide.preview.change import (
     MISSING,
     SECRET,
-    SECRET_SIGNATURE,
-    UNKNOWN,
     Operation,
     OptionChange,
     Path,
@@ -26,10 +24,12 @@ from ebbtide.preview.change import (
     ResourceChange,
     StackChange,
     diff,
+    is_moved,
     mapping,
 )
 from ebbtide.preview.sources.masking import masked
 from ebbtide.preview.sources.plan_text import find_plan, refuse_plan
+from ebbtide.preview.sources.plan_values import named_path, parse_path, plain, value_at
 from ebbtide.settings.values.units import plural
 
 _OPERATIONS = {
@@ -55,23 +55,21 @@ _SILENT = {
     "discard-replaced",
     "remove-pending-replace",
 }
-# What the engine writes in place of a value that it does not know yet (sdk/go/common/resource/plugin/rpc.go): of a
-# bool, a number, a text, a list, an asset, an archive and a mapping.
-_UNKNOWN = frozenset(
-    {
-        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
-        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
-        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
-        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
-        "030794c1-ac77-496b-92df-f27374a8bd58",
-        "e48ece36-62e2-4504-bad9-02848725956a",
-        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
-    }
-)
 # A warning of the preview, and an error of the update (pkg/resource/deploy/step.go, ImportStep).
 _WILL_FAIL = "importing this resource will fail"
-_MARK = re.compile("|".join(_UNKNOWN))
-_PATH_PART = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|\.?([^.\[\]]+)')
+# What the engine remembers of a resource beside what it is (apitype.ResourceV3), and what never changes how it is made,
+# updated or deleted. What else a program asks of the engine is compared: an option that nobody has heard of, too.
+_BOOKKEEPING = frozenset(
+    {
+        *("urn", "type", "custom", "id", "inputs", "outputs", "parent", "aliases", "importID", "external", "viewOf"),
+        *("created", "modified", "sourcePosition", "stackTrace", "dependencies", "propertyDependencies"),
+        *("additionalSecretOutputs", "hideDiff", "hideDiffs", "customTimeouts", "initErrors"),
+        # Of the provider _provider speaks, and of the others _option_changes by name.
+        *("provider", "protect", "retainOnDelete", "ignoreChanges"),
+        # Steps of their own follow from these.
+        *("delete", "pendingReplacement", "taint", "refreshBeforeUpdate"),
+    }
+)
 
 
 def read_plan(text: str, stack: str = "", name: str = "the plan", project: str = "") -> StackChange:
@@ -89,7 +87,8 @@ def read_plan(text: str, stack: str = "", name: str = "the plan", project: str =
         if changed or (summary is None and "diagnostics" not in document):
             raise refuse_plan(name, "has no steps, although it is not empty")
         steps = []
-    steps = [step for step in steps if isinstance(step, Mapping)]
+    readable = [step for step in steps if isinstance(step, Mapping) and _parts(step.get("urn"))]
+    unreadable, steps = len(steps) - len(readable), readable
     owner = next((_parts(step.get("urn")) for step in steps if _parts(step.get("urn"))), None)
     unknown = sorted({str(step.get("op")) for step in steps} - _OPERATIONS.keys() - _SILENT)
     imported = sum(step.get("op") == "import" for step in steps)
@@ -107,7 +106,7 @@ def read_plan(text: str, stack: str = "", name: str = "the plan", project: str =
         changes=tuple(_changes(steps)),
         unchanged=same if isinstance(same, int) and not isinstance(same, bool) else -1,
         source="the plan of the Pulumi engine",
-        incomplete=_failure(document.get("diagnostics")) or _missing_steps(steps, summary),
+        incomplete=_failure(document) or _unreadable(unreadable) or _missing_steps(steps, summary),
         notes=tuple(notes),
         standing=tuple(_standing(steps)),
     )
@@ -142,8 +141,16 @@ def _missing_steps(steps: Iterable[Mapping[str, Any]], summary: object) -> str:
     return f"its summary counts steps that are not in it: {', '.join(missing)}" if missing else ""
 
 
-def _failure(diagnostics: object) -> str:
+def _unreadable(steps: int) -> str:
+    """Why a plan cannot be judged: nobody knows what these steps are of."""
+    return f"{plural(steps, 'step')} of it cannot be read: without the name of a resource" if steps else ""
+
+
+def _failure(document: Mapping[str, Any]) -> str:
     """The first error of a preview that did not come to its end. Secrets are masked by the engine already."""
+    if document.get("maybeCorrupt") is True:
+        return "the engine says that it may be corrupt"
+    diagnostics = document.get("diagnostics")
     for found in diagnostics if isinstance(diagnostics, list) else []:
         if isinstance(found, Mapping) and (found.get("severity") == "error" or _WILL_FAIL in str(found.get("message"))):
             lines = re.sub(r"<\{%.*?%\}>", "", str(found.get("message", ""))).strip().splitlines()
@@ -215,7 +222,11 @@ def _standing(steps: Iterable[Mapping[str, Any]]) -> Iterator[ResourceChange]:
         is_same = step.get("op") == "same" and not _is_change(step)
         if urn is not None and is_same and state.get("inputs") and not _only_groups(urn[2], step):
             inputs = _inputs(state)
-            yield masked(ResourceChange(urn[2], urn[3], Operation.UPDATE, inputs, inputs, ignored=_ignored(state)))
+            yield masked(
+                ResourceChange(
+                    urn[2], urn[3], Operation.UPDATE, inputs, inputs, ignored=_ignored(state), through=_provider(state)
+                )
+            )
 
 
 def _ignored(state: Mapping[str, Any]) -> tuple[str, ...]:
@@ -229,21 +240,32 @@ def _change(token: str, name: str, operation: Operation, step: Mapping[str, Any]
     if operation in {Operation.CREATE, Operation.DELETE}:
         gone = old if operation is Operation.DELETE else {}
         retained = old_state.get("retainOnDelete") is True
-        return ResourceChange(token, name, operation, gone, {} if gone else new, ignored=ignored, is_retained=retained)
-    replacing = {_named_path(_path(reason), new, old) for reason in _texts(step.get("replaceReasons"))}
+        return ResourceChange(
+            token,
+            name,
+            operation,
+            gone,
+            {} if gone else new,
+            ignored=ignored,
+            is_retained=retained,
+            through=_provider(old_state if gone else new_state),
+        )
+    replacing = {named_path(parse_path(reason), new, old) for reason in _texts(step.get("replaceReasons"))}
     changes = {change.path: change for change in diff(old, new)}
     for text, entry in mapping(step.get("detailedDiff")).items():
-        path = _named_path(_path(text), new, old)
+        path = named_path(parse_path(text), new, old)
         if not path:
             continue
         if str(mapping(entry).get("kind", "")).endswith("-replace"):
             replacing.add(path)
-        if not _is_shown(path, changes):
+        if not _is_shown(path, changes) or _is_hidden(path, changes, old, new):
             # A value that only the provider computes, or a secret, which is masked on both sides.
-            before, after = _value(old, path), _value(new, path)
-            changes[path] = PropertyChange(
-                path, SECRET if before == SECRET else before, SECRET if after == SECRET else after
-            )
+            changes[path] = PropertyChange(path, value_at(old, path), value_at(new, path))
+    if not step.get("detailedDiff"):
+        # Which of its properties, and no more: what is seen of one is all that there is to see.
+        seen = {path[0] for path in changes}
+        untold = [(name,) for name in _texts(step.get("diffReasons")) if name not in seen]
+        changes |= {path: PropertyChange(path, MISSING, MISSING) for path in untold}
     properties = tuple(
         PropertyChange(
             path,
@@ -255,7 +277,26 @@ def _change(token: str, name: str, operation: Operation, step: Mapping[str, Any]
     )
     options = _option_changes(old_state, new_state)
     retained = old_state.get("retainOnDelete") is True
-    return ResourceChange(token, name, operation, old, new, properties, options, ignored, is_retained=retained)
+    return ResourceChange(
+        token,
+        name,
+        operation,
+        old,
+        new,
+        properties,
+        options,
+        ignored,
+        is_retained=retained,
+        through=_provider(new_state),
+        moves=is_moved(_provider(old_state), _provider(new_state)),
+    )
+
+
+def _provider(state: Mapping[str, Any]) -> str:
+    """Which provider makes it. `urn:...::pulumi:providers:kubernetes::blue::<id>`: its id is another one whenever it is
+    made anew, and those that nobody has named are one, whatever their version."""
+    named = str(state.get("provider") or "").rpartition("::")[0]
+    return "default" if named.rpartition("::")[2].startswith("default") else named
 
 
 def _option_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[OptionChange, ...]:
@@ -268,7 +309,9 @@ def _option_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Opt
     ignored = [_texts(side.get("ignoreChanges")) for side in (old, new)]
     if new and ignored[0] and set(ignored[0]) != set(ignored[1]):
         found.append(OptionChange("ignoreChanges", *ignored))
-    return tuple(found)
+    others = sorted((old.keys() | new.keys()) - _BOOKKEEPING) if old and new else []
+    changed = [name for name in others if (old.get(name) or None) != (new.get(name) or None)]
+    return (*found, *(OptionChange(name, old.get(name), new.get(name)) for name in changed))
 
 
 def _is_shown(path: Path, changes: Mapping[Path, PropertyChange]) -> bool:
@@ -279,67 +322,17 @@ def _is_shown(path: Path, changes: Mapping[Path, PropertyChange]) -> bool:
     return any(known[: len(prefix)] == prefix or prefix[: len(known)] == known for known in changes)
 
 
+def _is_hidden(path: Path, changes: Mapping[Path, PropertyChange], old: Any, new: Any) -> bool:
+    """Whether the engine names a secret that no comparison sees: it is masked on both sides. Where an entry comes or
+    goes before it, each later one has another place, and which of them changes is not known: then it is named too."""
+    is_seen = any(known[: len(path)] == path or path[: len(known)] == known for known in changes)
+    return not is_seen and value_at(old, path) == value_at(new, path) == SECRET
+
+
 def _texts(value: object) -> list[str]:
     return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []
 
 
 def _inputs(state: Mapping[str, Any]) -> dict[str, Any]:
     """A resource's inputs without what the provider notes for itself, and with secrets as one word."""
-    return {key: _plain(value) for key, value in mapping(state.get("inputs")).items() if not str(key).startswith("__")}
-
-
-# How the engine marks what is no plain value (sdk/go/common/resource/sig/sig.go): an output may be known or not; the
-# ciphertext or plaintext of a secret lies beside its mark, and the content of an asset or archive beside theirs.
-_OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        if value.get(SECRET_SIGNATURE) == _OUTPUT and not value.get("secret"):
-            return _plain(value["value"]) if "value" in value else UNKNOWN
-        if SECRET_SIGNATURE in value:
-            return SECRET
-        return {str(key): _plain(entry) for key, entry in value.items() if not str(key).startswith("__")}
-    if isinstance(value, list):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, str) and _MARK.search(value):
-        return UNKNOWN
-    # Numbers come as 90 or as 90.0, by the way they went through the engine.
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _path(text: str) -> Path:
-    """`spec.template["a.b"][0]` -> ("spec", "template", "a.b", 0)."""
-    parts: list[str | int] = []
-    for quoted, index, plain in _PATH_PART.findall(text):
-        parts.append(int(index) if index else quoted.replace('\\"', '"') or plain)
-    return tuple(parts)
-
-
-def _named_path(path: Path, *documents: Any) -> Path:
-    """The path with entries of named lists by their name, as `diff` writes it: where both sides have the same one at
-    that place."""
-    named: list[str | int] = []
-    here = [document for document in documents if document]
-    for part in path:
-        here = [_step(document, part) for document in here]
-        names = [entry.get("name") if isinstance(entry, Mapping) else None for entry in here]
-        agreed = names[0] if names and all(name == names[0] for name in names) else None
-        named.append(agreed if isinstance(part, int) and isinstance(agreed, str) else part)
-    return tuple(named)
-
-
-def _value(document: Any, path: Path) -> Any:
-    for part in path:
-        document = _step(document, part)
-    return document
-
-
-def _step(document: Any, part: str | int) -> Any:
-    if isinstance(document, Mapping):
-        return document.get(part, MISSING)
-    if isinstance(document, list) and isinstance(part, int):
-        return document[part] if part < len(document) else MISSING
-    if isinstance(document, list):
-        return next((entry for entry in document if isinstance(entry, Mapping) and entry.get("name") == part), MISSING)
-    return MISSING
+    return {key: plain(value) for key, value in mapping(state.get("inputs")).items() if not str(key).startswith("__")}

@@ -101,6 +101,11 @@ def _is_event(document: Mapping[str, Any]) -> bool:
     return any(name.endswith("Event") for name in document)
 
 
+# What a step of a document calls otherwise than an event (apitype.StepEventMetadata, display.PreviewStep).
+_IN_A_STEP = {"oldState": "old", "newState": "new", "replaceReasons": "keys", "diffReasons": "diffs"}
+_FAILED = frozenset({"errorEvent", "resOpFailedEvent"})
+
+
 def _from_events(events: Iterable[Mapping[str, Any]], notes: list[str]) -> tuple[Mapping[str, Any], list[str]]:
     """The events of a stream in the form of a document."""
     steps, diagnostics, summary, notes = [], [], None, list(notes)
@@ -108,9 +113,12 @@ def _from_events(events: Iterable[Mapping[str, Any]], notes: list[str]) -> tuple
         before = mapping(event.get("resourcePreEvent"))
         metadata = before.get("metadata")
         if isinstance(metadata, Mapping):
-            steps.append({**metadata, "oldState": metadata.get("old"), "newState": metadata.get("new")})
+            steps.append({**metadata, **{name: metadata.get(key) for name, key in _IN_A_STEP.items()}})
         if isinstance(event.get("diagnosticEvent"), Mapping):
             diagnostics.append(event["diagnosticEvent"])
+        if _FAILED & event.keys():
+            failed = mapping(event.get("errorEvent")).get("error", "a step of it failed")
+            diagnostics.append({"severity": "error", "message": str(failed)})
         if isinstance(event.get("summaryEvent"), Mapping):
             summary = event["summaryEvent"].get("resourceChanges")
         policy = mapping(event.get("policyEvent"))
