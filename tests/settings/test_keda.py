@@ -307,6 +307,7 @@ WARNED = {
         "up to 50 messages wait at zero pods until one more comes",
     ),
     "KE-05": (keda(LIST), RABBITMQ, "up to 5 pods with 350 messages in hand drain at once"),
+    "KE-47": (keda(pollingInterval="10m"), REDIS, "lets the first message wait up to 10m for its pod"),
     "KE-06": (keda(initialCooldown="0s"), REDIS, "ends all pods at the first poll that finds nothing"),
     "KE-14": (
         keda(fallback={"replicas": 3, "behavior": "static"}),
@@ -604,3 +605,23 @@ def test_a_formula_that_wakes_late_is_said_as_a_trigger_is():
     finding = found(scaling, RABBITMQ)["KE-04"]
     assert finding.path[-2:] == ("scalingModifiers", "activationTarget")
     assert "up to 5 messages wait" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"cooldown": "0s"}, ["cooldown"]),
+        ({"cooldown": "59s"}, ["cooldown"]),
+        ({"cooldown": "60s", "pollingInterval": "60s"}, []),
+        ({"pollingInterval": "61s"}, ["pollingInterval"]),
+        ({"cooldown": "0s", "pollingInterval": "10m"}, ["pollingInterval", "cooldown"]),
+        ({"cooldown": "0s", "pausedScaleIn": True}, []),
+        ({"cooldown": "0s", "paused": True, "pollingInterval": "10m"}, []),
+        ({**AT_LEAST_ONE, "cooldown": "0s", "pollingInterval": "10m"}, []),
+    ],
+)
+def test_times_that_make_the_first_message_wait_or_end_pods_in_a_short_pause_are_said(changes, said):
+    consumers = {"githubevents": consumer(keda(**changes))}
+    stack = StackSettings.model_validate({"name": "dev", "cluster": {"kind": "existing"}, "consumers": consumers})
+    places = [one.path[-1] for one in check_stack(stack) if one.rule == "KE-47"]
+    assert places == said

@@ -223,6 +223,9 @@ def addressed(dsn: str, variable: str = "MESSENGER_TRANSPORT_DSN", **changes: An
     [
         ("redeliver_timeout=10", True),
         ("redeliver_timeout=240", False),
+        ("redeliver_timeout=240.0", False),
+        ("redeliver_timeout=240.5", True),
+        ("redeliver_timeout=soon", True),
         ("claim_interval=60000", False),
         ("claim_interval=5000", True),
         ("delete_after_ack=0", True),
@@ -278,6 +281,16 @@ def test_the_stream_that_workers_read_is_the_one_that_is_counted(changes, is_sai
         ({"LD_PRELOAD": "/app/hook.so"}, True),
         ({"PHP_INI_SCAN_DIR": "/app/ini"}, True),
         ({"PHP_INI_SCAN_DIR": ":/app/ini"}, False),
+        *(
+            ({name: "/app/x"}, True)
+            for name in (
+                *("LD_AUDIT", "LD_BIND_NOT", "LD_NEWER", "GLIBC_TUNABLES", "GCONV_PATH", "OPENSSL_CONF", "ENV"),
+                *("SHELLOPTS", "PYTHONHOME", "PYTHONINSPECT", "NODE_OPTIONS", "RUBYOPT"),
+                *("PERL5OPT", "JAVA_TOOL_OPTIONS", "DOTNET_STARTUP_HOOKS"),
+            )
+        ),
+        # Where the application's own modules are, it may say.
+        ({"PYTHONPATH": "/app", "NODE_PATH": "/app", "CLASSPATH": "/app", "PYTHONUNBUFFERED": "1"}, False),
         ({"TZ": "Europe/Berlin"}, False),
     ],
 )
@@ -296,3 +309,21 @@ def test_a_variable_that_changes_what_runs_is_not_judged(environment, is_said):
 def test_what_fetches_secrets_before_the_worker_is_not_judged(command):
     worker = {"kind": "command", "command": command, "processes": 1}
     assert "V-21a" in {one.rule for one in check_stack(stack(mail={"worker": worker}))}
+
+
+@pytest.mark.parametrize(
+    ("transport", "environment", "is_said"),
+    [
+        ({"address": "pgbouncer.db:5432"}, {}, True),
+        ({"address": "db.internal:6432"}, {}, True),
+        ({}, {"DATABASE_URL": "postgresql://app@aws-0.pooler.supabase.com:5432/app"}, True),
+        ({}, {"MESSENGER_TRANSPORT_DSN": "pgsql://app@pgpool/app"}, True),
+        ({}, {"MESSENGER_TRANSPORT_DSN": "postgres://app@pgcat/app?use_notify=0"}, False),
+        ({}, {"DATABASE_URL": "mysql://app@pooler:6432/app"}, False),
+        ({"platform": "mysql", "address": "pooler:6432"}, {}, False),
+        ({"address": "db.internal:5432"}, {"POOLER": "yes"}, False),
+    ],
+)
+def test_a_pooler_between_a_worker_and_postgresql_is_named(transport, environment, is_said):
+    consumer = {"transport": {"kind": "doctrine", **transport}, "environment": environment}
+    assert ("V-34h" in {one.rule for one in check_stack(stack(mail=consumer))}) is is_said

@@ -26,6 +26,14 @@ _REFUSED = {
     "--": ("ends the options, and settings of ebbtide follow it", "set it in the application"),
 }
 
+# celery worker --help: what is written, and to whom; which events are sent; how workers speak with each other.
+_HARMLESS = frozenset(
+    {
+        *("-l", "--loglevel", "-f", "--logfile", "-q", "--quiet", "--no-color", "-E", "--task-events"),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat", "--heartbeat-interval"),
+    }
+)
+
 
 class CeleryConnections(ConnectionsSettings):
     """Connections of one worker process with all of its children."""
@@ -51,6 +59,7 @@ class CeleryProgram(WorkerSettings):
     """Connections held by each process."""
 
     refused_options: ClassVar = _REFUSED
+    harmless_options: ClassVar = _HARMLESS
 
     @property
     def stop_signal(self) -> str:

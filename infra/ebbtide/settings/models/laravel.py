@@ -22,6 +22,14 @@ class LaravelQueueWorker(WorkerSettings):
 
     framework = "laravel"
     transports = "laravelRedis or sqs"
+    # artisan help queue:work: how long a failed job waits, what is written, how the process is called.
+    harmless_options: ClassVar = frozenset(
+        {
+            *("--backoff", "--rest", "--name", "--json", "-v", "-vv", "-vvv", "--verbose", "-q", "--quiet", "--silent"),
+            *("--ansi", "--no-ansi", "-n", "--no-interaction"),
+        }
+    )
+    flags: ClassVar = frozenset({"-v", "-vv", "-vvv", "-q", "-n"})
     owned_options: ClassVar = {
         "--queue": "queues",
         "--max-jobs": "messageLimit",

@@ -21,6 +21,8 @@ class SidekiqWorker(UnlimitedWorker):
 
     framework = "sidekiq"
     transports = "sidekiqRedis"
+    # sidekiq --help: what is loaded, written and called.
+    harmless_options: ClassVar = frozenset({"-r", "--require", "-v", "--verbose", "-g", "--tag"})
     owned_options: ClassVar = {
         **dict.fromkeys(("-c", "--concurrency"), "concurrency"),
         **dict.fromkeys(("-q", "--queue"), "queues"),

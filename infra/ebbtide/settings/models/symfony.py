@@ -29,6 +29,15 @@ class SymfonyMessengerWorker(WorkerSettings):
         **dict.fromkeys(("-f", "--failure-limit"), "failureLimit"),
         "--sleep": "sleep",
     }
+    refused_options: ClassVar = dict.fromkeys(
+        ("-h", "--help", "-V", "--version"), ("prints a text and ends, so that nobody consumes", "remove it")
+    )
+    flags: ClassVar = frozenset({"-v", "-vv", "-vvv", "-q", "-n"})
+    # Of --queues and of what --all reads V-44c speaks, of --fetch-size V-34, of --concurrency V-52.
+    harmless_options: ClassVar = flags | {
+        *("--verbose", "--quiet", "--silent", "--ansi", "--no-ansi", "--no-interaction", "--no-debug", "--no-reset"),
+        *("--keepalive", "--queues", "--all", "--exclude-receivers", "--fetch-size", "--concurrency"),
+    }
 
     kind: Literal["symfonyMessenger"] = "symfonyMessenger"
     """Symfony Messenger."""
@@ -123,6 +132,15 @@ class SymfonyMessengerWorker(WorkerSettings):
         """`--fetch-size`, from Symfony 8.1."""
         sizes = re.findall(r"--fetch-size[= ]([1-9][0-9]{0,5})(?= |$)", " ".join(self.arguments))
         return int(sizes[-1]) if sizes else None
+
+    @property
+    def named_in_arguments(self) -> tuple[str, ...]:
+        """The words of `arguments` that Symfony takes for receivers."""
+        if not any(word[:1] != "-" for word in self.arguments):
+            return ()
+        from ebbtide.image.ebbtide_supervisor.command import consumed_receivers  # noqa: PLC0415 - `check` starts without it
+
+        return tuple(consumed_receivers(("messenger:consume", *self.arguments)) or ())
 
     @property
     def argv(self) -> tuple[str, ...]:

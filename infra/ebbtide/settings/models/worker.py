@@ -55,6 +55,10 @@ class WorkerSettings(Family):
     """Options of the command that a setting says, and which."""
     refused_options: ClassVar[Mapping[str, tuple[str, str]]] = {}
     """Options with which a drain or a count is wrong: what each does, and what to do instead."""
+    harmless_options: ClassVar[frozenset[str]] = frozenset()
+    """Options that leave a drain, and what is counted, alone; none where nobody knows the program's options."""
+    flags: ClassVar[frozenset[str]] = frozenset()
+    """Which of them are one letter and take no value, with the spellings of several that are known."""
 
     processes: Count = Field(default=1, ge=1, le=MAX_PROCESSES)
     """Worker processes in one pod."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from ebbtide.judgement.findings import Finding, Level
+from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.models.transport import TransportSettings
 from ebbtide.settings.rules.declare import consumer_rule
+
+if TYPE_CHECKING:
+    from ebbtide.settings.models.doctrine import DoctrineTransport
 
 _OF_A_TRANSPORT = re.compile(r"(?i)transport|messenger")
 # Symfony's options that a transport has too: its field, and how many of the option's units are one of the field's.
@@ -20,6 +25,9 @@ _OPTIONS = {
     "buffer_size": ("buffer_size", 1),
     "delete_after_ack": ("deletes_after_ack", 1),
 }
+_OF_POSTGRESQL = re.compile(r"(?i)(?:postgres(?:ql)?|pgsql)(?:\+\w+)?://")
+# PgBouncer's port, and how poolers are called; Cloud SQL's own listens on 6432 too.
+_POOLER = re.compile(r"(?i):6432\b|pg-?bouncer|pg-?cat|pg-?pool|odyssey|supavisor|pooler")
 _FALSE, _TRUE = ("0", "false", "off", "no", ""), ("1", "true", "on", "yes")
 
 
@@ -54,6 +62,33 @@ def check_address_agrees(consumer: ConsumerSettings) -> Iterator[Finding]:
                 ("environment", name),
                 "says stream_max_entries: when more messages wait, the oldest are gone",
                 "leave it out; delete_after_ack keeps the stream short",
+            )
+
+
+@consumer_rule(
+    "V-34h",
+    Level.WARNING,
+    remedy="Write the database's own address, or use_notify=0 in the DSN; accept this where the pooler keeps sessions.",
+    source="symfony/doctrine-messenger, PostgreSqlConnection: LISTEN, and then a look at the table every "
+    "check_delayed_interval (60 s); PgBouncer: LISTEN works with pool_mode=session only.",
+)
+def check_pooler_keeps_listening(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """An idle worker on PostgreSQL hears of a new message. Behind a pooler that gives a connection to somebody else
+    after each transaction it does not: messages wait until the worker looks by itself, a minute by default."""
+    transport: DoctrineTransport | None = of_kind(consumer.transport, "doctrine")
+    if transport is None or transport.platform != "postgresql":
+        return
+    known: dict[Path, str] = {("transport", "address"): transport.address or ""}
+    for name, value in consumer.environment.items():
+        if _OF_POSTGRESQL.match(value):
+            known["environment", name] = value
+    for where, value in known.items():
+        if _POOLER.search(value) and "use_notify=0" not in value:
+            yield Finding(
+                where,
+                "looks like a pooler's address: with one that pools transactions LISTEN is lost, and a message waits "
+                "until an idle worker looks by itself, a minute by default",
+                "write the database's own address, or accept this where the pooler keeps sessions",
             )
 
 
@@ -114,4 +149,7 @@ def _wanted(transport: TransportSettings, field: str, units: int) -> int | None:
 def _is_same(said: str, wanted: int) -> bool:
     if said.lower() in (*_FALSE, *_TRUE) and wanted in (0, 1):
         return (said.lower() in _TRUE) == bool(wanted)
-    return said == str(wanted)
+    try:
+        return float(said) == wanted  # `90.0` is what a program writes that counts in floats
+    except ValueError:
+        return False

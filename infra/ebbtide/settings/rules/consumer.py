@@ -181,49 +181,6 @@ def check_longest_drain(consumer: ConsumerSettings) -> Iterator[Finding]:
 
 
 @consumer_rule(
-    "V-44",
-    Level.ERROR,
-    remedy="Remove the option and write the setting.",
-    source="messenger:consume --help: `-m` is --memory-limit, `-l` is --limit.",
-)
-def check_arguments(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """Options that a setting owns are not repeated in `arguments`. Messenger's `-m` in particular is the memory
-    limit and not a number of messages."""
-    worker = consumer.worker
-    place, arguments = worker.texts
-    for index, argument in enumerate(arguments):
-        setting = worker.owned_options.get(_option(argument))
-        if setting:
-            yield Finding(
-                ("worker", place, index),
-                f"is what the setting {setting} says, and the later one of two would win (got {argument!r})",
-                f"remove it and set {setting}",
-            )
-
-
-@consumer_rule(
-    "V-44a",
-    Level.ERROR,
-    remedy="Remove the option; the message says what to write instead.",
-    source="celery worker --help, sidekiq --help, artisan help queue:work: `-B`, `-D`, `--autoscale` and their like.",
-)
-def check_refused_options(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """No option of a worker takes from a drain or from the autoscaler what they count on: that a process stays where it
-    is, takes as many messages as it says, and runs no schedule beside them."""
-    worker = consumer.worker
-    place, arguments = worker.texts
-    for index, argument in enumerate(arguments):
-        why, remedy = worker.refused_options.get(_option(argument), ("", ""))
-        if why:
-            yield Finding(("worker", place, index), f"{_option(argument)} {why}", remedy)
-
-
-def _option(argument: str) -> str:
-    """The option of `--limit=10`, `-l10` and `-l`."""
-    return argument.partition("=")[0] if argument.startswith("--") else argument[:2]
-
-
-@consumer_rule(
     "V-32",
     Level.ERROR,
     remedy="Remove it: the drain hook stops this pod's workers.",

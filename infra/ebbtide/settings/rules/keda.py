@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # 2.21 rebuilds these after an error, which dials the broker and fails, so that failures are never counted.
 _NEVER_FALL_BACK = {"redis", "redis-streams", "postgresql", "mysql"}
+# KEDA's own poll is every 30 s, and an HPA looks back 5 minutes before it takes a pod away.
+_LONGEST_POLL_SECONDS, _LEAST_COOLDOWN_SECONDS = 60, 60
 _ONLY_FROM_ZERO = ("polling_interval", "cooldown", "initial_cooldown")
 
 
@@ -93,6 +95,34 @@ def check_initial_cooldown(_: ConsumerSettings, scaling: KedaSettings) -> Iterat
             f"{format_duration(scaling.initial_cooldown_seconds)} is shorter than the cooldown, so a new one, or one "
             "that was scaled by hand, ends all pods at the first poll that finds nothing",
             f"remove it, or write at least {format_duration(scaling.cooldown)}",
+        )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-47",
+    Level.WARNING,
+    remedy="Leave pollingInterval and cooldown out, or accept what they cost here with the reason.",
+    source="KEDA 2.21: from zero only the operator's own poll wakes a pod; to zero the first poll behind the cooldown.",
+)
+def check_times_of_zero(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """From zero a message waits for a poll and a pod's start, and not much longer; and a short pause ends no pod, of
+    which the next message would need a new one."""
+    if scaling.min_replicas > 0 or scaling.is_paused:
+        return
+    if scaling.polling_interval > _LONGEST_POLL_SECONDS:
+        yield Finding(
+            ("autoscaling", "pollingInterval"),
+            f"lets the first message wait up to {format_duration(scaling.polling_interval)} for its pod, and the pod's "
+            "start",
+            f"write at most {format_duration(_LONGEST_POLL_SECONDS)}: a poll is one short query",
+        )
+    if scaling.cooldown < _LEAST_COOLDOWN_SECONDS and not scaling.paused_scale_in:
+        yield Finding(
+            ("autoscaling", "cooldown"),
+            f"ends the last pods {format_duration(scaling.cooldown)} after the queue is empty: the next message waits "
+            "for a new pod, and each pod boots all of its processes",
+            f"write at least {format_duration(_LEAST_COOLDOWN_SECONDS)}",
         )
 
 

@@ -8,14 +8,31 @@ from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.rules.declare import consumer_rule
 
+_SHELL = "runs a script, or sets options, before each script of a shell"
+_CODE = "puts code or options into every program of"
+_JAVA = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
+# Where its own modules are an application may say by PYTHONPATH, NODE_PATH, RUBYLIB, PERL5LIB and CLASSPATH: none of
+# them is here. PID 1 is Python without any of these (-E).
+_PYTHON = ("PYTHONHOME", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONBREAKPOINT", "PYTHONEXECUTABLE")
 _WHY = {
     "PATH": "decides which programs are found, PID 1's own among them",
-    "LD_PRELOAD": "puts code into every process, PID 1 among them",
     "LD_LIBRARY_PATH": "decides which libraries every process loads",
+    "GLIBC_TUNABLES": "changes the loader and the memory of every process",
+    "GCONV_PATH": "puts code into every process that converts texts",
     "PHPRC": "takes PHP's configuration from elsewhere",
     "PHP_INI_SCAN_DIR": "takes PHP's configuration from elsewhere, and the image's memory_limit away",
-    "BASH_ENV": "runs a script before each script of bash",
+    **dict.fromkeys(("BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "ZDOTDIR", "IFS"), _SHELL),
+    **dict.fromkeys(_PYTHON, f"{_CODE} Python"),
+    **dict.fromkeys(("NODE_OPTIONS", "BUN_OPTIONS"), f"{_CODE} Node.js"),
+    **dict.fromkeys(("RUBYOPT",), f"{_CODE} Ruby"),
+    **dict.fromkeys(("PERL5OPT", "PERL5DB"), f"{_CODE} Perl"),
+    **dict.fromkeys(_JAVA, f"{_CODE} Java"),
+    "DOTNET_STARTUP_HOOKS": f"{_CODE} .NET",
+    "OPENSSL_CONF": "loads modules into every program that encrypts",
 }
+# ld.so(8): all that begin so are the loader's.
+_OF_THE_LOADER = "LD_"
+_LOADS = "tells the loader of every process, PID 1's among them, what to load and how"
 _ADDS_TO_THE_REST = ":"
 
 
@@ -23,16 +40,18 @@ _ADDS_TO_THE_REST = ":"
     "E-04",
     Level.WARNING,
     remedy="Build it into the image, whose self-check then sees it; or accept this with what a drain has shown.",
-    source="ld.so(8), bash(1); PHP, scan directories: one that begins with a colon adds to those that are built in.",
+    source="ld.so(8), bash(1), python(1), node(1), ruby(1), perlrun(1); PHP, scan directories: one that begins with a "
+    "colon adds to those that are built in.",
 )
 def check_variables_change_no_program(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """Pods run what the image's self-check has seen. A variable by which a loader, a shell or PHP takes something else
-    comes after that check: what it does to a drain is not judged."""
+    """Pods run what the image's self-check has seen. A variable by which a loader, a shell or an interpreter takes
+    something else comes after that check: what it does to a drain is not judged."""
     for name in (*consumer.environment, *consumer.secret_environment):
         value = consumer.environment.get(name, "")
-        if name in _WHY and not (name == "PHP_INI_SCAN_DIR" and value.startswith(_ADDS_TO_THE_REST)):
+        why = _WHY.get(name) or (_LOADS if name.startswith(_OF_THE_LOADER) else "")
+        if why and not (name == "PHP_INI_SCAN_DIR" and value.startswith(_ADDS_TO_THE_REST)):
             yield Finding(
                 ("environment" if name in consumer.environment else "secretEnvironment", name),
-                f"{_WHY[name]}: what it does to a drain is not judged",
+                f"{why}: what it does to a drain is not judged",
                 "build it into the image",
             )
