@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .handover import judge_handover
-from .programs import known_program, signal_problem
+from .programs import known_program, rewritten, signal_problem
 from .syntax import LONGEST_SCRIPT_BYTES
 
 if TYPE_CHECKING:
@@ -56,9 +56,10 @@ def _handover_problems(environment: Environment, command: Sequence[str]) -> list
     if verdict.refused:
         text = f"args: {verdict.refused} (got {_shown(command)}), so the container ends while the worker still has a "
         return [f"{text}message in flight; {verdict.remedy}"]
-    if environment.worker_kind == "symfonyMessenger":
+    if environment.worker_kind == "symfonyMessenger" and not verdict.rewrites:
         return []  # its own line, with the version's signals
-    found = (signal_problem(known, environment.stop_signal) for known in map(known_program, verdict.programs) if known)
+    signal = rewritten(environment.stop_signal, verdict.rewrites)
+    found = (signal_problem(known, signal) for known in map(known_program, verdict.programs) if known)
     return [f"EBBTIDE_STOP_SIGNAL: {text}; {remedy}" for text, remedy in dict.fromkeys(found) if text]
 
 

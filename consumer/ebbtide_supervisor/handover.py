@@ -65,12 +65,16 @@ class Verdict:
     """The commands that the process becomes, one for each path."""
     says_end: bool = False
     """Whether `refused` says too how the worker ends."""
+    rewrites: tuple[str, ...] = ()
+    """Options on the way by which a known worker gets another signal (`rewritten`)."""
 
     def __or__(self, other: Verdict) -> Verdict:
         first = self if self.refused else other
         doubts = tuple(dict.fromkeys((*self.doubts, *other.doubts)))
         programs = (*self.programs, *other.programs)
-        return Verdict(first.refused, first.remedy, doubts, self.not_read or other.not_read, programs, first.says_end)
+        rewrites = (*self.rewrites, *other.rewrites)
+        not_read = self.not_read or other.not_read
+        return Verdict(first.refused, first.remedy, doubts, not_read, programs, first.says_end, rewrites)
 
 
 def judge_handover(argv: Sequence[str], read_file: ReadFile) -> Verdict:
@@ -199,7 +203,8 @@ class _Judge:
             return Verdict(doubts=(_untried(name),), programs=(command,))
         if not command:
             return Verdict(f"runs {name} without a program", "write the worker behind it")
-        inner = self.command(command) | _judge_options(name, options)
+        inner = self.command(command)
+        inner |= _judge_options(name, options, inner.programs)
         return inner | _judge_timeout(options) if wrapper.handover is Handover.LIMITS else inner
 
 
@@ -236,12 +241,15 @@ def _behind(argv: Words) -> Words:
     return ()
 
 
-def _judge_options(name: str, options: Sequence[str]) -> Verdict:
+def _judge_options(name: str, options: Sequence[str], programs: Sequence[Words]) -> Verdict:
     """What the options of a wrapper do to the worker behind it."""
     verdict = Verdict()
+    workers = [known_program(program) for program in programs]
     for option in options:
         harm = next((harm for harm in HARMS.get(name, ()) if re.fullmatch(harm.option, option)), None)
-        if harm is not None:
+        if harm is not None and harm.is_a_signal and None not in workers:
+            verdict |= Verdict(rewrites=(option,))
+        elif harm is not None:
             what = f"runs the worker under {name}, which {harm.words}"
             verdict |= Verdict(what, "leave that option out") if harm.is_certain else Verdict(doubts=(what,))
     return verdict

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from signal import Signals
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -152,6 +153,8 @@ class Harm:
     words: str
     is_certain: bool = False
     """Whether it loses the message; else nobody can say."""
+    is_a_signal: bool = False
+    """Whether it makes another signal of one: of a known worker its signals tell what that does."""
 
 
 _CPU_TIME: Final = "limits the worker's CPU time, at whose end the kernel kills it in the middle of a message"
@@ -171,7 +174,7 @@ HARMS: Final[dict[str, tuple[Harm, ...]]] = {
     ),
     "dumb-init": (
         Harm(r"(?:-r|--rewrite)[= ]?15:0*[09]", "takes the stop signal away, or makes a kill of it", is_certain=True),
-        Harm(r"(?:-r|--rewrite).*", _OTHER_SIGNAL),
+        Harm(r"(?:-r|--rewrite).*", _OTHER_SIGNAL, is_a_signal=True),
     ),
     "prlimit": (Harm(r"(?:--cpu|-t)(?:[= ].*|[0-9:].*)?", _CPU_TIME),),
     "chpst": (Harm(r"-t.*", _CPU_TIME),),
@@ -343,6 +346,19 @@ def known_program(argv: Sequence[str | None]) -> Program | None:
     """Which known worker this command runs. None stands for a word that is not known."""
     line = " ".join((word or "?").rpartition("/")[2] or "?" for word in argv)
     return next((program for program in PROGRAMS if program.pattern.search(line)), None)
+
+
+_REWRITE: Final = re.compile(r"(?:--rewrite|-r)[ =]?([0-9]{1,2}):([0-9]{1,2})\b")
+_NAMES: Final = {one.value: one.name.removeprefix("SIG") for one in Signals}
+
+
+def rewritten(signal: str, words: Sequence[str | None]) -> str:
+    """What `dumb-init --rewrite 15:3` makes of a signal on its way, in a command or the options of one."""
+    for one in _REWRITE.finditer(" ".join(word or "?" for word in words)):
+        before, after = (_NAMES.get(int(number), "") for number in one.groups())
+        if before == signal and after:
+            return after
+    return signal
 
 
 def signal_problem(program: Program, stop_signal: str) -> tuple[str, str]:

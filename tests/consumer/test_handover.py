@@ -389,3 +389,12 @@ def test_the_image_refuses_a_signal_on_which_a_known_program_loses_its_message(c
     assert "STOP_SIGNAL" not in done.stderr
     done = container.run("self-check", "env", "php", "artisan", "queue:work")
     assert "EBBTIDE_STOP_SIGNAL: artisan queue:work finishes its message on TERM, not on INT" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["command", "symfonyMessenger"])
+def test_an_init_that_makes_another_signal_of_it_is_refused_where_the_worker_dies_of_that_one(kind):
+    environment, _ = read_environment({})
+    assert environment is not None
+    command = ["dumb-init", "-r", "15:2", "php", "bin/console", "messenger:consume", "mail"]
+    found = command_problems(replace(environment, worker_kind=kind), command)
+    assert any("not on INT" in problem for problem in found), found

@@ -139,3 +139,19 @@ def test_a_timeout_of_sidekiq_that_is_known_only_when_it_runs_is_not_judged_and_
 
 def test_a_command_of_messenger_is_no_program_of_the_table():
     assert ConsumerSettings.model_validate({**CONSUMER, "name": "a"}).worker.stop_signal == "TERM"
+
+
+@pytest.mark.parametrize(
+    ("command", "refused"),
+    [
+        (["dumb-init", "-r", "15:3", "celery", "-A", "shop", "worker"], "not on QUIT"),
+        (["dumb-init", "--rewrite", "15:2", "php", "artisan", "queue:work"], "not on INT"),
+        (["sh", "-c", "exec dumb-init -r 15:2 -- php bin/console messenger:consume mail"], "not on INT"),
+        (["dumb-init", "-r", "15:2", "celery", "-A", "shop", "worker"], ""),
+        (["dumb-init", "-r", "15:2", "huey_consumer.py", "shop.huey"], ""),
+        (["dumb-init", "-r", "2:15", "celery", "-A", "shop", "worker"], ""),
+    ],
+)
+def test_an_init_that_makes_another_signal_of_it_is_judged_by_that_one(project, command, refused):
+    found = judged(project, command)
+    assert refused in found.get("V-25", "") if refused else found == {}, found

@@ -13,6 +13,7 @@ from ebbtide.image.ebbtide_supervisor.programs import (
     Handover,
     Program,
     known_program,
+    rewritten,
     signal_problem,
 )
 from ebbtide.image.ebbtide_supervisor.syntax import (
@@ -47,6 +48,7 @@ __all__ = [
     "nodes_of",
     "parse",
     "query_of",
+    "rewritten",
     "signal_problem",
     "words_of",
 ]

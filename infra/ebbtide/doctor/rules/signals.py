@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from signal import Signals
 from typing import Final
 
 from ebbtide.doctor.data import Said
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.image import Command
-from ebbtide.doctor.of_image import BY_SHELL, Verdict, signal_problem
+from ebbtide.doctor.of_image import BY_SHELL, Verdict, rewritten, signal_problem
 from ebbtide.doctor.rules.declare import unit_rule
 from ebbtide.doctor.shells import depends_on_sh
 from ebbtide.doctor.unit import Unit, Worker
@@ -24,8 +23,6 @@ _OFFICIAL_PHP: Final = re.compile(r"^(?:docker\.io/)?(?:library/)?php:(?!.*pcntl
 # The kernel gives a PID 1 no signal that it has no handler for.
 _AS_PID_1: Final = "as PID 1 it drops SIGTERM, and the worker is killed with its message when the grace period is over"
 _AS_A_CHILD: Final = "it dies of SIGTERM, and the worker is killed with its message"
-_REWRITE: Final = re.compile(r"(?:--rewrite|-r)[ =]?([0-9]{1,2}):([0-9]{1,2})\b")
-_NAMES: Final = {one.value: one.name.removeprefix("SIG") for one in Signals}
 _PHP_PROGRAMS: Final = frozenset({"messenger:consume", "artisan queue:work", "artisan horizon"})
 
 
@@ -188,11 +185,8 @@ def _rewritten(signal: Said[str], command: Command) -> Said[str]:
     """What `dumb-init --rewrite 15:3` makes of a signal on its way."""
     if "dumb-init" not in (word.rpartition("/")[2] for word in command.words):
         return signal
-    for one in _REWRITE.finditer(" ".join(command.words)):
-        before, after = (_NAMES.get(int(number), "") for number in one.groups())
-        if before == signal.value and after:
-            return Said(after, command.place)
-    return signal
+    after = rewritten(signal.value, command.words)
+    return signal if after == signal.value else Said(after, command.place)
 
 
 @unit_rule(

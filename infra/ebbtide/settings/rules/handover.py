@@ -92,13 +92,15 @@ def check_stop_signal(consumer: ConsumerSettings) -> Iterator[Finding]:
     worker = consumer.worker
     if worker.is_symfony or worker.drain != "signal":
         return
-    from ebbtide.image.ebbtide_supervisor.programs import signal_problem  # noqa: PLC0415
+    from ebbtide.image.ebbtide_supervisor.programs import rewritten, signal_problem  # noqa: PLC0415
 
+    signal = rewritten(worker.stop_signal, _verdict(consumer.argv).rewrites)
     for program in dict.fromkeys(program for program, _ in _programs(consumer)):
-        text, remedy = signal_problem(program, worker.stop_signal)
+        text, remedy = signal_problem(program, signal)
         is_remapped = consumer.environment.get("REMAP_SIGTERM") == "SIGQUIT" and worker.stop_signal == "TERM"
         if text:
-            path = ("worker", "stopSignal") if program.finishes_on else _path(worker)
+            is_its_own = program.finishes_on and signal == worker.stop_signal
+            path = ("worker", "stopSignal") if is_its_own else _path(worker)
             yield Finding(path, text, remedy)
         elif program.name == "celery worker" and is_remapped:
             yield Finding(
