@@ -28,6 +28,7 @@ class Queue:
         self._load: Iterator[Chunk] = iter(load)
         self._ahead: deque[Chunk] = deque()
         """Chunks that have arrived in part and wait for a worker: 16 bytes a waiting message."""
+        self._messages_ahead = 0
         self.returned: list[tuple[int, int, int]] = []
         """When each message of a killed worker can be taken again, when it arrived, and how long it takes."""
         self._redelivery_us = round(redelivery_seconds * MICROSECONDS)
@@ -53,6 +54,7 @@ class Queue:
             self.exhausted = True
             return False
         self._ahead.append(chunk)
+        self._messages_ahead += len(chunk[0])
         self.arrived += len(chunk[0])
         self.last_arrival_us = chunk[0][-1]
         return True
@@ -62,6 +64,7 @@ class Queue:
         if not self._ahead and not self._read_chunk():
             return False
         self.cursor.arrivals, self.cursor.durations = self._ahead.popleft()
+        self._messages_ahead -= len(self.cursor.arrivals)
         self.cursor.index = 0
         return True
 
@@ -95,9 +98,12 @@ class Queue:
     def waiting(self, now: int) -> int:
         """Messages that have come, or come back, before `now` and were not started."""
         cursor = self.cursor
-        count = bisect_left(cursor.arrivals, now) - cursor.index
-        for arrivals, _ in self._ahead:
-            count += len(arrivals) if arrivals[-1] < now else bisect_left(arrivals, now)
+        count = bisect_left(cursor.arrivals, now) - cursor.index + self._messages_ahead
+        # From the last one: a backlog of a day is a thousand chunks, all but the last of which have come.
+        for arrivals, _ in reversed(self._ahead):
+            if arrivals[-1] < now:
+                break
+            count -= len(arrivals) - bisect_left(arrivals, now)
         return count + sum(ready < now for ready, _, _ in self.returned) if self.returned else count
 
     def returning(self, now: int) -> int:
