@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import signal
 
@@ -16,6 +17,9 @@ def main() -> None:
     # What a command imports stays, and the collector would look through it 90 times, 30 of them before the command
     # begins: those take 2 % of `ebbtide check`, and one over 100,000 objects 39 ms. Long commands still collect, later.
     gc.set_threshold(200_000, 50)
+    # And at its end, which frees all of it anyway: a sixth of the processor time of `ebbtide check`. Registered first,
+    # this comes after what others have to tidy up.
+    atexit.register(gc.freeze)
     from ebbtide.cli.main import main as run
 
     try:
