@@ -12,8 +12,8 @@ from tests.observability.stacks import CONSUMERS, STACKS, watched
 from ebbtide.image.ebbtide_supervisor.metric_texts import EVENT_COUNTS
 from ebbtide.judgement.findings import Level
 from ebbtide.judgement.rule import rules_on, run_rules
+from ebbtide.manifests.kubernetes import build_monitoring
 from ebbtide.manifests.kubernetes.labels import consumer_labels
-from ebbtide.manifests.kubernetes.monitoring import build_monitoring
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.observability.alerts import alerts_of_stack
 from ebbtide.settings.models.stack import StackSettings

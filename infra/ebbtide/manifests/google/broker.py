@@ -14,9 +14,6 @@ from ebbtide.settings.models.broker import MadeBroker
 from ebbtide.settings.models.brokered import broker_name, endpoint_range, is_protected
 from ebbtide.settings.models.stack import StackSettings
 
-# The Kubernetes service account that may read the broker's secrets, and nothing else.
-SECRET_READER = "broker-secret"  # noqa: S105 - a name
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -112,7 +109,7 @@ def build_secrets(
                 "secretId": secret.ref("secretId"),
                 "project": google.project,
                 "role": SECRET_READER_ROLE,
-                "member": principal(stack, stack.namespace.name, SECRET_READER),
+                "member": principal(stack, stack.namespace.name, names.SECRET_READER),
             },
         )
         found += [secret, version, reader]

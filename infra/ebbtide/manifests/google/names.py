@@ -37,6 +37,8 @@ RANDOM_PASSWORD = "random:index/randomPassword:RandomPassword"  # noqa: S105
 GET_PROJECT = "gcp:organizations/getProject:getProject"
 GET_SECRETS = "gcp:secretmanager/getSecrets:getSecrets"
 
+# The Kubernetes service account that may read the broker's secrets, and nothing else.
+SECRET_READER = "broker-secret"  # noqa: S105 - a name
 # What the SDK's classes encrypt wherever there are labels.
 LABEL_OUTPUTS = ("effectiveLabels", "pulumiLabels")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ebbtide.manifests.google.broker import SECRET_READER
-from ebbtide.manifests.google.names import google
+from ebbtide.manifests.google.names import SECRET_READER, google
 from ebbtide.manifests.kubernetes.labels import Manifest, namespace_labels
 from ebbtide.settings.models.broker import MadeBroker
 from ebbtide.settings.models.brokered import broker_name, is_synced, made_broker

@@ -21,16 +21,11 @@ from ebbtide.settings.models.prometheus_operator import PrometheusOperator
 from ebbtide.settings.models.stack import StackSettings
 
 
-def build_monitoring(stack: StackSettings, consumer: ConsumerSettings) -> tuple[Manifest, ...]:
-    """The objects that watch one consumer, in the order of applying; none where the stack names no collector."""
-    return () if stack.observability is None else monitoring_of(stack.observability, stack, consumer)
-
-
 @singledispatch
 def monitoring_of(
     collector: CollectorSettings, stack: StackSettings, consumer: ConsumerSettings
 ) -> tuple[Manifest, ...]:
-    """The objects of this kind of collector.
+    """The objects that watch one consumer, in the order of applying.
 
     Raises NotImplementedError for a kind that has not registered its own: nobody would watch.
     """

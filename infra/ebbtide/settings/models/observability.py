@@ -1,6 +1,6 @@
 """Who collects metrics, and who is told when something is wrong: exactly one kind.
 
-A kind answers for itself; for its objects it registers with `build_monitoring` in `manifests/kubernetes/monitoring` and
+A kind answers for itself; for its objects it registers with `monitoring_of` in `manifests/kubernetes/monitoring` and
 with `build_observability` in `manifests/observability` (`functools.singledispatch`).
 """
 
