@@ -10,8 +10,9 @@ import sys
 import pytest
 
 from ebbtide.cli import main as command
-from ebbtide.cli.start import main
+from ebbtide.cli.start import _WHEN_USED, main
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 # Presses Ctrl-C when the first of its modules is loaded, however fast the machine is.
 WHILE_LOADING = """
 import importlib.abc, os, signal, sys
@@ -28,9 +29,8 @@ main()
 
 
 def run(handler: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     program = WHILE_LOADING.format(handler=handler)
-    return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
 def test_while_its_modules_are_loaded_an_interrupt_ends_it_by_the_signal() -> None:
@@ -72,6 +72,24 @@ ebbtide.cli.main.main = run
 sys.argv = ["ebbtide", "--version"]
 main()
 """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[1:] == ["frozen before others tidy up: 0", "left to look through: True"]
+
+
+@pytest.mark.parametrize("name", _WHEN_USED)
+def test_a_module_that_is_put_off_is_there_when_somebody_asks(name: str) -> None:
+    program = f"""
+import sys
+from ebbtide.cli.start import _load_when_used
+_load_when_used("{name}")
+import {name} as early
+public = list(early.__all__)
+import {name} as late
+print(late.__spec__ is not None, all(getattr(early, one) is getattr(late, one) for one in public), early is late)
+try:
+    early.nothing
+except AttributeError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=ENVIRONMENT)
+    assert done.stdout.splitlines() == ["True True False", f"module '{name}' has no attribute 'nothing'"]

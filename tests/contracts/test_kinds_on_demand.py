@@ -94,6 +94,30 @@ main()
     assert done.stdout.splitlines()[-1] == "1 False"
 
 
+LEFT_OUT = {
+    "check": ["hashlib", "random", "select"],  # of `secrets` and `subprocess`, which are imported and not asked
+    "render": [
+        "hashlib",
+        "ebbtide.observability.alerts",
+        "ebbtide.manifests.resource",
+        "ebbtide.manifests.google.broker",
+    ],
+}
+
+
+@pytest.mark.parametrize("command", LEFT_OUT)
+def test_what_the_stack_has_no_use_for_is_not_loaded(command: str) -> None:
+    program = f"""
+import atexit, sys
+atexit.register(lambda: print(sorted(sys.modules.keys() & {LEFT_OUT[command]}), file=sys.stderr))
+sys.argv = ["ebbtide", "{command}", "--stack", "dev"]
+from ebbtide.cli.start import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
 def test_every_family_of_a_stack_is_here():
     """The test above would pass for a family that it does not see."""
     assert {one.__name__ for one in FAMILIES} == {
