@@ -318,6 +318,20 @@ def test_images_that_ci_has_just_built_belong_to_the_head(repository, monkeypatc
     assert "P-11" in {risk["rule"] for risk in repository.review()["risks"]}
 
 
+def test_an_image_of_a_consumer_that_is_new_keeps_nobody_from_reading_the_base(repository, monkeypatch):
+    new = """
+    mails:
+      image: acme.example/mails:1
+      worker: {kind: symfonyMessenger, receivers: [mails], processes: 2}
+      autoscaling: {kind: fixed, replicas: 1}
+"""
+    repository.edit("stacks/Pulumi.production.yaml", "  ebbtide:consumers:\n", f"  ebbtide:consumers:{new}")
+    repository.edit("Pulumi.yaml", "          accept:\n", "          accept:\n            V-34c: it may be late\n")
+    monkeypatch.setenv("EBBTIDE_IMAGES", "mails=acme.example/mails:2")
+    accepted = {risk["sentence"] for risk in repository.review()["risks"] if risk["rule"] == "P-41"}
+    assert accepted == {"githubevents accepts V-34c: it may be late"}, "what the base accepts is not known"
+
+
 def test_outside_a_repository_the_message_says_so(tmp_path):
     shutil.copy(ROOT / "Pulumi.yaml", tmp_path)
     shutil.copytree(ROOT / "stacks", tmp_path / "stacks")

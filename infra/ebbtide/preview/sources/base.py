@@ -16,6 +16,8 @@ from typing import Any
 
 from ebbtide.git import Commit, checked_out, merge_base
 from ebbtide.judgement.findings import SettingsError
+from ebbtide.manifests.resource import to_json
+from ebbtide.manifests.stack import stack_resources
 from ebbtide.preview.change import StackChange
 from ebbtide.preview.sources.compare import compare
 from ebbtide.settings.loading.loader import IMAGES_VARIABLE, read_stack
@@ -73,33 +75,51 @@ def _render_base(commit: Commit, stack: str, root: Path) -> Base:
         settings, notes = _settings(stack, tree), []
         if any(_bytes(tree / lock) != _bytes(root / lock) for lock in _LOCKS):
             notes.append(f"{ref} locks other dependencies: it was rendered with the ones installed here")
-        done = _render(tree, stack)
-        if done.returncode == 0:
-            document = json.loads(done.stdout)
-            # A base may have ebbtide's own code from when it printed the bare list.
-            resources = document["resources"] if isinstance(document, dict) else document
-            return Base(resources, tuple(notes), settings)
-        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        if "there is no stack" in done.stderr:
-            return Base([], (*notes, f"{ref} has no stack {stack}: everything is new"), settings)
-        return Base([], tuple(notes), settings, f"stack {stack} is not valid at {ref}: {reason}")
+        try:
+            resources = _by_its_own_code(stack, tree) if _holds_ebbtide(tree) else _by_this_code(stack, tree)
+        except _NotRenderedError as error:
+            if "there is no stack" in error.said:
+                return Base([], (*notes, f"{ref} has no stack {stack}: everything is new"), settings)
+            reason = (error.said.strip().splitlines() or ["no message"])[-1]
+            return Base([], tuple(notes), settings, f"stack {stack} is not valid at {ref}: {reason}")
+        return Base(resources, tuple(notes), settings)
+
+
+class _NotRenderedError(Exception):
+    """The base cannot be rendered."""
+
+    def __init__(self, said: str) -> None:
+        """`said` is what its code has said, in its last line why."""
+        super().__init__(said)
+        self.said = said
 
 
 def _settings(stack: str, tree: Path) -> StackSettings | None:
     try:
-        return read_stack(stack, tree).settings
+        return _read(stack, tree)
     except SettingsError:
         return None
 
 
-def _render(tree: Path, stack: str) -> subprocess.CompletedProcess[str]:
-    """The base's own settings, by its own code if it has any. Images that CI passes belong to the head."""
+def _read(stack: str, tree: Path) -> StackSettings:
+    """Images that CI passes belong to the head."""
+    return read_stack(stack, tree, images="").settings
+
+
+def _by_this_code(stack: str, tree: Path) -> list[dict[str, Any]]:
+    try:
+        return [to_json(resource) for resource in stack_resources(_read(stack, tree))]
+    except SettingsError as error:
+        raise _NotRenderedError(str(error)) from None
+
+
+def _by_its_own_code(stack: str, tree: Path) -> list[dict[str, Any]]:
+    """The base's own settings in a process of their own, without the images that belong to the head."""
     environment = {name: value for name, value in os.environ.items() if name != IMAGES_VARIABLE}
-    if _holds_ebbtide(tree):
-        environment["PYTHONPATH"] = str(tree / "infra")
+    environment["PYTHONPATH"] = str(tree / "infra")
     command = [sys.executable, "-m", "ebbtide", "render", "--resources", "--format", "json", "--stack", stack]
     try:
-        return subprocess.run(
+        done = subprocess.run(
             [*command, "--project", str(tree)],
             env=environment,
             cwd=tree,
@@ -108,8 +128,14 @@ def _render(tree: Path, stack: str) -> subprocess.CompletedProcess[str]:
             check=False,
             timeout=_RENDER_TIMEOUT_SECONDS,
         )
-    except subprocess.TimeoutExpired as error:
-        return subprocess.CompletedProcess(error.cmd, 1, "", f"it took longer than {_RENDER_TIMEOUT_SECONDS} s")
+    except subprocess.TimeoutExpired:
+        raise _NotRenderedError(f"it took longer than {_RENDER_TIMEOUT_SECONDS} s") from None
+    if done.returncode != 0:
+        raise _NotRenderedError(done.stderr)
+    document = json.loads(done.stdout)
+    # A base may have ebbtide's own code from when it printed the bare list.
+    resources: list[dict[str, Any]] = document["resources"] if isinstance(document, dict) else document
+    return resources
 
 
 def _holds_ebbtide(tree: Path) -> bool:

@@ -63,9 +63,11 @@ def load_stack(name: str, root: Path) -> StackSettings:
     return read_stack(name, root).settings
 
 
-def read_stack(name: str, root: Path, project: Mapping[str, Any] | None = None) -> LoadedStack:
+def read_stack(
+    name: str, root: Path, project: Mapping[str, Any] | None = None, images: str | None = None
+) -> LoadedStack:
     """Like `load_stack`, with the source of every value; `project` is what Pulumi.yaml says, where it was read
-    already."""
+    already, and `images` what CI has built, where it is not what EBBTIDE_IMAGES says."""
     project = project or read_project(root)
     shared = _project_config(project)
     file = file_of(name, root, project)
@@ -80,7 +82,8 @@ def read_stack(name: str, root: Path, project: Mapping[str, Any] | None = None) 
     # As the engine does it: a stack's value replaces the project's whole value of the same key.
     config = {**shared, **own}
     labels = {key: shown_as if key in own else PROJECT_FILE for key in config}
-    return replace(_build(name, config, labels, shown_as), notes=tuple(_imports(stack, shown_as)))
+    loaded = _build(name, config, labels, shown_as, images)
+    return replace(loaded, notes=tuple(_imports(stack, shown_as)))
 
 
 def _imports(stack: Mapping[str, Any], file: str) -> Iterator[Finding]:
@@ -252,7 +255,9 @@ def _holds_secure(value: object) -> bool:
     return isinstance(value, list) and any(map(_holds_secure, value))
 
 
-def _build(name: str, config: Mapping[str, Any], labels: Mapping[str, str], shown_as: str) -> LoadedStack:
+def _build(
+    name: str, config: Mapping[str, Any], labels: Mapping[str, str], shown_as: str, images: str | None = None
+) -> LoadedStack:
     given = {key[len(_NAMESPACE) :]: value for key, value in config.items() if key.startswith(_NAMESPACE)}
     defaults = dict(mapping(given.pop(_DEFAULTS, None), PROJECT_FILE, _NAMESPACE + _DEFAULTS))
     template = mapping(defaults.pop(_TEMPLATE, None), PROJECT_FILE, _NAMESPACE + _DEFAULTS, _TEMPLATE)
@@ -268,7 +273,7 @@ def _build(name: str, config: Mapping[str, Any], labels: Mapping[str, str], show
     for key, value in own.items():
         record_sources(value, labels[_NAMESPACE + key], sources, (key,))
     merged = merge(base, own)
-    _take_images(merged, sources)
+    _take_images(os.environ.get(IMAGES_VARIABLE, "") if images is None else images, merged, sources)
     google = {key: config[f"gcp:{key}"] for key in ("project", "region") if config.get(f"gcp:{key}") is not None}
     if google:
         merged["google"] = google
@@ -320,8 +325,7 @@ def _over_template(template: Mapping[str, Any], base: dict[str, Any], own: Mappi
     return {**base, "consumers": {name: merge(template, shared.get(name, {})) for name in {**shared, **stated}}}
 
 
-def _take_images(merged: dict[str, Any], sources: Sources) -> None:
-    given = os.environ.get(IMAGES_VARIABLE, "")
+def _take_images(given: str, merged: dict[str, Any], sources: Sources) -> None:
     for entry in filter(None, given.split(",")):
         name, separator, image = entry.partition("=")
         consumers = merged.get("consumers")
