@@ -6,6 +6,7 @@ import ast
 import inspect
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -109,14 +110,21 @@ def field_documents(model: type[BaseModel]) -> dict[str, str]:
     """The text literal under each field of a model and its bases, by field name; one line each."""
     documents: dict[str, str] = {}
     for owner in reversed(model.__mro__):
-        if owner in {BaseModel, object} or not issubclass(owner, BaseModel):
-            continue
-        tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(owner)))
-        body = next(node for node in tree.body if isinstance(node, ast.ClassDef)).body
-        for field, text in pairwise(body):
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and _is_text(text):
-                documents[field.target.id] = " ".join(ast.literal_eval(text.value).split())  # type: ignore[attr-defined]
+        if owner not in {BaseModel, object} and issubclass(owner, BaseModel):
+            documents |= _own_documents(owner)
     return documents
+
+
+@cache
+def _own_documents(owner: type[BaseModel]) -> dict[str, str]:
+    """Of the fields in its own body. To find that takes 3 ms, and bases are asked for again with each model."""
+    tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(owner)))
+    body = next(node for node in tree.body if isinstance(node, ast.ClassDef)).body
+    return {
+        field.target.id: " ".join(ast.literal_eval(text.value).split())  # type: ignore[attr-defined]
+        for field, text in pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and _is_text(text)
+    }
 
 
 def _is_text(node: ast.stmt) -> bool:
