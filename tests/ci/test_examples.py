@@ -2,7 +2,7 @@
 
 What GitHub's and GitLab's runners do around a step is played here: the variables, the shell, the matrix, and which job
 is given the token. `pip` is a script that only writes down that it was asked, and whether it saw the token: what it
-would install is this tree.
+would install is this tree. `ebbtide` is a program that has this process run the command.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.commands import Scripts
 from tests.preview import github, gitlab
 from tests.test_documentation import blocks, read
 
@@ -79,32 +79,17 @@ class Project:
 class Runner:
     """Runs the steps of a job, with `ebbtide` on the path and a `pip` that only takes notes."""
 
-    def __init__(self, project: Project, home: Path) -> None:
-        self.project, self.home = project, home
-        programs = home / "bin"
-        programs.mkdir()
-        (programs / "ebbtide").write_text(f'#!/bin/sh\nexec {sys.executable} -m ebbtide "$@"\n')
-        (programs / "pip").write_text(
-            f'#!/bin/sh\necho "$* token=$PREVIEW_TOKEN" >> {home}/pip\ncat requirements.txt\n'
-        )
-        for program in programs.iterdir():
-            program.chmod(0o755)
-        self.environment = {
-            "PATH": f"{programs}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT / "infra"),
-            "HOME": str(home),
-        }
+    def __init__(self, project: Project, home: Path, programs: Path, scripts: Scripts) -> None:
+        self.project, self.home, self._scripts = project, home, scripts
+        pip = programs / "pip"
+        pip.write_text(f'#!/bin/sh\necho "$* token=$PREVIEW_TOKEN" >> {home}/pip\ncat requirements.txt\n')
+        pip.chmod(0o755)
+        self.environment = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(home)}
 
     def run(self, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """One step, in the shell and with the options that both services use."""
-        return subprocess.run(
-            ["bash", "-e", "-o", "pipefail", "-c", script],
-            cwd=self.project.root,
-            env=self.environment | variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        options = ["-e", "-o", "pipefail", "-c", script]
+        return self._scripts.run(*options, cwd=self.project.root, env=self.environment | variables)
 
     @property
     def installed(self) -> list[str]:
@@ -119,8 +104,10 @@ def project(tmp_path):
 
 @pytest.fixture
 def runner(project, tmp_path):
-    (tmp_path / "home").mkdir()
-    return Runner(project, tmp_path / "home")
+    home = tmp_path / "home"
+    (home / "bin").mkdir(parents=True)
+    with Scripts.with_program_in(home / "bin") as scripts:
+        yield Runner(project, home, home / "bin", scripts)
 
 
 def example(name: str) -> dict[str, Any]:
