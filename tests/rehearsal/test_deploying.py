@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -66,12 +67,19 @@ def test_what_pulumi_says_is_shown_when_it_fails(tmp_path, pulumi):
 
 
 def test_an_update_that_is_not_done_in_time_shows_what_it_waited_for(tmp_path, pulumi, monkeypatch):
-    monkeypatch.setattr(project_module, "longest_update_seconds", lambda stack: 0.5)
+    monkeypatch.setattr(project_module, "longest_update_seconds", lambda stack: 0)
     monkeypatch.setattr(project_module, "UP_ALLOWANCE_SECONDS", 0)
-    (tmp_path / "bin" / "pulumi").write_text("#!/bin/sh\necho 'waiting for pods'\nexec sleep 60\n")
+    (tmp_path / "bin" / "pulumi").write_text(
+        "#!/bin/sh\n[ $1 = up ] || exit 0\necho 'waiting for pods'\nexec sleep 60\n"
+    )
     project = Project.copy(ROOT, tmp_path / "copy", "local", "githubevents")
+
+    def until_it_has_begun():
+        while "waiting" not in (tmp_path / "copy" / "pulumi.log").read_text():
+            time.sleep(0.01)
+
     with pytest.raises(SettingsError, match=r"(?s)is not done after .*waiting for pods"):
-        project.up()
+        project.up(until_it_has_begun)
 
 
 @pytest.fixture
