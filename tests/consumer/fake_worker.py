@@ -3,22 +3,29 @@
 Stands for any program that finishes its message on the stop signal, or not.
 """
 
-import argparse
 import os
 import signal
 import sys
 import time
+from types import SimpleNamespace
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--ledger", required=True)
-parser.add_argument("--message-seconds", type=float, default=0.2)
-parser.add_argument("--messages", type=int, default=0, help="end by itself after so many, 0 = never")
-parser.add_argument("--needs", help="fail when this file is not there: the broker")
-parser.add_argument("--ignore-signal", action="store_true")
-parser.add_argument("--default-signal", action="store_true", help="no handler: die of it")
-parser.add_argument("--exit", type=int, default=0)
-parser.add_argument("--tell", action="store_true", help="write what WorkerProgress.php writes")
-options = parser.parse_args()
+# Without argparse: to import that takes as long as to start Python, and some tests start dozens of these.
+options = SimpleNamespace(
+    ledger="",
+    message_seconds=0.2,
+    messages=0,  # end by itself after so many; 0: never
+    held_by="",  # a message lasts until this file is there
+    needs="",  # fail when this file is not there: the broker
+    ignore_signal=False,
+    default_signal=False,  # no handler: die of it
+    exit=0,
+    tell=False,  # write what WorkerProgress.php writes
+)
+words = iter(sys.argv[1:])
+for word in words:
+    name = word.removeprefix("--").replace("-", "_")
+    usual = vars(options)[name]
+    vars(options)[name] = True if usual is False else type(usual)(next(words))
 stopping = False
 
 
@@ -70,6 +77,8 @@ while not stopping and (options.messages == 0 or handled < options.messages):
     end = time.monotonic() + options.message_seconds
     while (left := end - time.monotonic()) > 0:
         time.sleep(left)
+    while options.held_by and not os.path.exists(options.held_by):  # noqa: PTH110
+        time.sleep(0.01)
     note("finished")
     handled += 1
     tell(1)

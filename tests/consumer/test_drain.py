@@ -28,6 +28,13 @@ def busy(container: Container, *options: str, **variables: object) -> Container:
     return container
 
 
+def held(container: Container, *options: str, **variables: object) -> Path:
+    """The same, but their messages last until the file that is returned is made."""
+    release = container.directory / "release"
+    busy(container, "--message-seconds", "0", "--held-by", str(release), *options, **variables)
+    return release
+
+
 def workers_in(container: Container, what: str) -> set[str]:
     return {line.split()[1] for line in container.ledger(what)}
 
@@ -84,8 +91,9 @@ def test_a_hook_killed_half_way_leaves_the_drain_to_pid_1(container: Container) 
 
 
 def test_a_stop_file_without_the_rest_of_the_hook_keeps_workers_from_starting_again(container: Container) -> None:
-    busy(container, "--messages", "1")
+    release = held(container, "--messages", "1")
     (container.state / "stop").touch()  # all that a hook killed at once has done
+    release.touch()
     until(lambda: len(container.events("workerEnded", outcome="stopped")) == WORKERS, "workers to reach their limit")
     assert len(container.events("workerStarted")) == WORKERS, "a worker was started into the drain"
     assert container.run("healthcheck", "liveness").returncode == 0, "a drain is never a failure"
@@ -95,8 +103,9 @@ def test_a_stop_file_without_the_rest_of_the_hook_keeps_workers_from_starting_ag
 
 
 def test_workers_come_back_when_the_stop_file_goes_away_without_a_drain(container: Container) -> None:
-    busy(container, "--messages", "1")
+    release = held(container, "--messages", "1")
     (container.state / "stop").touch()
+    release.touch()
     until(lambda: len(container.events("workerEnded", outcome="stopped")) == WORKERS, "workers to reach their limit")
     (container.state / "stop").unlink()
     before = len(container.ledger("up"))
@@ -134,13 +143,14 @@ def test_a_hook_without_a_supervisor_says_so_and_fails(container: Container, *, 
 
 
 def test_a_hook_whose_deadline_passes_fails_and_the_drain_goes_on(container: Container) -> None:
-    busy(container, "--message-seconds", "6", LONGEST_MESSAGE_SECONDS=0, STOP_WAIT_SECONDS=20)
+    release = held(container, LONGEST_MESSAGE_SECONDS=0, STOP_WAIT_SECONDS=20)
     # An exec'd hook has the pod's variables; here a deadline of its own stands for a pod that is slow.
     container.variables |= {"EBBTIDE_STOP_WAIT_SECONDS": "1", "EBBTIDE_DRAIN_DEADLINE_SECONDS": "2"}
     hook = container.run("drain")
     assert hook.returncode == 1
     assert "deadline passed" in hook.stderr
     assert f"{WORKERS} running" in hook.stderr
+    release.touch()
     container.terminate()
     assert container.wait() == 0
     assert_nothing_lost(container)

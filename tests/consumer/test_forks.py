@@ -79,7 +79,7 @@ def test_forked_workers_are_pid_1_s_own_children_each_in_a_group_of_its_own(star
 
 def test_a_busy_pod_of_forked_workers_drains_as_any_other(start: Start) -> None:
     container = start(worker="--message-seconds 1")
-    container.until_event("workersReady")
+    until(lambda: len({line.split()[1] for line in container.ledger("started")}) == 3, "each to take a message")
 
     done = container.run("drain")
     container.terminate()
