@@ -9,11 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from kubernetes_validate import latest_version
 from kubernetes_validate.utils import all_versions, major_minor
 from referencing import Registry, Resource
+from tests import quick_yaml
 
 # Kinds that GKE brings, of which Google publishes no schema: nobody here can say what of them is wrong.
 UNPUBLISHED_GROUPS = ("secrets-store.csi.x-k8s.io", "secret-sync.gke.io")
@@ -48,7 +48,7 @@ def _validator(version: str, kind: str, api_version: str) -> Draft202012Validato
 def _definition(kind: str) -> Any:
     """A kind of KEDA's, strict: a field that it does not have is an error, as with `fieldValidation: Strict`."""
     file = Path(__file__).parent / "keda" / f"keda.sh_{kind.lower()}s.yaml"
-    (version,) = yaml.safe_load(file.read_text())["spec"]["versions"]
+    (version,) = quick_yaml.load(file.read_text())["spec"]["versions"]
     schema = _closed(version["schema"]["openAPIV3Schema"])
     # What every object has, and a definition does not repeat.
     schema["properties"]["metadata"] = {"type": "object"}

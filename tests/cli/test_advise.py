@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-import yaml
+from tests import quick_yaml
 from tests.cli.simulated import STACK
 
 from ebbtide.cli.main import main
@@ -39,7 +39,7 @@ def test_it_prints_the_cheapest_as_a_fragment_of_a_stack_file(advised):
     status, out, _ = advised("--goal", "max < 41s")
     assert status == 0
     assert "The cheapest that meets max < 41.0 s: " in out
-    fragment = yaml.safe_load(out[out.index("autoscaling:") : out.index("This stands on")])
+    fragment = quick_yaml.load(out[out.index("autoscaling:") : out.index("This stands on")])
     # Three pods of four have begun the fiftieth message after forty seconds; nobody starts as fast as they stand.
     assert fragment == {"autoscaling": {"kind": "fixed", "replicas": 3}}
     rows = [line.split("  ")[0] for line in out.splitlines() if line.startswith(("fixed", "hpa on CPU", "keda"))]

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-import yaml
+from tests import quick_yaml
 from tests.cli.conftest import ROOT
 
 from ebbtide.documents.annotation import Annotation
@@ -153,7 +153,7 @@ def test_what_is_not_judged_is_told_of_the_run_and_is_no_result():
 
 
 def test_the_pre_commit_hook_runs_on_every_file_of_a_project_and_fails_as_check_does(ebbtide, project):
-    [hook] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    [hook] = quick_yaml.load((ROOT / ".pre-commit-hooks.yaml").read_text())
     files = ["Pulumi.yaml", "stacks/Pulumi.dev.yaml", "shop/stacks/Pulumi.a-b.yaml"]
     assert [bool(re.search(hook["files"], file)) for file in [*files, "values.yaml"]] == [True, True, True, False]
     command, *arguments = shlex.split(hook["entry"])

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from tests import quick_yaml
 from tests.cli.conftest import COMMAND, ROOT
 
 from ebbtide.cli.output import style
@@ -168,7 +168,7 @@ def test_a_gate_without_a_change_to_judge_is_wrong_usage(ebbtide):
 
 
 def test_render_prints_what_kubectl_takes(ebbtide):
-    documents = list(yaml.safe_load_all(ebbtide("render", "--stack", "production").stdout))
+    documents = list(quick_yaml.load_all(ebbtide("render", "--stack", "production").stdout))
     kinds = [document["kind"] for document in documents]
     assert "Deployment" in kinds
     assert "ScaledObject" in kinds
@@ -177,7 +177,7 @@ def test_render_prints_what_kubectl_takes(ebbtide):
 
 
 def test_render_in_yaml_and_in_json_is_the_same(ebbtide):
-    from_yaml = list(yaml.safe_load_all(ebbtide("render", "--stack", "dev").stdout))
+    from_yaml = list(quick_yaml.load_all(ebbtide("render", "--stack", "dev").stdout))
     document = json.loads(ebbtide("render", "--stack", "dev", "--format", "json").stdout)
     assert (document["apiVersion"], document["kind"]) == ("v1", "List"), "kubectl takes no bare list"
     assert document["items"] == from_yaml
@@ -194,8 +194,8 @@ def test_a_rendered_directory_holds_this_run_and_what_others_put_there(ebbtide, 
     outside.write_text("kept: true\n")
     record.write_text(record.read_text() + "deployment-gone.yaml\n../outside.yaml\n")
     assert ebbtide("render", "--stack", "dev", "--out", str(out)).returncode == 0
-    objects = list(yaml.safe_load_all(ebbtide("render", "--stack", "dev").stdout))
-    kustomization = yaml.safe_load((out / "kustomization.yaml").read_text())
+    objects = list(quick_yaml.load_all(ebbtide("render", "--stack", "dev").stdout))
+    kustomization = quick_yaml.load((out / "kustomization.yaml").read_text())
     names = [f"{one['kind']}-{one['metadata']['name']}.yaml".lower() for one in objects]
     assert kustomization["resources"] == names
     assert {path.name for path in out.iterdir()} == {*names, "kustomization.yaml", ".ebbtide-render", "ours.yaml"}
@@ -223,7 +223,7 @@ def test_an_image_context_has_no_file_of_an_earlier_version(ebbtide, tmp_path):
 
 
 def test_render_resources_lists_the_cluster_too(ebbtide):
-    documents = list(yaml.safe_load_all(ebbtide("render", "--stack", "dev", "--resources").stdout))
+    documents = list(quick_yaml.load_all(ebbtide("render", "--stack", "dev", "--resources").stdout))
     types = {document["type"] for document in documents}
     assert "gcp:container/cluster:Cluster" in types
     assert "kubernetes:apps/v1:Deployment" in types
@@ -344,9 +344,9 @@ def test_dashboards_are_written_as_files_that_their_readers_take(ebbtide, tmp_pa
     assert {"grafana.json", "cloud-monitoring.json", "prometheus-rules.yaml", "loki-rules.yaml"} < written
     assert "log-metrics/ebbtide_drains_ended_production.yaml" in written
     assert f"{len(written)} files" in done.stderr
-    rules = yaml.safe_load((tmp_path / "monitoring" / "prometheus-rules.yaml").read_text())
+    rules = quick_yaml.load((tmp_path / "monitoring" / "prometheus-rules.yaml").read_text())
     assert {group["name"] for group in rules["groups"]} == {"ebbtide-githubevents"}
-    asked = yaml.safe_load((tmp_path / "monitoring" / "loki-rules.yaml").read_text())["groups"][0]["rules"]
+    asked = quick_yaml.load((tmp_path / "monitoring" / "loki-rules.yaml").read_text())["groups"][0]["rules"]
     assert all("count_over_time" in rule["expr"] and "logging_googleapis_com" not in rule["expr"] for rule in asked)
 
 
@@ -381,12 +381,12 @@ def test_a_manifest_says_the_same_whatever_the_terminal_can_show(ebbtide_process
         "environment": {"GREETING": "Grüße"},
     }
     config = {"ebbtide:cluster": {"kind": "existing"}, "ebbtide:consumers": {"a": consumer}}
-    (tmp_path / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+    (tmp_path / "Pulumi.dev.yaml").write_text(quick_yaml.dump({"config": config}))
     done = ebbtide_process(
         "render", "--stack", "dev", "--format", format, "--project", str(tmp_path), PYTHONIOENCODING="ascii"
     )
     assert (done.returncode, done.stderr) == (0, "")
-    objects = json.loads(done.stdout)["items"] if format == "json" else list(yaml.safe_load_all(done.stdout))
+    objects = json.loads(done.stdout)["items"] if format == "json" else list(quick_yaml.load_all(done.stdout))
     deployment = next(one for one in objects if one["kind"] == "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert {"name": "GREETING", "value": "Grüße"} in container["env"]

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
-import yaml
+from tests import quick_yaml
 from tests.commands import run_here
 
 from ebbtide.brokers import BROKERS, DSN, Broker, Depth, Place
@@ -156,7 +156,7 @@ def write(tmp_path: Path) -> Write:
         }
         cluster = {"kind": "existing", "kubernetesVersion": "1.34"}
         config = {"ebbtide:cluster": cluster, "ebbtide:consumers": {"mail": mail}}
-        (root / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+        (root / "stacks" / "Pulumi.dev.yaml").write_text(quick_yaml.dump({"config": config}))
         return root
 
     return to
@@ -174,7 +174,7 @@ TIDE = {"kind": "tide", "maxReplicas": 5}
 def test_a_new_autoscaler_renders_and_the_deployment_leaves_the_number_to_it(write):
     status, out, err = ebbtide(write(TIDE), "render", "--stack", "dev")
     assert status == 0, err
-    objects = {one["kind"]: one for one in yaml.safe_load_all(out)}
+    objects = {one["kind"]: one for one in quick_yaml.load_all(out)}
     assert objects["TideGauge"]["spec"]["high"] == 5
     assert objects["TideGauge"]["metadata"]["name"] == "mail"
     assert "replicas" not in objects["Deployment"]["spec"]

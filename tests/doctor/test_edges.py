@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
+from tests import quick_yaml
 
 from ebbtide.doctor.diagnose import diagnose_files
 from ebbtide.doctor.files import File
@@ -29,7 +29,7 @@ def workload(
         "containers": [{"name": "w", "image": IMAGE, "command": command, **container}],
         **(pod or {}),
     }
-    return yaml.safe_dump(
+    return quick_yaml.dump(
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
@@ -42,7 +42,7 @@ def workload(
 
 
 def keda(*triggers: dict[str, Any], **spec: Any) -> str:
-    return yaml.safe_dump(
+    return quick_yaml.dump(
         {
             "apiVersion": "keda.sh/v1alpha1",
             "kind": "ScaledObject",
@@ -60,14 +60,14 @@ def policy(namespace: str, *ports: dict[str, Any]) -> str:
     allowed = [{"port": 53, "protocol": "UDP"}, *ports]
     spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"ports": allowed}]}
     metadata = {"name": "deny", "namespace": namespace}
-    return yaml.safe_dump(
+    return quick_yaml.dump(
         {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
     )
 
 
 def messenger(**options: Any) -> str:
     transport = {"dsn": "redis://r:6379/mail", "options": options}
-    return yaml.safe_dump({"framework": {"messenger": {"failure_transport": "f", "transports": {"mail": transport}}}})
+    return quick_yaml.dump({"framework": {"messenger": {"failure_transport": "f", "transports": {"mail": transport}}}})
 
 
 def supervised(environment: str) -> str:
@@ -94,7 +94,7 @@ def hpa(version: str = "v2", **measured: Any) -> str:
     reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "jobs"}
     spec = {"scaleTargetRef": reference, "minReplicas": 1, "maxReplicas": 9, **measured}
     metadata = {"name": "jobs", "namespace": "shop"}
-    return yaml.safe_dump(
+    return quick_yaml.dump(
         {"apiVersion": f"autoscaling/{version}", "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec}
     )
 

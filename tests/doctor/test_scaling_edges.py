@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
+from tests import quick_yaml
 from tests.doctor.test_edges import (
     CONSUME,
     OF_CONTAINERS,
@@ -47,15 +47,15 @@ def with_name(text: str, name: str, namespace: str = "shop") -> str:
 
 
 def of_target(text: str, **target: Any) -> str:
-    data = yaml.safe_load(text)
+    data = quick_yaml.load(text)
     data["spec"]["scaleTargetRef"].update(target)
-    return yaml.safe_dump(data)
+    return quick_yaml.dump(data)
 
 
 def annotated(text: str, **annotations: str) -> str:
-    data = yaml.safe_load(text)
+    data = quick_yaml.load(text)
     data["metadata"]["annotations"] = {key.replace("_", "-"): value for key, value in annotations.items()}
-    return yaml.safe_dump(data)
+    return quick_yaml.dump(data)
 
 
 TRANSFERS = {"scaledobject.keda.sh/transfer-hpa-ownership": "true"}
@@ -261,7 +261,7 @@ def scaled_job(command: list[str], env: dict[str, str] | None = None, **spec: An
     container = {"name": "w", "image": "a:1", "command": command, "env": variables}
     pod = {"terminationGracePeriodSeconds": 90, "containers": [container]}
     target = {"jobTargetRef": {"template": {"spec": pod}}, "triggers": [QUEUE], **spec}
-    return yaml.safe_dump(
+    return quick_yaml.dump(
         {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledJob", "metadata": {"name": "jobs"}, "spec": target}
     )
 

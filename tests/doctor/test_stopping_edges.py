@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
+from tests import quick_yaml
 from tests.doctor.test_edges import CONSUME, celery, hpa, keda, memory, s6, said_of, workload
 from tests.doctor.test_scaling_edges import CELERY, SUPERVISE, Edge, laravel, listing
 
@@ -45,20 +45,20 @@ AT_ONCE = "ends at SIGTERM at once"
 
 
 def beside(container: dict[str, Any], *, native: bool) -> str:
-    data = yaml.safe_load(workload(CONSUME))
+    data = quick_yaml.load(workload(CONSUME))
     pod = data["spec"]["template"]["spec"]
     if native:
         pod["initContainers"] = [{**container, "restartPolicy": "Always"}]
     else:
         pod["containers"].append(container)
-    return yaml.safe_dump(data)
+    return quick_yaml.dump(data)
 
 
 def annotated(evict: str | bool, **more: Any) -> str:
-    data = yaml.safe_load(workload(CONSUME, **more))
+    data = quick_yaml.load(workload(CONSUME, **more))
     annotations = {"cluster-autoscaler.kubernetes.io/safe-to-evict": evict}
     data["spec"]["template"]["metadata"]["annotations"] = annotations
-    return yaml.safe_dump(data)
+    return quick_yaml.dump(data)
 
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -411,7 +411,7 @@ def dsn(text: str, failure: str = "f", environment: str = "", **transport: Any) 
     if failure:
         framework["messenger"]["failure_transport"] = failure  # type: ignore[assignment]
     data = {f"when@{environment}": {"framework": framework}} if environment else {"framework": framework}
-    return {"messenger.yaml": yaml.safe_dump(data)}
+    return {"messenger.yaml": quick_yaml.dump(data)}
 
 
 REMOVED = "a message whose worker was killed is removed"
@@ -543,21 +543,21 @@ OF_BROKERS: dict[str, Edge] = {
 def budget(**spec: Any) -> str:
     spec["selector"] = {"matchLabels": {"app": "jobs"}}
     metadata = {"name": "jobs", "namespace": "shop"}
-    return yaml.safe_dump(
+    return quick_yaml.dump(
         {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec}
     )
 
 
 def updated(replicas: int = 1, **strategy: Any) -> str:
-    data = yaml.safe_load(workload(CONSUME, replicas=replicas))
+    data = quick_yaml.load(workload(CONSUME, replicas=replicas))
     data["spec"]["strategy"] = strategy
-    return yaml.safe_dump(data)
+    return quick_yaml.dump(data)
 
 
 def egress(*rules: dict[str, Any], **spec: Any) -> str:
     spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": list(rules), **spec}
     metadata = {"name": "deny", "namespace": "shop"}
-    return yaml.safe_dump(
+    return quick_yaml.dump(
         {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
     )
 
@@ -574,7 +574,7 @@ OF_MANIFESTS: dict[str, Edge] = {
         f"{name}: '{value}' of {kind}": (
             "D-6b",
             {
-                "a.yaml": yaml.safe_dump(
+                "a.yaml": quick_yaml.dump(
                     {"apiVersion": api, "kind": kind, "metadata": {"name": "a"}, "spec": {name: value}}
                 )
             },
@@ -631,7 +631,7 @@ OF_MANIFESTS: dict[str, Edge] = {
         for group in ("keda.sh", "acme.com")
     },
     **{
-        f"{key} {where}": ("D-6c", {"compose.yaml": yaml.safe_dump({"services": {"w": service}})}, said)
+        f"{key} {where}": ("D-6c", {"compose.yaml": quick_yaml.dump({"services": {"w": service}})}, said)
         for key, value in (("stop_grace_period", "90s"), ("stop_signal", "SIGTERM"))
         for where, service, said in (
             (
@@ -657,7 +657,7 @@ OF_MANIFESTS: dict[str, Edge] = {
     **{
         f"a field of {kind}: {spec}": (
             "D-62",
-            {"a.yaml": yaml.safe_dump({"apiVersion": api, "kind": kind, "metadata": {"name": "a"}, "spec": spec})},
+            {"a.yaml": quick_yaml.dump({"apiVersion": api, "kind": kind, "metadata": {"name": "a"}, "spec": spec})},
             said,
         )
         for kind, api, spec, said in (
@@ -801,7 +801,7 @@ OF_MANIFESTS: dict[str, Edge] = {
     **{
         f"{version} {kind}": (
             "D-61",
-            {"a.yaml": yaml.safe_dump({"apiVersion": version, "kind": kind, "metadata": {"name": "a"}})},
+            {"a.yaml": quick_yaml.dump({"apiVersion": version, "kind": kind, "metadata": {"name": "a"}})},
             f"since {since}: the object is refused; write apiVersion: {instead}",
         )
         for version, kind, since, instead in (
@@ -838,7 +838,7 @@ OF_MANIFESTS: dict[str, Edge] = {
     "a policy beside a compose file": (
         "D-6a",
         {
-            "compose.yaml": yaml.safe_dump({"services": {"w": {"image": "a:1", "command": CONSUME}}}),
+            "compose.yaml": quick_yaml.dump({"services": {"w": {"image": "a:1", "command": CONSUME}}}),
             "b.yaml": egress().replace("  namespace: shop\n", ""),
         },
         "",

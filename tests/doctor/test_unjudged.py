@@ -6,7 +6,7 @@ import re
 import shlex
 
 import pytest
-import yaml
+from tests import quick_yaml
 
 from ebbtide.doctor.diagnose import diagnose_files
 from ebbtide.doctor.files import File
@@ -26,7 +26,7 @@ def deployment(command, hook=None):
 
 
 def report(*objects, files=()):
-    return diagnose_files([File("jobs.yaml", yaml.safe_dump_all(objects)), *files])
+    return diagnose_files([File("jobs.yaml", quick_yaml.dump_all(objects)), *files])
 
 
 def said(*objects, files=()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-import yaml
+from tests import quick_yaml
 
 from ebbtide.doctor.connect import connect
 from ebbtide.doctor.diagnose import diagnose_files
@@ -31,7 +31,7 @@ def carried(command, *further, name="", text="", pod=None, **said):
         "spec": {"selector": {"matchLabels": {"app": "jobs"}}, "template": template},
     }
     files = [File(name, text)] if name else []
-    (one,) = carry(connect(read_all([File("jobs.yaml", yaml.safe_dump_all([deployment, *further])), *files])))
+    (one,) = carry(connect(read_all([File("jobs.yaml", quick_yaml.dump_all([deployment, *further])), *files])))
     return one
 
 
@@ -208,7 +208,7 @@ def test_of_a_compose_service_the_variables_are_carried_that_mean_the_same_in_a_
 def test_a_secret_of_a_command_is_neither_in_the_stack_file_nor_in_the_way():
     hook = {"preStop": {"exec": {"command": ["curl", "-H", "Authorization: Bearer hunter2Qx9Zk", "https://h/stop"]}}}
     one = carried("rq worker mail --url redis://:hunter2Qx9Zk@redis:6379 --password hunter2Qx9Zk", lifecycle=hook)
-    text = yaml.safe_dump(one.settings) + migration_text([one], EMPTY, "dev")
+    text = quick_yaml.dump(one.settings) + migration_text([one], EMPTY, "dev")
     assert "hunter2Qx9Zk" not in text
     assert any("a secret in the worker's command" in line for line in one.left)
 
@@ -325,7 +325,7 @@ ACCOUNT = "jobs-worker@acme-shop-prod.iam.gserviceaccount.com"
 )
 def test_what_the_old_pods_may_do_on_google_is_named(annotations, said):
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "jobs", "annotations": annotations}}
-    text = yaml.safe_dump(account) + "---\n" + OLD.format(command=["rq", "worker", "mail"])
+    text = quick_yaml.dump(account) + "---\n" + OLD.format(command=["rq", "worker", "mail"])
     files = [File("jobs.yaml", text.replace("      containers:", "      serviceAccountName: jobs\n      containers:"))]
     (one,) = carry(connect(read_all(files)))
     assert any(said in line for line in one.left)

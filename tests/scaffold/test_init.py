@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-import yaml
+from tests import quick_yaml
 from tests.cli.conftest import ROOT
 from tests.doctor.bundles import article, bundles
 
@@ -58,7 +58,7 @@ def test_who_names_the_broker_has_a_consumer_that_follows_its_queue_to_zero(dsn,
     write_project(follow_queue(plain, "mail", read_dsn(dsn)), tmp_path)
     stack = load_stack("dev", tmp_path)
     assert [str(one) for one in check_stack(stack) if one.level >= Level.WARNING] == []
-    written = yaml.safe_load((tmp_path / "stacks/Pulumi.dev.yaml").read_text())["config"]["ebbtide:consumers"]["mail"]
+    written = quick_yaml.load((tmp_path / "stacks/Pulumi.dev.yaml").read_text())["config"]["ebbtide:consumers"]["mail"]
     assert written["transport"]["kind"] == kind
     assert transport.items() <= written["transport"].items()
     assert written["autoscaling"] == {"kind": "keda", "minReplicas": 0, "maxReplicas": 10}
@@ -164,7 +164,7 @@ def test_the_article_s_set_up_becomes_a_project_with_its_way_over(ebbtide, tmp_p
     made = ebbtide("init", str(tmp_path), "--from", str(ROOT / "examples/before"))
     assert made.returncode == 0, made.stderr
     assert ebbtide("check", "--project", str(tmp_path)).returncode == 0
-    stack = yaml.safe_load((tmp_path / "stacks/Pulumi.dev.yaml").read_text())
+    stack = quick_yaml.load((tmp_path / "stacks/Pulumi.dev.yaml").read_text())
     worker = stack["config"]["ebbtide:consumers"]["orders"]["worker"]
     assert (worker["receivers"], worker["processes"], worker["memoryLimit"]) == (["orders"], 70, "150M")
     text = (tmp_path / "MIGRATION.md").read_text()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests import quick_yaml
 from tests.settings.places import is_place
 
 from ebbtide.judgement.findings import Finding, SettingsError
@@ -33,11 +33,11 @@ class Project:
     def write_defaults(self, defaults: dict[str, Any]) -> None:
         """Write Pulumi.yaml with these shared defaults."""
         content = {"name": "shop", "stackConfigDir": "stacks", "config": {"ebbtide:defaults": {"value": defaults}}}
-        (self.root / "Pulumi.yaml").write_text(yaml.safe_dump(content))
+        (self.root / "Pulumi.yaml").write_text(quick_yaml.dump(content))
 
     def write_stack(self, name: str, config: dict[str, Any]) -> None:
         """Write one stack's file."""
-        (self.root / "stacks" / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": config}))
+        (self.root / "stacks" / f"Pulumi.{name}.yaml").write_text(quick_yaml.dump({"config": config}))
 
     def write_text(self, name: str, text: str | bytes) -> None:
         """Write one stack's file as it is."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import ValidationError
+from tests import quick_yaml
 from tests.manifests.google.cases import GOOGLE, REDIS
 from tests.settings.conftest import CONSUMER
 
@@ -357,7 +357,7 @@ def test_a_percentage_of_nothing_is_named_by_what_is_missing(resource):
         if one.rule == "V-15"
     ]
     assert f"percentage of the {resource} request" in finding.message
-    written = yaml.safe_load("{" + finding.remedy.removeprefix("write ").rpartition(", or ")[0] + "}")
+    written = quick_yaml.load("{" + finding.remedy.removeprefix("write ").rpartition(", or ")[0] + "}")
     assert list(written["resources"]) == [resource]
     assert "V-15" not in {
         one.rule for one in judged({"autoscaling": {"kind": "hpa", "maxReplicas": 5, "metrics": metrics}, **written})
