@@ -39,7 +39,7 @@ def test_a_review_is_told_what_the_load_meets(project):
 @pytest.fixture
 def dying(project):
     """The same with messages of a minute or more, and workers that die a few times in each."""
-    text = _PROFILE.replace("p50: 5s, max: 20s", "p50: 4m, max: 20m") + "measured: {crashesPerWorkerHour: 9000}\n"
+    text = _PROFILE.replace("p50: 5s, max: 20s", "p50: 4m, max: 20m") + "measured: {crashesPerWorkerHour: 1800}\n"
     (project / "loads" / "mail.yaml").write_text(text)
     return project
 

@@ -18,9 +18,9 @@ from ebbtide.settings.loading.project import stack_names
 
 STACKS = stack_names(ROOT)
 SWEEP = ["simulate", "-s", "production", "--sweep", "maxReplicas=5..6", "--goal", "p95 < 60s"]
-BY_STACK = [["dashboard"], ["explain"], ["render", "--resources"]]
+BY_STACK = [["dashboard"], ["render", "--resources"]]
 # Seconds each, for the days that they simulate: one stack in every run.
-REVIEWS = [["preview"], ["preview", "--base", "HEAD"]]
+WITH_LOADS = [["explain"], ["preview"], ["preview", "--base", "HEAD"]]
 PLAN = "tests/engine/plans/local-settings.json"
 COMMANDS = [
     ["check"],
@@ -28,13 +28,13 @@ COMMANDS = [
     ["rules"],
     ["rules", "V-21"],
     *([*command, "-s", stack] for command in BY_STACK for stack in STACKS),
-    *([*command, "-s", "production"] for command in REVIEWS),
+    *([*command, "-s", "production"] for command in WITH_LOADS),
     ["simulate", "-s", "production", "--set", "maxReplicas=9", "--why", "01:00"],
     SWEEP,
     ["advise", "-s", "dev", "--goal", "p95 < 120s", "--seeds", "1"],
 ]
 SLOW_COMMANDS = [
-    *([*command, "-s", stack] for command in REVIEWS for stack in STACKS if stack != "production"),
+    *([*command, "-s", stack] for command in WITH_LOADS for stack in STACKS if stack != "production"),
     ["preview", "-s", "local", "--plan", PLAN],
 ]
 
