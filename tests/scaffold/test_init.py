@@ -21,7 +21,12 @@ from ebbtide.scaffold.migration import migration_text
 from ebbtide.settings.loading.loader import load_stack
 from ebbtide.settings.rules.check import check_stack
 
-SET_UPS = [article(), *bundles("recipes", "public", "own"), *bundles("reports", "right")[::5]]
+# That no signal drains RQ's worker for Heroku, `check` says and refuses.
+SET_UPS = [
+    bundle
+    for bundle in (article(), *bundles("recipes", "public", "own"), *bundles("reports", "right")[::5])
+    if "heroku" not in bundle.name
+]
 CARRIED = {bundle.name: carry(connect(read_all(bundle.files))) for bundle in SET_UPS}
 
 
@@ -99,8 +104,8 @@ def test_a_dsn_that_cannot_be_used_is_one_line_that_does_not_repeat_it(dsn):
     [
         (["--longest-message", "90", "--broker", "redis://h/x"], "--longest-message: is not a duration (got '90')"),
         (
-            ["--from", str(ROOT / "examples/before"), "--broker", "redis://h/x"],
-            "--broker: is for a project from nothing",
+            ["--from", str(ROOT / "examples/before"), "--broker", "redis://p@h/x"],
+            "--broker: holds a password",
         ),
     ],
 )
@@ -177,6 +182,83 @@ def test_the_article_s_set_up_becomes_a_project_with_its_way_over(ebbtide, tmp_p
         "BASE_IMAGE=registry.example:5000/shop/base:7",
     ):
         assert needed in text
+
+
+FOLLOWED = {
+    "redis://10.20.0.7:6379/githubevents": {"dsn"},
+    "amqp://app@broker.internal/%2f": {"dsn", "username", "password"},
+    "postgresql://app@10.20.0.7/shop": {"url", "password"},
+}
+
+
+@pytest.mark.parametrize("dsn", FOLLOWED)
+def test_a_set_up_whose_broker_is_named_follows_its_queue_within_the_old_bounds(dsn, ebbtide, tmp_path):
+    before = str(ROOT / "examples/before")
+    made = ebbtide("init", str(tmp_path), "--from", before, "--broker", dsn)
+    assert made.returncode == 0, made.stderr
+    text = (tmp_path / "stacks/Pulumi.dev.yaml").read_text()
+    written = yaml.safe_load(text)["config"]["ebbtide:consumers"]["orders"]
+    assert written["autoscaling"] == {"kind": "keda", "minReplicas": 1, "maxReplicas": 5}
+    stack = load_stack("dev", tmp_path)
+    left = {"N-02"} if "internal" in dsn else set()
+    assert {one.rule for one in check_stack(stack) if one.level >= Level.WARNING} == left
+    page = (tmp_path / "MIGRATION.md").read_text()
+    assert "write `transport`" not in page
+    assert "how the workers find the broker" not in page
+    literals = " ".join(f"--from-literal={key}=..." for key in sorted(FOLLOWED[dsn]))
+    assert f"secret generic orders-broker-v1 {literals}\n" in page, "the Secret that is named is the one that is made"
+    assert "orders-broker-v1" in text
+
+
+def test_who_applies_what_is_rendered_is_told_how_to_get_keda(ebbtide, tmp_path):
+    assert ebbtide("init", str(tmp_path), "--broker", "redis://10.20.0.7:6379/mail").returncode == 0
+    done = ebbtide("render", "--stack", "dev", "--project", str(tmp_path))
+    assert "KEDA is not among these" in done.stderr
+    assert "--version 2.20.2 --namespace keda" in done.stderr
+    assert "KEDA is not" not in done.stdout
+    stack = tmp_path / "stacks/Pulumi.dev.yaml"
+    stack.write_text(stack.read_text().replace("keda:\n      version: 2.20.2", "keda: existing"))
+    assert ebbtide("render", "--stack", "dev", "--project", str(tmp_path)).stderr == ""
+
+
+def test_a_broker_of_workers_that_are_not_symfony_s_is_refused_in_one_line(ebbtide, tmp_path):
+    (tmp_path / "k.yaml").write_text(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  selector: {matchLabels: {a: b}}\n"
+        "  template:\n    metadata: {labels: {a: b}}\n"
+        "    spec: {containers: [{name: w, image: i, command: [celery, worker]}]}\n"
+    )
+    done = ebbtide("init", str(tmp_path / "p"), "--from", str(tmp_path / "k.yaml"), "--broker", "redis://10.0.0.7/mail")
+    assert done.returncode == 1
+    assert "names one queue, and no consumer is messenger:consume" in done.stderr
+    assert not (tmp_path / "p").exists()
+
+
+def test_what_the_old_pods_say_of_the_broker_wins_over_the_dsn():
+    workers = File(
+        "k.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: mail}\nspec:\n  replicas: 4\n"
+        "  selector: {matchLabels: {a: b}}\n  template:\n    metadata: {labels: {a: b}}\n    spec:\n"
+        "      containers:\n        - name: w\n          image: i\n          command: [php, bin/console, "
+        "messenger:consume, mail]\n          env:\n            - name: MESSENGER_TRANSPORT_DSN\n"
+        "              valueFrom: {secretKeyRef: {name: theirs, key: broker}}\n",
+    )
+    (one,) = carry(connect(read_all((workers,))), read_dsn("redis://10.20.0.7/mail"))
+    assert one.settings["secretEnvironment"] == {"MESSENGER_TRANSPORT_DSN": {"secret": "theirs", "key": "broker"}}
+    assert one.settings["autoscaling"] == {"kind": "keda", "minReplicas": 0, "maxReplicas": 4}
+
+
+def test_the_open_questions_are_written_in_the_consumer_s_own_times_and_names(ebbtide, tmp_path):
+    assert ebbtide("init", str(tmp_path), "--from", str(ROOT / "examples/before")).returncode == 0
+    text = (tmp_path / "stacks/Pulumi.dev.yaml").read_text()
+    head = "\n".join(line[2:] for line in text.splitlines() if line.startswith("#   "))
+    asked = yaml.safe_load(head.replace("            claim", "claim"))
+    whole = yaml.safe_load(text)
+    consumer = whole["config"]["ebbtide:consumers"]["orders"]
+    consumer |= asked | {"autoscaling": {"kind": "keda", "minReplicas": 1, "maxReplicas": 5}}
+    whole["config"]["ebbtide:cluster"]["keda"] = "existing"
+    (tmp_path / "stacks/Pulumi.dev.yaml").write_text(yaml.safe_dump(whole))
+    assert [one.rule for one in check_stack(load_stack("dev", tmp_path)) if one.level >= Level.WARNING] == []
+    assert asked["secretEnvironment"]["MESSENGER_TRANSPORT_DSN"]["secret"] in (tmp_path / "MIGRATION.md").read_text()
 
 
 def test_a_set_up_without_a_worker_is_refused_with_the_way_on(ebbtide, tmp_path):

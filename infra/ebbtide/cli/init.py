@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from ebbtide.cli.output import fail, style
 from ebbtide.judgement.findings import refused
 from ebbtide.scaffold.answers import Project, example_consumer
-from ebbtide.scaffold.broker import follow_queue, read_dsn
+from ebbtide.scaffold.broker import BrokerDsn, follow_queue, read_dsn, remarks
 from ebbtide.scaffold.files import image_directory, write_project
 from ebbtide.settings.values.units import parse_duration
+
+if TYPE_CHECKING:
+    from ebbtide.scaffold.carried import Carried
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
@@ -102,12 +106,10 @@ def _from_set_up(options: Options) -> Project:
     from ebbtide.scaffold.carry import carry, not_carried
     from ebbtide.scaffold.migration import migration_text
 
-    if options.broker:
-        message = "is for a project from nothing: with --from the triggers that are read say what is followed"
-        raise refused("init", message, "leave it out, and write transport into the stack file", ("--broker",))
+    dsn = read_dsn(options.broker) if options.broker else None
     files, notes = collect(options.read)
     units = connect(read_all(files, list(notes)))
-    carried = carry(units)
+    carried = carry(units, dsn)
     if not carried:
         what = not_carried(units) or "no worker was seen in it"
         raise refused("doctor", what, "`ebbtide doctor` says what is missing; without --from, init asks")
@@ -115,4 +117,17 @@ def _from_set_up(options: Options) -> Project:
     report = DoctorDocument.of(diagnose_files(files, notes))
     consumers = {one.name: one.settings for one in carried}
     text = migration_text(carried, report, options.stack, image_directory(options.directory))
-    return Project(name, options.stack, options.platform, options.kubernetes, consumers, text)
+    project = Project(name, options.stack, options.platform, options.kubernetes, consumers, text)
+    return project if dsn is None else _following(project, carried, dsn)
+
+
+def _following(project: Project, carried: list[Carried], dsn: BrokerDsn) -> Project:
+    """The project with what its consumer needs to follow a queue. A DSN names one."""
+    following = [one for one in carried if one.settings["autoscaling"]["kind"] == "keda"]
+    if len(following) != 1:
+        names = ", ".join(one.name for one in following)
+        message = f"names one queue, and {f'{names} would follow it' if names else 'no consumer is messenger:consume'}"
+        raise refused("init", message, "leave it out, and write transport and autoscaling of each", ("--broker",))
+    one = following[0]
+    has_keda = any(scaler.kind == "ScaledObject" for other in carried for scaler in other.unit.autoscalers)
+    return replace(project, keda="existing" if has_keda else "install", remarks=remarks(one.name, one.settings, dsn))

@@ -80,6 +80,11 @@ def print_findings(findings: list[Finding], *, err: bool = False) -> None:
         typer.echo(f"{level}: {source}{finding}{rule}", err=err)
 
 
+def say(message: str) -> None:
+    """One sentence beside what a command prints, on standard error."""
+    typer.echo(f"{style('note', bold=True)}: {message}", err=True)
+
+
 def fail(message: str) -> NoReturn:
     """End with exit status 1 and one sentence about a file or a tool, without the id of a rule."""
     level = style("error", fg=_COLOURS["error"], bold=True)

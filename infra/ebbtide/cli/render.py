@@ -12,13 +12,19 @@ import typer
 import yaml
 from pydantic_core import to_json
 
-from ebbtide.cli.output import fail, project_root
+from ebbtide.cli.output import fail, project_root, say
 from ebbtide.cli.owned_files import write_files
 from ebbtide.settings.loading.loader import load_stack
 
 if TYPE_CHECKING:
     from ebbtide.manifests.resource import Resource
 
+# On standard error: what is printed is for kubectl.
+_NO_KEDA = (
+    "KEDA is not among these, `pulumi up` installs it; kubectl refuses a ScaledObject without it. Where it is not "
+    "there: helm install keda keda --repo https://kedacore.github.io/charts --version {version} --namespace {space} "
+    "--create-namespace"
+)
 _KUSTOMIZATION = "kustomization.yaml"
 _RECORD = ".ebbtide-render"
 # The C emitter takes 1.5 ms for a Deployment, the Python one 7.5 ms (measured).
@@ -38,9 +44,12 @@ def run(stack: str, project: Path | None, out: Path | None, format: str, *, reso
         documents = [resource_json(resource) for resource in stack_resources(settings)]
         names = _names([(_last(document["type"]), document["name"], document["type"]) for document in documents])
     else:
+        from ebbtide.manifests.keda import installs_keda
         from ebbtide.manifests.kubernetes import stack_manifests
 
         documents = list(stack_manifests(settings))
+        if installs_keda(settings) and settings.cluster.keda is not None:
+            say(_NO_KEDA.format(version=settings.cluster.keda.installed_version, space=settings.cluster.keda.namespace))
         names = _names(
             [
                 (document["kind"], document["metadata"]["name"], document["metadata"].get("namespace", ""))

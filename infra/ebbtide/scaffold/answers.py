@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 Consumer = dict[str, Any]
 """One entry of `ebbtide:consumers`, as a stack file writes it."""
@@ -22,8 +22,8 @@ class Project:
     """The text of MIGRATION.md; empty where nothing ran before."""
     remarks: str = ""
     """Comments at the head of the stack file, about what it needs; empty where nothing is known of its broker."""
-    installs_keda: bool = False
-    """Whether the stack installs KEDA."""
+    keda: Literal["", "install", "existing"] = ""
+    """Whether the stack installs KEDA, or finds it there; empty where it needs none."""
 
 
 def example_consumer(image: str, receivers: list[str], processes: int, longest_message: str) -> Consumer:

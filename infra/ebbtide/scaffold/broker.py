@@ -24,7 +24,6 @@ _MANAGEMENT_PORT: Final = {"amqp": 15672, "amqps": 15671}
 _SPARE_SECONDS: Final = 30
 """By how much a redelivery is later than the longest message."""
 _CREATE: Final = "kubectl -n consumers create secret generic"
-_KEDA: Final = "# This installs KEDA. Where it is there already: keda: existing\n"
 _NO_ADDRESS: Final = """\
 # Workers reach nothing but DNS until the broker's address is in the network policy, which knows no names:
 #   network: {{egress: [{{cidr: 10.20.0.7/32, ports: [{port}]}}]}}
@@ -87,34 +86,50 @@ def _refused(message: str, remedy: str) -> SettingsError:
 
 
 def follow_queue(project: Project, name: str, dsn: BrokerDsn) -> Project:
-    """The project with this consumer scaled by KEDA on what lies in its broker. Passwords are in the Secret
-    `<name>-broker-v1`, which is the user's to make."""
-    kind, consumer = _KINDS[dsn.scheme], project.consumers[name]
-    redelivery = format_duration(parse_duration(consumer["shutdown"]["longestMessage"]) + _SPARE_SECONDS)
-    transport = kind.transport(dsn, name, redelivery)
-    variables = {variable: _secret(name, key) for variable, key in kind.secret.items()}
+    """The project with this consumer scaled by KEDA, to zero and back."""
+    consumer = project.consumers[name]
+    following = {**consumer, **followed(consumer, name, dsn, (0, 10))}
+    consumers = {**project.consumers, name: following}
+    return replace(project, consumers=consumers, keda="install", remarks=remarks(name, following, dsn))
+
+
+def followed(consumer: Settings, name: str, dsn: BrokerDsn, bounds: tuple[int, int]) -> Settings:
+    """What a consumer of Symfony Messenger needs to be scaled by KEDA on what lies in its broker. Passwords are in the
+    Secret `<name>-broker-v1`, which is the user's to make."""
+    kind = _KINDS[dsn.scheme]
     egress = _egress(dsn)
-    following = {
-        **consumer,
-        "transport": transport,
-        "autoscaling": {"kind": "keda", "minReplicas": 0, "maxReplicas": 10},
+    return {
+        "transport": kind.transport(dsn, name, redelivery(consumer["shutdown"]["longestMessage"])),
+        "autoscaling": {"kind": "keda", "minReplicas": bounds[0], "maxReplicas": bounds[1]},
         **({"environment": dict(kind.environment)} if kind.environment else {}),
-        "secretEnvironment": variables,
+        "secretEnvironment": {variable: _secret(name, key) for variable, key in kind.secret.items()},
         **({"network": {"egress": egress}} if egress else {}),
     }
-    keys = [one["key"] for one in (*variables.values(), *transport.values()) if isinstance(one, dict)]
+
+
+def redelivery(longest_message: str) -> str:
+    """When a message may be given to another worker: later than the longest one ends."""
+    return format_duration(parse_duration(longest_message) + _SPARE_SECONDS)
+
+
+def remarks(name: str, consumer: Settings, dsn: BrokerDsn) -> str:
+    """What stands at the head of the stack file of such a consumer."""
+    told = (*consumer["secretEnvironment"].values(), *consumer["transport"].values())
+    keys = [one["key"] for one in told if isinstance(one, dict) and one["secret"] == broker_secret(name)]
     literals = " ".join(f"--from-literal={key}=..." for key in dict.fromkeys(keys))
-    remarks = f"# The Secret is yours to make, and first:\n#   {_CREATE} {name}-broker-v1 {literals}\n{_KEDA}"
-    return replace(
-        project,
-        consumers={**project.consumers, name: following},
-        installs_keda=True,
-        remarks=remarks if egress else remarks + _NO_ADDRESS.format(port=dsn.port),
+    text = (
+        f"# The Secret is yours to make, and first:\n#   {_CREATE} {broker_secret(name)} {literals}\n" if keys else ""
     )
+    return text + ("" if "network" in consumer else _NO_ADDRESS.format(port=dsn.port))
+
+
+def broker_secret(name: str) -> str:
+    """The Secret of a consumer's broker, where nobody has named one."""
+    return f"{name}-broker-v1"
 
 
 def _secret(name: str, key: str) -> Settings:
-    return {"secret": f"{name}-broker-v1", "key": key}
+    return {"secret": broker_secret(name), "key": key}
 
 
 def _egress(dsn: BrokerDsn) -> list[Settings]:

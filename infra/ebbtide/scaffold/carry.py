@@ -16,6 +16,7 @@ from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit, Worker
 from ebbtide.doctor.workload import ManifestObject
 from ebbtide.judgement.secrets import MASK, secret_words
+from ebbtide.scaffold.broker import BrokerDsn, followed
 from ebbtide.scaffold.carried import NAMESPACE, Carried
 from ebbtide.scaffold.environment import carry_environment, carry_identity, names_broker
 from ebbtide.scaffold.frameworks import framework_settings
@@ -58,8 +59,9 @@ _REDELIVERY: Final[dict[str, tuple[type[TransportSettings], str, int]]] = {
 _DIRECTORY: Final = WorkerSettings.model_fields["working_directory"].default
 
 
-def carry(units: list[Unit]) -> list[Carried]:
-    """A consumer for each kind of worker of each unit. A program that nobody here knows stays the command that it is;
+def carry(units: list[Unit], dsn: BrokerDsn | None = None) -> list[Carried]:
+    """A consumer for each kind of worker of each unit; of Symfony's those that no trigger tells of a queue follow the
+    one of a DSN, if there is one. A program that nobody here knows stays the command that it is;
     one that is behind npm or a shell gives none, because its own command is not known."""
     found: list[Carried] = []
     # In one namespace a second Deployment of the old one's name would be the old one.
@@ -68,7 +70,9 @@ def carry(units: list[Unit]) -> list[Carried]:
         direct = [_without_npm(worker, unit) for worker in unit.workers]
         workers = [worker for worker in direct if worker.program is not None or _is_whole(worker)]
         for worker in workers:
-            found.append(_consumer(unit, worker, alone=len(workers) == 1, taken={one.name for one in found} | there))
+            found.append(
+                _consumer(unit, worker, alone=len(workers) == 1, taken={one.name for one in found} | there, dsn=dsn)
+            )
     return found
 
 
@@ -102,7 +106,7 @@ def _is_whole(worker: Worker) -> bool:
     return is_one and not (worker.verdict.refused or worker.verdict.doubts)
 
 
-def _consumer(unit: Unit, worker: Worker, *, alone: bool, taken: set[str]) -> Carried:
+def _consumer(unit: Unit, worker: Worker, *, alone: bool, taken: set[str], dsn: BrokerDsn | None) -> Carried:
     base = unit.workload.name if unit.workload else (worker.supervised.name if worker.supervised else "worker")
     name = _name(base if alone or worker.supervised is None else f"{base}-{worker.supervised.name}", taken)
     carried = Carried(name, unit, {})
@@ -111,7 +115,10 @@ def _consumer(unit: Unit, worker: Worker, *, alone: bool, taken: set[str]) -> Ca
     settings["worker"] = _worker(worker, carried) | _directory(unit, worker, carried)
     settings["shutdown"] = _shutdown(unit, worker, carried)
     carried.is_schedule = is_scheduler(worker)
-    _autoscaling(unit, carried)
+    if dsn is not None and settings["worker"]["kind"] == "symfonyMessenger":
+        _follow(unit, carried, dsn)
+    else:
+        _autoscaling(unit, carried)
     carry_environment(unit, carried)
     carry_identity(unit, carried)
     _rest(unit, carried)
@@ -244,6 +251,17 @@ def _autoscaling(unit: Unit, carried: Carried) -> None:
     carried.left += [f"{other.title} ({other.at()}), a second autoscaler" for other in unit.autoscalers[1:]]
 
 
+def _follow(unit: Unit, carried: Carried, dsn: BrokerDsn) -> None:
+    """KEDA within the bounds of the old autoscaler, or with no more pods than there were."""
+    replicas = unit.workload.replicas.value if unit.workload and unit.workload.replicas else 1
+    bounds = bounds_of(unit.autoscalers[0], replicas) if unit.autoscalers else (0, max(replicas, 1))
+    carried.settings |= followed(carried.settings, carried.name, dsn, bounds)
+    for one in unit.autoscalers:
+        carried.left.append(
+            f"{one.title} ({one.at()}): KEDA follows the queue instead, with {bounds[0]} to {bounds[1]} pods"
+        )
+
+
 def _fit_redelivery(transport: dict[str, Any], carried: Carried) -> None:
     """A message that is in hand for longer than the broker waits is another worker's as well."""
     longest = int(carried.settings["shutdown"]["longestMessage"].rstrip("s"))
@@ -263,7 +281,8 @@ def _template(unit: Unit) -> Map:
 
 
 def _rest(unit: Unit, carried: Carried) -> None:
-    carried.left.append("where the broker is: write `network.egress`, or workers reach nothing but DNS")
+    if "network" not in carried.settings:
+        carried.left.append("where the broker is: write `network.egress`, or workers reach nothing but DNS")
     if not names_broker(unit, carried):
         carried.left.append(
             "how the workers find the broker: no variable of the old pods says it, so the image does (.env), or a "

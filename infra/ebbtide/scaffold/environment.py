@@ -38,11 +38,16 @@ def carry_environment(unit: Unit, carried: Carried) -> None:
             if problem := _REFUSED.get(name) or variable_problem(name):
                 del found[name]
                 carried.left.append(f"variable {name}: it {problem}")
-    if plain:
-        carried.settings["environment"] = plain
-    if secret:
-        carried.settings["secretEnvironment"] = secret
+    # What a broker's DSN has brought (scaffold/broker.py) gives way to what the old pods have.
+    own = {**carried.settings.pop("environment", {}), **plain}
+    secrets = {**carried.settings.pop("secretEnvironment", {}), **secret}
+    carried.settings |= {"environment": own} if own else {}
+    carried.settings |= {"secretEnvironment": named} if (named := _without(secrets, plain)) else {}
     _refer(unit, {one["secret"] for one in secret.values()}, data.items_of("envFrom"), carried)
+
+
+def _without(secrets: dict[str, dict[str, str]], names: dict[str, str]) -> dict[str, dict[str, str]]:
+    return {name: said for name, said in secrets.items() if name not in names}
 
 
 def _of_service(unit: Unit, carried: Carried) -> dict[str, str]:
@@ -105,7 +110,8 @@ def _variables(unit: Unit) -> list[str]:
 def names_broker(unit: Unit, carried: Carried) -> bool:
     """Whether a variable may say where the broker is, or comes with all that a Secret or a ConfigMap has."""
     is_whole = "environmentFrom" in carried.settings.get("pod", {})
-    return is_whole or any(_BROKER_VARIABLE.search(name) for name in _variables(unit))
+    names = [*_variables(unit), *carried.settings.get("secretEnvironment", {})]
+    return is_whole or any(_BROKER_VARIABLE.search(name) for name in names)
 
 
 def carry_identity(unit: Unit, carried: Carried) -> None:

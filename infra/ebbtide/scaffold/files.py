@@ -11,7 +11,8 @@ from typing import Any, Final
 import yaml
 
 from ebbtide.documents.whole import write_whole
-from ebbtide.scaffold.answers import Project, example_consumer
+from ebbtide.scaffold.answers import Consumer, Project, example_consumer
+from ebbtide.scaffold.broker import broker_secret, redelivery
 from ebbtide.scaffold.requirement import TO_BE_NAMED, own_origin, requirement
 from ebbtide.settings.models.keda_operator import DEFAULT_VERSION
 
@@ -25,12 +26,21 @@ from ebbtide import run
 run(Path(__file__).resolve().parent.parent)
 '''
 _HEAD: Final = "# Settings of stack {stack}; docs/settings.md of ebbtide describes each.\n"
+_KEDA: Final = "# This installs KEDA. Where it is there already: keda: existing\n"
 _NO_BROKER: Final = """\
 # Say where the broker is, or workers reach nothing but DNS:
 #   network: {egress: [{cidr: 10.20.0.7/32, ports: [6379]}]}
-# and what happens to a message whose worker was killed:
-#   transport: {kind: redis, redeliverTimeout: 90s, claimInterval: 15s, recover: true}
 """
+_NO_TRANSPORT: Final = """\
+# what happens to a message whose worker was killed, and where KEDA finds those that wait:
+#   transport: {{kind: redis, stream: {queue}, address: "10.20.0.7:6379", redeliverTimeout: {redelivery},
+#               claimInterval: 15s, recover: true}}
+# and which Secret has the DSN:
+#   secretEnvironment: {{MESSENGER_TRANSPORT_DSN: {{secret: {secret}, key: dsn}}}}
+"""
+_OTHER_TRANSPORT: Final = (
+    "# and what happens to a message whose worker was killed: `transport`, docs/workers.md has those of each.\n"
+)
 _TEMPLATE: Final = """\
 description: ${DESCRIPTION}
 template:
@@ -100,10 +110,25 @@ def stack_text(project: Project) -> str:
         "platform": project.platform,
         "kubernetesVersion": project.kubernetes,
     }
-    if project.installs_keda:
-        cluster["keda"] = {"version": DEFAULT_VERSION}
+    if project.keda:
+        cluster["keda"] = {"version": DEFAULT_VERSION} if project.keda == "install" else project.keda
     config = {"ebbtide:cluster": cluster, "ebbtide:consumers": project.consumers}
-    return _HEAD.format(stack=project.stack) + (project.remarks or _NO_BROKER) + _yaml({"config": config})
+    remarks = (project.remarks if project.keda else _open_questions(project.consumers)) + (
+        _KEDA if project.keda == "install" else ""
+    )
+    return _HEAD.format(stack=project.stack) + remarks + _yaml({"config": config})
+
+
+def _open_questions(consumers: dict[str, Consumer]) -> str:
+    """What nobody has said, as it may be written: of the first consumer that has no transport, in its own times."""
+    name, one = next(((n, c) for n, c in consumers.items() if "transport" not in c), ("", {}))
+    worker = one.get("worker", {})
+    if not worker:
+        return _NO_BROKER
+    if worker["kind"] != "symfonyMessenger":
+        return _NO_BROKER + _OTHER_TRANSPORT
+    queue, longest = worker["receivers"][0], one["shutdown"]["longestMessage"]
+    return _NO_BROKER + _NO_TRANSPORT.format(queue=queue, redelivery=redelivery(longest), secret=broker_secret(name))
 
 
 def _yaml(data: dict[str, Any]) -> str:

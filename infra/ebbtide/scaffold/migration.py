@@ -11,6 +11,7 @@ from ebbtide.doctor.document import DoctorDocument
 from ebbtide.doctor.unit import Unit, Worker
 from ebbtide.judgement.secrets import redact
 from ebbtide.preview.markdown import prose
+from ebbtide.scaffold.broker import broker_secret
 from ebbtide.scaffold.carried import NAMESPACE, Carried
 
 _HEAD: Final = """\
@@ -195,7 +196,8 @@ def _secrets(carried: list[Carried]) -> str:
     maps: set[str] = set()
     pulled: set[str] = set()
     for one in carried:
-        for said in one.settings.get("secretEnvironment", {}).values():
+        told = (*one.settings.get("secretEnvironment", {}).values(), *one.settings.get("transport", {}).values())
+        for said in (said for said in told if isinstance(said, dict)):
             keys.setdefault(said["secret"], set()).add(said["key"])
         pod = one.settings.get("pod", {})
         maps |= _maps(one)
@@ -204,7 +206,7 @@ def _secrets(carried: list[Carried]) -> str:
                 keys.setdefault(whole["secret"], set()).add("KEY")
         pulled |= set(pod.get("imagePullSecrets", ()))
     lines = [f"kubectl create namespace {NAMESPACE}"]
-    for name, named in sorted((keys or {f"{carried[0].name}-broker": {"dsn"}}).items()):
+    for name, named in sorted((keys or {broker_secret(carried[0].name): {"dsn"}}).items()):
         literals = " ".join(f"--from-literal={_word(key)}=..." for key in sorted(named))
         lines.append(f"kubectl -n {NAMESPACE} create secret generic {_word(name)} {literals}")
     create = f"kubectl -n {NAMESPACE} create"

@@ -17,6 +17,7 @@ app = new_command()
 Examples:
   ebbtide init shop/
   ebbtide init shop/ --from k8s/ docker/
+  ebbtide init shop/ --from k8s/ docker/ --broker redis://10.20.0.7:6379/mail
   ebbtide init . --consumer mail --processes 20 --longest-message 90s --broker redis://10.20.0.7:6379/mail
 """,
 )
