@@ -111,6 +111,13 @@ MANY = {**BIG, "transport": REDIS["transport"], "worker": {**CONSUMER["worker"],
             ["10.9.0.0/30", "/28"],
         ),
         (
+            {**POSTGRES, "flags": {"max_connections": "100"}},
+            TABLE,
+            {},
+            "BR-13c",
+            ["broker.flags.max_connections", "write maxConnections: 100"],
+        ),
+        (
             {**POSTGRES, "network": {**SHARED, "connectionPolicy": "existing"}},
             TABLE,
             {"cluster": {"kind": "existing"}},
@@ -188,6 +195,7 @@ def test_what_google_does_not_have_is_refused_by_its_type(broker, parts):
     [
         ({**VALKEY, "appendFsync": "EVERY_SEC"}, {}, "BR-02a", ["last 1s"]),
         ({**VALKEY, "persistence": "RDB"}, {}, "BR-02a", ["last 1h"]),
+        ({**POSTGRES, "flags": {"synchronous_commit": "off"}}, {}, "BR-02e", ["flags.synchronous_commit", "'off'"]),
         ({**VALKEY, "replicas": 0}, {}, "BR-02c", ["replicas", "comes back from its disk"]),
         ({**VALKEY, "nodeType": "SHARED_CORE_NANO"}, {}, "BR-02c", ["no SLA"]),
         ({**EXISTING, "maxConnections": 30}, {}, "BR-13a", ["30 connections", "34"]),
@@ -198,7 +206,8 @@ def test_what_google_does_not_have_is_refused_by_its_type(broker, parts):
     ],
 )
 def test_what_keeps_less_than_it_could_is_said(broker, more, rule, parts):
-    (finding,) = found(stack(broker, **more), rule)
+    consumer = TABLE if broker["kind"] == "cloudSqlPostgres" else REDIS
+    (finding,) = found(stack(broker, consumer, **more), rule)
     assert finding.level is Level.WARNING
     assert all(part in str(finding) for part in parts), str(finding)
 

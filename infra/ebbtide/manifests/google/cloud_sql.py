@@ -9,9 +9,9 @@ from ebbtide.judgement.findings import refused
 from ebbtide.manifests.google import names
 from ebbtide.manifests.google.broker import MadeResources, Place, build_broker_resources
 from ebbtide.manifests.resource import Join, Ref, Resource, Secret
-from ebbtide.settings.models.broker import ADDRESS, DSN, PASSWORD
+from ebbtide.settings.models.broker import ADDRESS, DSN, MAX_CONNECTIONS, PASSWORD
 from ebbtide.settings.models.brokered import broker_name, is_protected, maintenance_of
-from ebbtide.settings.models.cloud_sql import MAX_CONNECTIONS, POSTGRESQL_PORT, CloudSqlPostgres
+from ebbtide.settings.models.cloud_sql import POSTGRESQL_PORT, CloudSqlPostgres
 from ebbtide.settings.models.stack import StackSettings
 
 PASSWORD_LENGTH = 32

@@ -76,6 +76,11 @@ class _Place:
         owner = model_at(self.path, self.model, self.raw)
         if owner is not None:
             return f"write keys below it: {', '.join(keys_of(owner))}"
+        kinds = kinds_at(self.path, self.model, self.raw)
+        if kinds:
+            here = _at(self.path, self.raw)
+            # Whoever wrote a kind's name alone meant that kind.
+            return f"write {{kind: {here if here in kinds else kinds[0]}}}, or another of {', '.join(kinds)}"
         return _how_to_write(self.what, _at(self.path, self.raw))
 
     def written(self, value: object) -> str:

@@ -26,6 +26,8 @@ BROKER_NAME_MAX_LENGTH = 40
 DSN, ADDRESS, CA, PASSWORD = "dsn", "address", "ca", "password"
 # What Valkey drops when it is full.
 EVICTION = "maxmemory-policy"
+# How many connections PostgreSQL takes.
+MAX_CONNECTIONS = "max_connections"
 # What a Symfony application reads, by what is spoken.
 _VARIABLES: Mapping[Protocol, str] = {
     "redis": "MESSENGER_TRANSPORT_DSN",

@@ -10,7 +10,6 @@ from ebbtide.settings.models.broker_access import BrokerAccess
 from ebbtide.settings.values.units import Count
 
 POSTGRESQL_PORT = 5432
-MAX_CONNECTIONS = "max_connections"
 # Kept back by PostgreSQL for superusers (superuser_reserved_connections), and used by Cloud SQL's own agents.
 RESERVED_CONNECTIONS = 10
 _CUSTOM = re.compile(r"db-custom-(?P<cpus>\d+)-(?P<memory>\d+)")
@@ -59,9 +58,9 @@ class CloudSqlPostgres(MadeBroker):
     it."""
     flags: dict[str, str] = {}
     """Further flags of PostgreSQL; most restart it."""
-    database: str = Field(default="consumers", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    database: str = Field(default="consumers", pattern=r"^[a-z_][a-z0-9_]{0,62}$", examples=["consumers"])
     """The database that is made in it."""
-    user: str = Field(default="consumers", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    user: str = Field(default="consumers", pattern=r"^[a-z_][a-z0-9_]{0,62}$", examples=["consumers"])
     """The user that is made in it, with a password that nobody has seen."""
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ebbtide.judgement.findings import Finding, Level
-from ebbtide.settings.models.broker import EVICTION
+from ebbtide.settings.models.broker import EVICTION, MAX_CONNECTIONS
 from ebbtide.settings.models.brokered import is_protected
 from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.models.stack import StackSettings
@@ -27,6 +27,8 @@ _LONGEST_POINT_IN_TIME_DAYS = 7
 _LEAST_MEBIBYTES_PER_CONNECTION = 9.5
 # Memorystore for Valkey, supported instance configurations (read in 2026). A newer one may be missing.
 _CONFIGURATIONS = ("maxclients", "maxmemory", "maxmemory-clients", EVICTION, "notify-keyspace-events")
+# And how PostgreSQL reads a boolean.
+_COMMIT, _NOT_SYNCED = "synchronous_commit", frozenset({"off", "false", "no", "0"})
 _SHARED_OR_CUSTOM = re.compile(r"db-(f1-micro|g1-small|custom-.*)")
 
 
@@ -78,6 +80,20 @@ def check_valkey_loses_little(stack: StackSettings) -> Iterator[Finding]:
             f"may lose what was acknowledged in the last {format_duration(seconds)} when a node fails",
             "leave it out: with AOF and ALWAYS every message is on disk before it is acknowledged",
         )
+
+
+@stack_rule(
+    "BR-02e",
+    Level.WARNING,
+    remedy="Leave the flag out.",
+    source="PostgreSQL, synchronous_commit: with off the disk is up to three times wal_writer_delay behind.",
+)
+def check_postgresql_loses_nothing(stack: StackSettings) -> Iterator[Finding]:
+    """What a database has acknowledged is on disk."""
+    broker = _cloud_sql(stack)
+    if broker is not None and broker.flags.get(_COMMIT, "on") in _NOT_SYNCED:
+        text = f"may lose what was acknowledged just before the machine fails (got {broker.flags[_COMMIT]!r})"
+        yield Finding(("broker", "flags", _COMMIT), text, "leave it out: on is PostgreSQL's default")
 
 
 @stack_rule(
@@ -166,6 +182,21 @@ def check_edition_and_tier(stack: StackSettings) -> Iterator[Finding]:
     if broker.point_in_time_days > _LONGEST_POINT_IN_TIME_DAYS and broker.edition == "ENTERPRISE":
         text = f"is more than the {_LONGEST_POINT_IN_TIME_DAYS} days of ENTERPRISE (got {broker.point_in_time_days})"
         yield Finding(("broker", "pointInTimeDays"), text, "write at most 7, or edition: ENTERPRISE_PLUS")
+
+
+@stack_rule(
+    "BR-13c",
+    Level.ERROR,
+    remedy="Write it under maxConnections, and not among the flags.",
+    source="ebbtide: a fact stands in one place; a flag would win, and connections were counted against the setting.",
+)
+def check_connections_are_said_once(stack: StackSettings) -> Iterator[Finding]:
+    """How many connections a database takes is said where they are counted (BR-13)."""
+    broker = _cloud_sql(stack)
+    if broker is not None and MAX_CONNECTIONS in broker.flags:
+        text = f"is a setting of its own, against which connections are counted (got {broker.flags[MAX_CONNECTIONS]!r})"
+        remedy = f"write maxConnections: {broker.flags[MAX_CONNECTIONS]}"
+        yield Finding(("broker", "flags", MAX_CONNECTIONS), text, remedy)
 
 
 @stack_rule(
