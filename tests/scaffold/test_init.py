@@ -197,7 +197,7 @@ def test_a_set_up_whose_broker_is_named_follows_its_queue_within_the_old_bounds(
     made = ebbtide("init", str(tmp_path), "--from", before, "--broker", dsn)
     assert made.returncode == 0, made.stderr
     text = (tmp_path / "stacks/Pulumi.dev.yaml").read_text()
-    written = yaml.safe_load(text)["config"]["ebbtide:consumers"]["orders"]
+    written = quick_yaml.load(text)["config"]["ebbtide:consumers"]["orders"]
     assert written["autoscaling"] == {"kind": "keda", "minReplicas": 1, "maxReplicas": 5}
     stack = load_stack("dev", tmp_path)
     left = {"N-02"} if "internal" in dsn else set()
@@ -251,12 +251,12 @@ def test_the_open_questions_are_written_in_the_consumer_s_own_times_and_names(eb
     assert ebbtide("init", str(tmp_path), "--from", str(ROOT / "examples/before")).returncode == 0
     text = (tmp_path / "stacks/Pulumi.dev.yaml").read_text()
     head = "\n".join(line[2:] for line in text.splitlines() if line.startswith("#   "))
-    asked = yaml.safe_load(head.replace("            claim", "claim"))
-    whole = yaml.safe_load(text)
+    asked = quick_yaml.load(head.replace("            claim", "claim"))
+    whole = quick_yaml.load(text)
     consumer = whole["config"]["ebbtide:consumers"]["orders"]
     consumer |= asked | {"autoscaling": {"kind": "keda", "minReplicas": 1, "maxReplicas": 5}}
     whole["config"]["ebbtide:cluster"]["keda"] = "existing"
-    (tmp_path / "stacks/Pulumi.dev.yaml").write_text(yaml.safe_dump(whole))
+    (tmp_path / "stacks/Pulumi.dev.yaml").write_text(quick_yaml.dump(whole))
     assert [one.rule for one in check_stack(load_stack("dev", tmp_path)) if one.level >= Level.WARNING] == []
     assert asked["secretEnvironment"]["MESSENGER_TRANSPORT_DSN"]["secret"] in (tmp_path / "MIGRATION.md").read_text()
 
