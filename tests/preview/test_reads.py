@@ -14,7 +14,7 @@ from ebbtide.preview.reads import ALL, DEFAULT, broker_addresses, concurrency_of
     [
         ("php bin/console messenger:consume events mail --limit=100", ("events", "mail")),
         ("php bin/console messenger:consume -q events", ("events",)),
-        ("php bin/console messenger:consume --all --exclude-receivers=failed", (ALL,)),
+        ("php bin/console messenger:consume --all --exclude-receivers=failed", (ALL, "every one but failed")),
         ("/venv/bin/celery -A shop worker --queues=mail,push --pool=prefork", ("mail", "push")),
         ("celery -A shop worker -Q mail,push", ("mail", "push")),
         ("python -m celery -A shop worker -Qmail", ("mail",)),

@@ -566,3 +566,42 @@ def test_what_else_changes_of_something_that_is_made_anew_is_not_judged_by_why_i
     found = said(review_of([resource(MONITORING, before)], [resource(MONITORING, after)]))
     assert "made anew" in found["P-50"]
     assert "spec.unheard" in found["P-40"]
+
+
+SYMFONY = "php bin/console messenger:consume"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "option"),
+    [
+        (f"{SYMFONY} mail", f"{SYMFONY} mail --queues=high", "--queues"),
+        (f"{SYMFONY} mail", f"{SYMFONY} mail --bus=orders", "--bus"),
+        (f"{SYMFONY} mail", f"{SYMFONY} mail --env dev", "--env"),
+        (f"{SYMFONY} mail", f"{SYMFONY} --all", "--all"),
+        ("celery -A shop worker", "celery -A other worker", "-A"),
+        ("celery -A shop worker -P prefork", "celery -A shop worker -P gevent", "-P"),
+        ("celery -A shop worker", "celery -A shop worker --purge", "--purge"),
+        ("php artisan queue:work --tries=3", "php artisan queue:work --tries=1", "--tries"),
+        ("bundle exec sidekiq", "bundle exec sidekiq -C other.yml", "-C"),
+        (f"{SYMFONY} mail -l5", f"{SYMFONY} mail -l10 -vv --memory-limit=64M", ""),
+        ("celery -A shop worker -linfo", "celery -A shop worker -ldebug -E", ""),
+        ("php artisan queue:work --sleep=3", "php artisan queue:work --sleep=1 --backoff=5", ""),
+    ],
+)
+def test_an_option_of_a_known_program_that_no_rule_knows_is_not_judged(before, after, option):
+    old, new = (deployment(args=line.split()) for line in (before, after))
+    found = said(review_of([resource(DEPLOYMENT, old)], [resource(DEPLOYMENT, new)]))
+    words = f"notJudged: what {option} of container worker of orders does to its messages is not judged"
+    assert found.get("P-08c", "") == (words if option else ""), found
+
+
+def test_what_all_leaves_out_from_now_on_nobody_reads():
+    old, new = f"{SYMFONY} --all --exclude-receivers=failed", f"{SYMFONY} --all --exclude-receivers failed"
+    less = f"{new} --exclude-receivers=mail"
+    assert "P-08" not in reviewed(old, new)
+    assert reviewed(old, less)["P-08"].startswith("danger: orders no longer reads mail, and nobody else")
+
+
+def reviewed(before: str, after: str) -> dict[str, str]:
+    sides = [[resource(DEPLOYMENT, deployment(args=line.split()))] for line in (before, after)]
+    return said(review_of(*sides))

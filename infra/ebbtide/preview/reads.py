@@ -13,6 +13,7 @@ from ebbtide.preview.change import SECRET, mapping
 from ebbtide.settings.models.celery import CeleryWorker
 from ebbtide.settings.models.laravel import LaravelQueueWorker
 from ebbtide.settings.models.sidekiq import SidekiqWorker
+from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 from ebbtide.settings.models.worker import WorkerSettings
 
 # The word by which a program is known, and its worker, which knows the options that name queues.
@@ -30,6 +31,16 @@ DEFAULT = "the queues of its own configuration"
 """What a known program reads that is told no queue."""
 _DEFAULTS = {"celery", "default"}
 """What Celery, and Sidekiq and Laravel, call the queue that they read where nobody says otherwise."""
+_BUT = f"{ALL} but "
+_WORKERS: dict[str, type[WorkerSettings]] = {_MESSENGER: SymfonyMessengerWorker, **_PROGRAMS}
+# What a setting says that changes neither which messages a worker takes, nor how it ends; and of queues and of how many
+# it takes at once rules speak.
+_JUDGED_SETTINGS = frozenset(
+    {*("messageLimit", "timeLimit", "memoryLimit", "failureLimit", "maxTime", "sleep"), *("queues", "concurrency")}
+)
+_CHANGES_WHAT_IS_READ = frozenset(
+    {"--all", "--queues", "--exclude-receivers", "--fetch-size", "--concurrency", "--keepalive"}
+)
 _VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 # A variable of the broker by its name: an application has addresses of caches, locks and results too.
 _BROKER = re.compile(r"(?i)transport|messenger|broker|queue|amqp|rabbit|sqs")
@@ -57,7 +68,9 @@ def queues_of(command: tuple[str, ...]) -> tuple[str, ...]:
         from ebbtide.image.ebbtide_supervisor.command import consumed_receivers  # noqa: PLC0415
 
         named = consumed_receivers(command)
-        return (ALL,) if named is None else tuple(named)
+        if named is not None:
+            return tuple(named)
+        return (ALL, *(f"{_BUT}{name}" for name in _named(command, {"--exclude-receivers"})))
     programs = set(_programs(command)) & _PROGRAMS.keys()
     if not programs or ("celery" in programs and "worker" not in command):
         return ()
@@ -71,7 +84,40 @@ def queues_of(command: tuple[str, ...]) -> tuple[str, ...]:
 
 def is_read_by(name: str, queues: set[str]) -> bool:
     """Whether a queue is among those that are read; one that is the usual default, by its name too."""
+    if ALL in queues and name != ALL and f"{_BUT}{name}" not in queues:
+        return True
     return name in queues or (name == DEFAULT and bool(_DEFAULTS & queues)) or (name in _DEFAULTS and DEFAULT in queues)
+
+
+def queues_lost(before: list[str], after: list[str]) -> list[str]:
+    """Which queues a consumer read and reads no more: those that it named, and those that it leaves out now."""
+    left_out = {name for name in after if name.startswith(_BUT)} - set(before) if ALL in before else set()
+    named = [name for name in before if not name.startswith(_BUT) and not (name == ALL and ALL in after)]
+    return [*named, *(name.removeprefix(_BUT) for name in sorted(left_out))]
+
+
+def changed_options(before: tuple[str, ...], after: tuple[str, ...]) -> list[str]:
+    """Options of a known program that change, and of which no rule knows what they do to messages."""
+    programs = set(_programs(_worker_of(before))) & set(_programs(_worker_of(after)))
+    worker = next((worker for program, worker in _WORKERS.items() if program in programs), None)
+    if worker is None:
+        return []
+    known = {option for option, owner in worker.owned_options.items() if owner in _JUDGED_SETTINGS}
+    known |= worker.harmless_options - _CHANGES_WHAT_IS_READ
+    known |= {option for program, (_, options, _) in _TIMES.items() if program in programs for option in options}
+    old, new = (_options(_worker_of(command)) for command in (before, after))
+    changed = [option for option in sorted(old.keys() | new.keys()) if old.get(option) != new.get(option)]
+    return [option for option in changed if option not in known and option[:2] not in known - worker.flags]
+
+
+def _options(command: tuple[str, ...]) -> dict[str, list[str]]:
+    """Every option with its values: what stands behind `=`, or the word behind it that is no option."""
+    found: dict[str, list[str]] = {}
+    for word, behind in zip(command, (*command[1:], "-"), strict=True):
+        if word.startswith("-") and word.strip("-"):
+            option, equals, value = word.partition("=")
+            found.setdefault(option, []).append(value if equals or behind.startswith("-") else behind)
+    return found
 
 
 def is_known(command: tuple[str, ...]) -> bool:

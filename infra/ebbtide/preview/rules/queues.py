@@ -9,12 +9,13 @@ from ebbtide.preview.change import Operation
 from ebbtide.preview.fleet import Pods
 from ebbtide.preview.patterns import OF_A_BROKER
 from ebbtide.preview.reads import (
-    ALL,
     BrokerAddress,
     broker_addresses,
+    changed_options,
     frame_of,
     is_known,
     is_read_by,
+    queues_lost,
     queues_of,
 )
 from ebbtide.preview.risk import Context, Risk, RiskLevel
@@ -36,7 +37,8 @@ def check_queues(context: Context) -> Iterator[Risk]:
     """Every queue is still read by somebody."""
     read = {name for change in context.after("Deployment") for name in _read_by(change.new)}
     for change in context.of("Deployment", Operation.UPDATE, Operation.REPLACE):
-        lost = [] if ALL in read else [name for name in _read_by(change.old) if not is_read_by(name, read)]
+        gone = queues_lost(_read_by(change.old), _read_by(change.new))
+        lost = [name for name in gone if not is_read_by(name, read)]
         if lost:
             sentence = f"{change.title} no longer reads {', '.join(lost)}, and nobody else in this stack does"
             yield Risk(change.title, sentence, "make sure that it is empty, or that somebody else reads it", change.key)
@@ -151,7 +153,8 @@ _COMMAND_LINE, _PLACE = {"args", "command"}, 6
 )
 def check_command_is_known(context: Context) -> Iterator[Risk]:
     """A command line that changes is of a program whose options are known, and what starts it stays: of another one
-    nobody here knows whether it reads the same queues, or hears that it is to stop."""
+    nobody here knows whether it reads the same queues, or hears that it is to stop. Nor of an option that no rule
+    knows."""
     for successor in successors(context):
         if not any(_COMMAND_LINE & set(found.path[:_PLACE]) for found in successor.properties):
             continue
@@ -162,6 +165,8 @@ def check_command_is_known(context: Context) -> Iterator[Risk]:
                 sentence = f"what {whose} does with another command line is not judged"
             elif frame_of(before.command) != frame_of(after.command):
                 sentence = f"{whose} is started in another way: whether its worker hears the stop signal is not judged"
+            elif options := changed_options(before.command, after.command):
+                sentence = f"what {', '.join(options)} of {whose} does to its messages is not judged"
             else:
                 continue
             yield Risk(successor.title, sentence, "read it yourself", successor.change.key)
