@@ -327,3 +327,59 @@ def test_what_fetches_secrets_before_the_worker_is_not_judged(command):
 def test_a_pooler_between_a_worker_and_postgresql_is_named(transport, environment, is_said):
     consumer = {"transport": {"kind": "doctrine", **transport}, "environment": environment}
     assert ("V-34h" in {one.rule for one in check_stack(stack(mail=consumer))}) is is_said
+
+
+EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+LONG = {"longestMessage": "20m", "nodeScaleDown": "protect"}
+
+
+@pytest.mark.parametrize("value", ["true", "false", None])
+def test_a_patch_takes_nobody_the_protection_that_the_time_to_finish_counts_on(value):
+    patch = {"spec": {"template": {"metadata": {"annotations": {EVICT: value}}}}}
+    with pytest.raises(ValidationError, match=r"must not be patched.*write shutdown\.nodeScaleDown"):
+        stack(mail={"shutdown": LONG, "pod": {"patch": patch}})
+
+
+def test_an_annotation_that_says_otherwise_than_the_setting_is_refused_and_not_dropped():
+    with pytest.raises(ValidationError, match="the pods get what the latter says"):
+        stack(mail={"shutdown": LONG, "annotations": {EVICT: "true"}})
+    assert stack(mail={"shutdown": LONG, "annotations": {EVICT: "false"}})
+
+
+def test_a_patch_is_no_second_writer_of_the_deletion_cost():
+    patch = {"spec": {"template": {"metadata": {"annotations": {"controller.kubernetes.io/pod-deletion-cost": "5"}}}}}
+    assert stack(mail={"pod": {"patch": patch}})
+    with pytest.raises(ValidationError, match="written by the pods themselves"):
+        stack(mail={"shutdown": {"idleFirst": {"apiServer": "10.0.0.0/28"}}, "pod": {"patch": patch}})
+
+
+@pytest.mark.parametrize("is_the_consumers", [True, False])
+@pytest.mark.parametrize("create", [True, False])
+def test_what_others_limit_in_their_namespace_is_not_judged(create, is_the_consumers):
+    named = {"namespace": {"name": "team-a", "create": create}}
+    consumer = {**CONSUMER, "name": "mail", **(named if is_the_consumers else {})}
+    written = {"name": "dev", "cluster": CLUSTER, "consumers": {"mail": consumer}}
+    built = StackSettings.model_validate({**written, **({} if is_the_consumers else named)})
+    assert ("N-07" in {one.rule for one in check_stack(built)}) is not create
+
+
+@pytest.mark.parametrize(
+    ("behavior", "words"),
+    [
+        ({"scaleUp": {"selectPolicy": "Disabled"}}, "adds no pod, however much waits"),
+        ({"scaleDown": {"selectPolicy": "Disabled"}}, "takes no pod away: the number only grows"),
+        ({"scaleUp": {"tolerance": "1"}}, "adds no pod until a metric is above 2 times its target"),
+        ({"scaleDown": {"tolerance": "1"}}, "takes no pod away, whatever it measures"),
+        ({"scaleUp": {"tolerance": "0.99"}, "scaleDown": {"tolerance": "0.2", "selectPolicy": "Min"}}, ""),
+    ],
+)
+@pytest.mark.parametrize("kind", ["keda", "hpa"])
+def test_an_autoscaler_that_moves_one_way_only_is_named(behavior, words, kind):
+    metrics = {"metrics": [{"kind": "external", "metric": "b", "targetAverageValue": 5}]} if kind == "hpa" else {}
+    scaling = {"kind": kind, "minReplicas": 1, "maxReplicas": 5, **metrics, "behavior": behavior}
+    consumer = {**CONSUMER, "name": "mail", "transport": REDIS, "autoscaling": scaling}
+    cluster = {**CLUSTER, "kubernetesVersion": "1.35", "keda": {"version": "2.20.2"}}
+    built = StackSettings.model_validate({"name": "dev", "cluster": cluster, "consumers": {"mail": consumer}})
+    (found,) = [one.message for one in check_stack(built) if one.rule == "H-02"] or [""]
+    assert words in found
+    assert bool(words) == bool(found)

@@ -9,9 +9,9 @@ from ebbtide.manifests.kubernetes.volumes import build_volumes
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.node_pool import SPOT_KEY
 from ebbtide.settings.models.pod import Toleration
+from ebbtide.settings.models.shutdown import SAFE_TO_EVICT
 from ebbtide.settings.models.stack import StackSettings
 
-SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 _UNSATISFIABLE = {"prefer": "ScheduleAnyway", "require": "DoNotSchedule"}
 
 

@@ -84,6 +84,8 @@ class DisruptionCap:
     """The rule that holds the shutdown budget against it."""
 
 
+SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+"""The annotation that `nodeScaleDown` writes."""
 # GKE's cluster autoscaler waits at most ten minutes for a pod (kubernetes#94435: a three-hour grace, killed
 # after ten minutes). It is also the default of --max-graceful-termination-sec elsewhere.
 NODE_SCALE_DOWN = DisruptionCap("nodeScaleDown", "node scale-down", 600, "V-05")

@@ -10,6 +10,7 @@ from ebbtide.settings.models.scaling_metric import ResourceMetric, ScalingMetric
 from ebbtide.settings.rules.declare import consumer_rule
 from ebbtide.settings.values.units import format_cpu
 
+_WHOLE_TARGET_MILLI = 1000
 # 70 idle Symfony workers used 22.5 millicores, 0.32 each (measured). Thousandths of a millicore.
 IDLE_WORKER_MICROCORES = 321
 # One process of a worker is one thread: it cannot use more than a core.
@@ -48,6 +49,27 @@ def check_replica_bounds(consumer: ConsumerSettings) -> Iterator[Finding]:
             f"is above maxReplicas (got {scaling.min_replicas} and {scaling.max_replicas})",
             f"write at most {scaling.max_replicas}, or raise maxReplicas",
         )
+
+
+@consumer_rule(
+    "H-02",
+    Level.WARNING,
+    remedy="Leave selectPolicy and tolerance to their defaults, or accept this with the reason.",
+    source="Kubernetes, HPA: a direction that is Disabled never happens; within the tolerance of 1 lies every metric "
+    "from none to twice its target.",
+)
+def check_both_directions_move(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """An autoscaler adds pods when there is more to do and takes them away when there is less."""
+    for direction, rules in consumer.autoscaling.directions.items():
+        grows = direction == "scaleUp"
+        place = ("autoscaling", "behavior", direction)
+        if rules.select_policy == "Disabled":
+            never = "adds no pod, however much waits" if grows else "takes no pod away: the number only grows"
+            yield Finding((*place, "selectPolicy"), f"is Disabled: it {never}", "leave it out")
+        elif rules.tolerance is not None and rules.tolerance >= _WHOLE_TARGET_MILLI:
+            times = f"above {(1000 + rules.tolerance) / 1000:g} times its target"
+            never = f"adds no pod until a metric is {times}" if grows else "takes no pod away, whatever it measures"
+            yield Finding((*place, "tolerance"), f"is {rules.tolerance / 1000:g}: it {never}", "write for example 0.1")
 
 
 @consumer_rule(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ebbtide.judgement.findings import Finding, Level
+from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.declare import consumer_rule, consumers_of, stack_rule
+from ebbtide.settings.rules.pod_parts import touched
 from ebbtide.settings.values.image_contract import DELETION_COST
 
 # ValidatingAdmissionPolicy v1.
@@ -55,9 +56,15 @@ def check_tells_whether_busy(consumer: ConsumerSettings) -> Iterator[Finding]:
 )
 def check_one_writer(consumer: ConsumerSettings) -> Iterator[Finding]:
     """One writer sets a pod's deletion cost. A second one would overwrite it, each time in vain."""
-    if consumer.shutdown.idle_first is not None and DELETION_COST in consumer.annotations:
+    if consumer.shutdown.idle_first is None:
+        return
+    places: list[Path] = [("annotations", DELETION_COST)] if DELETION_COST in consumer.annotations else []
+    places += [
+        ("pod", "patch", *where) for where, target, _ in touched(consumer.pod.patch) if target[-1] == DELETION_COST
+    ]
+    for place in places:
         yield Finding(
-            ("annotations", DELETION_COST),
+            place,
             "is written by the pods themselves with shutdown.idleFirst",
             "remove it, or leave shutdown.idleFirst out",
         )

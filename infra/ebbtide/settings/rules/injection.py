@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.shutdown import SAFE_TO_EVICT
 from ebbtide.settings.rules.declare import consumer_rule
 from ebbtide.settings.rules.pod_parts import touched
 
@@ -45,7 +46,7 @@ _READ = (
     *("app.kubernetes.io/", "helm.sh/", "prometheus.io/", "tags.datadoghq.com/", "ad.datadoghq.com/"),
     *("co.elastic.logs/", "fluentbit.io/", "kubectl.kubernetes.io/"),
     # What keeps a pod where it is.
-    *("cluster-autoscaler.kubernetes.io/safe-to-evict", "karpenter.sh/do-not-disrupt"),
+    *(SAFE_TO_EVICT, "karpenter.sh/do-not-disrupt"),
     "controller.kubernetes.io/pod-deletion-cost",
 )
 
@@ -79,6 +80,24 @@ def check_mesh_outlives_workers(consumer: ConsumerSettings) -> Iterator[Finding]
                 "that still finish lose their broker",
                 f"{native}, or take the workers out of the mesh",
             )
+
+
+@consumer_rule(
+    "V-05a",
+    Level.ERROR,
+    remedy="Write shutdown.nodeScaleDown, and leave the annotation out.",
+    source="ebbtide writes cluster-autoscaler.kubernetes.io/safe-to-evict itself, after the annotations of settings.",
+)
+def check_eviction_is_said_once(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """Whether a node's scale-down may evict a pod is said once: by it the time that the pod has is judged."""
+    stated = consumer.annotations.get(SAFE_TO_EVICT)
+    if stated is not None and (stated == "false") != (consumer.shutdown.node_scale_down == "protect"):
+        said = consumer.shutdown.node_scale_down
+        yield Finding(
+            ("annotations", SAFE_TO_EVICT),
+            f"is {stated!r}, and shutdown.nodeScaleDown says {said}: the pods get what the latter says",
+            "leave it out, and write nodeScaleDown",
+        )
 
 
 @consumer_rule(

@@ -8,6 +8,7 @@ from typing import Any
 from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.scaling_metric import ResourceMetric
+from ebbtide.settings.models.shutdown import SAFE_TO_EVICT
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.declare import consumer_rule, consumers_of, stack_rule
 from ebbtide.settings.values.image_contract import (
@@ -53,6 +54,10 @@ PROTECTED: tuple[tuple[Path, str], ...] = (
     *(
         (("spec", "template", "metadata", "labels", f"app.kubernetes.io/{name}"), "pods are selected by it")
         for name in ("name", "instance", "component", "managed-by")
+    ),
+    (
+        ("spec", "template", "metadata", "annotations", SAFE_TO_EVICT),
+        "the time that a pod has to finish is judged by it; write shutdown.nodeScaleDown",
     ),
     (("spec", "replicas"), "the autoscaler owns it; write autoscaling"),
     (("spec", "strategy"), "an update must take no pod away before another one is ready"),

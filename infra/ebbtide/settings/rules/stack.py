@@ -103,6 +103,21 @@ def check_namespace_has_the_brokers_secret(stack: StackSettings) -> Iterator[Fin
             )
 
 
+@stack_rule(
+    "N-07",
+    Level.INFO,
+    remedy="Ask who owns it what a pod, and both fleets of a rolling update, may have; accept this with the answer.",
+    source="Kubernetes, ResourceQuota and LimitRange: a pod above them is not made, and an update stands still.",
+)
+def check_limits_of_others(stack: StackSettings) -> Iterator[Finding]:
+    """A namespace has room for what its consumers grow to. In one that others own they limit that, and it is not
+    judged."""
+    for path, namespace in _namespaces(stack):
+        if not namespace.create:
+            text = "is somebody else's: whether its quotas and limits leave room for every pod is not judged"
+            yield Finding(path, text, "ask who owns it")
+
+
 def _namespaces(stack: StackSettings) -> Iterator[tuple[Path, NamespaceSettings]]:
     """Every namespace that is named, with its place; the stack's own where anything is in it."""
     if stack.uses_own_namespace:
