@@ -47,8 +47,13 @@ _WAITING = {"container", "open_scene"}
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """First what waits: the first process of a run has it then, while the others compute. Last, all of them waited at
-    once for what none of them had begun in time."""
-    items.sort(key=lambda item: _WAITING.isdisjoint(getattr(item, "fixturenames", ())))
+    once for what none of them had begun in time. In tier `runtime` all wait, and files stay whole, as their fixtures
+    do."""
+    items.sort(key=lambda item: not _waits(item))
+
+
+def _waits(item: pytest.Item) -> bool:
+    return not (item.get_closest_marker("runtime") or _WAITING.isdisjoint(getattr(item, "fixturenames", ())))
 
 
 @pytest.fixture

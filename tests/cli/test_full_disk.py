@@ -7,30 +7,26 @@ import resource
 import shutil
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.commands import run_here
 
 from ebbtide.documents.whole import write_whole
 
 ROOT = Path(__file__).parents[2]
 # A page more than the shortest file that is written, and less than the longest: the write ends in the middle of one.
 ROOM_BYTES = 700
-COMMAND = [sys.executable, "-c", "from ebbtide.cli.main import main; main()"]
 
 
 def run_with_little_room(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """A command that can write no longer file than that. The kernel says so as it says that a disk is full."""
-    command = [*COMMAND, *map(str, arguments)]
-    return subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM_BYTES, ROOM_BYTES)),
-    )
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM_BYTES, usual[1]))
+    try:
+        return run_here(*arguments)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
 
 
 def left(directory: Path) -> dict[str, int]:
@@ -60,20 +56,8 @@ def test_a_project_is_begun_by_whole_files_and_finished_by_the_next_run(tmp_path
     begun = left(tmp_path / "shop")
     assert 0 not in begun.values()
     assert not [name for name in begun if name.endswith(".new")]
-    again = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from ebbtide.cli.main import main; main()",
-            "init",
-            tmp_path / "shop",
-            "--name",
-            "shop",
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    again = run_here("init", tmp_path / "shop", "--name", "shop")
+    assert again.returncode == 0, again.stderr
     assert "kept" in again.stdout or not begun
     assert (tmp_path / "shop" / "docker" / "consumer").is_dir()
     assert (tmp_path / "shop" / "docker" / "Dockerfile").is_file()

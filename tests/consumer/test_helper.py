@@ -130,17 +130,21 @@ def test_starts_that_are_held_are_seen(container: Container) -> None:
     until(lambda: scrape(port).get('ebbtide_workers{state="waiting"}', 0) > 0, "workers that wait")
 
 
+ENDS = ("drainEnded", "containerEnding")
+
+
 def test_a_pod_does_not_wait_for_its_helper(container: Container) -> None:
-    with_metrics(container, *TELLING)
-    container.terminate()
-    assert container.wait() == 0
-    ended_at = time.time()
-    (ending,) = container.events("containerEnding")
-    said_at = dt.datetime.fromisoformat(ending["time"]).timestamp()
-    # Stock supervisord ends one group of processes a second: 1.06 s with a helper, 0.03 s without.
-    assert ended_at - said_at < 0.8
-    (drained,) = container.events("drainEnded")
-    assert ended_at - dt.datetime.fromisoformat(drained["time"]).timestamp() < 1
+    """Stock supervisord ends one group of processes a second: 1.06 s with a helper each time, 0.03 s without. One of
+    five times has to be shorter: a busy machine takes its own time."""
+    took: list[float] = []
+    while not took or took[-1] >= 0.8:
+        assert len(took) < 5, f"it waited each time: {took}"
+        with_metrics(container, *TELLING)
+        container.terminate()
+        assert container.wait() == 0
+        ended_at = time.time()
+        since = [dt.datetime.fromisoformat(container.events(name)[-1]["time"]).timestamp() for name in ENDS]
+        took.append(ended_at - min(since))
 
 
 def test_the_helper_ends_with_the_drain_and_is_not_waited_for_after_it(container: Container) -> None:
