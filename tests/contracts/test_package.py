@@ -42,7 +42,19 @@ def test_the_wheel_ships_the_types_and_the_image(wheel):
 def test_an_image_can_be_built_from_an_installed_wheel(wheel, tmp_path):
     site = tmp_path / "site"
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)], check=True
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-compile",
+            "--target",
+            str(site),
+            str(wheel),
+        ],
+        check=True,
     )
     done = subprocess.run(
         [sys.executable, "-m", "ebbtide", "image", "--out", str(tmp_path / "docker")],

@@ -502,9 +502,9 @@ def test_thousands_of_mutated_streams_are_reviewed_or_refused(examples):
 def many_changes(count: int) -> dict:
     """A plan with one dangerous change at its end."""
     deployment = next(found for found in RESOURCES if found["type"] == "kubernetes:apps/v1:Deployment")
-    old, new = [], []
+    text, old, new = json.dumps(deployment), [], []
     for number in range(count):
-        before, after = copy.deepcopy(deployment), copy.deepcopy(deployment)
+        before, after = json.loads(text), json.loads(text)
         for found in (before, after):
             found["name"] = f"consumer-{number}"
             found["properties"]["metadata"]["name"] = f"consumer-{number}"

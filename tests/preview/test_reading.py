@@ -37,7 +37,7 @@ REFUSED = {
     "a level that is none": (lambda: json.dumps({**example(), "level": "fine"}), "review.level"),
     "without its risks": (lambda: json.dumps({k: v for k, v in example().items() if k != "risks"}), "review.risks"),
     "another stack's": (lambda: json.dumps({**example(), "stack": "dev"}), "another stack than production (got 'dev')"),
-    "larger than any": (" " * (32 * 1024**2) + "{}", "32 MiB"),
+    "larger than any": (lambda: " " * (32 * 1024**2) + "{}", "32 MiB"),
 }
 
 
