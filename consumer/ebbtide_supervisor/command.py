@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .handover import judge_handover
-from .programs import known_program, rewritten, signal_problem
+from .programs import SETSID, group_problem, known_program, rewritten, signal_problem
 from .syntax import LONGEST_SCRIPT_BYTES
 
 if TYPE_CHECKING:
@@ -60,7 +61,10 @@ def _handover_problems(environment: Environment, command: Sequence[str]) -> list
         return []  # its own line, with the version's signals
     signal = rewritten(environment.stop_signal, verdict.rewrites)
     found = (signal_problem(known, signal) for known in map(known_program, verdict.programs) if known)
-    return [f"EBBTIDE_STOP_SIGNAL: {text}; {remedy}" for text, remedy in dict.fromkeys(found) if text]
+    problems = [f"EBBTIDE_STOP_SIGNAL: {text}; {remedy}" for text, remedy in dict.fromkeys(found) if text]
+    init = "" if os.environ.get(SETSID) == "0" else verdict.signals_group
+    group = (group_problem(program, init) for program in verdict.programs)
+    return problems + [f"args: {text}; {remedy}" for text, remedy in dict.fromkeys(group) if text]
 
 
 def _shown(command: Sequence[str]) -> str:

@@ -67,6 +67,8 @@ class Verdict:
     """Whether `refused` says too how the worker ends."""
     rewrites: tuple[str, ...] = ()
     """Options on the way by which a known worker gets another signal (`rewritten`)."""
+    signals_group: str = ""
+    """The init on the way that signals its child's whole group."""
 
     def __or__(self, other: Verdict) -> Verdict:
         first = self if self.refused else other
@@ -74,7 +76,8 @@ class Verdict:
         programs = (*self.programs, *other.programs)
         rewrites = (*self.rewrites, *other.rewrites)
         not_read = self.not_read or other.not_read
-        return Verdict(first.refused, first.remedy, doubts, not_read, programs, first.says_end, rewrites)
+        group = self.signals_group or other.signals_group
+        return Verdict(first.refused, first.remedy, doubts, not_read, programs, first.says_end, rewrites, group)
 
 
 def judge_handover(argv: Sequence[str], read_file: ReadFile) -> Verdict:
@@ -205,6 +208,7 @@ class _Judge:
             return Verdict(f"runs {name} without a program", "write the worker behind it")
         inner = self.command(command)
         inner |= _judge_options(name, options, inner.programs)
+        inner |= Verdict(signals_group=name if wrapper.signals_group(options) else "")
         return inner | _judge_timeout(options) if wrapper.handover is Handover.LIMITS else inner
 
 

@@ -398,3 +398,12 @@ def test_an_init_that_makes_another_signal_of_it_is_refused_where_the_worker_die
     command = ["dumb-init", "-r", "15:2", "php", "bin/console", "messenger:consume", "mail"]
     found = command_problems(replace(environment, worker_kind=kind), command)
     assert any("not on INT" in problem for problem in found), found
+
+
+def test_an_init_that_signals_celerys_own_processes_is_refused(monkeypatch):
+    command = ["dumb-init", "celery", "-A", "shop", "worker"]
+    (problem,) = problems(command)
+    assert "each of Celery's processes dies of it with its task; write dumb-init --single-child" in problem
+    assert problems(["dumb-init", "-c", *command[1:]]) == []
+    monkeypatch.setenv("DUMB_INIT_SETSID", "0")
+    assert problems(command) == []

@@ -217,3 +217,13 @@ def test_a_bound_that_is_known_after_the_update_is_no_bound() -> None:
     (risk,) = review(("update", HPA, hpa(), after)).risks
     assert (risk.rule, risk.level.value) == ("P-40", "notJudged")
     assert "spec.maxReplicas (known after the update)" in risk.sentence
+
+
+def test_an_autoscaler_starts_from_the_number_of_its_own_deployment_and_not_from_that_of_another():
+    others = [
+        ("update", DEPLOYMENT, deployment(name, replicas=number), deployment(name, replicas=number))
+        for name, number in (("a", 50), ("w", 3), ("z", 60))
+    ]
+    unstated = ("update", DEPLOYMENT, deployment("b"), deployment("b"))
+    found = [one for one in review(unstated, *others, ("create", HPA, None, hpa())).risks if one.rule == "P-26"]
+    assert [(one.level, one.sentence[-20:]) for one in found] == [("scaling", "and it starts from 3")]

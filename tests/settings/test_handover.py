@@ -147,11 +147,35 @@ def test_a_command_of_messenger_is_no_program_of_the_table():
         (["dumb-init", "-r", "15:3", "celery", "-A", "shop", "worker"], "not on QUIT"),
         (["dumb-init", "--rewrite", "15:2", "php", "artisan", "queue:work"], "not on INT"),
         (["sh", "-c", "exec dumb-init -r 15:2 -- php bin/console messenger:consume mail"], "not on INT"),
-        (["dumb-init", "-r", "15:2", "celery", "-A", "shop", "worker"], ""),
+        (["dumb-init", "-c", "-r", "15:2", "celery", "-A", "shop", "worker"], ""),
         (["dumb-init", "-r", "15:2", "huey_consumer.py", "shop.huey"], ""),
-        (["dumb-init", "-r", "2:15", "celery", "-A", "shop", "worker"], ""),
+        (["dumb-init", "-c", "-r", "2:15", "celery", "-A", "shop", "worker"], ""),
     ],
 )
 def test_an_init_that_makes_another_signal_of_it_is_judged_by_that_one(project, command, refused):
     found = judged(project, command)
     assert refused in found.get("V-25", "") if refused else found == {}, found
+
+
+CELERY = ["celery", "-A", "shop", "worker"]
+
+
+@pytest.mark.parametrize(
+    ("command", "refused"),
+    [
+        (["dumb-init", *CELERY], "dumb-init signals the whole group"),
+        (["dumb-init", "--", *CELERY, "--pool=prefork", "-c", "2"], "dumb-init signals the whole group"),
+        (["tini", "-g", "--", *CELERY], "tini signals the whole group"),
+        (["sh", "-c", "exec tini -sg celery -A shop worker"], "tini signals the whole group"),
+        (["dumb-init", "--single-child", *CELERY], ""),
+        (["dumb-init", "-c", *CELERY], ""),
+        (["tini", "--", *CELERY], ""),
+        (["dumb-init", *CELERY, "--pool=threads"], ""),
+        (["dumb-init", *CELERY, "-Psolo"], ""),
+        (["dumb-init", "php", "bin/console", "messenger:consume", "mail"], ""),
+    ],
+)
+def test_an_init_that_signals_celerys_own_processes_is_refused(project, command, refused):
+    found = judged(project, command)
+    assert refused in found.get("V-25", "") if refused else found == {}, found
+    assert "V-25" not in judged(project, command, environment={"DUMB_INIT_SETSID": "0"}) or command[0] != "dumb-init"

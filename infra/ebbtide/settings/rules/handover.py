@@ -88,13 +88,23 @@ def check_unknown_handover(consumer: ConsumerSettings) -> Iterator[Finding]:
 )
 def check_stop_signal(consumer: ConsumerSettings) -> Iterator[Finding]:
     """A program that is known is stopped by a signal after which it finishes what it has in flight. Others kill it, or
-    are not heard until the container is killed."""
+    are not heard until the container is killed. It is sent to that program, and not to its children."""
     worker = consumer.worker
     if worker.is_symfony or worker.drain != "signal":
         return
-    from ebbtide.image.ebbtide_supervisor.programs import rewritten, signal_problem  # noqa: PLC0415
+    from ebbtide.image.ebbtide_supervisor.programs import (  # noqa: PLC0415
+        SETSID,
+        group_problem,
+        rewritten,
+        signal_problem,
+    )
 
-    signal = rewritten(worker.stop_signal, _verdict(consumer.argv).rewrites)
+    verdict = _verdict(consumer.argv)
+    init = "" if consumer.environment.get(SETSID) == "0" else verdict.signals_group
+    for text, remedy in dict.fromkeys(group_problem(argv, init) for argv in verdict.programs):
+        if text:
+            yield Finding(_path(worker), text, remedy)
+    signal = rewritten(worker.stop_signal, verdict.rewrites)
     for program in dict.fromkeys(program for program, _ in _programs(consumer)):
         text, remedy = signal_problem(program, signal)
         is_remapped = consumer.environment.get("REMAP_SIGTERM") == "SIGQUIT" and worker.stop_signal == "TERM"
