@@ -298,6 +298,13 @@ PROGRAMS: Final = (
         "sidekiq 1bb4aa0, lib/sidekiq/cli.rb",
     ),
     _program(
+        "sidekiqswarm",
+        "TERM INT",
+        "TSTP only stops fetching, and other signals kill",
+        r"sidekiqswarm(?:\s|$)",
+        "Sidekiq's wiki, Ent Multi-Process: it hands the signal to its processes, each a sidekiq (not run here)",
+    ),
+    _program(
         "celery multi",
         "",
         "it leaves its workers in the background, where no stop signal reaches them",
@@ -324,8 +331,8 @@ PROGRAMS: Final = (
         "dramatiq",
         "TERM INT",
         "HUP starts it anew, and other signals kill",
-        r"dramatiq(?:-gevent)?(?:\s|$)",
-        "dramatiq 848b35f, dramatiq/cli.py",
+        r"(?:dramatiq(?:-gevent)?|manage\.py\s+rundramatiq)(?:\s|$)",
+        "dramatiq 848b35f, dramatiq/cli.py; django_dramatiq's rundramatiq becomes it by os.execvp",
     ),
     _program(
         "huey_consumer",

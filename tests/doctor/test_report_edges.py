@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
+from tests import quick_yaml
 from tests.doctor.test_edges import CONSUME, Edge, celery, hpa, keda, messenger, said_of, workload
 from tests.doctor.test_scaling_edges import of_target, with_name
 
@@ -20,10 +20,10 @@ LATE = {"broker_url": "amqp://rabbit//", "task_acks_late": True, "task_reject_on
 
 
 def rq(command: list[str], settings: str = "", **pod: Any) -> dict[str, str]:
-    data = yaml.safe_load(workload(command, pod=pod))
+    data = quick_yaml.load(workload(command, pod=pod))
     spec = data["spec"]["template"]["spec"]
     data["spec"]["template"]["spec"] = {key: value for key, value in spec.items() if value is not None}
-    return {"a.yaml": yaml.safe_dump(data), **({"settings.py": settings} if settings else {})}
+    return {"a.yaml": quick_yaml.dump(data), **({"settings.py": settings} if settings else {})}
 
 
 def queues(**seconds: str) -> str:
@@ -38,13 +38,13 @@ def policed(url: str, *rules: dict[str, Any]) -> dict[str, str]:
         "metadata": {"name": "jobs", "namespace": "shop"},
         "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": list(rules)},
     }
-    return {"a.yaml": workload(CELERY, env=[{"name": "URL", "value": url}]), "p.yaml": yaml.safe_dump(policy)}
+    return {"a.yaml": workload(CELERY, env=[{"name": "URL", "value": url}]), "p.yaml": quick_yaml.dump(policy)}
 
 
 def beside(image: str) -> dict[str, str]:
-    data = yaml.safe_load(workload(CELERY))
+    data = quick_yaml.load(workload(CELERY))
     data["spec"]["template"]["spec"]["containers"].append({"name": "tunnel", "image": image})
-    return {"a.yaml": yaml.safe_dump(data)}
+    return {"a.yaml": quick_yaml.dump(data)}
 
 
 def scaled(name: str, *others: str, file: str = "a.yaml") -> dict[str, str]:
@@ -59,6 +59,25 @@ def listing(name: str) -> dict[str, Any]:
     return {"type": "redis", "metadata": {"address": "r:6379", "listName": name, "listLength": "5"}}
 
 
+def bounded(*triggers: dict[str, Any], **spec: Any) -> dict[str, str]:
+    return {"a.yaml": workload(CELERY), "k.yaml": keda(*triggers, **spec)}
+
+
+def azure(**metadata: str) -> dict[str, Any]:
+    return {"type": "azure-queue", "metadata": {"queueName": "q", **metadata}}
+
+
+def kafka(**metadata: str) -> dict[str, Any]:
+    return {"type": "kafka", "metadata": {"topic": "clicks", "consumerGroup": "g", **metadata}}
+
+
+def horizon(line: str) -> dict[str, str]:
+    supervisor = "'s' => ['connection' => 'redis', 'timeout' => 60]"
+    text = f"<?php\nreturn [\n  {line},\n  'environments' => ['production' => [{supervisor}]],\n];\n"
+    return {"a.yaml": workload(["php", "artisan", "horizon"]), "config/horizon.php": text}
+
+
+TOPIC = "apiVersion: kafka.strimzi.io/v1beta2\nkind: KafkaTopic\nmetadata: {name: clicks}\nspec: {partitions: 6}\n"
 PORT, DNS = {"ports": [{"port": 6379}]}, {"ports": [{"port": 53, "protocol": "UDP"}]}
 EDGES: dict[str, Edge] = {
     # RQ's own limit counts where nobody has written a time; what Django's settings say counts everywhere.
@@ -168,6 +187,48 @@ EDGES: dict[str, Edge] = {
         "D-5f",
         {"a.yaml": workload(CELERY), "k.yaml": keda(listing("celery")), "package.json": PACKAGE},
         "",
+    ),
+    # What KEDA refuses, and what it leaves out.
+    "idle is the least": ("D-5b", bounded(idleReplicaCount=1, minReplicaCount=1), "of 1, which is not below the minim"),
+    "idle of no minimum": ("D-5b", bounded(idleReplicaCount=1), "not below the minimum of 0"),
+    "idle below the least": ("D-5b", bounded(idleReplicaCount=0, minReplicaCount=1), ""),
+    "Azure's visible messages": (
+        "D-56",
+        bounded(azure(queueLengthStrategy="visibleOnly")),
+        "write queueLengthStrategy",
+    ),
+    "all of Azure's messages": ("D-56", bounded(azure(queueLengthStrategy="all")), ""),
+    "more consumers than partitions": (
+        "D-5j",
+        {**bounded(kafka(allowIdleConsumers="true"), maxReplicaCount=7), "t.yaml": TOPIC},
+        "may start 7 pods for the 6 partitions of clicks",
+    ),
+    "KEDA's own hundred": ("D-5j", {**bounded(kafka(allowIdleConsumers="true")), "t.yaml": TOPIC}, "may start 100"),
+    "a consumer for each partition": (
+        "D-5j",
+        {**bounded(kafka(allowIdleConsumers="true"), maxReplicaCount=6), "t.yaml": TOPIC},
+        "",
+    ),
+    "KEDA stops at the partitions": ("D-5j", {**bounded(kafka(), maxReplicaCount=7), "t.yaml": TOPIC}, ""),
+    "a topic of somebody else's": ("D-5j", bounded(kafka(allowIdleConsumers="true"), maxReplicaCount=7), ""),
+    # Horizon waits for its workers, or does not.
+    "Horizon ends fast": ("D-88", horizon("'fast_termination' => true"), "without waiting for its workers"),
+    "Horizon waits": ("D-88", horizon("'fast_termination' => false"), ""),
+    "queue:work beside Horizon's file": (
+        "D-88",
+        {**horizon("'fast_termination' => true"), "a.yaml": workload(["php", "artisan", "queue:work"])},
+        "",
+    ),
+    # Workers by other names.
+    "Dramatiq by Django": (
+        "D-21",
+        {"a.yaml": workload(["python", "manage.py", "rundramatiq", "--worker-shutdown-timeout", "95000"])},
+        "dramatiq may take 95 s",
+    ),
+    "a swarm of Sidekiq": (
+        "D-21",
+        {"a.yaml": workload(["bundle", "exec", "sidekiqswarm", "-t", "100"])},
+        "sidekiqswarm may take 100 s",
     ),
     # What ends before the worker does.
     "stunnel": ("D-27", beside("registry.example/stunnel:5.72"), "ends at SIGTERM at once"),

@@ -112,6 +112,7 @@ _LIMITS: Final[dict[str, Limit]] = {
     "dramatiq": _of_dramatiq,
     "artisan queue:work": _option("--timeout", default=_LARAVEL_SECONDS),
     "sidekiq": _of_sidekiq,
+    "sidekiqswarm": _of_sidekiq,
     "celery worker": _of_celery,
     "artisan horizon": _of_horizon,
     "rq worker": _of_rq,

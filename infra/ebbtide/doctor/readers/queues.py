@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ebbtide.doctor.data import UNKNOWN, Map, Place, Said
@@ -66,6 +66,8 @@ class HorizonSupervisor:
     place: Place
     data: Map
     file: str
+    fast_termination: Place | None = None
+    """Where Horizon is told not to wait for its workers."""
 
 
 @dataclass
@@ -188,6 +190,8 @@ def read_laravel(file: File) -> tuple[list[QueueConnection], list[HorizonSupervi
                 horizon.append(HorizonSupervisor(title, file.at(value.line_of(name)), merged, file.name))
     if any(" in " in one.name for one in horizon):
         horizon = [one for one in horizon if " in " in one.name]
+    if data.get("fast_termination") is True:
+        horizon = [replace(one, fast_termination=file.at(data.line_of("fast_termination"))) for one in horizon]
     return queues, horizon
 
 

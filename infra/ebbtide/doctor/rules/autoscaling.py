@@ -312,12 +312,22 @@ def check_knative(unit: Unit) -> Iterator[Diagnosis]:
 @object_rule(
     "D-5b",
     Harm.BREAKS,
-    remedy="Write a minimum that is not above the maximum.",
-    source="The API server refuses it.",
+    remedy="Write a minimum that is not above the maximum, and an idleReplicaCount below the minimum.",
+    source="The API server refuses it; KEDA refuses an idleReplicaCount that is not below the minimum "
+    "(kedacore/keda#2619).",
 )
 def check_bounds(one: ManifestObject) -> Iterator[Diagnosis]:
-    """The minimum is not above the maximum."""
+    """The minimum is not above the maximum, and what KEDA calls idle is below the minimum."""
     spec = one.data.map("spec")
+    idle, floor = spec.get("idleReplicaCount"), spec.get("minReplicaCount", 0)
+    if one.kind == "ScaledObject" and isinstance(idle, int) and isinstance(floor, int) and idle >= max(floor, 1):
+        yield Diagnosis(
+            one.at(spec, "idleReplicaCount"),
+            one.title,
+            f"has an idleReplicaCount of {idle}, which is not below the minimum of {floor}: KEDA refuses it, and "
+            "nothing scales",
+            "remove idleReplicaCount, or write 0",
+        )
     for low, high in (("minReplicas", "maxReplicas"), ("minReplicaCount", "maxReplicaCount")):
         least, most = spec.get(low), spec.get(high)
         if one.scaled() and isinstance(least, int) and isinstance(most, int) and least > most:

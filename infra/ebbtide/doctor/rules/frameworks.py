@@ -194,6 +194,27 @@ def check_horizon_timeout(setup: SetUp) -> Iterator[Diagnosis]:
                 yield _retry(connection, timeout, Place(one.file, one.data.line_of("timeout")), after)
 
 
+@unit_rule(
+    "D-88",
+    Harm.LOSES,
+    remedy="Write 'fast_termination' => false.",
+    source="laravel/horizon, Supervisor::terminate: with fast_termination it ends without waiting for its workers, and "
+    "they go on in the background; with PID 1 the container ends, and every process in it.",
+)
+def check_fast_termination(unit: Unit) -> Iterator[Diagnosis]:
+    """Horizon ends when its workers have. Told to end fast it leaves them in the background, for a new Horizon to start
+    at once: in a container nothing is left of them."""
+    said = next((one.fast_termination for one in unit.setup.horizon if one.fast_termination), None)
+    if said is not None and any(unit.named("artisan horizon")):
+        yield Diagnosis(
+            said,
+            unit.title,
+            "horizon ends at SIGTERM without waiting for its workers (fast_termination), and the container with it: "
+            "their jobs are cut off",
+            "write 'fast_termination' => false",
+        )
+
+
 def _retry(connection: QueueConnection, timeout: int, place: Place, after: int) -> Diagnosis:
     return Diagnosis(
         _place(connection, "retry_after"),

@@ -19,6 +19,8 @@ from ebbtide.settings.rules.keda_scalers import is_redis_stream, says, takes_not
 _LIST_WORKERS: Final = frozenset(
     {"celery worker", "rq worker", "artisan queue:work", "artisan horizon", "sidekiq", "dramatiq"}
 )
+_KEDA_MOST: Final = 100
+"""KEDA's default of maxReplicaCount."""
 _BULL_LIST: Final = re.compile(r":wait$")
 
 
@@ -67,6 +69,15 @@ def _counts_only_waiting(kind: str, metadata: Map) -> tuple[str, str] | None:
         )
     if kind == "aws-sqs-queue" and not says(_texts(metadata), "scaleOnInFlight", default=True):
         return ("leaves out what is in flight (scaleOnInFlight: false)", "remove scaleOnInFlight")
+    return _of_azure(kind, metadata)
+
+
+def _of_azure(kind: str, metadata: Map) -> tuple[str, str] | None:
+    if kind == "azure-queue" and metadata.text("queueLengthStrategy").lower() == "visibleonly":
+        return (
+            "leaves out what is in flight, which is invisible meanwhile (queueLengthStrategy: visibleonly)",
+            "write queueLengthStrategy: all",
+        )
     return None
 
 
@@ -174,6 +185,34 @@ def check_name_of_target(setup: SetUp) -> Iterator[Diagnosis]:
                 "never scaled",
                 f"write name: {stray.meant.name} into scaleTargetRef",
             )
+
+
+@setup_rule(
+    "D-5j",
+    Harm.COSTS,
+    remedy="Remove allowIdleConsumers, or write maxReplicaCount: the topic's partitions.",
+    source="Kafka gives a partition to one consumer of a group; KEDA stops at the number of partitions unless "
+    "allowIdleConsumers is set (kedacore/keda#1684).",
+)
+def check_partitions(setup: SetUp) -> Iterator[Diagnosis]:
+    """Every consumer of a topic has a partition. Those above their number wait for one, and each that comes or goes
+    lets all pause while the group shares them out anew. Judged where the topic is among the files."""
+    topics = {one.name: one.data.map("spec").get("partitions") for one in setup.objects if one.kind == "KafkaTopic"}
+    for one in setup.objects if topics else ():
+        spec = one.data.map("spec")
+        most = spec.get("maxReplicaCount", _KEDA_MOST)
+        for trigger in spec.items_of("triggers") if one.kind == "ScaledObject" else ():
+            metadata = trigger.map("metadata")
+            partitions = topics.get(metadata.text("topic"))
+            is_open = says(_texts(metadata), "allowIdleConsumers", default=False)
+            if is_open and isinstance(partitions, int) and isinstance(most, int) and most > partitions:
+                yield Diagnosis(
+                    one.at(metadata, "allowIdleConsumers"),
+                    one.title,
+                    f"may start {most} pods for the {partitions} partitions of {metadata.text('topic')}: the others "
+                    "have nothing to do",
+                    "remove allowIdleConsumers",
+                )
 
 
 @unit_rule(
