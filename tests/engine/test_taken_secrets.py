@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from tests.engine.conftest import WholeSystemFactory
 from tests.engine.project import Run
+from tests.engine.test_review import review
 
 pytestmark = pytest.mark.engine
 
@@ -26,8 +28,10 @@ class Life:
     free: Run
     taken: Run
     made_by_then: set[str]
+    reviewed: str
     of_a_stack: Run
     forbidden: Run
+    forbidden_reviewed: str
     up: Run
     asked_by_up: int
     own: Run
@@ -47,11 +51,12 @@ def life(whole_system: WholeSystemFactory) -> Iterator[Life]:
     lived: dict[str, Any] = {"free": project.preview()}
     cloud.take(SECRETS, TAKEN, {"labels": {"team": "shop", "env": "live"}})
     lived |= {"taken": project.preview(check=False), "made_by_then": set(cloud.names) - there - {TAKEN}}
+    lived["reviewed"] = review(project).stdout
     cloud.take(SECRETS, TAKEN, {"labels": {"managed-by": "ebbtide", "stack": "staging"}})
     lived["of_a_stack"] = project.preview(check=False)
     del cloud.stored[TAKEN]
     cloud.refusals.permissions.add(MAY_LIST)
-    lived["forbidden"] = project.preview()
+    lived |= {"forbidden": project.preview(), "forbidden_reviewed": review(project, "--format", "json").stdout}
     before = cloud.counts[LIST]
     lived |= {"up": project.up(), "asked_by_up": cloud.counts[LIST] - before}
     before = cloud.counts[LIST]
@@ -85,6 +90,11 @@ def test_a_secret_of_somebody_else_ends_the_preview_with_one_line_that_names_it_
     assert "ebbtide-production-v1-address" not in message, "that one is free"
 
 
+def test_a_review_of_that_preview_says_it_too(life: Life) -> None:
+    assert "the preview failed" in life.reviewed
+    assert "ebbtide-production-v1-dsn" in life.reviewed
+
+
 def test_nothing_was_made_by_then(life: Life) -> None:
     assert not life.made_by_then
 
@@ -101,6 +111,8 @@ def test_who_may_not_look_is_told_that_it_was_not_judged_and_by_which_right_it_w
     assert MAY_LIST in message
     assert "roles/secretmanager.viewer" in message
     assert life.forbidden.operations == life.free.operations, "the preview shows something else then"
+    (note,) = [one for one in json.loads(life.forbidden_reviewed)["notes"] if "broker.secret" in one]
+    assert "not judged" in note
 
 
 def test_an_up_needs_no_right_for_it_and_asks_nothing(life: Life) -> None:

@@ -317,6 +317,17 @@ def test_a_failed_preview_shows_what_it_had_and_says_that_it_failed():
     assert review.changes
 
 
+def test_what_a_preview_warns_of_is_noted_once_and_is_no_failure():
+    plan = changed_plan()
+    warned = {"severity": "warning", "message": "<{%fg 3%}>whether the name is taken was not judged<{%reset%}>\nmore"}
+    plan["diagnostics"] = [warned, warned, {"severity": "info", "message": "hello"}]
+    review = review_change(read_plan(json.dumps(plan)), HEAD)
+    assert [note for note in review.change.notes if "warns" in note] == [
+        "the preview warns: whether the name is taken was not judged"
+    ]
+    assert "failed" not in review.verdict
+
+
 def test_a_stream_of_events_is_the_same_plan():
     plan = changed_plan()
     lines = [

@@ -94,6 +94,7 @@ def read_plan(text: str, stack: str = "", name: str = "the plan", project: str =
     imported = sum(step.get("op") == "import" for step in steps)
     notes += [f"imported as they are, and not changed: {plural(imported, 'resource')}"] if imported else []
     notes += _drifted(steps)
+    notes += _warnings(document)
     notes += [f"the plan has steps of an unknown kind, shown as updates: {operation}" for operation in unknown]
     if owner and stack and owner[0] != stack:
         notes.insert(0, f"the plan is of stack {owner[0]}, but it is judged by the settings of {stack}")
@@ -150,12 +151,27 @@ def _failure(document: Mapping[str, Any]) -> str:
     """The first error of a preview that did not come to its end. Secrets are masked by the engine already."""
     if document.get("maybeCorrupt") is True:
         return "the engine says that it may be corrupt"
-    diagnostics = document.get("diagnostics")
-    for found in diagnostics if isinstance(diagnostics, list) else []:
-        if isinstance(found, Mapping) and (found.get("severity") == "error" or _WILL_FAIL in str(found.get("message"))):
-            lines = re.sub(r"<\{%.*?%\}>", "", str(found.get("message", ""))).strip().splitlines()
-            return redact(lines[0]) if lines else "an error without a message"
+    for found in _diagnostics(document):
+        if found.get("severity") == "error" or _WILL_FAIL in str(found.get("message")):
+            return _said(found) or "an error without a message"
     return ""
+
+
+def _warnings(document: Mapping[str, Any]) -> list[str]:
+    """What the preview warned of, each once: also what the program could not look at (a cluster, names in Google)."""
+    said = (_said(found) for found in _diagnostics(document) if found.get("severity") == "warning")
+    return [f"the preview warns: {line}" for line in dict.fromkeys(said) if line]
+
+
+def _diagnostics(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = document.get("diagnostics")
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+
+
+def _said(diagnostic: Mapping[str, Any]) -> str:
+    """Its first line, without the engine's colours."""
+    lines = re.sub(r"<\{%.*?%\}>", "", str(diagnostic.get("message", ""))).strip().splitlines()
+    return redact(lines[0]) if lines else ""
 
 
 def _parts(urn: object) -> tuple[str, str, str, str] | None:
