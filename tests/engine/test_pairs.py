@@ -113,8 +113,8 @@ def in_process(base: StackSettings, head: StackSettings) -> Review:
 
 
 def planned(project: Project) -> str:
-    """The engine's plan of what is written in the stack's file."""
-    return project.run("preview", "--json", "--stack", project.stack, check=True).output
+    """The engine's plan of what is written in the stack's file, with what stays as it is: in process that is known."""
+    return project.run("preview", "--json", "--show-sames", "--stack", project.stack, check=True).output
 
 
 def has_deployed(project: Project, plan: str) -> None:

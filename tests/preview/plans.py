@@ -51,9 +51,14 @@ def engine_path(path: tuple[str | int, ...], *documents: Any) -> str:
 
 
 def plan_of(
-    base: Iterable[Mapping[str, Any]], head: Iterable[Mapping[str, Any]], stack: str = "production"
+    base: Iterable[Mapping[str, Any]],
+    head: Iterable[Mapping[str, Any]],
+    stack: str = "production",
+    *,
+    shows_sames: bool = False,
 ) -> dict[str, Any]:
-    """The plan from `base` to `head`: what changes as it is compared in process, in the engine's form."""
+    """The plan from `base` to `head`: what changes as it is compared in process, in the engine's form; `shows_sames`:
+    with what stays as it is (`--show-sames`)."""
     base, head = list(base), list(head)
     options = {f"{found['type']}::{found['name']}": found["options"] for found in [*base, *head]}
     changes, standing = compare(base, head)
@@ -66,6 +71,8 @@ def plan_of(
     counts = {"same": 1 + len(standing)}
     for step in steps[1:]:
         counts[step["op"]] = counts.get(step["op"], 0) + 1
+    if shows_sames:
+        steps += [{**step_of(change, options[change.key], stack), "op": "same"} for change in standing]
     return {"config": {}, "steps": steps, "diagnostics": [], "duration": 1_000_000, "changeSummary": counts}
 
 

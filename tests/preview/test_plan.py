@@ -71,6 +71,28 @@ def test_both_sources_agree(change, tmp_path):
     assert outlook(by_plan) == {one for one in outlook(in_process) if one[0] not in UNSEEN_BY_A_PLAN}
 
 
+def reads(name, *receivers):
+    """A Deployment whose worker reads these."""
+    pod = {"spec": {"containers": [{"name": name, "args": ["php", "bin/console", "messenger:consume", *receivers]}]}}
+    properties = {"metadata": {"name": name}, "spec": {"template": pod}}
+    return {"type": "kubernetes:apps/v1:Deployment", "name": name, "properties": properties, "options": {}}
+
+
+def test_a_queue_that_another_consumer_goes_on_reading_is_not_called_unread_and_a_plan_that_hides_it_is_said_to():
+    """`pulumi preview --json` by itself leaves out what stays as it is."""
+    old, new = ([reads("mail", *read), reads("twin", "async")] for read in (("async", "mail"), ("mail",)))
+    shown, hidden = (
+        review_change(read_plan(json.dumps(plan_of(old, new, shows_sames=shows)))) for shows in (True, False)
+    )
+    assert "P-08" not in {risk.rule for risk in shown.risks}
+    assert not shown.change.notes
+    said = [risk.sentence for risk in hidden.risks if risk.rule == "P-08"]
+    assert said == ["mail no longer reads async, and nobody else that this plan shows does"]
+    [note] = hidden.change.notes
+    assert "stays as it is (1 resource)" in note
+    assert "--show-sames" in note
+
+
 def review_of(old, new, head):
     """The review of the same change in process."""
     changes, standing = compare(old, new)

@@ -172,6 +172,8 @@ class StackChange:
     """Why nobody knows what there was before, so that all is shown as new; empty where it is known."""
     standing: tuple[ResourceChange, ...] = ()
     """What stays as it is, where the source tells; each with its inputs on both sides and no changed property."""
+    hidden: int = 0
+    """How many resources stay as they are that the source counts, and does not show."""
     accepted: Mapping[tuple[str, str], str] | None = None
     """The reasons with which the settings accepted findings before, by consumer and rule; None where the source does
     not tell."""

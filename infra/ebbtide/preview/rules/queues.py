@@ -40,7 +40,8 @@ def check_queues(context: Context) -> Iterator[Risk]:
         gone = queues_lost(_read_by(change.old), _read_by(change.new))
         lost = [name for name in gone if not is_read_by(name, read)]
         if lost:
-            sentence = f"{change.title} no longer reads {', '.join(lost)}, and nobody else in this stack does"
+            where = "that this plan shows" if context.change.hidden else "in this stack"
+            sentence = f"{change.title} no longer reads {', '.join(lost)}, and nobody else {where} does"
             yield Risk(change.title, sentence, "make sure that it is empty, or that somebody else reads it", change.key)
 
 

@@ -32,7 +32,7 @@ def preview_with_engine(stack: str, root: Path) -> EnginePreview:
     if pulumi is None:
         raise EngineError("--engine pulumi: there is no Pulumi CLI on PATH; install it, or leave the option out")
     done = subprocess.run(
-        [pulumi, "preview", "--json", "--non-interactive", "--stack", stack],
+        [pulumi, "preview", "--json", "--show-sames", "--non-interactive", "--stack", stack],
         cwd=root,
         env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"},
         capture_output=True,

@@ -1,8 +1,9 @@
 """The engine's source: the steps of `pulumi preview --json`, as changes of resources.
 
 What is known of the format (sdk/go/common/display, pkg/backend/display/json.go): `detailedDiff` has paths but no
-values; secrets are `[secret]` on both sides; `same` steps are hidden; a failed preview ends with the steps it had.
-Unknown fields are ignored and unknown operations are said in a note, because a newer CLI is no reason to fail.
+values; secrets are `[secret]` on both sides; `same` steps are hidden without `--show-sames`; a failed preview ends with
+the steps it had. Unknown fields are ignored and unknown operations are said in a note, because a newer CLI is no reason
+to fail.
 """
 
 from __future__ import annotations
@@ -55,6 +56,10 @@ _SILENT = {
     "discard-replaced",
     "remove-pending-replace",
 }
+_HIDES = (
+    "the plan does not show what stays as it is ({}): a risk that lies between that and what changes is not seen; "
+    "write it with `pulumi preview --json --show-sames`"
+)
 # A warning of the preview, and an error of the update (pkg/resource/deploy/step.go, ImportStep).
 _WILL_FAIL = "importing this resource will fail"
 # What the engine remembers of a resource beside what it is (apitype.ResourceV3), and what never changes how it is made,
@@ -101,15 +106,19 @@ def read_plan(text: str, stack: str = "", name: str = "the plan", project: str =
     if owner and project and owner[1] != project:
         notes.insert(0, f"the plan is of project {owner[1]}, but it is judged by the settings of {project}")
     same = summary.get("same", -1) if isinstance(summary, Mapping) else -1
+    same = same if isinstance(same, int) and not isinstance(same, bool) else -1
+    hidden = max(same - sum(step.get("op") == "same" for step in steps), 0)
+    notes += [_HIDES.format(plural(hidden, "resource"))] if hidden else []
     return StackChange(
         stack=stack or (owner[0] if owner else ""),
         project=owner[1] if owner else "",
         changes=tuple(_changes(steps)),
-        unchanged=same if isinstance(same, int) and not isinstance(same, bool) else -1,
+        unchanged=same,
         source="the plan of the Pulumi engine",
         incomplete=_failure(document) or _unreadable(unreadable) or _missing_steps(steps, summary),
         notes=tuple(notes),
         standing=tuple(_standing(steps)),
+        hidden=hidden,
     )
 
 
