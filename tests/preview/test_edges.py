@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.preview.plans import UNKNOWN_TEXT
 from tests.preview.test_autoscalers import (
     DEPLOYMENT,
     HPA,
@@ -97,6 +98,29 @@ def sharing(processes: int, memory: str | None) -> dict[str, Any]:
     limits = {"limits": {"memory": memory}} if memory else {}
     made["spec"]["template"]["spec"]["containers"][0]["resources"] = limits
     return made
+
+
+POOL = "gcp:container/nodePool:NodePool"
+VALKEY = "gcp:memorystore/instance:Instance"
+IDENTITIES = "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p.svc.id.goog"
+OF_OTHERS = "whether a network policy or a service of others selects by it is not judged"
+NO_LONGER_COLLECTED = (
+    "what pods of cluster c log is no longer collected: what is counted of it, as the ends of drains, is counted no "
+    "more, and alerts on that cannot fire"
+)
+BY_ITSELF = "each trigger by itself"
+FIRST, SECOND = (f"@sha256:{begin}{'0' * 52}" for begin in ("0123456789ab", "ba9876543210"))
+KEYS_KNOWN_LATER = [{"targetKey": key, "sourcePath": "a"} for key in ("dsn", UNKNOWN_TEXT)]
+
+
+def labelled(given: dict[str, str]) -> dict[str, Any]:
+    """A Deployment whose pods have these labels, or none at all."""
+    return deployment(template={"spec": {"containers": []}, **({"metadata": {"labels": given}} if given else {})})
+
+
+def counted_by(formula: str) -> dict[str, Any]:
+    """What KEDA makes of several triggers."""
+    return {"advanced": {"scalingModifiers": {"formula": formula}}} if formula else {}
 
 
 NO_SECRETS = "writes no Secrets from Secret Manager any more"
@@ -339,6 +363,141 @@ EDGES: dict[str, Edge] = {
             {"metadata": {"name": "w", "labels": {ENFORCE: "restricted", f"{ENFORCE}-version": "latest"}}},
         ),
         [],
+    ),
+    # Labels that go all at once.
+    "all labels of pods": (
+        "P-10a",
+        ("update", DEPLOYMENT, labelled({"queue": "mail", "tier": "back"}), labelled({})),
+        [
+            ("notJudged", f"pods of w no longer have the label {label}: {OF_OTHERS}")
+            for label in ("queue=mail", "tier=back")
+        ],
+    ),
+    # How long nodes wait, by each of what says so, alone.
+    **{
+        f"{name} of {old} and then {new}": (
+            "P-09",
+            ("update", POOL, *({"name": "p", "nodeDrainConfigs": [{name: f"{given}s"}]} for given in (old, new))),
+            [("danger", f"nodes of p wait less for their pods: nodeDrainConfigs[0].{name} {old}s → {new}s")]
+            if new < old
+            else [],
+        )
+        for name in ("graceTerminationDuration", "pdbTimeoutDuration")
+        for old, new in ((7200, 600), (600, 7200))
+    },
+    **{
+        f"{name} of {old} and then {new}": (
+            "P-09",
+            ("update", POOL, *({"name": "p", "nodeConfig": {"kubeletConfig": given}} for given in (old, new))),
+            [("danger", f"nodes of p wait less for their pods: nodeConfig.kubeletConfig.{name} {words}")]
+            if words
+            else [],
+        )
+        for name, old, new, words in (
+            ("shutdownGracePeriodSeconds", {}, {"shutdownGracePeriodSeconds": 30}, ""),
+            (
+                "shutdownGracePeriodSeconds",
+                {"shutdownGracePeriodSeconds": 120},
+                {"shutdownGracePeriodSeconds": 60},
+                "120 → 60",
+            ),
+        )
+    },
+    # What a cluster collects of its pods.
+    **{
+        f"components that log: {old} and then {new}": (
+            "P-50",
+            ("update", CLUSTER, *({"name": "c", "loggingConfig": {"enableComponents": given}} for given in (old, new))),
+            [("info", NO_LONGER_COLLECTED)] if falls else [],
+        )
+        for old, new, falls in (
+            (["WORKLOADS"], ["WORKLOADS", "APISERVER"], False),
+            (["APISERVER"], ["APISERVER", "SCHEDULER"], False),
+            (["WORKLOADS", "APISERVER"], ["APISERVER"], True),
+        )
+    },
+    # What holds others.
+    **{
+        f"a namespace that is {verb}": (
+            "P-01",
+            (operation, NAMESPACE, {"metadata": {"name": "a"}}, new),
+            [("danger", f"Namespace {name} is {verb}: everything in it is deleted, also what others put there")],
+        )
+        for operation, verb, new, name in (
+            ("delete", "deleted", None, "a"),
+            ("replace", "replaced", {"metadata": {"name": "b"}}, "b"),
+        )
+    },
+    # By which formula KEDA counts.
+    **{
+        f"a formula {new!r} after {old!r}": (
+            "P-71",
+            ("update", SCALED_OBJECT, *(scaled_object(**counted_by(given)) for given in (old, new))),
+            [
+                (
+                    "scaling",
+                    f"so counts otherwise: {new or BY_ITSELF} instead of {old or BY_ITSELF}",
+                )
+            ],
+        )
+        for old, new in (("a + b", "a"), ("", "a"), ("a", ""))
+    },
+    # What an image is called: tag, digest, both or neither.
+    **{
+        f"an image {old!r} and then {new!r}": (
+            "P-11",
+            ("update", DEPLOYMENT, *(pods(containers=[{"name": "w", "image": f"a/b{given}"}]) for given in (old, new))),
+            [("info", f"w changes its image from {words}")],
+        )
+        for old, new, words in (
+            (f":v1{FIRST}", f":v2{SECOND}", "v1 (sha256:0123456789ab) to v2 (sha256:ba9876543210)"),
+            (FIRST, "", "sha256:0123456789ab to latest"),
+            (":v1", SECOND, "v1 to sha256:ba9876543210"),
+        )
+    },
+    # How many pods there may be.
+    **{
+        f"{new} instead of {old} pods": (
+            "P-22",
+            ("update", HPA, *(hpa(minReplicas=least, maxReplicas=most) for least, most in (old, new))),
+            [(level, f"w scales between {new[0]} and {new[1]} pods instead of {old[0]} and {old[1]}{more}")],
+        )
+        for old, new, level, more in (
+            ((1, 5), (1, 7), "scaling", ""),
+            ((1, 5), (2, 5), "scaling", ": pods below the new minimum start at once"),
+            ((1, 5), (1, 4), "disruptive", ": at its maximum, 1 pods drain at once, whatever its behavior says"),
+        )
+    },
+    # Who loses a role, by its own name.
+    "a role of a Kubernetes service account": (
+        "P-39",
+        ("delete", MEMBER, {"role": "roles/x", "member": f"{IDENTITIES}/subject/ns/shop/sa/mail"}, None),
+        [("danger", "service account mail in namespace shop loses roles/x")],
+    ),
+    # A switch of a broker's.
+    "a broker that may be deleted": (
+        "P-61",
+        ("update", VALKEY, *({"instanceId": "b", "deletionProtectionEnabled": on} for on in (True, False))),
+        [("danger", "Instance b, deletionProtectionEnabled true → false: one wrong change can delete it")],
+    ),
+    # A type that nobody knows.
+    **{
+        f"a thing that {verb}": ("P-40", step, [("notJudged", f"not judged, Thing thing-0: {step[1]} {verb}")])
+        for verb, step in (
+            ("comes", ("create", "acme:index:Thing", None, {"size": 1})),
+            ("goes", ("delete", "acme:index:Thing", {"size": 1}, None)),
+            ("is made anew", ("replace", "acme:index:Thing", {"size": 1}, {"size": 2})),
+        )
+    },
+    "a key of a Secret that nobody knows yet": (
+        "P-40",
+        ("update", SYNC, *(named() | {"spec": {"secretObject": {"data": [key]}}} for key in KEYS_KNOWN_LATER)),
+        [
+            (
+                "notJudged",
+                "not judged, SecretSync w: spec.secretObject.data[0].targetKey (known after the update)",
+            )
+        ],
     ),
     # What KEDA does in an outage.
     **{

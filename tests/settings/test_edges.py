@@ -86,6 +86,26 @@ DOCTRINE = {"kind": "doctrine", "platform": "postgresql", "redeliverTimeout": "9
     "password": {"secret": "db-v1", "key": "password"},
 }
 BROKERS = {"namespace": "brokers", "ports": [6379]}
+SECRET = "ghp_" + "A1b2C3d4E5f6" * 3
+MESSENGER = {"kind": "symfonyMessenger", "receivers": ["mail"]}
+SCHEDULE = {"kind": "symfonyMessenger", "receivers": ["scheduler_a"]}
+IDLE_FIRST = {"shutdown": {"idleFirst": {"apiServer": "10.0.0.2/32"}}}
+BY_LENGTH = {
+    "kind": "hpa",
+    "maxReplicas": 5,
+    "metrics": [{"kind": "external", "metric": "backlog", "targetAverageValue": 30}],
+}
+COSTS = {"controller.kubernetes.io/pod-deletion-cost": "1"}
+SQS = {"kind": "sqs", "visibilityTimeout": "90s"}
+SQS_DSN = "https://sqs.eu-west-1.amazonaws.com/1/mail"
+DSN = "environment.MESSENGER_TRANSPORT_DSN"
+IN_WORKERS = "pod.patch.spec.template.spec.containers[0]"
+
+
+def in_workers(**field: Any) -> dict[str, Any]:
+    return {"spec": {"template": {"spec": {"containers": [{"name": "consumer", **field}]}}}}
+
+
 EDGES: list[Edge] = [
     # Where the transport has its broker, the workers come to it, as far as addresses and ports tell.
     ("N-02a", reaching({"cidr": "10.20.0.0/24", "ports": [443, 6379]}), []),
@@ -254,6 +274,61 @@ EDGES: list[Edge] = [
     ),
     ("M-03", {"pod": {"sidecars": {"a": PROXY}}}, []),
     ("M-03", {"pod": {"sidecars": {"a": {"image": "registry.example/a:1"}}}}, ["pod.sidecars.a"]),
+    ("V-25", {"worker": {**COMMAND, "command": ["rq", "worker"]}, "environment": {"REMAP_SIGTERM": "SIGQUIT"}}, []),
+    # What pods write of themselves, nobody else writes; and only who tells when it is busy can be asked to.
+    ("V-47", IDLE_FIRST, []),
+    ("V-47", {**IDLE_FIRST, "worker": COMMAND}, ["shutdown.idleFirst"]),
+    ("V-47", {"worker": COMMAND}, []),
+    ("V-48", IDLE_FIRST, []),
+    ("V-48", {**IDLE_FIRST, "annotations": COSTS}, ["annotations.controller.kubernetes.io/pod-deletion-cost"]),
+    ("V-48", {"annotations": COSTS}, []),
+    # A directory is mounted once.
+    ("W-01", {"writableDirectories": ["/srv/a", "/srv/b"]}, []),
+    ("W-01", {"writableDirectories": ["/srv/a", "/srv/b", "/srv/a"]}, ["writableDirectories[2]"]),
+    ("W-01", {"writableDirectories": ["/tmp"]}, ["writableDirectories[0]"]),
+    # What a patch may not change in the workers' container.
+    *(
+        (
+            "M-04",
+            {"pod": {"patch": in_workers(resources={part: {name: "1"}})}},
+            [f"{IN_WORKERS}.resources.{part}.{name}"],
+        )
+        for part in ("requests", "limits")
+        for name in ("cpu", "memory", "ephemeral-storage")
+    ),
+    *(
+        ("M-04", {"pod": {"patch": in_workers(volumeMounts=[{"mountPath": path, "name": "a"}])}}, where)
+        for path, where in (
+            ("/tmp/a", [f"{IN_WORKERS}.volumeMounts[0].{name}" for name in ("mountPath", "name")]),
+            ("/srv/a", []),
+        )
+    ),
+    # An option of the DSN's that says otherwise than the transport.
+    ("V-34g", {"transport": SQS, "environment": {"MESSENGER_TRANSPORT_DSN": f"{SQS_DSN}?buffer_size=9"}}, []),
+    *(
+        ("V-34g", {"transport": SQS, "environment": {"MESSENGER_TRANSPORT_DSN": f"{SQS_DSN}?{option}"}}, [DSN])
+        for option in ("buffer_size=10", "visibility_timeout=10")
+    ),
+    # A schedule is generated once: by one worker, of which none overlaps the next.
+    *(
+        ("V-39", {"worker": {**SCHEDULE, "processes": processes}, "autoscaling": scaling}, where)
+        for processes, scaling, where in (
+            (1, {"kind": "singleton"}, []),
+            (1, {"kind": "fixed", "replicas": 1}, ["worker.receivers[0]"]),
+            (1, {"kind": "fixed", "replicas": 2}, ["worker.receivers[0]"]),
+            (2, {"kind": "fixed", "replicas": 1}, ["worker.receivers[0]"]),
+        )
+    ),
+    ("V-52", {"worker": {**MESSENGER, "arguments": ["--concurrency=4"]}}, ["worker.arguments[0]"]),
+    # A secret is named once, where it is written.
+    ("S-01", {"worker": {**COMMAND, "command": ["/app/worker", SECRET]}}, ["worker.command[1]"]),
+    # What changes which program runs, from the settings and from a Secret.
+    ("E-04", {"environment": {"LD_PRELOAD": "/a.so"}}, ["environment.LD_PRELOAD"]),
+    ("E-04", {"secretEnvironment": {"LD_PRELOAD": {"secret": "s", "key": "k"}}}, ["secretEnvironment.LD_PRELOAD"]),
+    # Which networks the workers reach: none by which they reach a broker, and those that are nearly all.
+    ("N-02", {"transport": STREAM}, ["network.egress"]),
+    ("N-04", {"network": {"egress": [{"cidr": "64.0.0.0/6", "ports": [443]}]}}, ["network.egress[0].cidr"]),
+    ("N-04", {"network": {"egress": [{"cidr": "64.0.0.0/7", "ports": [443]}]}}, []),
 ]
 
 
@@ -274,7 +349,8 @@ def reads(timeout: str, longest: str) -> dict[str, Any]:
 MADE = {"kind": "gkeStandard"}
 INSTALLED = {**MADE, "keda": {"version": "2.20.2"}}
 OF_CLUSTER = {"cluster": MADE, "google": GOOGLE}
-SECRET = "ghp_" + "A1b2C3d4E5f6" * 3
+# An HPA takes 0 from then on.
+TO_ZERO = {"cluster": {**EXISTING, "kubernetesVersion": "1.37"}}
 OF_STACKS = [
     # Without watches KEDA reads every Secret; with consumers it watches theirs.
     ("KE-22", None, {**OF_CLUSTER, "cluster": INSTALLED}, ["cluster.keda.watches"]),
@@ -320,6 +396,25 @@ OF_STACKS = [
             ("broker-v1", "host", ["secretEnvironment.A"]),
             ("mail-v1", "host", []),
         )
+    ),
+    # Only the nodes of a cluster that the stack makes have rights of its own.
+    *(
+        ("G-05", {"image": f"europe-west1-docker.pkg.dev/{project}/mail/worker:1"}, where, said)
+        for project, where, said in (
+            ("another", OF_CLUSTER, ["image"]),
+            (GOOGLE["project"], OF_CLUSTER, []),
+            ("another", {"google": GOOGLE}, []),
+        )
+    ),
+    # On Redis a message that is delayed needs a pod to come due.
+    *(
+        ("V-36", {"transport": STREAM, "autoscaling": {**BY_LENGTH, "minReplicas": least}}, TO_ZERO, said)
+        for least, said in ((0, ["autoscaling.minReplicas"]), (1, []))
+    ),
+    # A pod's deletion cost is confined from Kubernetes 1.30 on.
+    *(
+        ("V-46", IDLE_FIRST, {"cluster": {**EXISTING, "kubernetesVersion": version}}, said)
+        for version, said in (("1.29", ["shutdown.idleFirst"]), ("1.30", []))
     ),
 ]
 
