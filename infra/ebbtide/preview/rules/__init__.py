@@ -10,6 +10,7 @@ from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules import broker, credentials, gone, budget, memory, room, safeguards, disruption, queues
 from ebbtide.preview.rules import (
     handed_secrets,
+    environment,
     restart,
     beside,
     labels,
@@ -33,6 +34,7 @@ __all__ = [
     "control_plane",
     "credentials",
     "disruption",
+    "environment",
     "gone",
     "handed_secrets",
     "identity",

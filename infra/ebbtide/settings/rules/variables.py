@@ -36,6 +36,13 @@ _LOADS = "tells the loader of every process, PID 1's among them, what to load an
 _ADDS_TO_THE_REST = ":"
 
 
+def changes_what_runs(name: str, value: str) -> str:
+    """What a variable does to the programs of a pod, in words; empty where it is the application's own."""
+    if name == "PHP_INI_SCAN_DIR" and value.startswith(_ADDS_TO_THE_REST):
+        return ""
+    return _WHY.get(name) or (_LOADS if name.startswith(_OF_THE_LOADER) else "")
+
+
 @consumer_rule(
     "E-04",
     Level.WARNING,
@@ -48,8 +55,7 @@ def check_variables_change_no_program(consumer: ConsumerSettings) -> Iterator[Fi
     something else comes after that check: what it does to a drain is not judged."""
     for name in (*consumer.environment, *consumer.secret_environment):
         value = consumer.environment.get(name, "")
-        why = _WHY.get(name) or (_LOADS if name.startswith(_OF_THE_LOADER) else "")
-        if why and not (name == "PHP_INI_SCAN_DIR" and value.startswith(_ADDS_TO_THE_REST)):
+        if why := changes_what_runs(name, value):
             yield Finding(
                 ("environment" if name in consumer.environment else "secretEnvironment", name),
                 f"{why}: what it does to a drain is not judged",

@@ -1,0 +1,98 @@
+"""Variables and annotations by which a pod runs, or ends, otherwise than its manifest looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ebbtide.preview.change import MISSING, mapping_at
+from ebbtide.preview.fleet import Pods
+from ebbtide.preview.risk import Context, Risk, RiskLevel
+from ebbtide.preview.rules.declare import change_rule
+from ebbtide.preview.successors import successors
+from ebbtide.settings.models.shutdown import NODE_SCALE_DOWN, SAFE_TO_EVICT
+from ebbtide.settings.rules.variables import changes_what_runs
+from ebbtide.settings.values import image_contract
+from ebbtide.settings.values.units import format_duration
+
+_OWN = {value for value in vars(image_contract).values() if str(value).startswith(image_contract.VARIABLE_PREFIX)}
+_READ_IT = "see a busy pod drain with it"
+
+
+@change_rule(
+    "P-43",
+    RiskLevel.DANGER,
+    RiskLevel.NOT_JUDGED,
+    remedy="Build it into the image, whose self-check then sees it; or see a busy pod drain with it.",
+    source="E-04 and V-25, which say the same of settings; Celery's REMAP_SIGTERM; the image's own variables.",
+)
+def check_variables_change_no_program(context: Context) -> Iterator[Risk]:
+    """Pods run and end as before whatever their variables say: one by which a loader, a shell or an interpreter takes
+    something else, another stop signal, and a variable of the image that nobody knows are named."""
+    for successor in successors(context):
+        for whose, before, after in successor.containers():
+            for name in sorted(before.environment.keys() | after.environment.keys()):
+                if before.environment.get(name, MISSING) != after.environment.get(name, MISSING):
+                    for level, words in _does(name, after):
+                        sentence = f"{name} of {whose} {words}"
+                        yield Risk(successor.title, sentence, _READ_IT, successor.change.key, level)
+
+
+def _does(name: str, after: Pods) -> Iterator[tuple[RiskLevel, str]]:
+    value = str(after.environment.get(name, ""))
+    if why := changes_what_runs(name, value):
+        yield RiskLevel.NOT_JUDGED, f"changes; it {why}"
+    elif name == "REMAP_SIGTERM" and value == "SIGQUIT":
+        is_celery = any(word.rpartition("/")[2] == "celery" for word in after.command)
+        level = RiskLevel.DANGER if is_celery else RiskLevel.NOT_JUDGED
+        yield level, "makes SIGTERM Celery's cold shutdown, which cancels the tasks in flight"
+    elif name == image_contract.STOP_SIGNAL:
+        yield from _signals(value, after)
+    elif name == image_contract.DRAIN_BY and value == "stopFile":
+        yield from _waits(after)
+    elif name.startswith(image_contract.VARIABLE_PREFIX) and name not in _OWN:
+        yield RiskLevel.NOT_JUDGED, "changes, and is no variable of the image that is known here"
+
+
+def _signals(value: str, after: Pods) -> Iterator[tuple[RiskLevel, str]]:
+    # The image's own tables, which no other command needs at its start.
+    from ebbtide.image.ebbtide_supervisor.programs import known_program, signal_problem  # noqa: PLC0415
+
+    program = known_program(after.command)
+    if program is None:
+        yield RiskLevel.NOT_JUDGED, f"is {value or 'gone'}, and whether its program finishes on that is not known"
+    elif text := signal_problem(program, value or "TERM")[0]:
+        yield RiskLevel.DANGER, f"is {value or 'gone'}: {text}"
+
+
+def _waits(after: Pods) -> Iterator[tuple[RiskLevel, str]]:
+    limit = str(after.environment.get(image_contract.TIME_LIMIT_SECONDS, ""))
+    if not limit.isdecimal() or after.stop_wait_seconds is None:
+        yield RiskLevel.NOT_JUDGED, "tells no worker to stop any more, and when each ends by itself is not known"
+    elif after.stop_wait_seconds < int(limit) + (after.longest_message_seconds or 0):
+        takes, killed = (format_duration(seconds) for seconds in (int(limit), after.stop_wait_seconds))
+        words = f"tells no worker to stop any more: each takes messages for up to {takes}, and is killed after {killed}"
+        yield RiskLevel.DANGER, words
+
+
+@change_rule(
+    "P-44",
+    RiskLevel.DANGER,
+    remedy="Keep the annotation, or make messages shorter than ten minutes.",
+    source="kubernetes#94435: a grace of three hours, killed after ten minutes by the scale-down of a node (V-05).",
+    reads={"Deployment": (f"spec.template.metadata.annotations[{SAFE_TO_EVICT}]",)},
+)
+def check_protection_stays(context: Context) -> Iterator[Risk]:
+    """A pod that needs longer than a node's scale-down waits is protected from it."""
+    for successor in successors(context):
+        was, now = (
+            mapping_at(side, "spec", "template", "metadata", "annotations").get(SAFE_TO_EVICT)
+            for side in (successor.old, successor.new)
+        )
+        grace = Pods.of(successor.new).grace_seconds or 0
+        if was == "false" and now != "false" and grace > NODE_SCALE_DOWN.seconds:
+            waits = format_duration(NODE_SCALE_DOWN.seconds)
+            sentence = (
+                f"pods of {successor.title} may take {format_duration(grace)} to finish and are no longer protected "
+                f"from the scale-down of their node, which kills after {waits}"
+            )
+            yield Risk(successor.title, sentence, "keep safe-to-evict: false", successor.change.key)

@@ -1,0 +1,72 @@
+"""Variables and annotations that change how a pod runs or ends are no ordinary deploy."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from tests.preview.test_what_teams_do import CONSUMER, DEPLOYMENT, resource, review_of, said
+
+EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+
+
+def changed(args: list[str] | None = None, **variables: str) -> dict[str, str]:
+    """What is said of other variables in ebbtide's own consumer, before and after with these arguments."""
+    sides = []
+    for own in ({}, variables):
+        deployment = copy.deepcopy(CONSUMER["properties"])
+        (worker,) = deployment["spec"]["template"]["spec"]["containers"]
+        worker["args"] = args or worker["args"]
+        kept = [one for one in worker["env"] if one["name"] not in own]
+        worker["env"] = [*kept, *({"name": name, "value": value} for name, value in own.items())]
+        sides.append([resource(DEPLOYMENT, deployment)])
+    return said(review_of(*sides))
+
+
+@pytest.mark.parametrize(
+    ("variables", "args", "words"),
+    [
+        ({"LD_PRELOAD": "/x.so"}, None, "notJudged: LD_PRELOAD of githubevents changes; it tells the loader"),
+        ({"PHP_INI_SCAN_DIR": "/x"}, None, "notJudged: PHP_INI_SCAN_DIR of githubevents changes; it takes PHP's"),
+        ({"EBBTIDE_NEWER": "1"}, None, "notJudged: EBBTIDE_NEWER of githubevents changes, and is no variable"),
+        ({"EBBTIDE_STOP_SIGNAL": "INT"}, None, "danger: EBBTIDE_STOP_SIGNAL of githubevents is INT: messenger:consume"),
+        ({"EBBTIDE_STOP_SIGNAL": "INT"}, ["worker"], "notJudged: EBBTIDE_STOP_SIGNAL of githubevents is INT, and whe"),
+        ({"EBBTIDE_DRAIN": "stopFile"}, None, "danger: EBBTIDE_DRAIN of githubevents tells no worker to stop any more"),
+        (
+            {"EBBTIDE_DRAIN": "stopFile", "EBBTIDE_TIME_LIMIT_SECONDS": ""},
+            None,
+            "notJudged: EBBTIDE_DRAIN of githubevents tells no worker to stop any more, and when each ends",
+        ),
+        ({"EBBTIDE_DRAIN": "stopFile", "EBBTIDE_TIME_LIMIT_SECONDS": "5"}, None, ""),
+        ({"REMAP_SIGTERM": "SIGQUIT"}, ["celery", "-A", "shop", "worker"], "danger: REMAP_SIGTERM of githubevents"),
+        ({"REMAP_SIGTERM": "SIGQUIT"}, None, "notJudged: REMAP_SIGTERM of githubevents"),
+        ({"PHP_INI_SCAN_DIR": ":/x"}, None, ""),
+        ({"APP_ENV": "staging", "EBBTIDE_TIME_LIMIT_SECONDS": "60"}, None, ""),
+    ],
+)
+def test_a_variable_by_which_a_pod_runs_or_ends_otherwise_is_named(
+    variables: dict[str, str], args: list[str] | None, words: str
+):
+    found = changed(args, **variables).get("P-43", "")
+    assert found.startswith(words), found
+    assert bool(found) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("grace", "value", "is_said"),
+    [(1200, "true", True), (1200, None, True), (1200, "false", False), (600, "true", False), (601, "true", True)],
+)
+def test_a_long_message_keeps_its_protection_from_the_scale_down_of_a_node(
+    grace: int, value: str | None, is_said: bool
+):
+    def protected(by: str | None) -> dict[str, Any]:
+        deployment = copy.deepcopy(CONSUMER["properties"])
+        template = deployment["spec"]["template"]
+        template["spec"]["terminationGracePeriodSeconds"] = grace
+        template["metadata"]["annotations"] = {} if by is None else {EVICT: by}
+        return resource(DEPLOYMENT, deployment)
+
+    found = said(review_of([protected("false")], [protected(value)]))
+    assert ("P-44" in found) is is_said
+    assert not is_said or found["P-44"].endswith("from the scale-down of their node, which kills after 10m")
