@@ -33,7 +33,7 @@ def found(worker: dict[str, Any], **changes: Any) -> dict[str, Finding]:
         # Two options in one word, of which the second is the limit of messages.
         (SYMFONY, "-vl10"),
         (CELERY, "--soft-time-limit=5"),
-        (CELERY, "-Ofair"),
+        (CELERY, "--statedb=/tmp/x"),
         (CELERY, "--purge"),
         (LARAVEL, "--force"),
         (LARAVEL, "--stop-when-empty-for=5"),
@@ -51,7 +51,7 @@ def test_an_option_that_no_rule_knows_is_not_judged(worker, argument):
     ("worker", "arguments"),
     [
         (SYMFONY, ["-vv", "--no-reset", "--keepalive=5", "--quiet"]),
-        (CELERY, ["--loglevel=INFO", "-E", "-linfo"]),
+        (CELERY, ["--loglevel=INFO", "-E", "-linfo", "-Ofair"]),
         (LARAVEL, ["--backoff=5", "-vv"]),
         (SIDEKIQ, ["-r", "./jobs.rb", "--verbose"]),
         ({"kind": "command", "command": ["/app/worker", "--anything"]}, None),

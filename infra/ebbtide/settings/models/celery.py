@@ -30,6 +30,8 @@ _REFUSED = {
 _HARMLESS = frozenset(
     {
         *("-l", "--loglevel", "-f", "--logfile", "-q", "--quiet", "--no-color", "-E", "--task-events"),
+        # How a worker hands tasks to its children; `fair` is the default since 4.0.
+        *("-O", "--optimization"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat", "--heartbeat-interval"),
     }
 )
