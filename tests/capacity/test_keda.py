@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,9 @@ from ebbtide.capacity.accelerator import AcceleratedKernel
 from ebbtide.capacity.clock import Beat, instants, polls_of
 from ebbtide.capacity.keda.manifest import read_scaled_object
 from ebbtide.capacity.model import NodeTimes, PodTimes, Result, Scenario
+from ebbtide.capacity.pods import Fleet
 from ebbtide.capacity.simulation import simulate
+from ebbtide.capacity.workers import Workers
 
 SECOND = 1_000_000
 STREAM: dict[str, Any] = {"type": "redis-streams", "name": "stream", "metadata": {"stream": "s", "streamLength": "5"}}
@@ -121,6 +124,33 @@ def test_polling_has_no_effect_above_zero(minimum):
     ]
     assert len({result.pod_seconds for result in results}) == 1
     assert all(result.rows == results[0].rows for result in results)
+
+
+def test_a_poll_that_changes_nothing_looks_at_messages_alone(monkeypatch):
+    """Its cost is the broker's count: pods that have gone, nodes and crashed workers are seen to at syncs, so that ten
+    times the polls are not ten times the work around the queue."""
+    seen = Counter()
+    for owner, name in ((Fleet, "remove_empty_nodes"), (Workers, "sort")):
+        real = getattr(owner, name)
+
+        def counted(self: Any, *given: Any, real: Any = real, name: str = name) -> Any:
+            seen[name] += 1
+            return real(self, *given)
+
+        monkeypatch.setattr(owner, name, counted)
+    polled = replace(scenario(pollingInterval=1, initialCooldownPeriod=300), crashes_per_worker_hour=1.0)
+    result = simulate(polled, poisson_load(1, 3.0, 4.0, 4_000))
+    syncs = result.horizon_seconds // polled.sync_seconds
+    assert seen["remove_empty_nodes"] <= syncs + 2 * result.changes
+    assert seen["sort"] <= syncs
+
+
+def test_what_is_done_is_never_taken_back_by_pods_that_are_killed_at_once():
+    """Of a grace period of nothing: the message in flight is killed at the very poll that ends its pod."""
+    result = simulate(replace(scenario(LAG), grace_seconds=0, redelivery_seconds=5), burst(0, 1, 40))
+    assert result.cut_off > 0
+    assert [row.done for row in result.rows] == sorted(row.done for row in result.rows)
+    assert all(row.done >= 0 for row in result.rows)
 
 
 def test_a_slow_poll_makes_the_first_message_wait_and_no_other_figure_worse_than_that():

@@ -46,6 +46,8 @@ class AcceleratedKernel:
         self._library = _load()
         self._beyond = array("q", bytes(8 * _BEYOND_STEPS))
         self._sums = array("q", [0, 0, 0])
+        # Neither ever grows, so neither moves.
+        self._beyond_address, self._sums_address = _address(self._beyond), _address(self._sums)
 
     def run(self, cursor: Cursor, workers: Workers, end_us: int) -> bool:
         """As `run_pure`, which it leaves short intervals to."""
@@ -69,8 +71,8 @@ class AcceleratedKernel:
             _address(workers.arrivals),
             workers.noted_above_us,
             _address(_linear_of(waits)),
-            _address(self._beyond),
-            _address(sums),
+            self._beyond_address,
+            self._sums_address,
         )
         waits.count += index - first
         waits.total_us += sums[0]

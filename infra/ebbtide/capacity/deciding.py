@@ -92,11 +92,13 @@ class Deciders:
     def _readings(self) -> list[Reading]:
         """What each trigger's broker answers. Several that count the same are of several queues, which have an equal
         share of the one queue here: their sum is right, and no message counts twice."""
-        now = self.now
+        now, seen = self.now, self.metrics.seen
         found: list[Reading] = []
         for kind, age_us, place, sharing in self._asked:
-            whole, rest = divmod(self.metrics.seen(age_us, now).messages(kind), sharing)
-            found.append(float(whole + (place < rest)))
+            messages = seen(age_us, now).messages(kind)
+            if sharing > 1:
+                messages = messages // sharing + (place < messages % sharing)
+            found.append(float(messages))
         return found
 
     def _input(self, metric: Metric, wanted: int, fleet: Fleet, now: int) -> MetricInput:

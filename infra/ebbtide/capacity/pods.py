@@ -45,6 +45,9 @@ class Fleet:
     nodes: dict[int, Node] = field(default_factory=dict)
     empty_since_us: dict[int, int] = field(default_factory=dict)
     """The nodes without a pod, in the order in which they lost their last one."""
+    nodes_us: int = 0
+    """How long all nodes together have been there, as of `looked_us`."""
+    looked_us: int = 0
     free_slots: list[int] = field(default_factory=list)
     made_pods: int = 0
     made_nodes: int = 0
@@ -155,7 +158,10 @@ class Fleet:
         self.free_slots.extend(pod.slots)
 
     def remove_empty_nodes(self, now_us: int) -> None:
-        """Nodes that nobody needed for long enough go; the last one stays."""
+        """Nodes that nobody needed for long enough go; the last one stays. Whoever makes one has called this
+        first, so that all have been there since the last call."""
+        self.nodes_us += len(self.nodes) * (now_us - self.looked_us)
+        self.looked_us = now_us
         edge = now_us - _us(self.scenario.node.unneeded_seconds)
         if next(iter(self.empty_since_us.values()), now_us) > edge:
             return

@@ -81,7 +81,7 @@ class _Run:
         self.worker_us = 0
         self.deciders = Deciders(scenario, scenario.hpa) if scenario.hpa else None
         self.rates = self.deciders is not None and self.deciders.looks_at_cpu
-        self.now = 0
+        self.now = self.synced = 0
         self.wanted = scenario.start_replicas
         self.moved_us = 0
         """When there was last something to do, or another number of pods."""
@@ -98,7 +98,7 @@ class _Run:
         beginning, now = self._find_beginning(step)
         for _ in range(self.scenario.start_replicas):
             self._begin(self.fleet.start_pod(now, warm=True), now)
-        self.now = now
+        self.now = self.synced = self.fleet.looked_us = now
         ahead = self.deciders.instants(now, step) if self.deciders else instants(Beat(now + step, step))
         if self.deciders is not None:
             self.deciders.begin(now, self.scenario.start_replicas * self.scenario.processes)
@@ -120,20 +120,24 @@ class _Run:
                 return self._close(self.now)
 
     def _step(self, instant: Instant) -> State:
+        """Every instant looks at the messages. Pods that have gone, nodes, and workers that crash or are made anew are
+        seen to at syncs, however many polls there are between them."""
         now, passed = instant.at_us, instant.at_us - self.now
         self.now = now
         self._take_on(now)
         self._advance(now)
-        self._account(now, passed)
-        self._finish_drains(now)
+        if self.rates:
+            self._count_worker_time(now, passed)
         state = self._state(now)
         if self.deciders is not None:
             self.deciders.metrics.record(state)
             if instant.polls:
                 self._poll(self.deciders, state)
         if instant.syncs:
+            since, self.synced = self.synced, now
+            self._finish_drains(now)
             self._sync(state)
-        self._interrupt_workers(now, passed)
+            self._interrupt_workers(now, now - since)
         return state
 
     def _find_beginning(self, step: int) -> tuple[Chunk, int]:
@@ -158,7 +162,7 @@ class _Run:
         # Who is to be killed is in flight, and known to come back.
         killed = sum(killed for _, killed in self.last_words)
         self.result = Result(carried=load.cursor.started + len(load.returned) - killed)
-        self.pods_us = self.killed = self.rotations = 0
+        self.pods_us = self.killed = self.rotations = self.fleet.nodes_us = 0
 
     def _is_over(self, now: int, state: State) -> bool:
         queue = self.queue
@@ -194,6 +198,7 @@ class _Run:
         living = sum(now - max(pod.created_us, 0) for pod in self.fleet.pods)
         going = sum(ended - max(pod.created_us, 0) for ended, _, pod in self.draining)
         result.pod_seconds = (self.pods_us + living + going) / MICROSECONDS
+        result.node_seconds = self.fleet.nodes_us / MICROSECONDS
         result.horizon_seconds = now // MICROSECONDS
         return result
 
@@ -282,14 +287,12 @@ class _Run:
             self.last_words = [entry for entry in self.last_words if entry[0] > now]
         self.fleet.remove_empty_nodes(now)
 
-    def _account(self, now: int, step: int) -> None:
-        """Time of nodes and workers since the last sync, which changed what there is of them."""
-        self.result.node_seconds += len(self.fleet.nodes) * step / MICROSECONDS
-        if self.rates:
-            settling = self.fleet.settling
-            there = (len(self.fleet.pods) - len(settling)) * step
-            there += sum(now - max(pod.consuming_us, now - step) for pod in settling if pod.consuming_us < now)
-            self.worker_us += self.scenario.processes * there
+    def _count_worker_time(self, now: int, step: int) -> None:
+        """How long workers have been there since the last instant, which changed what there is of them."""
+        settling = self.fleet.settling
+        there = (len(self.fleet.pods) - len(settling)) * step
+        there += sum(now - max(pod.consuming_us, now - step) for pod in settling if pod.consuming_us < now)
+        self.worker_us += self.scenario.processes * there
 
     def _note_peaks(self) -> None:
         """Pods are made at a sync, so there are never more than right after one."""
@@ -330,21 +333,27 @@ class _Run:
     def _poll(self, deciders: Deciders, state: State) -> None:
         verdict = deciders.poll(self.wanted, self.fleet, state.at_us)
         if verdict is not None:
+            self._finish_drains(state.at_us)
+            done = self._done(state)
             self._scale(verdict.replicas, state.at_us)
             self._note_peaks()
-            self._report(state, verdict.reason)
+            self._report(state, verdict.reason, done)
 
     def _sync(self, state: State) -> None:
-        now, reason = state.at_us, "the number of pods is fixed"
+        now, reason, done = state.at_us, "the number of pods is fixed", self._done(state)
         if self.deciders is not None:
             wanted, reason = self.deciders.sync(self.wanted, self.fleet, now)
             self._scale(wanted, now)
             if self.scenario.deletion_cost == "messagesInHand":
                 self.fleet.write_costs(self.workers.busy(now))
         self._note_peaks()
-        self._report(state, reason)
+        self._report(state, reason, done)
 
-    def _report(self, state: State, reason: str) -> None:
+    def _done(self, state: State) -> int:
+        """Messages that have been handled to their end; asked before pods are told to go, who may be killed at once."""
+        return self.queue.cursor.started - state.in_flight - self.killed
+
+    def _report(self, state: State, reason: str, done: int) -> None:
         result, now = self.result, state.at_us
         oldest = (now - self.queue.oldest_us(now)) / MICROSECONDS if state.waiting else 0.0
         result.peak_waiting = max(result.peak_waiting, state.waiting)
@@ -359,7 +368,7 @@ class _Run:
                 state.in_flight,
                 oldest,
                 reason,
-                self.queue.cursor.started - state.in_flight - self.killed,
+                done,
                 state.returning,
             )
         )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ebbtide.capacity.hpa import MetricInput
-    from ebbtide.capacity.keda.spec import ScaledObject, Trigger
+    from ebbtide.capacity.keda.spec import ScaledObject
 
 READY = Condition("Ready", "True", "ScaledObjectReady")
 TRIGGER_ERROR = Condition("Ready", "False", "TriggerError")
@@ -74,9 +74,11 @@ class Operator:
 
     def __init__(self, spec: ScaledObject) -> None:
         self.spec = spec
-        self._external = [(place, trigger) for place, trigger in enumerate(spec.triggers) if not trigger.of_pods]
+        self._external = [
+            (place, trigger.metric.name, trigger) for place, trigger in enumerate(spec.triggers) if not trigger.of_pods
+        ]
         self._shares_observations = spec.uses_hpa_observations
-        self._cached = [trigger.metric.name for _, trigger in self._external if trigger.cached]
+        self._cached = [name for _, name, trigger in self._external if trigger.cached]
 
     def poll(  # noqa: PLR0913  one parameter per thing the operator reads
         self,
@@ -116,8 +118,7 @@ class Operator:
         if missing:
             return MetricFailure(missing)
         found: dict[str, Record] = {}
-        for place, trigger in self._external:
-            metric = trigger.metric.name
+        for place, metric, trigger in self._external:
             if spec.modifiers is None and metric.lower() != name.lower():
                 continue
             cached = memory.records.get(metric) if trigger.cached else None
@@ -138,7 +139,7 @@ class Operator:
         """Build what an error threw away; returns why that fails (performGetScalersCache, buildScalers). One broker
         that cannot be connected to takes the scalers of all triggers with it."""
         if not memory.has_scalers:
-            for place, trigger in self._external:
+            for place, _, trigger in self._external:
                 reading = readings[place]
                 if trigger.connects and isinstance(reading, MetricFailure):
                     return _NO_SCALERS.format(error=reading.message)
@@ -153,8 +154,7 @@ class Operator:
         observed = memory.records if self._shares_observations and hpa_queries else {}
         found: dict[str, Record] = {}
         state = _State()
-        for place, trigger in self._external:
-            name = trigger.metric.name
+        for place, name, trigger in self._external:
             record = found[name] = observed.get(name) or observe(spec, memory, trigger, readings[place], target)
             state.failed = state.failed or bool(record.error)
             state.fallback = state.fallback or record.fallback
@@ -185,9 +185,9 @@ class Operator:
         if standing_in:
             return tuple(standing_in[:1])
         values = {
-            trigger.name: self._formula_value(memory, trigger, milli)
-            for _, trigger in self._external
-            if (record := found.get(trigger.metric.name)) and (milli := record.milli) is not None
+            trigger.name: self._formula_value(memory, name, milli)
+            for _, name, trigger in self._external
+            if (record := found.get(name)) and (milli := record.milli) is not None
         }
         try:
             result = modifiers.formula(values)
@@ -199,11 +199,11 @@ class Operator:
             result = fallback.replicas * modifiers.target
         return (truncated_milli(result),)
 
-    def _formula_value(self, memory: Memory, trigger: Trigger, milli: int) -> float | None:
+    def _formula_value(self, memory: Memory, metric: str, milli: int) -> float | None:
         """A trigger's value in the formula: nil for `??` once it has failed too often (scalingModifierTriggerValue)."""
         fallback = self.spec.fallback
         if fallback is not None and fallback.behavior == "scalingModifiers":
-            failures = memory.failures.get(trigger.metric.name)
+            failures = memory.failures.get(metric)
             if failures is not None and failures > fallback.failure_threshold:
                 return None
         return amount_of(milli)
