@@ -252,6 +252,10 @@ def test_what_the_old_pods_say_of_the_broker_wins_over_the_dsn():
     (one,) = carry(connect(read_all((workers,))), read_dsn("redis://10.20.0.7/mail"))
     assert one.settings["secretEnvironment"] == {"MESSENGER_TRANSPORT_DSN": {"secret": "theirs", "key": "broker"}}
     assert one.settings["autoscaling"] == {"kind": "keda", "minReplicas": 0, "maxReplicas": 4}
+    (alone,) = carry(connect(read_all((workers,))))
+    head = stack_text(Project("shop", "dev", "gkeStandard", "1.34", {"mail": alone.settings}))
+    assert "transport: {kind: redis, stream: mail" in head
+    assert "mail-broker-v1" not in head, "a second Secret beside theirs"
 
 
 def test_the_open_questions_are_written_in_the_consumer_s_own_times_and_names(ebbtide, tmp_path):

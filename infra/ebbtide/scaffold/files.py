@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import yaml
 
+from ebbtide.brokers import DSN
 from ebbtide.documents.whole import write_whole
 from ebbtide.scaffold.answers import Consumer, Project, example_consumer
 from ebbtide.scaffold.broker import broker_secret, redelivery
@@ -35,6 +36,8 @@ _NO_TRANSPORT: Final = """\
 # what happens to a message whose worker was killed, and where KEDA finds those that wait:
 #   transport: {{kind: redis, stream: {queue}, address: "10.20.0.7:6379", redeliverTimeout: {redelivery},
 #               claimInterval: 15s, recover: true}}
+"""
+_NO_DSN: Final = """\
 # and which Secret has the DSN:
 #   secretEnvironment: {{MESSENGER_TRANSPORT_DSN: {{secret: {secret}, key: dsn}}}}
 """
@@ -128,7 +131,10 @@ def _open_questions(consumers: dict[str, Consumer]) -> str:
     if worker["kind"] != "symfonyMessenger":
         return _NO_BROKER + _OTHER_TRANSPORT
     queue, longest = worker["receivers"][0], one["shutdown"]["longestMessage"]
-    return _NO_BROKER + _NO_TRANSPORT.format(queue=queue, redelivery=redelivery(longest), secret=broker_secret(name))
+    open_questions = _NO_BROKER + _NO_TRANSPORT.format(queue=queue, redelivery=redelivery(longest))
+    if DSN in (*one.get("environment", ()), *one.get("secretEnvironment", ())):
+        return open_questions
+    return open_questions + _NO_DSN.format(secret=broker_secret(name))
 
 
 def _yaml(data: dict[str, Any]) -> str:
