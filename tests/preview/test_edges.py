@@ -489,6 +489,14 @@ EDGES: dict[str, Edge] = {
             ("is made anew", ("replace", "acme:index:Thing", {"size": 1}, {"size": 2})),
         )
     },
+    **{
+        f"{number} fields that nobody knows": (
+            "P-40",
+            ("update", ACCOUNT, named(), {**named(), **{f"new{at}": at for at in range(number)}}),
+            [("notJudged", f"not judged, ServiceAccount w: {', '.join(f'new{at}' for at in range(6))}{more}")],
+        )
+        for number, more in ((6, ""), (7, " and 1 more"))
+    },
     "a key of a Secret that nobody knows yet": (
         "P-40",
         ("update", SYNC, *(named() | {"spec": {"secretObject": {"data": [key]}}} for key in KEYS_KNOWN_LATER)),
@@ -778,6 +786,7 @@ def test_what_a_program_leaves_alone_from_now_on_is_not_judged(before, after, is
 
 
 VPA_OF_W = {**named(), "spec": {"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "w"}}}
+ON_MESSAGES = [{"type": "External", "external": {"metric": {"name": "backlog"}, "target": {"type": "AverageValue"}}}]
 ON_MEMORY = [{"type": "Resource", "resource": {"name": "memory", "target": {"type": "Utilization"}}}]
 WITH_APP = deployment(template={"metadata": {"labels": {"app": "w", "queue": "mail"}}, "spec": {"containers": []}})
 WITHOUT = deployment(template={"metadata": {"labels": {"app": "w"}}, "spec": {"containers": []}})
@@ -842,6 +851,15 @@ TOGETHER: dict[str, tuple[str, tuple[Step, ...], list[str]]] = {
         "P-29",
         (("create", VPA, None, VPA_OF_W), ("same", HPA, hpa(metrics=ON_MEMORY), hpa(metrics=ON_MEMORY))),
         ["VPA w changes the requests of w (Auto), against which HPA w measures: each follows the other"],
+    ),
+    # What they measure is none of what it changes.
+    "a VerticalPodAutoscaler beside an HPA on messages": (
+        "P-29",
+        (
+            ("create", VPA, None, VPA_OF_W),
+            ("same", HPA, hpa(metrics=ON_MESSAGES), hpa(metrics=ON_MESSAGES)),
+        ),
+        ["VPA w gives pods of w other requests (Auto): it evicts, and they drain"],
     ),
     "a VerticalPodAutoscaler beside two HPAs": (
         "P-29",
