@@ -44,12 +44,11 @@ def run(stack: str, project: Path | None, out: Path | None, format: str, *, reso
         documents = [resource_json(resource) for resource in stack_resources(settings)]
         names = _names([(_last(document["type"]), document["name"], document["type"]) for document in documents])
     else:
-        from ebbtide.manifests.keda import installs_keda
         from ebbtide.manifests.kubernetes import stack_manifests
 
         documents = list(stack_manifests(settings))
-        if installs_keda(settings) and settings.cluster.keda is not None:
-            say(_NO_KEDA.format(version=settings.cluster.keda.installed_version, space=settings.cluster.keda.namespace))
+        if keda := settings.cluster.own_keda:
+            say(_NO_KEDA.format(version=keda.installed_version, space=keda.namespace))
         names = _names(
             [
                 (document["kind"], document["metadata"]["name"], document["metadata"].get("namespace", ""))

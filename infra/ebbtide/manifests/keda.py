@@ -31,11 +31,6 @@ _INSTALL_SECONDS = 600
 _ANYWHERE = "0.0.0.0/0"
 
 
-def installs_keda(stack: StackSettings) -> bool:
-    """Whether KEDA is this stack's own."""
-    return stack.cluster.keda is not None and stack.cluster.keda.install
-
-
 def release_key(name: str = "keda") -> str:
     """The key of the release, within the component of this name."""
     return f"{RELEASE}::{name}-release"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ebbtide.manifests.broker import build_broker
 from ebbtide.manifests.google.image_repository import build_image_repository
-from ebbtide.manifests.keda import build_keda, installs_keda
+from ebbtide.manifests.keda import build_keda
 from ebbtide.manifests.observability import build_observability
 from ebbtide.manifests.provider import build_cluster, build_provider
 from ebbtide.manifests.resource import Component, Resource
@@ -55,7 +55,7 @@ def compose(stack: StackSettings) -> StackPlan:
     repository = build_image_repository(stack) if stack.image_repository else None
     cluster = build_cluster(stack.cluster, stack)
     broker = build_broker(stack) if made_broker(stack) else None
-    keda = stack.cluster.keda if installs_keda(stack) else None
+    keda = stack.cluster.own_keda
     if not stack.consumers and keda is None:
         return StackPlan(cluster, repository, broker=broker)
     views = stack.seen_by_namespace.items() if stack.consumers else ()

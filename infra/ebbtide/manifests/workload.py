@@ -8,7 +8,7 @@ from typing import Any
 
 from ebbtide.manifests.broker import last_parts
 from ebbtide.manifests.google.identity import build_consumer_identity
-from ebbtide.manifests.keda import installs_keda, release_key
+from ebbtide.manifests.keda import release_key
 from ebbtide.manifests.kubernetes import (
     Manifest,
     build_autoscaler,
@@ -91,7 +91,7 @@ def _autoscaler(
         return ()
     component = Resource(token=CONSUMER_AUTOSCALER, name=owner.name, parent=owner.key)
     # A kind of KEDA's is there once KEDA is.
-    keda = (release_key(),) if installs_keda(stack) and consumer.autoscaling.needs_keda else ()
+    keda = (release_key(),) if stack.cluster.own_keda and consumer.autoscaling.needs_keda else ()
     parts: tuple[Resource, ...] = ()
     for manifest in manifests:
         # Each after those before it: what scales needs its credentials.

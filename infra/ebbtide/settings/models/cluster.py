@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from ebbtide.judgement.findings import Path
 from ebbtide.settings.models.base import SettingsModel, repeated
-from ebbtide.settings.models.keda_operator import Keda
+from ebbtide.settings.models.keda_operator import Keda, KedaOperator
 from ebbtide.settings.models.kinds import Family, Kinds
 from ebbtide.settings.models.network_ranges import ClusterNetworkSettings
 from ebbtide.settings.models.node_pool import (
@@ -169,6 +169,11 @@ class ClusterSettings(Family):
         @property
         def platform(self) -> Platform:
             """What the rules about ending pods depend on."""
+
+    @property
+    def own_keda(self) -> KedaOperator | None:
+        """KEDA, where the stack installs it."""
+        return self.keda if self.keda is not None and self.keda.install else None
 
     @property
     def pools(self) -> Mapping[str, NodePoolSettings]:
