@@ -852,6 +852,20 @@ TOGETHER: dict[str, tuple[str, tuple[Step, ...], list[str]]] = {
         (("create", VPA, None, VPA_OF_W), ("same", HPA, hpa(metrics=ON_MEMORY), hpa(metrics=ON_MEMORY))),
         ["VPA w changes the requests of w (Auto), against which HPA w measures: each follows the other"],
     ),
+    **{
+        f"an HPA beside a {kind} of its target's name that stays": (
+            "P-26",
+            (
+                ("create", HPA, None, hpa(minReplicas=1, maxReplicas=3)),
+                ("same", f"kubernetes:apps/v1:{kind}", deployment(replicas=9), deployment(replicas=9)),
+            ),
+            [f"HorizontalPodAutoscaler w takes over the number of pods of w: between 1 and 3, {begins}"],
+        )
+        for kind, begins in (
+            ("Deployment", "and 6 pods above that drain at once"),
+            ("StatefulSet", "and at once where there are fewer or more"),
+        )
+    },
     # What they measure is none of what it changes.
     "a VerticalPodAutoscaler beside an HPA on messages": (
         "P-29",
