@@ -183,7 +183,6 @@ def test_a_rehearsal_that_goes_to_zero_and_back_passes(record):
 SPOILED = {
     "it scaled in an outage": lambda moments: moments.insert(40, moment(68, 3)),
     "it went beyond its maximum": lambda moments: moments.insert(3, moment(30, 5)),
-    "it ended pods before the cooldown": lambda moments: moments.insert(2, moment(20, 0)),
     "it woke too late": lambda moments: moments.__setitem__(1, moment(29, 1, 40)),
     "it grew too late": lambda moments: moments.__setitem__(slice(1, 40), [moment(14, 1, 40), moment(60, 4, 40)]),
 }
@@ -193,6 +192,14 @@ SPOILED = {
 def test_it_does_not_pass_when(record, spoil):
     spoil(record.watch.moments)
     assert judge(record, signal_of()).problems, "a team would trust what does not hold"
+
+
+def test_it_does_not_pass_when_keda_does_not_see_what_is_in_hand(record):
+    signal = signal_of()
+    record.ledger.handlings.append(Handling("long", "p", "w", BEGIN + 32, BEGIN + 80))
+    at_work = look(BEGIN + 40, 4, 4, 3)
+    signal.looks += [at_work, replace(at_work, at=BEGIN + 45, since=BEGIN + 44.5, is_active=False)]
+    assert "saw nothing at 45.0 s, while a worker had had a message in hand for 13 s" in judge(record, signal).problems
 
 
 def test_the_json_form_fits_its_schema(record):

@@ -49,6 +49,17 @@ def test_the_steps_between_one_pod_and_the_maximum_are_the_hpas():
     assert 5 not in {one.real for one in replay_polls(_spec(), ROUND)}
 
 
+def test_a_step_from_zero_that_the_hpa_went_on_from_before_anybody_looked_is_explained():
+    """PostgreSQL, 2026-11-29: 0, and 0.8 s later 4."""
+    looks = [ROUND[0], replace(ROUND[1], replicas=4, desired_replicas=4)]
+    (one,) = replay_polls(_spec(), looks)
+    assert (one.real, one.ours) == (4, 1)
+    assert one.explanation is not None
+    assert one.explanation.cause == "order"
+    (one,) = replay_polls(_spec(), [looks[0], replace(looks[1], desired_replicas=1)])
+    assert one.is_unexplained, "nobody asked for four"
+
+
 def test_another_cooldown_than_the_real_one_is_found_out():
     """Ours would have ended the pods sooner, or not yet: the comparison can fail."""
     for cooldown in (10, 60):

@@ -2,9 +2,17 @@
 
 import pytest
 
+from ebbtide.rehearsal.autoscaler_document import KedaLook
 from ebbtide.rehearsal.ledger import Handling
 from ebbtide.rehearsal.load import Batch, Kind
-from ebbtide.rehearsal.reactions import find_growths, find_outages, find_scalings, find_sleeps, find_wakes
+from ebbtide.rehearsal.reactions import (
+    find_growths,
+    find_outages,
+    find_overlooked,
+    find_scalings,
+    find_sleeps,
+    find_wakes,
+)
 from ebbtide.rehearsal.record import Outage
 from ebbtide.rehearsal.watch import Moment
 
@@ -66,6 +74,29 @@ def test_the_step_to_zero_is_timed_from_the_last_message():
     handlings = [Handling("a", "p", "w", 1, 10), Handling("b", "p", "w", 1, 20), Handling("c", "p", "w", 55, 56)]
     (sleep,) = find_sleeps(moments, handlings)
     assert (sleep.at, sleep.pods, sleep.seconds) == (50, 3, 30)
+
+
+def _polled(at: float, *, active: bool, ready: bool = True) -> KedaLook:
+    return KedaLook(at, at - 1, 1, 1, 0.0, 1, 1, (), "", "", ready, active, False, False, None, ())
+
+
+@pytest.mark.parametrize(
+    ("looks", "handling", "overlooked"),
+    [
+        ([_polled(10, active=True), _polled(20, active=False)], Handling("a", "p", "w", 1, 30), True),
+        ([_polled(10, active=True), _polled(20, active=False)], Handling("a", "p", "w", 1, 19.5), False),
+        # RabbitMQ's figures may be from before it was taken.
+        ([_polled(10, active=True), _polled(20, active=False)], Handling("a", "p", "w", 15, 30), False),
+        # It came between two polls, and no one has asked since.
+        ([_polled(10, active=False), _polled(20, active=False)], Handling("a", "p", "w", 1, 30), False),
+        # A broker that does not answer says nothing of its messages.
+        ([_polled(10, active=True), _polled(20, active=False, ready=False)], Handling("a", "p", "w", 1, 30), False),
+        # A worker that was killed has nothing in hand.
+        ([_polled(10, active=True), _polled(20, active=False)], Handling("a", "p", "w", 1, None), False),
+    ],
+)
+def test_a_poll_that_saw_nothing_overlooked_what_was_in_hand(looks, handling, overlooked):
+    assert bool(find_overlooked(looks, [handling])) is overlooked, "pods that work would be ended, and nobody told"
 
 
 def test_a_step_to_zero_with_a_message_in_hand_is_timed_from_the_one_before():

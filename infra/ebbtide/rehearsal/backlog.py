@@ -26,10 +26,19 @@ from ebbtide.rehearsal.autoscaler_document import (
 from ebbtide.rehearsal.backlog_replay import replay_backlog
 from ebbtide.rehearsal.cluster import Cluster, Manifest
 from ebbtide.rehearsal.keda import GROUP, VERSION, look_at_keda
+from ebbtide.rehearsal.ledger import Handling
 from ebbtide.rehearsal.load import Kind
 from ebbtide.rehearsal.outcome import SYNC_SECONDS, Scaling
 from ebbtide.rehearsal.poll_replay import replay_polls
-from ebbtide.rehearsal.reactions import find_growths, find_outages, find_scalings, find_sleeps, find_wakes
+from ebbtide.rehearsal.reactions import (
+    STATISTICS_SECONDS,
+    find_growths,
+    find_outages,
+    find_overlooked,
+    find_scalings,
+    find_sleeps,
+    find_wakes,
+)
 from ebbtide.rehearsal.record import Record
 from ebbtide.rehearsal.replay import Compared, difference_words
 from ebbtide.rehearsal.scenario import AtRest, Round
@@ -41,8 +50,6 @@ from ebbtide.settings.models.consumer import ConsumerSettings
 BUSY_SECONDS = 1.0
 QUIET_SECONDS = 3.0
 DELAY_SECONDS = 30.0
-_STATISTICS_SECONDS = 5
-"""How old RabbitMQ's own figures are at most; the other brokers count when they are asked."""
 _QUERY_SECONDS = 5
 """For a poll that has to connect first, on a busy machine."""
 _AT_REST: dict[AtRest, Kind] = {
@@ -152,6 +159,7 @@ class BacklogSignal(Signal):
             find_wakes(moments, record.batches, record.ledger.handlings),
             find_growths(moments, self.messages_per_pod, least),
             find_sleeps(moments, record.ledger.handlings),
+            find_overlooked(self.looks, record.ledger.handlings),
             find_outages(moments, record.outages),
         )
 
@@ -169,25 +177,23 @@ class BacklogJudgement(Judgement):
     wakes: Sequence[Wake]
     growths: Sequence[Growth]
     sleeps: Sequence[Sleep]
+    overlooked: Sequence[tuple[KedaLook, Handling]]
     outages: Sequence[OutageDocument]
 
     @property
     def contradictions(self) -> list[str]:
         """What neither loop may do."""
-        scaling, signal = self.signal.consumer.autoscaling, self.signal
+        scaling = self.signal.consumer.autoscaling
         lowest, highest = scaling.min_replicas, scaling.max_replicas
         found = [
             f"went to {one.after}; the settings say {lowest} to {highest}"
             for one in self.scalings
             if not lowest <= one.after <= highest
         ]
-        # From the last poll that saw something, which was up to one interval before the last message was finished.
-        least = signal.cooldown_seconds - signal.polling_interval_seconds - 1
         found += [
-            f"ended {one.pods} pods {one.seconds:.0f} s after the last message, with a cooldown of "
-            f"{signal.cooldown_seconds} s"
-            for one in self.sleeps
-            if one.seconds is not None and one.seconds < least
+            f"saw nothing at {look.at - self.moments[0].at:.1f} s, while a worker had had a message in hand for "
+            f"{look.at - one.started_at:.0f} s"
+            for look, one in self.overlooked
         ]
         return found + [
             f"went from {one.pods[0]} to {one.pods[-1]} pods while the broker answered nobody"
@@ -199,7 +205,7 @@ class BacklogJudgement(Judgement):
     def problems(self) -> list[str]:
         """These, and what came too late."""
         found = self.contradictions
-        patience = self.signal.polling_interval_seconds + _STATISTICS_SECONDS + _QUERY_SECONDS
+        patience = self.signal.polling_interval_seconds + STATISTICS_SECONDS + _QUERY_SECONDS
         for one in self.wakes:
             if one.asked_seconds is None or one.asked_seconds > patience:
                 took = "never" if one.asked_seconds is None else f"{one.asked_seconds:.0f} s later"
@@ -207,7 +213,7 @@ class BacklogJudgement(Judgement):
         found += [
             f"grew {one.seconds:.0f} s after the broker held too much, and not within two sync periods"
             for one in self.growths
-            if one.seconds > 2 * SYNC_SECONDS + _STATISTICS_SECONDS
+            if one.seconds > 2 * SYNC_SECONDS + STATISTICS_SECONDS
         ]
         if not self.growths and not self.wakes:
             found.append("the autoscaler never grew")

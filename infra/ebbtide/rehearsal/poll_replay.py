@@ -30,7 +30,9 @@ def replay_polls(spec: ScaledObject, looks: Sequence[KedaLook]) -> list[Compared
             real = look.replicas if 0 in {current, look.replicas} else current
             ours = replayed.decide(look, before, look.at)
             if {real, ours} != {current}:
-                explanation = None if ours == real else replayed.explain(look, before, real, ours)
+                explanation = None
+                if ours != real:
+                    explanation = _went_on(look, before, real, ours) or replayed.explain(look, before, real, ours)
                 compared.append(Compared(look.at, current, None, real, ours, explanation))
         before = look
     return compared
@@ -68,6 +70,13 @@ class _Replay:
         if late <= self.operator.spec.polling_seconds + taken + changed.at - changed.since:
             return Explanation("poll", f"no poll shows; the next decided the same, {late:.2f} s later")
         return None
+
+
+def _went_on(look: KedaLook, before: KedaLook, real: int, ours: int) -> Explanation | None:
+    """Two steps in one look. At zero an HPA does nothing: the operator's came first, and to how many is not seen."""
+    if before.replicas == 0 and 0 < ours < real == look.desired_replicas:
+        return Explanation("order", f"the HPA had gone on from there to {real} pods when it was looked at")
+    return None
 
 
 def _polls(looks: Sequence[KedaLook], polling_seconds: int) -> Iterator[KedaLook]:

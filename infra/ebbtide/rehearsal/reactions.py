@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from ebbtide.rehearsal.autoscaler_document import Growth, OutageDocument, Sleep, Wake
+from ebbtide.rehearsal.autoscaler_document import Growth, KedaLook, OutageDocument, Sleep, Wake
 from ebbtide.rehearsal.ledger import Handling
 from ebbtide.rehearsal.load import Batch
 from ebbtide.rehearsal.outcome import Scaling
@@ -14,6 +14,8 @@ from ebbtide.rehearsal.watch import Moment
 
 _TOLERANCE = 1.1
 """An HPA asks for more pods only above a tenth more than they are for."""
+STATISTICS_SECONDS = 5
+"""How old RabbitMQ's own figures are at most; the other brokers count when they are asked."""
 _SETTLING_SECONDS = 2
 """How long after an outage began or ended a decision may have been made before it."""
 
@@ -79,6 +81,22 @@ def find_sleeps(moments: Sequence[Moment], handlings: Iterable[Handling]) -> lis
         if one.after == 0:
             last = max((end for end in ends if end <= one.at), default=None)
             found.append(Sleep(one.at, one.before, None if last is None else round(one.at - last, 1)))
+    return found
+
+
+def find_overlooked(looks: Sequence[KedaLook], handlings: Iterable[Handling]) -> list[tuple[KedaLook, Handling]]:
+    """Polls that saw nothing any more while a worker had a message in hand, each with one such message: what KEDA asks
+    for does not count those, and the pods that work would be ended after the cooldown."""
+    handlings = list(handlings)
+    found = []
+    for before, look in pairwise(looks):
+        if before.is_active and look.is_ready and not look.is_active:
+            began, ended = look.since - STATISTICS_SECONDS, look.at
+            found += [
+                (look, one)
+                for one in handlings
+                if one.started_at <= began and one.ended_at is not None and one.ended_at > ended
+            ][:1]
     return found
 
 
