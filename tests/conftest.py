@@ -41,19 +41,22 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-# What a test has of these are processes of its own, for which it mostly waits.
-_WAITING = {"container", "open_scene"}
+# What a test has of these are processes of its own, for which it mostly waits: longest first.
+_WAITING = ("open_scene", "container")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """First what waits: the first process of a run has it then, while the others compute. Last, all of them waited at
-    once for what none of them had begun in time. In tier `runtime` all wait, and files stay whole, as their fixtures
-    do."""
-    items.sort(key=lambda item: not _waits(item))
+    """First what waits, the longest at the very first: the first process of a run has it then, while the others
+    compute. Last, all of them waited at once for what none of them had begun in time. In tier `runtime` all wait, and
+    files stay whole, as their fixtures do."""
+    items.sort(key=_turn)
 
 
-def _waits(item: pytest.Item) -> bool:
-    return not (item.get_closest_marker("runtime") or _WAITING.isdisjoint(getattr(item, "fixturenames", ())))
+def _turn(item: pytest.Item) -> int:
+    if item.get_closest_marker("runtime"):
+        return len(_WAITING)
+    asked = getattr(item, "fixturenames", ())
+    return next((turn for turn, fixture in enumerate(_WAITING) if fixture in asked), len(_WAITING))
 
 
 @pytest.fixture

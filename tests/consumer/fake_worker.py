@@ -82,4 +82,6 @@ while not stopping and (options.messages == 0 or handled < options.messages):
     note("finished")
     handled += 1
     tell(1)
+# Python gives its handlers up when it ends, and would die of a signal sent again; the image's PHP blocks it then.
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 sys.exit(options.exit)
