@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from ebbtide.cli import main as command
-from ebbtide.cli.start import _WHEN_USED, main
+from ebbtide.cli.start import main
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 # Presses Ctrl-C when the first of its modules is loaded, however fast the machine is.
@@ -74,22 +74,3 @@ main()
 """
     done = subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[1:] == ["frozen before others tidy up: 0", "left to look through: True"]
-
-
-@pytest.mark.parametrize("name", _WHEN_USED)
-def test_a_module_that_is_put_off_is_there_when_somebody_asks(name: str) -> None:
-    program = f"""
-import sys
-from ebbtide.cli.start import _load_when_used
-_load_when_used("{name}")
-import {name} as early
-public = list(early.__all__)
-import {name} as late
-print(late.__spec__ is not None, all(getattr(early, one) is getattr(late, one) for one in public), early is late)
-try:
-    early.nothing
-except AttributeError as error:
-    print(error)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=ENVIRONMENT)
-    assert done.stdout.splitlines() == ["True True False", f"module '{name}' has no attribute 'nothing'"]

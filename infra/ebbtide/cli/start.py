@@ -5,14 +5,6 @@ from __future__ import annotations
 import atexit
 import gc
 import signal
-import sys
-from importlib import import_module
-from types import ModuleType
-from typing import Any
-
-# What pydantic and typer import for functions that hardly any command calls: 4 % of `ebbtide check`. `secrets` brings
-# OpenSSL and `random`.
-_WHEN_USED = ("secrets", "subprocess")
 
 
 def main() -> None:
@@ -28,8 +20,6 @@ def main() -> None:
     # And at its end, which frees all of it anyway: a sixth of the processor time of `ebbtide check`. Registered first,
     # this comes after what others have to tidy up.
     atexit.register(gc.freeze)
-    for name in _WHEN_USED:
-        _load_when_used(name)
     from ebbtide.cli.main import main as run
 
     try:
@@ -38,22 +28,3 @@ def main() -> None:
         run()
     except KeyboardInterrupt:
         raise SystemExit(128 + signal.SIGINT) from None
-
-
-def _load_when_used(name: str) -> None:
-    """Give who imports a module one that takes its place, and loads it when something in it is asked for.
-
-    importlib's LazyLoader would load it as soon as a second module imports it (3.11).
-    """
-    if name in sys.modules:
-        return
-    module = ModuleType(name)
-
-    def load(attribute: str) -> Any:
-        if sys.modules.get(name) is module:
-            del sys.modules[name]
-        module.__dict__.update(vars(import_module(name)))
-        return getattr(import_module(name), attribute)
-
-    module.__dict__["__getattr__"] = load
-    sys.modules[name] = module

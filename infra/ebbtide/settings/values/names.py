@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Annotated
 
@@ -182,7 +183,5 @@ def shorten(name: str, max_length: int) -> str:
     """`name` cut to `max_length`, with six characters of its hash so that two long names stay two names."""
     if len(name) <= max_length:
         return name
-    from hashlib import sha256  # noqa: PLC0415 - OpenSSL takes 2 ms to load
-
-    digest = sha256(name.encode()).hexdigest()[:6]
+    digest = hashlib.sha256(name.encode()).hexdigest()[:6]
     return f"{name[: max_length - 7].rstrip('-')}-{digest}"
