@@ -6,6 +6,7 @@ import os
 
 import pytest
 from tests.doctor.bundles import article, bundles
+from tests.doctor.test_edges import workload
 
 from ebbtide.doctor.diagnose import diagnose, diagnose_files
 from ebbtide.doctor.files import MOST_BYTES, File
@@ -141,6 +142,29 @@ def test_no_secret_of_a_file_is_shown(tmp_path):
     document = DoctorDocument.of(diagnose([str(tmp_path), str(tmp_path / "run.sh")]))
     for format_ in ("text", "json", "markdown", "sarif"):
         assert "Sup3rS3cret" not in as_text(document, format_)
+
+
+LONG = "abcdefghijklmnopqrstuvwxyz" * 2
+SCRIPT = "set -e\nexport PASSWORD=first\ncurl -u app:Sup3rS3cret http://x\n"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"Dockerfile": f"FROM debian:12\nCMD URL=redis://app:{LONG}@redis:6379 celery -A x worker\n"},
+        {"a.yaml": workload(["sh", "-c", f"{SCRIPT}/srv/sync"]).replace("jobs", "sync")},
+        {"a.yaml": workload(["sh", "-c", f"{SCRIPT}exec /srv/consumer"], pod={"serviceAccountName": "worker"})},
+        {"a.yaml": workload(["rq", "worker"], lifecycle={"preStop": {"exec": {"command": ["/drain", SCRIPT]}}})},
+    ],
+    ids=["cut off inside of it", "a script of several lines", "a worker's", "a hook's"],
+)
+def test_no_secret_of_a_long_command_is_shown(files):
+    from ebbtide.doctor.document import DoctorDocument
+
+    document = DoctorDocument.of(diagnose_files([File(name, text) for name, text in files.items()]))
+    said = [str(one) for one in document.findings] + [one.text for one in document.not_judged]
+    assert any("[not shown]" in text for text in said)
+    assert not [text for text in said if LONG[:20] in text or "Sup3rS3cret" in text]
 
 
 def test_the_order_of_files_does_not_matter():

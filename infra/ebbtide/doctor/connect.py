@@ -27,6 +27,7 @@ from ebbtide.doctor.follow import (
 )
 from ebbtide.doctor.image import Command, Image
 from ebbtide.doctor.setup import SetUp
+from ebbtide.doctor.shown import shown
 from ebbtide.doctor.surroundings import fill_in
 from ebbtide.doctor.targets import strays
 from ebbtide.doctor.unit import Unit
@@ -112,7 +113,7 @@ def _units_of(workload: Workload, autoscalers: list[ManifestObject], setup: SetU
 def _hint(read: list[Unit]) -> str:
     """What would tell more of containers in which no worker was seen, or what they run."""
     starts = [" ".join(unit.start.words) for unit in read if unit.start is not None]
-    return f"; it runs {starts[0]!r}" if starts else "; hand over its Dockerfile too"
+    return f"; it runs {shown(starts[0])!r}" if starts else "; hand over its Dockerfile too"
 
 
 def _is_known(unit: Unit) -> bool:

@@ -17,6 +17,7 @@ from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
 from ebbtide.doctor.readers.supervisor import SupervisorFile, expand
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.shells import sh_replaces_itself, started_by_sh, with_implicit_exec
+from ebbtide.doctor.shown import one_line
 from ebbtide.doctor.unit import ScriptFile, Unit, Words, Worker
 from ebbtide.doctor.workload import Container
 
@@ -280,9 +281,8 @@ def find_hook(unit: Unit, files: ImageFiles) -> None:
         _note_unknown_calls(unit, command)
     is_known = command.words[:1] == ("/opt/ebbtide/drain",) or _KNOWN_HOOK.search(" ".join(command.words))
     if unit.hook_script is None and not unit.missing_hook and not is_known:
-        unit.setup.notes.append(
-            Note(command.place, f"{unit.title}: what the hook {' '.join(command.words)!r} does is not known here")
-        )
+        words = one_line(" ".join(command.words))
+        unit.setup.notes.append(Note(command.place, f"{unit.title}: what the hook {words!r} does is not known here"))
 
 
 def _note_unknown_calls(unit: Unit, command: Command) -> None:
@@ -293,7 +293,7 @@ def _note_unknown_calls(unit: Unit, command: Command) -> None:
         is_known = call.name in _HOOK_PROGRAMS or _KNOWN_HOOK.search(words) or "=" in call.name
         if script is not None and call.name and not is_known and call.name not in script.functions:
             unit.setup.notes.append(
-                Note(command.place, f"{unit.title}: what {words!r} of the hook does is not known here")
+                Note(command.place, f"{unit.title}: what {one_line(words)!r} of the hook does is not known here")
             )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.rules.network import check_egress, egress_policies
 from ebbtide.doctor.rules.supervision import is_scheduler
+from ebbtide.doctor.shown import one_line
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit, Worker
 
@@ -53,7 +54,7 @@ def unjudged(unit: Unit) -> Iterator[Note]:
                 "with the stop signal: whether the worker gets it is not judged",
             )
         if worker.program is None and not is_scheduler(worker):
-            words = " ".join(str(word or "?") for word in worker.words[:3])
+            words = one_line(" ".join(str(word or "?") for word in worker.words[:3]))
             yield Note(
                 worker.command.place,
                 f"{unit.title}: whether {words!r} finishes its message on a signal is not known, and was not judged",

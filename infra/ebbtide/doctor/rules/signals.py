@@ -12,6 +12,7 @@ from ebbtide.doctor.image import Command
 from ebbtide.doctor.of_image import BY_SHELL, Verdict, rewritten, signal_problem
 from ebbtide.doctor.rules.declare import unit_rule
 from ebbtide.doctor.shells import depends_on_sh
+from ebbtide.doctor.shown import shown
 from ebbtide.doctor.unit import Unit, Worker
 
 # What the Dockerfiles of docker-library/php say: `php:8.3-fpm`, `php:fpm-alpine`, `php:8.3-apache`.
@@ -42,7 +43,7 @@ def check_shell_form(unit: Unit) -> Iterator[Diagnosis]:
         yield Diagnosis(
             start.place,
             unit.title,
-            f"starts {_shown(text)!r} through a shell, which is PID 1 then and drops SIGTERM{_unless(unit, start)}; "
+            f"starts {shown(text)!r} through a shell, which is PID 1 then and drops SIGTERM{_unless(unit, start)}; "
             "the pod is killed when its grace period is over",
             _exec_form(unit, text),
         )
@@ -61,11 +62,6 @@ def _without_runner(unit: Unit, text: str) -> str:
     words = text.split()
     script = unit.setup.npm_scripts.get(words[-1]) if words and words[0] in BY_SHELL else None
     return script.value if script else text
-
-
-def _shown(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 60 else f"{line[:57]}..."
 
 
 @unit_rule(
