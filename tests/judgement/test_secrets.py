@@ -194,6 +194,14 @@ def test_a_remedy_shows_how_a_key_of_a_secret_is_named(remedy):
 
 @pytest.mark.parametrize(
     "text",
+    ["tool --api-key hunter2hunter -v", "PASSWORD=hunter2hunter tool", "-u --password=hunter2hunter, then"],
+)
+def test_a_text_that_is_redacted_twice_is_as_it_was_after_the_first_time(text):
+    assert redact(redact(text)) == redact(text)
+
+
+@pytest.mark.parametrize(
+    "text",
     [
         *("password: hunter2hunter {secret: a, key: b}", "{secret: Hunter2!, key: b}", "secret: hunter2hunter2"),
         *("{secret: hunter2hunter2}"),

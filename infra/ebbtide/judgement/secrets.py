@@ -99,14 +99,19 @@ _PRIVATE_KEY = (
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[\s\S]*?(?:-----END [A-Z0-9 ]*-----|\Z)|PuTTY-User-Key-File-[0-9][\s\S]*"
 )
 _HEADER = r"\b(?:Basic|Bearer|Token|ApiKey)\s+(?P<secret>[A-Za-z0-9+/=_.~-]{8,})"
+# What `redact` has hidden is one word, and none.
+_HIDDEN = re.escape(NOT_SHOWN) + r"(?![^\s\"'&;,|)}\]])"
 # `password=...`, `--password=...`, `"password": "..."`, `?password=...`, `password: ...`
 _ASSIGNMENT = (
     r"(?<![A-Za-z_])(?P<name>[A-Za-z_][\w.-]*+)[\"']?(?P<sign>\s*=>\s*|\s*:=\s*|=|:\s*)"
-    r"(?=(?P<secret>\"[^\"]*\"|'[^']*'|[^\s\"'&;,|)}\]]+))"
+    rf"(?=(?P<secret>{_HIDDEN}|\"[^\"]*\"|'[^']*'|[^\s\"'&;,|)}}\]]+))"
 )
 # How a stack file names a key of a Secret, and what every remedy says to write.
 _REFERENCE = r"(?:[A-Za-z_]\w*: (?:\{(?!secret))?)*\{secret: [a-z0-9](?:[a-z0-9.-]*[a-z0-9])?, key: [\w.-]+\}"
-_OPTION = r"(?<![\w-])--?(?P<name>[A-Za-z][\w-]*)\s+(?P<secret>\"[^\"]*\"|'[^']*'|[^\s\"'&;,|-][^\s\"'&;,|]*)"
+_OPTION = (
+    r"(?<![\w-])--?(?P<name>[A-Za-z][\w-]*)\s+"
+    rf"(?P<secret>{_HIDDEN}|\"[^\"]*\"|'[^']*'|[^\s\"'&;,|-][^\s\"'&;,|]*)"
+)
 # Options of a letter, by their program.
 _SHORT_OPTION = (
     r"\b(?:redis-cli|valkey-cli)\b[^|;&\n]*?\s-a\s+(?P<a>[^\s\"']+)"
