@@ -272,6 +272,17 @@ def test_the_open_questions_are_written_in_the_consumer_s_own_times_and_names(eb
     assert asked["secretEnvironment"]["MESSENGER_TRANSPORT_DSN"]["secret"] in (tmp_path / "MIGRATION.md").read_text()
 
 
+@pytest.mark.parametrize("dsn", ["", "redis://10.20.0.7/mail"])
+def test_workers_that_consume_every_transport_are_carried_over_and_accepted_by_check(dsn, tmp_path):
+    conf = "[supervisord]\nnodaemon=true\n[program:mail]\ncommand=php bin/console messenger:consume --all\n"
+    (one,) = carry(connect(read_all((File("w.conf", conf),))), read_dsn(dsn) if dsn else None)
+    assert one.settings["worker"]["arguments"] == ["--all"]
+    assert not any("receivers" in text for text in one.left)
+    write_project(Project("shop", "dev", "gkeStandard", "1.34", {"mail": one.settings}), tmp_path)
+    findings = check_stack(load_stack("dev", tmp_path))
+    assert [str(one) for one in findings if one.level is Level.ERROR] == []
+
+
 def test_a_set_up_without_a_worker_is_refused_with_the_way_on(ebbtide, tmp_path):
     (tmp_path / "web.yaml").write_text("apiVersion: v1\nkind: Service\nmetadata: {name: web}\n")
     done = ebbtide("init", str(tmp_path / "shop"), "--from", str(tmp_path / "web.yaml"))

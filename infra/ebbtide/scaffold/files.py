@@ -130,7 +130,7 @@ def _open_questions(consumers: dict[str, Consumer]) -> str:
         return _NO_BROKER
     if worker["kind"] != "symfonyMessenger":
         return _NO_BROKER + _OTHER_TRANSPORT
-    queue, longest = worker["receivers"][0], one["shutdown"]["longestMessage"]
+    queue, longest = next(iter(worker["receivers"]), "async"), one["shutdown"]["longestMessage"]
     open_questions = _NO_BROKER + _NO_TRANSPORT.format(queue=queue, redelivery=redelivery(longest))
     if DSN in (*one.get("environment", ()), *one.get("secretEnvironment", ())):
         return open_questions

@@ -153,9 +153,11 @@ def _symfony(words: list[str], _setup: SetUp, left: list[str]) -> Settings | Non
     if CONSUME not in words:
         return None  # a file of that name
     said = _take_apart(words, CONSUME, SymfonyMessengerWorker)
-    receivers = list(consumed_receivers(words) or ())
-    settings: Settings = {"kind": "symfonyMessenger", "receivers": receivers or ["async"]}
-    if not receivers:
+    named = consumed_receivers(words)
+    receivers = list(named or ())
+    is_said = bool(receivers) or named is None  # --all, which stays among the arguments, names none
+    settings: Settings = {"kind": "symfonyMessenger", "receivers": receivers if is_said else ["async"]}
+    if not is_said:
         left.append("the receivers, which the command does not say: `worker.receivers` is `async`")
     console = next((word for word in said.start if posixpath.basename(word) == "console"), _CONSOLE)
     if console != _CONSOLE:
