@@ -55,6 +55,18 @@ def scaled(name: str, *others: str, file: str = "a.yaml") -> dict[str, str]:
     return found
 
 
+def of_kind(kind: str, files: dict[str, str]) -> dict[str, str]:
+    """The same with a worker of another kind; what is scaled stays a Deployment."""
+    return {name: text.replace("kind: Deployment\nmetadata", f"kind: {kind}\nmetadata") for name, text in files.items()}
+
+
+def aliased(files: dict[str, str]) -> dict[str, str]:
+    """The same with the broker in the pod's hosts file."""
+    data = quick_yaml.load(files["a.yaml"])
+    data["spec"]["template"]["spec"]["hostAliases"] = [{"ip": "10.0.0.7", "hostnames": ["r.shop.svc"]}]
+    return {**files, "a.yaml": quick_yaml.dump(data)}
+
+
 def listing(name: str) -> dict[str, Any]:
     return {"type": "redis", "metadata": {"address": "r:6379", "listName": name, "listLength": "5"}}
 
@@ -79,6 +91,17 @@ def horizon(line: str) -> dict[str, str]:
 
 TOPIC = "apiVersion: kafka.strimzi.io/v1beta2\nkind: KafkaTopic\nmetadata: {name: clicks}\nspec: {partitions: 6}\n"
 PORT, DNS = {"ports": [{"port": 6379}]}, {"ports": [{"port": 53, "protocol": "UDP"}]}
+TOLD_RABBITMQ = {
+    "its own file": {"rabbitmq.conf": "consumer_timeout = 10800000\n"},
+    "its operator": {
+        "r.yaml": "apiVersion: rabbitmq.com/v1beta1\nkind: RabbitmqCluster\nmetadata: {name: rabbit}\n"
+        "spec: {rabbitmq: {additionalConfig: consumer_timeout = 10800000}}\n"
+    },
+    "its queue's argument": {
+        "celeryconfig.py": celery(**LATE, task_time_limit=7200)["celeryconfig.py"]
+        + "task_queues = [Queue('films', queue_arguments={'x-consumer-timeout': 10800000})]\n"
+    },
+}
 EDGES: dict[str, Edge] = {
     # RQ's own limit counts where nobody has written a time; what Django's settings say counts everywhere.
     "RQ's limit": ("D-21", rq(["rq", "worker"], **NO_TIME), "after 30 s, the default, and rq worker may take 180 s"),
@@ -103,6 +126,8 @@ EDGES: dict[str, Edge] = {
     "DNS": ("D-6d", policed("redis://r.shop.svc:6379/0", PORT, DNS), ""),
     "a broker by its address": ("D-6d", policed("redis://10.0.0.7:6379/0", PORT), ""),
     "a broker beside": ("D-6d", policed("redis://localhost:6379/0", PORT), ""),
+    "OpenShift's DNS": ("D-6d", policed("redis://r.shop.svc:6379/0", PORT, {"ports": [{"port": 5353}]}), ""),
+    "a name of the pod's own": ("D-6d", aliased(policed("redis://r.shop.svc:6379/0", PORT)), ""),
     "all ports of a network": ("D-6d", policed("redis://r:6379", {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}), ""),
     "nothing at all is D-6a": ("D-6d", policed("redis://r:6379"), ""),
     # What comes again before its worker has had its time.
@@ -135,6 +160,14 @@ EDGES: dict[str, Edge] = {
         },
         "",
     ),
+    "a worker that says that it is at it": (
+        "D-77",
+        {
+            "a.yaml": workload([*CONSUME, "--keepalive=10"], pod={"terminationGracePeriodSeconds": 300}),
+            "messenger.yaml": messenger(redeliver_timeout=30),
+        },
+        "",
+    ),
     "nobody wrote it": ("D-77", {"a.yaml": workload(CONSUME), "messenger.yaml": messenger()}, ""),
     # RabbitMQ takes back what is not acknowledged.
     "two hours on RabbitMQ": ("D-87", celery(**LATE, task_time_limit=7200), "may run 7200 s, and RabbitMQ takes back"),
@@ -151,6 +184,10 @@ EDGES: dict[str, Edge] = {
         },
         "",
     ),
+    **{
+        f"told by {where}": ("D-87", {**celery(**LATE, task_time_limit=7200), **files}, "")
+        for where, files in TOLD_RABBITMQ.items()
+    },
     "settings that never say Celery": (
         "D-87",
         {"config.py": celery(**LATE, task_time_limit=7200)["celeryconfig.py"]},
@@ -161,10 +198,16 @@ EDGES: dict[str, Edge] = {
     "a part left out": ("D-5i", scaled("jobs-gpu"), "scales Deployment jobs-gpu, which is not there; Deployment jobs"),
     "a letter": ("D-5i", scaled("jobss"), "write name: jobs into scaleTargetRef"),
     "another name altogether": ("D-5i", scaled("website"), ""),
+    "another kind": ("D-5i", of_kind("StatefulSet", scaled("jobs-gpu")), ""),
     "another file": ("D-5i", scaled("jobs-gpu", file="b.yaml"), ""),
     "two that may be meant": ("D-5i", scaled("jobs-gpu", "mail"), ""),
     "its own name": ("D-5i", scaled("jobs"), ""),
     # BullMQ's lists.
+    "a list of workers that nobody sees": (
+        "D-5f",
+        {"a.yaml": workload([]), "k.yaml": keda(listing("mail")), "package.json": PACKAGE},
+        "",
+    ),
     "a queue's name alone": (
         "D-5f",
         {"a.yaml": workload(["node", "worker.js"]), "k.yaml": keda(listing("mail")), "package.json": PACKAGE},
@@ -191,6 +234,8 @@ EDGES: dict[str, Edge] = {
     # What KEDA refuses, and what it leaves out.
     "idle is the least": ("D-5b", bounded(idleReplicaCount=1, minReplicaCount=1), "of 1, which is not below the minim"),
     "idle of no minimum": ("D-5b", bounded(idleReplicaCount=1), "not below the minimum of 0"),
+    "idle at zero of no minimum": ("D-5b", bounded(idleReplicaCount=0), "remove idleReplicaCount, or write minRepl"),
+    "idle at zero of zero": ("D-5b", bounded(idleReplicaCount=0, minReplicaCount=0), ""),
     "idle below the least": ("D-5b", bounded(idleReplicaCount=0, minReplicaCount=1), ""),
     "Azure's visible messages": (
         "D-56",
@@ -262,6 +307,12 @@ def test_a_broker_that_compose_brings_along_is_not_asked_for_its_dockerfile() ->
     report = said("compose.yaml", services + "  w: {image: a, command: [rq, worker], stop_grace_period: 5m}\n")
     assert not any("redis" in text for text in report)
     assert any(text.endswith("no worker is seen in it; it runs 'puma'") for text in report)
+
+
+@pytest.mark.parametrize("image", ["registry.example/redis-sync:2", "registry.example/kafka-cleaner:1"])
+def test_an_image_that_is_only_called_after_a_broker_is_named_as_not_judged(image: str) -> None:
+    report = said("compose.yaml", f"services:\n  sync: {{image: {image}}}\n  w: {{image: a, command: [rq, worker]}}\n")
+    assert any("sync is not judged" in text for text in report)
 
 
 def said(name: str, text: str) -> list[str]:

@@ -38,7 +38,8 @@ OFFICIAL_BASES: Final = re.compile(
 )
 
 _SERVERS: Final = re.compile(
-    r"(?:^|/)(?:redis|valkey|rabbitmq|postgres(?:ql)?|mysql|mariadb|mongo|memcached|kafka|zookeeper)(?:[:@-]|$)"
+    r"(?:^|/)(?:redis|valkey|rabbitmq|postgres(?:ql)?|mysql|mariadb|mongo|memcached|kafka|zookeeper)"
+    r"(?:-(?:server|stack|sentinel|cluster|repmgr|galera|sharded))*(?:[:@]|$)"
 )
 """Brokers and databases: nobody looks for workers in them."""
 

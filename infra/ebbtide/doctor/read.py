@@ -69,6 +69,11 @@ def _redis(file: File, found: SetUp) -> bool:
     return True
 
 
+def _rabbitmq(file: File, found: SetUp) -> bool:
+    found.rabbitmq.append(file)
+    return True
+
+
 def _script(file: File, found: SetUp) -> bool:
     found.scripts.append(file)
     return True
@@ -191,6 +196,7 @@ _READERS: Final[tuple[tuple[Callable[[File], bool], Callable[[File, SetUp], bool
     (_is_dockerfile, _dockerfile),
     (_is_yaml, _yaml),
     (lambda file: file.base.lower() in ("redis.conf", "valkey.conf"), _redis),
+    (lambda file: file.base.lower() == "rabbitmq.conf", _rabbitmq),
     (scripts.looks_like_script, _script),
     (_is_supervisor, _supervisor),
     (lambda file: file.base.lower().endswith(".php"), _php),

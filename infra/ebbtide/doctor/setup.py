@@ -36,6 +36,8 @@ class SetUp:
     """What it depends on, to run."""
     redis: list[File] = field(default_factory=list)
     """redis.conf, as it is."""
+    rabbitmq: list[File] = field(default_factory=list)
+    """rabbitmq.conf, as it is."""
     overlays: list[File] = field(default_factory=list)
     """kustomization.yaml, as it is."""
     indented_by_tabs: list[Place] = field(default_factory=list)

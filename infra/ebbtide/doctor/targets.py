@@ -26,10 +26,11 @@ class Stray:
 
     @property
     def is_misnamed(self) -> bool:
-        """Whether that is plainly meant: both stand in one file, in one namespace, and the names resemble."""
+        """Whether that is plainly meant: of the same kind, in one file and one namespace, and the names resemble."""
         meant, own = self.meant, self.autoscaler
         return (
             meant is not None
+            and meant.kind == self.kind
             and meant.place.file == own.file
             and not (own.namespace and meant.namespace and own.namespace != meant.namespace)
             and _resemble(self.name, meant.name)

@@ -319,14 +319,14 @@ def check_knative(unit: Unit) -> Iterator[Diagnosis]:
 def check_bounds(one: ManifestObject) -> Iterator[Diagnosis]:
     """The minimum is not above the maximum, and what KEDA calls idle is below the minimum."""
     spec = one.data.map("spec")
-    idle, floor = spec.get("idleReplicaCount"), spec.get("minReplicaCount", 0)
-    if one.kind == "ScaledObject" and isinstance(idle, int) and isinstance(floor, int) and idle >= max(floor, 1):
+    idle, least = spec.get("idleReplicaCount"), _least_of_keda(spec)
+    if one.kind == "ScaledObject" and isinstance(idle, int) and least is not None and idle >= least:
         yield Diagnosis(
             one.at(spec, "idleReplicaCount"),
             one.title,
-            f"has an idleReplicaCount of {idle}, which is not below the minimum of {floor}: KEDA refuses it, and "
+            f"has an idleReplicaCount of {idle}, which is not below the minimum of {least}: KEDA refuses it, and "
             "nothing scales",
-            "remove idleReplicaCount, or write 0",
+            "remove idleReplicaCount, or write 0" if idle else "remove idleReplicaCount, or write minReplicaCount: 1",
         )
     for low, high in (("minReplicas", "maxReplicas"), ("minReplicaCount", "maxReplicaCount")):
         least, most = spec.get(low), spec.get(high)
@@ -334,3 +334,12 @@ def check_bounds(one: ManifestObject) -> Iterator[Diagnosis]:
             yield Diagnosis(
                 one.at(spec, low), one.title, f"has a minimum of {least} and a maximum of {most}", f"lower {low}"
             )
+
+
+def _least_of_keda(spec: Map) -> int | None:
+    """The minimum that KEDA holds an idleReplicaCount against: a 0 that is written is the HPA's 1, and one that is not
+    is 0 (CheckReplicaCountBoundsAreValid). None where it is no number."""
+    least = spec.get("minReplicaCount")
+    if least is None:
+        return 0
+    return max(least, 1) if isinstance(least, int) else None

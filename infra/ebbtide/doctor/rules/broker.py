@@ -238,13 +238,14 @@ def check_heartbeat(setup: SetUp) -> Iterator[Diagnosis]:
 )
 def check_early_redelivery(unit: Unit) -> Iterator[Diagnosis]:
     """A message comes again only when its worker cannot have it any more: not before a limit of the worker, nor long
-    before the time that the pod is given to end it."""
+    before the time that the pod is given to end it. A worker with --keepalive tells the broker that it is still at
+    it."""
     for worker, transport in _consumed(unit):
         said = transport.options.get(_COMES_AGAIN.get(transport.scheme, ""))
         seconds = number_of(said.value) if said else None
         longest = longest_of(unit, worker)
         grace = unit.workload.grace if unit.workload else None
-        if said is None or seconds is None:
+        if said is None or seconds is None or _keeps_alive(worker):
             continue
         if longest is not None and seconds <= longest.value:
             why = f"and a worker may take {longest.value} s for it ({longest.place})"
@@ -258,6 +259,10 @@ def check_early_redelivery(unit: Unit) -> Iterator[Diagnosis]:
             f"gives a message to another worker after {seconds} s, {why}",
             f"write {_COMES_AGAIN[transport.scheme]}: the longest message and half a minute",
         )
+
+
+def _keeps_alive(worker: Worker) -> bool:
+    return any(word and word.partition("=")[0] == "--keepalive" for word in worker.words)
 
 
 @setup_rule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,6 +20,8 @@ _MAKES_VISIBLE: Final = _REDIS | {"sqs", ""}
 _LARAVEL_TIMEOUT_SECONDS: Final = 60
 _RABBIT_SECONDS: Final = 1800
 """RabbitMQ's consumer_timeout where nothing is written."""
+_CONSUMER_TIMEOUT: Final = re.compile(r"consumer[_-]timeout")
+"""In rabbitmq.conf, in a policy, or as a queue's argument, x-consumer-timeout."""
 
 
 @setup_rule(
@@ -104,7 +107,7 @@ def check_visibility(setup: SetUp) -> Iterator[Diagnosis]:
 def check_consumer_timeout(setup: SetUp) -> Iterator[Diagnosis]:
     """RabbitMQ waits for the end of a task. It closes the channel of a worker that has not acknowledged for 30 minutes,
     and with late acknowledgement that is every longer task: it begins again, and again."""
-    if any("consumer_timeout" in text for text in _texts(setup)):
+    if any(_CONSUMER_TIMEOUT.search(text) for text in _texts(setup)):
         return
     for settings in setup.celery:
         late, limit, url = (settings.options.get(key) for key in ("task_acks_late", "task_time_limit", "broker_url"))
@@ -121,9 +124,9 @@ def check_consumer_timeout(setup: SetUp) -> Iterator[Diagnosis]:
 
 
 def _texts(setup: SetUp) -> Iterator[str]:
-    """Where a broker among the files may be told otherwise."""
-    for one in setup.objects:
-        yield from (str(value) for value in one.data.map("data").values())
+    """Where a broker among the files, or a queue of the tasks, may be told otherwise."""
+    yield from (file.text for file in (*setup.rabbitmq, *(one.file for one in setup.celery)))
+    yield from (str(one.data) for one in setup.objects)
     for workload in setup.workloads:
         for container in workload.containers:
             yield from (f"{name}={said.value}" for name, said in container.environment.items())

@@ -12,7 +12,9 @@ from ebbtide.doctor.rules.declare import unit_rule
 from ebbtide.doctor.unit import Unit
 from ebbtide.doctor.workload import ManifestObject
 
-_DNS: Final = {53, "53", "dns", "dns-tcp"}
+_DNS_PORTS: Final = (53, 5353)
+"""5353 is where the pods of OpenShift's DNS listen, and a policy is about the pods' ports."""
+_DNS: Final = {*_DNS_PORTS, "53", "dns", "dns-tcp"}
 _BROKER_PORTS: Final = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
 _ADDRESS: Final = re.compile(r"[0-9.]+$|localhost$")
 _BROKER: Final = re.compile(
@@ -83,14 +85,24 @@ def check_names(unit: Unit) -> Iterator[Diagnosis]:
     if not policies or _may_be_selected_by_another(unit):
         return
     listed = [_ports(rule) for one in policies for rule in _entries(one.data.map("spec"), "egress")]
-    hosts = [match["host"] for match in _addresses(unit) if match["host"] and not _ADDRESS.match(match["host"])]
-    if listed and hosts and all(ports is not None and not any(53 in one for one in ports) for ports in listed):
+    hosts = [host for match in _addresses(unit) if (host := match["host"]) and not _is_found(unit, host)]
+    if listed and hosts and not any(ports is None or _has_dns(ports) for ports in listed):
         yield Diagnosis(
             policies[0].at(policies[0].data.map("spec"), "egress"),
             unit.title,
             f"{policies[0].title} lists no rule for DNS, and the workers look for their broker by its name, {hosts[0]}",
             "add port 53, UDP and TCP, to egress",
         )
+
+
+def _is_found(unit: Unit, host: str) -> bool:
+    """Whether a host is found without DNS: an address, this pod, or a name in the pod's own hosts file."""
+    aliases = unit.workload.pod.items_of("hostAliases") if unit.workload else []
+    return _ADDRESS.match(host) is not None or any(host in _entries(one, "hostnames") for one in aliases)
+
+
+def _has_dns(ports: list[range]) -> bool:
+    return any(port in one for one in ports for port in _DNS_PORTS)
 
 
 def _brokers(unit: Unit) -> list[tuple[str, int]]:

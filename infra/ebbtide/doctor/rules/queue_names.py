@@ -66,7 +66,8 @@ def check_queue(unit: Unit) -> Iterator[Diagnosis]:
 def _of_bull(unit: Unit) -> Iterator[Diagnosis]:
     """BullMQ's lists end in what they hold, `bull:mail:wait`, whatever stands before that."""
     is_bull = {"bullmq", "bull"} & unit.setup.npm_packages
-    if not is_bull or not all(worker.program is None and _is_node(worker) for worker in unit.workers):
+    is_node = unit.workers and all(worker.program is None and _is_node(worker) for worker in unit.workers)
+    if not is_bull or not is_node:
         return
     for one in unit.autoscalers:
         for trigger in one.data.items_of("spec", "triggers"):
