@@ -318,7 +318,10 @@ def test_what_fetches_secrets_before_the_worker_is_not_judged(command):
         ({"address": "db.internal:6432"}, {}, True),
         ({}, {"DATABASE_URL": "postgresql://app@aws-0.pooler.supabase.com:5432/app"}, True),
         ({}, {"MESSENGER_TRANSPORT_DSN": "pgsql://app@pgpool/app"}, True),
-        ({}, {"MESSENGER_TRANSPORT_DSN": "postgres://app@pgcat/app?use_notify=0"}, False),
+        # No DSN says it: Symfony refuses the option there, and takes it from messenger.yaml alone.
+        ({}, {"MESSENGER_TRANSPORT_DSN": "postgres://app@pgcat/app?use_notify=0"}, True),
+        # Who connects, and to which database, says nothing of the host.
+        ({}, {"DATABASE_URL": "postgresql://odyssey@db.internal:5432/odyssey"}, False),
         ({}, {"DATABASE_URL": "mysql://app@pooler:6432/app"}, False),
         ({"platform": "mysql", "address": "pooler:6432"}, {}, False),
         ({"address": "db.internal:5432"}, {"POOLER": "yes"}, False),

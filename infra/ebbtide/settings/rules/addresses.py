@@ -68,9 +68,11 @@ def check_address_agrees(consumer: ConsumerSettings) -> Iterator[Finding]:
 @consumer_rule(
     "V-34h",
     Level.WARNING,
-    remedy="Write the database's own address, or use_notify=0 in the DSN; accept this where the pooler keeps sessions.",
+    remedy="Write the database's own address, or use_notify: false among the transport's options in messenger.yaml; "
+    "accept this then, or where the pooler keeps sessions.",
     source="symfony/doctrine-messenger, PostgreSqlConnection: LISTEN, and then a look at the table every "
-    "check_delayed_interval (60 s); PgBouncer: LISTEN works with pool_mode=session only.",
+    "check_delayed_interval (60 s); use_notify is an option of DoctrineTransportFactory, and a DSN with it ends every "
+    "worker; PgBouncer: LISTEN works with pool_mode=session only.",
 )
 def check_pooler_keeps_listening(consumer: ConsumerSettings) -> Iterator[Finding]:
     """An idle worker on PostgreSQL hears of a new message. Behind a pooler that gives a connection to somebody else
@@ -83,7 +85,8 @@ def check_pooler_keeps_listening(consumer: ConsumerSettings) -> Iterator[Finding
         if _OF_POSTGRESQL.match(value):
             known["environment", name] = value
     for where, value in known.items():
-        if _POOLER.search(value) and "use_notify=0" not in value:
+        host = value.rpartition("://")[2].rpartition("@")[2].partition("/")[0]
+        if _POOLER.search(host):
             yield Finding(
                 where,
                 "looks like a pooler's address: with one that pools transactions LISTEN is lost, and a message waits "
