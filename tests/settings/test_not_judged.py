@@ -284,7 +284,7 @@ def test_the_stream_that_workers_read_is_the_one_that_is_counted(changes, is_sai
         *(
             ({name: "/app/x"}, True)
             for name in (
-                *("LD_AUDIT", "LD_BIND_NOT", "LD_NEWER", "GLIBC_TUNABLES", "GCONV_PATH", "OPENSSL_CONF", "ENV"),
+                *("LD_AUDIT", "LD_BIND_NOT", "LD_NEWER", "GLIBC_TUNABLES", "GCONV_PATH", "OPENSSL_CONF"),
                 *("SHELLOPTS", "PYTHONHOME", "PYTHONINSPECT", "NODE_OPTIONS", "RUBYOPT"),
                 *("PERL5OPT", "JAVA_TOOL_OPTIONS", "DOTNET_STARTUP_HOOKS"),
             )
@@ -292,6 +292,8 @@ def test_the_stream_that_workers_read_is_the_one_that_is_counted(changes, is_sai
         # Where the application's own modules are, it may say.
         ({"PYTHONPATH": "/app", "NODE_PATH": "/app", "CLASSPATH": "/app", "PYTHONUNBUFFERED": "1"}, False),
         ({"TZ": "Europe/Berlin"}, False),
+        # Neither reaches the script of a shell: an application's own stage is called ENV.
+        ({"ENV": "production", "IFS": ":"}, False),
     ],
 )
 def test_a_variable_that_changes_what_runs_is_not_judged(environment, is_said):

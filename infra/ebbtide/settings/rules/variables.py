@@ -21,7 +21,8 @@ _WHY = {
     "GCONV_PATH": "puts code into every process that converts texts",
     "PHPRC": "takes PHP's configuration from elsewhere",
     "PHP_INI_SCAN_DIR": "takes PHP's configuration from elsewhere, and the image's memory_limit away",
-    **dict.fromkeys(("BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "ZDOTDIR", "IFS"), _SHELL),
+    # ENV is of interactive shells only (POSIX, sh), and every shell sets IFS itself.
+    **dict.fromkeys(("BASH_ENV", "SHELLOPTS", "BASHOPTS", "ZDOTDIR"), _SHELL),
     **dict.fromkeys(_PYTHON, f"{_CODE} Python"),
     **dict.fromkeys(("NODE_OPTIONS", "BUN_OPTIONS"), f"{_CODE} Node.js"),
     **dict.fromkeys(("RUBYOPT",), f"{_CODE} Ruby"),
