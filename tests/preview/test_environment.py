@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from tests.preview.test_what_teams_do import CONSUMER, DEPLOYMENT, resource, review_of, said
 
+from ebbtide.preview.change import SECRET, UNKNOWN
+
 EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 
 
-def changed(args: list[str] | None = None, **variables: str) -> dict[str, str]:
+def changed(args: list[str] | None = None, before: dict[str, Any] | None = None, **variables: Any) -> dict[str, str]:
     """What is said of other variables in ebbtide's own consumer, before and after with these arguments."""
     sides = []
-    for own in ({}, variables):
+    for own in (before or {}, variables):
         deployment = copy.deepcopy(CONSUMER["properties"])
         (worker,) = deployment["spec"]["template"]["spec"]["containers"]
         worker["args"] = args or worker["args"]
@@ -32,13 +34,22 @@ def changed(args: list[str] | None = None, **variables: str) -> dict[str, str]:
         ({"EBBTIDE_NEWER": "1"}, None, "notJudged: EBBTIDE_NEWER of githubevents changes, and is no variable"),
         ({"EBBTIDE_STOP_SIGNAL": "INT"}, None, "danger: EBBTIDE_STOP_SIGNAL of githubevents is INT: messenger:consume"),
         ({"EBBTIDE_STOP_SIGNAL": "INT"}, ["worker"], "notJudged: EBBTIDE_STOP_SIGNAL of githubevents is INT, and whe"),
-        ({"EBBTIDE_DRAIN": "stopFile"}, None, "danger: EBBTIDE_DRAIN of githubevents tells no worker to stop any more"),
+        (
+            {"EBBTIDE_DRAIN": "stopFile"},
+            None,
+            "danger: EBBTIDE_DRAIN of githubevents changes; no worker is told to stop",
+        ),
         (
             {"EBBTIDE_DRAIN": "stopFile", "EBBTIDE_TIME_LIMIT_SECONDS": ""},
             None,
-            "notJudged: EBBTIDE_DRAIN of githubevents tells no worker to stop any more, and when each ends",
+            "notJudged: EBBTIDE_DRAIN of githubevents changes; no worker is told to stop, and when each ends",
         ),
         ({"EBBTIDE_DRAIN": "stopFile", "EBBTIDE_TIME_LIMIT_SECONDS": "5"}, None, ""),
+        (
+            {"EBBTIDE_DRAIN": "stopFile", "EBBTIDE_TIME_LIMIT_SECONDS": "9" * 5000},
+            None,
+            "danger: EBBTIDE_DRAIN of githubevents changes; no worker is told to stop: each takes messages for up to",
+        ),
         ({"REMAP_SIGTERM": "SIGQUIT"}, ["celery", "-A", "shop", "worker"], "danger: REMAP_SIGTERM of githubevents"),
         ({"REMAP_SIGTERM": "SIGQUIT"}, None, "notJudged: REMAP_SIGTERM of githubevents"),
         ({"PHP_INI_SCAN_DIR": ":/x"}, None, ""),
@@ -51,6 +62,33 @@ def test_a_variable_by_which_a_pod_runs_or_ends_otherwise_is_named(
     found = changed(args, **variables).get("P-43", "")
     assert found.startswith(words), found
     assert bool(found) == bool(words)
+
+
+STOP_FILE = {"EBBTIDE_DRAIN": "stopFile", "EBBTIDE_TIME_LIMIT_SECONDS": "5"}
+
+
+@pytest.mark.parametrize(("limit", "is_said"), [("600", True), ("6", False)])
+def test_workers_that_nobody_tells_to_stop_still_end_in_time_by_their_own_limit(limit: str, is_said: bool):
+    found = changed(before=STOP_FILE, **{**STOP_FILE, "EBBTIDE_TIME_LIMIT_SECONDS": limit}).get("P-43", "")
+    assert found.startswith("danger: EBBTIDE_TIME_LIMIT_SECONDS of githubevents changes; no worker") is is_said, found
+
+
+@pytest.mark.parametrize("name", ["EBBTIDE_DRAIN", "EBBTIDE_STOP_SIGNAL", "REMAP_SIGTERM"])
+@pytest.mark.parametrize("value", [UNKNOWN, SECRET, {"secretKeyRef": {"name": "a", "key": "b"}}, ["TERM"]])
+def test_how_a_worker_is_stopped_is_not_judged_where_nobody_sees_it(name: str, value: object):
+    assert changed(**{name: value}).get("P-43", "").startswith(f"notJudged: {name} of githubevents changes, and to")
+
+
+@pytest.mark.parametrize(("grace", "level"), [(UNKNOWN, "notJudged"), (SECRET, "notJudged"), (1200, "danger")])
+def test_a_pod_of_which_nobody_knows_how_long_it_takes_needs_its_protection_too(grace: Any, level: str):
+    sides = []
+    for stated in ({EVICT: "false"}, {}):
+        deployment = copy.deepcopy(CONSUMER["properties"])
+        template = deployment["spec"]["template"]
+        template["spec"]["terminationGracePeriodSeconds"] = grace
+        template["metadata"]["annotations"] = stated
+        sides.append([resource(DEPLOYMENT, deployment)])
+    assert said(review_of(*sides)).get("P-44", "").startswith(f"{level}: pods of githubevents may take")
 
 
 @pytest.mark.parametrize(

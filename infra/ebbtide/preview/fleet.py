@@ -26,6 +26,7 @@ class Pods:
     longest_message_seconds: int | None
     stop_wait_seconds: int | None
     drain_deadline_seconds: int | None
+    time_limit_seconds: int | None
     image: str | None
     hook: tuple[str, ...]
     """The command that the kubelet runs before it sends SIGTERM; empty if there is none."""
@@ -74,6 +75,7 @@ class Pods:
             longest_message_seconds=_number(variables.get(image_contract.LONGEST_MESSAGE_SECONDS)),
             stop_wait_seconds=_number(variables.get(image_contract.STOP_WAIT_SECONDS)),
             drain_deadline_seconds=_number(variables.get(image_contract.DRAIN_DEADLINE_SECONDS)),
+            time_limit_seconds=_number(variables.get(image_contract.TIME_LIMIT_SECONDS)),
             image=None if image is UNKNOWN else str(image),
             hook=_texts(hook),
             command=(*_texts(container.get("command")), *_texts(container.get("args"))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ebbtide.preview.change import MISSING, mapping_at
+from ebbtide.preview.change import MISSING, SECRET, mapping_at
 from ebbtide.preview.fleet import Pods
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
@@ -16,6 +16,11 @@ from ebbtide.settings.values.units import format_duration
 
 _OWN = {value for value in vars(image_contract).values() if str(value).startswith(image_contract.VARIABLE_PREFIX)}
 _READ_IT = "see a busy pod drain with it"
+_UNTOLD = "no worker is told to stop"
+# What says how a worker is stopped; and what says when one ends that is not told to.
+_ENDS = frozenset({"REMAP_SIGTERM", image_contract.STOP_SIGNAL, image_contract.DRAIN_BY})
+# Of the times around it P-03 speaks.
+_WAITS = (image_contract.DRAIN_BY, image_contract.TIME_LIMIT_SECONDS)
 
 
 @change_rule(
@@ -32,22 +37,26 @@ def check_variables_change_no_program(context: Context) -> Iterator[Risk]:
         for whose, before, after in successor.containers():
             for name in sorted(before.environment.keys() | after.environment.keys()):
                 if before.environment.get(name, MISSING) != after.environment.get(name, MISSING):
-                    for level, words in _does(name, after):
+                    for level, words in _does(name, before, after):
                         sentence = f"{name} of {whose} {words}"
                         yield Risk(successor.title, sentence, _READ_IT, successor.change.key, level)
 
 
-def _does(name: str, after: Pods) -> Iterator[tuple[RiskLevel, str]]:
-    value = str(after.environment.get(name, ""))
+def _does(name: str, before: Pods, after: Pods) -> Iterator[tuple[RiskLevel, str]]:
+    stated = after.environment.get(name, "")
+    is_told = isinstance(stated, str) and stated != SECRET
+    value = stated if is_told else ""
     if why := changes_what_runs(name, value):
         yield RiskLevel.NOT_JUDGED, f"changes; it {why}"
+    elif name in _ENDS and not is_told:
+        yield RiskLevel.NOT_JUDGED, "changes, and to what is not told: it says how a worker is stopped"
     elif name == "REMAP_SIGTERM" and value == "SIGQUIT":
         is_celery = any(word.rpartition("/")[2] == "celery" for word in after.command)
         level = RiskLevel.DANGER if is_celery else RiskLevel.NOT_JUDGED
         yield level, "makes SIGTERM Celery's cold shutdown, which cancels the tasks in flight"
     elif name == image_contract.STOP_SIGNAL:
         yield from _signals(value, after)
-    elif name == image_contract.DRAIN_BY and value == "stopFile":
+    elif after.environment.get(image_contract.DRAIN_BY) == "stopFile" and name == _first_of_waits(before, after):
         yield from _waits(after)
     elif name.startswith(image_contract.VARIABLE_PREFIX) and name not in _OWN:
         yield RiskLevel.NOT_JUDGED, "changes, and is no variable of the image that is known here"
@@ -64,19 +73,26 @@ def _signals(value: str, after: Pods) -> Iterator[tuple[RiskLevel, str]]:
         yield RiskLevel.DANGER, f"is {value or 'gone'}: {text}"
 
 
+def _first_of_waits(before: Pods, after: Pods) -> str:
+    """Which of the variables that decide when workers end by themselves speaks for all that change."""
+    sides = (before.environment, after.environment)
+    return next((name for name in _WAITS if len({str(side.get(name)) for side in sides}) > 1), "")
+
+
 def _waits(after: Pods) -> Iterator[tuple[RiskLevel, str]]:
-    limit = str(after.environment.get(image_contract.TIME_LIMIT_SECONDS, ""))
-    if not limit.isdecimal() or after.stop_wait_seconds is None:
-        yield RiskLevel.NOT_JUDGED, "tells no worker to stop any more, and when each ends by itself is not known"
-    elif after.stop_wait_seconds < int(limit) + (after.longest_message_seconds or 0):
-        takes, killed = (format_duration(seconds) for seconds in (int(limit), after.stop_wait_seconds))
-        words = f"tells no worker to stop any more: each takes messages for up to {takes}, and is killed after {killed}"
-        yield RiskLevel.DANGER, words
+    """What is in hand when nobody tells a worker to stop, and it ends at its own limit."""
+    limit, killed = after.time_limit_seconds, after.stop_wait_seconds
+    if limit is None or killed is None:
+        yield RiskLevel.NOT_JUDGED, f"changes; {_UNTOLD}, and when each ends by itself is not known"
+    elif killed < limit + (after.longest_message_seconds or 0):
+        takes, ends = format_duration(limit), format_duration(killed)
+        yield RiskLevel.DANGER, f"changes; {_UNTOLD}: each takes messages for up to {takes}, and is killed after {ends}"
 
 
 @change_rule(
     "P-44",
     RiskLevel.DANGER,
+    RiskLevel.NOT_JUDGED,
     remedy="Keep the annotation, or make messages shorter than ten minutes.",
     source="kubernetes#94435: a grace of three hours, killed after ten minutes by the scale-down of a node (V-05).",
     reads={"Deployment": (f"spec.template.metadata.annotations[{SAFE_TO_EVICT}]",)},
@@ -88,11 +104,13 @@ def check_protection_stays(context: Context) -> Iterator[Risk]:
             mapping_at(side, "spec", "template", "metadata", "annotations").get(SAFE_TO_EVICT)
             for side in (successor.old, successor.new)
         )
-        grace = Pods.of(successor.new).grace_seconds or 0
-        if was == "false" and now != "false" and grace > NODE_SCALE_DOWN.seconds:
-            waits = format_duration(NODE_SCALE_DOWN.seconds)
-            sentence = (
-                f"pods of {successor.title} may take {format_duration(grace)} to finish and are no longer protected "
-                f"from the scale-down of their node, which kills after {waits}"
-            )
-            yield Risk(successor.title, sentence, "keep safe-to-evict: false", successor.change.key)
+        grace = Pods.of(successor.new).grace_seconds
+        if was != "false" or now == "false" or (grace is not None and grace <= NODE_SCALE_DOWN.seconds):
+            continue
+        takes = "nobody knows how long" if grace is None else format_duration(grace)
+        sentence = (
+            f"pods of {successor.title} may take {takes} to finish and are no longer protected from the scale-down of "
+            f"their node, which kills after {format_duration(NODE_SCALE_DOWN.seconds)}"
+        )
+        level = RiskLevel.NOT_JUDGED if grace is None else RiskLevel.DANGER
+        yield Risk(successor.title, sentence, "keep safe-to-evict: false", successor.change.key, level)
