@@ -100,6 +100,11 @@ def test_a_newer_default_provider_is_the_same_one():
     assert "P-42" not in said(review(("replace", old, new)))
 
 
+def test_a_provider_that_somebody_has_named_after_the_default_is_one_of_its_own():
+    old, new = state(ORDERS, **through("default-blue")), state(ORDERS, **through("default-green"))
+    assert "P-42" in said(review(("replace", old, new)))
+
+
 def test_an_autoscaler_that_goes_in_one_cluster_is_not_replaced_by_that_of_another():
     hpa = {
         "metadata": {"name": "orders", "namespace": "shop"},

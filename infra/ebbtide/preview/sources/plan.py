@@ -319,9 +319,9 @@ def _change(token: str, name: str, operation: Operation, step: Mapping[str, Any]
 
 def _provider(state: Mapping[str, Any]) -> str:
     """Which provider makes it. `urn:...::pulumi:providers:kubernetes::blue::<id>`: its id is another one whenever it is
-    made anew, and those that nobody has named are one, whatever their version."""
+    made anew, and those that nobody has named (`default`, `default_4_24_0`) are one, whatever their version."""
     named = str(state.get("provider") or "").rpartition("::")[0]
-    return "default" if named.rpartition("::")[2].startswith("default") else named
+    return "default" if named.rpartition("::")[2].partition("_")[0] == "default" else named
 
 
 def _option_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[OptionChange, ...]:
