@@ -602,6 +602,16 @@ def test_what_all_leaves_out_from_now_on_nobody_reads():
     assert reviewed(old, less)["P-08"].startswith("danger: orders no longer reads mail, and nobody else")
 
 
+LESS = "--all --exclude-receivers=mail"
+
+
+@pytest.mark.parametrize(("other", "is_read"), [("", True), ("--exclude-receivers=mail", False)])
+def test_what_one_consumer_leaves_out_another_one_of_all_reads(other, is_read):
+    beside = resource(DEPLOYMENT, deployment(args=f"{SYMFONY} --all {other}".split()), "beside")
+    sides = [[resource(DEPLOYMENT, deployment(args=f"{SYMFONY} {args}".split())), beside] for args in ("mail", LESS)]
+    assert ("P-08" not in said(review_of(*sides))) is is_read
+
+
 def reviewed(before: str, after: str) -> dict[str, str]:
     sides = [[resource(DEPLOYMENT, deployment(args=line.split()))] for line in (before, after)]
     return said(review_of(*sides))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -80,6 +80,15 @@ def queues_of(command: tuple[str, ...]) -> tuple[str, ...]:
     ]
     connection = _connection(command)
     return (*(queues or [DEFAULT]), *([f"connection {connection}"] if connection else []))
+
+
+def read_together(consumers: Iterable[Iterable[str]]) -> set[str]:
+    """What several consumers read, of which each has its queues. Of those that read every one, what one leaves out is
+    read by the others, unless they leave it out too."""
+    sides = [set(queues) for queues in consumers]
+    left_out = [{name for name in side if name.startswith(_BUT)} for side in sides if ALL in side]
+    named = {name for side in sides for name in side if not name.startswith(_BUT)}
+    return named | (set.intersection(*left_out) if left_out else set())
 
 
 def is_read_by(name: str, queues: set[str]) -> bool:

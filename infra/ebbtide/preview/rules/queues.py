@@ -17,6 +17,7 @@ from ebbtide.preview.reads import (
     is_read_by,
     queues_lost,
     queues_of,
+    read_together,
 )
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
@@ -35,7 +36,7 @@ _CONTAINER = "spec.template.spec.containers.*"
 )
 def check_queues(context: Context) -> Iterator[Risk]:
     """Every queue is still read by somebody."""
-    read = {name for change in context.after("Deployment") for name in _read_by(change.new)}
+    read = read_together(_read_by(change.new) for change in context.after("Deployment"))
     for change in context.of("Deployment", Operation.UPDATE, Operation.REPLACE):
         gone = queues_lost(_read_by(change.old), _read_by(change.new))
         lost = [name for name in gone if not is_read_by(name, read)]
