@@ -93,6 +93,10 @@ def test_queues_of_rabbitmq_are_what_they_are():
     [
         ({"receivers": [], "arguments": ["--all"]}, True),
         ({"receivers": [], "arguments": ["--all", "--exclude-receivers=failed"]}, False),
+        ({"receivers": [], "arguments": ["--all", "--exclude-receivers", "failed"]}, False),
+        ({"receivers": [], "arguments": ["--all", "--exclude-receivers=low", "--exclude-receivers=failed"]}, False),
+        # Another transport that is left out is not the one of failures.
+        ({"receivers": [], "arguments": ["--all", "--exclude-receivers=low"]}, True),
         ({"receivers": ["mail", "failed"]}, True),
         ({"receivers": ["mail_failed"]}, True),
         ({"receivers": ["failures"]}, True),

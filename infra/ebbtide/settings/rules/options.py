@@ -140,9 +140,10 @@ def check_failures_are_kept(consumer: ConsumerSettings) -> Iterator[Finding]:
     if worker is None:
         return
     lost = "a message that fails there for the last time is removed"
-    if "--all" in worker.arguments and not any(_option(one) == "--exclude-receivers" for one in worker.arguments):
+    left_out = re.findall(r"--exclude-receivers[= ](\S+)", " ".join(worker.arguments))
+    if "--all" in worker.arguments and not any(map(_OF_FAILURES.search, left_out)):
         at = worker.arguments.index("--all")
-        text = f"--all consumes the failure transport too, if there is one: {lost}"
+        text = f"--all consumes the failure transport too, if there is one that is not left out: {lost}"
         yield Finding(("worker", "arguments", at), text, "write --exclude-receivers=failed behind it")
     for index, name in enumerate(worker.receivers):
         if _OF_FAILURES.search(name):
