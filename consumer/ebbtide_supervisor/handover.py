@@ -240,7 +240,9 @@ def _behind(argv: Words) -> Words:
     own (`celery worker --queues php`)."""
     for place, word in enumerate(argv[1:], 1):
         is_last = argv[place - 1] == "--"
-        if word and (INTERPRETERS.fullmatch(word) or (is_last and PATHS.fullmatch(word))):
+        # With nothing behind it to run, `node` is a queue's name (`--queue node`).
+        is_a_name = place + 1 == len(argv) and not known_program((word,))
+        if word and ((INTERPRETERS.fullmatch(word) and not is_a_name) or (is_last and PATHS.fullmatch(word))):
             return () if known_program(argv[:place]) else argv[place:]
     return ()
 

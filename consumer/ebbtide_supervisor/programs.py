@@ -185,7 +185,7 @@ HARMS: Final[dict[str, tuple[Harm, ...]]] = {
         Harm(r"(?:-r|--rewrite)[= ]?15:0*[09]", "takes the stop signal away, or makes a kill of it", is_certain=True),
         Harm(r"(?:-r|--rewrite).*", _OTHER_SIGNAL, is_a_signal=True),
     ),
-    "prlimit": (Harm(r"(?:--cpu|-t)(?:[= ].*|[0-9:].*)?", _CPU_TIME),),
+    "prlimit": (Harm(r"(?:--cpu|-t)(?!=unlimited(?::unlimited)?$)(?:[= ].*|[0-9:].*)?", _CPU_TIME),),
     "chpst": (Harm(r"-t.*", _CPU_TIME),),
 }
 _INLINE: Final = "runs code that is in the command itself, and whether that starts the worker below it is not known"
@@ -379,12 +379,16 @@ def rewritten(signal: str, words: Sequence[str | None]) -> str:
     return signal
 
 
+# Celery's pool of processes, by both of its names (celery/concurrency/__init__.py, ALIASES).
+_PREFORK: Final = {"prefork", "processes"}
+
+
 def group_problem(argv: Sequence[str | None], init: str) -> tuple[str, str]:
     """What is wrong with a signal that this init sends to all of a worker's processes, and what to write instead; two
     empty texts where nothing is. Seen with Celery 5.6: `signal 15` in each of its processes, inside their tasks."""
     known = known_program(argv)
     pools = re.findall(r"(?:^|\s)(?:-P|--pool)[\s=]?(\S+)", " ".join(word or "?" for word in argv))
-    if not init or known is None or known.name != "celery worker" or not {"prefork"} >= set(pools):
+    if not init or known is None or known.name != "celery worker" or set(pools) - _PREFORK:
         return "", ""
     remedy = "write dumb-init --single-child" if init == "dumb-init" else f"write {init} without -g"
     return f"{init} signals the whole group, and each of Celery's processes dies of it with its task", remedy

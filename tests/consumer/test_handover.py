@@ -299,6 +299,24 @@ WRAPPED = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("command", "is_doubted"),
+    [
+        (["/app/worker", "--queue", "node"], False),
+        (["/app/worker", "php"], False),
+        (["xvfb-run", "php", "worker.php"], True),
+        (["xvfb-run", "sidekiq"], True),
+        (["dotenv", "--", "/app/worker"], True),
+        (["prlimit", "--cpu=unlimited", "/app/worker"], False),
+        (["prlimit", "--cpu=unlimited:unlimited", "/app/worker"], False),
+        (["prlimit", "--cpu=60:unlimited", "/app/worker"], True),
+    ],
+)
+def test_a_name_of_a_queue_and_no_limit_cast_no_doubt_on_a_worker(command, is_doubted):
+    verdict = judge_handover(command, lambda _: None)
+    assert (verdict.refused, bool(verdict.doubts)) == ("", is_doubted), verdict
+
+
 @pytest.mark.parametrize(("command", "program"), WRAPPED, ids=lambda value: " ".join(map(str, value)))
 def test_what_a_command_becomes_is_found_behind_its_wrappers(command, program):
     verdict = judge_handover(command, lambda _: None)

@@ -165,6 +165,7 @@ CELERY = ["celery", "-A", "shop", "worker"]
     [
         (["dumb-init", *CELERY], "dumb-init signals the whole group"),
         (["dumb-init", "--", *CELERY, "--pool=prefork", "-c", "2"], "dumb-init signals the whole group"),
+        (["dumb-init", *CELERY, "-P", "processes"], "dumb-init signals the whole group"),
         (["tini", "-g", "--", *CELERY], "tini signals the whole group"),
         (["sh", "-c", "exec tini -sg celery -A shop worker"], "tini signals the whole group"),
         (["dumb-init", "--single-child", *CELERY], ""),
