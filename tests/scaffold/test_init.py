@@ -8,6 +8,7 @@ import pytest
 from tests import quick_yaml
 from tests.cli.conftest import ROOT
 from tests.doctor.bundles import article, bundles
+from tests.doctor.test_edges import workload
 
 from ebbtide.cli.many_paths import spread
 from ebbtide.doctor.connect import connect
@@ -256,6 +257,18 @@ def test_what_the_old_pods_say_of_the_broker_wins_over_the_dsn():
     head = stack_text(Project("shop", "dev", "gkeStandard", "1.34", {"mail": alone.settings}))
     assert "transport: {kind: redis, stream: mail" in head
     assert "mail-broker-v1" not in head, "a second Secret beside theirs"
+
+
+def test_a_dsn_that_the_old_pods_have_in_the_open_needs_no_secret(ebbtide, tmp_path):
+    dsn = {"name": "MESSENGER_TRANSPORT_DSN", "value": "redis://10.20.0.7:6379/mail"}
+    (tmp_path / "k.yaml").write_text(workload(["php", "bin/console", "messenger:consume", "mail"], env=[dsn]))
+    named = ("--from", str(tmp_path / "k.yaml"), "--broker", dsn["value"])
+    done = ebbtide("init", str(tmp_path / "p"), *named)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "p/stacks/Pulumi.dev.yaml").read_text()
+    assert "MESSENGER_TRANSPORT_DSN: redis://10.20.0.7:6379/mail" in text
+    assert "-broker-v1" not in text + (tmp_path / "p/MIGRATION.md").read_text()
+    assert [str(one) for one in check_stack(load_stack("dev", tmp_path / "p")) if one.level is Level.ERROR] == []
 
 
 def test_the_open_questions_are_written_in_the_consumer_s_own_times_and_names(ebbtide, tmp_path):

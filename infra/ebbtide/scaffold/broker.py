@@ -114,7 +114,7 @@ def redelivery(longest_message: str) -> str:
 
 def remarks(name: str, consumer: Settings, dsn: BrokerDsn) -> str:
     """What stands at the head of the stack file of such a consumer."""
-    told = (*consumer["secretEnvironment"].values(), *consumer["transport"].values())
+    told = (*consumer.get("secretEnvironment", {}).values(), *consumer["transport"].values())
     keys = [one["key"] for one in told if isinstance(one, dict) and one["secret"] == broker_secret(name)]
     literals = " ".join(f"--from-literal={key}=..." for key in dict.fromkeys(keys))
     text = (

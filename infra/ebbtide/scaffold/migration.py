@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any, Final
 
+from ebbtide.brokers import DSN
 from ebbtide.doctor.connect import OFFICIAL_BASES
 from ebbtide.doctor.diagnosis import Harm
 from ebbtide.doctor.document import DoctorDocument
@@ -206,7 +207,9 @@ def _secrets(carried: list[Carried]) -> str:
                 keys.setdefault(whole["secret"], set()).add("KEY")
         pulled |= set(pod.get("imagePullSecrets", ()))
     lines = [f"kubectl create namespace {NAMESPACE}"]
-    for name, named in sorted((keys or {broker_secret(carried[0].name): {"dsn"}}).items()):
+    if not keys and not any(DSN in one.settings.get("environment", ()) for one in carried):
+        keys = {broker_secret(carried[0].name): {"dsn"}}
+    for name, named in sorted(keys.items()):
         literals = " ".join(f"--from-literal={_word(key)}=..." for key in sorted(named))
         lines.append(f"kubectl -n {NAMESPACE} create secret generic {_word(name)} {literals}")
     create = f"kubectl -n {NAMESPACE} create"
