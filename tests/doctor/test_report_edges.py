@@ -90,6 +90,7 @@ def horizon(line: str) -> dict[str, str]:
 
 
 TOPIC = "apiVersion: kafka.strimzi.io/v1beta2\nkind: KafkaTopic\nmetadata: {name: clicks}\nspec: {partitions: 6}\n"
+RENAMED = TOPIC.replace("clicks", "c-2").replace("{partitions: 6", "{topicName: clicks, partitions: 9")
 PORT, DNS = {"ports": [{"port": 6379}]}, {"ports": [{"port": 53, "protocol": "UDP"}]}
 TOLD_RABBITMQ = {
     "its own file": {"rabbitmq.conf": "consumer_timeout = 10800000\n"},
@@ -120,6 +121,16 @@ EDGES: dict[str, Edge] = {
     ),
     "a queue without a limit": ("D-21", rq(RQ, queues(reports='"DB": 1')), "may take 180 s"),
     "a limit that a variable holds": ("D-21", rq(RQ, queues(reports='"DEFAULT_TIMEOUT": limit()')), ""),
+    "a queue of settings for two places": (
+        "D-21",
+        {**rq(RQ, queues(reports='"DEFAULT_TIMEOUT": 60')), "dev.py": queues(reports='"DEFAULT_TIMEOUT": 36000')},
+        "",
+    ),
+    "the same queue twice": (
+        "D-21",
+        {**rq(RQ, queues(reports='"DEFAULT_TIMEOUT": 360')), "dev.py": queues(reports='"DEFAULT_TIMEOUT": 360')},
+        "may take 360 s",
+    ),
     "queues of a broken file": ("D-21", rq(RQ, "RQ_QUEUES = {'reports': {"), ""),
     # A broker by its name needs DNS.
     "no DNS": ("D-6d", policed("redis://r.shop.svc:6379/0", PORT), "by its name, r.shop.svc"),
@@ -252,6 +263,30 @@ EDGES: dict[str, Edge] = {
     "a consumer for each partition": (
         "D-5j",
         {**bounded(kafka(allowIdleConsumers="true"), maxReplicaCount=6), "t.yaml": TOPIC},
+        "",
+    ),
+    "a topic that is called otherwise than its object": (
+        "D-5j",
+        {
+            **bounded(kafka(allowIdleConsumers="true"), maxReplicaCount=7),
+            "t.yaml": f"{TOPIC.replace('{partitions', '{topicName: old-clicks, partitions')}---\n{RENAMED}",
+        },
+        "",
+    ),
+    "another topic with more partitions": (
+        "D-5j",
+        {
+            **bounded(*(kafka(allowIdleConsumers="true", topic=one) for one in ("clicks", "mail")), maxReplicaCount=7),
+            "t.yaml": f"{TOPIC}---\n{TOPIC.replace('clicks', 'mail').replace('6', '9')}",
+        },
+        "",
+    ),
+    "one of two topics is somebody else's": (
+        "D-5j",
+        {
+            **bounded(*(kafka(allowIdleConsumers="true", topic=one) for one in ("clicks", "mail")), maxReplicaCount=7),
+            "t.yaml": TOPIC,
+        },
         "",
     ),
     "KEDA stops at the partitions": ("D-5j", {**bounded(kafka(), maxReplicaCount=7), "t.yaml": TOPIC}, ""),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from ebbtide.doctor.data import Map, Said, Seq
+from ebbtide.doctor.data import UNKNOWN, Map, Said, Seq
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.files import File
 from ebbtide.doctor.readers import compose, image_config, kubernetes, queues, scripts, supervisor, yaml
@@ -105,7 +105,10 @@ def _python(file: File, found: SetUp) -> bool:
     if settings is not None:
         found.celery.append(settings)
     limits = queues.read_rq(file)
-    found.rq |= limits
+    for queue, said in limits.items():
+        other = found.rq.get(queue, said)
+        # Of settings for several places nobody says which one is used.
+        found.rq[queue] = said if said.value == other.value else Said(UNKNOWN, said.place)
     return settings is not None or bool(limits)
 
 

@@ -21,6 +21,7 @@ _LIST_WORKERS: Final = frozenset(
 )
 _KEDA_MOST: Final = 100
 """KEDA's default of maxReplicaCount."""
+_KAFKA: Final = frozenset({"kafka", "apache-kafka"})
 _BULL_LIST: Final = re.compile(r":wait$")
 
 
@@ -196,23 +197,36 @@ def check_name_of_target(setup: SetUp) -> Iterator[Diagnosis]:
 )
 def check_partitions(setup: SetUp) -> Iterator[Diagnosis]:
     """Every consumer of a topic has a partition. Those above their number wait for one, and each that comes or goes
-    lets all pause while the group shares them out anew. Judged where the topic is among the files."""
-    topics = {one.name: one.data.map("spec").get("partitions") for one in setup.objects if one.kind == "KafkaTopic"}
-    for one in setup.objects if topics else ():
+    lets all pause while the group shares them out anew. Judged where the topic is among the files; of several topics
+    the one with the most partitions counts."""
+    for one in setup.objects:
         spec = one.data.map("spec")
         most = spec.get("maxReplicaCount", _KEDA_MOST)
-        for trigger in spec.items_of("triggers") if one.kind == "ScaledObject" else ():
-            metadata = trigger.map("metadata")
-            partitions = topics.get(metadata.text("topic"))
-            is_open = says(_texts(metadata), "allowIdleConsumers", default=False)
-            if is_open and isinstance(partitions, int) and isinstance(most, int) and most > partitions:
+        triggers = spec.items_of("triggers") if one.kind == "ScaledObject" else []
+        topics = [trigger.map("metadata") for trigger in triggers if trigger.text("type") in _KAFKA]
+        partitions = [_partitions(setup, metadata.text("topic")) for metadata in topics]
+        known = [number for number in partitions if number is not None]
+        if not known or len(known) < len(topics) or not isinstance(most, int) or most <= max(known):
+            continue
+        for metadata, number in zip(topics, known, strict=True):
+            if number == max(known) and says(_texts(metadata), "allowIdleConsumers", default=False):
                 yield Diagnosis(
                     one.at(metadata, "allowIdleConsumers"),
                     one.title,
-                    f"may start {most} pods for the {partitions} partitions of {metadata.text('topic')}: the others "
+                    f"may start {most} pods for the {number} partitions of {metadata.text('topic')}: the others "
                     "have nothing to do",
                     "remove allowIdleConsumers",
                 )
+
+
+def _partitions(setup: SetUp, topic: str) -> int | None:
+    """Of a topic of Strimzi's, which is called as its object is unless that says topicName."""
+    for one in setup.objects:
+        spec = one.data.map("spec")
+        if one.kind == "KafkaTopic" and (spec.text("topicName") or one.name) == topic:
+            number = spec.get("partitions")
+            return number if isinstance(number, int) else None
+    return None
 
 
 @unit_rule(

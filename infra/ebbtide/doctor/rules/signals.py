@@ -105,12 +105,10 @@ def check_handover(unit: Unit) -> Iterator[Diagnosis]:
 
 def _in_front(worker: Worker) -> str:
     """What to write of a worker that sends itself to the background, where exec would end the container at once."""
-    is_daemon = {"--detach", "--daemon", "--daemonize"} & {word for word in worker.words if word}
-    return (
-        f"leave {is_daemon.pop()} out, and write exec before the worker; each in a container of its own"
-        if is_daemon
-        else ""
-    )
+    options = [word for word in worker.words if word in ("--detach", "--daemon", "--daemonize")]
+    if not options:
+        return ""
+    return f"leave {options[0]} out, and write exec before the worker; each in a container of its own"
 
 
 def _end(verdict: Verdict, text: str) -> str:
