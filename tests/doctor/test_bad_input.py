@@ -144,6 +144,22 @@ def test_no_secret_of_a_file_is_shown(tmp_path):
         assert "Sup3rS3cret" not in as_text(document, format_)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "RQ_QUEUES = {{}: 1, 'a': {[]: 2}}\n",
+        "RQ_QUEUES = {'jobs': {'DEFAULT_TIMEOUT': 1e400}}\n",
+        f"RQ_QUEUES = {{'jobs': {{'DEFAULT_TIMEOUT': 1{400 * '0'}}}}}\n",
+        "RQ_QUEUES = {**OTHERS, name: {'DEFAULT_TIMEOUT': 60}}\n",
+        "task_acks_late = True\ntask_time_limit = 1e400\nbroker_transport_options = {'visibility_timeout': 1e400}\n",
+    ],
+)
+def test_settings_that_no_program_would_start_with_end_in_no_traceback(settings):
+    for command in (["rq", "worker", "jobs"], ["celery", "-A", "x", "worker"]):
+        report = diagnose_files([File("settings.py", settings), File("a.yaml", workload(command))])
+        assert report.seen
+
+
 LONG = "abcdefghijklmnopqrstuvwxyz" * 2
 SCRIPT = "set -e\nexport PASSWORD=first\ncurl -u app:Sup3rS3cret http://x\n"
 

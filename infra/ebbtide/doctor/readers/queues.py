@@ -9,6 +9,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any, Final
 
 from ebbtide.doctor.data import UNKNOWN, Map, Place, Said
@@ -270,7 +271,8 @@ def _literal(node: ast.expr) -> Any:
         left, right = _literal(node.left), _literal(node.right)
         return left * right if isinstance(left, (int, float)) and isinstance(right, (int, float)) else UNKNOWN
     if isinstance(node, ast.Dict):
-        return {_literal(key): _literal(value) for key, value in zip(node.keys, node.values, strict=True) if key}
+        pairs = zip(node.keys, node.values, strict=True)
+        return {key.value: _literal(value) for key, value in pairs if isinstance(key, ast.Constant)}
     return node.value if isinstance(node, ast.Constant) else UNKNOWN
 
 
@@ -278,6 +280,8 @@ def number_of(value: Any) -> int | None:
     """A literal number, also one that stands in a DSN."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, (int, float)):
-        return int(value)
+    if isinstance(value, float):
+        return int(value) if isfinite(value) else None
+    if isinstance(value, int):
+        return value
     return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value) else None
