@@ -17,6 +17,7 @@ import pytest
 from ebbtide.manifests.resource import to_json
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.preview.change import Operation, PropertyChange, ResourceChange, StackChange, diff
+from ebbtide.preview.fleet import Pods
 from ebbtide.preview.kinds import HOMES
 from ebbtide.preview.patterns import CREATED, DELETED, REPLACED
 from ebbtide.preview.review import Review, review_change
@@ -174,6 +175,25 @@ def test_a_budget_that_no_longer_fits_the_longest_message_is_a_danger(changed):
     assert said(review_of([CONSUMER], [consumer(**changed)]))["P-03"].startswith(
         "danger: the shutdown budget of githubevents no longer fits its longest message: the longest message "
     )
+
+
+def test_twice_as_many_consumers_that_are_renamed_take_twice_the_reading(monkeypatch: pytest.MonkeyPatch):
+    read, of = [], Pods.of.__func__  # type: ignore[attr-defined]
+    monkeypatch.setattr(Pods, "of", classmethod(lambda cls, found: read.append(found) or of(cls, found)))
+
+    def reads_of(consumers: int) -> int:
+        read.clear()
+        sides: list[list[dict[str, Any]]] = [[], []]
+        for place in range(consumers):
+            for side, name in zip(sides, (f"old-{place}", f"new-{place}"), strict=True):
+                own = copy.deepcopy(CONSUMER["properties"])
+                own["metadata"]["name"] = name
+                own["spec"]["template"]["spec"]["containers"][0]["args"] = [*SYMFONY.split(), f"queue-{place}"]
+                side.append(resource(DEPLOYMENT, own, name))
+        assert said(review_of(*sides))["P-02"].startswith("disruptive: old-"), "each is followed by its own"
+        return len(read)
+
+    assert reads_of(12) == 2 * reads_of(6)
 
 
 def test_a_consumer_under_another_name_of_the_program_is_deleted_after_it_is_made():

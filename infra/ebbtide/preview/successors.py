@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,22 +51,35 @@ def successors(context: Context) -> Iterator[Successor]:
     """Everything that goes on running otherwise, or elsewhere."""
     for change in context.of("Deployment", Operation.UPDATE, Operation.REPLACE):
         yield Successor(change, change.old, change.new, change.properties)
+    heirs = Heirs(context)
     for change in context.of("Deployment", Operation.DELETE):
-        heir = heir_of(change, context)
+        heir = heirs.of(change)
         if heir is not None:
             yield Successor(heir, change.old, heir.new, tuple(diff(change.old, heir.new)))
 
 
-def heir_of(change: ResourceChange, context: Context) -> ResourceChange | None:
-    """The new Deployment that does the same as one that goes, under another name or in another namespace."""
-    pods = Pods.of(change.old)
-    if change.operation is not Operation.DELETE or not pods.is_consumer or not pods.command:
-        return None
-    for other in context.of("Deployment", Operation.CREATE):
-        new = Pods.of(other.new)
-        if new.is_consumer and new.command == pods.command and new.own_environment == pods.own_environment:
-            return other
-    return None
+class Heirs:
+    """The new Deployments, by what their pods do. Each with each, 200 that are renamed read 288,200 pods."""
+
+    def __init__(self, context: Context) -> None:
+        """Reads every new Deployment once."""
+        self._new: dict[str, ResourceChange] = {}
+        for change in context.of("Deployment", Operation.CREATE):
+            self._new.setdefault(_work_of(Pods.of(change.new)), change)
+
+    def of(self, change: ResourceChange) -> ResourceChange | None:
+        """The new one that does the same as one that goes, under another name or in another namespace."""
+        if change.operation is not Operation.DELETE or not self._new:
+            return None
+        work = _work_of(Pods.of(change.old))
+        return self._new.get(work) if work else None
+
+
+def _work_of(pods: Pods) -> str:
+    """What its pods run, and with which variables of the application; empty where they are no consumer's."""
+    if not pods.is_consumer or not pods.command:
+        return ""
+    return json.dumps([pods.command, pods.own_environment], sort_keys=True, default=repr)
 
 
 def object_of(change: ResourceChange) -> tuple[str, str, str] | None:

@@ -12,7 +12,7 @@ from ebbtide.preview.patterns import DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.broker import BROKERS
 from ebbtide.preview.rules.declare import change_rule
-from ebbtide.preview.successors import heir_of, object_of
+from ebbtide.preview.successors import Heirs, object_of
 from ebbtide.settings.values.units import format_duration
 
 # Kinds whose deletion takes others or data along, and what that means.
@@ -114,13 +114,14 @@ def check_consumer_gone(context: Context) -> Iterator[Risk]:
     pods drain at once, and nothing consumes meanwhile, unless another of another name is there first."""
     again = {change.key for change, _ in _deleted_by_its_new_name(context)}
     again |= {change.key for change in _made_through_another(context)}
+    heirs = Heirs(context)
     for change in context.of("Deployment", *GONE):
         if change.key in again or change.is_retained:
             continue  # P-42 speaks, or P-01a.
         pods = Pods.of(change.old)
         grace = "" if pods.grace_seconds is None else f"; its pods have {format_duration(pods.grace_seconds)}"
         level = RiskLevel.DANGER
-        heir = heir_of(change, context)
+        heir = heirs.of(change)
         if heir is not None:
             place = mapping(heir.new.get("metadata")).get("namespace")
             moved = f"is renamed to {heir.title}" if heir.title != change.title else f"moves to namespace {place}"
