@@ -49,6 +49,7 @@ CONSUMER_CASES = [
     ("list for a mapping", {"shutdown": ["60s"]}, ["shutdown: must be a mapping (got a list)", "longestMessage"]),
     ("text for a mapping", {"environment": "A=1"}, ["environment: must be a mapping", "`key: value`"]),
     ("a kind's name for its settings", {"transport": "redis"}, ["transport: must be a mapping", "{kind: redis}"]),
+    ("a kind's name where others are shown", {"autoscaling": "keda"}, ["got 'keda'", "write {kind: keda}, or"]),
     ("text for a consumer's part", {"worker": "php"}, ["worker: must be a mapping", "kind: symfonyMessenger"]),
     ("a value of no list", {"placement": {"spread": {"zones": True}}}, ["write one of prefer, require, off"]),
     (

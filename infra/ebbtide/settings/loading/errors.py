@@ -71,16 +71,17 @@ class _Place:
     @property
     def remedy(self) -> str:
         """What to write here."""
+        here, kinds = _at(self.path, self.raw), kinds_at(self.path, self.model, self.raw)
+        if here in kinds:
+            # Whoever wrote a kind's name alone meant that kind.
+            return f"write {{kind: {here}}}, or another of {', '.join(kinds)}"
         if self.examples:
             return f"write for example {self.examples[0]}"
         owner = model_at(self.path, self.model, self.raw)
         if owner is not None:
             return f"write keys below it: {', '.join(keys_of(owner))}"
-        kinds = kinds_at(self.path, self.model, self.raw)
         if kinds:
-            here = _at(self.path, self.raw)
-            # Whoever wrote a kind's name alone meant that kind.
-            return f"write {{kind: {here if here in kinds else kinds[0]}}}, or another of {', '.join(kinds)}"
+            return f"write {{kind: {kinds[0]}}}, or another of {', '.join(kinds)}"
         return _how_to_write(self.what, _at(self.path, self.raw))
 
     def written(self, value: object) -> str:
