@@ -259,6 +259,21 @@ def test_what_the_old_pods_say_of_the_broker_wins_over_the_dsn():
     assert "mail-broker-v1" not in head, "a second Secret beside theirs"
 
 
+def test_a_schedule_is_kept_by_one_process_and_follows_no_queue(tmp_path):
+    """At zero pods nobody would send it, and of five each would send all of it."""
+    consume = "command=php bin/console messenger:consume"
+    clock = f"[program:clock]\n{consume} scheduler_default\nnumprocs=5\nprocess_name=%(process_num)d\n"
+    conf = f"[supervisord]\nnodaemon=true\n[program:mail]\n{consume} mail\n{clock}"
+    units = connect(read_all((File("w.conf", conf),)))
+    found = {one.name: one for one in carry(units, read_dsn("redis://10.20.0.7/mail"))}
+    kinds = {name: one.settings["autoscaling"]["kind"] for name, one in found.items()}
+    assert kinds == {"mail-mail": "keda", "clock-clock": "singleton"}
+    assert any("5 processes" in text for text in found["clock-clock"].left)
+    consumers = {name: one.settings for name, one in found.items()}
+    write_project(Project("shop", "dev", "gkeStandard", "1.34", consumers, keda="install"), tmp_path)
+    assert [str(one) for one in check_stack(load_stack("dev", tmp_path)) if one.level is Level.ERROR] == []
+
+
 def test_a_dsn_that_the_old_pods_have_in_the_open_needs_no_secret(ebbtide, tmp_path):
     dsn = {"name": "MESSENGER_TRANSPORT_DSN", "value": "redis://10.20.0.7:6379/mail"}
     (tmp_path / "k.yaml").write_text(workload(["php", "bin/console", "messenger:consume", "mail"], env=[dsn]))

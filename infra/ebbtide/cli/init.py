@@ -126,7 +126,8 @@ def _following(project: Project, carried: list[Carried], dsn: BrokerDsn) -> Proj
     following = [one for one in carried if one.settings["autoscaling"]["kind"] == "keda"]
     if len(following) != 1:
         names = ", ".join(one.name for one in following)
-        message = f"names one queue, and {f'{names} would follow it' if names else 'no consumer is messenger:consume'}"
+        who = f"{names} would follow it" if names else "no consumer is messenger:consume of a queue"
+        message = f"names one queue, and {who}"
         raise refused("init", message, "leave it out, and write transport and autoscaling of each", ("--broker",))
     one = following[0]
     has_keda = any(scaler.kind == "ScaledObject" for other in carried for scaler in other.unit.autoscalers)

@@ -115,7 +115,9 @@ def _consumer(unit: Unit, worker: Worker, *, alone: bool, taken: set[str], dsn: 
     settings["worker"] = _worker(worker, carried) | _directory(unit, worker, carried)
     settings["shutdown"] = _shutdown(unit, worker, carried)
     carried.is_schedule = is_scheduler(worker)
-    if dsn is not None and settings["worker"]["kind"] == "symfonyMessenger":
+    if carried.is_schedule:
+        _keep_schedule(carried)
+    elif dsn is not None and settings["worker"]["kind"] == "symfonyMessenger":
         _follow(unit, carried, dsn)
     else:
         _autoscaling(unit, carried)
@@ -226,11 +228,19 @@ def _shutdown(unit: Unit, worker: Worker, carried: Carried) -> dict[str, Any]:
     return found
 
 
+def _keep_schedule(carried: Carried) -> None:
+    """One process: each further one sends all of the schedule again, and none sends nothing."""
+    worker = carried.settings["worker"]
+    if worker["processes"] > 1:
+        carried.left.append(f"{worker['processes']} processes, each of which sends the whole schedule: there is one")
+    worker["processes"] = 1
+    carried.settings["autoscaling"] = {"kind": "singleton"}
+
+
 def _autoscaling(unit: Unit, carried: Carried) -> None:
     replicas = unit.workload.replicas.value if unit.workload and unit.workload.replicas else 1
-    if carried.is_schedule or not unit.autoscalers:
-        fixed = {"kind": "fixed", "replicas": max(replicas, 1)}
-        carried.settings["autoscaling"] = {"kind": "singleton"} if carried.is_schedule else fixed
+    if not unit.autoscalers:
+        carried.settings["autoscaling"] = {"kind": "fixed", "replicas": max(replicas, 1)}
         return
     one = unit.autoscalers[0]
     least, most = bounds_of(one, replicas)
