@@ -64,6 +64,13 @@ def test_stacks_that_would_make_one_thing_are_both_refused(
             assert finding.remedy
 
 
+def test_a_repository_whose_name_does_not_follow_the_stack_is_made_by_one_of_them() -> None:
+    found = check_neighbours([stack(name, imageRepository={}) for name in ("one", "two")])
+    assert found["two"][0].remedy.startswith("let one stack make it, and leave imageRepository out of the others")
+    found = check_neighbours([stack(name, broker=ORDERS) for name in ("one", "two")])
+    assert "leave it out: it then has the stack's name in it" in found["two"][0].remedy
+
+
 def test_of_three_stacks_each_is_told_of_both_others() -> None:
     found = check_neighbours(stack(name, broker=ORDERS) for name in ("one", "two", "three"))
     assert "stack one, three" in found["two"][0].message

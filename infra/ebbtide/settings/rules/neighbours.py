@@ -45,7 +45,8 @@ class Place(NamedTuple):
     Level.ERROR,
     subject=Neighbours,
     judges="settings",
-    remedy="Leave the name out where stacks share a project: it then has the stack's name in it.",
+    remedy="Leave the name of a cluster or broker out where stacks share a project: it then has the stack's name in "
+    "it. Let one stack make an image repository for all.",
     source="Google Cloud: networks, secrets and databases have one name in a project, repositories one in a region.",
 )
 def check_names_are_of_one_stack(seen: Neighbours) -> Iterator[Finding]:
@@ -62,7 +63,7 @@ def check_names_are_of_one_stack(seen: Neighbours) -> Iterator[Finding]:
                 path,
                 f"makes {named.what} called {named.name} in {named.project}, and so does stack "
                 f"{', '.join(taken[named])}",
-                "give each its own name, or leave it out where it is made of the stack's",
+                _REMEDIES[path],
             )
 
 
@@ -101,6 +102,15 @@ def check_brokers_of_one_network(seen: Neighbours) -> Iterator[Finding]:
             )
 
 
+_CLUSTER, _BROKER, _REPOSITORY = ("cluster", "name"), ("broker", "name"), ("imageRepository", "name")
+_OF_THE_STACK = "give each its own name, or leave it out: it then has the stack's name in it"
+_REMEDIES: Mapping[Path, str] = {
+    **dict.fromkeys((_CLUSTER, _BROKER), _OF_THE_STACK),
+    # Its default is the same in every stack, and images of all fit into one.
+    _REPOSITORY: "let one stack make it, and leave imageRepository out of the others; or give each its own name",
+}
+
+
 def check_neighbours(stacks: Iterable[StackSettings]) -> dict[str, list[Finding]]:
     """What each stack has in common with another, by the stack's name; nothing for most."""
     every = tuple(stacks)
@@ -117,14 +127,14 @@ def _named(stack: StackSettings) -> Mapping[Named, Path]:
         return {}
     project, region, found = stack.google.project, stack.google.region, dict[Named, Path]()
     if is_gke(stack.cluster):
-        found[Named("a cluster and its network", project, "", cluster_name(stack, stack.cluster))] = ("cluster", "name")
+        found[Named("a cluster and its network", project, "", cluster_name(stack, stack.cluster))] = _CLUSTER
     broker = made_broker(stack)
     if broker is not None:
         # Its secrets are named after it, whatever region it is in.
-        found[Named("a broker and its secrets", project, "", broker_name(stack, broker))] = ("broker", "name")
+        found[Named("a broker and its secrets", project, "", broker_name(stack, broker))] = _BROKER
     if stack.image_repository is not None:
         named = Named("an image repository", project, region, stack.image_repository.name)
-        found[named] = ("imageRepository", "name")
+        found[named] = _REPOSITORY
     return found
 
 
