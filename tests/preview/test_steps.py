@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.preview.test_what_teams_do import DEPLOYMENT, deployment, said
 
+from ebbtide.preview.lines import lines_of
 from ebbtide.preview.review import Review, review_change
 from ebbtide.preview.sources.plan import read_plan
 
@@ -93,6 +94,21 @@ def test_what_another_provider_makes_may_be_the_object_that_is_deleted_last(oper
     found = said(review(*((operation, *steps[operation]) for operation in operations)))
     assert found["P-42"].startswith("danger: Deployment orders is made through another provider and then deleted")
     assert "P-02" not in found
+
+
+def test_all_that_moves_to_another_provider_is_one_line():
+    steps = []
+    for kind, name in (("apps/v1:Deployment", "orders"), ("core/v1:ServiceAccount", "orders-runs")):
+        named = {**ORDERS, "metadata": {**ORDERS["metadata"], "name": name}}
+        sides = {f"{side}State": {**state(named), **through(by)} for side, by in (("old", "blue"), ("new", "green"))}
+        steps.append({"op": "replace", "urn": f"urn:pulumi:production::shop::kubernetes:{kind}::{name}", **sides})
+    risks = review_change(read_plan(json.dumps({"steps": steps}), "production")).risks
+    (line,) = (line for line in lines_of(risks) if line.rule == "P-42")
+    assert line.sentence.startswith("2 alike (orders and orders-runs): is made through another provider")
+    assert [detail.sentence.split(" is ")[0] for detail in line.details] == [
+        "Deployment orders",
+        "ServiceAccount orders-runs",
+    ]
 
 
 def test_a_newer_default_provider_is_the_same_one():

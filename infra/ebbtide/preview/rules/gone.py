@@ -162,13 +162,15 @@ def check_same_object(context: Context) -> Iterator[Risk]:
             "object: it is gone afterwards, or the update fails"
         )
         yield Risk(change.title, sentence, f"give {new.name} the alias {change.name}", change.key)
+    # One provider moves all that it makes: one cause, whatever kinds they are.
+    moved = (
+        "is made through another provider and then deleted through the old one: if both are of one cluster that is the "
+        "same object, and it is gone afterwards, or the update fails"
+    )
     for change in _made_through_another(context):
-        sentence = (
-            f"{change.kind} {change.title} is made through another provider and then deleted through the old one: if "
-            "both are of one cluster that is the same object, and it is gone afterwards, or the update fails"
-        )
+        sentence = f"{change.kind} {change.title} {moved}"
         advice = "keep the provider, or give the new one the alias of the old; of another cluster, move in two steps"
-        yield Risk(change.title, sentence, advice, change.key)
+        yield Risk(change.title, sentence, advice, change.key, cause=moved)
 
 
 def _deleted_by_its_new_name(context: Context) -> Iterator[tuple[ResourceChange, ResourceChange]]:
