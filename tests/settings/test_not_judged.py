@@ -223,7 +223,8 @@ def addressed(dsn: str, variable: str = "MESSENGER_TRANSPORT_DSN", **changes: An
     [
         ("redeliver_timeout=10", True),
         ("redeliver_timeout=240", False),
-        ("redeliver_timeout=240.0", False),
+        ("redeliver_timeout=240.0", True),
+        ("redeliver_timeout=2_40", True),
         ("redeliver_timeout=240.5", True),
         ("redeliver_timeout=soon", True),
         ("claim_interval=60000", False),

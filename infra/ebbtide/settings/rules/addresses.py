@@ -152,7 +152,5 @@ def _wanted(transport: TransportSettings, field: str, units: int) -> int | None:
 def _is_same(said: str, wanted: int) -> bool:
     if said.lower() in (*_FALSE, *_TRUE) and wanted in (0, 1):
         return (said.lower() in _TRUE) == bool(wanted)
-    try:
-        return float(said) == wanted  # `90.0` is what a program writes that counts in floats
-    except ValueError:
-        return False
+    # `90.0` is no whole number to Redis' transport (FILTER_VALIDATE_INT): it becomes 0, and all in hand comes again.
+    return said == str(wanted)
