@@ -89,7 +89,10 @@ def offline_project(tmp_path: Path, installation: dict[str, str]) -> ProjectFact
 def module_projects(
     tmp_path_factory: pytest.TempPathFactory, connected: dict[str, str], control_plane: ControlPlane, charts: str
 ) -> Iterator[ProjectFactory]:
-    """Copies of the project whose clusters are the control plane; the caller destroys what it deploys."""
+    """Copies of the project whose clusters are the control plane; the caller destroys what it deploys.
+
+    That leaves the namespace, of which the next module's engine would not be the owner.
+    """
     with ExitStack() as clouds:
 
         def make(stack: str) -> Project:
@@ -97,6 +100,7 @@ def module_projects(
             return _project(tmp_path_factory.mktemp(stack) / stack, environment, charts, stack)
 
         yield make
+    control_plane.remove_namespace("consumers")
 
 
 @pytest.fixture
