@@ -38,7 +38,9 @@ _WORKERS: dict[str, type[WorkerSettings]] = {_MESSENGER: SymfonyMessengerWorker,
 _JUDGED_SETTINGS = frozenset(
     {*("messageLimit", "timeLimit", "memoryLimit", "failureLimit", "maxTime", "sleep"), *("queues", "concurrency")}
 )
-_CHANGES_WHAT_IS_READ = frozenset(
+# Harmless where they stand, and not where they change: which messages a worker takes, how many, and whether the broker
+# hears that it is still at one.
+_MATTERS_WHEN_CHANGED = frozenset(
     {"--all", "--queues", "--exclude-receivers", "--fetch-size", "--concurrency", "--keepalive"}
 )
 _VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
@@ -112,7 +114,7 @@ def changed_options(before: tuple[str, ...], after: tuple[str, ...]) -> list[str
     if worker is None:
         return []
     known = {option for option, owner in worker.owned_options.items() if owner in _JUDGED_SETTINGS}
-    known |= worker.harmless_options - _CHANGES_WHAT_IS_READ
+    known |= worker.harmless_options - _MATTERS_WHEN_CHANGED
     known |= {option for program, (_, options, _) in _TIMES.items() if program in programs for option in options}
     old, new = (_options(_worker_of(command)) for command in (before, after))
     changed = [option for option in sorted(old.keys() | new.keys()) if old.get(option) != new.get(option)]

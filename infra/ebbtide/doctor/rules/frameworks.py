@@ -107,13 +107,13 @@ def check_visibility(setup: SetUp) -> Iterator[Diagnosis]:
 def check_consumer_timeout(setup: SetUp) -> Iterator[Diagnosis]:
     """RabbitMQ waits for the end of a task. It closes the channel of a worker that has not acknowledged for 30 minutes,
     and with late acknowledgement that is every longer task: it begins again, and again."""
-    if any(_CONSUMER_TIMEOUT.search(text) for text in _texts(setup)):
-        return
     for settings in setup.celery:
         late, limit, url = (settings.options.get(key) for key in ("task_acks_late", "task_time_limit", "broker_url"))
         longest = number_of(limit.value) if limit else None
         is_rabbit = url is not None and str(url.value).startswith(("amqp:", "amqps:", "pyamqp:"))
-        if late and late.value is True and is_rabbit and limit and longest and longest >= _RABBIT_SECONDS:
+        if not (late and late.value is True and is_rabbit and limit and longest and longest >= _RABBIT_SECONDS):
+            continue
+        if not any(_CONSUMER_TIMEOUT.search(text) for text in _texts(setup)):
             yield Diagnosis(
                 limit.place,
                 "Celery's settings",

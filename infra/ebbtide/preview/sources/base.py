@@ -72,11 +72,12 @@ def _render_base(commit: Commit, stack: str, root: Path) -> Base:
     with checked_out(commit.id, root) as tree:
         if not (tree / "Pulumi.yaml").is_file() or (_holds_ebbtide(root) and not _holds_ebbtide(tree)):
             return Base([], (f"{ref} has no ebbtide yet: everything is new",))
-        settings, notes = _settings(stack, tree), []
+        read, notes = _read(stack, tree), []
+        settings = None if isinstance(read, SettingsError) else read
         if any(_bytes(tree / lock) != _bytes(root / lock) for lock in _LOCKS):
             notes.append(f"{ref} locks other dependencies: it was rendered with the ones installed here")
         try:
-            resources = _by_its_own_code(stack, tree) if _holds_ebbtide(tree) else _by_this_code(stack, tree)
+            resources = _by_its_own_code(stack, tree) if _holds_ebbtide(tree) else _by_this_code(read)
         except _NotRenderedError as error:
             if "there is no stack" in error.said:
                 return Base([], (*notes, f"{ref} has no stack {stack}: everything is new"), settings)
@@ -94,23 +95,18 @@ class _NotRenderedError(Exception):
         self.said = said
 
 
-def _settings(stack: str, tree: Path) -> StackSettings | None:
+def _read(stack: str, tree: Path) -> StackSettings | SettingsError:
+    """The base's settings, or why this version cannot read them. Images that CI passes belong to the head."""
     try:
-        return _read(stack, tree)
-    except SettingsError:
-        return None
-
-
-def _read(stack: str, tree: Path) -> StackSettings:
-    """Images that CI passes belong to the head."""
-    return read_stack(stack, tree, images="").settings
-
-
-def _by_this_code(stack: str, tree: Path) -> list[dict[str, Any]]:
-    try:
-        return [to_json(resource) for resource in stack_resources(_read(stack, tree))]
+        return read_stack(stack, tree, images="").settings
     except SettingsError as error:
-        raise _NotRenderedError(str(error)) from None
+        return error
+
+
+def _by_this_code(read: StackSettings | SettingsError) -> list[dict[str, Any]]:
+    if isinstance(read, SettingsError):
+        raise _NotRenderedError(str(read))
+    return [to_json(resource) for resource in stack_resources(read)]
 
 
 def _by_its_own_code(stack: str, tree: Path) -> list[dict[str, Any]]:

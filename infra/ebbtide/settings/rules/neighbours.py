@@ -82,9 +82,11 @@ def check_brokers_of_one_network(seen: Neighbours) -> Iterator[Finding]:
     region, and its ranges do not overlap. Google refuses the second one. A policy that is not of this project's stacks
     is not seen."""
     own = _place(seen.stack)
-    for other in seen.others if own is not None else ():
+    if own is None:
+        return
+    for other in seen.others:
         found = _place(other)
-        if own is None or found is None or found.network != own.network:
+        if found is None or found.network != own.network:
             continue
         if own.policy and found.policy and found.region == own.region:
             yield Finding(
