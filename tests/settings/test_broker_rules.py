@@ -196,6 +196,7 @@ def test_what_google_does_not_have_is_refused_by_its_type(broker, parts):
         ({**VALKEY, "appendFsync": "EVERY_SEC"}, {}, "BR-02a", ["last 1s"]),
         ({**VALKEY, "persistence": "RDB"}, {}, "BR-02a", ["last 1h"]),
         ({**POSTGRES, "flags": {"synchronous_commit": "off"}}, {}, "BR-02e", ["flags.synchronous_commit", "'off'"]),
+        ({**POSTGRES, "flags": {"synchronous_commit": "OFF"}}, {}, "BR-02e", ["flags.synchronous_commit", "'OFF'"]),
         ({**VALKEY, "replicas": 0}, {}, "BR-02c", ["replicas", "comes back from its disk"]),
         ({**VALKEY, "nodeType": "SHARED_CORE_NANO"}, {}, "BR-02c", ["no SLA"]),
         ({**EXISTING, "maxConnections": 30}, {}, "BR-13a", ["30 connections", "34"]),

@@ -293,6 +293,11 @@ def test_the_stream_that_workers_read_is_the_one_that_is_counted(changes, is_sai
         # Where the application's own modules are, it may say.
         ({"PYTHONPATH": "/app", "NODE_PATH": "/app", "CLASSPATH": "/app", "PYTHONUNBUFFERED": "1"}, False),
         ({"TZ": "Europe/Berlin"}, False),
+        # LaunchDarkly's, and sizes of memory.
+        ({"LD_CLIENT_SIDE_ID": "5f3c"}, False),
+        ({"NODE_OPTIONS": "--max-old-space-size=512", "JAVA_TOOL_OPTIONS": "-Xmx512m -XX:MaxRAMPercentage=75"}, False),
+        ({"NODE_OPTIONS": "--max-old-space-size=512 --require ./trace.js"}, True),
+        ({"JAVA_TOOL_OPTIONS": " "}, True),
         # Neither reaches the script of a shell: an application's own stage is called ENV.
         ({"ENV": "production", "IFS": ":"}, False),
     ],

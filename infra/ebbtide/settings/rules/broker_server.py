@@ -91,7 +91,7 @@ def check_valkey_loses_little(stack: StackSettings) -> Iterator[Finding]:
 def check_postgresql_loses_nothing(stack: StackSettings) -> Iterator[Finding]:
     """What a database has acknowledged is on disk."""
     broker = _cloud_sql(stack)
-    if broker is not None and broker.flags.get(_COMMIT, "on") in _NOT_SYNCED:
+    if broker is not None and broker.flags.get(_COMMIT, "on").lower() in _NOT_SYNCED:
         text = f"may lose what was acknowledged just before the machine fails (got {broker.flags[_COMMIT]!r})"
         yield Finding(("broker", "flags", _COMMIT), text, "leave it out: on is PostgreSQL's default")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level
@@ -33,15 +34,25 @@ _WHY = {
 }
 # ld.so(8): all that begin so are the loader's.
 _OF_THE_LOADER = "LD_"
+# LaunchDarkly's, which begin alike; the loader passes over what it does not know.
+_NOT_OF_THE_LOADER = frozenset({"LD_SDK_KEY", "LD_CLIENT_SIDE_ID", "LD_MOBILE_KEY"})
 _LOADS = "tells the loader of every process, PID 1's among them, what to load and how"
 _ADDS_TO_THE_REST = ":"
+# Options of these that say how much memory a program takes, and nothing else.
+_HAS_SIZES = frozenset({"NODE_OPTIONS", *_JAVA})
+_SIZE = re.compile(
+    r"--max-(?:old|semi)-space-size=[0-9]+|-X(?:mx|ms|ss)[0-9]+[kKmMgG]?|-XX:(?:Max|Initial)RAMPercentage=[0-9.]+"
+)
 
 
 def changes_what_runs(name: str, value: str) -> str:
     """What a variable does to the programs of a pod, in words; empty where it is the application's own."""
     if name == "PHP_INI_SCAN_DIR" and value.startswith(_ADDS_TO_THE_REST):
         return ""
-    return _WHY.get(name) or (_LOADS if name.startswith(_OF_THE_LOADER) else "")
+    if name in _HAS_SIZES and value.strip() and all(map(_SIZE.fullmatch, value.split())):
+        return ""
+    is_of_loader = name.startswith(_OF_THE_LOADER) and name not in _NOT_OF_THE_LOADER
+    return _WHY.get(name) or (_LOADS if is_of_loader else "")
 
 
 @consumer_rule(
