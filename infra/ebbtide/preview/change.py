@@ -117,6 +117,9 @@ class ResourceChange:
     """The provider that makes it, which is the cluster that it is in; empty where the source does not say."""
     moves: bool = False
     """Whether another provider made it before."""
+    is_forced: bool = False
+    """Whether the engine replaces it by itself and asks no provider: `--target-replace`, a taint, `replaceWith`, a
+    trigger, `replaceOnChanges`."""
 
     @property
     def key(self) -> str:

@@ -199,9 +199,16 @@ HARMLESS: Mapping[str, Mapping[str, str]] = {
         "displayName": _DESCRIPTION,
         "description": _DESCRIPTION,
     },
-    "pulumi:providers:gcp": {CREATED: _GROUPS, DELETED: _GROUPS, "version": _GROUPS},
+    # Of the deletion of a connection to a cluster P-01 speaks.
     "pulumi:providers:kubernetes": {CREATED: _GROUPS, "version": _GROUPS},
 }
+_PROVIDER = {CREATED: _GROUPS, DELETED: _GROUPS, "version": _GROUPS}
+
+
+def harmless_of(token: str) -> Mapping[str, str]:
+    """What is known of a type, each with its reason."""
+    return HARMLESS.get(token, _PROVIDER if token.startswith("pulumi:providers:") else {})
+
 
 _NEW_POD = "spec.template.spec"
 _NEW_CONTAINER = f"{_NEW_POD}.containers.*"

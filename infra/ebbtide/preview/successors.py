@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ebbtide.preview.change import Operation, PropertyChange, ResourceChange, diff, mapping
@@ -89,3 +89,17 @@ def object_of(change: ResourceChange) -> tuple[str, str, str] | None:
     if change.package != "kubernetes" or not isinstance(name, str):
         return None
     return change.token, str(metadata.get("namespace", "")), name
+
+
+def is_made_over_itself(change: ResourceChange) -> bool:
+    """Whether the engine replaces it without asking its provider, so that nobody has the old one deleted first
+    (step_generator.go): what is made is the object that is there, which is deleted afterwards."""
+    there = [object_of(replace(change, new=side)) for side in (change.old, change.new)]
+    is_own = (change.moves or change.is_forced) and change.operation is Operation.REPLACE
+    last = change.deletes_before is not True and not change.is_retained
+    return is_own and last and there[0] is not None and there[0] == there[1]
+
+
+def is_nothing_but_made_over_itself(change: ResourceChange) -> bool:
+    """Whether P-42 says all that there is to say."""
+    return is_made_over_itself(change) and all(found.path == ("provider",) for found in change.properties)

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ebbtide.judgement.rule import Rule, rule
-from ebbtide.preview.change import Path, ResourceChange
+from ebbtide.preview.change import Operation, Path, ResourceChange
 from ebbtide.preview.kinds import is_of
 from ebbtide.preview.patterns import overlaps, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
+from ebbtide.preview.successors import is_nothing_but_made_over_itself
 
 ChangeRule = Rule[Context, Risk]
 
@@ -54,7 +55,7 @@ def change_rule(  # noqa: PLR0913
     source: str,
     tells: Declared | None = None,
     reads: Declared | None = None,
-    sees_retained: bool = False,
+    sees_all: bool = False,
 ) -> Callable[[Callable[[Context], Iterator[Risk]]], ChangeRule]:
     """A rule about a change. With several levels, worst first, each risk states its own.
 
@@ -66,7 +67,7 @@ def change_rule(  # noqa: PLR0913
 
     def declare(find: Callable[[Context], Iterator[Risk]]) -> ChangeRule:
         def find_in_what_is_known(context: Context) -> Iterator[Risk]:
-            return find(_without_unknowns(context if sees_retained else _without_retained(context), needed))
+            return find(_without_unknowns(context if sees_all else _as_others_see(context), needed))
 
         find_in_what_is_known.__doc__ = find.__doc__
         return rule(id, *levels, subject=Context, judges="change", remedy=remedy, source=source)(find_in_what_is_known)
@@ -80,11 +81,19 @@ def scopes_of(change: ResourceChange) -> list[tuple[Scope, Path]]:
     return [(scope, path) for scope in _scopes for path in scope.paths(*kinds)]
 
 
-def _without_retained(context: Context) -> Context:
+def _as_others_see(context: Context) -> Context:
+    """Without what only the engine lets go of, of which P-01a speaks; and what is nothing but made over itself, of
+    which P-42 does, is what stays as it is."""
     changes = tuple(change for change in context.change.changes if not change.is_let_go)
-    if len(changes) == len(context.change.changes):
+    again = tuple(change for change in changes if is_nothing_but_made_over_itself(change))
+    if len(changes) == len(context.change.changes) and not again:
         return context
-    return replace(context, change=replace(context.change, changes=changes))
+    rest = tuple(change for change in changes if change not in again)
+    stays = (
+        *context.change.standing,
+        *(replace(change, operation=Operation.UPDATE, properties=()) for change in again),
+    )
+    return replace(context, change=replace(context.change, changes=rest, standing=stays))
 
 
 def _without_unknowns(context: Context, needed: Scope) -> Context:

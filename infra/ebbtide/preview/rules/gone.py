@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ebbtide.preview.change import GONE, UNKNOWN, Operation, ResourceChange, mapping
 from ebbtide.preview.fleet import Pods
@@ -12,7 +11,7 @@ from ebbtide.preview.patterns import DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.broker import BROKERS
 from ebbtide.preview.rules.declare import change_rule
-from ebbtide.preview.successors import Heirs, object_of
+from ebbtide.preview.successors import Heirs, is_made_over_itself, object_of
 from ebbtide.settings.values.units import format_duration
 
 # Kinds whose deletion takes others or data along, and what that means.
@@ -84,7 +83,7 @@ def _because(change: ResourceChange) -> str:
     RiskLevel.INFO,
     remedy="Make sure that somebody looks after what stays.",
     source="Pulumi, the option retainOnDelete: the engine forgets the resource and calls no provider.",
-    sees_retained=True,
+    sees_all=True,
 )
 def check_left_to_others(context: Context) -> Iterator[Risk]:
     """What the program lets go of is gone. With `retainOnDelete` it stays as it is and nobody looks after it; beside
@@ -113,7 +112,7 @@ def check_consumer_gone(context: Context) -> Iterator[Risk]:
     """A consumer's Deployment is deleted, or replaced because a field cannot change in place: all its
     pods drain at once, and nothing consumes meanwhile, unless another of another name is there first."""
     again = {change.key for change, _ in _deleted_by_its_new_name(context)}
-    again |= {change.key for change in _made_through_another(context)}
+    again |= {change.key for change in context.change.changes if is_made_over_itself(change)}
     heirs = Heirs(context)
     for change in context.of("Deployment", *GONE):
         if change.key in again or change.is_retained:
@@ -139,7 +138,7 @@ def check_consumer_gone(context: Context) -> Iterator[Risk]:
             advice, level = "", RiskLevel.DISRUPTIVE
         else:
             fields = ", ".join(".".join(map(str, found.path)) for found in change.properties if found.replaces)
-            reason = f"{fields or 'a field'} cannot change in place"
+            reason = "the engine is told to" if change.is_forced else f"{fields or 'a field'} cannot change in place"
             verb = "consumes" if pods.is_consumer else "runs"
             what = f"is deleted and made anew, because {reason}: no pod {verb} meanwhile"
             advice = "give the new one another name, and remove the old one in a second step"
@@ -150,27 +149,43 @@ def check_consumer_gone(context: Context) -> Iterator[Risk]:
     "P-42",
     RiskLevel.DANGER,
     remedy="Give the new one an alias: aliases=[Alias(name=...)].",
-    source="Pulumi makes what is new first and deletes last; pulumi-kubernetes applies it over what is there.",
+    source="Pulumi makes what is new first and deletes last; pulumi-kubernetes applies it over what is there, and has "
+    "the old one deleted first only where it asks for the replacement itself (provider.go, deleteBeforeReplace).",
+    sees_all=True,
 )
 def check_same_object(context: Context) -> Iterator[Risk]:
     """An object has one name in the program. Under another one the engine makes it first, over the object that is
     there, and deletes the old one last: the same object, so that it is gone. The same happens through another provider
-    of one cluster: whether it is another cluster no plan says."""
+    of one cluster (whether it is another cluster no plan says), and where the engine replaces by itself
+    (`--target-replace`, a taint, `replaceWith`, `replaceOnChanges`)."""
     for change, new in _deleted_by_its_new_name(context):
         sentence = (
             f"{change.kind} {change.title} is made as {new.name} and then deleted as {change.name}, which is the same "
             "object: it is gone afterwards, or the update fails"
         )
         yield Risk(change.title, sentence, f"give {new.name} the alias {change.name}", change.key)
-    # One provider moves all that it makes: one cause, whatever kinds they are.
-    moved = (
+    for change in context.change.changes:
+        if is_made_over_itself(change):
+            # One cause for all that is made so, whatever kinds they are.
+            cause, advice = _MOVED if change.moves else _FORCED
+            yield Risk(change.title, f"{change.kind} {change.title} {cause}", advice, change.key, cause=cause)
+
+
+_MOVED = (
+    (
         "is made through another provider and then deleted through the old one: if both are of one cluster that is the "
         "same object, and it is gone afterwards, or the update fails"
-    )
-    for change in _made_through_another(context):
-        sentence = f"{change.kind} {change.title} {moved}"
-        advice = "keep the provider, or give the new one the alias of the old; of another cluster, move in two steps"
-        yield Risk(change.title, sentence, advice, change.key, cause=moved)
+    ),
+    "keep the provider, or give the new one the alias of the old; of another cluster, move in two steps",
+)
+_FORCED = (
+    (
+        "is replaced because the engine is told to (--target-replace, a taint, replaceWith, replaceOnChanges): unless "
+        "the program says deleteBeforeReplace, it is made over the object that is there, which is then deleted: it is "
+        "gone afterwards, or the update fails"
+    ),
+    "write deleteBeforeReplace; for new pods alone, `kubectl rollout restart`",
+)
 
 
 def _deleted_by_its_new_name(context: Context) -> Iterator[tuple[ResourceChange, ResourceChange]]:
@@ -183,16 +198,6 @@ def _deleted_by_its_new_name(context: Context) -> Iterator[tuple[ResourceChange,
     for change in context.change.changes:
         if change.operation is Operation.DELETE and not change.is_retained and (new := made.get(object_of(change))):  # type: ignore[arg-type]
             yield change, new
-
-
-def _made_through_another(context: Context) -> Iterator[ResourceChange]:
-    """What is replaced because another provider makes it. The engine decides that without asking either, so that
-    neither can have the old one deleted first (step_generator.go, providerChanged)."""
-    for change in context.change.changes:
-        there = [object_of(replace(change, new=side)) for side in (change.old, change.new)]
-        is_made_anew = change.operation is Operation.REPLACE and change.deletes_before is not True
-        if change.moves and is_made_anew and not change.is_retained and there[0] is not None and there[0] == there[1]:
-            yield change
 
 
 def _old_title(change: ResourceChange) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ebbtide.preview.change import MISSING, Leaf, Operation, Path, PropertyChange, ResourceChange, mapping_at
-from ebbtide.preview.harmless import COMMON_LABELS, HARMLESS
+from ebbtide.preview.harmless import COMMON_LABELS, harmless_of
 from ebbtide.preview.patterns import NO_PREFIX, matches, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
@@ -96,5 +96,5 @@ def check_labels_only(context: Context) -> Iterator[Risk]:
 def _is_label(change: ResourceChange, path: Path) -> bool:
     """A label that is known to be harmless: those of a Namespace are selected by others."""
     at_labels = path[:2] == ("metadata", "labels") or path[:1] in {("labels",), ("resourceLabels",)}
-    known = HARMLESS.get(change.token, {})
+    known = harmless_of(change.token)
     return at_labels and any(matches(Leaf(path, ""), parse_pattern(pattern)) for pattern in known)

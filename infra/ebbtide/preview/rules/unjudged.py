@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from ebbtide.preview.change import SECRET, Leaf, Operation, OptionChange, Path, PropertyChange, ResourceChange, leaves
-from ebbtide.preview.harmless import HARMLESS, JUDGED_WHEN_NEW
+from ebbtide.preview.harmless import JUDGED_WHEN_NEW, harmless_of
 from ebbtide.preview.patterns import CREATED, DELETED, REPLACED, matches, overlaps, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import Scope, change_rule, scopes_of
 from ebbtide.preview.show import show_path
+from ebbtide.preview.successors import is_nothing_but_made_over_itself
 
 _AS_A_WHOLE = {Operation.CREATE: CREATED, Operation.DELETE: DELETED, Operation.REPLACE: REPLACED}
 _DOES = {Operation.CREATE: "comes", Operation.DELETE: "goes", Operation.REPLACE: "is made anew"}
@@ -68,8 +69,8 @@ def check_base_known(context: Context) -> Iterator[Risk]:
 def not_judged(change: ResourceChange) -> Iterator[NotJudged]:
     """Every part of a change that nobody has judged, each once: not what is below one that is named already."""
     named: list[str] = []
-    # What is only forgotten stays as it is, which P-01a says.
-    for found in () if change.is_let_go else _not_judged(change):
+    # What is only forgotten stays as it is, which P-01a says; what is made over itself goes, which P-42 says.
+    for found in () if change.is_let_go or is_nothing_but_made_over_itself(change) else _not_judged(change):
         if not any(found.what == what or found.what.startswith((f"{what}.", f"{what}[")) for what in named):
             named.append(found.what)
             yield found
@@ -153,4 +154,4 @@ def _is_harmless_leaf(change: ResourceChange, leaf: Leaf) -> bool:
 
 @cache
 def _harmless(token: str) -> tuple[tuple[Path, str], ...]:
-    return tuple((parse_pattern(path), reason) for path, reason in HARMLESS.get(token, {}).items())
+    return tuple((parse_pattern(path), reason) for path, reason in harmless_of(token).items())

@@ -8,13 +8,10 @@ to fail.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ebbtide.judgement.secrets import redact
 from ebbtide.preview.change import (
     MISSING,
     SECRET,
@@ -28,7 +25,10 @@ from ebbtide.preview.change import (
     is_moved,
     mapping,
 )
+from ebbtide.preview.sources.immutable import replaces
 from ebbtide.preview.sources.masking import masked
+from ebbtide.preview.sources.plan_notes import HIDES, drifted, failure, left_out, missing_steps, unreadable, warnings
+from ebbtide.preview.sources.plan_steps import SILENT, is_left_out, only_groups, parts_of
 from ebbtide.preview.sources.plan_text import find_plan, refuse_plan
 from ebbtide.preview.sources.plan_values import named_path, parse_path, plain, value_at
 from ebbtide.settings.values.units import plural
@@ -44,24 +44,8 @@ _OPERATIONS = {
 }
 # Of the steps of one replacement, the one that tells most.
 _TELLS_MOST = ("replace", "import-replacement", "create-replacement", "delete-replaced")
-# Steps that change nothing, or only what the engine remembers. What is imported is taken over as it is: the engine
-# refuses inputs that differ.
-_SILENT = {
-    "same",
-    "import",
-    "read",
-    "refresh",
-    "read-replacement",
-    "discard",
-    "discard-replaced",
-    "remove-pending-replace",
-}
-_HIDES = (
-    "the plan does not show what stays as it is ({}): a risk that lies between that and what changes is not seen; "
-    "write it with `pulumi preview --json --show-sames`"
-)
-# A warning of the preview, and an error of the update (pkg/resource/deploy/step.go, ImportStep).
-_WILL_FAIL = "importing this resource will fail"
+# What the engine blames for a replacement that no provider has asked for; for one by a trigger, nothing.
+_FORCING = frozenset({"id", "replaceWith", "#initerror"})
 # What the engine remembers of a resource beside what it is (apitype.ResourceV3), and what never changes how it is made,
 # updated or deleted. What else a program asks of the engine is compared: an option that nobody has heard of, too.
 _BOOKKEEPING = frozenset(
@@ -92,14 +76,16 @@ def read_plan(text: str, stack: str = "", name: str = "the plan", project: str =
         if changed or (summary is None and "diagnostics" not in document):
             raise refuse_plan(name, "has no steps, although it is not empty")
         steps = []
-    readable = [step for step in steps if isinstance(step, Mapping) and _parts(step.get("urn"))]
-    unreadable, steps = len(steps) - len(readable), readable
-    owner = next((_parts(step.get("urn")) for step in steps if _parts(step.get("urn"))), None)
-    unknown = sorted({str(step.get("op")) for step in steps} - _OPERATIONS.keys() - _SILENT)
+    readable = [step for step in steps if isinstance(step, Mapping) and parts_of(step.get("urn"))]
+    nameless, steps = len(steps) - len(readable), readable
+    owner = next((parts_of(step.get("urn")) for step in steps if parts_of(step.get("urn"))), None)
+    unknown = sorted({str(step.get("op")) for step in steps} - _OPERATIONS.keys() - SILENT)
     imported = sum(step.get("op") == "import" for step in steps)
     notes += [f"imported as they are, and not changed: {plural(imported, 'resource')}"] if imported else []
-    notes += _drifted(steps)
-    notes += _warnings(document)
+    notes += drifted(steps)
+    unseen = [step for step in steps if is_left_out(step)]
+    notes += left_out(unseen)
+    notes += warnings(document)
     notes += [f"the plan has steps of an unknown kind, shown as updates: {operation}" for operation in unknown]
     if owner and stack and owner[0] != stack:
         notes.insert(0, f"the plan is of stack {owner[0]}, but it is judged by the settings of {stack}")
@@ -108,89 +94,19 @@ def read_plan(text: str, stack: str = "", name: str = "the plan", project: str =
     same = summary.get("same", -1) if isinstance(summary, Mapping) else -1
     same = same if isinstance(same, int) and not isinstance(same, bool) else -1
     hidden = max(same - sum(step.get("op") == "same" for step in steps), 0)
-    notes += [_HIDES.format(plural(hidden, "resource"))] if hidden else []
+    same = max(same - len(unseen), -1)
+    notes += [HIDES.format(plural(hidden, "resource"))] if hidden else []
     return StackChange(
         stack=stack or (owner[0] if owner else ""),
         project=owner[1] if owner else "",
         changes=tuple(_changes(steps)),
         unchanged=same,
         source="the plan of the Pulumi engine",
-        incomplete=_failure(document) or _unreadable(unreadable) or _missing_steps(steps, summary),
+        incomplete=failure(document) or unreadable(nameless) or missing_steps(steps, summary),
         notes=tuple(notes),
         standing=tuple(_standing(steps)),
         hidden=hidden,
     )
-
-
-def _drifted(steps: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What a refresh has found otherwise than the engine remembers it: no step of the plan has done that."""
-    found: dict[str, list[str]] = {"gone": [], "changed by others": []}
-    for step in steps:
-        urn, was, now = _parts(step.get("urn")), step.get("oldState"), step.get("newState")
-        if step.get("op") != "refresh" or urn is None or _only_groups(urn[2], step):
-            continue
-        if not now:
-            found["gone"].append(f"{urn[2].rpartition(':')[2]} {urn[3]}")
-        elif any(mapping(was).get(side) != mapping(now).get(side) for side in ("inputs", "outputs")):
-            found["changed by others"].append(f"{urn[2].rpartition(':')[2]} {urn[3]}")
-    return [
-        f"a refresh found {', '.join(names)} {what}; the plan only takes note of it"
-        for what, names in found.items()
-        if names
-    ]
-
-
-def _missing_steps(steps: Iterable[Mapping[str, Any]], summary: object) -> str:
-    """Why a plan cannot be all of it: the engine counts more than it shows."""
-    shown = Counter(str(step.get("op")) for step in steps)
-    missing = [
-        f"{count - shown[operation]} {operation}"
-        for operation, count in mapping(summary).items()
-        if operation not in _SILENT and isinstance(count, int) and count > shown[operation]
-    ]
-    return f"its summary counts steps that are not in it: {', '.join(missing)}" if missing else ""
-
-
-def _unreadable(steps: int) -> str:
-    """Why a plan cannot be judged: nobody knows what these steps are of."""
-    return f"{plural(steps, 'step')} of it cannot be read: without the name of a resource" if steps else ""
-
-
-def _failure(document: Mapping[str, Any]) -> str:
-    """The first error of a preview that did not come to its end. Secrets are masked by the engine already."""
-    if document.get("maybeCorrupt") is True:
-        return "the engine says that it may be corrupt"
-    for found in _diagnostics(document):
-        if found.get("severity") == "error" or _WILL_FAIL in str(found.get("message")):
-            return _said(found) or "an error without a message"
-    return ""
-
-
-def _warnings(document: Mapping[str, Any]) -> list[str]:
-    """What the preview warned of, each once: also what the program could not look at (a cluster, names in Google)."""
-    said = (_said(found) for found in _diagnostics(document) if found.get("severity") == "warning")
-    return [f"the preview warns: {line}" for line in dict.fromkeys(said) if line]
-
-
-def _diagnostics(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    found = document.get("diagnostics")
-    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
-
-
-def _said(diagnostic: Mapping[str, Any]) -> str:
-    """Its first line, without the engine's colours."""
-    lines = re.sub(r"<\{%.*?%\}>", "", str(diagnostic.get("message", ""))).strip().splitlines()
-    return redact(lines[0]) if lines else ""
-
-
-def _parts(urn: object) -> tuple[str, str, str, str] | None:
-    """`urn:pulumi:<stack>::<project>::<parent$type>::<name>` -> (stack, project, type, name)."""
-    if not isinstance(urn, str) or not urn.startswith("urn:pulumi:"):
-        return None
-    parts = urn.removeprefix("urn:pulumi:").split("::", 3)
-    if len(parts) != 4:
-        return None
-    return parts[0], parts[1], parts[2].rpartition("$")[2], parts[3]
 
 
 def _changes(steps: Iterable[Mapping[str, Any]]) -> list[ResourceChange]:
@@ -198,8 +114,8 @@ def _changes(steps: Iterable[Mapping[str, Any]]) -> list[ResourceChange]:
     and left an old copy to be deleted, one for each step."""
     grouped: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
     for place, step in enumerate(steps):
-        urn = _parts(step.get("urn"))
-        if urn is not None and _is_change(step) and not _only_groups(urn[2], step):
+        urn = parts_of(step.get("urn"))
+        if urn is not None and _is_change(step) and not only_groups(urn[2], step):
             of_a_replacement = str(step.get("op")) in _TELLS_MOST
             grouped.setdefault((str(step["urn"]), -1 if of_a_replacement else place), []).append(step)
     return [masked(_change_of(found)) for found in grouped.values()]
@@ -208,23 +124,17 @@ def _changes(steps: Iterable[Mapping[str, Any]]) -> list[ResourceChange]:
 def _is_change(step: Mapping[str, Any]) -> bool:
     """Whether anything happens: to the resource, or to what protects it."""
     if step.get("op") == "same":
-        return bool(_option_changes(mapping(step.get("oldState")), mapping(step.get("newState"))))
-    return str(step.get("op")) not in _SILENT
-
-
-def _only_groups(token: str, step: Mapping[str, Any]) -> bool:
-    """A component, or the stack itself: what it groups has steps of its own."""
-    if token.startswith(("pulumi:pulumi:", "ebbtide:")):
-        return True
-    states = [mapping(step.get(side)) for side in ("oldState", "newState") if step.get(side)]
-    return bool(states) and all(state.get("custom") is False for state in states)
+        return not is_left_out(step) and bool(
+            _option_changes(mapping(step.get("oldState")), mapping(step.get("newState")))
+        )
+    return str(step.get("op")) not in SILENT
 
 
 def _change_of(steps: list[Mapping[str, Any]]) -> ResourceChange:
     """The change that the steps of one resource are: one, or three of a replacement."""
     ranked = sorted(steps, key=lambda step: _rank(str(step.get("op"))))
     order = [str(step.get("op")) for step in steps]
-    urn = _parts(ranked[0].get("urn"))
+    urn = parts_of(ranked[0].get("urn"))
     assert urn is not None  # noqa: S101 - `_changes` has looked
     change = _change(urn[2], urn[3], _OPERATIONS.get(str(ranked[0].get("op")), Operation.UPDATE), ranked[0])
     if set(order) == {"delete-replaced"}:
@@ -242,10 +152,10 @@ def _rank(operation: str) -> int:
 def _standing(steps: Iterable[Mapping[str, Any]]) -> Iterator[ResourceChange]:
     """What stays as it is, where the plan shows it (`--show-sames`)."""
     for step in steps:
-        urn = _parts(step.get("urn"))
+        urn = parts_of(step.get("urn"))
         state = mapping(step.get("newState") or step.get("oldState"))
-        is_same = step.get("op") == "same" and not _is_change(step)
-        if urn is not None and is_same and state.get("inputs") and not _only_groups(urn[2], step):
+        is_same = step.get("op") == "same" and not _is_change(step) and not is_left_out(step)
+        if urn is not None and is_same and state.get("inputs") and not only_groups(urn[2], step):
             inputs = _inputs(state)
             yield masked(
                 ResourceChange(
@@ -302,6 +212,7 @@ def _change(token: str, name: str, operation: Operation, step: Mapping[str, Any]
     )
     options = _option_changes(old_state, new_state)
     retained = old_state.get("retainOnDelete") is True
+    moves = is_moved(_provider(old_state), _provider(new_state))
     return ResourceChange(
         token,
         name,
@@ -313,8 +224,23 @@ def _change(token: str, name: str, operation: Operation, step: Mapping[str, Any]
         ignored,
         is_retained=retained,
         through=_provider(new_state),
-        moves=is_moved(_provider(old_state), _provider(new_state)),
+        moves=moves,
+        is_forced=not moves and _is_forced(token, operation, step, properties),
     )
+
+
+def _is_forced(token: str, operation: Operation, step: Mapping[str, Any], properties: Iterable[PropertyChange]) -> bool:
+    """Whether no provider asked for a replacement (step_generator.go: diff, applyReplaceOnChanges). `replaceOnChanges`
+    blames the properties: of Kubernetes' the provider's own are known."""
+    old, new = mapping(step.get("oldState")), mapping(step.get("newState"))
+    if operation is not Operation.REPLACE or step.get("op") == "import-replacement" or old.get("pendingReplacement"):
+        return False
+    blamed = [found for found in properties if found.replaces]
+    if blamed:
+        is_own = bool(new.get("replaceOnChanges")) and token.startswith("kubernetes:")
+        return is_own and not any(replaces(token, found) for found in blamed)
+    reasons = set(_texts(step.get("replaceReasons")))
+    return bool(_FORCING & reasons) or (not reasons and old.get("replacementTrigger") != new.get("replacementTrigger"))
 
 
 def _provider(state: Mapping[str, Any]) -> str:
@@ -332,7 +258,9 @@ def _option_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Opt
         if old and new and bool(old.get(name)) != bool(new.get(name))
     ]
     ignored = [_texts(side.get("ignoreChanges")) for side in (old, new)]
-    if new and ignored[0] and set(ignored[0]) != set(ignored[1]):
+    # A CLI that remembers where a resource was made (3.195) remembers this too (since pulumi#16146).
+    is_told = bool(ignored[0] or old.get("stackTrace"))
+    if new and is_told and set(ignored[0]) != set(ignored[1]):
         found.append(OptionChange("ignoreChanges", *ignored))
     others = sorted((old.keys() | new.keys()) - _BOOKKEEPING) if old and new else []
     changed = [name for name in others if (old.get(name) or None) != (new.get(name) or None)]

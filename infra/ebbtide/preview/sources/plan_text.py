@@ -108,26 +108,56 @@ _FAILED = frozenset({"errorEvent", "resOpFailedEvent"})
 
 def _from_events(events: Iterable[Mapping[str, Any]], notes: list[str]) -> tuple[Mapping[str, Any], list[str]]:
     """The events of a stream in the form of a document."""
-    steps, diagnostics, summary, notes = [], [], None, list(notes)
+    steps: list[dict[str, Any]] = []
+    looks: dict[str, int] = {}
+    diagnostics, summary, notes = [], None, list(notes)
     for event in events:
         before = mapping(event.get("resourcePreEvent"))
         metadata = before.get("metadata")
         if isinstance(metadata, Mapping):
-            steps.append({**metadata, **{name: metadata.get(key) for name, key in _IN_A_STEP.items()}})
+            if metadata.get("op") == "refresh":
+                looks[str(metadata.get("urn"))] = len(steps)
+            steps.append(_step_of(metadata))
+        after = mapping(mapping(event.get("resOutputsEvent")).get("metadata"))
+        place = looks.pop(str(after.get("urn")), None)
+        if place is not None:
+            # What it has found: before it looks, both sides are what the engine remembers.
+            steps[place] = {**_step_of(after), "op": "refresh"}
         if isinstance(event.get("diagnosticEvent"), Mapping):
             diagnostics.append(event["diagnosticEvent"])
-        if _FAILED & event.keys():
-            failed = mapping(event.get("errorEvent")).get("error", "a step of it failed")
-            diagnostics.append({"severity": "error", "message": str(failed)})
         if isinstance(event.get("summaryEvent"), Mapping):
             summary = event["summaryEvent"].get("resourceChanges")
-        policy = mapping(event.get("policyEvent"))
-        if policy:
-            words = " ".join(str(policy.get(part, "")) for part in ("policyName", "message")).strip()
-            if policy.get("enforcementLevel") == "mandatory":
-                diagnostics.append({"severity": "error", "message": f"a policy is violated: {words}"})
-            else:
-                notes.append(f"a policy advises: {redact(' '.join(words.split()))[:240]}")
+        errors, advice = _said_by(event)
+        diagnostics += [{"severity": "error", "message": error} for error in errors]
+        notes += advice
     if summary is None:
         diagnostics.append({"severity": "error", "message": "the stream ends before its summary"})
     return {"steps": steps, "diagnostics": diagnostics, "changeSummary": summary}, notes
+
+
+def _said_by(event: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Why the preview failed, and what is to be noted, where an event says so."""
+    errors, notes = [], []
+    if _FAILED & event.keys():
+        errors.append(str(mapping(event.get("errorEvent")).get("error", "a step of it failed")))
+    if (ended := mapping(event.get("summaryEvent")).get("result")) in ("failed", "canceled"):
+        errors.append(f"the engine calls the preview {ended}")
+    policy, remedy = mapping(event.get("policyEvent")), mapping(event.get("policyRemediationEvent"))
+    if policy and policy.get("enforcementLevel") != "disabled":
+        words = " ".join(str(policy.get(part, "")) for part in ("policyName", "message")).strip()
+        if policy.get("enforcementLevel") == "advisory":
+            notes.append(f"a policy advises: {_shown(words)}")
+        else:
+            errors.append(f"a policy is violated: {words}")
+    if remedy:
+        what = f"{str(remedy.get('resourceUrn', '')).rpartition('::')[2]} ({remedy.get('policyName', '')})"
+        notes.append(f"a policy says of a resource otherwise than the program: {_shown(what)}")
+    return errors, notes
+
+
+def _step_of(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {**metadata, **{name: metadata.get(key) for name, key in _IN_A_STEP.items()}}
+
+
+def _shown(words: str) -> str:
+    return redact(" ".join(words.split()))[:240]
