@@ -21,6 +21,11 @@ class Case:
     loses: bool = True
     """Whether a refused script is seen to lose the message: some get away with it on one shell, or before any work."""
 
+    @property
+    def arguments(self) -> list[str]:
+        """What the script is given, where it looks."""
+        return ["worker"] if any(sign in self.script for sign in ('"$@"', '"$1"', "$1 ", '"${1')) else []
+
 
 ACCEPTED = [
     Case("exec at the end", "exec worker"),
@@ -47,6 +52,13 @@ ACCEPTED = [
     Case("output of a command as argument", 'exec worker --name="$(hostname)"'),
     Case("arguments of the shell", 'exec "$@"'),
     Case("through env and nice", "exec env A=b nice -n 1 worker"),
+    Case("the branch of its role", 'case "$1" in\n  web) worker --web ;;\n  worker) exec "$@" ;;\nesac'),
+    Case("a test of its role", 'if [ "${1:-web}" = worker ]; then exec worker; else worker; fi'),
+    Case(
+        "a function that is told the role",
+        'main() { case $1 in "*") prepare ;; w*r) exec worker ;; *) worker; true ;; esac; }\nmain "$@"',
+    ),
+    Case("bash's test of its role", 'if [[ "$1" == web ]]; then worker; true; fi; exec worker', shell="bash"),
     Case("an evaluated text", "eval 'exec worker'"),
     Case("another shell that becomes it", "exec sh -c 'exec worker'"),
     Case("command exec", "command exec worker"),
@@ -60,6 +72,18 @@ ACCEPTED = [
 ]
 
 REFUSED = [
+    Case(
+        "the branch of its role has no exec",
+        'case "$1" in\n  web) exec worker ;;\n  w*) worker; true ;;\nesac',
+        "(line 3)",
+    ),
+    Case("a role of another name", 'if [ "$1" = web ]; then\n  exec worker\nfi\nworker; true', "(line 4)"),
+    Case(
+        "a function that is told another role",
+        'main() { if [ "$1" = worker ]; then exec worker; fi; worker; true; }\nmain web',
+        "below the shell",
+    ),
+    Case("arguments that are moved", 'shift\ncase "$1" in worker) exec worker ;; esac\nworker; true', "(line 3)"),
     Case(
         "a loop around the worker",
         "cd / || exit 65\nwhile :; do\n  worker --limit=10\ndone",

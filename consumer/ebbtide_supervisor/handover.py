@@ -69,6 +69,8 @@ class Verdict:
     """Options on the way by which a known worker gets another signal (`rewritten`)."""
     signals_group: str = ""
     """The init on the way that signals its child's whole group."""
+    lines: tuple[int, ...] = ()
+    """Of the script that the command itself is: where the branches that are taken start a program."""
 
     def __or__(self, other: Verdict) -> Verdict:
         first = self if self.refused else other
@@ -77,7 +79,8 @@ class Verdict:
         rewrites = (*self.rewrites, *other.rewrites)
         not_read = self.not_read or other.not_read
         group = self.signals_group or other.signals_group
-        return Verdict(first.refused, first.remedy, doubts, not_read, programs, first.says_end, rewrites, group)
+        lines = (*self.lines, *other.lines)
+        return Verdict(first.refused, first.remedy, doubts, not_read, programs, first.says_end, rewrites, group, lines)
 
 
 def judge_handover(argv: Sequence[str], read_file: ReadFile) -> Verdict:
@@ -171,11 +174,12 @@ class _Judge:
         for ending in paths.endings:
             if ending.command is not None:
                 verdict |= self._exec(ending, where)
+        lines = (*(one.line for one in paths.ran), *(one.line for one in paths.endings if one.command is not None))
         refused = _refusal(paths)
         if refused:
-            return replace(verdict, refused=f"{where} {refused[0]}", remedy=refused[1])
+            return replace(verdict, refused=f"{where} {refused[0]}", remedy=refused[1], lines=lines)
         doubts = () if verdict.refused else tuple(f"{where} {doubt}" for doubt in _doubts(paths))
-        return verdict | Verdict(doubts=doubts)
+        return replace(verdict | Verdict(doubts=doubts), lines=lines)
 
     def _exec(self, ending: Ending, where: str) -> Verdict:
         inner = self.command(ending.command or ())

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from .branches import chosen, compared, compared_by_bash
 from .path_states import NONE, Ran, State, after_program, ended, negated, repeating, split, with_status
 from .programs import BUILTINS, UTILITIES, known_program
 from .syntax import (
@@ -105,10 +106,8 @@ class _Walk:
 
     def forget_arguments_if_changed(self, root: Node) -> None:
         """`shift` and `set -- ...` change what `"$@"` stands for."""
-        for call in calls_in(root):
-            words = words_of(call, None)
-            if words[:1] == ("shift",) or (words[:1] == ("set",) and _sets_arguments(words[1:])):
-                self.arguments = None
+        if _changes_arguments(root):
+            self.arguments = None
 
     def statements(self, nodes: Sequence[Node] | None, states: States) -> States:
         for node in nodes or ():
@@ -139,18 +138,23 @@ class _Walk:
             return states if node.get("Assigns") else with_status(states, status="ok", last="other")
         name, line = words[0], line_of(node)
         if name is not None and name in self._functions:
-            return self._function(name, states)
+            return self._function(name, words[1:], states)
         special = _SPECIAL.get(name or "")
         if special is not None:
             return special(self, words, line, states)
         if name in BUILTINS:
-            return self._builtin(str(name), node, states)
+            status = compared(node, self.arguments)
+            return with_status(states, status=status, last="other") if status else self._builtin(name, node, states)
         return self._program(words, line, states)
 
-    def _function(self, name: str, states: States) -> States:
+    def _function(self, name: str, given: Words, states: States) -> States:
+        """A function has arguments of its own."""
+        body, outer = self._functions[name], self.arguments
         frame = _Frame(is_function=True)
         with self._inside(frame):
-            left = self.statement(self._functions[name], states)
+            self.arguments = None if None in given or _changes_arguments(body) else given
+            left = self.statement(body, states)
+        self.arguments = outer
         return left | frozenset(frame.returns)
 
     @contextmanager
@@ -315,12 +319,13 @@ class _Walk:
         if not mentions_status(word):
             entered = frozenset(replace(state, is_decided=True) for state in entered)
         left, has_default, falling = NONE, False, NONE
-        for item in node.get("Items") or ():
+        taken = chosen(node, self.arguments)
+        for item in (node.get("Items") or ()) if taken is None else taken:
             has_default |= any(literal(pattern) == "*" for pattern in item.get("Patterns") or ())
             after = self.statements(item.get("Stmts"), entered | falling)
             falling = after if item.get("Op") in (";&", ";;&", ";|") else NONE
             left |= after
-        return left if has_default else left | with_status(entered, status="ok", last="other")
+        return left if has_default or taken else left | with_status(entered, status="ok", last="other")
 
     def declare_function(self, node: Node, states: States) -> States:
         self._functions[str((node.get("Name") or {}).get("Value"))] = node.get("Body") or {}
@@ -328,6 +333,9 @@ class _Walk:
 
     def test(self, node: Node, states: States) -> States:
         states = self._after_substitutions(node, states)
+        status = compared_by_bash(node, self.arguments)
+        if status:
+            return with_status(states, status=status, last="other")
         return with_status(states, status="unknown", last="other" if mentions_status(node) else "test")
 
     def declaration(self, node: Node, states: States) -> States:
@@ -412,6 +420,11 @@ _SPECIAL: Final[Mapping[str, Callable[[_Walk, Words, int, States], States]]] = {
     "ulimit": _Walk.limit,
     **dict.fromkeys(("alias", "shopt", "enable", "hash"), _Walk.rename),
 }
+
+
+def _changes_arguments(node: Node) -> bool:
+    calls = (words_of(call, None) for call in calls_in(node))
+    return any(words[:1] == ("shift",) or (words[:1] == ("set",) and _sets_arguments(words[1:])) for words in calls)
 
 
 def _sets_arguments(words: Words) -> bool:

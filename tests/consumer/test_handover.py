@@ -68,7 +68,7 @@ def outcome(case: Case, ledger: Path, bin_directory: Path, *, is_accepted: bool)
     """Start it, send it the stop signal, and see whether the message is finished before its process has ended."""
     ledger.mkdir()
     variables = {"PATH": f"{bin_directory}:/usr/bin:/bin", "LEDGER": str(ledger), "HOME": "/root"}
-    argv = [case.shell, "-c", case.script, "--", *(["worker"] if '"$@"' in case.script else [])]
+    argv = [case.shell, "-c", case.script, "--", *case.arguments]
     process = subprocess.Popen(argv, env=variables, cwd=ledger, start_new_session=True, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -94,7 +94,7 @@ def outcome(case: Case, ledger: Path, bin_directory: Path, *, is_accepted: bool)
 
 
 def argv_of(case: Case) -> list[str]:
-    return [case.shell, "-c", case.script, "--", *(["worker"] if case.script == 'exec "$@"' else [])]
+    return [case.shell, "-c", case.script, "--", *case.arguments]
 
 
 def problems(command: list[str], **changes: object) -> list[str]:
@@ -138,8 +138,7 @@ def test_a_script_in_the_image_is_judged_as_the_same_text_in_the_command(case, t
     script.write_bytes(f"#!/usr/bin/env {case.shell}\n{case.script}\n".encode())
     script.chmod(0o755)
     for command in ([str(script)], [case.shell, str(script)]):
-        arguments = ["worker"] if case.script == 'exec "$@"' else []
-        found = problems([*command, *arguments])
+        found = problems([*command, *case.arguments])
         assert bool(found) == (case in REFUSED), found
 
 

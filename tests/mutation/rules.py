@@ -100,7 +100,8 @@ ROOMS = {
             # Not accept: models have taken its functions already when it is loaded again.
             "ebbtide.judgement.secrets",
             *(f"ebbtide.preview.{name}" for name in ("harmless", "kinds", "patterns")),
-            *(f"ebbtide_supervisor.{name}" for name in ("programs", "syntax", "path_states", "script", "handover")),
+            *(f"ebbtide_supervisor.{name}" for name in ("programs", "syntax", "branches", "path_states")),
+            *(f"ebbtide_supervisor.{name}" for name in ("script", "handover")),
             *(f"ebbtide_supervisor.{name}" for name in ("command", "image_rules")),
         ),
         (

@@ -25,7 +25,7 @@ def judged(project, command, **changes) -> dict[str, str]:
 
 
 def argv_of(case):
-    return [case.shell, "-c", case.script, "--", *(["worker"] if case.script == 'exec "$@"' else [])]
+    return [case.shell, "-c", case.script, "--", *case.arguments]
 
 
 @pytest.mark.parametrize("case", ACCEPTED, ids=lambda case: case.name)

@@ -18,7 +18,7 @@ from ebbtide.doctor.readers.supervisor import SupervisorFile, expand
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.shells import sh_replaces_itself, started_by_sh, with_implicit_exec
 from ebbtide.doctor.shown import one_line
-from ebbtide.doctor.unit import ScriptFile, Unit, Words, Worker
+from ebbtide.doctor.unit import ScriptFile, Unit, Words, Worker, keeps_schedule
 from ebbtide.doctor.workload import Container
 
 WORKER_NAME: Final = re.compile(
@@ -155,7 +155,7 @@ def follow(unit: Unit, files: ImageFiles) -> None:
         _add_services(unit, files)
         return
     worker = worker_of(unit.start, files)
-    if worker.program is not None or is_called_worker(unit):
+    if worker.program is not None or worker.is_scheduler or is_called_worker(unit):
         unit.workers.append(worker)
 
 
@@ -212,10 +212,14 @@ def worker_of(command: Command, files: ImageFiles) -> Worker:
 def _known(command: Command, verdict: Verdict, script: ScriptFile | None) -> tuple[Program | None, Words, Place]:
     """The known program of a command, wherever it stands: behind wrappers, in a shell's text, in a script."""
     if script is not None:
-        for call in script.script.calls:
-            words = call.words[1:] if call.name == "exec" else call.words
+        calls = [(_behind_exec(call), call) for call in script.script.calls if not _is_probe(call)]
+        # Of an entrypoint for several roles, the branch that is taken; and what keeps a schedule is its worker there.
+        taken = [(words, call) for words, call in calls if call.line in verdict.lines]
+        clocks = [(words, call) for words, call in taken if keeps_schedule(words)]
+        is_of_role = any(known_program(words) for words, _ in taken)
+        for words, call in taken if is_of_role else clocks or calls:
             known = known_program(words)
-            if known is not None and not _is_probe(call):
+            if known is not None or (clocks and not is_of_role):
                 return known, words, script.at(call.line)
     for words in verdict.programs:
         if words and (known := known_program(words)) is not None:
@@ -223,10 +227,14 @@ def _known(command: Command, verdict: Verdict, script: ScriptFile | None) -> tup
     text = command.words[2] if len(command.words) > 2 and command.words[1] == "-c" else None
     if text is not None and _base(command.words) in SHELLS:
         for call in read_script(text, _base(command.words)).calls:
-            words = call.words[1:] if call.name == "exec" else call.words
+            words = _behind_exec(call)
             if (known := known_program(words)) is not None:
                 return known, words, command.place
     return known_program(command.words), command.words, command.place
+
+
+def _behind_exec(call: Call) -> Words:
+    return call.words[1:] if call.name == "exec" else call.words
 
 
 def _is_probe(call: Call) -> bool:

@@ -21,6 +21,10 @@ _TAB_WIDTHS: Final = (4, 8, 2)
 _SYMFONY_IN_PHP: Final = re.compile(
     r"FrameworkConfig\b[\s\S]*->messenger\(|extension\(\s*['\"]framework['\"][\s\S]*['\"]messenger['\"]"
 )
+# routes/console.php, and the Kernel of older versions.
+_LARAVEL_SCHEDULE: Final = re.compile(
+    r"\bSchedule::(?:job|command|call|exec)\(|\$schedule->(?:job|command|call|exec)\("
+)
 # Code and prose that may speak of such files: `dockerfile.py`, a test with a supervisord.conf in it.
 _OTHER_SUFFIXES: Final = (".py", ".php", ".js", ".ts", ".go", ".md", ".rst", ".sh", ".bash", ".dockerignore")
 
@@ -82,6 +86,9 @@ def _script(file: File, found: SetUp) -> bool:
 def _php(file: File, found: SetUp) -> bool:
     if _SYMFONY_IN_PHP.search(file.text):
         return _not_yaml(file, found, "PHP")
+    if _LARAVEL_SCHEDULE.search(file.text):
+        found.schedules.append(file)
+        return True
     if not file.is_named and not re.search(r"['\"](?:connections|environments)['\"]", file.text):
         return False
     connections, horizon = queues.read_laravel(file)

@@ -26,6 +26,8 @@ class SetUp:
     transports: list[Transport] = field(default_factory=list)
     connections: list[QueueConnection] = field(default_factory=list)
     horizon: list[HorizonSupervisor] = field(default_factory=list)
+    schedules: list[File] = field(default_factory=list)
+    """Where Laravel's tasks are scheduled, as it is."""
     celery: list[CelerySettings] = field(default_factory=list)
     rq: dict[str, Said[Any]] = field(default_factory=dict)
     """How long a job of each queue of Django-RQ may run, in seconds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,8 +17,20 @@ from ebbtide.doctor.readers.supervisor import SupervisorFile
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.workload import Container, Hook, ManifestObject, Workload
 
+_SCHEDULER: Final = re.compile(r"celery\s+(?:\S+\s+)*beat(?:\s|$)|artisan\s+schedule:work(?:\s|$)")
+_SYMFONY_SCHEDULE: Final = re.compile(r"messenger:consume\s.*\bscheduler_\w+")
 _INTERPRETER: Final = re.compile(r"(?:php|python|ruby|node|bundle|rake|perl|airflow)[0-9.]*$|$")
 Words = tuple["str | None", ...]
+
+
+def shown_words(words: Iterable[str | None]) -> str:
+    """As the patterns of known programs see them: each path as its last part."""
+    return " ".join(str(word or "?").rpartition("/")[2] for word in words)
+
+
+def keeps_schedule(words: Words) -> bool:
+    """Whether a command sends by the clock, and handles no message: celery beat, Laravel's schedule:work."""
+    return _SCHEDULER.search(shown_words(words)) is not None
 
 
 @dataclass
@@ -78,10 +90,17 @@ class Worker:
             return read_script(words[2], words[0].rpartition("/")[2])
         return self.script.script if self.script is not None else None
 
+    @property
+    def is_scheduler(self) -> bool:
+        """Whether it sends by the clock: celery beat, a Laravel or Symfony schedule."""
+        return keeps_schedule(self.words) or _SYMFONY_SCHEDULE.search(self.shown_words()) is not None
+
     def started(self) -> Iterator[tuple[Words, Place]]:
-        """Every command of the script or the shell's text that it stands in."""
+        """Every command of the script or the shell's text that it stands in, of the branches that are taken."""
         shell = self._shell
         for call in shell.calls if shell is not None else ():
+            if self.verdict.lines and call.line not in self.verdict.lines:
+                continue
             yield call.words, self.script.at(call.line) if self.script is not None else self.command.place
 
     @property
@@ -99,7 +118,7 @@ class Worker:
 
     def shown_words(self) -> str:
         """As the patterns of known programs see them: each path as its last part."""
-        return " ".join(str(word or "?").rpartition("/")[2] for word in self.words)
+        return shown_words(self.words)
 
     @property
     def is_many(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.rules.network import check_egress, egress_policies
-from ebbtide.doctor.rules.supervision import is_scheduler
+from ebbtide.doctor.rules.supervision import agree, is_laravel
 from ebbtide.doctor.shown import one_line
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit, Worker
@@ -53,12 +53,13 @@ def unjudged(unit: Unit) -> Iterator[Note]:
                 f"{unit.title}: runs {worker.title} under {worker.parent}, of which nobody here knows what it does "
                 "with the stop signal: whether the worker gets it is not judged",
             )
-        if worker.program is None and not is_scheduler(worker):
+        if worker.program is None and not worker.is_scheduler:
             words = one_line(" ".join(str(word or "?") for word in worker.words[:3]))
             yield Note(
                 worker.command.place,
                 f"{unit.title}: whether {words!r} finishes its message on a signal is not known, and was not judged",
             )
+    yield from _about_schedules(unit)
     remapped = unit.variable("REMAP_SIGTERM")
     if remapped is not None and remapped.value == "SIGQUIT" and not unit.setup.celery:
         text = (
@@ -68,6 +69,13 @@ def unjudged(unit: Unit) -> Iterator[Note]:
     yield from _about_brokers(unit)
     yield from _about_network(unit)
     yield from _about_time(unit)
+
+
+def _about_schedules(unit: Unit) -> Iterator[Note]:
+    for worker in unit.workers:
+        if worker.is_scheduler and is_laravel(worker.words) and agree(unit, worker.words):
+            text = "some of its tasks say onOneServer; whether all that are to run once do is not judged"
+            yield Note(worker.words_place, f"{unit.title}: {text}")
 
 
 def _about_brokers(unit: Unit) -> Iterator[Note]:
@@ -94,7 +102,7 @@ def _about_network(unit: Unit) -> Iterator[Note]:
 def _about_time(unit: Unit) -> Iterator[Note]:
     if unit.workload is None or any(longest_of(unit, worker) for worker in unit.workers):
         return
-    if all(worker.program is None and is_scheduler(worker) for worker in unit.workers):
+    if all(worker.program is None and worker.is_scheduler for worker in unit.workers):
         return  # nobody, or who sends messages and handles none
     seconds = unit.workload.grace_seconds
     enough = f"{seconds} s are enough" if unit.workload.grace else f"the default of {seconds} s is enough"

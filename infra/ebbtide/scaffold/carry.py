@@ -11,7 +11,6 @@ from pydantic.alias_generators import to_camel
 from ebbtide.doctor.data import Map
 from ebbtide.doctor.image import Command
 from ebbtide.doctor.of_image import BY_SHELL, Verdict, known_program
-from ebbtide.doctor.rules.supervision import is_scheduler
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit, Worker
 from ebbtide.doctor.workload import ManifestObject
@@ -114,7 +113,7 @@ def _consumer(unit: Unit, worker: Worker, *, alone: bool, taken: set[str], dsn: 
     settings["image"] = f"registry.example/consumers/{name}:1"
     settings["worker"] = _worker(worker, carried) | _directory(unit, worker, carried)
     settings["shutdown"] = _shutdown(unit, worker, carried)
-    carried.is_schedule = is_scheduler(worker)
+    carried.is_schedule = worker.is_scheduler
     if carried.is_schedule:
         _keep_schedule(carried)
     elif dsn is not None and settings["worker"]["kind"] == "symfonyMessenger":
@@ -153,7 +152,7 @@ def _worker(worker: Worker, carried: Carried) -> dict[str, Any]:
         return {**own, "processes": processes}
     found = {"kind": "command", "command": command, "processes": processes, "memoryLimit": "256M"}
     carried.left.append("how much memory a process needs: `worker.memoryLimit` is 256M; measure it")
-    if worker.program is None and not is_scheduler(worker):
+    if worker.program is None and not worker.is_scheduler:
         carried.left.append(f"whether {command[0]} finishes its message on SIGTERM, which nobody here knows; try it")
     if worker.program is not None and worker.program.finishes_on and "TERM" not in worker.program.finishes_on:
         found["stopSignal"] = worker.program.finishes_on[0]

@@ -24,6 +24,7 @@ CELERY_KEYS: Final = frozenset(
     {
         *("task_acks_late", "task_reject_on_worker_lost", "worker_prefetch_multiplier", "broker_transport_options"),
         *("task_time_limit", "task_soft_time_limit", "worker_soft_shutdown_timeout", "broker_url", "beat_schedule"),
+        *("beat_scheduler", "worker_concurrency"),
     }
 )
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
+from ebbtide.doctor.data import UNKNOWN, Place
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.readers.supervisor import Program
 from ebbtide.doctor.rules.declare import unit_rule
-from ebbtide.doctor.unit import Unit, Worker
+from ebbtide.doctor.unit import Unit, Words, Worker, keeps_schedule
 
-_SCHEDULER: Final = re.compile(r"celery\s+(?:\S+\s+)*beat(?:\s|$)|artisan\s+schedule:work(?:\s|$)")
 _LIMITS: Final = ("--time-limit", "-t", "--limit", "-l", "--memory-limit", "-m", "--max-time", "--max-jobs")
 _MANY_PROCESSES: Final = 10
 _RETRIES: Final = 3
@@ -221,47 +221,63 @@ def check_rotation(unit: Unit) -> Iterator[Diagnosis]:
     Harm.REPEATS,
     remedy="Run what keeps a schedule once: one replica, strategy Recreate, apart from the workers.",
     source="Each process generates the whole schedule (celery beat, schedule:work, Symfony's Scheduler without a "
-    "lock).",
+    "lock). RedBeat's scheduler holds a lock in Redis; Laravel's onOneServer one in the cache.",
 )
 def check_scheduler(unit: Unit) -> Iterator[Diagnosis]:
-    """A schedule is kept by one process. Each further one sends all of it again."""
+    """A schedule is kept by one process. Each further one sends all of it again, unless they agree: RedBeat by a lock,
+    Laravel's tasks by onOneServer."""
     pods = unit.most_replicas
     for program in unit.supervised_programs() if pods > 1 else ():
-        if _SCHEDULER.search(_shown(program.words)) and program.name not in _worker_names(unit):
-            yield Diagnosis(
-                program.command.place,
-                f"{unit.title}, program {program.name}",
-                f"keeps a schedule in up to {pods} pods, and each sends all of it",
-                "run it once, in a Deployment of its own with one replica and strategy Recreate",
-            )
+        is_worker = program.name in _worker_names(unit)
+        if keeps_schedule(program.words) and not is_worker and not agree(unit, program.words):
+            yield _sent_again(unit, program.words, program.command.place, f"in up to {pods} pods", program.name)
     for words, place in unit.beside_workers() if pods > 1 else ():
-        if _SCHEDULER.search(_shown(words)):
-            yield Diagnosis(
-                place,
-                unit.title,
-                f"keeps a schedule in up to {pods} pods, and each sends all of it",
-                "run it once, in a Deployment of its own with one replica and strategy Recreate",
-            )
+        if keeps_schedule(words) and not agree(unit, words):
+            yield _sent_again(unit, words, place, f"in up to {pods} pods")
     for worker in unit.workers:
         line = " ".join(str(word or "?") for word in worker.words)
         is_embedded = re.search(r"celery\s(?:.*\s)?worker\s(?:.*\s)?(?:-B|--beat)(?:\s|$)", line) is not None
-        if not is_scheduler(worker) and not is_embedded:
+        if not (worker.is_scheduler or is_embedded) or agree(unit, worker.words):
             continue
         copies = worker.copies if isinstance(worker.copies, int) else 1
         if pods * copies == 1 and _is_doubled_by_updates(unit):
             yield Diagnosis(
                 worker.words_place,
                 unit.title,
-                "keeps a schedule, and at each update of the Deployment a second pod keeps it beside the first",
+                "keeps a schedule, and at each update of the Deployment a second pod keeps it beside the first"
+                f"{_unless(unit, worker.words)}",
                 "write strategy: {type: Recreate}",
             )
         if pods * copies > 1:
-            yield Diagnosis(
-                worker.words_place,
-                unit.title,
-                f"keeps a schedule in {pods * copies} processes (up to {pods} pods), and each sends all of it",
-                "run it once, in a Deployment of its own with one replica and strategy Recreate",
-            )
+            times = f"in {pods * copies} processes (up to {pods} pods)"
+            yield _sent_again(unit, worker.words, worker.words_place, times)
+
+
+def _sent_again(unit: Unit, words: Words, place: Place, times: str, program: str = "") -> Diagnosis:
+    return Diagnosis(
+        place,
+        f"{unit.title}, program {program}" if program else unit.title,
+        f"keeps a schedule {times}, and each sends all of it{_unless(unit, words)}",
+        "run it once, in a Deployment of its own with one replica and strategy Recreate",
+    )
+
+
+def is_laravel(words: Words) -> bool:
+    """Whether a schedule is Laravel's."""
+    return "schedule:work" in words
+
+
+def _unless(unit: Unit, words: Words) -> str:
+    """What is said of tasks that are not here."""
+    return " (unless its tasks say onOneServer)" if is_laravel(words) and not unit.setup.schedules else ""
+
+
+def agree(unit: Unit, words: Words) -> bool:
+    """Whether several of a schedule may send each task once."""
+    if is_laravel(words):
+        return any("onOneServer" in file.text for file in unit.setup.schedules)
+    said = [one.options["beat_scheduler"].value for one in unit.setup.celery if "beat_scheduler" in one.options]
+    return any("redbeat" in str(one).lower() or one is UNKNOWN for one in (*words, *said))
 
 
 def _is_doubled_by_updates(unit: Unit) -> bool:
@@ -274,15 +290,5 @@ def _is_doubled_by_updates(unit: Unit) -> bool:
     return strategy.text("type") != "Recreate" and str(surge) not in ("0", "0%")
 
 
-def is_scheduler(worker: Worker) -> bool:
-    """Whether it sends by the clock: celery beat, a Laravel or Symfony schedule."""
-    line = _shown(worker.words)
-    return _SCHEDULER.search(line) is not None or re.search(r"messenger:consume\s.*\bscheduler_\w+", line) is not None
-
-
 def _worker_names(unit: Unit) -> set[str]:
     return {worker.supervised.name for worker in unit.workers if worker.supervised is not None}
-
-
-def _shown(words: Sequence[str | None]) -> str:
-    return " ".join(str(word or "?").rpartition("/")[2] for word in words)
