@@ -164,6 +164,16 @@ def consumed_receivers(command: Sequence[str]) -> list[str] | None:
     return None if "--all" in arguments else _receivers(arguments)
 
 
+def consumes(command: Sequence[str], transport: str) -> bool:
+    """Whether a `messenger:consume` takes from it. What `--all` leaves out may be said several times."""
+    receivers = consumed_receivers(command)
+    if receivers is not None:
+        return transport in receivers
+    left_out = "--exclude-receivers"
+    words = " ".join(command).replace(f"{left_out} ", f"{left_out}=").split()
+    return f"{left_out}={transport}" not in words
+
+
 def _receivers(arguments: Sequence[str]) -> list[str]:
     receivers, skip = [], False
     for argument in arguments:

@@ -5,9 +5,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Where the messages of a transport lie, beside its DSN.
+_OF_A_QUEUE: Final = (
+    *("stream", "queue_name", "table_name", "exchange", "queues", "queue", "topic", "tube_name", "dbindex"),
+)
 # Connection::parseDsn of symfony/redis-messenger: all before the first `@` is user and password, a slash too.
 _REDIS: Final = re.compile(
     r"(?P<scheme>rediss?|valkeys?):(?P<slashes>//)?(?:(?:(?P<user>[^:@]*):)?(?P<password>[^@]*)@)?(?P<rest>.*)",
@@ -53,6 +60,20 @@ def path_of(dsn: str) -> tuple[str, ...]:
     """The parts of the path: stream, group and consumer of a Redis transport."""
     place = _PLACE.match(_without_credentials(dsn).partition("://")[2])
     return tuple(part for part in ((place and place["path"]) or "").split("/") if part)
+
+
+def queue_of(scheme: str, dsn: str, options: Mapping[str, Any]) -> tuple[object, ...]:
+    """What tells the queue of a transport from others, as far as it is written."""
+    said = {name: options[name] for name in _OF_A_QUEUE if name in options}
+    place = dsn.partition("?")[0]
+    if scheme == "redis":
+        # The path wins over the option; with a group or a consumer of its own the stream is the same.
+        path = path_of(dsn)
+        place, said["stream"] = (
+            place.removesuffix("/".join(("", *path))),
+            next(iter(path), said.get("stream", "messages")),
+        )
+    return (place, *sorted((name, repr(value)) for name, value in said.items()))
 
 
 def query_of(dsn: str) -> dict[str, str]:

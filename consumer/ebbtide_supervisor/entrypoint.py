@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from ebbtide_supervisor.command import command_doubts, command_problems, consumed_receivers
+from ebbtide_supervisor.command import command_doubts, command_problems, consumes
 from ebbtide_supervisor.environment import Environment, read_environment
 from ebbtide_supervisor.events import emit
 from ebbtide_supervisor.fork_proof import CLASSES, read_proof
 from ebbtide_supervisor.image_facts import recorded_transports
-from ebbtide_supervisor.image_rules import judge_transports
+from ebbtide_supervisor.image_rules import judge_failures, judge_transports
 from ebbtide_supervisor.metric_texts import duration_bounds
 from ebbtide_supervisor.outcome import ExitStatus
 from ebbtide_supervisor.programs import SHELLS
@@ -44,7 +44,10 @@ def main(command: Sequence[str]) -> NoReturn:
         for problem in problems:
             print(f"ebbtide: {problem}", file=sys.stderr)
         sys.exit(ExitStatus.REFUSED)
-    for doubt in command_doubts(environment, command):
+    doubts = command_doubts(environment, command)
+    if environment.worker_kind == "symfonyMessenger":
+        doubts = [*doubts, *map(str, judge_failures(recorded_transports(os.environ), command))]
+    for doubt in doubts:
         print(f"ebbtide: warning: {doubt}", file=sys.stderr)
     os.environ.update(container_variables(environment, command))
     # The interpreter in full: with PYTHONPATH and the like ignored, a Python worker's settings stay its own.
@@ -81,10 +84,7 @@ def _signal_problems(environment: Environment, command: Sequence[str]) -> list[s
 
 def _transport_problems(environment: Environment, command: Sequence[str]) -> list[str]:
     """What the image's build could not judge: it has no DSN, this container has. Only of what is consumed here."""
-    receivers = consumed_receivers(command)
-    consumed = [
-        transport for transport in recorded_transports(os.environ) if receivers is None or transport.name in receivers
-    ]
+    consumed = [transport for transport in recorded_transports(os.environ) if consumes(command, transport.name)]
     return [str(finding) for finding in judge_transports(consumed, environment) if finding.is_error]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ebbtide_supervisor.dsn import query_of
+from ebbtide_supervisor.php_numbers import cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ class Transport:
     options: Mapping[str, Any]
     max_retries: int | None = None  # None: its retry strategy is one of the application's own, or not known
     has_failure_transport: bool = False
+    takes_failed_of: Sequence[str] = ()
+    """The transports whose failure transport it is, itself left out."""
 
     @property
     def scheme(self) -> str:
@@ -90,7 +93,7 @@ def recorded_transports(variables: Mapping[str, str]) -> list[Transport]:
 
 def _ask_container(console: Path, errors: list[str]) -> dict[str, Any] | None:
     """`{"transports": [[name, dsn, options], ...], "defaults": {variable: value}, "stopSignals": [15, ...] or None,
-    "retries": {transport: most}, "failing": [transport with a failure transport, ...]}`.
+    "retries": {transport: most}, "failing": {transport: its failure transport}}`.
 
     Variables are written `%env(NAME)%`.
     """
@@ -113,17 +116,17 @@ def _ask_container(console: Path, errors: list[str]) -> dict[str, Any] | None:
         "defaults": defaults,
         "stopSignals": _stop_signals(ask),
         "retries": retries,
-        "failing": _with_failure_transport(ask),
+        "failing": _failure_transports(ask),
     }
 
 
-def _max_retries(ask: Sequence[str], transport: str) -> int | None:
+def _max_retries(ask: Sequence[str], transport: str) -> int | str | None:
     service = _json([*ask, f"messenger.retry.multiplier_retry_strategy.{transport}", "--show-arguments"], []) or {}
     most = next(iter(service.get("arguments", [])), None)
-    return most if isinstance(most, int) else None
+    return _plain(most) if isinstance(most, (int, str)) else None
 
 
-def _with_failure_transport(ask: Sequence[str]) -> list[str]:
+def _failure_transports(ask: Sequence[str]) -> dict[str, str]:
     """The listener that sends failed messages there has a locator with a transport for each name; without any failure
     transport there is no listener."""
     listener = "messenger.failure.send_failed_message_to_failure_transport_listener"
@@ -131,11 +134,16 @@ def _with_failure_transport(ask: Sequence[str]) -> list[str]:
         service = _json([*ask, listener, "--show-arguments"], []) or {}
         first = next(iter(service.get("arguments", [])), None)
         if not isinstance(first, dict):
-            return []
+            return {}
         if first.get("type") != "service":
-            return sorted(first)
+            return {name: _transport_of(sender) for name, sender in sorted(first.items())}
         listener = str(first["id"])
-    return []
+    return {}
+
+
+def _transport_of(sender: Any) -> str:
+    """`messenger.transport.failed` -> `failed`; the id where it is a service of the application's own."""
+    return str(sender.get("id", "") if isinstance(sender, dict) else "").removeprefix("messenger.transport.")
 
 
 def _stop_signals(ask: Sequence[str]) -> list[int] | None:
@@ -148,14 +156,16 @@ def _stop_signals(ask: Sequence[str]) -> list[int] | None:
 def resolve_transports(recorded: Mapping[str, Any], variables: Mapping[str, str]) -> list[Transport]:
     """The transports with what the variables say, or the application's default for one that is not set."""
     known, retries = {**recorded["defaults"], **variables}, recorded.get("retries", {})
+    failing = recorded.get("failing", {})
     transports = []
     for name, dsn_text, option_texts in recorded["transports"]:
         dsn = resolve(dsn_text, known)
         # What stands in the DSN wins over the options.
         query = query_of(dsn)
         options = {key: resolve(value, known) for key, value in option_texts.items()}
-        kept = {"max_retries": retries.get(name), "has_failure_transport": name in recorded.get("failing", ())}
-        transports.append(Transport(name, dsn, options | query, **kept))
+        most = cast(resolve(retries.get(name), known))
+        takes = tuple(other for other, target in failing.items() if target == name != other)
+        transports.append(Transport(name, dsn, options | query, most, name in failing, takes))
     return transports
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from ebbtide_supervisor.dsn import path_of
+from ebbtide_supervisor.command import CONSUME, consumes
+from ebbtide_supervisor.dsn import path_of, queue_of
+from ebbtide_supervisor.php_numbers import cast, filtered
 from ebbtide_supervisor.rule_texts import IMAGE_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ebbtide_supervisor.environment import Environment
     from ebbtide_supervisor.image_facts import ImageFacts, Transport
@@ -23,6 +25,7 @@ SYMFONY_SQS_BUFFER: Final = 9
 SQS_VISIBILITY_SECONDS: Final = 30
 # https://www.rabbitmq.com/docs/queues: what a queue may lose by its own arguments.
 DROPPING_ARGUMENTS: Final = frozenset({"x-max-length", "x-max-length-bytes", "x-message-ttl", "x-expires"})
+KEEP_NOTHING: Final = ("sync", "in-memory")
 # rabbit_heartbeat closes a connection from which nothing has come for two to three intervals.
 LEAST_HEARTBEATS: Final = 2
 
@@ -141,28 +144,33 @@ def judge_transports(transports: Iterable[Transport], environment: Environment) 
 
 
 def _redis_consumer(transport: Transport) -> Iterator[Finding]:
-    # Either an option or the third part of the DSN's path: redis://host/stream/group/consumer.
+    # The third part of the DSN's path, redis://host/stream/group/consumer, wins over the option.
     path = path_of(transport.dsn)
-    name = transport.options.get("consumer", path[2] if len(path) > 2 else "consumer")
+    name = path[2] if len(path) > 2 else transport.options.get("consumer", "consumer")
     if "%env(MESSENGER_CONSUMER_NAME)%" not in str(name):
+        first = "take it out of the DSN's path, and " if len(path) > 2 else ""
         yield Finding(
             "I-08",
             f"transport {transport.name}: one Redis consumer name for all workers (got {name!r}), so a starting one "
-            "takes over what the others are handling; set the option consumer: '%env(MESSENGER_CONSUMER_NAME)%'",
+            f"takes over what the others are handling; {first}set the option consumer: "
+            "'%env(MESSENGER_CONSUMER_NAME)%'",
         )
 
 
 def _timeout(transport: Transport, environment: Environment, look: str | None) -> Iterator[Finding]:
     """`look` names the option that says how often an idle worker looks for such messages, in milliseconds."""
     longest = environment.longest_message_seconds
-    seconds = _whole(transport.options.get("redeliver_timeout", SYMFONY_REDELIVER_SECONDS))
-    interval = _whole(transport.options.get(look, SYMFONY_LOOK_MILLISECONDS)) if look else None
+    number = filtered if transport.scheme == "redis" else cast
+    given = transport.options.get("redeliver_timeout")
+    seconds = number(SYMFONY_REDELIVER_SECONDS if given is None else given)
+    interval = number(transport.options.get(look, SYMFONY_LOOK_MILLISECONDS)) if look else None
     if seconds is None:
         return  # Set where the container runs: the entrypoint reads it there.
     if seconds <= longest:
+        written = f"{seconds} s" if str(given) == str(seconds) else f"{given!r}, which PHP takes for {seconds} s"
         yield Finding(
             "I-09",
-            f"transport {transport.name}: redeliver_timeout is not above the longest message (got {seconds} s, longest "
+            f"transport {transport.name}: redeliver_timeout is not above the longest message (got {written}, longest "
             f"{longest} s), so one that is still being handled is given to a second worker; set {longest + 30}",
         )
         return
@@ -181,7 +189,7 @@ def _doctrine(transport: Transport, environment: Environment) -> Iterator[Findin
     look = "check_delayed_interval"
     if str(transport.options.get("use_notify", True)).lower() in ("0", "false", "off", "no", ""):
         yield from _timeout(transport, environment, None)
-    elif _whole(transport.options.get(look)) == 0:
+    elif cast(transport.options.get(look)) == 0:
         text = f"transport {transport.name}: with {look} 0 a killed worker's message waits for the next new one"
         yield Finding("I-12", f"{text} on PostgreSQL; set {look} to 5000")
     else:
@@ -190,7 +198,7 @@ def _doctrine(transport: Transport, environment: Environment) -> Iterator[Findin
 
 def _heartbeat(transport: Transport, environment: Environment) -> Iterator[Finding]:
     # PHP sends heartbeats only when it talks to the broker, so none while a message is handled.
-    seconds = _whole(transport.options.get("heartbeat", 0))
+    seconds = cast(transport.options.get("heartbeat", 0))
     longest = environment.longest_message_seconds
     if seconds and LEAST_HEARTBEATS * seconds <= longest:
         yield Finding(
@@ -203,10 +211,15 @@ def _heartbeat(transport: Transport, environment: Environment) -> Iterator[Findi
 
 def _removed(transport: Transport) -> Iterator[Finding]:
     # RejectRedeliveredMessageMiddleware: what RabbitMQ gives back, Symfony takes for a failed try.
-    if transport.has_failure_transport or transport.max_retries is None:
-        return
+    if transport.has_failure_transport or transport.takes_failed_of:
+        return  # Of a failure transport that is consumed I-26 speaks.
     remedy = "name a failure_transport"
-    if transport.max_retries == 0:
+    if transport.max_retries is None:
+        text = (
+            "how many retries it has is not known here (a variable, or a strategy of its own), and after the last one"
+        )
+        yield Finding("I-21", f"transport {transport.name}: {text} a killed worker's message is removed; {remedy}")
+    elif transport.max_retries == 0:
         text = "max_retries is 0 and there is no failure transport, so a message whose worker is killed is removed"
         yield Finding("I-20", f"transport {transport.name}: {text}; {remedy}, or allow retries")
     else:
@@ -214,8 +227,32 @@ def _removed(transport: Transport) -> Iterator[Finding]:
         yield Finding("I-21", f"transport {transport.name}: {text} is removed; {remedy}")
 
 
+def judge_failures(transports: Sequence[Transport], command: Sequence[str]) -> Iterator[Finding]:
+    """What becomes of a message that has failed for the last time; with the worker's command, if there is one."""
+    for failed in transports:
+        if not failed.takes_failed_of:
+            continue
+        start = f"transport {failed.name}: is the failure transport of {', '.join(failed.takes_failed_of)}"
+        if failed.scheme in KEEP_NOTHING:
+            yield Finding("I-26", f"{start} and keeps nothing (got {failed.scheme}); name one on a broker")
+        sources = (one for one in transports if one.name in failed.takes_failed_of)
+        same = next((one.name for one in sources if _queue(one) == _queue(failed)), "")
+        if same:
+            text = (
+                f"{start} and lies in the queue of {same}, so workers take what has failed again, and remove it when it"
+            )
+            yield Finding("I-26", f"{text} fails once more; give it a queue of its own")
+        if CONSUME in command and consumes(command, failed.name):
+            text = f"{start} and is consumed, so a message that fails there for the last time is removed: it is sent to"
+            yield Finding("I-26", f"{text} no other; leave it to messenger:failed:retry")
+
+
+def _queue(transport: Transport) -> tuple[object, ...]:
+    return queue_of(transport.scheme, transport.dsn, transport.options)
+
+
 def _drops(transport: Transport) -> Iterator[Finding]:
-    most = _whole(transport.options.get("stream_max_entries", 0))
+    most = filtered(transport.options.get("stream_max_entries", 0))
     if transport.scheme == "redis" and most:
         yield Finding(
             "I-22",
@@ -237,9 +274,9 @@ def _drops(transport: Transport) -> Iterator[Finding]:
 
 def _buffer(transport: Transport, environment: Environment) -> Iterator[Finding]:
     # The timeout of every message that was fetched runs while the first of them is handled.
-    taken = _whole(transport.options.get("buffer_size", SYMFONY_SQS_BUFFER))
+    taken = cast(transport.options.get("buffer_size", SYMFONY_SQS_BUFFER))
     given = transport.options.get("visibility_timeout")
-    seconds = SQS_VISIBILITY_SECONDS if given is None else _whole(given)
+    seconds = SQS_VISIBILITY_SECONDS if given is None else cast(given)
     needed = environment.longest_message_seconds * (taken or 1)
     if seconds is None or seconds > needed:
         return
@@ -253,7 +290,3 @@ def _buffer(transport: Transport, environment: Environment) -> Iterator[Finding]
         yield Finding("I-24", text)
     else:
         yield Finding("I-23", text)
-
-
-def _whole(value: Any) -> int | None:
-    return int(value) if re.fullmatch(r"[0-9]+", str(value)) else None

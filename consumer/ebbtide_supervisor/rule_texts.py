@@ -218,6 +218,14 @@ _TEXTS = (
         "Change what is named, or build without EBBTIDE_WORKER_START=fork and measure again.",
         "The kubelet evicts those above their request first; docs/forked-workers.md.",
     ),
+    RuleText(
+        "I-26",
+        "warning",
+        "What has failed for the last time is kept, apart from what waits.",
+        "A failure transport that keeps nothing, lies in the workers' own queue or is consumed loses it.",
+        "Give it a queue of its own on a broker, and leave it to messenger:failed:retry.",
+        "SendFailedMessageToFailureTransportListener: what has been sent there once is sent nowhere else.",
+    ),
 )
 
 IMAGE_RULES: Final = {text.id: text for text in _TEXTS}

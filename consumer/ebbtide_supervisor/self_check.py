@@ -15,7 +15,7 @@ from ebbtide_supervisor.entrypoint import container_variables
 from ebbtide_supervisor.environment import read_environment
 from ebbtide_supervisor.fork_proof import PROOF, Proof, prove, read_proof
 from ebbtide_supervisor.image_facts import gather
-from ebbtide_supervisor.image_rules import Finding, judge_image
+from ebbtide_supervisor.image_rules import Finding, judge_failures, judge_image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ def _check_application(
         worker.mkdir()
         os.environ.update(container_variables(environment, command) | {"EBBTIDE_OPCACHE_DIRECTORY": scratch})
         facts = gather(console, os.environ, record=record)
-        findings = judge_image(facts, environment)
+        findings = [*judge_image(facts, environment), *judge_failures(facts.transports, command)]
         if record and facts.php is not None and facts.transports:
             variables = {**os.environ, "EBBTIDE_OPCACHE_DIRECTORY": str(worker)}
             prove(console, [transport.name for transport in facts.transports], facts.php, variables)

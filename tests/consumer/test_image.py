@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ebbtide_supervisor.environment import Environment, read_environment
 from ebbtide_supervisor.image_facts import ImageFacts, Transport, resolve, resolve_transports
-from ebbtide_supervisor.image_rules import judge_image
+from ebbtide_supervisor.image_rules import judge_failures, judge_image
 from ebbtide_supervisor.rule_texts import IMAGE_RULES
 from tests.consumer.conftest import ROOT
 
@@ -75,6 +75,8 @@ REFUSED = [
     ({"stop_workers_in": ["bin/deploy.sh"]}, "bin/deploy.sh", "take it out"),
     (redis("rediss://redis/stream", consumer="consumer"), "consumer", "%env(MESSENGER_CONSUMER_NAME)%"),
     (redis("redis://redis/stream/group/fixed", consumer="fixed"), "fixed", "%env(MESSENGER_CONSUMER_NAME)%"),
+    # The path wins over the option.
+    (redis("redis://redis/stream/group/fixed"), "fixed", "take it out of the DSN's path, and set the option consumer"),
     # Without the option the name is the third part of the DSN's path, and `consumer` without that.
     *(
         (
@@ -91,8 +93,29 @@ REFUSED = [
     (redis(redeliver_timeout=60), "60 s", "set 90"),
     (redis(redeliver_timeout="30"), "30 s", "set 90"),
     ({"transports": [Transport("events", "doctrine://default", {**LOOKS, "redeliver_timeout": 10})]}, "10 s", "set 90"),
-    ({"transports": [Transport("events", "amqp://rabbit", {"heartbeat": "30"})]}, "got 30 s", "take heartbeat out"),
-    ({"transports": [Transport("events", "amqps://rabbit", {"heartbeat": 10})]}, "got 10 s", "take heartbeat out"),
+    (
+        {"transports": [Transport("events", "amqp://rabbit", {"heartbeat": "30"}, 3, True)]},
+        "got 30 s",
+        "take heartbeat out",
+    ),
+    (
+        {"transports": [Transport("events", "amqps://rabbit", {"heartbeat": 10}, 3, True)]},
+        "got 10 s",
+        "take heartbeat out",
+    ),
+    # What PHP takes for another number than it looks like: Redis' transport for 0, Doctrine's for what it begins with.
+    *(
+        (redis(redeliver_timeout=text), f"got {text!r}, which PHP takes for 0 s", "set 90")
+        for text in ("240.0", "4m", "0240", "1e3", "", 240.5)
+    ),
+    (redis(redeliver_timeout=-90), "-90 s", "set 90"),
+    (
+        {"transports": [Transport("events", "doctrine://default", {**LOOKS, "redeliver_timeout": "4m"})]},
+        "got '4m', which PHP takes for 4 s",
+        "set 90",
+    ),
+    ({"transports": [Transport("events", "amqp://rabbit", {"heartbeat": "20.0"}, 3, True)]}, "got 20 s", "take heart"),
+    (sqs(visibility_timeout="50.0", buffer_size="1"), "got 50 s", "set buffer_size to 1"),
     (amqp(max_retries=0), "max_retries is 0", "name a failure_transport"),
     (sqs(visibility_timeout=70), "got 70 s", "set buffer_size to 1"),
     ({"errors": ["php bin/console: failed with status 255 (got 'Fatal error')"]}, "Fatal error", "failed"),
@@ -120,6 +143,8 @@ WARNED = [
         "with check_delayed_interval 0",
     ),
     (amqp(max_retries=3), "uses up one of 3 retries"),
+    (amqp(), "how many retries it has is not known here"),
+    (redis(redeliver_timeout=None), "stays away for 3605 s"),
     (redis(stream_max_entries=1000), "stream_max_entries trims the stream (got 1000)"),
     (
         amqp({"queues": {"mail": {"arguments": {"x-max-length": 10}}}}, max_retries=0, has_failure_transport=True),
@@ -151,10 +176,16 @@ def test_what_only_costs_time_is_a_warning(changes: dict[str, Any], words: str) 
         ("redis://redis/s/g/%env(MESSENGER_CONSUMER_NAME)%", REDIS),
         ("redis://redis/s", {**REDIS, "redeliver_timeout": 100, "claim_interval": 15000}),
         ("doctrine://default", {"redeliver_timeout": 90, "use_notify": False}),
+        ("doctrine://default", {"redeliver_timeout": "90.0", "use_notify": False}),
+        ("redis://redis/s", {**REDIS, "redeliver_timeout": " +90 "}),
+        ("redis://redis/s", {**REDIS, "redeliver_timeout": 90.0}),
+        ("redis://redis/s/g/%env(MESSENGER_CONSUMER_NAME)%", {**REDIS, "consumer": "another"}),
+        ("redis://redis/s", {**REDIS, "stream_max_entries": "10.0"}),
     ],
 )
 def test_transports_that_need_nothing_get_no_finding(dsn: str, options: dict[str, Any]) -> None:
-    assert judge_image(facts(transports=[Transport("events", dsn, options)]), environment()) == []
+    transport = Transport("events", dsn, options, has_failure_transport=True)
+    assert judge_image(facts(transports=[transport]), environment()) == []
 
 
 def test_an_option_that_only_the_container_knows_is_left_to_the_container() -> None:
@@ -182,6 +213,51 @@ def test_an_option_in_the_dsn_wins_over_the_configured_one() -> None:
     recorded = {"transports": [["events", "%env(DSN)%", {"redeliver_timeout": 90}]], "defaults": {}}
     (transport,) = resolve_transports(recorded, {"DSN": "redis://redis?redeliver_timeout=7"})
     assert transport.options["redeliver_timeout"] == "7"
+
+
+def application_of(failing: dict[str, str], **dsns: str) -> list[Transport]:
+    names = [[name, dsn, {"queue_name": name} if dsn.endswith("default") else {}] for name, dsn in dsns.items()]
+    return resolve_transports({"transports": names, "defaults": {}, "failing": failing}, {})
+
+
+CHAIN = {"mail": "failed", "failed": "dead", "dead": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("failing", "dsns", "command", "words"),
+    [
+        ({"mail": "failed", "failed": "failed"}, {"mail": "amqp://r/%2f/mail", "failed": "doctrine://default"}, "", ""),
+        ({"mail": "failed"}, {"mail": "amqp://r/%2f/mail", "failed": "in-memory://"}, "", "keeps nothing"),
+        ({"mail": "failed"}, {"mail": "amqp://r", "failed": "amqp://r?heartbeat=0"}, "", "lies in the queue of mail"),
+        ({"mail": "failed"}, {"mail": "redis://r/m", "failed": "redis://r/m/other"}, "", "lies in the queue of mail"),
+        ({"mail": "failed"}, {"mail": "redis://r/m", "failed": "redis://r/failed"}, "", ""),
+        ({"mail": "failed"}, {"mail": "doctrine://default", "failed": "doctrine://default"}, "", ""),
+        (CHAIN, {"mail": "amqp://r/%2f/mail", "failed": "doctrine://default"}, "mail", ""),
+        (CHAIN, {"mail": "amqp://r/%2f/mail", "failed": "doctrine://default"}, "mail failed", "is consumed"),
+        (CHAIN, {"mail": "amqp://r/%2f/mail", "failed": "doctrine://default"}, "--all", "is consumed"),
+        (CHAIN, {"failed": "doctrine://default"}, "--all --exclude-receivers failed", ""),
+        (CHAIN, {"failed": "doctrine://default"}, "--all --exclude-receivers=mail", "is consumed"),
+    ],
+)
+def test_what_has_failed_is_kept_apart_and_waits_for_somebody(
+    failing: dict[str, str], dsns: dict[str, str], command: str, words: str
+) -> None:
+    argv = ["php", "bin/console", "messenger:consume", *command.split()] if command else []
+    found = [str(one) for one in judge_failures(application_of(failing, **dsns), argv)]
+    assert [words in text and text.endswith("[I-26]") for text in found] == [True] * bool(words)
+
+
+def test_a_number_of_retries_is_read_where_the_container_runs() -> None:
+    recorded = {"transports": [["mail", "amqp://r", {}]], "defaults": {}}
+    for said, variables, most in (
+        (2, {}, 2),
+        ("%env(int:TRIES)%", {"TRIES": "0"}, 0),
+        ("%env(int:TRIES)%", {}, None),
+        (None, {}, None),
+    ):
+        retries = {} if said is None else {"mail": said}
+        (transport,) = resolve_transports({**recorded, "retries": retries}, variables)
+        assert transport.max_retries == most
 
 
 FAKE_PHP = """#!/bin/sh

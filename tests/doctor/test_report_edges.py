@@ -180,6 +180,11 @@ EDGES: dict[str, Edge] = {
         "",
     ),
     "nobody wrote it": ("D-77", {"a.yaml": workload(CONSUME), "messenger.yaml": messenger()}, ""),
+    "a text that Redis' transport takes for 0": (
+        "D-77",
+        {"a.yaml": workload(CONSUME), "messenger.yaml": messenger(redeliver_timeout="240.0")},
+        "gives a message to another worker after 0 s",
+    ),
     # RabbitMQ takes back what is not acknowledged.
     "two hours on RabbitMQ": ("D-87", celery(**LATE, task_time_limit=7200), "may run 7200 s, and RabbitMQ takes back"),
     "half an hour": ("D-87", celery(**LATE, task_time_limit=1800), "after 1800 s, its default"),

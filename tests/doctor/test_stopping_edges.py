@@ -437,6 +437,8 @@ OF_BROKERS: dict[str, Edge] = {
             ("redis://r/m", "", {}, {}, 2, 2, "so 2 processes in up to 2 pods share the name"),
             ("amqp://r", "", {}, {}, 2, 2, ""),
             ("redis://r/m", "", {"consumer": "w"}, {}, 2, 1, "names every consumer 'w', for workers in up to 2 pods"),
+            ("redis://r/m/g/%env(HOSTNAME)%", "", {}, {}, 2, 1, ""),
+            ("redis://r/m/g/w", "", {"consumer": "%env(HOSTNAME)%"}, {}, 2, 1, "names every consumer 'w'"),
             ("redis://r/m", "", {"consumer": "%env(HOSTNAME)%"}, {}, 2, 1, ""),
             ("redis://r/m", "", {"consumer": "%env(HOSTNAME)%"}, {}, 1, 2, "HOSTNAME is the same for all 2 processes"),
             ("redis://r/m", "", {"consumer": "%env(ELSEWHERE)%"}, {}, 1, 2, ""),
@@ -466,6 +468,7 @@ OF_BROKERS: dict[str, Edge] = {
             ("redis://r/m", {}, "prod", "after 3600 s, the default"),
             ("redis://r/m", {}, "test", ""),
             ("redis://r/m", {"redeliver_timeout": "%env(int:WAIT)%"}, "", ""),
+            ("redis://r/m", {"redeliver_timeout": "3600.0"}, "", ""),
         )
     },
     **{

@@ -1,8 +1,8 @@
 """What doctor takes from the image: its reader of scripts, its judgement of commands, its tables of programs. One judge
 of scripts, wherever they are met."""
 
-from ebbtide.image.ebbtide_supervisor.command import CONSUME, consumed_receivers
-from ebbtide.image.ebbtide_supervisor.dsn import query_of
+from ebbtide.image.ebbtide_supervisor.command import CONSUME, consumed_receivers, consumes
+from ebbtide.image.ebbtide_supervisor.dsn import path_of, query_of, queue_of
 from ebbtide.image.ebbtide_supervisor.handover import Verdict, judge_handover
 from ebbtide.image.ebbtide_supervisor.programs import (
     BUILTINS,
@@ -41,13 +41,16 @@ __all__ = [
     "Verdict",
     "Words",
     "consumed_receivers",
+    "consumes",
     "judge_handover",
     "known_program",
     "line_of",
     "literal",
     "nodes_of",
     "parse",
+    "path_of",
     "query_of",
+    "queue_of",
     "rewritten",
     "signal_problem",
     "words_of",

@@ -9,7 +9,7 @@ from typing import Any, Final
 from ebbtide.doctor.data import UNKNOWN, Map, Said, Seq
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.files import File
-from ebbtide.doctor.readers import compose, image_config, kubernetes, queues, scripts, supervisor, yaml
+from ebbtide.doctor.readers import compose, image_config, kubernetes, messenger, queues, scripts, supervisor, yaml
 from ebbtide.doctor.readers.dockerfile import read_dockerfile
 from ebbtide.doctor.setup import SetUp
 
@@ -38,6 +38,7 @@ def read_all(files: Iterable[File], notes: Iterable[Note] = ()) -> SetUp:
             found.read.append(file.name)
         elif file.is_named and not any(note.place.file == file.name for note in found.notes):
             found.notes.append(Note(file.at(), "is nothing that doctor reads"))
+    found.transports = list(messenger.transports_of(found.messenger))
     return found
 
 
@@ -182,8 +183,8 @@ def _document(document: Any, file: File, found: SetUp) -> bool:
         found.workloads += compose.services_of(document, file.name)
     elif isinstance(document, (Map, Seq)) and image_config.is_inspection(document):
         found.images += image_config.images_of(document, file.name)
-    elif queues.is_messenger(document):
-        found.transports += queues.transports_of(document, file.name)
+    elif parts := list(messenger.parts_of(document, file.name)):
+        found.messenger += parts
     elif file.base == "package.json" and isinstance(document, Map):
         by_name = document.map("scripts")
         said = {name: Said(by_name.text(name), file.at(by_name.line_of(name))) for name in by_name}

@@ -9,7 +9,8 @@ from ebbtide.doctor.data import Place, Said
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.files import File
 from ebbtide.doctor.image import Image
-from ebbtide.doctor.readers.queues import CelerySettings, HorizonSupervisor, QueueConnection, SidekiqSettings, Transport
+from ebbtide.doctor.readers.messenger import MessengerPart, Transport
+from ebbtide.doctor.readers.queues import CelerySettings, HorizonSupervisor, QueueConnection, SidekiqSettings
 from ebbtide.doctor.readers.supervisor import SupervisorFile
 from ebbtide.doctor.workload import ManifestObject, Workload
 
@@ -23,7 +24,9 @@ class SetUp:
     images: list[Image] = field(default_factory=list)
     supervisors: list[SupervisorFile] = field(default_factory=list)
     scripts: list[File] = field(default_factory=list)
+    messenger: list[MessengerPart] = field(default_factory=list)
     transports: list[Transport] = field(default_factory=list)
+    """Of Messenger, in production: what all its files say together."""
     connections: list[QueueConnection] = field(default_factory=list)
     horizon: list[HorizonSupervisor] = field(default_factory=list)
     schedules: list[File] = field(default_factory=list)

@@ -1,25 +1,21 @@
-"""What the application says of its queues: messenger.yaml, Laravel's queue.php and horizon.php, Celery's settings.
+"""What the application says of its queues: Laravel's queue.php and horizon.php, Celery's settings.
 
-Only literals are read. `%env(...)%`, parameters and expressions stay what they are, and nothing is guessed.
+Only literals are read. Expressions stay what they are, and nothing is guessed.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any, Final
 
 from ebbtide.doctor.data import UNKNOWN, Map, Place, Said
 from ebbtide.doctor.files import File
-from ebbtide.doctor.of_image import query_of
 from ebbtide.doctor.readers import php
 
-_SCHEME: Final = re.compile(r"([\w-]+)(?:\+\w+)?:")
-# `https://sqs.eu-west-1.amazonaws.com/1/mail`: a queue by its URL.
-_SQS: Final = re.compile(r"https?://sqs\.")
 CELERY_KEYS: Final = frozenset(
     {
         *("task_acks_late", "task_reject_on_worker_lost", "worker_prefetch_multiplier", "broker_transport_options"),
@@ -31,22 +27,6 @@ CELERY_KEYS: Final = frozenset(
 _KEYS_OF_CELERY_ALONE: Final = 2
 RQ_SECONDS: Final = 180
 """rq's Queue.DEFAULT_TIMEOUT: a job that runs longer is ended."""
-
-
-@dataclass(frozen=True)
-class Transport:
-    """A transport of Messenger, in one environment."""
-
-    name: str
-    place: Place
-    scheme: str
-    """`redis`, `amqp`, `doctrine`, `sqs`; empty where a variable holds it."""
-    options: Mapping[str, Said[Any]]
-    """With what the DSN's query says: that wins."""
-    max_retries: Said[Any] | None
-    failure_transport: str
-    environment: str = ""
-    """Of `when@prod`; empty for all."""
 
 
 @dataclass(frozen=True)
@@ -108,58 +88,6 @@ def sidekiq_of(document: Any, file: str) -> SidekiqSettings | None:
     return SidekiqSettings(
         place, Said(document[key], place) if key else None, queues, number_of(said.get("concurrency"))
     )
-
-
-_REDIS_OPTIONS: Final = frozenset({"stream", "consumer", "claim_interval", "delete_after_ack", "stream_max_entries"})
-
-
-def transports_of(document: Any, file: str) -> Iterator[Transport]:
-    """The transports of a messenger.yaml, those below `when@ENV` as well."""
-    if not isinstance(document, Map):
-        return
-    base = document.map("framework", "messenger")
-    yield from _transports(base, file, "", base.text("failure_transport"))
-    for key in document:
-        if key.startswith("when@"):
-            messenger = document.map(key, "framework", "messenger")
-            failure = messenger.text("failure_transport") or base.text("failure_transport")
-            yield from _transports(messenger, file, key[5:], failure)
-
-
-def is_messenger(document: Any) -> bool:
-    """Whether a document configures Messenger."""
-    if not isinstance(document, Map):
-        return False
-    places = [document, *(document.map(key) for key in document if key.startswith("when@"))]
-    return any("messenger" in place.map("framework") for place in places)
-
-
-def _transports(messenger: Map, file: str, environment: str, failure: str) -> Iterator[Transport]:
-    transports = messenger.map("transports")
-    for name, value in transports.items():
-        data = value if isinstance(value, Map) else Map(transports.line_of(name))
-        dsn = value if isinstance(value, str) else data.text("dsn")
-        options = data.map("options")
-        said = {key: Said(one, Place(file, options.line_of(key))) for key, one in options.items()}
-        line = Place(file, data.line_of("dsn"))
-        said |= {key: Said(one, line) for key, one in query_of(dsn).items()}
-        retry = data.map("retry_strategy")
-        retries = (
-            Said(retry["max_retries"], Place(file, retry.line_of("max_retries"))) if "max_retries" in retry else None
-        )
-        scheme = _SCHEME.match(dsn)
-        # The DSN is a variable's most often; these options no other transport has.
-        kind = scheme[1].lower() if scheme else "redis" if _REDIS_OPTIONS & set(options) else ""
-        kind = "sqs" if _SQS.match(dsn) else kind
-        yield Transport(
-            name,
-            Place(file, transports.line_of(name)),
-            {"rediss": "redis", "valkey": "redis", "valkeys": "redis", "amqps": "amqp"}.get(kind, kind),
-            said,
-            retries,
-            data.text("failure_transport") or failure,
-            environment,
-        )
 
 
 def read_laravel(file: File) -> tuple[list[QueueConnection], list[HorizonSupervisor]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from ebbtide.doctor.data import Place
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
-from ebbtide.doctor.of_image import CONSUME, consumed_receivers
-from ebbtide.doctor.readers.queues import Transport, number_of
+from ebbtide.doctor.of_image import CONSUME, consumes
+from ebbtide.doctor.readers.messenger import Transport
+from ebbtide.doctor.readers.queues import number_of
 from ebbtide.doctor.rules.declare import setup_rule, unit_rule
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.times import longest_of
@@ -23,14 +24,12 @@ _SHARE_OF_GRACE: Final = 2
 _ENV: Final = re.compile(r"%env\((?:[a-z]+:)*(\w+)\)%")
 
 
-def _consumed(unit: Unit) -> Iterator[tuple[Worker, Transport]]:
+def consumed(unit: Unit) -> Iterator[tuple[Worker, Transport]]:
     """The transports that a unit's workers read, as far as messenger.yaml was handed over."""
     for worker in unit.named(CONSUME):
         words = [word or "" for word in worker.words]
-        receivers = consumed_receivers(words) if CONSUME in words else []
-        for transport in unit.setup.transports:
-            is_live = transport.environment in ("", "prod")
-            if is_live and (receivers is None or transport.name in receivers):
+        for transport in unit.setup.transports if CONSUME in words else ():
+            if consumes(words, transport.name):
                 yield worker, transport
 
 
@@ -43,7 +42,7 @@ def _consumed(unit: Unit) -> Iterator[tuple[Worker, Transport]]:
 def check_consumer_name(unit: Unit) -> Iterator[Diagnosis]:
     """Each worker on Redis has a consumer name of its own. A starting worker reads again what its name has in flight:
     with one name that is what the others are handling."""
-    for worker, transport in _consumed(unit):
+    for worker, transport in consumed(unit):
         if transport.scheme != "redis":
             continue
         said = transport.options.get("consumer")
@@ -98,12 +97,12 @@ def check_redelivery(setup: SetUp) -> Iterator[Diagnosis]:
     """A message whose worker was killed comes back soon. Symfony's Redis and Doctrine transports wait an hour where
     nothing is written."""
     for transport in setup.transports:
-        if transport.scheme not in ("redis", "doctrine") or transport.environment not in ("", "prod"):
+        if transport.scheme not in ("redis", "doctrine"):
             continue
-        if transport.name == transport.failure_transport or transport.name.startswith("failed"):
+        if transport.takes_failed_of or transport.name.startswith("failed"):
             continue
         said = transport.options.get("redeliver_timeout")
-        seconds = _DEFAULT_REDELIVERY_SECONDS if said is None else number_of(said.value)
+        seconds = _DEFAULT_REDELIVERY_SECONDS if said is None else _whole(transport, said.value)
         if seconds is not None and seconds >= _LONG_REDELIVERY_SECONDS:
             written = "" if said else ", the default"
             yield Diagnosis(
@@ -138,31 +137,6 @@ def check_retries(setup: SetUp) -> Iterator[Diagnosis]:
                 "RabbitMQ gives it back",
                 "write max_retries: 3, or failure_transport: failed",
             )
-
-
-@setup_rule(
-    "D-73",
-    Harm.LOSES,
-    remedy="Write failure_transport, and a transport of that name.",
-    source="symfony/messenger, SendFailedMessageForRetryListener: a message is rejected after its last retry.",
-)
-def check_failure_transport(setup: SetUp) -> Iterator[Diagnosis]:
-    """A message that failed for the last time is kept. Without a failure transport it is removed."""
-    live = [
-        one for one in setup.transports if one.environment in ("", "prod") and one.scheme not in ("sync", "in-memory")
-    ]
-    without = [one for one in live if not one.failure_transport]
-    if without and not any(one.failure_transport for one in live):
-        retries = [one.max_retries.value for one in without if one.max_retries is not None]
-        after = "after its last retry"
-        if len(retries) == len(without) == 1:
-            after = f"after {retries[0]} {'retry' if retries[0] == 1 else 'retries'}"
-        yield Diagnosis(
-            without[0].place,
-            ", ".join(f"transport {one.name}" for one in without[:3]),
-            f"has no failure transport: a message is removed {after}",
-            "write failure_transport: failed, and a transport of that name",
-        )
 
 
 @setup_rule(
@@ -240,9 +214,9 @@ def check_early_redelivery(unit: Unit) -> Iterator[Diagnosis]:
     """A message comes again only when its worker cannot have it any more: not before a limit of the worker, nor long
     before the time that the pod is given to end it. A worker with --keepalive tells the broker that it is still at
     it."""
-    for worker, transport in _consumed(unit):
+    for worker, transport in consumed(unit):
         said = transport.options.get(_COMES_AGAIN.get(transport.scheme, ""))
-        seconds = number_of(said.value) if said else None
+        seconds = _whole(transport, said.value) if said else None
         longest = longest_of(unit, worker)
         grace = unit.workload.grace if unit.workload else None
         if said is None or seconds is None or _keeps_alive(worker):
@@ -259,6 +233,14 @@ def check_early_redelivery(unit: Unit) -> Iterator[Diagnosis]:
             f"gives a message to another worker after {seconds} s, {why}",
             f"write {_COMES_AGAIN[transport.scheme]}: the longest message and half a minute",
         )
+
+
+def _whole(transport: Transport, value: Any) -> int | None:
+    """A number of seconds; None where only the running program knows it. Symfony's Redis transport takes what is no
+    whole number, as the text 240.0, for 0."""
+    number = number_of(value)
+    is_known = isinstance(value, str) and "%" not in value
+    return 0 if number is None and is_known and transport.scheme == "redis" else number
 
 
 def _keeps_alive(worker: Worker) -> bool:
