@@ -540,6 +540,61 @@ OF_BROKERS: dict[str, Edge] = {
         )
         for said in (["" if policy == "noeviction" else f"removes keys when its memory is full ({policy})"])
     },
+    **{
+        f"a Redis told {words or 'nothing'}": (
+            "D-91",
+            {"a.yaml": workload(["redis-server", *words], image="redis:8")},
+            said,
+        )
+        for words, said in (
+            (["--save", ""], "keeps nothing on disk"),
+            (["--save", "", "--appendonly", "no"], "keeps nothing on disk"),
+            (["--save=", "--appendonly=yes"], ""),
+            (["--save", "60 1000"], ""),
+            (["--appendonly", "no"], ""),
+            ([], ""),
+        )
+    },
+    **{
+        f"a Redis on {kind} of {variable}": (
+            "D-91",
+            {
+                "a.yaml": workload(
+                    ["redis-server"],
+                    image="valkey:8",
+                    volumeMounts=[{"name": "d", "mountPath": "/data"}],
+                    pod={"volumes": [{"name": "d", kind: {}}]},
+                ),
+                "compose.yaml": quick_yaml.dump(
+                    {"services": {"w": {"image": "w", "environment": {variable: "redis://jobs.shop.svc:6379/0"}}}}
+                ),
+            },
+            said,
+        )
+        for kind, variable, said in (
+            ("emptyDir", "REDIS_URL", "keeps the queue inside of its pod"),
+            ("emptyDir", "CELERY_BROKER_URL", "keeps the queue inside of its pod"),
+            ("emptyDir", "SESSION_REDIS", ""),
+            ("persistentVolumeClaim", "REDIS_URL", ""),
+            ("hostPath", "REDIS_URL", ""),
+        )
+    },
+    **{
+        f"a Redis that evicts, and {name}={value}": (
+            "D-90",
+            {
+                "redis.conf": "maxmemory-policy allkeys-lru\n",
+                "compose.yaml": quick_yaml.dump({"services": {"w": {"image": "w", "environment": {name: value}}}}),
+            },
+            said,
+        )
+        for name, value, said in (
+            ("BROKER_URL", "amqp://rabbit", ""),
+            ("QUEUE", "https://sqs.eu-west-1.amazonaws.com/1/mail", ""),
+            ("BROKER_URL", "redis://cache", "and a queue is a key"),
+            ("LOG_LEVEL", "info", "and a queue is a key"),
+        )
+    },
 }
 
 

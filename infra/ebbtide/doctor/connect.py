@@ -87,7 +87,7 @@ def _units_of(workload: Workload, autoscalers: list[ManifestObject], setup: SetU
     found: list[Unit] = []
     read: list[Unit] = []
     for container in workload.containers:
-        if container.is_sidecar:
+        if container.is_sidecar or _is_server(container):
             continue
         image = _image_of(container, workload, setup)
         title = workload.title if len(workload.containers) == 1 else f"{workload.title}, container {container.name}"
@@ -103,12 +103,15 @@ def _units_of(workload: Workload, autoscalers: list[ManifestObject], setup: SetU
             found.append(unit)
     if any(_is_known(unit) for unit in found):
         found = [unit for unit in found if _is_known(unit)]
-    is_server = all(_SERVERS.search(one.image.value if one.image else "") for one in workload.containers)
-    if not found and workload.kind not in ("Job", "CronJob") and not is_server:
+    if not found and workload.kind not in ("Job", "CronJob") and not all(map(_is_server, workload.containers)):
         setup.notes.append(
             Note(workload.place, f"{workload.title} is not judged: no worker is seen in it{_hint(read)}")
         )
     yield from found
+
+
+def _is_server(container: Container) -> bool:
+    return _SERVERS.search(container.image.value if container.image else "") is not None
 
 
 def _hint(read: list[Unit]) -> str:
@@ -168,7 +171,7 @@ def _image_of(container: Container, workload: Workload, setup: SetUp) -> Image |
 
 def _may_run_workers(workload: Workload, setup: SetUp) -> bool:
     """One Dockerfile is not taken for each of many Deployments."""
-    others = [one for one in setup.workloads if one is not workload]
+    others = [one for one in setup.workloads if one is not workload and not all(map(_is_server, one.containers))]
     return not others or WORKER_NAME.search(workload.name) is not None
 
 

@@ -245,36 +245,3 @@ def _whole(transport: Transport, value: Any) -> int | None:
 
 def _keeps_alive(worker: Worker) -> bool:
     return any(word and word.partition("=")[0] == "--keepalive" for word in worker.words)
-
-
-@setup_rule(
-    "D-90",
-    Harm.LOSES,
-    remedy="Write maxmemory-policy noeviction.",
-    source="Redis: any other policy removes keys when memory is full, and a queue is a key.",
-)
-def check_eviction(setup: SetUp) -> Iterator[Diagnosis]:
-    """A Redis that holds a queue removes no keys."""
-    for workload in setup.workloads:
-        for container in workload.containers:
-            reference = container.image.value if container.image else ""
-            commands = [one for one in (container.command, container.arguments) if one is not None]
-            words = " ".join(word for one in commands for word in one.words)
-            found = re.search(r"maxmemory-policy[ =](\S*(?:lru|lfu|random|ttl))", words)
-            if found and re.search(r"(?:^|/)(?:redis|valkey)(?:[:@]|$)", reference):
-                yield Diagnosis(
-                    commands[-1].place,
-                    workload.title,
-                    f"removes keys when its memory is full ({found[1]}), and a queue is a key",
-                    "write --maxmemory-policy noeviction",
-                )
-    for file in setup.redis:
-        for number, line in enumerate(file.text.splitlines(), start=1):
-            found = re.match(r"\s*maxmemory-policy\s+(\S*(?:lru|lfu|random|ttl))", line)
-            if found:
-                yield Diagnosis(
-                    file.at(number),
-                    file.base,
-                    f"removes keys when its memory is full ({found[1]}), and a queue is a key",
-                    "write maxmemory-policy noeviction",
-                )

@@ -1,0 +1,195 @@
+"""The Redis servers of a set-up: how they are configured, and whether a queue may be in one.
+
+A Redis is a broker, a cache, or both. Who speaks of it says which: the variables that hold its address, the settings of
+queues, the triggers that count in it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from ebbtide.doctor.data import Map, Place, Said
+from ebbtide.doctor.files import File
+from ebbtide.doctor.setup import SetUp
+from ebbtide.doctor.workload import Container, ManifestObject, Workload
+
+_IMAGE: Final = re.compile(r"(?:^|/)(?:redis|valkey)(?:[:@]|$)")
+_LINE: Final = re.compile(r"(?m)^[ \t]*(maxmemory-policy|appendonly|save)[ \t]+(.*?)[ \t]*$")
+_OF_A_CACHE: Final = re.compile(r"(?i)cache|session|throttl|rate_?limit|lock_|cable|pub_?sub|websocket|socket_?io")
+_OF_A_QUEUE: Final = re.compile(r"(?i)broker|queue|transport|messenger|celery|sidekiq|resque|bull|\bjobs?\b|worker")
+_NAMED_CACHE: Final = re.compile(r"(?i)(?:^|[-_/.])(?:cache|session)s?(?:$|[-_/.])")
+_REDIS_WORKERS: Final = re.compile(r"(?:^|[\s/])(?:sidekiq|sidekiqswarm|resque|rq|rqworker|horizon|queue:work)(?:\s|$)")
+_ELSEWHERE: Final = re.compile(r"^(?:amqps?|pyamqp|sqs|kafka|pulsar|nats|stomp):|https?://sqs\.")
+_REDIS: Final = re.compile(r"^(?:rediss?|valkeys?|sentinel)(?:\+\w+)?:")
+_NO_DISK: Final = frozenset({"configMap", "secret", "projected", "downwardAPI", "emptyDir"})
+
+
+@dataclass
+class RedisServer:
+    """One server, or a configuration file of one."""
+
+    title: str
+    place: Place
+    settings: dict[str, Said[str]] = field(default_factory=dict)
+    hosts: frozenset[str] = frozenset()
+    """What others call it by; nothing of a file alone."""
+    workload: Workload | None = None
+    container: Container | None = None
+    is_file: bool = False
+
+    @property
+    def is_kept_nowhere(self) -> bool:
+        """Whether it is told to write nothing to disk."""
+        save, log = self.settings.get("save"), self.settings.get("appendonly")
+        return save is not None and save.value in ("", '""', "''") and (log is None or log.value == "no")
+
+    @property
+    def data_is_in_its_pod(self) -> bool:
+        """Whether a pod of Kubernetes has no disk that outlives it for what the server writes."""
+        if self.workload is None or self.container is None or self.workload.kind == "service":
+            return False
+        claims = {
+            one.map("metadata").text("name") for one in self.workload.data.items_of("spec", "volumeClaimTemplates")
+        }
+        kinds = {one.text("name"): set(one) - {"name"} for one in self.workload.pod.items_of("volumes")}
+        mounts = [one.text("name") for one in self.container.data.items_of("volumeMounts")]
+        return all(name not in claims and kinds.get(name, {"?"}) <= _NO_DISK for name in mounts)
+
+
+def redis_servers(setup: SetUp) -> Iterator[RedisServer]:
+    """Servers by their image; redis.conf, and ConfigMaps that hold one."""
+    for workload in setup.workloads:
+        for container in workload.containers:
+            if _IMAGE.search(container.image.value if container.image else ""):
+                hosts = {workload.name, *_services_of(workload, setup)}
+                settings = _of_command(container)
+                for file in _mounted(workload, setup):
+                    settings = _of_text(file) | settings
+                yield RedisServer(workload.title, workload.place, settings, frozenset(hosts), workload, container)
+    for file in setup.redis:
+        yield RedisServer(file.base, file.at(), _of_text(file), is_file=True)
+
+
+def _of_command(container: Container) -> dict[str, Said[str]]:
+    """`--maxmemory-policy allkeys-lru --save ''`, in a shell's text too."""
+    found: dict[str, Said[str]] = {}
+    for command in (container.command, container.arguments):
+        words = [part for word in command.words for part in _split(word)] if command else []
+        for at, word in enumerate(words):
+            name, equals, value = word.removeprefix("--").partition("=")
+            if word.startswith("--") and command is not None:
+                following = words[at + 1] if at + 1 < len(words) else ""
+                found[name] = Said(value if equals else following, command.place)
+    return found
+
+
+def _split(word: str) -> list[str]:
+    if " " not in word:
+        return [word]
+    try:
+        return shlex.split(word)
+    except ValueError:
+        return word.split()
+
+
+def _of_text(file: File) -> dict[str, Said[str]]:
+    lines = _LINE.finditer(file.text)
+    return {one[1]: Said(one[2], file.at(file.text.count("\n", 0, one.start(1)) + 1)) for one in lines}
+
+
+def _mounted(workload: Workload, setup: SetUp) -> Iterator[File]:
+    """The configuration files in ConfigMaps that its pods mount. Each line counts in the manifest's file."""
+    names = {one.map("configMap").text("name") for one in workload.pod.items_of("volumes")}
+    for one in setup.objects:
+        if one.kind == "ConfigMap" and one.name in names:
+            data = one.data.map("data")
+            for key, text in data.items():
+                if key.endswith(".conf") and isinstance(text, str):
+                    yield File(one.file, "\n" * data.line_of(key) + text)
+
+
+def _services_of(workload: Workload, setup: SetUp) -> Iterator[str]:
+    labels = workload.data.map("spec", "template", "metadata", "labels")
+    for one in setup.objects:
+        selector = one.data.map("spec", "selector")
+        if one.kind == "Service" and selector and all(labels.get(key) == value for key, value in selector.items()):
+            yield one.name
+
+
+def is_of_a_queue(server: RedisServer, setup: SetUp) -> bool:
+    """Whether something says that a queue is in it."""
+    return any(_OF_A_QUEUE.search(name) or not _OF_A_CACHE.search(name) for name in _mentions(server, setup))
+
+
+def may_hold_a_queue(server: RedisServer, setup: SetUp) -> bool:
+    """Whether a queue may be in it: not where all that speak of it mean a cache, nor where all queues are elsewhere."""
+    names = list(_mentions(server, setup))
+    if names:
+        return is_of_a_queue(server, setup)
+    is_named_cache = any(_NAMED_CACHE.search(host) for host in server.hosts)
+    return not is_named_cache and not _queues_are_elsewhere(setup)
+
+
+def _mentions(server: RedisServer, setup: SetUp) -> Iterator[str]:
+    """What holds the address of a server: names of variables, and `queue` of settings that are a queue's."""
+    if not server.hosts:
+        return
+    hosts = "|".join(map(re.escape, sorted(server.hosts)))
+    # Also behind a password, and one pod of a StatefulSet: `redis://:secret@jobs-redis-0.jobs-redis:6379/0`.
+    before = r"(?:^|//|@|,)(?:[^\s/@]*@)?(?:[\w-]+-[0-9]+\.)?"
+    address = re.compile(rf"{before}(?:{hosts})(?:\.[\w.-]+)?(?::[0-9]+)?(?:[/,?]|$)")
+    for name, value in _variables(setup):
+        if address.search(value):
+            yield name
+    for text in _queue_addresses(setup):
+        if address.search(text):
+            yield "queue"
+
+
+def _variables(setup: SetUp) -> Iterator[tuple[str, str]]:
+    for workload in setup.workloads:
+        for container in workload.containers:
+            yield from ((name, said.value) for name, said in container.environment.items())
+    for image in setup.images:
+        yield from ((name, said.value) for name, said in image.environment.items())
+
+
+def _queue_addresses(setup: SetUp) -> Iterator[str]:
+    yield from (str(one.options["broker_url"].value) for one in setup.celery if "broker_url" in one.options)
+    for trigger in _triggers(setup.objects):
+        metadata = trigger.map("metadata")
+        yield from (metadata.text(key) for key in ("address", "addresses", "host", "hosts") if key in metadata)
+    for workload in setup.workloads:
+        for container in workload.containers:
+            commands = [one for one in (container.command, container.arguments) if one is not None]
+            yield from (word for one in commands for word in one.words if _REDIS.match(word))
+
+
+def _triggers(objects: list[ManifestObject]) -> Iterator[Map]:
+    for one in objects:
+        if one.kind in ("ScaledObject", "ScaledJob"):
+            yield from (trigger for trigger in one.data.items_of("spec", "triggers") if "redis" in trigger.text("type"))
+
+
+def _queues_are_elsewhere(setup: SetUp) -> bool:
+    """Whether all that is known of queues is of another broker."""
+    urls = [str(one.options["broker_url"].value) for one in setup.celery if "broker_url" in one.options]
+    urls += [value for name, value in _variables(setup) if _OF_A_QUEUE.search(name) or _ELSEWHERE.search(value)]
+    schemes = {one.scheme for one in setup.transports}
+    drivers = {one.driver for one in setup.connections} - {"sync", "null"}
+    commands = (
+        one for workload in setup.workloads for box in workload.containers for one in (box.command, box.arguments)
+    )
+    uses_redis = (
+        any(_REDIS.match(url) for url in urls)
+        or bool(schemes & {"redis", ""})
+        or "redis" in drivers
+        or bool(setup.sidekiq or setup.rq or {"bull", "bullmq"} & setup.npm_packages)
+        or (not drivers and any(_REDIS_WORKERS.search(" ".join(one.words)) for one in commands if one is not None))
+        or any(True for _ in _triggers(setup.objects))
+    )
+    return not uses_redis and (any(_ELSEWHERE.search(url) for url in urls) or bool(schemes or drivers))
