@@ -7,14 +7,17 @@ import os
 import signal
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Properties are tried with the same values in every run: what CI refuses is refused here too, and by whom it was broken
 # is plain. New values for all: EBBTIDE_TEST_NEW_VALUES=1, before a release.
 NEW_VALUES, SAME_VALUES = "new values", "same values"
+# No value is too slow: by themselves 0.2 s for one of them, or a second to draw the first ten, are a failure, and a
+# machine that does much else takes that at any time.
+_CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # Both say it: Hypothesis' own profile draws the same values wherever a variable such as `CI` is set.
-settings.register_profile(NEW_VALUES, derandomize=False, print_blob=True)
-settings.register_profile(SAME_VALUES, derandomize=True)
+settings.register_profile(NEW_VALUES, _CALM, derandomize=False, print_blob=True)
+settings.register_profile(SAME_VALUES, _CALM, derandomize=True)
 settings.load_profile(NEW_VALUES if os.environ.get("EBBTIDE_TEST_NEW_VALUES") else SAME_VALUES)
 
 # What a shell starts in the background ignores Ctrl-C, and so does everything that it starts; some tests press it.

@@ -23,7 +23,7 @@ _NUMBERS = st.one_of(
 
 
 @pytest.mark.parametrize("kernel", [PureKernel, AcceleratedKernel])
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     gaps=st.lists(st.integers(0, 2**40), min_size=1, max_size=9),
     lengths=st.lists(st.integers(0, LONGEST_MESSAGE_US), min_size=9, max_size=9),

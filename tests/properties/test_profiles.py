@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import hypothesis.core
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from tests.conftest import NEW_VALUES
+from tests.conftest import NEW_VALUES, SAME_VALUES
 from tests.properties.profiles import THOROUGH_EXAMPLES, hold
 
 
@@ -37,3 +37,10 @@ def test_a_failure_with_new_values_says_how_to_draw_the_same_ones_again(new_valu
     (option,) = re.findall(r"--hypothesis-seed=(\d+)", said)
     monkeypatch.setattr(hypothesis.core, "global_force_seed", int(option))  # what the option sets
     assert drawn()[0] == values
+
+
+@pytest.mark.parametrize("profile", [NEW_VALUES, SAME_VALUES])
+def test_no_property_fails_because_a_value_took_long(profile: str) -> None:
+    chosen = settings.get_profile(profile)
+    assert chosen.deadline is None
+    assert HealthCheck.too_slow in chosen.suppress_health_check
