@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.api_stand_in import ApiStandIn, make_directory
-from tests.runtime.lab.brokers import free_port
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from tests.runtime.lab.container import Pod

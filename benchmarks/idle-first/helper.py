@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.api_stand_in import ApiStandIn, make_directory
+from tests.ports import free_port
 from tests.runtime.lab import machine
 from tests.runtime.lab.application import Application
-from tests.runtime.lab.brokers import BROKERS, free_port
+from tests.runtime.lab.brokers import BROKERS
 from tests.runtime.lab.scene import Scene
 from tests.runtime.lab.subjects import Budget
 

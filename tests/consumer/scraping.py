@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import http.client
-import socket
 
 from prometheus_client.parser import text_string_to_metric_families
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
 def scrape(port: int) -> dict[str, float]:
     """Every series by its text, `name{label="value"}`; empty while nobody answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 from ebbtide_supervisor.metric_texts import METRICS, most_series
 from tests.consumer.conftest import full_log, until
-from tests.consumer.scraping import free_port, scrape
+from tests.consumer.scraping import scrape
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

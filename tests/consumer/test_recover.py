@@ -24,7 +24,8 @@ from ebbtide_supervisor.recover import (
 )
 from ebbtide_supervisor.redis_client import Redis, RedisError, Stream
 from tests.consumer.conftest import until
-from tests.consumer.scraping import free_port, scrape
+from tests.consumer.scraping import scrape
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,9 +108,7 @@ def stream() -> Iterator[Stream]:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI must run this: {reason}", pytrace=False)
         pytest.skip(f"NOT RUN: {reason}")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     directory = tempfile.mkdtemp(prefix="ebbtide-redis-")
     argv = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory]
     server = subprocess.Popen(argv, stdout=subprocess.DEVNULL)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import yaml
 from tests.kubernetes_api import ApiError, KubernetesApi, Manifest, wait_until_gone
+from tests.ports import free_port
 
 START_SECONDS = 60
 TOKEN = "engine-tests"
@@ -89,7 +89,7 @@ def running_control_plane(directory: Path, binaries: Path) -> Iterator[ControlPl
     key = directory / "service-accounts.key"
     subprocess.run(["openssl", "genrsa", "-out", key, "2048"], capture_output=True, check=True)
     (directory / "tokens.csv").write_text(f"{TOKEN},tests,tests,system:masters\n")
-    port, client, peer = _free_port(), _free_port(), _free_port()
+    port, client, peer = free_port(), free_port(), free_port()
     etcd = [
         *(shutil.which("etcd", path=f"{binaries}{os.pathsep}{os.environ['PATH']}") or "etcd",),
         f"--data-dir={directory / 'etcd'}",
@@ -172,10 +172,3 @@ def _wait_until_ready(api: KubernetesApi, process: subprocess.Popen[bytes], log:
             time.sleep(0.2)
         else:
             return
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

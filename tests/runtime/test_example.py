@@ -9,8 +9,8 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
+from tests.ports import free_port
 from tests.runtime.lab import machine
-from tests.runtime.lab.brokers import free_port
 from tests.runtime.lab.subjects import CONSUMER, Budget
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.ports import free_port
 from tests.runtime.lab.application import messages
-from tests.runtime.lab.prometheus import INTERVAL_SECONDS, Prometheus, free_port
+from tests.runtime.lab.prometheus import INTERVAL_SECONDS, Prometheus
 from tests.runtime.lab.subjects import Budget
 
 from ebbtide.image.ebbtide_supervisor.metric_texts import EVENT_COUNTS, METRICS_VERSION

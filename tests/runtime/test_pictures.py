@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.observability.queries import metrics_in
 from tests.observability.stacks import STACKS
+from tests.ports import free_port
 from tests.runtime.lab.application import messages
 from tests.runtime.lab.log_metrics import LogMetrics
-from tests.runtime.lab.prometheus import Prometheus, free_port
+from tests.runtime.lab.prometheus import Prometheus
 from tests.runtime.lab.subjects import Budget
 
 from ebbtide.observability.alerts import alerts_of

@@ -8,8 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.ports import free_port
 from tests.runtime.lab.application import messages
-from tests.runtime.lab.prometheus import INTERVAL_SECONDS, Prometheus, free_port
+from tests.runtime.lab.prometheus import INTERVAL_SECONDS, Prometheus
 from tests.runtime.lab.subjects import Budget
 
 if TYPE_CHECKING:

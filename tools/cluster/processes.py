@@ -15,7 +15,8 @@ from types import MappingProxyType
 from layout import Layout
 from problem import Problem
 
-START_SECONDS = 60
+# Each is there within seconds, and nobody waits for longer but where one hangs: a slow machine is no reason to give up.
+START_SECONDS = 180
 
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -88,10 +89,13 @@ def wait_for(what: str, layout: Layout, name: str, ready: Callable[[], bool]) ->
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """A port on 127.0.0.1 that nobody listens on. Held until this process ends, bound and not listening: the kernel
+    gives it to nobody else, and lets the server have it that is told, as programs in Go do (SO_REUSEADDR)."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        held.detach()
         return port
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+
+from tests.ports import free_port
 
 from ebbtide import brokers
 from ebbtide.brokers import Depth, Place
@@ -26,19 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 QUEUE = "githubevents"
-
-
-def free_port() -> int:
-    """A port nobody uses, below those that the kernel gives to outgoing connections (32768 and up): one of these
-    may be taken again before the server has bound it, and while an outage keeps the server away."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 class Broker:

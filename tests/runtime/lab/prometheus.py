@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
 from tests.lint.tools import prometheus
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 INTERVAL_SECONDS = 1
-STARTED_SECONDS = 30
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+STARTED_SECONDS = 180
 
 
 class Prometheus:
@@ -95,7 +88,7 @@ class Prometheus:
         return True
 
     def _get(self, path: str) -> dict[str, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         try:
             connection.request("GET", path)
             answer: dict[str, Any] = json.loads(connection.getresponse().read())
