@@ -12,11 +12,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,15 @@ PARTS = (
 BARE_ROOT = Part("the bare Debian root", ("scripts/bare-root", "run", "--", "true"), frozenset({"default"}))
 
 
+def unbroken(start: Callable[[], T]) -> T:
+    """Start something and write it down, also where a signal comes in between: whatever it ends would go on otherwise.
+
+    Python handles signals in the main thread, and another one does it meanwhile.
+    """
+    with ThreadPoolExecutor(1) as starter:
+        return starter.submit(start).result()
+
+
 class Builds:
     """Builds that run, at the low priority that each of them has, until they are left, also by SIGTERM."""
 
@@ -64,11 +77,14 @@ class Builds:
         """Start what needs no `.venv`, or what does."""
         for number, part in enumerate(self._parts):
             if part.after_setup == after_setup:
-                with Path(self._logs.name, f"{number}.log").open("wb") as log:
-                    # No session of its own: Linux shares processors between sessions, and heeds `nice` inside one.
-                    self._running[part] = subprocess.Popen(
-                        part.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
-                    )
+                unbroken(partial(self._start, number, part))
+
+    def _start(self, number: int, part: Part) -> None:
+        with Path(self._logs.name, f"{number}.log").open("wb") as log:
+            # No session of its own: Linux shares processors between sessions, and heeds `nice` inside one.
+            self._running[part] = subprocess.Popen(
+                part.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+            )
 
     def missing(self, tier: str) -> list[str]:
         """What the tier needs and is still being built; what could not be built is not: the tier will say so."""

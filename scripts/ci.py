@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from builds import BARE_ROOT, PARTS, Builds
-from tiers import Commands, Ran, Schedule, all_tiers, closing, exit_status
+from tiers import Commands, Ran, Schedule, all_tiers, closing, exit_status, machine
 
 BUDGET_SECONDS = 75 * 60.0
 
@@ -39,7 +39,8 @@ def main() -> int:
         prepared = time.monotonic() - began
         results = Schedule(builds, commands, run, began, BUDGET_SECONDS).run_all(tiers)
     minutes = (time.monotonic() - began) / 60
-    print(f"\nset-up and checks {prepared / 60:.1f} min, in all {minutes:.1f} min", *closing(results), sep="\n")
+    print(f"\n{machine()}\nset-up and checks {prepared / 60:.1f} min, in all {minutes:.1f} min")
+    print(*closing(results), sep="\n")
     return exit_status(results)
 
 

@@ -17,15 +17,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 from xml.etree import ElementTree as ET
 
-from builds import PARTS, Builds
+from builds import PARTS, Builds, unbroken
 
 TIERS = {
     "default": "not runtime and not engine and not cluster and not slow",
@@ -86,6 +87,9 @@ PLACES = {
 # when it has ended.
 COMPUTES, WAITS, ALONE = "slow", "runtime", "cluster"
 
+# Whether the machine was slow on a day on which something failed is seen by what always takes the longest.
+_SLOWEST = ("--durations=5", "--durations-min=5")
+_WHY_CHARACTERS = 160
 _POLL_SECONDS, _SAY_SECONDS = 1.0, 60.0
 # From SIGTERM to SIGKILL: whoever ends a run of CI does not wait much longer.
 _END_SECONDS = 10.0
@@ -99,6 +103,8 @@ class Ran:
     failed: int
     skipped: int
     seconds: float
+    failures: tuple[str, ...] = ()
+    """Each test that failed, with the first words of why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +144,14 @@ def counted(report: str, status: int, seconds: float) -> Ran:
     total, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
     failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
     # pytest's own word counts as well: 5 is no test, 2 to 4 are runs that broke off.
-    return Ran(total - skipped - failed, failed or int(status not in {0, 5}), skipped, seconds)
+    return Ran(total - skipped - failed, failed or int(status not in {0, 5}), skipped, seconds, tuple(_failures(suite)))
+
+
+def _failures(suite: ET.Element) -> Iterator[str]:
+    for case in suite.iter("testcase"):
+        for found in (*case.iter("failure"), *case.iter("error")):
+            why = (found.get("message") or "").partition("\n")[0][:_WHY_CHARACTERS]
+            yield f"{case.get('classname')}::{case.get('name')}: {why}"
 
 
 def closing(results: Mapping[str, Result]) -> list[str]:
@@ -152,6 +165,12 @@ def closing(results: Mapping[str, Result]) -> list[str]:
     if idle:
         lines.append(f"no test passed in: {', '.join(idle)}")
     ran = [tier for tier, result in results.items() if isinstance(result, Ran)]
+    lines += [
+        f"FAILED: {tier}: {what}"
+        for tier, result in results.items()
+        if isinstance(result, Ran)
+        for what in result.failures
+    ]
     lines += [f"NOT PROVEN: {tier}: {what}" for tier in ran for what in NOT_PROVEN.get(tier, ())]
     lines += [f"NOT RUN: {tier}: {result.reason}" for tier, result in results.items() if isinstance(result, NotRun)]
     return lines
@@ -179,12 +198,22 @@ class Commands:
         """Run one, with its output in a file or in front."""
         report.unlink(missing_ok=True)
         started = time.monotonic()
+        process = unbroken(lambda: self._start(command, output))
+        if process is None:
+            return Ran(0, 1, 0, 0.0)
+        status = process.wait()
+        with self._lock:
+            self._running.pop(process, None)
+        seconds = time.monotonic() - started
+        return counted(report.read_text(), status, seconds) if report.is_file() else Ran(0, 1, 0, seconds)
+
+    def _start(self, command: Sequence[str], output: IO[str] | None) -> subprocess.Popen[str] | None:
         # Set in many images: each process of each tier would rewrite the asserts of all tests again.
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         in_group = output is not None or not sys.stdin.isatty()
         with self._lock:
             if self._ended:
-                return Ran(0, 1, 0, 0.0)
+                return None
             process = subprocess.Popen(
                 command,
                 stdout=output,
@@ -194,11 +223,7 @@ class Commands:
                 process_group=0 if in_group else None,
             )
             self._running[process] = in_group
-        status = process.wait()
-        with self._lock:
-            self._running.pop(process, None)
-        seconds = time.monotonic() - started
-        return counted(report.read_text(), status, seconds) if report.is_file() else Ran(0, 1, 0, seconds)
+            return process
 
     def run_tier(
         self,
@@ -212,7 +237,7 @@ class Commands:
         with tempfile.TemporaryDirectory() as directory:
             report = report or Path(directory) / "report.xml"
             places = ["-o", f"testpaths={PLACES[tier]}"] if tier in PLACES else []
-            options = ["-m", TIERS[tier], f"--junit-xml={report}", *places, *ARGUMENTS.get(tier, []), *rest]
+            options = ["-m", TIERS[tier], f"--junit-xml={report}", *_SLOWEST, *places, *ARGUMENTS.get(tier, []), *rest]
             return self.run([*prefix, ".venv/bin/python", "-m", "pytest", *options], report, output)
 
     def __enter__(self) -> Self:
@@ -275,7 +300,7 @@ class Schedule:
                     results[COMPUTES], computing = _finish(computing, output), None
                 if beside and tier == WAITS:
                     computing = background.submit(self._run, COMPUTES, ["nice", "-n", "19"], output)
-                print(f"\n== {tier} ==", flush=True)
+                print(f"\n== {tier} ==\n{machine()}", flush=True)
                 if late:
                     print(f"NOT RUN: {late}", flush=True)
                     results[tier] = NotRun(late)
@@ -300,6 +325,12 @@ class Schedule:
                 print(f"waiting for {' and '.join(missing[waiting[0]])}: {(now - since) / 60:.0f} min", flush=True)
             time.sleep(_POLL_SECONDS)
             self._waited += time.monotonic() - now
+
+
+def machine() -> str:
+    """When it is, and how busy the machine is then: two tiers may run side by side, and somebody else's work beside."""
+    loads = " ".join(f"{load:.1f}" for load in os.getloadavg())
+    return f"{datetime.now(UTC):%H:%M:%S} UTC, load {loads} on {os.cpu_count()} processors"
 
 
 def _finish(computing: Future[Ran], output: IO[str]) -> Ran:

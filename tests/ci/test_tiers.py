@@ -110,6 +110,17 @@ def test_a_tier_is_counted_by_its_report_and_by_its_exit_status(
     assert (result.passed, result.failed, result.skipped) == expected
 
 
+def test_the_last_lines_name_each_test_that_failed_and_why() -> None:
+    failed = '<testcase classname="tests.a" name="test_b[1]"><failure message="assert 1 == 2&#10;more"/></testcase>'
+    error = '<testcase classname="tests.c" name="test_d"><error message="no broker"/></testcase>'
+    suite = f'<testsuite tests="3" skipped="0" failures="1" errors="1">{failed}{error}<testcase name="e"/></testsuite>'
+    lines = closing({"default": GOOD, "engine": counted(f"<testsuites>{suite}</testsuites>", 1, 1.0)})
+    assert [line for line in lines if line.startswith("FAILED")] == [
+        "FAILED: engine: tests.a::test_b[1]: assert 1 == 2",
+        "FAILED: engine: tests.c::test_d: no broker",
+    ]
+
+
 def test_every_tier_but_the_long_one_is_in_all() -> None:
     assert {*all_tiers(), *NOT_IN_ALL} == set(TIERS)
     assert {"long"} == NOT_IN_ALL
@@ -167,10 +178,19 @@ class Recorded:
 
 
 def test_a_tier_begins_when_what_it_needs_is_built_and_not_before(tmp_path: Path) -> None:
-    built, run = tmp_path / "built", Recorded()
-    with Builds([_part(f"sleep 2; touch {built}", "engine")], ["engine"]) as builds:
+    asked, built, run = tmp_path / "asked", tmp_path / "built", Recorded()
+
+    class Asked(Builds):
+        """The build ends only once it has been asked for."""
+
+        def missing(self, tier: str) -> list[str]:
+            found = super().missing(tier)
+            asked.touch()
+            return found
+
+    part = _part(f"until [ -e {asked} ]; do sleep 0.05; done; touch {built}", "engine")
+    with Asked([part], ["engine"]) as builds:
         builds.start(after_setup=False)
-        assert builds.missing("engine")
         Schedule(builds, Commands(), run, time.monotonic()).run_all(["engine"])
         assert built.exists()
     assert run.began == ["engine"]
@@ -197,14 +217,24 @@ def test_a_build_that_fails_excuses_nothing(capfd: pytest.CaptureFixture[str]) -
     assert "no compiler" in capfd.readouterr().out
 
 
-LEFT = """
+# As where a process is held up between the start of another one and its writing that down.
+HELD_UP = """
+import subprocess, time
+class Popen(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        time.sleep(1)
+subprocess.Popen = Popen
+"""
+LEFT = f"""
+{HELD_UP}
 import sys, time
 sys.path.append("scripts")
 from builds import Builds, Part
-command = f"sh -c 'echo $$ > {sys.argv[1]}; exec sleep 60' & wait"
-with Builds([Part("a part", ("sh", "-c", command), frozenset({"engine"}))], ["engine"]) as builds:
+command = f"sh -c 'echo $$ > {{sys.argv[1]}}; exec sleep 600' & wait"
+with Builds([Part("a part", ("sh", "-c", command), frozenset({{"engine"}}))], ["engine"]) as builds:
     builds.start(after_setup=False)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -213,6 +243,7 @@ def test_a_run_that_is_ended_ends_its_builds_with_all_that_they_started(tmp_path
     child = tmp_path / "child"
     run = subprocess.Popen([sys.executable, "-c", LEFT, child], cwd=ROOT, stderr=subprocess.DEVNULL)
     while not child.exists() or not child.read_text().strip():
+        assert run.poll() is None
         time.sleep(0.05)
     run.send_signal(number)
     assert run.wait(60) != 0
@@ -227,7 +258,8 @@ def _must_end(pid: int, otherwise: str) -> None:
             time.sleep(0.05)
 
 
-ENDED = """
+ENDED = f"""
+{HELD_UP}
 import sys, time
 from pathlib import Path
 sys.path.append("scripts")
@@ -237,7 +269,7 @@ commands, places = Commands(), Path(sys.argv[1])
 def run(tier, prefix, output):
     if tier == "default":
         return Ran(3, 0, 0, 1.0)
-    command = f"sh -c 'echo $$ > {places / tier}; exec sleep 600' & wait"
+    command = f"sh -c 'echo $$ > {{places / tier}}; exec sleep 600' & wait"
     return commands.run(["sh", "-c", command], places / "report", output)
 with Builds([], []) as builds:
     Schedule(builds, commands, run, time.monotonic()).run_all(["default", "slow", "runtime", "cluster"])
