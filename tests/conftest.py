@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -30,6 +32,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--release-urns", action="store_true", help="write tests/engine/urns/ anew: what is dropped there, users lose"
     )
+
+
+_FILES: dict[str, None] = {}
+_KEPT_FILES = 6
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[pytest.TestReport]:
+    """A failure says what else there was: how busy the machine, and what this process had run before."""
+    report: pytest.TestReport = yield
+    file = item.nodeid.partition("::")[0]
+    before = [name for name in _FILES if name != file][-_KEPT_FILES:]
+    _FILES.pop(file, None)
+    _FILES[file] = None
+    if report.failed:
+        process = os.environ.get("PYTEST_XDIST_WORKER", "the only one")
+        began = datetime.fromtimestamp(call.start, UTC)
+        loads = " ".join(f"{load:.1f}" for load in os.getloadavg())
+        told = f"{report.when} began at {began:%H:%M:%S} UTC and took {call.duration:.1f} s; load {loads}; "
+        told += f"process {process}, in which {', '.join(before) or 'nothing'} ran before"
+        report.sections.append(("the machine", told))
+    return report
 
 
 # What is imported and collected stays: the collector need not look through it, nor later again and again.

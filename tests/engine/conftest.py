@@ -18,6 +18,7 @@ from google_provider import ENDPOINT_VARIABLE  # noqa: E402
 from installation import install  # noqa: E402
 from tests.engine.charts import chart_repository  # noqa: E402
 from tests.engine.control_plane import ControlPlane, running_control_plane  # noqa: E402
+from tests.engine.diagnosis import report  # noqa: E402
 from tests.engine.google_api.api import Api  # noqa: E402
 from tests.engine.google_api.server import served  # noqa: E402
 from tests.engine.kubernetes_build import kubernetes_binaries  # noqa: E402
@@ -34,11 +35,27 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return install(tmp_path_factory.mktemp("pulumi"))
 
 
+_PLANE = pytest.StashKey[ControlPlane]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[pytest.TestReport]:
+    """A failure says what the CLI said and what is in the cluster then."""
+    result: pytest.TestReport = yield
+    if result.failed:
+        plane = item.session.stash.get(_PLANE, None)
+        told = report(plane and plane.api, plane and plane.directory)
+        result.sections.append(("the engine's last commands, and the cluster", told))
+    return result
+
+
 @pytest.fixture(scope="session")
-def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+def control_plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A real API server with real controllers; builds them where that has not been done."""
     with running_control_plane(tmp_path_factory.mktemp("control-plane"), kubernetes_binaries()) as plane:
+        request.session.stash[_PLANE] = plane
         yield plane
+        del request.session.stash[_PLANE]
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,31 @@ import pytest
 from tests.runtime.lab import machine
 from tests.runtime.lab.application import Application
 from tests.runtime.lab.brokers import BROKERS, Broker
-from tests.runtime.lab.scene import Scene
+from tests.runtime.lab.scene import SCENES, Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[pytest.TestReport]:
+    """A failure says what the pods have said."""
+    result: pytest.TestReport = yield
+    if result.failed and SCENES:
+        result.sections.append(("the scenes of this test", "\n".join(_told(scene) for scene in SCENES)))
+    return result
+
+
+def _told(scene: Scene) -> str:
+    try:
+        return scene.report()
+    except Exception as error:  # noqa: BLE001 - the failure itself must be reported
+        return f"-- {scene.broker.name}: {type(error).__name__}: {error}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    SCENES.clear()
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 QUEUE = "githubevents"
+# Of a server that is being started, or ended in an orderly way.
+PATIENCE_SECONDS = 180
 
 
 class Broker:
@@ -51,7 +53,7 @@ class Broker:
     def start(self) -> None:
         """Starts the server and returns when it answers."""
         self._spawn(self.kind.command(self.kind.server))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while self._run(self.kind.answers, check=False).returncode:
             ended = self.processes[-1].poll()
             if ended is not None or time.monotonic() > deadline:
@@ -75,7 +77,7 @@ class Broker:
         for process in reversed(self.processes):
             process.send_signal(self.kind.stop_signal)
             try:
-                process.wait(30)
+                process.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(10)
@@ -88,7 +90,7 @@ class Broker:
             process.wait(10)
         self.processes = []
         # What the server had started notices by itself, and holds the data until then.
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while self._leftovers() and time.monotonic() < deadline:
             time.sleep(0.05)
 

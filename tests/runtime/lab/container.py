@@ -27,6 +27,8 @@ USER = 10001
 RUNC = "/usr/sbin/runc"
 # After the grace period is used up a kubelet still gives a container this long between SIGTERM and SIGKILL.
 LEAST_SECONDS_AFTER_SIGTERM = 2.0
+# For what comes within a second on a free machine: only what never comes is waited for so long.
+PATIENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -175,8 +177,8 @@ class Pod:
     def exit_status(self) -> int:
         """PID 1's exit status (128 + signal if one ended it), once it has ended."""
         assert self.process is not None
-        status = self.process.wait(30)
-        self._watchers[0].join(10)
+        status = self.process.wait(PATIENCE_SECONDS)
+        self._watchers[0].join(PATIENCE_SECONDS)
         if self.process.stdout is not None:
             self.process.stdout.close()
         return status
@@ -221,7 +223,7 @@ class Pod:
         sigkilled = not self.wait(rest)
         if sigkilled:
             self.signal(signal.SIGKILL)
-            self.wait(10)
+            self.wait(PATIENCE_SECONDS)
         assert self.gone_at is not None
         return Deletion(deleted_at, outcome, sigterm_at, self.gone_at, sigkilled, self.exit_status())
 
@@ -232,9 +234,9 @@ class Pod:
         subprocess.run([RUNC, "delete", "--force", self.identity], check=False, capture_output=True)
         self.exit_status()
         for command in self._left_behind:
-            command.communicate(timeout=10)
+            command.communicate(timeout=PATIENCE_SECONDS)
 
-    def run_to_end(self, *, stdin: str = "", seconds: float = 120) -> str:
+    def run_to_end(self, *, stdin: str = "", seconds: float = 600) -> str:
         """Runs the container as one command, not as a service.
 
         Returns:

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 # Workers that were between two messages when the order arrived may still begin one: "at most 3" of 70.
 NEW_MESSAGES_ALLOWED = 3
 # Looks that something is badly wrong, not measurements: those are in benchmarks/draining/. 70 idle workers end within
-# 3 s on a free machine, and within 8 s where it has twenty times as much to do.
-SECONDS_TO_NOTICE_THE_LAST_EXIT = 5.0
+# 3 s on a free machine, and within 8 s where it has twenty times as much to do. A pod that does not notice its last
+# exit stays until the drain's deadline, which is at least 16 s later in these tests.
+SECONDS_TO_NOTICE_THE_LAST_EXIT = 12.0
 SECONDS_TO_END_AFTER_THE_LAST_MESSAGE = 30.0
 
 
@@ -64,7 +65,7 @@ def assert_another_pod_handles_the_rest(scene: Scene, gone: Pod, stays: Pod, gra
     began = [one for one in of_it if one.started_at > drain_started(gone)]
     assert of_it, f"no worker is called after its pod: {gone.name}"
     assert len(began) <= NEW_MESSAGES_ALLOWED, f"a pod that was told to go took new messages: {began}"
-    scene.wait_until(lambda: len(scene.account().finished) == len(scene.sent), 60, "the other pod handles the rest")
+    scene.wait_until(lambda: len(scene.account().finished) == len(scene.sent), 240, "the other pod handles the rest")
     assert_a_clean_end(stays.delete(grace_seconds), stays, scene)
     assert_nothing_was_lost(scene)
 

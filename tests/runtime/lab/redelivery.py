@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.runtime.lab.application import messages
+from tests.runtime.lab.container import PATIENCE_SECONDS
 from tests.runtime.lab.subjects import Budget
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def kill_and_watch(
     scene.wait_for_messages_in_flight(2 * workers - 2)
 
     doomed.signal(signal.SIGKILL)
-    assert doomed.wait(10)
+    assert doomed.wait(PATIENCE_SECONDS)
     killed_at = doomed.gone_at or 0
 
     scene.wait_until(lambda: len(scene.account().finished) == 2 * workers, patience_seconds, "every message is handled")

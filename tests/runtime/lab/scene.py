@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.runtime.lab import ledger, subjects
 from tests.runtime.lab.application import ledger_volume, writable
-from tests.runtime.lab.container import Image, Pod
+from tests.runtime.lab.container import PATIENCE_SECONDS, Image, Pod
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from tests.runtime.lab.application import Application, Message
     from tests.runtime.lab.brokers import Broker
     from tests.runtime.lab.subjects import Budget
+
+
+SCENES: deque[Scene] = deque(maxlen=4)
+"""The last ones of this process: of a test that fails, what its pods have said."""
 
 
 @dataclass
@@ -33,6 +38,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="ebbtide-scene-"))
         self.ledger = ledger_volume(self.directory / "ledger") / "ledger"
+        SCENES.append(self)
         self._names = (f"pod-{letter}" for letter in "abcdefgh")
         try:
             self.application.prepare(self.broker)
@@ -85,6 +91,14 @@ class Scene:
             image = replace(image, arguments=(image.arguments[0], *arguments))
         return self.pod(image, environment, **options)
 
+    def report(self) -> str:
+        """What its pods have said last, and what became of the messages."""
+        account = self.account()
+        counts = f"{len(self.sent)} messages sent, {len(account.handlings)} begun, {len(account.finished)} finished"
+        return "\n".join(
+            [f"-- {self.broker.name}: {counts}", *(f"-- {pod.name}\n{pod.output(60)}" for pod in self.pods)]
+        )
+
     def account(self) -> ledger.Account:
         return ledger.read(self.ledger, self.sent)
 
@@ -101,14 +115,14 @@ class Scene:
                 raise AssertionError(f"not within {seconds} s: {what}\n{outputs}")
             time.sleep(0.1)
 
-    def wait_for_consumers(self, number: int, seconds: float = 60) -> None:
+    def wait_for_consumers(self, number: int, seconds: float = 240) -> None:
         self.wait_until(
             lambda: len({worker for worker, _ in self.account().consuming}) >= number,
             seconds,
             f"{number} workers consuming",
         )
 
-    def wait_for_messages_in_flight(self, number: int, seconds: float = 60) -> None:
+    def wait_for_messages_in_flight(self, number: int, seconds: float = 240) -> None:
         self.wait_until(
             lambda: len(self.account().in_flight_at(time.monotonic())) >= number,
             seconds,
@@ -117,6 +131,6 @@ class Scene:
 
     def settle(self) -> None:
         """Waits until the broker has noticed that the connections of ended workers are closed."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while self.broker.depth().taken and time.monotonic() < deadline:
             time.sleep(0.2)
