@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "cluster"))
@@ -117,12 +117,16 @@ def _debootstrap(suite: str, root: Path) -> None:
 @contextmanager
 def _copy_of(base: Path) -> Iterator[Path]:
     """A copy for one run. Those of runs that were killed go first."""
-    for left in cache_root().glob("bare-run.*"):
-        with _locked(left) as nobody_else:
-            if nobody_else:
-                shutil.rmtree(left, ignore_errors=True)
-    root = Path(tempfile.mkdtemp(prefix="bare-run.", dir=cache_root()))
-    with _locked(root):
+    with ExitStack() as held:
+        # One at a time: a copy that is made and not held yet looks like one that was left.
+        with (cache_root() / "bare-runs.lock").open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            for left in cache_root().glob("bare-run.*"):
+                with _locked(left) as nobody_else:
+                    if nobody_else:
+                        shutil.rmtree(left, ignore_errors=True)
+            root = Path(tempfile.mkdtemp(prefix="bare-run.", dir=cache_root()))
+            held.enter_context(_locked(root))
         try:
             subprocess.run([*_WITH_US, "cp", "-a", "--reflink=auto", f"{base}/.", str(root)], check=True)
             yield root
