@@ -65,7 +65,9 @@ def serve():  # noqa: C901, PLR0912  # one fault, one branch
         channel.close()
         os.setpgid(0, 0)
         if FAULT == "is slow":
-            time.sleep(2)
+            note("under-way")
+            while not os.path.exists(f"{HERE}/go-on"):  # noqa: PTH110
+                time.sleep(0.01)
         if FAULT == "lies":
             token = "of-nobody"
         door = connect(f"worker {token}")

@@ -10,7 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.consumer.conftest import IMAGE_USER, until
+from tests.consumer.conftest import IMAGE_USER, PATIENCE_SECONDS, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,7 +148,7 @@ def test_a_shell_as_pid_1_is_refused(container: Container) -> None:
         env=container.variables,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert done.returncode == 1
@@ -162,7 +162,9 @@ def test_a_script_that_does_not_exec_the_entrypoint_is_refused_as_pid_1(containe
     script.chmod(0o755)
     unshare = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child", f"--setuid={IMAGE_USER}")
     command = [*unshare, str(script), "sleep", "300"]
-    done = subprocess.run(command, env=container.variables, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(
+        command, env=container.variables, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
     assert done.returncode == 1
     assert "PID 1: is a shell" in done.stderr, "its name is the script's, and it ignores SIGTERM all the same"
     assert "exec" in done.stderr

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ebbtide_supervisor.metric_texts import METRICS, most_series
-from tests.consumer.conftest import full_log, until
+from tests.consumer.conftest import PATIENCE_SECONDS, full_log, until
 from tests.consumer.scraping import scrape
 from tests.ports import free_port
 
@@ -32,7 +32,8 @@ def with_metrics(container: Container, *options: str, **variables: object) -> in
     port = free_port()
     container.start(*container.command(*options), PROCESSES=WORKERS, METRICS_PORT=port, **variables)
     container.until_event("workersReady")
-    until(lambda: scrape(port), "an answer")
+    # PID 1 writes the line before the helper is told.
+    until(lambda: scrape(port).get('ebbtide_workers{state="ready"}') == WORKERS, "an answer that says so")
     return port
 
 
@@ -85,11 +86,13 @@ def test_what_workers_do_not_tell_is_absent_and_not_0(container: Container) -> N
 
 
 def test_a_drain_is_seen_while_it_lasts(container: Container) -> None:
-    port = with_metrics(container, "--tell", "--message-seconds", "3")
+    release = container.directory / "release"
+    port = with_metrics(container, "--tell", "--message-seconds", "0", "--held-by", str(release))
     until(lambda: scrape(port).get("ebbtide_messages_in_flight") == WORKERS, "every worker to be busy")
     container.terminate()
     container.until_event("drainStarted")
-    series = until(lambda: scrape(port), "a scrape in the drain")
+    series = until(lambda: (seen := scrape(port)).get("ebbtide_drain_in_progress") and seen, "a scrape in the drain")
+    release.touch()
     assert series["ebbtide_drain_in_progress"] == 1
     assert 0 < series["ebbtide_drain_elapsed_seconds"] < series["ebbtide_drain_budget_seconds"] == 15
     assert container.wait() == 0
@@ -116,9 +119,9 @@ def test_a_worker_that_dies_with_a_message_is_counted_as_that(container: Contain
     container.until_event("workerStarted", worker=1, again=True)
     # PID 1 writes the line before the helper is told, and the two may be told one after the other.
     restarted = 'ebbtide_worker_restarts_total{outcome="killed"}'
-    until(lambda: scrape(port).get(restarted), "the restart to be counted")
-    series = scrape(port)
-    assert series['ebbtide_messages_total{outcome="cut_off"}'] == 1
+    cut_off = 'ebbtide_messages_total{outcome="cut_off"}'
+    series = until(lambda: (seen := scrape(port)).get(restarted) and seen.get(cut_off) and seen, "the restart counted")
+    assert series[cut_off] == 1
     assert series[restarted] == 1
     assert sum(value for name, value in series.items() if name.startswith("ebbtide_worker_restarts")) == 1
 
@@ -183,16 +186,26 @@ def busy_collectors() -> Iterator[list[threading.Thread]]:
 
 def test_a_collector_that_never_ends_its_request_keeps_nobody_waiting(container: Container) -> None:
     port = with_metrics(container, *TELLING)
+    # One of several times: where this process is held up for 5 s, the slow ones are over before it has asked.
+    until(lambda: answered_beside_slow_ones(port), "a scrape that is answered before those that never end")
+
+
+def answered_beside_slow_ones(port: int) -> bool:
     with contextlib.ExitStack() as stack:
+        began_at = time.monotonic()
         for _ in range(5):
             slow = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
             slow.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
-        began_at = time.monotonic()
         assert scrape(port)
-        assert time.monotonic() - began_at < 3
-        slow.settimeout(20)
-        assert slow.recv(1) == b"", "a connection that nobody ends"
-        assert 3 < time.monotonic() - began_at < 15
+        slow.setblocking(False)
+        try:
+            slow.recv(1)
+        except BlockingIOError:
+            slow.settimeout(PATIENCE_SECONDS)
+            assert slow.recv(1) == b"", "a connection that nobody ends"
+            assert time.monotonic() - began_at > 3, "who is a little slow is given no time"
+            return True
+        return False
 
 
 def test_a_thousand_scrapes_a_second_are_answered_ten_a_second(
@@ -200,7 +213,8 @@ def test_a_thousand_scrapes_a_second_are_answered_ten_a_second(
 ) -> None:
     port = with_metrics(container, *TELLING)
     (helper,) = helpers(container)
-    answers, ends_at = [0], time.monotonic() + 3
+    began_at = time.monotonic()
+    answers, ends_at = [0], began_at + 3
 
     def hammer() -> None:
         while time.monotonic() < ends_at:
@@ -214,8 +228,10 @@ def test_a_thousand_scrapes_a_second_are_answered_ten_a_second(
         thread.start()
     for thread in busy_collectors:
         thread.join()
-    assert 1 <= answers[0] <= 120
-    assert cpu_seconds(helper) - before < 1.5
+    seconds = time.monotonic() - began_at
+    # The last asks in the third second, and waits for its turn.
+    assert 1 <= answers[0] <= 10 * seconds + 1
+    assert cpu_seconds(helper) - before < 0.5 * seconds, "half a processor"
     assert not container.events("workerEnded")
 
 
@@ -239,7 +255,7 @@ LINES = ("", "1 2 3", "7 1 0 0 0.3 1 8", "x" * 500, "\x00" * 500, "-1 -1 0 0 nan
 def test_whatever_is_asked_is_answered_and_whatever_stands_in_the_files_is_survived(container: Container) -> None:
     port = with_metrics(container, *TELLING)
     for request, status in REQUESTS:
-        with socket.create_connection(("127.0.0.1", port), 5) as asking:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as asking:
             asking.sendall(request.encode("latin-1"))
             assert asking.recv(12).decode() == f"HTTP/1.1 {status}", request[:30]
     handled = 'ebbtide_messages_total{outcome="handled"}'

@@ -93,7 +93,7 @@ def test_the_last_words_of_a_pod_that_is_cut_off_say_what_was_in_flight(containe
     container.terminate()
     event = container.until_event("drainWaiting")
     assert (event["running"], event["inFlight"]) == (WORKERS, WORKERS)
-    assert 2 <= event["seconds"] < 4
+    assert 2 <= event["seconds"] < 15, "before the stop wait is over"
     kill(container)
     assert not container.events("drainEnded")
 

@@ -48,11 +48,11 @@ def test_workers_whose_broker_is_away_wait_behind_one_probe_and_come_back_togeth
     assert len(container.events("workerEnded", outcome="failed")) >= WORKERS
     assert container.run("healthcheck", "liveness").returncode == 0, "a restart does not bring the broker back"
     assert container.run("healthcheck", "readiness").returncode == 1
-    before = len(container.events("workerStarted"))
     container.broker.touch()
     container.until_event("startsReleased")
     until(lambda: len(container.events("workersReady")) == 2, "all workers to consume again")
-    assert len(container.events("workerStarted")) - before <= WORKERS + 1, "more than each worker once"
+    since = container.log.partition('"event":"startsReleased"')[2]
+    assert since.count('"event":"workerStarted"') <= WORKERS, "more than each worker once"
     container.terminate()
     assert container.wait() == 0, "failures of an outage that is over say nothing about the drain"
 
@@ -146,7 +146,7 @@ def test_every_event_says_when_and_what(container: Container) -> None:
 def test_many_workers_start_and_drain(container: Container) -> None:
     script = "trap 'exit 0' TERM; sleep 100 & wait"
     container.start("sh", "-c", script, PROCESSES=100)
-    until(lambda: len(container.events("workerStarted")) == 100, "100 workers", seconds=60)
+    until(lambda: len(container.events("workerStarted")) == 100, "100 workers")
     time.sleep(0.5)
     container.terminate()
     container.wait()
