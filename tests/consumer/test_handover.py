@@ -282,6 +282,18 @@ def test_an_image_without_its_parser_refuses_a_script_instead_of_accepting_it(mo
     assert problems(["php", "worker.php"]) == [], "a command without a shell needs no parser"
 
 
+def test_a_parser_that_the_machine_holds_up_for_seconds_still_judges(monkeypatch, tmp_path):
+    """A container that is started on a node without CPU would be refused its script, and started again."""
+    from ebbtide_supervisor import syntax
+
+    slow = tmp_path / "shfmt"
+    slow.write_text(f'#!/bin/sh\nsleep 2.5\nexec {syntax.shfmt()} "$@"\n')
+    slow.chmod(0o755)
+    syntax.parse.cache_clear()
+    monkeypatch.setattr(syntax, "shfmt", lambda: str(slow))
+    assert problems(["sh", "-c", "exec worker"]) == []
+
+
 WRAPPED = [
     (["env", "-i", "A=b", "-u", "C", "worker"], ("worker",)),
     (["env", "-S", "A=b worker --x"], ("worker", "--x")),
