@@ -62,7 +62,7 @@ class Shop:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The same to its end: for what starts processes itself."""
         process = self.process(*arguments)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=600)
         return subprocess.CompletedProcess(process.args, process.returncode, out.decode(), err.decode())
 
 

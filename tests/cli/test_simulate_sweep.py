@@ -105,7 +105,7 @@ class _Terminal:
 
     def __init__(self, shop, *arguments):
         self._seen = b""
-        self._deadline = time.monotonic() + 30
+        self._deadline = time.monotonic() + 240
         self._controller, terminal = pty.openpty()
         self._process = subprocess.Popen(
             [*COMMAND, "simulate", "--stack", "dev", "--format", "json", *arguments],
@@ -127,7 +127,7 @@ class _Terminal:
         os.killpg(self._process.pid, signal.SIGINT)
 
     def end(self):
-        out, _ = self._process.communicate(timeout=15)
+        out, _ = self._process.communicate(timeout=240)
         # At the end of its last process a terminal is an error to read.
         with contextlib.suppress(OSError):
             while rest := os.read(self._controller, 4096):

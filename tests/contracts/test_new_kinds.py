@@ -323,7 +323,7 @@ def test_a_broker_starts_answers_and_tells_its_depth_by_its_entry_alone(tmp_path
     environment = {"PATH": "/usr/bin:/bin", **Place(str(tmp_path), 7, "bottles", "127.0.0.1").environment}
     server = subprocess.Popen(BEACH.command(BEACH.server), env=environment)
     try:
-        for _ in range(100):
+        for _ in range(2000):
             if not subprocess.run(BEACH.command(BEACH.answers), env=environment, check=False).returncode:
                 break
             time.sleep(0.05)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+import yaml
 from tests.doctor.bundles import bundles
 
 from ebbtide.doctor.diagnose import diagnose_files
@@ -12,6 +13,8 @@ from ebbtide.doctor.files import File
 
 MANIFESTS = 500
 MOST_SECONDS = 3.0
+# What PyYAML takes on the machine on which that is promised, for a fifth of them. A slower one has more time.
+YAML_SECONDS = 0.35
 
 
 def written() -> list[File]:
@@ -27,11 +30,15 @@ def written() -> list[File]:
 def test_five_hundred_manifests_take_at_most_three_seconds():
     files = written()
     begin = time.process_time()
+    for file in files[: len(files) // 5]:
+        list(yaml.load_all(file.text, yaml.SafeLoader))
+    slowness = max(1.0, (time.process_time() - begin) / YAML_SECONDS)
+    begin = time.process_time()
     report = diagnose_files(files)
     seconds = time.process_time() - begin
     assert len(report.seen) == MANIFESTS // 2
     assert report.diagnoses == ()
-    assert seconds <= MOST_SECONDS
+    assert seconds <= MOST_SECONDS * slowness, f"on a machine that is {slowness:.1f} times as slow"
 
 
 def test_twice_the_manifests_do_not_take_four_times_as_long():

@@ -6,6 +6,9 @@ import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest import mock
+
+from ebbtide.rehearsal import access
 
 VERSION = "/version/"
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -26,6 +29,8 @@ def api_server(**answers):
     """Yields the address, and the list of requests that it gets. An answer is for a path, or for a method and a path; a
     status of 0 hangs up."""
     given = {**HEALTHY, **answers}
+    # The server is a thread of this process, and whoever asks it gives up only where it never answers.
+    patient = mock.patch.object(access, "_ASK_SECONDS", 180)
     asked = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -54,7 +59,8 @@ def api_server(**answers):
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        with patient:
+            yield f"http://127.0.0.1:{server.server_port}", asked
     finally:
         server.shutdown()
         server.server_close()

@@ -59,7 +59,7 @@ class Checkout:
     def run(self, *arguments: str, **fault: str) -> tuple[int, list[str]]:
         """Its status, and the lines it wrote after the one that says what it begins."""
         process = self.start(*arguments, **fault)
-        lines = process.communicate(timeout=60)[1].splitlines()
+        lines = process.communicate(timeout=600)[1].splitlines()
         return process.returncode, [line for line in lines if not line.startswith("Setting up")]
 
     def steps(self) -> list[str]:
@@ -140,7 +140,7 @@ def test_ctrl_c_is_one_line_and_the_next_run_finishes(checkout, step):
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
-    said = process.communicate(timeout=60)[1].splitlines()[1:]
+    said = process.communicate(timeout=600)[1].splitlines()[1:]
     assert said == ["scripts/setup: stopped; the same command again makes .venv anew"]
     assert process.returncode == -signal.SIGINT, "whoever called it must see that it was stopped"
     checkout.steps()
