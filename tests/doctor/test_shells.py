@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -91,9 +93,15 @@ def test_a_script_that_waits_once_ends_before_its_worker(shell, waits, is_awaite
     script = f"exec 3<&0; trap 'kill -TERM $pid' TERM; {sys.executable} -c \"{_FINISHES}\" <&3 & pid=$!; {waits}"
     with subprocess.Popen([program, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"
+        until_asleep(process.pid)  # a signal before its `wait` would be one that no `wait` ends by
         process.send_signal(signal.SIGTERM)
         if not is_awaited:
-            process.wait(60)  # although its worker has not finished, and could not
+            process.wait(240)  # although its worker has not finished, and could not
         process.stdin.close()
         assert process.stdout.read() == "finished\n"
-        process.wait(60)
+        process.wait(240)
+
+
+def until_asleep(pid):
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+        time.sleep(0.01)
