@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,21 @@ POLL_SECONDS = 0.2
 def serve(api: KubernetesApi) -> None:
     """Look after every pod, until this process is ended."""
     while True:
-        try:
+        with _telling_errors():
             for pod in api.request("GET", "/api/v1/pods")["items"]:
-                attend(api, pod)
-        except ApiError as error:
-            # Somebody else was faster, or the server is going away: the next round will tell.
-            sys.stderr.write(f"{error}\n")
+                # One pod that cannot be served just now keeps nobody else waiting.
+                with _telling_errors():
+                    attend(api, pod)
         time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def _telling_errors() -> Iterator[None]:
+    """Somebody else was faster, or the server is going away: the next round will tell."""
+    try:
+        yield
+    except ApiError as error:
+        sys.stderr.write(f"{error}\n")
 
 
 def attend(api: KubernetesApi, pod: dict[str, Any]) -> None:
