@@ -68,6 +68,9 @@ def brokers(packages: Callable[[tuple[str, ...]], None]) -> Iterator[Callable[[s
             packages(machine.FAST if name == "redis" else machine.ALL)
             running[name] = BROKERS[name]()
             running[name].start()
+        if not running[name].processes:
+            # A test that failed in an outage has left it away: no reason for the next ones to fail.
+            running[name].start()
         return running[name]
 
     yield get

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.runtime.lab.container import PATIENCE_SECONDS
 from tests.runtime.lab.subjects import WORKER, Budget
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.runtime
 
 BUDGET = Budget(5)
-SOON = {"EBBTIDE_START_DEADLINE_SECONDS": "5"}
+# Time for a worker to boot and to say what is wrong.
+SOON = {"EBBTIDE_START_DEADLINE_SECONDS": "10"}
 CONSUME = WORKER[:3]
 
 
@@ -48,7 +50,7 @@ def test_what_is_set_wrongly_is_named_and_the_container_ends(
     scene = open_scene()
     pod = scene.ours(2, BUDGET, environment, arguments=arguments).start()
 
-    assert pod.wait(20), f"it idles instead of saying what is wrong: {pod.output()}"
+    assert pod.wait(PATIENCE_SECONDS), f"it idles instead of saying what is wrong: {pod.output()}"
     assert pod.exit_status() == status, pod.output()
     assert said in pod.output(), f"the log does not name {said}: {pod.output()}"
     assert "Traceback" not in pod.output()
@@ -58,7 +60,7 @@ def test_what_is_set_wrongly_is_named_and_the_container_ends(
 def test_a_container_that_runs_as_root_is_refused(open_scene: Callable[..., Scene]) -> None:
     pod = open_scene().ours(1, BUDGET, user=0).start()
 
-    assert pod.wait(10)
+    assert pod.wait(PATIENCE_SECONDS)
     assert pod.exit_status() == 1
     assert "root" in pod.output()
 
@@ -68,7 +70,7 @@ def test_a_container_without_a_state_directory_is_refused(open_scene: Callable[.
     del pod.volumes["/run/ebbtide"]
     pod.start()
 
-    assert pod.wait(10), "without the stop file a drain cannot hold"
+    assert pod.wait(PATIENCE_SECONDS), "without the stop file a drain cannot hold"
     assert pod.exit_status() == 1
     assert "/run/ebbtide" in pod.output()
     assert "Traceback" not in pod.output()
@@ -77,26 +79,26 @@ def test_a_container_without_a_state_directory_is_refused(open_scene: Callable[.
 def test_a_hook_in_a_container_without_our_supervisor_fails_with_a_reason(open_scene: Callable[..., Scene]) -> None:
     scene = open_scene()
     pod = scene.ours(1, BUDGET)
-    pod.image = type(pod.image)(**{**vars(pod.image), "arguments": ("sleep", "30")})
+    pod.image = type(pod.image)(**{**vars(pod.image), "arguments": ("sleep", "600")})
     pod.start()
 
-    hook = pod.execute("/opt/ebbtide/drain", seconds=20)
+    hook = pod.execute("/opt/ebbtide/drain", seconds=PATIENCE_SECONDS)
 
     assert hook.status not in (0, None), "a hook that did nothing must not look like a drain"
     assert hook.output.strip()
     assert "Traceback" not in hook.output
     # What a hook prints, nobody ever reads: it must stand in the pod's log.
-    scene.wait_until(lambda: bool(pod.events("hookFailed")), 5, "the log says that the hook has failed")
+    scene.wait_until(lambda: bool(pod.events("hookFailed")), 60, "the log says that the hook has failed")
     assert "PID 1 does not answer" in pod.events("hookFailed")[0]["reason"]
 
 
 def test_a_hook_that_comes_first_thing_drains_a_pod_that_has_hardly_begun(open_scene: Callable[..., Scene]) -> None:
-    scene = open_scene()
-    pod = scene.ours(4, BUDGET).start()
+    scene, budget = open_scene(), Budget(60)
+    pod = scene.ours(4, budget).start()
 
-    deletion = pod.delete(BUDGET.grace)  # the hook is there before supervisord listens
+    deletion = pod.delete(budget.grace)  # the hook is there before supervisord listens
 
     assert not deletion.sigkilled, pod.output()
-    assert deletion.seconds < BUDGET.stop_wait, f"{deletion}\n{pod.output()}"
+    assert deletion.seconds < budget.stop_wait, f"{deletion}\n{pod.output()}"
     time.sleep(0.2)
     assert len(pod.events("workerStarted")) == len(pod.events("workerEnded")), pod.output()

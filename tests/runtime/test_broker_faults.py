@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.runtime.lab.application import messages
+from tests.runtime.lab.container import PATIENCE_SECONDS
 from tests.runtime.lab.promises import assert_a_clean_end, assert_nothing_was_lost
 from tests.runtime.lab.subjects import Budget
 
@@ -21,8 +22,9 @@ BUDGET = Budget(longest_message=10)
 WORKERS = 70
 # The article's set-up: 27.8 a second and both cores.
 MOST_STARTS_PER_SECOND = 0.5
-# The bar is 10 s, measured in benchmarks/draining/; rows of this tier share two cores with each other.
-SECONDS_TO_CONSUME_AGAIN = 40
+# The bar is 10 s, measured in benchmarks/draining/; rows of this tier share two cores with each other, and 70 workers
+# boot then. Who forgets a worker lets it never come.
+SECONDS_TO_CONSUME_AGAIN = 150
 
 
 @pytest.mark.parametrize(
@@ -41,10 +43,10 @@ def test_an_outage_is_waited_out_by_one_probe_and_all_workers_consume_soon_after
     scene.wait_for_consumers(WORKERS)
 
     scene.broker.stop()
-    scene.wait_until(lambda: len(pod.workers()) <= 1, 20, "the workers have lost the broker")
-    before = len(pod.events("workerStarted"))
+    scene.wait_until(lambda: len(pod.workers()) <= 1, 120, "the workers have lost the broker")
+    before, since = len(pod.events("workerStarted")), time.monotonic()
     time.sleep(seconds)
-    knocks = len(pod.events("workerStarted")) - before
+    knocks, away = len(pod.events("workerStarted")) - before, time.monotonic() - since
     already = len(scene.account().consuming)
     scene.broker.start()
 
@@ -53,7 +55,7 @@ def test_an_outage_is_waited_out_by_one_probe_and_all_workers_consume_soon_after
         SECONDS_TO_CONSUME_AGAIN,
         "all workers consume again, now that the broker is back",
     )
-    assert knocks <= MOST_STARTS_PER_SECOND * seconds + 1, f"{knocks} starts in {seconds} s: a hot loop"
+    assert knocks <= MOST_STARTS_PER_SECOND * away + 1, f"{knocks} starts in {away:.0f} s: a hot loop"
     assert pod.running, "an outage of the broker is no reason to restart the pod"
     assert_a_clean_end(pod.delete(BUDGET.grace), pod, scene)
 
@@ -65,7 +67,8 @@ def test_an_outage_under_load_loses_nothing_and_repeats_only_what_was_in_flight(
 ) -> None:
     scene = open_scene(broker)
     scene.send(messages(seed=22, number=100, least=2, most=6))
-    pod = scene.ours(20, BUDGET, {"REDELIVER_TIMEOUT": "12"}).start()
+    # Longer than a message on a slow machine, and over when the broker is back.
+    pod = scene.ours(20, BUDGET, {"REDELIVER_TIMEOUT": "40"}).start()
     scene.wait_for_messages_in_flight(18)
     time.sleep(3)
 
@@ -75,7 +78,7 @@ def test_an_outage_under_load_loses_nothing_and_repeats_only_what_was_in_flight(
     time.sleep(60)
     scene.broker.start()
 
-    scene.wait_until(lambda: len(scene.account().finished) == 100, 120, "every message is handled")
+    scene.wait_until(lambda: len(scene.account().finished) == 100, 300, "every message is handled")
     deletion = pod.delete(BUDGET.grace)
     account = scene.account()
     scene.settle()
@@ -108,7 +111,7 @@ def test_a_pod_whose_broker_never_comes_ends_at_its_start_deadline(open_scene: C
     try:
         pod = scene.ours(20, BUDGET, {"EBBTIDE_START_DEADLINE_SECONDS": "6"}).start()
 
-        assert pod.wait(20), "a pod that never became ready must not idle for ever"
+        assert pod.wait(PATIENCE_SECONDS), "a pod that never became ready must not idle for ever"
         assert (pod.gone_at or 0) - pod.started_at > 5, "not before its deadline"
         assert pod.exit_status() == 5, pod.output()
         assert pod.events("gaveUp")[0]["exitStatus"] == 5, pod.output()
@@ -117,18 +120,18 @@ def test_a_pod_whose_broker_never_comes_ends_at_its_start_deadline(open_scene: C
 
 
 def test_a_pod_that_waits_for_its_broker_is_gone_at_once_when_deleted(open_scene: Callable[..., Scene]) -> None:
-    scene = open_scene("redis")
+    scene, budget = open_scene("redis"), Budget(60)
     scene.broker.stop()
     try:
-        pod = scene.ours(20, BUDGET).start()
-        scene.wait_until(lambda: bool(pod.events("startsHeld")), 20, "the workers are held back")
+        pod = scene.ours(20, budget).start()
+        scene.wait_until(lambda: bool(pod.events("startsHeld")), 120, "the workers are held back")
 
-        deletion = pod.delete(BUDGET.grace)
+        deletion = pod.delete(budget.grace)
 
         assert not deletion.sigkilled
         assert deletion.exit_status in (0, 3), "3 when a probe was just failing"
         assert pod.events("drainEnded")[0]["running"] == 0
-        assert deletion.seconds < BUDGET.stop_wait, f"nothing ran, yet it took {deletion.seconds:.1f} s: {pod.output()}"
+        assert deletion.seconds < budget.stop_wait, f"nothing ran, yet it took {deletion.seconds:.1f} s: {pod.output()}"
     finally:
         scene.broker.start()
 
@@ -142,7 +145,7 @@ def test_messages_queued_before_an_outage_are_handled_after_it(open_scene: Calla
 
     scene.broker.start()
 
-    scene.wait_until(lambda: len(scene.account().finished) == 60, 30, "every message is handled")
+    scene.wait_until(lambda: len(scene.account().finished) == 60, 240, "every message is handled")
     deletion = pod.delete(BUDGET.grace)
     assert_nothing_was_lost(scene)
     assert_a_clean_end(deletion, pod, scene)

@@ -72,7 +72,7 @@ def start_bullmq(scene: Scene, **worker: int) -> Started:
 
 
 def test_a_busy_pod_of_bullmq_that_is_deleted_loses_and_repeats_nothing(scene: Scene) -> None:
-    scene.send(messages(seed=33, number=30, least=0.5, most=3))
+    scene.send(messages(seed=33, number=60, least=0.5, most=3))
     leaves, slots, grace = start_bullmq(scene, processes=2, concurrency=4)
     scene.wait_for_messages_in_flight(slots)
     stays, _, _ = start_bullmq(scene, processes=1, concurrency=4)
@@ -98,6 +98,6 @@ def test_what_a_killed_worker_of_bullmq_had_in_hand_is_handled_once_more_and_onl
         if line.startswith("node"):
             os.kill(pid, signal.SIGKILL)
 
-    scene.wait_until(lambda: len(scene.account().finished) == 4, 60, "all of them were handled")
+    scene.wait_until(lambda: len(scene.account().finished) == 4, 240, "all of them were handled")
     assert_a_clean_end(pod.delete(grace), pod, scene)
     assert_only_what_was_in_hand_came_again(scene, killed=2)

@@ -102,7 +102,7 @@ def test_a_busy_pod_of_celery_that_is_deleted_loses_and_repeats_nothing(
     open_scene: Callable[[str], Scene], broker: str, worker: dict[str, Any], hook: tuple[str, ...] | None
 ) -> None:
     scene = open_scene(broker)
-    scene.send(messages(seed=31, number=24, least=0.5, most=3))
+    scene.send(messages(seed=31, number=60, least=0.5, most=3))
     transport = REDIS if broker == "redis" else {"kind": "rabbitmq"}
     leaves, slots, grace = start_celery(scene, transport, **worker)
     scene.wait_for_messages_in_flight(slots)
@@ -122,7 +122,7 @@ def test_the_keys_that_keda_is_given_are_those_that_celery_fills(open_scene: Cal
     assert counted_by_keda(scene, settings) == 7
     scene.send(messages(seed=6, number=3, least=3, most=4))
     start_celery(scene, REDIS, processes=1, concurrency=2)
-    scene.wait_until(lambda: scene.broker.depth().taken > 0, 60, "some are in hand")
+    scene.wait_until(lambda: scene.broker.depth().taken > 0, 240, "some are in hand")
     assert counted_by_keda(scene, settings) >= scene.broker.depth().taken
 
 
@@ -141,7 +141,7 @@ def test_what_celery_had_in_hand_when_it_was_killed_is_handled_once_more_and_onl
     for pid in celery if whole else [pid for pid in celery if _pid_inside(pid) in children][:1]:
         os.kill(pid, signal.SIGKILL)
 
-    scene.wait_until(lambda: len(scene.account().finished) == 4, 60, "all of them were handled")
+    scene.wait_until(lambda: len(scene.account().finished) == 4, 240, "all of them were handled")
     assert_a_clean_end(pod.delete(grace), pod, scene)
     assert_only_what_was_in_hand_came_again(scene, killed=2 if whole else 1)
 

@@ -97,8 +97,9 @@ def test_a_drain_is_as_lossless_with_one_worker_and_with_two_hundred(
     workers: int,
 ) -> None:
     scene = open_scene("redis")
-    scene.send(messages(seed=6, number=10 * workers, least=0.5, most=6))
     pod = scene.ours(workers, BUDGET).start()
+    scene.wait_for_consumers(workers)
+    scene.send(messages(seed=6, number=10 * workers, least=0.5, most=6))
     scene.wait_for_messages_in_flight(workers - workers // 10)
     time.sleep(BUSY_SECONDS)
 

@@ -27,7 +27,7 @@ def test_a_signed_webhook_is_queued_and_handled_and_a_forged_one_is_not(open_sce
     port = free_port()
     server = scene.application.image(("php", "-S", f"127.0.0.1:{port}", "-t", "public"))
     web = scene.pod(server, {"GITHUB_WEBHOOK_SECRET": SECRET}).start()
-    scene.wait_until(lambda: any("started" in line.text for line in web.lines), 10, "the web server answers")
+    scene.wait_until(lambda: any("started" in line.text for line in web.lines), 120, "the web server answers")
     signature = "sha256=" + hmac.new(SECRET.encode(), BODY, hashlib.sha256).hexdigest()
 
     assert post(port, {"X-Hub-Signature-256": signature, "X-GitHub-Delivery": "good"}) == 202
@@ -38,7 +38,7 @@ def test_a_signed_webhook_is_queued_and_handled_and_a_forged_one_is_not(open_sce
     assert scene.broker.depth().ready == 1, "exactly the signed event belongs in the queue"
     scene.sent.append("good")
     scene.ours(1, Budget(5)).start()
-    scene.wait_until(lambda: scene.account().finished == {"good"}, 15, "the event is handled")
+    scene.wait_until(lambda: scene.account().finished == {"good"}, 120, "the event is handled")
 
 
 def test_the_class_that_tells_the_image_what_is_in_flight_is_the_images_own() -> None:
@@ -57,7 +57,7 @@ def post(port: int, headers: dict[str, str]) -> int:
         f"http://127.0.0.1:{port}/webhooks/github", BODY, {"X-GitHub-Event": "push", **headers}
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.runtime.lab.application import Message
     from tests.runtime.lab.container import Pod
     from tests.runtime.lab.scene import Scene
 
@@ -28,9 +29,9 @@ BUDGET = Budget(longest_message=10)
 WORKERS = 6
 
 
-def assert_handlers_are_not_disturbed(scene: Scene, pod: Pod) -> None:
+def assert_handlers_are_not_disturbed(scene: Scene, pod: Pod, load: list[Message]) -> None:
     """Deleted with all workers in the middle of a message of two seconds or more, the pod finishes every one."""
-    scene.wait_for_messages_in_flight(WORKERS)
+    scene.busy(load, pod, workers=WORKERS)
     time.sleep(0.5)
 
     deletion = pod.delete(BUDGET.grace)
@@ -47,9 +48,8 @@ def test_a_signal_does_not_disturb_handlers_that_loop_shell_out_or_query(
     how: str,
 ) -> None:
     scene = open_scene("postgresql" if how == "database" else "redis")
-    scene.send(messages(seed=14, number=24, least=2, most=3, how=how))
-    pod = scene.ours(WORKERS, BUDGET).start()
-    assert_handlers_are_not_disturbed(scene, pod)
+    pod = scene.ours(WORKERS, BUDGET)
+    assert_handlers_are_not_disturbed(scene, pod, messages(seed=14, number=24, least=2, most=3, how=how))
 
 
 def test_a_signal_does_not_disturb_a_handler_that_waits_for_a_service(
@@ -58,11 +58,9 @@ def test_a_signal_does_not_disturb_a_handler_that_waits_for_a_service(
     slow_service: str,
 ) -> None:
     scene = open_scene("redis")
-    scene.send(messages(seed=24, number=24, least=2, most=3, how="curl"))
     pod = scene.ours(WORKERS, BUDGET, {"SERVICE_URL": slow_service, "PHP_INI_SCAN_DIR": ":/opt/curl"})
     pod.volumes["/opt/curl"] = curl_extension
-    pod.start()
-    assert_handlers_are_not_disturbed(scene, pod)
+    assert_handlers_are_not_disturbed(scene, pod, messages(seed=24, number=24, least=2, most=3, how="curl"))
 
 
 @pytest.fixture
@@ -130,9 +128,8 @@ def test_a_signal_is_seen_to_disturb_handlers_that_sleep_once_or_select(
 ) -> None:
     """Why EBBTIDE_DRAIN=stopFile exists. Should PHP ever stop doing this, the documentation must change."""
     scene = open_scene("redis")
-    scene.send(messages(seed=16, number=6, least=6, most=6, how=how))
-    pod = scene.ours(WORKERS, BUDGET).start()
-    scene.wait_for_messages_in_flight(WORKERS)
+    pod = scene.ours(WORKERS, BUDGET)
+    scene.busy(messages(seed=16, number=6, least=10, most=10, how=how), pod, workers=WORKERS)
     time.sleep(0.5)
 
     pod.delete(BUDGET.grace)
@@ -140,6 +137,6 @@ def test_a_signal_is_seen_to_disturb_handlers_that_sleep_once_or_select(
     disturbed = [
         one
         for one in scene.account().handlings
-        if one.failed is not None or (one.ended_at is not None and one.ended_at - one.started_at < 5)
+        if one.failed is not None or (one.ended_at is not None and one.ended_at - one.started_at < 9)
     ]
     assert len(disturbed) == WORKERS, scene.account().handlings

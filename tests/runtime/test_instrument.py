@@ -37,7 +37,7 @@ def test_the_articles_recipe_is_seen_to_kill_messages(open_scene: Callable[..., 
 
 def test_the_simplest_correct_set_up_loses_nothing(open_scene: Callable[..., Scene]) -> None:
     scene = open_scene()
-    scene.send(messages(seed=2, number=60, least=0.5, most=4))
+    scene.send(messages(seed=2, number=200, least=0.5, most=4))
     image = subjects.simplest(scene.application, scene.directory / "set-up", WORKERS, GRACE_SECONDS - 3)
     pod = scene.pod(image).start()
     scene.wait_for_messages_in_flight(WORKERS)
@@ -56,22 +56,22 @@ def test_the_simplest_correct_set_up_loses_nothing(open_scene: Callable[..., Sce
 def test_a_pod_that_ignores_sigterm_is_killed_when_the_grace_period_ends(open_scene: Callable[..., Scene]) -> None:
     scene = open_scene()
     # PID 1 without a handler: the kernel drops the signal.
-    pod = scene.pod(scene.application.image(("sleep", "60"))).start()
+    pod = scene.pod(scene.application.image(("sleep", "300"))).start()
 
     deletion = pod.delete(2.5)
 
     assert deletion.sigkilled
-    assert 2.5 <= deletion.seconds < 10, "SIGKILL comes when the grace period ends, not before and not much later"
+    assert 2.5 <= deletion.seconds < 40, "SIGKILL comes when the grace period ends, not before and not much later"
     assert deletion.exit_status == 137
 
 
 def test_a_hook_that_uses_the_whole_grace_period_leaves_two_seconds(open_scene: Callable[..., Scene]) -> None:
     scene = open_scene()
-    pod = scene.pod(scene.application.image(("sleep", "60"))).start()
+    pod = scene.pod(scene.application.image(("sleep", "300"))).start()
 
-    deletion = pod.delete(1, hook=("sleep", "30"))
+    deletion = pod.delete(1, hook=("sleep", "300"))
 
     assert deletion.hook is not None
     assert deletion.hook.status is None, "a kubelet waits for a hook only as long as the grace period"
     assert deletion.sigkilled
-    assert 3.0 <= deletion.seconds < 10
+    assert 3.0 <= deletion.seconds < 40

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.runtime.lab import debian, machine
 from tests.runtime.lab.application import Message, messages
+from tests.runtime.lab.container import PATIENCE_SECONDS
 from tests.runtime.lab.frameworks import Framework, Program, Queue, Started, consumer_of, counted_by_keda, start
 from tests.runtime.lab.promises import (
     assert_a_clean_end,
@@ -79,8 +80,9 @@ def kill_workers(pod: Pod) -> None:
 
 
 def test_a_busy_pod_of_laravel_that_is_deleted_loses_and_repeats_nothing(scene: Scene) -> None:
-    scene.send(messages(seed=36, number=40, least=0.3, most=1))
     leaves, slots, grace = start_laravel(scene, processes=6)
+    scene.wait_for_consumers(slots)
+    scene.send(messages(seed=36, number=80, least=0.3, most=1))
     scene.wait_for_messages_in_flight(slots)
     stays, _, _ = start_laravel(scene, processes=4)
 
@@ -106,12 +108,13 @@ def test_the_keys_that_keda_is_given_are_those_that_laravel_fills(scene: Scene) 
 
 
 def test_what_a_killed_worker_of_laravel_had_comes_back_after_retry_after_and_not_sooner(scene: Scene) -> None:
-    scene.send(messages(seed=37, number=4, least=2.5, most=3))
     pod, slots, grace = start_laravel(scene, processes=2)
+    scene.wait_for_consumers(slots)
+    scene.send(messages(seed=37, number=4, least=2.5, most=3))
     scene.wait_for_messages_in_flight(slots)
     kill_workers(pod)
 
-    scene.wait_until(lambda: len(scene.account().finished) == 4, 60, "all of them were handled")
+    scene.wait_until(lambda: len(scene.account().finished) == 4, 240, "all of them were handled")
     assert_a_clean_end(pod.delete(grace), pod, scene)
     assert_only_what_was_in_hand_came_again(scene, killed=2)
     account = scene.account()
@@ -140,7 +143,7 @@ def test_php_that_can_hear_no_signal_starts_no_worker_of_laravel(scene: Scene) -
     consumer = consumer_of(SETTINGS)
     variables = {**consumer.image_environment, "PHP_INI_SCAN_DIR": ":/ledger"}
     pod = scene.pod(scene.application.image(consumer.argv), variables).start()
-    assert pod.wait(60)
+    assert pod.wait(PATIENCE_SECONDS)
     assert pod.exit_status() == 1
     assert "install pcntl" in pod.output()
 
@@ -164,7 +167,7 @@ def test_a_process_above_its_memory_limit_has_rotated_and_not_crashed(scene: Sce
     """16 MiB are less than Laravel's own: each process ends with status 12, after its first job."""
     scene.send(messages(seed=39, number=3, least=0, most=0))
     pod, _, grace = start_laravel(scene, processes=1, memoryLimit="16M")
-    scene.wait_until(lambda: len(scene.account().finished) == 3, 60, "all of them were handled")
+    scene.wait_until(lambda: len(scene.account().finished) == 3, 240, "all of them were handled")
 
     assert_a_clean_end(pod.delete(grace), pod, scene)
     rotated = [event for event in pod.events("workerEnded") if event["outcome"] == "rotated"]

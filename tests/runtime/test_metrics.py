@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.ports import free_port
 from tests.runtime.lab.application import messages
+from tests.runtime.lab.container import PATIENCE_SECONDS
 from tests.runtime.lab.prometheus import INTERVAL_SECONDS, Prometheus
 from tests.runtime.lab.subjects import Budget
 
@@ -58,13 +59,13 @@ def test_counters_equal_the_ledger_through_a_kill_an_outage_and_a_drain(
     open_scene: Callable[..., Scene], tmp_path: Path, broker: str, start: str, lost_acknowledgements: int
 ) -> None:
     scene, port = open_scene(broker), free_port()
-    scene.send(messages(seed=31, number=MESSAGES, least=0.5, most=3))
-    metrics = {"EBBTIDE_METRICS_PORT": str(port), "REDELIVER_TIMEOUT": "12", "EBBTIDE_WORKER_START": start}
+    scene.send(messages(seed=31, number=MESSAGES, least=1, most=6))
+    metrics = {"EBBTIDE_METRICS_PORT": str(port), "REDELIVER_TIMEOUT": "20", "EBBTIDE_WORKER_START": start}
     with Prometheus(tmp_path, {"pod": port}) as prometheus:
         pod = scene.ours(WORKERS, BUDGET, metrics).start()
         scene.wait_for_messages_in_flight(WORKERS)
         scene.wait_until(
-            lambda: prometheus.value("sum(ebbtide_messages_in_flight)") == WORKERS, 20, "a scrape of a busy pod"
+            lambda: prometheus.value("sum(ebbtide_messages_in_flight)") == WORKERS, 120, "a scrape of a busy pod"
         )
         assert prometheus.query("ebbtide_build_info").keys() == {
             f"pod=pod,version={METRICS_VERSION},worker_kind=symfonyMessenger,worker_start={start}"
@@ -75,10 +76,10 @@ def test_counters_equal_the_ledger_through_a_kill_an_outage_and_a_drain(
         time.sleep(3)
         scene.broker.stop()
         scene.wait_until(
-            lambda: prometheus.value("sum(ebbtide_starts_held)") == 1, 20, "a scrape that shows the outage"
+            lambda: prometheus.value("sum(ebbtide_starts_held)") == 1, 120, "a scrape that shows the outage"
         )
         scene.broker.start()
-        scene.wait_until(lambda: len(scene.account().finished) == MESSAGES, 120, "every message is handled")
+        scene.wait_until(lambda: len(scene.account().finished) == MESSAGES, 300, "every message is handled")
         scene.wait_until(
             lambda: prometheus.value("sum(ebbtide_messages_in_flight)") == 0, 60, "a scrape of an idle pod"
         )
@@ -98,12 +99,12 @@ def test_counters_equal_the_ledger_through_a_kill_an_outage_and_a_drain(
         assert restarts["outcome=killed,pod=pod"] == 1, restarts
         assert sum(restarts.values()) == len(pod.events("workerStarted")) - WORKERS, restarts
 
-        scene.send(messages(seed=32, number=2 * WORKERS, least=4, most=6))
+        scene.send(messages(seed=32, number=2 * WORKERS, least=6, most=9))
         scene.wait_for_messages_in_flight(WORKERS)
         deletion = pod.delete(BUDGET.grace)
         assert deletion.exit_status == 0
         scene.wait_until(
-            lambda: prometheus.value("max_over_time(ebbtide_drain_in_progress[1m])") == 1, 10, "a scrape of the drain"
+            lambda: prometheus.value("max_over_time(ebbtide_drain_in_progress[1m])") == 1, 30, "a scrape of the drain"
         )
         drained = len(scene.account().handlings) - len(account.handlings)
         # What ended after the last scrape is in the log only: here nothing was cut off.
@@ -115,9 +116,8 @@ def test_counters_equal_the_ledger_through_a_kill_an_outage_and_a_drain(
 
 def test_a_pod_that_is_cut_off_has_said_what_it_had_in_flight(open_scene: Callable[..., Scene]) -> None:
     scene = open_scene("redis")
-    scene.send(messages(seed=33, number=WORKERS, least=9, most=10))
-    pod = scene.ours(WORKERS, BUDGET).start()
-    scene.wait_for_messages_in_flight(WORKERS)
+    pod = scene.ours(WORKERS, BUDGET)
+    scene.busy(messages(seed=33, number=WORKERS, least=10, most=10), pod, workers=WORKERS)
 
     deletion = pod.delete(3)
 
@@ -130,17 +130,16 @@ def test_a_pod_that_is_cut_off_has_said_what_it_had_in_flight(open_scene: Callab
 
 def test_a_container_that_was_killed_is_counted_by_the_next_one_in_its_pod(open_scene: Callable[..., Scene]) -> None:
     scene = open_scene("redis")
-    scene.send(messages(seed=34, number=WORKERS, least=9, most=10))
-    pod = scene.ours(WORKERS, BUDGET).start()
-    scene.wait_for_messages_in_flight(WORKERS)
+    pod = scene.ours(WORKERS, BUDGET)
+    scene.busy(messages(seed=34, number=WORKERS, least=10, most=10), pod, workers=WORKERS)
 
     pod.signal(signal.SIGKILL)
-    assert pod.wait(10)
+    assert pod.wait(PATIENCE_SECONDS)
     killed = len(scene.account().killed)
     pod.exit_status()
     pod.start()
 
-    scene.wait_until(lambda: bool(pod.events("containerLost")), 30, "the next container has found its remains")
+    scene.wait_until(lambda: bool(pod.events("containerLost")), 120, "the next container has found its remains")
     (lost,) = pod.events("containerLost")
     assert (lost["outcome"], lost["inFlight"]) == ("never_asked", killed), lost
     assert pod.delete(BUDGET.grace).exit_status == 0

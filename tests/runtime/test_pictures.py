@@ -41,7 +41,7 @@ BUDGETS = {"mail": Budget(longest_message=60), "reports": Budget(longest_message
 NAMESPACE = "consumers"
 WORKERS = 4
 # Shorter than the messages of the drain in which the first questions are asked.
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 25
 FROM_LOGS = {panel.title for row in rows_of(GOOGLE) for panel in row.panels if panel.from_logs}
 
 
@@ -90,16 +90,16 @@ def test_every_picture_and_every_alert_has_its_series(open_scene: Callable[..., 
         mail.start()
         reports.start()
         handled = 'sum by (consumer) (ebbtide_messages_total{outcome="handled"}) > 0'
-        scene.wait_until(lambda: len(prometheus.query(handled)) == 2, 60, "messages of both pods that were scraped")
+        scene.wait_until(lambda: len(prometheus.query(handled)) == 2, 240, "messages of both pods that were scraped")
         reports.signal(signal.SIGKILL)
-        assert reports.wait(10)
+        assert reports.wait(120)
         reports.exit_status()
         reports.start()
-        scene.wait_until(lambda: bool(reports.events("containerLost")), 30, "the next container has found its remains")
+        scene.wait_until(lambda: bool(reports.events("containerLost")), 120, "the next container has found its remains")
         looked = "count by (consumer) (ebbtide_memory_process_bytes)"
-        scene.wait_until(lambda: bool(prometheus.query(looked)), 120, "the first look at a pod's memory")
-        scene.wait_until(lambda: len(scene.account().finished) >= 50, 120, "what was sent is nearly handled")
-        scene.send(messages(seed=17, number=2 * WORKERS, least=20, most=25))
+        scene.wait_until(lambda: bool(prometheus.query(looked)), 240, "the first look at a pod's memory")
+        scene.wait_until(lambda: len(scene.account().finished) >= 50, 240, "what was sent is nearly handled")
+        scene.send(messages(seed=17, number=2 * WORKERS, least=45, most=50))
         scene.wait_for_messages_in_flight(2 * WORKERS)
         ends = [
             threading.Thread(target=mail.delete, args=(BUDGETS["mail"].grace,)),
@@ -109,7 +109,7 @@ def test_every_picture_and_every_alert_has_its_series(open_scene: Callable[..., 
         for end in ends:
             end.start()
         drains = 'ebbtide_drain_in_progress{consumer="mail"} == 1'
-        scene.wait_until(lambda: bool(prometheus.query(drains)), 15, "a scrape of a drain")
+        scene.wait_until(lambda: bool(prometheus.query(drains)), 20, "a scrape of a drain")
         empty = unanswered(prometheus, from_logs=False)
         for stack in (OPERATOR, GOOGLE):
             for consumer in stack.consumers.values():

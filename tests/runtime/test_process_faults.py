@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.runtime.lab.application import Message, messages
+from tests.runtime.lab.container import PATIENCE_SECONDS
 from tests.runtime.lab.promises import (
     assert_a_clean_end,
     assert_no_new_work,
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.runtime.lab.container import Deletion, Pod
     from tests.runtime.lab.scene import Scene
 
 pytestmark = pytest.mark.runtime
 
 BUDGET = Budget(longest_message=10)
 # Kills come back soon, so that the tests see them come back; above every message used here.
-SOON = {"REDELIVER_TIMEOUT": "12"}
+SOON = {"REDELIVER_TIMEOUT": "20"}
 
 
 @pytest.mark.parametrize("seconds_after_start", [0.1, 0.4, 0.8, 1.5, 3.0])
@@ -54,7 +56,7 @@ def test_a_pod_deleted_while_its_workers_rotate_starts_none_again(open_scene: Ca
     scene = open_scene()
     scene.send(messages(seed=8, number=400, least=0.2, most=1))
     pod = scene.ours(20, BUDGET, arguments=(*WORKER, "--limit=1")).start()
-    scene.wait_until(lambda: len(scene.account().finished) > 60, 60, "workers have rotated")
+    scene.wait_until(lambda: len(scene.account().finished) > 60, 240, "workers have rotated")
 
     deletion = pod.delete(BUDGET.grace)
 
@@ -69,13 +71,12 @@ def test_one_killed_worker_is_replaced_and_only_its_own_message_comes_again(
     open_scene: Callable[..., Scene],
 ) -> None:
     scene = open_scene()
-    scene.send(messages(seed=9, number=5, least=4, most=5))
-    pod = scene.ours(5, BUDGET, SOON).start()
-    scene.wait_for_messages_in_flight(5)
+    pod = scene.ours(5, BUDGET, SOON)
+    scene.busy(messages(seed=9, number=5, least=6, most=7), pod, workers=5)
 
     os.kill(pod.workers()[2], signal.SIGKILL)
 
-    scene.wait_until(lambda: len(scene.account().finished) == 5, 60, "the killed message came again")
+    scene.wait_until(lambda: len(scene.account().finished) == 5, 240, "the killed message came again")
     account = scene.account()
     assert len(account.started_again) == 1, account.started_again
     assert not account.handled_twice
@@ -89,21 +90,15 @@ def test_one_killed_worker_is_replaced_and_only_its_own_message_comes_again(
 def test_a_pod_deleted_while_a_worker_waits_in_its_back_off_starts_it_no_more(
     open_scene: Callable[..., Scene],
 ) -> None:
-    scene = open_scene()
-    scene.send(messages(seed=23, number=6, least=7, most=8))
-    pod = scene.ours(6, BUDGET, SOON).start()
-    scene.wait_for_messages_in_flight(6)
-    first = pod.workers()
-    os.kill(first[0], signal.SIGKILL)
-    # It is started again at once, as a probe; when that fails too, the next is 2.5 s later.
-    scene.wait_until(lambda: bool(set(pod.workers()) - set(first)), 10, "it is started again")
-    os.kill((set(pod.workers()) - set(first)).pop(), signal.SIGKILL)
-    scene.wait_until(lambda: len(pod.events("workerEnded")) == 2, 10, "it waits in its back-off")
-
-    deletion = pod.delete(BUDGET.grace)
-
+    # The back-off is over in at most 2.5 s: a machine that holds this process up for as long gets another try.
+    for _ in range(5):
+        scene = open_scene()
+        pod = scene.ours(6, BUDGET, SOON)
+        deletion = deleted_in_a_back_off(scene, pod)
+        drain = pod.events("drainStarted")[0]
+        if drain["waiting"]:
+            break
     assert_a_clean_end(deletion, pod, scene)
-    drain = pod.events("drainStarted")[0]
     assert (drain["running"], drain["waiting"]) == (5, 1), "the log tells of the one that was never started again"
     assert outcomes(pod) == {"killed": 2, "stopped": 5}, pod.output()
     account = scene.account()
@@ -113,19 +108,30 @@ def test_a_pod_deleted_while_a_worker_waits_in_its_back_off_starts_it_no_more(
     assert scene.broker.depth().taken == 1, "the killed one waits in the broker for its next worker"
 
 
+def deleted_in_a_back_off(scene: Scene, pod: Pod) -> Deletion:
+    scene.busy(messages(seed=23, number=6, least=9, most=10), pod, workers=6)
+    first = pod.workers()
+    os.kill(first[0], signal.SIGKILL)
+    # It is started again at once, as a probe; when that fails too, the next is 2.5 s later.
+    scene.wait_until(lambda: bool(set(pod.workers()) - set(first)), 60, "it is started again")
+    os.kill((set(pod.workers()) - set(first)).pop(), signal.SIGKILL)
+    scene.wait_until(lambda: len(pod.events("workerEnded")) == 2, 60, "it waits in its back-off")
+    return pod.delete(BUDGET.grace, hook=())
+
+
 def test_a_worker_that_ignores_sigterm_is_killed_at_the_stop_wait_and_reported(
     open_scene: Callable[..., Scene],
 ) -> None:
     scene = open_scene()
     stubborn = ("sh", "-c", "trap '' TERM; while :; do sleep 1; done")
     pod = scene.ours(2, Budget(1), {"EBBTIDE_WORKER_KIND": "command"}, arguments=stubborn).start()
-    scene.wait_until(lambda: len(pod.events("workerStarted")) == 2, 20, "both workers run")
+    scene.wait_until(lambda: len(pod.events("workerStarted")) == 2, 120, "both workers run")
     time.sleep(1)
 
     deletion = pod.delete(Budget(1).grace)
 
     assert not deletion.sigkilled, "two deaf workers must not cost the pod its orderly end"
-    assert Budget(1).stop_wait <= deletion.seconds < Budget(1).drain_deadline + 2, deletion
+    assert Budget(1).stop_wait <= deletion.seconds < Budget(1).grace, deletion
     assert deletion.hook is not None
     assert deletion.hook.status == 1, "the hook says that it had to kill"
     assert deletion.exit_status == 3, "and so does the container"
@@ -149,7 +155,7 @@ def test_a_message_longer_than_the_budget_is_the_only_one_lost_and_the_log_names
     killed = [event["worker"] for event in pod.events("workerEnded") if event["outcome"] == "killed"]
     assert account.killed[0].worker == f"{pod.name}-{killed[0]}", "the log must lead to the message"
     assert not deletion.sigkilled
-    assert budget.stop_wait <= deletion.seconds < budget.drain_deadline + 2, deletion
+    assert budget.stop_wait <= deletion.seconds < budget.grace, deletion
     assert deletion.exit_status == 3
     assert deletion.hook is not None
     assert deletion.hook.status == 1
@@ -160,17 +166,16 @@ def test_a_killed_supervisor_costs_its_messages_one_more_try_and_the_pod_recover
     open_scene: Callable[..., Scene],
 ) -> None:
     scene = open_scene()
-    scene.send(messages(seed=11, number=6, least=4, most=5))
-    pod = scene.ours(6, BUDGET, SOON).start()
-    scene.wait_for_messages_in_flight(6)
+    pod = scene.ours(6, BUDGET, SOON)
+    scene.busy(messages(seed=11, number=6, least=6, most=7), pod, workers=6)
 
     pod.signal(signal.SIGKILL)
-    assert pod.wait(5)
+    assert pod.wait(PATIENCE_SECONDS)
     assert pod.exit_status() == 137
     assert len(scene.account().killed) == 6
     pod.start()  # the kubelet starts the container again, in the same volumes
 
-    scene.wait_until(lambda: len(scene.account().finished) == 6, 90, "the killed messages came again")
+    scene.wait_until(lambda: len(scene.account().finished) == 6, 300, "the killed messages came again")
     account = scene.account()
     assert len(account.started_again) == 6
     assert not account.handled_twice
@@ -183,7 +188,7 @@ def test_a_state_directory_that_cannot_be_written_is_said_at_once(open_scene: Ca
     pod.volumes["/run/ebbtide"].chmod(0o555)
     pod.start()
 
-    assert pod.wait(10), "a container that can never drain must not start to consume"
+    assert pod.wait(PATIENCE_SECONDS), "a container that can never drain must not start to consume"
     assert pod.exit_status() == 1
     assert "/run/ebbtide" in pod.output()
     assert not scene.account().consuming
@@ -196,7 +201,7 @@ def test_a_full_disk_at_start_is_said_at_once(open_scene: Callable[..., Scene]) 
         fill(volume)
         pod.start()
 
-        assert pod.wait(10), "a container that can never drain must not start to consume"
+        assert pod.wait(PATIENCE_SECONDS), "a container that can never drain must not start to consume"
         assert pod.exit_status() == 1
         assert "/run/ebbtide" in pod.output()
         pod.destroy()

@@ -46,7 +46,7 @@ def start_sidekiq(scene: Scene, longest: str, **worker: int) -> Started:
 
 
 def test_a_busy_pod_of_sidekiq_that_is_deleted_loses_and_repeats_nothing(scene: Scene) -> None:
-    scene.send(messages(seed=35, number=30, least=0.5, most=3))
+    scene.send(messages(seed=35, number=60, least=0.5, most=3))
     leaves, slots, grace = start_sidekiq(scene, "5s", processes=2, concurrency=4)
     scene.wait_for_messages_in_flight(slots)
     stays, _, _ = start_sidekiq(scene, "5s", processes=1, concurrency=4)

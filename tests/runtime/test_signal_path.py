@@ -74,8 +74,8 @@ def test_messages_in_flight_are_the_brokers_own_count(
         scene.send(messages(seed=43, number=2 * WORKERS, least=1.5 * MESSAGE_SECONDS, most=1.5 * MESSAGE_SECONDS))
         assert_equal(scene, prometheus, 2 * WORKERS)
         doomed.signal(signal.SIGKILL)
-        assert doomed.wait(10)
+        assert doomed.wait(120)
         expected = WORKERS if gives_back_at_once else 2 * WORKERS
-        scene.wait_until(lambda: scene.broker.depth().taken == expected, 30, f"a broker that counts {expected}")
+        scene.wait_until(lambda: scene.broker.depth().taken == expected, 60, f"a broker that counts {expected}")
         scene.wait_until(lambda: prometheus.value(IN_FLIGHT) == WORKERS, 30, "a scrape without the pod that is gone")
         assert not other.delete(BUDGET.grace).sigkilled

@@ -66,9 +66,8 @@ def test_a_drain_loses_nothing_on_every_line_of_symfony(
     hook: tuple[str, ...] | None,
 ) -> None:
     with Scene(other_application, brokers(broker)) as scene:
-        scene.send(messages(seed=18, number=80, least=0.5, most=4))
-        pod = scene.ours(WORKERS, BUDGET).start()
-        scene.wait_for_messages_in_flight(WORKERS)
+        pod = scene.ours(WORKERS, BUDGET)
+        scene.busy(messages(seed=18, number=200, least=0.5, most=4), pod, workers=WORKERS)
         time.sleep(1)
 
         deletion = pod.delete(BUDGET.grace, hook=hook)
@@ -124,7 +123,7 @@ def test_a_worker_that_is_told_to_stop_while_symfony_boots_stops(
         pod = scene.ours(4, BUDGET)
         boot_waits.touch()
         pod.start()
-        scene.wait_until(lambda: len(pod.events("workerStarted")) == 4, 30, "all workers have been started")
+        scene.wait_until(lambda: len(pod.events("workerStarted")) == 4, 120, "all workers have been started")
         time.sleep(after)
         boot_on = Timer(1, boot_waits.unlink)
         boot_on.start()

@@ -129,6 +129,15 @@ class Scene:
             f"{number} messages being handled",
         )
 
+    def busy(self, events: Iterable[Message], *pods: Pod, workers: int) -> None:
+        """Start these pods, and send when all of their workers wait: a slow machine's last worker finds as many
+        messages as its first."""
+        for pod in pods:
+            pod.start()
+        self.wait_for_consumers(workers)
+        self.send(events)
+        self.wait_for_messages_in_flight(workers)
+
     def settle(self) -> None:
         """Waits until the broker has noticed that the connections of ended workers are closed."""
         deadline = time.monotonic() + PATIENCE_SECONDS
