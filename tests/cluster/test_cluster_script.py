@@ -24,7 +24,7 @@ pytestmark = pytest.mark.cluster
 
 # Where programs of a node write whatever they are told.
 PLACES = ("/run/containerd", "/run/netns", "/var/log/containers", "/var/log/pods", "/var/lib/kubelet", "/var/lib/cni")
-START_SECONDS = 60
+START_SECONDS = 240
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

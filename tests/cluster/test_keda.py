@@ -33,7 +33,7 @@ pytestmark = pytest.mark.cluster
 NAMESPACE = "keda-test"
 REDIS = {"kind": "redis", "redeliverTimeout": "5m", "address": "192.0.2.1:6379", "stream": "events"}
 KEDA = {"kind": "keda", "minReplicas": 0, "maxReplicas": 5}
-REACH_SECONDS = 90
+REACH_SECONDS = 300
 STAYS_SECONDS = 20
 """An HPA's sync and a poll of KEDA's, in which whoever wants another number would have said so."""
 
@@ -236,6 +236,15 @@ def test_without_that_step_kubectl_ends_all_pods_but_one(kubectl: Kubectl) -> No
     fleet.reach(1)
 
 
+def owners(kubectl: Kubectl) -> dict[str, str]:
+    """Whose each HPA is."""
+    hpas = json.loads(kubectl("get", "hpa", "-o", "json"))["items"]
+    return {
+        one["metadata"]["name"]: next((owner["kind"] for owner in one["metadata"].get("ownerReferences", ())), "")
+        for one in hpas
+    }
+
+
 @pytest.mark.parametrize("transfer", [True, False], ids=["taking its HPA over", "its HPA deleted first"])
 def test_hpa_to_keda_and_back_by_kubectl_ends_no_pod(kubectl: Kubectl, transfer: bool) -> None:
     fleet = Fleet(kubectl)
@@ -245,12 +254,15 @@ def test_hpa_to_keda_and_back_by_kubectl_ends_no_pod(kubectl: Kubectl, transfer:
     if not transfer:
         kubectl("delete", "hpa", "events")
     kubectl("apply", "-f", "-", manifests=objects(moved))
+    name = "events" if transfer else "keda-hpa-events"
+    deadline = time.monotonic() + REACH_SECONDS
+    while owners(kubectl) != {name: "ScaledObject"}:
+        assert time.monotonic() < deadline, f"KEDA has not the HPA {name}: {owners(kubectl)}"
+        time.sleep(0.5)
     fleet.stays(pods)
-    hpas = json.loads(kubectl("get", "hpa", "-o", "json"))["items"]
-    assert [one["metadata"]["name"] for one in hpas] == ["events" if transfer else "keda-hpa-events"]
-    assert hpas[0]["metadata"]["ownerReferences"][0]["kind"] == "ScaledObject"
+    assert owners(kubectl) == {name: "ScaledObject"}
     kubectl("delete", "scaledobject", "events")
     # Kubernetes deletes KEDA's HPA a moment later, whatever was applied to it meanwhile.
-    kubectl("wait", "--for=delete", "hpa", hpas[0]["metadata"]["name"], f"--timeout={REACH_SECONDS}s")
+    kubectl("wait", "--for=delete", "hpa", name, f"--timeout={REACH_SECONDS}s")
     kubectl("apply", "-f", "-", manifests=objects(HPA))
     fleet.stays(pods)

@@ -25,7 +25,7 @@ KEY = "controller.kubernetes.io/pod-deletion-cost"
 NAMESPACE = "own-cost"
 MERGE = "application/merge-patch+json"
 # A policy was in force 1.0 s after its binding was made.
-IN_FORCE_SECONDS = 30
+IN_FORCE_SECONDS = 180
 
 
 class Cluster(NamedTuple):
