@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 import yaml
 
 Manifest = dict[str, Any]
-CONNECT_SECONDS = 30
+CONNECT_SECONDS = 90
 POLL_SECONDS = 0.3
 
 

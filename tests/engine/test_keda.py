@@ -12,16 +12,15 @@ import pytest
 import yaml
 from tests.engine.charts import KINDS
 from tests.engine.conftest import ProjectFactory
-from tests.engine.control_plane import ControlPlane
+from tests.engine.control_plane import PATIENCE_SECONDS, ControlPlane
 from tests.engine.project import Project
 from tests.engine.test_lifecycle import DEPLOYMENT, HPA, SCALED_OBJECT
-from tests.kubernetes_api import POLL_SECONDS, ApiError, wait_until_gone
+from tests.kubernetes_api import wait_until_gone
 
 from ebbtide.preview.rules.keda import TRIGGER_AUTHENTICATION
 
 pytestmark = pytest.mark.engine
 
-ESTABLISHED_SECONDS = 60
 FIXED = {"kind": "fixed", "replicas": 4}
 BY_CPU = {"kind": "hpa", "maxReplicas": 6, "metrics": [{"kind": "cpu", "targetUtilization": 60}]}
 BY_KEDA = {"kind": "keda", "minReplicas": 0, "maxReplicas": 6}
@@ -42,17 +41,7 @@ def kinds(control_plane: ControlPlane) -> None:
             "meta.helm.sh/release-namespace": "keda",
         }
         control_plane.api.apply(definition, "somebody else", force=True)
-    deadline = time.monotonic() + ESTABLISHED_SECONDS
-    while not _served(control_plane):
-        assert time.monotonic() < deadline, "the API server does not serve KEDA's kinds"
-        time.sleep(POLL_SECONDS)
-
-
-def _served(control_plane: ControlPlane) -> bool:
-    try:
-        return "scaledobjects" in str(control_plane.api.request("GET", "/apis/keda.sh/v1alpha1"))
-    except ApiError:
-        return False
+    control_plane.until_served("keda.sh/v1alpha1", {"scaledobjects", "triggerauthentications"})
 
 
 @pytest.fixture
@@ -61,7 +50,9 @@ def no_kinds(control_plane: ControlPlane) -> None:
     for file in sorted(KINDS.glob("*.yaml")):
         definition = yaml.safe_load(file.read_text())
         control_plane.api.delete(definition)
-        assert wait_until_gone(control_plane.api, definition, time.monotonic() + ESTABLISHED_SECONDS)
+        assert wait_until_gone(control_plane.api, definition, time.monotonic() + PATIENCE_SECONDS)
+    # A moment after its definition a kind is still served.
+    control_plane.until_served("keda.sh/v1alpha1", set())
 
 
 def _scaled_by(project: Project, autoscaling: dict[str, object]) -> Project:

@@ -12,7 +12,7 @@ import pytest
 from installation import install_yaml
 from tests.engine.control_plane import ControlPlane
 from tests.engine.other_languages import Program, generate_node_sdk, install_node
-from tests.engine.project import ROOT
+from tests.engine.project import COMMAND_SECONDS, ROOT
 
 from ebbtide.in_process import run_in_process
 from ebbtide.settings.loading.loader import load_stack
@@ -139,7 +139,9 @@ def test_a_typescript_program_makes_the_same_stack_as_a_stack_file(
     compiled = subprocess.run([node / ".bin" / "tsc"], cwd=shop.directory, capture_output=True, text=True, check=False)
     assert compiled.returncode == 0, compiled.stdout
     command = ["node", str(node.parent / "run.js"), str(shop.directory), "dev"]
-    done = subprocess.run(command, env=shop.environment, capture_output=True, text=True, timeout=180, check=False)
+    done = subprocess.run(
+        command, env=shop.environment, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+    )
     assert done.returncode == 0, done.stderr
     steps = [json.loads(line).get("resourcePreEvent") for line in done.stdout.splitlines()]
     urns = {step["metadata"]["urn"] for step in steps if step}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
 from tests.engine.control_plane import ControlPlane
 from tests.rehearsal.test_command import rehearse, with_pulumi
+
+from ebbtide.rehearsal import access
 
 pytestmark = pytest.mark.engine
 
@@ -18,7 +21,9 @@ def refused(control_plane: ControlPlane, tmp_path: Path, token: str | None = Non
     if token is not None:
         document["users"] = [{"name": "tests", "user": {"token": token}}]
     before = namespaces(control_plane)
-    done = rehearse(tmp_path, "--context", "tests", config=yaml.safe_dump(document), path=with_pulumi(tmp_path))
+    # A control plane that is busy answers late, and is no cluster that cannot be reached.
+    with mock.patch.object(access, "_ASK_SECONDS", 180):
+        done = rehearse(tmp_path, "--context", "tests", config=yaml.safe_dump(document), path=with_pulumi(tmp_path))
     assert done.returncode == 1
     assert not done.stdout
     assert "nothing was made" in done.stderr

@@ -33,3 +33,4 @@ def bring_kinds_of_gke(plane: ControlPlane) -> None:
             },
         }
         plane.api.apply(definition, "gke")
+        plane.until_served(f"{group}/{version}", {plural})
