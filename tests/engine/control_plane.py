@@ -21,6 +21,7 @@ from tests.ports import free_port
 # given up after so many.
 PATIENCE_SECONDS = 300
 TOKEN = "engine-tests"
+SYSTEM_NAMESPACES = {"default", "kube-node-lease", "kube-public", "kube-system"}
 # What a Deployment's pods need to come and go; the HPA's own controller would only find that there are no metrics.
 CONTROLLERS = "deployment-controller,replicaset-controller,namespace-controller,garbage-collector-controller"
 
@@ -205,15 +206,17 @@ def _wait_until_written(path: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 def _wait_until_ready(api: KubernetesApi, process: subprocess.Popen[bytes], log: Path) -> None:
+    """The built-in roles and the system namespaces come last, and not all at once."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            # The built-in roles and the system namespaces come last.
-            api.request("GET", "/api/v1/namespaces/kube-system")
+            found = {one["metadata"]["name"] for one in api.request("GET", "/api/v1/namespaces")["items"]}
+            missing = ", ".join(sorted(SYSTEM_NAMESPACES - found))
         except ApiError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                tail = log.read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"the API server is not ready ({error}):\n{tail}") from None
-            time.sleep(0.2)
-        else:
+            missing = str(error)
+        if not missing:
             return
+        if process.poll() is not None or time.monotonic() > deadline:
+            tail = log.read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"the API server is not ready ({missing}):\n{tail}")
+        time.sleep(0.2)
