@@ -226,6 +226,14 @@ _TEXTS = (
         "Give it a queue of its own on a broker, and leave it to messenger:failed:retry.",
         "SendFailedMessageToFailureTransportListener: what has been sent there once is sent nowhere else.",
     ),
+    RuleText(
+        "I-27",
+        "warning",
+        "The kind of a transport is known.",
+        "When the broker gives back a killed worker's message, and to whom, is not judged otherwise.",
+        "Look it up in the transport's documentation, and kill a busy worker once.",
+        "Redis, Doctrine, AMQP and SQS are known; Beanstalkd, Pub/Sub, Kafka and others are not.",
+    ),
 )
 
 IMAGE_RULES: Final = {text.id: text for text in _TEXTS}

@@ -152,6 +152,8 @@ WARNED = [
     ),
     (sqs(), "got none; a queue of AWS' default has 30 s"),
     ({"transports": [Transport("events", "%env(DSN)%", {})]}, "not checked before the container starts"),
+    ({"transports": [Transport("events", "gps://default", {})]}, "of a kind that no rule knows (got gps)"),
+    ({"transports": [Transport("events", "beanstalkd://b", {})]}, "of a kind that no rule knows (got beanstalkd)"),
 ]
 
 
@@ -173,6 +175,7 @@ def test_what_only_costs_time_is_a_warning(changes: dict[str, Any], words: str) 
         ("redis://redis/s/g/%env(MESSENGER_CONSUMER_NAME)%", {**REDIS, "stream_max_entries": 0}),
         ("amqp://rabbit", {"heartbeat": 31}),  # two missed ones are 62 s, the longest message takes 60
         ("sync://", {}),
+        ("schedule://default", {}),
         ("redis://redis/s/g/%env(MESSENGER_CONSUMER_NAME)%", REDIS),
         ("redis://redis/s", {**REDIS, "redeliver_timeout": 100, "claim_interval": 15000}),
         ("doctrine://default", {"redeliver_timeout": 90, "use_notify": False}),

@@ -122,3 +122,20 @@ def test_whoever_consumes_a_failure_transport_loses_what_fails_there(application
 def test_a_number_of_retries_that_only_the_program_knows_is_not_printed_as_one():
     said = found(messenger(mail={"dsn": MAIL, "retry_strategy": {"max_retries": "%env(int:TRIES)%"}}))
     assert said["D-73"].endswith("a message is removed after its last retry")
+
+
+@pytest.mark.parametrize(
+    ("dsn", "words"),
+    [
+        ("gps://default", "is of kind gps; when a killed worker's message comes back, and to whom, is not judged"),
+        ("kafka://broker", "is of kind kafka"),
+        (ENV, "has an address that is not written here"),
+        (MAIL, ""),
+        ("redis://r/mail", ""),
+    ],
+)
+def test_of_a_transport_that_no_rule_knows_it_is_said_that_it_is_not_judged(dsn, words):
+    application = File(PACKAGES, quick_yaml.dump(messenger("parked", mail=dsn, parked=PARKED)))
+    worker = File("a.yaml", workload(["php", "bin/console", "messenger:consume", "mail"]))
+    notes = [note.text for note in diagnose_files((worker, application)).notes if "transport mail" in note.text]
+    assert [words in note for note in notes] == [True] * bool(words)

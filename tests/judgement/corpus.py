@@ -188,6 +188,11 @@ SECRETS: list[tuple[str, dict[str, Any]]] = [
     ("command redis-cli", command("redis-cli", "-a", P)),
     ("command mysql", command("mysql", "-u", "root", f"-p{P}")),
     ("command curl", command("curl", "-u", f"me:{P}", "https://example.com")),
+    ("command -p of anything", command("restic", f"-p{P}!9", "backup")),
+    ("command -p and value", command("backup", "-p", f"{P}#9")),
+    ("command docker login", command("docker", "login", "-u", "app", "-p", P)),
+    ("command zip", command("zip", "-P", P, "a.zip")),
+    ("command keytool", command("keytool", "-storepass", P)),
     ("command sshpass", command("sshpass", "-p", P, "ssh", "host")),
     ("script export", command("sh", "-c", f"export DB_PASSWORD={P}; exec worker")),
     ("script variable", command("sh", "-c", f"PGPASSWORD={P} exec worker")),
@@ -352,6 +357,11 @@ _COMMANDS = [
     ("worker", "--password", "%env(DB_PASSWORD)%"),
     ("worker", "--secret", "/run/secrets/key"),
     ("mysql-worker", "-p3306"),
+    ("worker", "-p", "8080:80", "-P", "gevent"),
+    ("worker", "-pHigh", "-p", "/srv/app/Queue-2", "-p", "group.Queue2"),
+    ("worker", "-p", "%(program_name)s_%(process_num)02d"),
+    ("worker", "-p", "$PASSWORD1", "-p", "${PASSWORD_2}"),
+    ("worker", "-p", "src/**/*Test1.php", "-p", "app@host-12.example"),
     ("worker", "-a", "shop", "-p", "8080", "-u", "app"),
 ]
 _ANNOTATIONS = {

@@ -213,6 +213,13 @@ def test_a_secret_of_a_command_is_neither_in_the_stack_file_nor_in_the_way():
     assert any("a secret in the worker's command" in line for line in one.left)
 
 
+@pytest.mark.parametrize("option", ["--api-token hunter2Qx9Zk", "--api-token=hunter2Qx9Zk"])
+def test_a_secret_of_an_option_is_no_receiver(option):
+    worker = carried(f"php bin/console messenger:consume mail {option}").settings["worker"]
+    assert worker["receivers"] == ["mail"]
+    assert worker["arguments"] == ["--api-token=[secret]"]
+
+
 def test_sidekiq_s_own_file_says_what_no_option_does():
     settings = ":concurrency: 12\n:queues:\n  - [critical, 5]\n  - mail\n"
     worker = carried("bundle exec sidekiq", name="config/sidekiq.yml", text=settings).settings["worker"]

@@ -122,3 +122,50 @@ def test_brokers_of_one_network_stand_side_by_side_or_are_both_refused(
         said = [finding for finding in found[name] if finding.rule == "BR-49"]
         assert len(said) == bool(words)
         assert all(words in finding.message and finding.remedy for finding in said)
+
+
+HERE: dict[str, Any] = {"cluster": {**EXISTING, "context": "shop"}}
+OTHER: dict[str, Any] = {"events-2": {**REDIS, "transport": {**REDIS["transport"], "stream": "other"}}}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "paths"),
+    [
+        (HERE, HERE, ["consumers.events", "namespace"]),
+        (HERE, {**HERE, "consumers": OTHER}, ["namespace"]),
+        ({**HERE, "namespace": {"name": "consumers", "create": False}}, {**HERE, "consumers": OTHER}, []),
+        (HERE, {**HERE, "namespace": "another"}, []),
+        # Nobody knows whether it is one cluster.
+        ({}, {}, []),
+        (HERE, {"cluster": {**EXISTING, "context": "other"}}, []),
+        (HERE, {"cluster": {**EXISTING, "identifier": "shop"}}, []),
+        *(
+            ({"cluster": {**EXISTING, **same}}, {"cluster": {**EXISTING, **same}}, ["consumers.events", "namespace"])
+            for same in ({"identifier": "shop"}, {"dnsEndpoint": "gke-0a.europe-west1.gke.goog"})
+        ),
+        # Brokers of two names, and one Secret: what the pods of the one read is the other's.
+        (
+            {**HERE, "broker": ORDERS},
+            {**HERE, "broker": {**ORDERS, "name": "mail"}, "consumers": OTHER},
+            ["namespace", "broker.secret.name"],
+        ),
+        (
+            {**HERE, "broker": ORDERS},
+            {**HERE, "broker": {**ORDERS, "name": "mail", "secret": {"name": "mail"}}, "consumers": OTHER},
+            ["namespace"],
+        ),
+        (
+            {**HERE, "broker": ORDERS},
+            {**HERE, "broker": {**ORDERS, "name": "mail", "secret": {"version": 2}}, "consumers": OTHER},
+            ["namespace"],
+        ),
+    ],
+)
+def test_two_stacks_of_one_cluster_make_no_object_twice(
+    first: dict[str, Any], second: dict[str, Any], paths: list[str]
+) -> None:
+    found = check_neighbours([stack("one", **first), stack("two", **second)])
+    for name, other in (("one", "two"), ("two", "one")):
+        said = [finding for finding in found[name] if finding.rule == "N-08"]
+        assert [format_path(finding.path) for finding in said] == paths
+        assert all(f"so does stack {other} in the same cluster" in finding.message for finding in said)

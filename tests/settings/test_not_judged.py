@@ -328,6 +328,13 @@ def test_what_fetches_secrets_before_the_worker_is_not_judged(command):
         ({}, {"MESSENGER_TRANSPORT_DSN": "pgsql://app@pgpool/app"}, True),
         # No DSN says it: Symfony refuses the option there, and takes it from messenger.yaml alone.
         ({}, {"MESSENGER_TRANSPORT_DSN": "postgres://app@pgcat/app?use_notify=0"}, True),
+        ({"address": "odyssey.db:5432"}, {}, True),
+        ({"address": "odyssey-pg:5432"}, {}, True),
+        ({"address": "main-pooler-rw.db:5432"}, {}, True),
+        # What is only called so.
+        ({"address": "odyssey-games.db:5432"}, {}, False),
+        ({"address": "carpooler-db:5432"}, {}, False),
+        ({"address": "pg-catalog:5432"}, {}, False),
         # Who connects, and to which database, says nothing of the host.
         ({}, {"DATABASE_URL": "postgresql://odyssey@db.internal:5432/odyssey"}, False),
         ({}, {"DATABASE_URL": "mysql://app@pooler:6432/app"}, False),

@@ -120,6 +120,32 @@ def test_a_value_is_of_the_type_of_its_field(takes, value, remedy):
     assert f"; {remedy}" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        (
+            {"progressDeadlineSeconds": 10},
+            "progressDeadlineSeconds: gives an update 10 s to go on, and a pod counts as",
+        ),
+        ({"progressDeadlineSeconds": 11}, ""),
+        ({"minReadySeconds": 600}, "minReadySeconds: gives an update 600 s to go on"),
+        ({"minReadySeconds": 599}, ""),
+        ({"minReadySeconds": 900, "progressDeadlineSeconds": 901}, ""),
+        ({"minReadySeconds": 900, "progressDeadlineSeconds": None}, "progressDeadlineSeconds: gives an update 600 s"),
+        ({"minReadySeconds": None, "progressDeadlineSeconds": 1}, ""),
+        ({"minReadySeconds": None, "progressDeadlineSeconds": 0}, "progressDeadlineSeconds: gives an update 0 s"),
+        ({"minReadySeconds": -1}, "minReadySeconds: is below 0 (got -1)"),
+    ],
+)
+def test_an_update_has_more_time_than_a_pod_needs_to_count_as_ready(spec, problem):
+    if not problem:
+        consumer(spec=spec)
+        return
+    with pytest.raises(ValidationError) as caught:
+        consumer(spec=spec)
+    assert f"patch.spec.{problem}" in str(caught.value)
+
+
 def test_the_fields_are_those_of_the_newest_schema():
     loader = SourceFileLoader("deployment_fields", str(ROOT / "scripts" / "deployment-fields"))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))

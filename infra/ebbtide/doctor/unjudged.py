@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ebbtide.doctor.diagnosis import Note
+from ebbtide.doctor.rules.broker import consumed
 from ebbtide.doctor.rules.network import check_egress, egress_policies
 from ebbtide.doctor.rules.supervision import agree, is_laravel
 from ebbtide.doctor.shown import one_line
@@ -18,6 +19,8 @@ _ASK_FOR: Final = {
     "artisan horizon": ("horizon", "config/horizon.php and config/queue.php"),
     "celery worker": ("celery", "the module with Celery's settings"),
 }
+
+_KNOWN_TRANSPORTS: Final = ("redis", "doctrine", "amqp", "sqs", "sync", "in-memory")
 
 
 def unjudged(unit: Unit) -> Iterator[Note]:
@@ -67,6 +70,7 @@ def unjudged(unit: Unit) -> Iterator[Note]:
         )
         yield Note(remapped.place, f"{unit.title}: {text}")
     yield from _about_brokers(unit)
+    yield from _about_transports(unit)
     yield from _about_network(unit)
     yield from _about_time(unit)
 
@@ -86,6 +90,18 @@ def _about_brokers(unit: Unit) -> Iterator[Note]:
                 workers[0].words_place,
                 f"{unit.title}: when the broker gives back a killed worker's message, and to whom, is not judged; "
                 f"hand over {file}",
+            )
+
+
+def _about_transports(unit: Unit) -> Iterator[Note]:
+    """Of transports whose kind no rule knows, or which a variable alone says."""
+    for worker, transport in consumed(unit):
+        if transport.scheme not in _KNOWN_TRANSPORTS:
+            what = f"is of kind {transport.scheme}" if transport.scheme else "has an address that is not written here"
+            yield Note(
+                transport.place,
+                f"{unit.title}: transport {transport.name}, which {worker.title} consumes, {what}; when a killed "
+                "worker's message comes back, and to whom, is not judged",
             )
 
 

@@ -10,7 +10,7 @@ _SECRET_WORDS = frozenset(
     {
         *("passwort", "passcode", "pass", "pw", "pwd", "secrets", "tokens", "credential", "credentials", "creds"),
         *("authkey", "kubeconfig", "bearer", "authorization", "secretkey", "privatekey", "pat", "jwt", "webhook"),
-        "mnemonic",
+        *("mnemonic", "storepass", "keypass"),
     }
 )
 # By themselves, and at the end of another: `PGPASSWORD`

@@ -117,8 +117,15 @@ _SHORT_OPTION = (
     r"\b(?:redis-cli|valkey-cli)\b[^|;&\n]*?\s-a\s+(?P<a>[^\s\"']+)"
     r"|\bmysql\w*\b[^|;&\n]*?\s-p(?P<b>[^\s\"']+)"
     r"|\bsshpass\s+-p\s*(?P<c>[^\s\"']+)"
+    r"|\b(?:docker|podman|nerdctl|helm|az|oc)\b[^|;&\n]*?\slogin\b[^|;&\n]*?\s-p[\s=]*(?P<e>[^\s\"']+)"
+    r"|\b(?:mongo\w*|rabbitmqadmin|cypher-shell)\b[^|;&\n]*?\s-p[\s=]*(?P<f>[^\s\"']+)"
+    r"|\b(?:zip|unzip|sqlcmd|bcp)\b[^|;&\n]*?\s-P\s*(?P<g>[^\s\"']+)"
+    r"|\b7z\w*\b[^|;&\n]*?\s-p(?P<h>[^\s\"']+)"
+    r"|\bldap\w+\b[^|;&\n]*?\s-w\s*(?P<i>[^\s\"']+)"
     r"|\b(?:curl|wget|http)\b[^|;&\n]*?\s(?:-u|--user)[\s=]+[\"']?[^\s:\"']*:(?P<d>[^\s\"']+)"
 )
+# Of any program, where the value is no word, port, path or address: `restic -pHunter2!`.
+_ODD_OPTION = r"(?<![\w-])-[pP]\s*(?P<secret>(?=[^\s\"']*[!#$^&~?])[A-Za-z0-9!#$^&~?_.+@%-]{8,})(?=[\s\"']|$)"
 # Mailgun's: gitleaks asks for its name beside it, and nothing else is written so.
 _MAIL_KEY = r"\bkey-[0-9a-f]{32}\b"
 _HOOK = r"https://(?:[\w.-]+\.)?(?:discord(?:app)?\.com/api/webhooks/\d+|hooks\.slack\.com/\w+)/(?P<secret>[\w/-]+)"
@@ -201,10 +208,15 @@ def secret_words(words: Sequence[str]) -> Iterator[int]:
         if (is_value and not _is_harmless(word)) or holds_secret(_without_expansions(word)):
             yield at
     line = " ".join(words)
-    for found in _compiled(_SHORT_OPTION).finditer(line):
+    for found in (*_compiled(_SHORT_OPTION).finditer(line), *_odd_options(line)):
         group = next(name for name, text in found.groupdict().items() if text)
         if not _is_harmless(found[group]):
             yield line.count(" ", 0, found.start(group))
+
+
+def _odd_options(text: str) -> Iterator[re.Match[str]]:
+    """`-p` of a program that nobody here knows, with what looks like a password and like nothing else."""
+    return (found for found in _compiled(_ODD_OPTION).finditer(text) if _is_odd(_without_expansions(found["secret"])))
 
 
 def _dsn_spans(text: str) -> Iterator[Span]:
@@ -227,7 +239,7 @@ def _assigned_spans(text: str) -> Iterator[Span]:
         for found in _compiled(_OPTION).finditer(text):
             if is_credential_name(found["name"]) and not _is_harmless(found["secret"]):
                 yield Span(*found.span("secret"))
-        for found in _compiled(_SHORT_OPTION).finditer(text):
+        for found in (*_compiled(_SHORT_OPTION).finditer(text), *_odd_options(text)):
             group = next(name for name, value in found.groupdict().items() if value)
             if not _is_harmless(found[group]):
                 yield Span(*found.span(group))

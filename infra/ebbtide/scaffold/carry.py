@@ -173,7 +173,13 @@ def _without_secrets(words: list[str], carried: Carried) -> list[str]:
             f"a secret in the worker's command: {MASK} stands in its place; put it into a Secret, and read it from a "
             "variable"
         )
-    return [MASK if place in hidden else word for place, word in enumerate(words)]
+    return [_masked(word) if place in hidden else word for place, word in enumerate(words)]
+
+
+def _masked(word: str) -> str:
+    """Without what is secret; an option keeps its name: `--token=[secret]`."""
+    option = re.match(r"--[A-Za-z][\w-]*=", word)
+    return f"{option[0]}{MASK}" if option else MASK
 
 
 def _directory(unit: Unit, worker: Worker, carried: Carried) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ebbtide.doctor.of_image import CONSUME, consumed_receivers
 from ebbtide.doctor.setup import SetUp
+from ebbtide.judgement.secrets import MASK
 from ebbtide.settings.models.celery import CeleryBeat, CeleryWorker
 from ebbtide.settings.models.laravel import LaravelQueueWorker
 from ebbtide.settings.models.sidekiq import SidekiqWorker
@@ -152,9 +153,10 @@ def _laravel(words: list[str], _setup: SetUp, left: list[str]) -> Settings | Non
 def _symfony(words: list[str], _setup: SetUp, left: list[str]) -> Settings | None:
     if CONSUME not in words:
         return None  # a file of that name
+    words = _with_their_options(words)
     said = _take_apart(words, CONSUME, SymfonyMessengerWorker)
     named = consumed_receivers(words)
-    receivers = list(named or ())
+    receivers = [name for name in named or () if name != MASK]
     is_said = bool(receivers) or named is None  # --all, which stays among the arguments, names none
     settings: Settings = {"kind": "symfonyMessenger", "receivers": receivers if is_said else ["async"]}
     if not is_said:
@@ -171,8 +173,17 @@ def _symfony(words: list[str], _setup: SetUp, left: list[str]) -> Settings | Non
         if number := said.number(setting):
             settings[setting] = f"{number}s"
     # Options of it that take no value may stand before a receiver.
-    said.rest = [word for word in said.rest if word not in receivers]
+    said.rest = [word for word in said.rest if word not in (*receivers, MASK)]
     return _with_rest(settings, said, left)
+
+
+def _with_their_options(words: list[str]) -> list[str]:
+    """What is hidden behind an option is its value, and no receiver."""
+    found: list[str] = []
+    for word in words:
+        is_value = word == MASK and found and found[-1].startswith("--") and "=" not in found[-1]
+        found[-1:] = [f"{found[-1]}={word}"] if is_value else [*found[-1:], word]
+    return found
 
 
 def _with_rest(settings: Settings, said: Written, left: list[str]) -> Settings:

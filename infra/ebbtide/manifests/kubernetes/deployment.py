@@ -7,14 +7,10 @@ from ebbtide.manifests.kubernetes.patch import patched
 from ebbtide.manifests.kubernetes.pod import build_pod_template
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.values.rollout import MIN_READY_SECONDS, PROGRESS_DEADLINE_SECONDS
 
 # One pod of up to ten above the wanted number (docs/decisions/rolling-updates.md).
 MAX_SURGE = "10%"
-# A worker that dies of its first message is not yet a reason to let an old pod go.
-MIN_READY_SECONDS = 10
-# Kubernetes' default, written out: it must exceed a new node (minutes), the pull of the image and the start
-# deadline of the container (120 s) together, or a slow node is reported as a failed roll-out.
-PROGRESS_DEADLINE_SECONDS = 600
 # Old ReplicaSets are what `kubectl rollout undo` goes back to.
 REVISION_HISTORY_LIMIT = 5
 

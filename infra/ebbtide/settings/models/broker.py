@@ -15,14 +15,11 @@ from ebbtide.settings.models.cluster import Day
 from ebbtide.settings.models.kinds import Family, Kinds
 from ebbtide.settings.models.node_pool import KmsKey
 from ebbtide.settings.models.pod import Cidr, EgressRule, SecretReference
-from ebbtide.settings.values.names import DnsLabel, EnvironmentName, SecretKey, SecretName
+from ebbtide.settings.values.names import BROKER_NAME_MAX_LENGTH, BrokerName, EnvironmentName, SecretKey, SecretName
 from ebbtide.settings.values.units import Count
 
 Protocol = Literal["redis", "postgresql", "mysql", "amqp"]
 """What is spoken with it. A transport of the same protocol reads from it."""
-# An instance id of Memorystore ends at 63 characters and one of Cloud SQL at 98 with its project; the names of its
-# secrets are this one and up to 20 characters more.
-BROKER_NAME_MAX_LENGTH = 40
 DSN, ADDRESS, CA, PASSWORD = "dsn", "address", "ca", "password"
 # What Valkey drops when it is full.
 EVICTION = "maxmemory-policy"
@@ -114,7 +111,7 @@ class BrokerSecretSettings(SettingsModel):
     """The Secret through which consumers and KEDA learn where the broker is and how to log in. The value lies in
     Secret Manager, and GKE writes it into the Kubernetes Secret `<name>-v<version>`."""
 
-    name: DnsLabel = Field(default="broker", max_length=BROKER_NAME_MAX_LENGTH)
+    name: BrokerName = Field(default="broker", max_length=BROKER_NAME_MAX_LENGTH)
     """What it is called, before its version."""
     version: Count = Field(default=1, ge=1, le=100_000)
     """Raise it to rotate: a new password is made, and the Secret's new name rolls the pods."""
@@ -154,7 +151,7 @@ class BrokerNetwork(SettingsModel):
 class MadeBroker(BrokerSettings):
     """What every broker that the stack makes in Google Cloud has."""
 
-    name: DnsLabel | None = Field(default=None, max_length=BROKER_NAME_MAX_LENGTH)
+    name: BrokerName | None = Field(default=None, max_length=BROKER_NAME_MAX_LENGTH)
     """Its name in Google Cloud. Default: `ebbtide-<stack>`. Another one is another broker, without the messages."""
     network: BrokerNetwork | None = None
     """Only with a cluster that exists: where it is. Otherwise it is in the cluster's network."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Network
 
-from ebbtide.settings.models.broker import BROKER_NAME_MAX_LENGTH, BrokerMaintenance, MadeBroker
+from ebbtide.settings.models.broker import BrokerMaintenance, MadeBroker
 from ebbtide.settings.models.cluster import CLUSTER_NAME_MAX_LENGTH, Day, GkeAutopilot, GkeStandard
 from ebbtide.settings.models.pod import EgressRule
 from ebbtide.settings.models.stack import StackSettings, is_gke
-from ebbtide.settings.values.names import shorten
+from ebbtide.settings.values.names import BROKER_NAME_MAX_LENGTH, shorten
 
 # GKE, secret sync: from this minor version on.
 SECRET_SYNC_MINOR = 34

@@ -26,8 +26,12 @@ _OPTIONS = {
     "delete_after_ack": ("deletes_after_ack", 1),
 }
 _OF_POSTGRESQL = re.compile(r"(?i)(?:postgres(?:ql)?|pgsql)(?:\+\w+)?://")
-# PgBouncer's port, and how poolers are called; Cloud SQL's own listens on 6432 too.
-_POOLER = re.compile(r"(?i):6432\b|pg-?bouncer|pg-?cat|pg-?pool|odyssey|supavisor|pooler")
+# PgBouncer's port, and how poolers are called; Cloud SQL's own listens on 6432 too. Odyssey is a company's name and a
+# game's as well: it is one by itself, or beside a word of databases.
+_POOLER = re.compile(
+    r"(?i):6432\b|pg-?bouncer|pg-?cat(?![a-z])|pg-?pool|supavisor|(?<![a-z])pooler(?![a-z])"
+    r"|^odyssey(?:-?[0-9]+)?(?=[.:]|$)|^odyssey-(?:db|pg|postgres|pool|proxy)|(?:db|pg|postgres(?:ql)?)-odyssey"
+)
 _FALSE, _TRUE = ("0", "false", "off", "no", ""), ("1", "true", "on", "yes")
 
 

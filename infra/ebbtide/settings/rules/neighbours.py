@@ -1,16 +1,20 @@
-"""Rules about what several stacks of a project would make twice in Google Cloud: one name, or one place."""
+"""Rules about what several stacks of a project would make twice, in Google Cloud or in one cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.judgement.rule import rule, rules_on, run_rules
 from ebbtide.settings.models.brokered import broker_name, cluster_name, made_broker
+from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.models.stack import StackSettings, is_gke
+
+if TYPE_CHECKING:
+    from ebbtide.settings.models.cluster import ExistingCluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,62 @@ def check_brokers_of_one_network(seen: Neighbours) -> Iterator[Finding]:
                 f"{found.addresses})",
                 "write a range that is free",
             )
+
+
+@rule(
+    "N-08",
+    Level.ERROR,
+    subject=Neighbours,
+    judges="settings",
+    remedy="Give each stack a namespace of its own; or other names, and let one stack make the namespace.",
+    source="Server-side apply takes over an object of the same name without a word, and `destroy` of either stack "
+    "deletes it for both.",
+)
+def check_objects_are_of_one_stack(seen: Neighbours) -> Iterator[Finding]:
+    """Two stacks of one cluster that exists make no object twice: a consumer, the Secret of a broker, a namespace.
+    Whether it is one cluster is known where both name the same context, endpoint or identifier; and only `ebbtide
+    check` without `--stack` sees more than one stack."""
+    cluster = _cluster_of(seen.stack)
+    others = [other for other in seen.others if cluster & _cluster_of(other)]
+    for (namespace, what, name), path in _objects(seen.stack).items():
+        owners = [other.name for other in others if (namespace, what, name) in _objects(other)]
+        if owners:
+            yield Finding(
+                path,
+                f"makes {what} {name} in namespace {namespace}, and so does stack {', '.join(owners)} in the same "
+                "cluster: whichever is destroyed takes it from the other",
+                "write namespace: {name: ..., create: false} in all but one, or a namespace of its own"
+                if what == _NAMESPACE
+                else "write another name, or a namespace of its own",
+            )
+
+
+_NAMESPACE = "the namespace"
+
+
+def _cluster_of(stack: StackSettings) -> frozenset[tuple[str, str]]:
+    """What tells its cluster, if it exists already."""
+    cluster: ExistingCluster | None = of_kind(stack.cluster, "existing")
+    if cluster is None:
+        return frozenset()
+    said = {"context": cluster.context, "dnsEndpoint": cluster.dns_endpoint, "identifier": cluster.identifier}
+    return frozenset((name, value) for name, value in said.items() if value is not None)
+
+
+def _objects(stack: StackSettings) -> dict[tuple[str, str, str], Path]:
+    """What it makes in namespaces: where, of what kind and name, with the setting that says so."""
+    found: dict[tuple[str, str, str], Path] = {}
+    for name, consumer in stack.consumers.items():
+        place = stack.seen_by(consumer).namespace
+        found[place.name, "consumer", name] = ("consumers", name)
+        if place.create and consumer.namespace is not None:
+            found[place.name, _NAMESPACE, place.name] = ("consumers", name, "namespace")
+    if stack.namespace.create and stack.uses_own_namespace:
+        found[stack.namespace.name, _NAMESPACE, stack.namespace.name] = ("namespace",)
+    broker = made_broker(stack)
+    if broker is not None:
+        found[stack.namespace.name, "Secret", broker.secret_name] = ("broker", "secret", "name")
+    return found
 
 
 _CLUSTER, _BROKER, _REPOSITORY = ("cluster", "name"), ("broker", "name"), ("imageRepository", "name")

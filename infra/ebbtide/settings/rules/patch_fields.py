@@ -1,4 +1,4 @@
-"""Rule M-07: a patch names fields that Kubernetes knows, with values that they take."""
+"""Rules M-07 and M-07a: a patch names fields that Kubernetes knows, with values that they take."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.rules.declare import consumer_rule
 from ebbtide.settings.rules.pod_parts import DIRECTIVE
 from ebbtide.settings.values.names import is_label_value, is_qualified_name
+from ebbtide.settings.values.rollout import MIN_READY_SECONDS, PROGRESS_DEADLINE_SECONDS
 
 _ROOT = "Deployment"
 _LABELS = {"labels", "matchLabels", "nodeSelector"}
@@ -47,6 +48,39 @@ def check_patch_names_fields(consumer: ConsumerSettings) -> Iterator[Finding]:
     where it is asked strictly, and drops them without a word where it is not."""
     for path, problem, remedy in _problems(consumer.pod.patch, _ROOT, ()):
         yield Finding(("pod", "patch", *path), problem, remedy)
+
+
+@consumer_rule(
+    "M-07a",
+    Level.ERROR,
+    remedy="Write a progressDeadlineSeconds above minReadySeconds.",
+    source="ValidateDeploymentSpec in the API server.",
+)
+def check_patch_lets_updates_end(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """An update is given more time than a pod needs to count as ready: the API server refuses the Deployment
+    otherwise, and a number below 0."""
+    spec = consumer.pod.patch.get("spec")
+    said = spec if isinstance(spec, Mapping) else {}
+    # What a patch takes away is Kubernetes' own default.
+    defaults = {"minReadySeconds": (MIN_READY_SECONDS, 0), "progressDeadlineSeconds": (PROGRESS_DEADLINE_SECONDS,) * 2}
+    seconds = {}
+    for name, (ours, kubernetes) in defaults.items():
+        value = said.get(name, ours)
+        seconds[name] = kubernetes if value is None else value
+        if not isinstance(seconds[name], int):
+            return  # M-07 speaks.
+    for name in said.keys() & seconds.keys():
+        if seconds[name] < 0:
+            yield Finding(("pod", "patch", "spec", name), f"is below 0 (got {seconds[name]})", "write 0 or more")
+            return
+    ready, deadline = seconds["minReadySeconds"], seconds["progressDeadlineSeconds"]
+    if deadline <= ready:
+        name = "progressDeadlineSeconds" if "progressDeadlineSeconds" in said else "minReadySeconds"
+        yield Finding(
+            ("pod", "patch", "spec", name),
+            f"gives an update {deadline} s to go on, and a pod counts as ready after {ready} s",
+            f"write progressDeadlineSeconds above {ready}",
+        )
 
 
 def _problems(value: Any, form: str, path: Path) -> Iterator[tuple[Path, str, str]]:

@@ -13,6 +13,9 @@ from ebbtide.settings.values.image_contract import CONSUMER_NAME, HOSTNAME, VARI
 
 # RFC 1123 label: the limit of namespaces, label values and a pod's hostname.
 DNS_LABEL_MAX_LENGTH = 63
+# An instance id of Memorystore ends at 63 characters and one of Cloud SQL at 98 with its project; the names of a
+# broker's secrets are its own and up to 20 characters more.
+BROKER_NAME_MAX_LENGTH = 40
 # A Deployment's pod is `<name>-<10 characters>-<5 characters>`, and HOSTNAME is that name cut to 63. Workers
 # name themselves after HOSTNAME: two pods cut to one hostname would share a Redis consumer name, which
 # measured as a livelock (1,234 duplicate handlings of 1,500 messages).
@@ -39,15 +42,19 @@ def name_error(what: str, got: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError("name", "{what} (got {got})", {"what": what, "got": repr(got), "remedy": remedy})
 
 
-def _check_dns_label(value: str) -> str:
-    if not _DNS_LABEL.fullmatch(value) or len(value) > DNS_LABEL_MAX_LENGTH:
-        likely = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")[:DNS_LABEL_MAX_LENGTH] or "github-events"
+def _check_dns_label(value: str, whose: str = "a Kubernetes name", most: int = DNS_LABEL_MAX_LENGTH) -> str:
+    if not _DNS_LABEL.fullmatch(value) or len(value) > most:
+        likely = re.sub(r"[^a-z0-9]+", "-", value.lower())[:most].strip("-") or "github-events"
         raise name_error(
-            "is not a Kubernetes name (lowercase letters, digits and '-', at most 63 characters)",
+            f"is not {whose} (lowercase letters, digits and '-', at most {most} characters)",
             value,
             f"write for example {likely}",
         )
     return value
+
+
+def _check_broker_name(value: str) -> str:
+    return _check_dns_label(value, "a broker's name", BROKER_NAME_MAX_LENGTH)
 
 
 def _check_consumer_name(value: str) -> str:
@@ -169,6 +176,7 @@ def _check_api_version(value: str) -> str:
 
 DnsLabel = Annotated[str, AfterValidator(_check_dns_label)]
 ConsumerName = Annotated[str, AfterValidator(_check_consumer_name)]
+BrokerName = Annotated[str, AfterValidator(_check_broker_name)]
 LabelValue = Annotated[str, AfterValidator(_check_label_value)]
 QualifiedName = Annotated[str, AfterValidator(_check_qualified_name)]
 EnvironmentName = Annotated[str, AfterValidator(_check_environment_name)]

@@ -62,6 +62,7 @@ BOUNDS: list[tuple[Any, ...]] = [
     ("TestGetIdleOrMinimumReplicaCount: IdleReplicaCount non-zero", {"idleReplicaCount": 3, "minReplicaCount": 4}, (4, 100, 3, 4)),
     ("TestCheckReplicaCountBoundsAreValid: min 1, max 5, no idle", {"minReplicaCount": 1, "maxReplicaCount": 5}, (1, 5, 1, 1)),
     ("TestCheckReplicaCountBoundsAreValid: min 1, max 5, idle 0", {"minReplicaCount": 1, "maxReplicaCount": 5, "idleReplicaCount": 0}, (1, 5, 0, 1)),
+    ("CheckReplicaCountBoundsAreValid: a 0 that is written is the HPA's 1", {"minReplicaCount": 0, "idleReplicaCount": 0}, (1, 100, 0, 1)),
     ("CRD: minReplicaCount may equal maxReplicaCount", {"minReplicaCount": 7, "maxReplicaCount": 7}, (7, 7, 7, 7)),
 ]
 
@@ -78,6 +79,7 @@ REFUSED: list[tuple[Any, ...]] = [
     ("TestCheckReplicaCountBoundsAreValid: min 2 > max 1", {"minReplicaCount": 2, "maxReplicaCount": 1}, ["spec.minReplicaCount: must be at most maxReplicaCount, 1"]),
     ("TestCheckReplicaCountBoundsAreValid: idle 1 == min 1", {"minReplicaCount": 1, "maxReplicaCount": 5, "idleReplicaCount": 1}, ["spec.idleReplicaCount: must be less than minReplicaCount, 1"]),
     ("TestCheckReplicaCountBoundsAreValid: idle 2 > min 1", {"minReplicaCount": 1, "maxReplicaCount": 5, "idleReplicaCount": 2}, ["spec.idleReplicaCount: must be less than minReplicaCount, 1"]),
+    ("CheckReplicaCountBoundsAreValid: nobody has written a minimum", {"idleReplicaCount": 0}, ["spec.idleReplicaCount: must be less than minReplicaCount, 0"]),
     ("CRD: minimums", {"minReplicaCount": -1, "maxReplicaCount": 0, "pollingInterval": 0, "cooldownPeriod": -1, "initialCooldownPeriod": -1}, ["spec.minReplicaCount: must be a whole number from 0", "spec.maxReplicaCount: must be a whole number from 1", "spec.pollingInterval: must be a whole number from 1", "spec.cooldownPeriod: must be a whole number from 0", "spec.initialCooldownPeriod: must be a whole number from 0"]),
     ("CRD: whole numbers", {"minReplicaCount": 1, "maxReplicaCount": True, "idleReplicaCount": "0"}, ["spec.maxReplicaCount: must be", "spec.idleReplicaCount: must be"]),
     ("TestValidateTriggers: duplicate trigger names", {"triggers": _TWICE}, ["spec.triggers[1].name: is another trigger's name as well"]),
