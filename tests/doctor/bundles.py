@@ -37,6 +37,8 @@ class Bundle:
     faults: Counter[str]
     """How often a rule is to speak of a file: `D-20@supervisord.conf`."""
     files: tuple[File, ...]
+    unjudged: str = ""
+    """Of a fault that the files do not tell: what is said to be not judged."""
 
     @property
     def report(self) -> Report:
@@ -62,7 +64,8 @@ def read_bundle(path: Path) -> Bundle:
     title = head.partition("\n")[0].removeprefix("# ")
     words = faults[1].split() if faults else []
     short = Counter(word if "/" in word else _with_path(word, files) for word in words)
-    return Bundle(f"{path.parent.name}/{path.stem}", title, short, files)
+    unjudged = re.search(r"(?m)^unjudged: *(.*)$", head)
+    return Bundle(f"{path.parent.name}/{path.stem}", title, short, files, unjudged[1] if unjudged else "")
 
 
 def _with_path(fault: str, files: tuple[File, ...]) -> str:

@@ -20,7 +20,7 @@ from ebbtide.scaffold.files import stack_text
 from ebbtide.scaffold.migration import migration_text
 
 SECRET = "hunter2Qx9Zk"
-BUNDLES = [article(), *bundles("recipes", "public", "own", "reports", "right")]
+BUNDLES = [article(), *bundles("recipes", "public", "own", "reports", "blind", "right")]
 SEEDS = [file for bundle in BUNDLES for file in bundle.files]
 
 

@@ -12,8 +12,8 @@ from ebbtide.rulebook import all_rules
 from ebbtide.settings.loading.project import stack_names
 
 ARTICLE = article()
-KNOWN_FAULTS = bundles("public", "own", "reports")
-ALL = [ARTICLE, *bundles("recipes", "public", "own", "reports", "right")]
+KNOWN_FAULTS = bundles("public", "own", "reports", "blind")
+ALL = [ARTICLE, *bundles("recipes", "public", "own", "reports", "blind", "right")]
 
 
 @pytest.mark.parametrize("fault", sorted(ARTICLE.faults))
@@ -40,6 +40,14 @@ def test_a_known_fault_is_found_where_it_is_and_nothing_else_is_claimed(bundle):
 def test_there_are_forty_small_set_ups_and_twenty_of_them_come_from_public_reports():
     assert len(KNOWN_FAULTS) >= 40
     assert len(bundles("public")) >= 20
+
+
+@pytest.mark.parametrize(
+    "bundle", [one for one in bundles("blind") if one.unjudged or not one.faults], ids=lambda bundle: bundle.name
+)
+def test_a_fault_that_the_files_do_not_tell_is_named_as_not_judged(bundle):
+    assert bundle.unjudged, "a known fault is found, or said to be not judged"
+    assert any(bundle.unjudged in note.text for note in bundle.report.notes)
 
 
 @pytest.mark.parametrize("bundle", bundles("right"), ids=lambda bundle: bundle.name)

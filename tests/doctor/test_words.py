@@ -22,7 +22,7 @@ def words(bundle: Bundle) -> str:
     return "\n".join([*lines, told.summary, ""])
 
 
-@pytest.mark.parametrize("room", ["public", "own", "reports", "recipes", "right", "article"])
+@pytest.mark.parametrize("room", ["public", "own", "reports", "blind", "recipes", "right", "article"])
 def test_what_is_said_of_each_set_up_is_as_it_was_read(room: str, update_golden: bool) -> None:
     found = "\n".join(words(bundle) for bundle in ([article()] if room == "article" else bundles(room)))
     file = GOLDEN / f"{room}.txt"

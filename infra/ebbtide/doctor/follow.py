@@ -54,6 +54,11 @@ class ImageFiles:
             self.used.add(found.name)
         return found
 
+    def program(self, words: Words) -> File | None:
+        """The file that an interpreter runs: `php -d x=y worker.php`."""
+        path = next((word for word in words[1:] if word and word.endswith((".php", ".py"))), None)
+        return self._find(path, {file.name: file for file in self.setup.programs}) if path else None
+
     def supervisor(self, path: str) -> SupervisorFile | None:
         """The configuration at a path of the image; the only one, where the path says nothing."""
         ones = {one.file.name: one for one in self.setup.supervisors}
@@ -206,7 +211,7 @@ def worker_of(command: Command, files: ImageFiles) -> Worker:
     verdict = _judge(command.words, files)
     script = _script_of(command, files)
     program, words, place = _known(command, verdict, script)
-    return Worker(command, verdict, program, words, place, script)
+    return Worker(command, verdict, program, words, place, script, files.program(words))
 
 
 def _known(command: Command, verdict: Verdict, script: ScriptFile | None) -> tuple[Program | None, Words, Place]:

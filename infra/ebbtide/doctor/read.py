@@ -11,6 +11,7 @@ from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.files import File
 from ebbtide.doctor.readers import compose, image_config, kubernetes, messenger, queues, scripts, supervisor, yaml
 from ebbtide.doctor.readers.dockerfile import read_dockerfile
+from ebbtide.doctor.readers.programs import own_signals
 from ebbtide.doctor.setup import SetUp
 
 # Before `{{` may stand a quote, and behind it a function: `{{- include "x" . | nindent 4 }}`.
@@ -85,6 +86,9 @@ def _script(file: File, found: SetUp) -> bool:
 
 
 def _php(file: File, found: SetUp) -> bool:
+    if own_signals(file):
+        found.programs.append(file)
+        return True
     if _SYMFONY_IN_PHP.search(file.text):
         return _not_yaml(file, found, "PHP")
     if _LARAVEL_SCHEDULE.search(file.text):
@@ -117,7 +121,11 @@ def _python(file: File, found: SetUp) -> bool:
         other = found.rq.get(queue, said)
         # Of settings for several places nobody says which one is used.
         found.rq[queue] = said if said.value == other.value else Said(UNKNOWN, said.place)
-    return settings is not None or bool(limits)
+    in_code = list(queues.read_task_limits(file))
+    found.task_limits += in_code
+    if own_signals(file):
+        found.programs.append(file)
+    return settings is not None or bool(limits or in_code or file in found.programs)
 
 
 def _yaml(file: File, found: SetUp) -> bool:

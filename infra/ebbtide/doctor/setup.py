@@ -25,6 +25,8 @@ class SetUp:
     supervisors: list[SupervisorFile] = field(default_factory=list)
     scripts: list[File] = field(default_factory=list)
     messenger: list[MessengerPart] = field(default_factory=list)
+    programs: list[File] = field(default_factory=list)
+    """PHP and Python that handle signals themselves, as they are."""
     transports: list[Transport] = field(default_factory=list)
     """Of Messenger, in production: what all its files say together."""
     connections: list[QueueConnection] = field(default_factory=list)
@@ -34,6 +36,8 @@ class SetUp:
     celery: list[CelerySettings] = field(default_factory=list)
     rq: dict[str, Said[Any]] = field(default_factory=dict)
     """How long a job of each queue of Django-RQ may run, in seconds."""
+    task_limits: list[tuple[str, Said[int]]] = field(default_factory=list)
+    """How long tasks may run by their code, in seconds, with the worker's name."""
     sidekiq: list[SidekiqSettings] = field(default_factory=list)
     npm_scripts: dict[str, Said[str]] = field(default_factory=dict)
     """Of package.json, by name."""

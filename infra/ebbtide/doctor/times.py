@@ -62,7 +62,18 @@ def _of_celery(unit: Unit, worker: Worker) -> Said[int] | None:
         return Said(seconds, worker.words_place)
     keys = ("task_time_limit", "task_soft_time_limit", "worker_soft_shutdown_timeout")
     said = (settings.options[key] for settings in unit.setup.celery for key in keys if key in settings.options)
-    return next((Said(seconds, one.place) for one in said if (seconds := number_of(one.value)) is not None), None)
+    of_all = next((Said(seconds, one.place) for one in said if (seconds := number_of(one.value)) is not None), None)
+    return _longer(of_all, _in_code(unit, "celery worker"))
+
+
+def _in_code(unit: Unit, worker: str) -> Said[int] | None:
+    """The longest limit that the code of a task has."""
+    limits = [said for name, said in unit.setup.task_limits if name == worker]
+    return max(limits, key=lambda said: said.value, default=None)
+
+
+def _longer(*limits: Said[int] | None) -> Said[int] | None:
+    return max((one for one in limits if one is not None), key=lambda said: said.value, default=None)
 
 
 def _of_sidekiq(unit: Unit, worker: Worker) -> Said[int] | None:
@@ -88,15 +99,22 @@ def _of_horizon(unit: Unit, _worker: Worker) -> Said[int] | None:
     return max(timeouts, key=lambda said: said.value, default=None)
 
 
-def _of_dramatiq(_unit: Unit, worker: Worker) -> Said[int] | None:
-    """What its processes are given to end, where that is said; its own default is ten minutes, which says nothing."""
-    milliseconds = worker.seconds("--worker-shutdown-timeout")
-    return None if milliseconds is None else Said(-(-milliseconds // 1000), worker.words_place)
+def _of_dramatiq(unit: Unit, worker: Worker) -> Said[int] | None:
+    """What its processes are given to end, where that is said, or less, where its actors may run less; its own defaults
+    are ten minutes, which say nothing."""
+    milliseconds, limit = worker.seconds("--worker-shutdown-timeout"), _in_code(unit, "dramatiq")
+    if milliseconds is None:
+        return limit
+    wait = Said(-(-milliseconds // 1000), worker.words_place)
+    return limit if limit is not None and limit.value < wait.value else wait
 
 
 def _of_rq(unit: Unit, worker: Worker) -> Said[int] | None:
     """What Django's settings allow a job of the queues that it takes from; rq's own limit, where nobody has written any
     time at all: who gives a pod two minutes knows of jobs that are shorter than rq allows."""
+    limit = _in_code(unit, "rq worker")
+    if not unit.setup.rq and limit is not None:
+        return limit
     if not unit.setup.rq:
         is_written = (unit.workload and unit.workload.grace) or (
             worker.supervised and "stopwaitsecs" in worker.supervised.options

@@ -59,6 +59,8 @@ class Worker:
     """The worker's own command, also where a script or a shell stands before it."""
     words_place: Place
     script: ScriptFile | None = None
+    source: File | None = None
+    """The program itself, where it handles signals by its own code."""
     supervised: SupervisedProgram | None = None
     service_path: str = ""
     """Its run file, where it is a service of s6."""

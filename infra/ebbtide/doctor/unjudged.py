@@ -83,6 +83,11 @@ def _about_schedules(unit: Unit) -> Iterator[Note]:
 
 
 def _about_brokers(unit: Unit) -> Iterator[Note]:
+    for worker in unit.named("celery worker"):
+        is_forked = {"prefork"} >= set(worker.values("-P", "--pool"))
+        if is_forked and not unit.setup.celery and not worker.values("-c", "--concurrency", "--autoscale"):
+            text = "no --concurrency is given, so how many processes it starts is not judged"
+            yield Note(worker.words_place, f"{unit.title}: {text}")
     for name, (attribute, file) in _ASK_FOR.items():
         workers = list(unit.named(name))
         if workers and not getattr(unit.setup, attribute):

@@ -49,6 +49,8 @@ class Workload:
     containers: list[Container]
     data: Map
     pod: Map
+    annotations: Map = field(default_factory=Map)
+    """Of its pods."""
     grace: Said[int] | None = None
     """None: nobody wrote it."""
     default_grace: int = 30

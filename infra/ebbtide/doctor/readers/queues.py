@@ -29,6 +29,20 @@ RQ_SECONDS: Final = 180
 """rq's Queue.DEFAULT_TIMEOUT: a job that runs longer is ended."""
 
 
+_LIBRARY: Final = re.compile(r"(?m)^\s*(?:from|import)\s+(?:django_)?(dramatiq|celery|rq)\b")
+_LIMIT: Final = re.compile(r"time_limit|job_timeout|default_timeout")
+_TASK: Final = frozenset({"task", "shared_task"})
+_ENQUEUE: Final = frozenset({"enqueue", "enqueue_call", "enqueue_in", "enqueue_at", "create_job"})
+# By library and keyword: whose limit it is, of which calls, and how many of it are a second.
+_LIMITS_IN_CODE: Final = {
+    ("celery", "time_limit"): ("celery worker", _TASK, 1),
+    ("celery", "soft_time_limit"): ("celery worker", _TASK, 1),
+    ("dramatiq", "time_limit"): ("dramatiq", frozenset({"actor"}), 1000),
+    ("rq", "job_timeout"): ("rq worker", _ENQUEUE, 1),
+    ("rq", "default_timeout"): ("rq worker", frozenset({"Queue"}), 1),
+}
+
+
 @dataclass(frozen=True)
 class QueueConnection:
     """A connection of Laravel's config/queue.php."""
@@ -155,6 +169,23 @@ def read_rq(file: File) -> dict[str, Said[Any]]:
             seconds = options.get("DEFAULT_TIMEOUT", RQ_SECONDS) if isinstance(options, dict) else UNKNOWN
             found[str(queue)] = Said(seconds, file.at(_line_of(value, queue) or line))
     return found
+
+
+def read_task_limits(file: File) -> Iterator[tuple[str, Said[int]]]:
+    """How long tasks may run where their code says so, in seconds, by worker: `@dramatiq.actor(time_limit=900_000)`,
+    `@shared_task(time_limit=900)`, `queue.enqueue(f, job_timeout=900)`."""
+    imported = _LIBRARY.search(file.text) if _LIMIT.search(file.text) else None
+    library = imported[1] if imported is not None else ""
+    tree = _parsed(file) if library else None
+    for node in ast.walk(tree) if tree is not None else ():
+        if not isinstance(node, ast.Call):
+            continue
+        last = _name(node.func).rpartition(".")[2]
+        for keyword in node.keywords:
+            worker, names, size = _LIMITS_IN_CODE.get((library, keyword.arg or ""), ("", frozenset[str](), 1))
+            seconds = number_of(_literal(keyword.value)) if last in names else None
+            if seconds is not None and seconds > 0:
+                yield worker, Said(-(-seconds // size), file.at(keyword.value.lineno))
 
 
 def _line_of(value: ast.expr, queue: object) -> int:

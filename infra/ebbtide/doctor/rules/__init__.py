@@ -17,6 +17,7 @@ from ebbtide.doctor.rules import (
     signals,
     supervision,
     types,
+    vertical,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "signals",
     "supervision",
     "types",
+    "vertical",
 ]

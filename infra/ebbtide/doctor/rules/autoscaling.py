@@ -17,6 +17,8 @@ from ebbtide.kubernetes.quantity import parse_quantity
 _KNATIVE_LEAST: Final = ("autoscaling.knative.dev/min-scale", "autoscaling.knative.dev/minScale")
 _WAITING_PROCESSES_A_CPU: Final = 4
 _LIKE_A_QUEUE: Final = re.compile(r"(?i)queue|backlog|messages|depth|length|lag|pending|undelivered")
+# How long the oldest waits is no number of messages, and is not divided by pods.
+_LIKE_AN_AGE: Final = re.compile(r"(?i)latency|seconds|duration|(?:^|[_/.-])age(?:$|[_/.-])|oldest|wait_?time|minutes")
 
 
 def _quantity(value: Any) -> float | None:
@@ -235,6 +237,7 @@ def check_value_target(one: ManifestObject) -> Iterator[Diagnosis]:
                 kind == "External"
                 and (target.text("type") == "Value" or "targetValue" in body)
                 and _LIKE_A_QUEUE.search(name)
+                and not _LIKE_AN_AGE.search(name)
             ):
                 yield Diagnosis(
                     one.at(target or body),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ebbtide.doctor.data import Place
+from ebbtide.doctor.data import Map, Place
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.readers.queues import QueueConnection, number_of
 from ebbtide.doctor.rules.declare import setup_rule, unit_rule
@@ -153,6 +153,41 @@ def check_prefetch(setup: SetUp) -> Iterator[Diagnosis]:
                 f"take {multiplier or 'any number of'} tasks for each process, which wait behind the first",
                 "write worker_prefetch_multiplier = 1",
             )
+
+
+@unit_rule(
+    "D-89",
+    Harm.COSTS,
+    remedy="Write --concurrency, or worker_concurrency, and a memory limit for that many.",
+    source="celery/worker/worker.py: cpu_count() where nothing is said, which is os.cpu_count(): the node's.",
+)
+def check_concurrency(unit: Unit) -> Iterator[Diagnosis]:
+    """A worker runs as many processes as it is told. Celery takes one for each CPU of the node where nothing is said,
+    whatever the container may use: on a larger machine they do not fit into its memory."""
+    container = unit.container
+    limit = _memory_limit(container.data) if container is not None else ""
+    settings = [one.options.keys() for one in unit.setup.celery]
+    if not limit or not settings or any({"worker_concurrency", "worker_autoscaler"} & keys for keys in settings):
+        return
+    for worker in unit.named("celery worker"):
+        is_told = worker.values("-c", "--concurrency", "--autoscale")
+        if not is_told and {"prefork"} >= set(worker.values("-P", "--pool")):
+            yield Diagnosis(
+                worker.words_place,
+                unit.title,
+                f"starts a process for each CPU of its node (no --concurrency), which share a memory of {limit}",
+                "write --concurrency",
+            )
+
+
+def _memory_limit(container: Map) -> str:
+    """Of a pod's container or a compose service."""
+    found = (
+        container.map("resources", "limits").text("memory"),
+        container.text("mem_limit"),
+        container.map("deploy", "resources", "limits").text("memory"),
+    )
+    return next((one for one in found if one), "")
 
 
 def _place(connection: QueueConnection, key: str) -> Place:

@@ -6,10 +6,15 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from ebbtide.doctor.data import Map
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.rules.declare import unit_rule
 from ebbtide.doctor.unit import Unit
 
+_PINGS_CELERY: Final = re.compile(r"\bcelery\b.*\b(?:inspect\s+ping|status)\b")
+# Kubernetes' own, of a probe that says nothing.
+_PERIOD_SECONDS: Final = 10
+_FAILURES: Final = 3
 _ASKS_A_BROKER: Final = re.compile(
     r"\b(?:redis-cli|valkey-cli|rabbitmqctl|rabbitmq-diagnostics|mysqladmin|pg_isready|messenger:stats)\b"
     r"|\bcelery\b.*\b(?:inspect|status)\b|\bnc\b.* -\w*z"
@@ -40,6 +45,31 @@ def check_liveness(unit: Unit) -> Iterator[Diagnosis]:
             "busy ones too",
             "ask the process itself, or write no liveness probe",
         )
+
+
+@unit_rule(
+    "D-4b",
+    Harm.DELAYS,
+    remedy="Leave --pool solo out (one process of prefork answers while its child works), or write no liveness probe.",
+    source="Celery's documentation of concurrency: solo runs the task inside of the process that answers the broker.",
+)
+def check_solo_ping(unit: Unit) -> Iterator[Diagnosis]:
+    """A worker that works is not taken for dead. Of `--pool solo` it is one process that runs the task and answers a
+    ping: it answers none until the task has ended."""
+    probe = unit.container.data.map("livenessProbe") if unit.container is not None else Map()
+    words = probe.map("exec").get("command")
+    if unit.workload is None or not isinstance(words, list) or not _PINGS_CELERY.search(" ".join(map(str, words))):
+        return
+    period, failures = probe.get("periodSeconds", _PERIOD_SECONDS), probe.get("failureThreshold", _FAILURES)
+    for worker in unit.named("celery worker"):
+        if worker.values("-P", "--pool")[-1:] == ["solo"] and isinstance(period, int) and isinstance(failures, int):
+            yield Diagnosis(
+                unit.workload.at(probe),
+                unit.title,
+                f"the liveness probe pings a worker of --pool solo, which answers nothing while it runs a task: each "
+                f"that takes longer than {period * failures} s ends the container",
+                "leave --pool solo out, or write no liveness probe",
+            )
 
 
 @unit_rule(

@@ -10,6 +10,7 @@ from ebbtide.doctor.data import Said
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.image import Command
 from ebbtide.doctor.of_image import BY_SHELL, Verdict, rewritten, signal_problem
+from ebbtide.doctor.readers.programs import own_signals
 from ebbtide.doctor.rules.declare import unit_rule
 from ebbtide.doctor.shells import depends_on_sh
 from ebbtide.doctor.shown import shown
@@ -136,11 +137,13 @@ def _is_own(unit: Unit) -> bool:
 )
 def check_signal(unit: Unit) -> Iterator[Diagnosis]:
     """Each worker is stopped by a signal after which it finishes what it has. Another one kills it in the middle, or is
-    not heard at all. The signal of an image is inherited: `php:fpm` stops by SIGQUIT."""
+    not heard at all. The signal of an image is inherited: `php:fpm` stops by SIGQUIT. Of a worker of one's own, in PHP
+    or Python, its file says which signals it handles."""
     for worker in unit.workers:
-        if worker.program is None:
-            continue
         signal = _rewritten(_signal_of(unit, worker), worker.command)
+        if worker.program is None:
+            yield from _unheard(unit, worker, signal)
+            continue
         text, remedy = signal_problem(worker.program, signal.value)
         if text:
             yield Diagnosis(signal.place, unit.title, text, remedy)
@@ -156,6 +159,20 @@ def check_signal(unit: Unit) -> Iterator[Diagnosis]:
     ):
         text = "REMAP_SIGTERM makes SIGTERM Celery's cold shutdown, which cancels the tasks in flight"
         yield Diagnosis(remapped.place, unit.title, text, "remove it, or set worker_soft_shutdown_timeout")
+
+
+def _unheard(unit: Unit, worker: Worker, signal: Said[str]) -> Iterator[Diagnosis]:
+    """A program that handles signals by its own code, and not the one that it is stopped by."""
+    handled = own_signals(worker.source) if worker.source is not None else frozenset[str]()
+    if worker.source is not None and handled and signal.value not in handled:
+        names = " and ".join(f"SIG{name}" for name in sorted(handled))
+        yield Diagnosis(
+            signal.place,
+            unit.title,
+            f"is stopped by SIG{signal.value}, and {worker.source.name} speaks of {names} alone: it hears nothing, or "
+            "dies in the middle of its message",
+            f"write STOPSIGNAL SIGTERM, and handle SIGTERM in {worker.source.base}",
+        )
 
 
 def _signal_of(unit: Unit, worker: Worker) -> Said[str]:

@@ -13,6 +13,14 @@ from ebbtide.doctor.rules.declare import unit_rule
 from ebbtide.doctor.unit import Unit, Words, Worker, keeps_schedule
 
 _LIMITS: Final = ("--time-limit", "-t", "--limit", "-l", "--memory-limit", "-m", "--max-time", "--max-jobs")
+_TIME_LIMITS: Final = {"messenger:consume": ("--time-limit", "-t"), "artisan queue:work": ("--max-time",)}
+_ENDS_WHEN_EMPTY: Final = frozenset(
+    {
+        *(("artisan queue:work", option) for option in ("--stop-when-empty", "--once")),
+        *(("rq worker", option) for option in ("--burst", "-b")),
+    }
+)
+_CRASH_SECONDS: Final = 600
 _MANY_PROCESSES: Final = 10
 _RETRIES: Final = 3
 _ENOUGH_RETRIES: Final = 20
@@ -123,6 +131,57 @@ def check_restart(unit: Unit) -> Iterator[Diagnosis]:
             f"ends with status 0 at its {limit}, and is not started again (autorestart={restart})",
             "write autorestart=true",
         )
+
+
+@unit_rule(
+    "D-4c",
+    Harm.DELAYS,
+    remedy="Leave the limit out where the worker is the container's own process, or give it ten minutes and more.",
+    source="Kubernetes' documentation of restarts: a container that ends, by status 0 too, is started again after "
+    "10 s, 20 s, 40 s and so on up to 5 minutes; the count begins anew when it has run for ten.",
+)
+def check_pod_back_off(unit: Unit) -> Iterator[Diagnosis]:
+    """A worker that ends by its own limit is started again at once. supervisord does that; the kubelet takes an end
+    within ten minutes for a crash, and waits longer each time."""
+    if not _is_started_again(unit):
+        return
+    for worker in unit.workers:
+        is_container = worker.command is unit.start and worker.supervised is None and not worker.verdict.refused
+        ends = _ends_soon(worker) if is_container else ""
+        if ends:
+            yield Diagnosis(
+                worker.words_place,
+                unit.title,
+                f"ends by itself {ends}, and Kubernetes waits longer before each new start, up to 5 minutes "
+                "(CrashLoopBackOff)",
+                "leave that limit out, or write one of ten minutes and more",
+            )
+
+
+def _is_started_again(unit: Unit) -> bool:
+    """Whether the kubelet starts a container again that has ended with 0."""
+    workload = unit.workload
+    once = ("Job", "CronJob", "ScaledJob")
+    return (
+        workload is not None
+        and unit.is_kubernetes
+        and workload.kind not in once
+        and (workload.pod.text("restartPolicy") in ("", "Always"))
+    )
+
+
+def _ends_soon(worker: Worker) -> str:
+    """When a worker is known to end within the ten minutes that the kubelet calls a crash; empty where it is not."""
+    name = worker.program.name if worker.program else ""
+    for word in worker.words:
+        if (name, word) in _ENDS_WHEN_EMPTY:
+            return f"when the queue is empty ({word})"
+    limits = [
+        (seconds, option)
+        for option in _TIME_LIMITS.get(name, ())
+        if (seconds := worker.seconds(option)) is not None and 0 < seconds < _CRASH_SECONDS
+    ]
+    return f"after {limits[0][0]} s ({limits[0][1]})" if limits else ""
 
 
 @unit_rule(
