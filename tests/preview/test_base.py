@@ -128,7 +128,9 @@ def test_an_edit_is_seen_before_it_is_committed(repository):
 
 def test_the_base_is_rendered_by_its_own_code(clone):
     # A change of the library itself, not of any setting, restarts consumers: a reviewer must see that too.
-    clone.edit("infra/ebbtide/manifests/kubernetes/deployment.py", "MIN_READY_SECONDS = 10", "MIN_READY_SECONDS = 11")
+    clone.edit(
+        "infra/ebbtide/settings/values/rollout.py", "MIN_READY_SECONDS: Final = 10", "MIN_READY_SECONDS: Final = 11"
+    )
     paths = [entry["path"] for change in clone.review()["changes"] for entry in change["properties"]]
     assert paths == ["spec.minReadySeconds"]
 
