@@ -58,6 +58,9 @@ ACCEPTED = [
         "a function that is told the role",
         'main() { case $1 in "*") prepare ;; w*r) exec worker ;; *) worker; true ;; esac; }\nmain "$@"',
     ),
+    Case("a test that bash knows", 'if [ "$1" == web ]; then worker; true; fi; exec worker', shell="bash"),
+    Case("a loop until it is ready", "while :; do if ready; then exec worker; fi; sleep 1; done"),
+    Case("a function with a loop of its own", "f() { while :; do prepare && return; done; }\nf; exec worker"),
     Case("bash's test of its role", 'if [[ "$1" == web ]]; then worker; true; fi; exec worker', shell="bash"),
     Case("an evaluated text", "eval 'exec worker'"),
     Case("another shell that becomes it", "exec sh -c 'exec worker'"),
@@ -82,6 +85,61 @@ REFUSED = [
         "a function that is told another role",
         'main() { if [ "$1" = worker ]; then exec worker; fi; worker; true; }\nmain web',
         "below the shell",
+    ),
+    Case("a test that dash does not know", 'if [ "$1" == worker ]; then exec worker; fi\nworker; true', "(line 2)"),
+    Case(
+        "arguments that an evaluated text moves",
+        'eval shift\n[ "$1" = worker ] && exec worker\nworker; true',
+        "(line 3)",
+    ),
+    Case("arguments that command sets", 'command set web\n[ "$1" = worker ] && exec worker\nworker; true', "(line 3)"),
+    Case(
+        "arguments that are split",
+        'f() { case $1 in "worker x") exec worker ;; esac; worker; true; }\nf $@ # "$@"',
+        "(line 1)",
+    ),
+    Case(
+        "a role in other letters",
+        'shopt -s nocasematch\ncase "$1" in WORKER) worker; true ;; *) exec worker ;; esac',
+        "(line 2)",
+        shell="bash",
+    ),
+    Case(
+        "bash's test in other letters",
+        'shopt -s nocasematch\nif [[ "$1" == WORKER ]]; then worker; true; exit; fi\nexec worker',
+        "(line 2)",
+        shell="bash",
+    ),
+    Case(
+        "a role in bash's own quotes",
+        "case \"$1\" in $'w\\x6frker') worker; true ;; *) exec worker ;; esac",
+        "(line 1)",
+        shell="bash",
+    ),
+    Case(
+        "a role with a backslash", 'case "\\a${1}" in "\\aworker") worker; true ;; *) exec worker ;; esac', "(line 1)"
+    ),
+    Case(
+        "a status for a role",
+        'case "$#" in $?) ;; esac; case "${3:-0}" in $?) worker; true ;; *) exec worker ;; esac # "$1"',
+        "(line 1)",
+    ),
+    Case(
+        "one of two functions of a name",
+        "start() { worker; true; }\nif [ -d /nowhere ]; then start() { exec worker; }; fi\nstart",
+        "(line 1)",
+    ),
+    Case("exec before an endless loop", "[ -d /nowhere ] && exec worker\nwhile :; do\n  worker\ndone", "(line 3)"),
+    Case(
+        "exec before bash's endless loop",
+        "[ -d /nowhere ] && exec worker\nfor ((;;)); do worker; done",
+        "(line 2)",
+        shell="bash",
+    ),
+    Case(
+        "a role that gives up behind the worker",
+        '[ -d /nowhere ] && exec worker\nworker\ncase "$1" in worker) exit 1 ;; esac',
+        "(line 2)",
     ),
     Case("arguments that are moved", 'shift\ncase "$1" in worker) exec worker ;; esac\nworker; true', "(line 3)"),
     Case(

@@ -32,11 +32,20 @@ def value_of(word: Any, arguments: Words | None) -> str | None:
         elif kind == "ParamExp":
             value = _argument(part, arguments)
         else:
-            value = literal({"Parts": [part]})
-        if value is None or value == "$?":
+            value = _plain(part)
+        if value is None:
             return None
         text += value
     return text
+
+
+def _plain(part: Node) -> str | None:
+    """What is written, without a variable, a home directory, or a backslash: each kind of quotes reads that its way."""
+    value = literal({"Parts": [part]})
+    inner = part.get("Parts") or () if part.get("Type") == "DblQuoted" else (part,)
+    texts = [str(one.get("Value", "")) for one in inner if one.get("Type") == "Lit" or one.get("Dollar")]
+    is_open = any("\\" in text or text.startswith("~") for text in texts)
+    return None if value is None or is_open or "$?" in value else value
 
 
 def _argument(expansion: Node, arguments: Words | None) -> str | None:
@@ -47,6 +56,8 @@ def _argument(expansion: Node, arguments: Words | None) -> str | None:
         return None
     is_given = int(name) <= len(arguments)
     value = arguments[int(name) - 1] if is_given else ""
+    if value is None or "$(" in value:  # `$(ROLE)` in a manifest, which the kubelet fills in
+        return None
     operation = expansion.get("Exp")
     if not operation:
         return value
@@ -76,27 +87,31 @@ def _pattern(word: Node) -> str | None:
     """A pattern as fnmatch reads it, where a shell reads it alike: no class, and none of bash's own."""
     text = ""
     for part in word.get("Parts") or ():
-        value = literal({"Parts": [part]})
+        value = _plain(part)
         is_open = part.get("Type") == "Lit" and _GLOBS & set(value or "")
-        if value is None or (is_open and (set("[(") & set(value) or "\\" in str(part.get("Value")))):
+        if value is None or (is_open and set("[(") & set(value)):
             return None
         text += value if is_open else escape(value)
     return text
 
 
-def compared(node: Node, arguments: Words | None) -> Status | None:
+def compared(node: Node, dialect: str, arguments: Words | None) -> Status | None:
     """What `[ "$1" = worker ]` and `[ -z "$2" ]` come to; None where that is not known."""
-    words = [_unsplit(word, value_of(word, arguments)) for word in node.get("Args") or ()]
-    if not words or words[0] not in ("[", "test") or (words[0] == "[" and words[-1] != "]"):
+    name, *rest = [literal(word) if not at else _unsplit(word, arguments) for at, word in enumerate(node["Args"])]
+    if name not in ("[", "test") or (name == "[" and rest[-1:] != ["]"]):
         return None
-    inner = words[1:-1] if words[0] == "[" else words[1:]
-    return _of_words(inner)
+    inner = rest[:-1] if name == "[" else rest
+    # Of dash and zsh `==` is an error, and the test fails.
+    return None if "==" in inner and dialect not in ("bash", "mksh") else _of_words(inner)
 
 
-def _unsplit(word: Node, value: str | None) -> str | None:
-    """A variable without quotes is one word only where its value is."""
-    is_open = any(part.get("Type") == "ParamExp" for part in word.get("Parts") or ())
-    return None if is_open and value is not None and len(value.split()) != 1 else value
+def _unsplit(word: Node, arguments: Words | None) -> str | None:
+    """A variable without quotes is one word only where its value is, and a pattern without them names files."""
+    value = value_of(word, arguments)
+    kinds = {part.get("Type") for part in word.get("Parts") or ()}
+    is_split = "ParamExp" in kinds and len((value or "").split()) != 1
+    names_files = kinds & {"ParamExp", "Lit"} and _GLOBS & set(value or "")
+    return None if is_split or names_files else value
 
 
 def compared_by_bash(node: Node, arguments: Words | None) -> Status | None:

@@ -101,11 +101,12 @@ class _Walk:
         self.ran: list[Ran] = []
         self.ignored_signals: list[str] = []
         self.limits: list[int] = []
-        self._functions: dict[str, Node] = {}
+        self._functions: dict[str, tuple[Node, ...]] = {}
+        self._is_caseless = False
         self._frames: list[_Frame] = []
 
     def forget_arguments_if_changed(self, root: Node) -> None:
-        """`shift` and `set -- ...` change what `"$@"` stands for."""
+        """`shift` and `set -- ...` change what `"$@"` stands for, in a file that is read as well."""
         if _changes_arguments(root):
             self.arguments = None
 
@@ -143,17 +144,17 @@ class _Walk:
         if special is not None:
             return special(self, words, line, states)
         if name in BUILTINS:
-            status = compared(node, self.arguments)
+            status = compared(node, self.dialect, self.arguments)
             return with_status(states, status=status, last="other") if status else self._builtin(name, node, states)
         return self._program(words, line, states)
 
     def _function(self, name: str, given: Words, states: States) -> States:
-        """A function has arguments of its own."""
-        body, outer = self._functions[name], self.arguments
-        frame = _Frame(is_function=True)
+        """A function has arguments of its own. Which of two of one name runs is not known: each may."""
+        outer, frame, left = self.arguments, _Frame(is_function=True), NONE
         with self._inside(frame):
-            self.arguments = None if None in given or _changes_arguments(body) else given
-            left = self.statement(body, states)
+            for body in self._functions[name]:
+                self.arguments = None if None in given or _changes_arguments(body) else given
+                left |= self.statement(body, states)
         self.arguments = outer
         return left | frozenset(frame.returns)
 
@@ -220,6 +221,8 @@ class _Walk:
 
     def source(self, words: Words, line: int, states: States) -> States:
         path = words[1] if len(words) > 1 else None
+        if len(words) > 2:  # bash hands them to the file, dash does not
+            self.arguments = None
         text = self.read_file(path) if path else None
         return self._text(text, line, states)
 
@@ -231,12 +234,15 @@ class _Walk:
         if text is None:
             return frozenset(replace(state, status="unknown", last="other", not_read=line) for state in states)
         frame = _Frame(is_function=True)
+        root = parse(text, self.dialect)
+        self.forget_arguments_if_changed(root)
         with self._inside(frame):
-            left = self.statements(parse(text, self.dialect).get("Stmts"), states)
+            left = self.statements(root.get("Stmts"), states)
         return left | frozenset(frame.returns)
 
     def rename(self, words: Words, line: int, states: States) -> States:
         """A name may stand for something else from here on. Bash looks into its aliases only where a script asks it."""
+        self._is_caseless |= "nocasematch" in words
         is_asked = self.dialect != "bash" or words[0] != "alias"
         if is_asked and (words[0] != "shopt" or "expand_aliases" in words) and (words[0] != "hash" or "-p" in words):
             states = frozenset(replace(state, not_read=line) for state in states)
@@ -282,6 +288,7 @@ class _Walk:
     def loop(self, node: Node, states: States) -> States:
         frame, left, seen = _Frame(), set[State](), set[State]()
         entering = set(states)
+        ways = self._ways_out()
         with self._inside(frame):
             while entering - seen:
                 fresh = frozenset(entering - seen)
@@ -292,6 +299,8 @@ class _Walk:
                 again = self.statements(node.get("Do"), go) if go else NONE
                 frame.continues, continued = set(), frame.continues
                 entering = {repeating(state, states) for state in again | continued}
+        if not left | frame.breaks and self._ways_out() == ways:
+            self.endings += _never(entering, line_of(node))
         return with_status(frozenset(left | frame.breaks), status="unknown", last="other")
 
     def for_(self, node: Node, states: States) -> States:
@@ -300,6 +309,7 @@ class _Walk:
         states = self._after_substitutions(loop, states)
         frame, seen, entering = _Frame(), set[State](), set(states)
         left: set[State] = set() if is_endless else set(states)
+        ways = self._ways_out()
         with self._inside(frame):
             while entering - seen:
                 fresh = frozenset(entering - seen)
@@ -311,15 +321,22 @@ class _Walk:
                     entering = {repeating(state, states) for state in entering}
                 else:
                     left |= entering
+        if not left | frame.breaks and self._ways_out() == ways:
+            self.endings += _never(entering, line_of(node))
         return with_status(frozenset(left | frame.breaks), status="unknown", last="other")
+
+    def _ways_out(self) -> int:
+        """How much has been found that leaves the script, or what is around a loop."""
+        around = sum(len(frame.breaks | frame.continues) + len(frame.returns) for frame in self._frames)
+        return len(self.endings) + around
 
     def case(self, node: Node, states: States) -> States:
         word = node.get("Word") or {}
         entered = self._after_substitutions(word, states)
-        if not mentions_status(word):
+        taken = None if self._is_caseless else chosen(node, self.arguments)
+        if taken is None and not mentions_status(word):
             entered = frozenset(replace(state, is_decided=True) for state in entered)
         left, has_default, falling = NONE, False, NONE
-        taken = chosen(node, self.arguments)
         for item in (node.get("Items") or ()) if taken is None else taken:
             has_default |= any(literal(pattern) == "*" for pattern in item.get("Patterns") or ())
             after = self.statements(item.get("Stmts"), entered | falling)
@@ -328,12 +345,14 @@ class _Walk:
         return left if has_default or taken else left | with_status(entered, status="ok", last="other")
 
     def declare_function(self, node: Node, states: States) -> States:
-        self._functions[str((node.get("Name") or {}).get("Value"))] = node.get("Body") or {}
+        name, body = str((node.get("Name") or {}).get("Value")), node.get("Body") or {}
+        others = [one for one in self._functions.get(name, ()) if one is not body]
+        self._functions[name] = (*others, body)
         return with_status(states, status="ok", last="other")
 
     def test(self, node: Node, states: States) -> States:
         states = self._after_substitutions(node, states)
-        status = compared_by_bash(node, self.arguments)
+        status = None if self._is_caseless else compared_by_bash(node, self.arguments)
         if status:
             return with_status(states, status=status, last="other")
         return with_status(states, status="unknown", last="other" if mentions_status(node) else "test")
@@ -374,7 +393,7 @@ class _Walk:
             name = _name(words[0])
             if words[0] in self._functions:
                 if depth < DEEPEST:
-                    yield from self._programs_in(self._functions[str(words[0])], depth + 1)
+                    yield from self._programs_in(list(self._functions[str(words[0])]), depth + 1)
             elif not _is_utility(words) and name not in BUILTINS:
                 yield self._note(words, line_of(call))
             elif name in {"eval", "source", "."}:
@@ -422,9 +441,19 @@ _SPECIAL: Final[Mapping[str, Callable[[_Walk, Words, int, States], States]]] = {
 }
 
 
+def _never(states: set[State], line: int) -> list[Ending]:
+    """A loop without a way out: what it runs is below the shell until the end."""
+    return [Ending(line, replace(state, status="ok")) for state in states]
+
+
 def _changes_arguments(node: Node) -> bool:
-    calls = (words_of(call, None) for call in calls_in(node))
-    return any(words[:1] == ("shift",) or (words[:1] == ("set",) and _sets_arguments(words[1:])) for words in calls)
+    for call in calls_in(node):
+        words = words_of(call, None)
+        while words[:1] in (("command",), ("builtin",)):
+            words = words[1:]
+        if words[:1] == ("shift",) or (words[:1] == ("set",) and _sets_arguments(words[1:])):
+            return True
+    return False
 
 
 def _sets_arguments(words: Words) -> bool:

@@ -122,10 +122,16 @@ def words_of(call: Node, arguments: Words | None) -> Words:
     words: list[str | None] = []
     for word in call.get("Args") or ():
         if arguments is not None and _is_all_arguments(word):
-            words += arguments
+            is_quoted = (word.get("Parts") or [{}])[0].get("Type") == "DblQuoted"
+            words += arguments if is_quoted else _split(arguments)
         else:
             words.append(literal(word))
     return tuple(words)
+
+
+def _split(arguments: Words) -> list[str | None]:
+    """What `$@` without quotes is."""
+    return [part for word in arguments for part in ([None] if word is None else word.split())]
 
 
 def _is_all_arguments(word: Node) -> bool:

@@ -142,6 +142,26 @@ def test_a_script_in_the_image_is_judged_as_the_same_text_in_the_command(case, t
         assert bool(found) == (case in REFUSED), found
 
 
+@pytest.mark.parametrize(
+    ("script", "file"),
+    [
+        ('. ./role.sh\n[ "$1" = worker ] && exec worker\nworker; true', "shift\n"),
+        ('. ./role.sh\ncase "$1" in worker) exec worker ;; esac\nworker; true', "set -- web\n"),
+        (". ./role.sh web\nworker; true", 'if [ "$1" = worker ]; then exec worker; fi\n'),
+    ],
+)
+def test_a_file_that_is_read_may_move_the_arguments_or_have_others(script, file):
+    for shell in ("sh", "bash"):
+        verdict = judge_handover([shell, "-c", script, "--", "worker"], {"./role.sh": file.encode()}.get)
+        assert "runs worker below the shell" in verdict.refused
+
+
+def test_an_argument_that_the_kubelet_fills_in_chooses_no_branch():
+    script = 'case "$1" in worker) worker; true ;; *) exec worker ;; esac'
+    verdict = judge_handover(["sh", "-c", script, "--", "$(ROLE)"], lambda _: None)
+    assert "runs worker below the shell" in verdict.refused
+
+
 LOSING_WRAPPERS = [
     (
         "e01",
