@@ -117,7 +117,9 @@ REFUSED = [
         shell="bash",
     ),
     Case(
-        "a role with a backslash", 'case "\\a${1}" in "\\aworker") worker; true ;; *) exec worker ;; esac', "(line 1)"
+        "a role with a backslash",
+        'case "\\a${1}" in "\\aworker") worker; true ;; *) exec worker ;; esac # "$1"',
+        "(line 1)",
     ),
     Case(
         "a status for a role",
