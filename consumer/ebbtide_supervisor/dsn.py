@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 # Where the messages of a transport lie, beside its DSN.
 _OF_A_QUEUE: Final = (
-    *("stream", "queue_name", "table_name", "exchange", "queues", "queue", "topic", "tube_name", "dbindex"),
+    *("stream", "queue_name", "table_name", "exchange", "queues", "queue", "topic", "topics", "tube_name", "dbindex"),
 )
+_WHERE_NOTHING_IS_SAID: Final[Mapping[str, Mapping[str, Any]]] = {
+    "redis": {"stream": "messages", "dbindex": 0},
+    "doctrine": {"queue_name": "default", "table_name": "messenger_messages"},
+}
 # Connection::parseDsn of symfony/redis-messenger: all before the first `@` is user and password, a slash too.
 _REDIS: Final = re.compile(
     r"(?P<scheme>rediss?|valkeys?):(?P<slashes>//)?(?:(?:(?P<user>[^:@]*):)?(?P<password>[^@]*)@)?(?P<rest>.*)",
@@ -57,23 +61,25 @@ def redis_address(dsn: str) -> RedisAddress:
 
 
 def path_of(dsn: str) -> tuple[str, ...]:
-    """The parts of the path: stream, group and consumer of a Redis transport."""
-    place = _PLACE.match(_without_credentials(dsn).partition("://")[2])
-    return tuple(part for part in ((place and place["path"]) or "").split("/") if part)
+    """The parts of the path: stream, group and consumer of a Redis transport. Of several servers the last one's count,
+    and of a socket, which has no host, none (Connection::fromDsn)."""
+    place = _PLACE.match(_without_credentials(dsn.rpartition(",")[2]).partition("://")[2])
+    path = place["path"] if place and place["host"] else None
+    return tuple(part for part in (path or "").split("/") if part)
 
 
 def queue_of(scheme: str, dsn: str, options: Mapping[str, Any]) -> tuple[object, ...]:
     """What tells the queue of a transport from others, as far as it is written."""
-    said = {name: options[name] for name in _OF_A_QUEUE if name in options}
+    said = {**_WHERE_NOTHING_IS_SAID.get(scheme, {}), **{key: options[key] for key in _OF_A_QUEUE if key in options}}
     place = dsn.partition("?")[0]
     if scheme == "redis":
         # The path wins over the option; with a group or a consumer of its own the stream is the same.
         path = path_of(dsn)
         place, said["stream"] = (
-            place.removesuffix("/".join(("", *path))),
-            next(iter(path), said.get("stream", "messages")),
+            place.rstrip("/").removesuffix("/".join(("", *path))),
+            next(iter(path), said["stream"]),
         )
-    return (place, *sorted((name, repr(value)) for name, value in said.items()))
+    return (place, *sorted((name, str(value)) for name, value in said.items()))
 
 
 def query_of(dsn: str) -> dict[str, str]:

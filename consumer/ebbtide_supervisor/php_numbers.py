@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from math import isfinite
+from typing import Any, Final
+
+_NUMBER: Final = re.compile(r"\s*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)", re.ASCII)
+_MOST: Final = 2.0**63
 
 
 def cast(value: Any) -> int | None:
-    """`(int)` and `%d`, as most transports do: 240 of `240.0`, and 4 of `4m`."""
+    """`(int)` and `%d`, as most transports do: 240 of `240.0`, 4 of `4m`, and 1000 of `1e3`."""
     if value is None or "%env(" in str(value):
         return None
-    if isinstance(value, (bool, int, float)):
+    if isinstance(value, (bool, int)):
         return int(value)
-    found = re.match(r"\s*([+-]?[0-9]+)", str(value))
-    return int(found[1]) if found else 0
+    if isinstance(value, float):
+        return int(value) if isfinite(value) else 0
+    found = _NUMBER.match(str(value))
+    return int(min(max(float(found[1]), -_MOST), _MOST)) if found else 0
 
 
 def filtered(value: Any) -> int | None:

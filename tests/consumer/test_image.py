@@ -13,6 +13,7 @@ import pytest
 from ebbtide_supervisor.environment import Environment, read_environment
 from ebbtide_supervisor.image_facts import ImageFacts, Transport, resolve, resolve_transports
 from ebbtide_supervisor.image_rules import judge_failures, judge_image
+from ebbtide_supervisor.php_numbers import cast
 from ebbtide_supervisor.rule_texts import IMAGE_RULES
 from tests.consumer.conftest import ROOT
 
@@ -175,6 +176,11 @@ def test_what_only_costs_time_is_a_warning(changes: dict[str, Any], words: str) 
         ("redis://redis/s/g/%env(MESSENGER_CONSUMER_NAME)%", {**REDIS, "stream_max_entries": 0}),
         ("amqp://rabbit", {"heartbeat": 31}),  # two missed ones are 62 s, the longest message takes 60
         ("sync://", {}),
+        # Of several servers the last one's path counts, and a socket's is none of a stream.
+        ("redis://r1/s,redis://r2/s", REDIS),
+        ("redis://r1/s/g,redis://app:hunter2@r2/s/g", REDIS),
+        ("redis:///run/redis/redis.sock", REDIS),
+        ("doctrine://default", {"redeliver_timeout": "9e1", "use_notify": False}),
         ("schedule://default", {}),
         ("redis://redis/s/g/%env(MESSENGER_CONSUMER_NAME)%", REDIS),
         ("redis://redis/s", {**REDIS, "redeliver_timeout": 100, "claim_interval": 15000}),
@@ -216,6 +222,14 @@ def test_an_option_in_the_dsn_wins_over_the_configured_one() -> None:
     recorded = {"transports": [["events", "%env(DSN)%", {"redeliver_timeout": 90}]], "defaults": {}}
     (transport,) = resolve_transports(recorded, {"DSN": "redis://redis?redeliver_timeout=7"})
     assert transport.options["redeliver_timeout"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [("1e3", 1000), ("1.9e2", 190), (".5e1", 5), ("9" * 5000, 2**63), (float("inf"), 0), (float("nan"), 0), ("e3", 0)],
+)
+def test_a_number_is_what_php_takes_it_for(value: Any, number: int) -> None:
+    assert cast(value) == number
 
 
 def application_of(failing: dict[str, str], **dsns: str) -> list[Transport]:

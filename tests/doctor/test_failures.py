@@ -15,6 +15,7 @@ PACKAGES = "config/packages/messenger.yaml"
 PARKED = "doctrine://default?queue_name=parked&redeliver_timeout=90"
 MAIL = "amqp://r/%2f/mail"
 ENV = "%env(MESSENGER_TRANSPORT_DSN)%"
+SOCKET = {"dsn": "redis:///run/redis.sock", "options": {"stream": "mail"}}
 
 
 def messenger(failure: Any = "", **transports: Any) -> dict[str, Any]:
@@ -70,6 +71,7 @@ def test_other_environments_and_applications_say_nothing_of_this_one():
     base, test = messenger("parked", mail=MAIL, parked=PARKED), messenger(None, mail="in-memory://")
     assert not found({**base, "when@test": test})
     assert not found(base, ("config/packages/test/messenger.yaml", test))
+    assert not found(base, ("config/packages/test/messenger.yaml", {"when@prod": messenger(None)}))
     assert "D-73" in found(messenger(mail=MAIL), ("shop/config/packages/messenger.yaml", messenger("parked")))
 
 
@@ -87,6 +89,13 @@ def test_other_environments_and_applications_say_nothing_of_this_one():
         ("redis://r/mail", {"dsn": "redis://r/mail", "options": {"stream": "parked"}}, True),
         ("redis://r", {"dsn": "redis://r", "options": {"stream": "parked"}}, False),
         ("redis://r/mail", "redis://other/mail", False),
+        ("redis://r/mail", "redis://r/mail/", True),
+        ("redis://r/mail", "redis://r/mail?dbindex=0", True),
+        ("doctrine://default", "doctrine://default?queue_name=default", True),
+        # A socket's path is none of a stream.
+        (SOCKET, {**SOCKET, "options": {"stream": "parked"}}, False),
+        (SOCKET, "redis:///run/redis.sock?stream=mail", True),
+        ({"dsn": ENV, "options": {"topics": ["mail"]}}, {"dsn": ENV, "options": {"topics": ["parked"]}}, False),
         (MAIL, MAIL, True),
         (MAIL, {"dsn": MAIL, "options": {"exchange": {"name": "parked"}, "queues": {"parked": {}}}}, False),
     ],
@@ -99,6 +108,13 @@ def test_what_has_failed_does_not_lie_in_the_queue_that_workers_read(mail, parke
 @pytest.mark.parametrize(("dsn", "words"), [("in-memory://", "in the worker's own memory"), ("sync://", "at once")])
 def test_a_failure_transport_that_keeps_nothing_loses_what_has_failed(dsn, words):
     assert words in found(messenger("parked", mail=MAIL, parked=dsn))["D-73a"]
+
+
+def test_another_application_s_transport_of_one_name_is_not_the_one_that_failed():
+    other = messenger("dead", mail=ENV, dead=PARKED)
+    assert "D-73a" not in found(
+        messenger("parked", mail=MAIL, parked=ENV), ("shop/config/packages/messenger.yaml", other)
+    )
 
 
 CHAIN = messenger("parked", mail=MAIL, parked={"dsn": PARKED, "failure_transport": "dead"}, dead=f"{PARKED}2")
@@ -132,6 +148,7 @@ def test_a_number_of_retries_that_only_the_program_knows_is_not_printed_as_one()
         (ENV, "has an address that is not written here"),
         (MAIL, ""),
         ("redis://r/mail", ""),
+        ("schedule://default", ""),
     ],
 )
 def test_of_a_transport_that_no_rule_knows_it_is_said_that_it_is_not_judged(dsn, words):

@@ -26,8 +26,17 @@ ALONE = deployment(CONSUMES, replicas=1, strategy={"type": "Recreate"})
 ROLLING = deployment(CONSUMES, replicas=1, strategy={"type": "RollingUpdate"})
 
 
+NEWER = merged(ALONE, {"spec": {"template": {"metadata": {"labels": {"version": "2"}}}}})
+FOR_ONE = hpa(minReplicas=1, maxReplicas=1)
+# How a plan writes what is known after the update.
+LATER = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+
 def named(inputs: dict[str, Any], **metadata: str) -> dict[str, Any]:
     return merged(inputs, {"metadata": metadata})
+
+
+EMPTY = merged(named(ALONE, name="post"), {"spec": {"replicas": 0}})
 
 
 @pytest.mark.parametrize(
@@ -42,6 +51,9 @@ def named(inputs: dict[str, Any], **metadata: str) -> dict[str, Any]:
             "HorizontalPodAutoscaler mail may make it 10",
         ),
         ([same(DEPLOYMENT, ALONE), create(HPA, hpa())], "HorizontalPodAutoscaler mail may make it 10"),
+        ([same(DEPLOYMENT, ALONE), update(FOR_ONE, hpa(), HPA)], "HorizontalPodAutoscaler mail may make it 10"),
+        ([update(ALONE, NEWER), update(FOR_ONE, hpa(), HPA)], "HorizontalPodAutoscaler mail may make it 10"),
+        ([update(ALONE, merged(ALONE, {"spec": {"strategy": LATER, "replicas": 2}}))], "now there are 2"),
         (
             [create(DEPLOYMENT, named(ALONE, name="post"), name="post"), step("delete", DEPLOYMENT, ALONE, None)],
             "post starts before its last pod has ended",
@@ -56,7 +68,6 @@ def test_what_lets_a_second_one_begin_is_a_danger(steps, words):
     assert words in found
 
 
-NEWER = merged(ALONE, {"spec": {"template": {"metadata": {"labels": {"version": "2"}}}}})
 SELECTS = merged(ALONE, {"spec": {"selector": {"matchLabels": {"app": "x"}}}})
 
 
@@ -71,8 +82,18 @@ SELECTS = merged(ALONE, {"spec": {"selector": {"matchLabels": {"app": "x"}}}})
         [step("replace", DEPLOYMENT, ALONE, SELECTS)],
         [step("delete", DEPLOYMENT, ALONE, None)],
         [create(DEPLOYMENT, ALONE)],
-        [same(DEPLOYMENT, ALONE), create(HPA, hpa(minReplicas=1, maxReplicas=1))],
+        [same(DEPLOYMENT, ALONE), create(HPA, FOR_ONE)],
         [same(DEPLOYMENT, ROLLING), create(HPA, hpa())],
+        # An autoscaler could make several of it before.
+        [update(ALONE, NEWER), same(HPA, hpa())],
+        [update(ALONE, ROLLING), same(HPA, hpa())],
+        [same(DEPLOYMENT, ALONE), update(hpa(), hpa(maxReplicas=12), HPA)],
+        [update(ALONE, ROLLING), step("delete", HPA, hpa(), None)],
+        # Nobody knows yet.
+        [update(ALONE, merged(ALONE, {"spec": {"strategy": LATER}}))],
+        [update(ALONE, merged(ALONE, {"spec": LATER}))],
+        # The new one has no pod.
+        [create(DEPLOYMENT, EMPTY, name="post"), step("delete", DEPLOYMENT, ALONE, None)],
     ],
 )
 def test_what_leaves_it_alone_or_was_never_alone_is_not_said(steps):

@@ -139,6 +139,12 @@ OTHER: dict[str, Any] = {"events-2": {**REDIS, "transport": {**REDIS["transport"
         ({}, {}, []),
         (HERE, {"cluster": {**EXISTING, "context": "other"}}, []),
         (HERE, {"cluster": {**EXISTING, "identifier": "shop"}}, []),
+        # Of one identifier for Pulumi, and of two control planes.
+        (
+            {"cluster": {**EXISTING, "identifier": "shop", "dnsEndpoint": "gke-0a.europe-west1.gke.goog"}},
+            {"cluster": {**EXISTING, "identifier": "shop", "dnsEndpoint": "gke-0b.europe-west1.gke.goog"}},
+            [],
+        ),
         *(
             ({"cluster": {**EXISTING, **same}}, {"cluster": {**EXISTING, **same}}, ["consumers.events", "namespace"])
             for same in ({"identifier": "shop"}, {"dnsEndpoint": "gke-0a.europe-west1.gke.goog"})

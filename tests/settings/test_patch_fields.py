@@ -135,6 +135,8 @@ def test_a_value_is_of_the_type_of_its_field(takes, value, remedy):
         ({"minReadySeconds": None, "progressDeadlineSeconds": 1}, ""),
         ({"minReadySeconds": None, "progressDeadlineSeconds": 0}, "progressDeadlineSeconds: gives an update 0 s"),
         ({"minReadySeconds": -1}, "minReadySeconds: is below 0 (got -1)"),
+        # Zero would be refused as well.
+        ({"progressDeadlineSeconds": -1}, "progressDeadlineSeconds: gives an update -1 s to go on"),
     ],
 )
 def test_an_update_has_more_time_than_a_pod_needs_to_count_as_ready(spec, problem):
@@ -144,6 +146,12 @@ def test_an_update_has_more_time_than_a_pod_needs_to_count_as_ready(spec, proble
     with pytest.raises(ValidationError) as caught:
         consumer(spec=spec)
     assert f"patch.spec.{problem}" in str(caught.value)
+
+
+def test_what_is_no_number_is_refused_once():
+    with pytest.raises(ValidationError) as caught:
+        consumer(spec={"progressDeadlineSeconds": True})
+    assert "gives an update" not in str(caught.value)
 
 
 def test_the_fields_are_those_of_the_newest_schema():

@@ -20,7 +20,7 @@ _ASK_FOR: Final = {
     "celery worker": ("celery", "the module with Celery's settings"),
 }
 
-_KNOWN_TRANSPORTS: Final = ("redis", "doctrine", "amqp", "sqs", "sync", "in-memory")
+_KNOWN_TRANSPORTS: Final = ("redis", "doctrine", "amqp", "sqs", "sync", "in-memory", "schedule")
 
 
 def unjudged(unit: Unit) -> Iterator[Note]:

@@ -117,7 +117,7 @@ _SHORT_OPTION = (
     r"\b(?:redis-cli|valkey-cli)\b[^|;&\n]*?\s-a\s+(?P<a>[^\s\"']+)"
     r"|\bmysql\w*\b[^|;&\n]*?\s-p(?P<b>[^\s\"']+)"
     r"|\bsshpass\s+-p\s*(?P<c>[^\s\"']+)"
-    r"|\b(?:docker|podman|nerdctl|helm|az|oc)\b[^|;&\n]*?\slogin\b[^|;&\n]*?\s-p[\s=]*(?P<e>[^\s\"']+)"
+    r"|\b(?:docker|podman|nerdctl|helm|az|oc)\b(?>[^|;&\n]*?\slogin\b)[^|;&\n]*?\s-p[\s=]*(?P<e>[^\s\"']+)"
     r"|\b(?:mongo\w*|rabbitmqadmin|cypher-shell)\b[^|;&\n]*?\s-p[\s=]*(?P<f>[^\s\"']+)"
     r"|\b(?:zip|unzip|sqlcmd|bcp)\b[^|;&\n]*?\s-P\s*(?P<g>[^\s\"']+)"
     r"|\b7z\w*\b[^|;&\n]*?\s-p(?P<h>[^\s\"']+)"

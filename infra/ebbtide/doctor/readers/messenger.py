@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ebbtide.doctor.data import Map, Place, Said
@@ -51,6 +51,8 @@ class Transport:
     failure_transport: str
     takes_failed_of: tuple[str, ...] = ()
     """The transports whose failure transport it is, itself left out."""
+    root: str = ""
+    """The application that it is of."""
 
     @property
     def queue(self) -> tuple[object, ...]:
@@ -67,7 +69,8 @@ def parts_of(document: Any, file: str) -> Iterator[MessengerPart]:
     own = (found and found["environment"]) or ""
     places = [(own, document), *((key[5:], document.map(key)) for key in document if key.startswith("when@"))]
     for environment, place in places:
-        if "messenger" in place.map("framework"):
+        # The files of an environment are read in no other one.
+        if own in ("", environment) and "messenger" in place.map("framework"):
             yield MessengerPart(root, environment, bool(own), file, place.map("framework", "messenger"))
 
 
@@ -95,7 +98,7 @@ def _transports(parts: list[MessengerPart]) -> Iterator[Transport]:
     targets = {name: _text(one, "failure_transport") or failure for name, one in said.items()}
     for name, one in said.items():
         takes = tuple(other for other, target in targets.items() if target == name != other)
-        yield _transport(name, one, targets[name], takes)
+        yield replace(_transport(name, one, targets[name], takes), root=parts[0].root)
 
 
 def _flat(value: Any, file: str) -> dict[str, Said[Any]]:

@@ -60,7 +60,8 @@ def check_failures_are_apart(setup: SetUp) -> Iterator[Diagnosis]:
             what = f"is the failure transport of {failed.takes_failed_of[0]} and {_KEEP_NOTHING[failed.scheme]}"
             yield _lost(failed, f"{what}: what has failed is not kept", "name a transport on a broker")
         for source in setup.transports:
-            if source.name in failed.takes_failed_of and source.dsn and source.queue == failed.queue:
+            is_source = source.root == failed.root and source.name in failed.takes_failed_of
+            if is_source and source.dsn and source.queue == failed.queue:
                 what = f"is the failure transport of {source.name} and lies in the same queue"
                 text = f"{what}: its workers take what has failed again, and remove it when it fails once more"
                 yield _lost(failed, text, "give it a queue of its own: queue_name, stream or exchange")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ebbtide.preview.autoscalers import autoscalers, bounds, identity_of, target_of
+from ebbtide.preview.autoscalers import Target, autoscalers, bounds, identity_of, target_of
 from ebbtide.preview.change import UNKNOWN, Operation, ResourceChange, mapping, mapping_at
+from ebbtide.preview.kinds import is_of
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.successors import Successor, is_made_over_itself, successors
@@ -21,20 +22,37 @@ from ebbtide.preview.successors import Successor, is_made_over_itself, successor
 def check_still_alone(context: Context) -> Iterator[Risk]:
     """A consumer of one pod that is only replaced when it has ended (`Recreate`) stays alone. Of a schedule, an ordered
     queue or a volume for one pod two must never be there."""
+    several = _scaled_to_several(context)
     for after in successors(context):
-        if _is_alone(after.old) and (why := _meets_another(context, after)):
+        is_alone = _is_alone(after.old) and _target(after.old) not in several
+        if is_alone and (why := _meets_another(context, after)):
             sentence = f"{_name(after.old)} was never there twice (one pod, Recreate), and {why}"
             yield Risk(after.title, sentence, "make sure that two of it harm nothing", after.change.key)
+    standing = {_target(one.new) for one in context.change.standing if is_of(one, "Deployment") and _is_alone(one.new)}
     for kind in autoscalers():
-        for change in context.of(kind, Operation.CREATE):
+        for change in context.of(kind, Operation.CREATE, Operation.UPDATE, Operation.REPLACE):
             _, most = bounds(kind, change.new)
-            alone = [one for one in context.change.standing if identity_of(one) == target_of(change.new)]
-            if most > 1 and any(_is_alone(one.new) for one in alone):
+            if most > 1 and target_of(change.new) in standing - several:
                 name = target_of(change.new).name
                 sentence = (
                     f"{name} was never there twice (one pod, Recreate), and {kind} {change.title} may make it {most}"
                 )
                 yield Risk(name, sentence, "make sure that two of it harm nothing", change.key)
+
+
+def _scaled_to_several(context: Context) -> set[Target]:
+    """What an autoscaler could already make several of."""
+    found = set()
+    for kind in autoscalers():
+        before = [one.old for one in context.of(kind) if one.old]
+        before += [one.new for one in context.change.standing if is_of(one, kind)]
+        found |= {target_of(one) for one in before if bounds(kind, one)[1] > 1}
+    return found
+
+
+def _target(deployment: Mapping[str, Any]) -> Target:
+    metadata = mapping_at(deployment, "metadata")
+    return Target(str(metadata.get("namespace", "")), "Deployment", str(metadata.get("name")))
 
 
 def _is_alone(deployment: Mapping[str, Any]) -> bool:
@@ -47,9 +65,11 @@ def _meets_another(context: Context, after: Successor) -> str:
     spec, change = mapping(after.new.get("spec")), after.change
     if is_made_over_itself(change):
         return ""  # P-42 speaks.
-    if change.operation is Operation.CREATE or _comes_first(change):
+    if (change.operation is Operation.CREATE or _comes_first(change)) and spec.get("replicas") != 0:
         return f"{_name(after.new)} starts before its last pod has ended"
-    if (strategy := mapping(spec.get("strategy")).get("type", "RollingUpdate")) not in ("Recreate", UNKNOWN):
+    is_known = UNKNOWN not in (change.new.get("spec"), spec.get("strategy"))  # Otherwise P-40 speaks.
+    strategy = mapping(spec.get("strategy")).get("type", "RollingUpdate")
+    if is_known and strategy not in ("Recreate", UNKNOWN):
         return f"by {strategy} the next pod starts before the last one has ended"
     replicas = spec.get("replicas")
     if isinstance(replicas, int) and replicas > 1:

@@ -121,10 +121,9 @@ def check_objects_are_of_one_stack(seen: Neighbours) -> Iterator[Finding]:
     """Two stacks of one cluster that exists make no object twice: a consumer, the Secret of a broker, a namespace.
     Whether it is one cluster is known where both name the same context, endpoint or identifier; and only `ebbtide
     check` without `--stack` sees more than one stack."""
-    cluster = _cluster_of(seen.stack)
-    others = [other for other in seen.others if cluster & _cluster_of(other)]
+    theirs = [(other.name, _objects(other)) for other in seen.others if _is_one_cluster(seen.stack, other)]
     for (namespace, what, name), path in _objects(seen.stack).items():
-        owners = [other.name for other in others if (namespace, what, name) in _objects(other)]
+        owners = [other for other, objects in theirs if (namespace, what, name) in objects]
         if owners:
             yield Finding(
                 path,
@@ -139,13 +138,20 @@ def check_objects_are_of_one_stack(seen: Neighbours) -> Iterator[Finding]:
 _NAMESPACE = "the namespace"
 
 
-def _cluster_of(stack: StackSettings) -> frozenset[tuple[str, str]]:
+def _is_one_cluster(stack: StackSettings, other: StackSettings) -> bool:
+    """Whether both say that they are of one that exists already. A control plane has one endpoint: two are of two."""
+    one, two = _cluster_of(stack), _cluster_of(other)
+    endpoints = {said["dnsEndpoint"] for said in (one, two) if "dnsEndpoint" in said}
+    return len(endpoints) < 2 and bool(one.items() & two.items())
+
+
+def _cluster_of(stack: StackSettings) -> dict[str, str]:
     """What tells its cluster, if it exists already."""
     cluster: ExistingCluster | None = of_kind(stack.cluster, "existing")
     if cluster is None:
-        return frozenset()
+        return {}
     said = {"context": cluster.context, "dnsEndpoint": cluster.dns_endpoint, "identifier": cluster.identifier}
-    return frozenset((name, value) for name, value in said.items() if value is not None)
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _objects(stack: StackSettings) -> dict[tuple[str, str, str], Path]:

@@ -67,13 +67,12 @@ def check_patch_lets_updates_end(consumer: ConsumerSettings) -> Iterator[Finding
     for name, (ours, kubernetes) in defaults.items():
         value = said.get(name, ours)
         seconds[name] = kubernetes if value is None else value
-        if not isinstance(seconds[name], int):
+        if isinstance(seconds[name], bool) or not isinstance(seconds[name], int):
             return  # M-07 speaks.
-    for name in said.keys() & seconds.keys():
-        if seconds[name] < 0:
-            yield Finding(("pod", "patch", "spec", name), f"is below 0 (got {seconds[name]})", "write 0 or more")
-            return
     ready, deadline = seconds["minReadySeconds"], seconds["progressDeadlineSeconds"]
+    if ready < 0:
+        yield Finding(("pod", "patch", "spec", "minReadySeconds"), f"is below 0 (got {ready})", "write 0 or more")
+        return
     if deadline <= ready:
         name = "progressDeadlineSeconds" if "progressDeadlineSeconds" in said else "minReadySeconds"
         yield Finding(
