@@ -98,6 +98,7 @@ REFUSED = [
         'f() { case $1 in "worker x") exec worker ;; esac; worker; true; }\nf $@ # "$@"',
         "(line 1)",
     ),
+    Case("arguments that are split by a letter", "IFS=o; [ $1 = worker ] && exec worker\nworker; true", "(line 2)"),
     Case(
         "a role in other letters",
         'shopt -s nocasematch\ncase "$1" in WORKER) worker; true ;; *) exec worker ;; esac',

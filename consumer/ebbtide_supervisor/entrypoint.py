@@ -25,6 +25,8 @@ from ebbtide_supervisor.status import lost_container
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ebbtide_supervisor.image_facts import Transport
+
 HERE: Final = Path(__file__).resolve().parent.parent
 BUILT_OPCACHE: Final = HERE / "opcache"
 
@@ -32,22 +34,21 @@ BUILT_OPCACHE: Final = HERE / "opcache"
 def main(command: Sequence[str]) -> NoReturn:
     """Become supervisord, or end with one line per problem."""
     environment, problems = read_environment(os.environ)
+    transports: Sequence[Transport] = ()
     problems += _identity_problems()
     if environment is not None:
         problems += command_problems(environment, command)
         problems += _prepare_state_directory(environment)
         if not problems:
             symfony, signal = environment.worker_kind == "symfonyMessenger", environment.drain == "signal"
-            problems += _transport_problems(environment, command) if symfony else []
+            transports = recorded_transports(os.environ) if symfony else ()
+            problems += _transport_problems(transports, environment, command)
             problems += _signal_problems(environment, command) if signal and environment.needs_pcntl else []
     if problems or environment is None:
         for problem in problems:
             print(f"ebbtide: {problem}", file=sys.stderr)
         sys.exit(ExitStatus.REFUSED)
-    doubts = command_doubts(environment, command)
-    if environment.worker_kind == "symfonyMessenger":
-        doubts = [*doubts, *map(str, judge_failures(recorded_transports(os.environ), command))]
-    for doubt in doubts:
+    for doubt in (*command_doubts(environment, command), *judge_failures(transports, command)):
         print(f"ebbtide: warning: {doubt}", file=sys.stderr)
     os.environ.update(container_variables(environment, command))
     # The interpreter in full: with PYTHONPATH and the like ignored, a Python worker's settings stay its own.
@@ -82,9 +83,9 @@ def _signal_problems(environment: Environment, command: Sequence[str]) -> list[s
     return [text + (", or set EBBTIDE_DRAIN=stopFile" if environment.worker_kind == "symfonyMessenger" else "")]
 
 
-def _transport_problems(environment: Environment, command: Sequence[str]) -> list[str]:
+def _transport_problems(transports: Sequence[Transport], environment: Environment, command: Sequence[str]) -> list[str]:
     """What the image's build could not judge: it has no DSN, this container has. Only of what is consumed here."""
-    consumed = [transport for transport in recorded_transports(os.environ) if consumes(command, transport.name)]
+    consumed = [transport for transport in transports if consumes(command, transport.name)]
     return [str(finding) for finding in judge_transports(consumed, environment) if finding.is_error]
 
 

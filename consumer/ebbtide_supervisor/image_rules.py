@@ -25,9 +25,9 @@ SYMFONY_SQS_BUFFER: Final = 9
 SQS_VISIBILITY_SECONDS: Final = 30
 # https://www.rabbitmq.com/docs/queues: what a queue may lose by its own arguments.
 DROPPING_ARGUMENTS: Final = frozenset({"x-max-length", "x-max-length-bytes", "x-message-ttl", "x-expires"})
-# What hands messages to nobody else, and a schedule.
-JUDGED_ELSEWHERE: Final = ("sync", "in-memory", "schedule")
 KEEP_NOTHING: Final = ("sync", "in-memory")
+# What hands messages to nobody else, and a schedule.
+JUDGED_ELSEWHERE: Final = (*KEEP_NOTHING, "schedule")
 # rabbit_heartbeat closes a connection from which nothing has come for two to three intervals.
 LEAST_HEARTBEATS: Final = 2
 
@@ -137,18 +137,18 @@ def judge_transports(transports: Iterable[Transport], environment: Environment) 
             yield from _removed(transport)
         elif transport.scheme == "sqs":
             yield from _buffer(transport, environment)
-        elif transport.scheme not in JUDGED_ELSEWHERE and not transport.dsn.startswith("%env("):
-            yield Finding(
-                "I-27",
-                f"transport {transport.name}: is of a kind that no rule knows (got {transport.scheme or 'no scheme'}), "
-                "so when a killed worker's message comes back, and to whom, is not judged; look it up in the "
-                "transport's documentation, and kill a busy worker once",
-            )
         elif transport.dsn.startswith("%env("):
             yield Finding(
                 "I-11",
                 f"transport {transport.name}: its DSN is not known here (got {transport.dsn}), so consumer name and "
                 "redelivery are not checked before the container starts; build with the variable, without a password",
+            )
+        elif transport.scheme not in JUDGED_ELSEWHERE:
+            yield Finding(
+                "I-27",
+                f"transport {transport.name}: is of a kind that no rule knows (got {transport.scheme or 'no scheme'}), "
+                "so when a killed worker's message comes back, and to whom, is not judged; look it up in the "
+                "transport's documentation, and kill a busy worker once",
             )
 
 

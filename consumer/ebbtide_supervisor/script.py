@@ -447,8 +447,12 @@ def _never(states: set[State], line: int) -> list[Ending]:
 
 
 def _changes_arguments(node: Node) -> bool:
+    """Whether they are moved or replaced, or IFS says where `$1` is split."""
     for call in calls_in(node):
         words = words_of(call, None)
+        # `IFS= read line` says it for one command.
+        if not words and any((one.get("Name") or {}).get("Value") == "IFS" for one in call.get("Assigns") or ()):
+            return True
         while words[:1] in (("command",), ("builtin",)):
             words = words[1:]
         if words[:1] == ("shift",) or (words[:1] == ("set",) and _sets_arguments(words[1:])):

@@ -49,7 +49,7 @@ def show_option(value: Any) -> str:
         return "on" if value else "off"
     if value is None or value == []:
         return "unset"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else show_value(value)
 
 
 def _is_secret(value: Any) -> bool:
