@@ -7,6 +7,7 @@ takes nothing that does not fit.
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def json_schema_text(kind: Any, title: str) -> str:
     return json.dumps(json_schema(kind, title), indent=2) + "\n"
 
 
+@cache
 def _adapter(kind: Any, *, described: bool = False) -> TypeAdapter[Any]:
     """What pydantic makes of a dataclass. Those inside of it take the configuration of the outermost."""
     from pydantic import ConfigDict, Field, TypeAdapter  # noqa: PLC0415 - documents are made without it

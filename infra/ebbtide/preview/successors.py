@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ebbtide.preview.change import Operation, PropertyChange, ResourceChange, diff, mapping
@@ -84,7 +84,11 @@ def _work_of(pods: Pods) -> str:
 
 def object_of(change: ResourceChange) -> tuple[str, str, str] | None:
     """Which object of a cluster it is: type, namespace and name; None where that is not known, or elsewhere."""
-    metadata = mapping((change.new or change.old).get("metadata"))
+    return _object(change, change.new or change.old)
+
+
+def _object(change: ResourceChange, inputs: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    metadata = mapping(inputs.get("metadata"))
     name = metadata.get("name")
     if change.package != "kubernetes" or not isinstance(name, str):
         return None
@@ -94,10 +98,11 @@ def object_of(change: ResourceChange) -> tuple[str, str, str] | None:
 def is_made_over_itself(change: ResourceChange) -> bool:
     """Whether the engine replaces it without asking its provider, so that nobody has the old one deleted first
     (step_generator.go): what is made is the object that is there, which is deleted afterwards."""
-    there = [object_of(replace(change, new=side)) for side in (change.old, change.new)]
     is_own = (change.moves or change.is_forced) and change.operation is Operation.REPLACE
-    last = change.deletes_before is not True and not change.is_retained
-    return is_own and last and there[0] is not None and there[0] == there[1]
+    if not is_own or change.deletes_before is True or change.is_retained:
+        return False
+    there = _object(change, change.old)
+    return there is not None and there == object_of(change)
 
 
 def is_nothing_but_made_over_itself(change: ResourceChange) -> bool:

@@ -163,9 +163,9 @@ def _bounds(problems: _Problems, spec: Mapping[str, Any]) -> tuple[int, int | No
     idle = None if stated_idle is None else problems.integer(stated_idle, "spec.idleReplicaCount", 0)
     if minimum > maximum:
         problems.wrong("spec.minReplicaCount", f"must be at most maxReplicaCount, {maximum}", minimum)
-    # KEDA holds it against the HPA's minimum, which is 1 for a 0 that is written (CheckReplicaCountBoundsAreValid).
-    least = 0 if spec.get("minReplicaCount") is None else max(1, minimum)
-    if idle is not None and idle >= least:
+    # KEDA holds it against the HPA's minimum, which is 1 for a 0 that is written, and takes none beside a minimum that
+    # is not (CheckReplicaCountBoundsAreValid).
+    if idle is not None and (spec.get("minReplicaCount") is None or idle >= max(1, minimum)):
         problems.wrong("spec.idleReplicaCount", f"must be less than minReplicaCount, {minimum}", idle)
     return minimum, idle, maximum
 
