@@ -6,6 +6,7 @@ queues, the triggers that count in it.
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.workload import Container, ManifestObject, Workload
 
 _IMAGE: Final = re.compile(r"(?:^|/)(?:redis|valkey)(?:[:@]|$)")
-_LINE: Final = re.compile(r"(?m)^[ \t]*(maxmemory-policy|appendonly|save)[ \t]+(.*?)[ \t]*$")
+_LINE: Final = re.compile(r"(?mi)^[ \t]*(maxmemory-policy|appendonly|save|dir)[ \t]+(.*?)[ \t]*$")
 _OF_A_CACHE: Final = re.compile(r"(?i)cache|session|throttl|rate_?limit|lock_|cable|pub_?sub|websocket|socket_?io")
 _OF_A_QUEUE: Final = re.compile(r"(?i)broker|queue|transport|messenger|celery|sidekiq|resque|bull|\bjobs?\b|worker")
 _NAMED_CACHE: Final = re.compile(r"(?i)(?:^|[-_/.])(?:cache|session)s?(?:$|[-_/.])")
@@ -26,6 +27,9 @@ _REDIS_WORKERS: Final = re.compile(r"(?:^|[\s/])(?:sidekiq|sidekiqswarm|resque|r
 _ELSEWHERE: Final = re.compile(r"^(?:amqps?|pyamqp|sqs|kafka|pulsar|nats|stomp):|https?://sqs\.")
 _REDIS: Final = re.compile(r"^(?:rediss?|valkeys?|sentinel)(?:\+\w+)?:")
 _NO_DISK: Final = frozenset({"configMap", "secret", "projected", "downwardAPI", "emptyDir"})
+_QUOTED: Final = re.compile(r"([\"'])(.*)\1")
+_DATA: Final = "/data"
+"""Where the official images of Redis and Valkey work, and write."""
 
 
 @dataclass
@@ -40,12 +44,14 @@ class RedisServer:
     workload: Workload | None = None
     container: Container | None = None
     is_file: bool = False
+    reads_elsewhere: bool = False
+    """It is started with a configuration that nobody handed over."""
 
     @property
     def is_kept_nowhere(self) -> bool:
         """Whether it is told to write nothing to disk."""
         save, log = self.settings.get("save"), self.settings.get("appendonly")
-        return save is not None and save.value in ("", '""', "''") and (log is None or log.value == "no")
+        return save is not None and save.value == "" and (log is None or log.value == "no")
 
     @property
     def data_is_in_its_pod(self) -> bool:
@@ -56,8 +62,22 @@ class RedisServer:
             one.map("metadata").text("name") for one in self.workload.data.items_of("spec", "volumeClaimTemplates")
         }
         kinds = {one.text("name"): set(one) - {"name"} for one in self.workload.pod.items_of("volumes")}
-        mounts = [one.text("name") for one in self.container.data.items_of("volumeMounts")]
-        return all(name not in claims and kinds.get(name, {"?"}) <= _NO_DISK for name in mounts)
+        mounts = [
+            one for one in self.container.data.items_of("volumeMounts") if self._may_write_to(one.text("mountPath"))
+        ]
+        names = [one.text("name") for one in mounts]
+        return all(name not in claims and kinds.get(name, {"?"}) <= _NO_DISK for name in names)
+
+    def _may_write_to(self, mounted: str) -> bool:
+        """Whether its data may be below a path, as far as is known where it writes."""
+        said = self.settings.get("dir")
+        directory = _DATA if said is None else said.value
+        is_known = said is not None or not self.reads_elsewhere
+        if not is_known or not directory.startswith("/") or not mounted.startswith("/"):
+            return True
+        return posixpath.normpath(directory).startswith(f"{posixpath.normpath(mounted).rstrip('/')}/") or (
+            posixpath.normpath(directory) == posixpath.normpath(mounted)
+        )
 
 
 def redis_servers(setup: SetUp) -> Iterator[RedisServer]:
@@ -67,11 +87,37 @@ def redis_servers(setup: SetUp) -> Iterator[RedisServer]:
             if _IMAGE.search(container.image.value if container.image else ""):
                 hosts = {workload.name, *_services_of(workload, setup)}
                 settings = _of_command(container)
-                for file in _mounted(workload, setup):
+                files = list(_mounted(workload, setup))
+                for file in files:
                     settings = _of_text(file) | settings
-                yield RedisServer(workload.title, workload.place, settings, frozenset(hosts), workload, container)
+                server = RedisServer(workload.title, workload.place, settings, frozenset(hosts), workload, container)
+                # Another's image may work elsewhere: bitnami's does.
+                server.reads_elsewhere = not _is_plain(container) or (_names_a_file(container) and not files)
+                yield server
     for file in setup.redis:
         yield RedisServer(file.base, file.at(), _of_text(file), is_file=True)
+
+
+def _is_plain(container: Container) -> bool:
+    image = container.image.value if container.image else ""
+    return re.match(r"(?:docker\.io/)?(?:library/|valkey/)?(?:redis|valkey)(?:[:@]|$)", image) is not None
+
+
+def _names_a_file(container: Container) -> bool:
+    """Whether its command names a configuration, or is a script of somebody's."""
+    commands = [one for one in (container.command, container.arguments) if one is not None]
+    return any(re.search(r"\.(?:conf|sh)\b", word) for one in commands for word in one.words)
+
+
+def _plain(value: str) -> str:
+    """Without the quotes that Redis takes away."""
+    quoted = _QUOTED.fullmatch(value)
+    return quoted[2] if quoted is not None else value
+
+
+def _said(name: str, value: str) -> str:
+    """A value as rules compare it: Redis reads its own words in any case."""
+    return _plain(value) if name == "dir" else _plain(value).lower()
 
 
 def _of_command(container: Container) -> dict[str, Said[str]]:
@@ -81,9 +127,10 @@ def _of_command(container: Container) -> dict[str, Said[str]]:
         words = [part for word in command.words for part in _split(word)] if command else []
         for at, word in enumerate(words):
             name, equals, value = word.removeprefix("--").partition("=")
+            name = name.lower()
             if word.startswith("--") and command is not None:
                 following = words[at + 1] if at + 1 < len(words) else ""
-                found[name] = Said(value if equals else following, command.place)
+                found[name] = Said(_said(name, value if equals else following), command.place)
     return found
 
 
@@ -98,7 +145,11 @@ def _split(word: str) -> list[str]:
 
 def _of_text(file: File) -> dict[str, Said[str]]:
     lines = _LINE.finditer(file.text)
-    return {one[1]: Said(one[2], file.at(file.text.count("\n", 0, one.start(1)) + 1)) for one in lines}
+    return {
+        name: Said(_said(name, one[2]), file.at(file.text.count("\n", 0, one.start(1)) + 1))
+        for one in lines
+        for name in [one[1].lower()]
+    }
 
 
 def _mounted(workload: Workload, setup: SetUp) -> Iterator[File]:

@@ -10,7 +10,7 @@ from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.files import File
 from ebbtide.doctor.image import Image
 from ebbtide.doctor.readers.messenger import MessengerPart, Transport
-from ebbtide.doctor.readers.queues import CelerySettings, HorizonSupervisor, QueueConnection, SidekiqSettings
+from ebbtide.doctor.readers.queues import CelerySettings, HorizonSupervisor, QueueConnection, SidekiqSettings, TaskLimit
 from ebbtide.doctor.readers.supervisor import SupervisorFile
 from ebbtide.doctor.workload import ManifestObject, Workload
 
@@ -36,8 +36,7 @@ class SetUp:
     celery: list[CelerySettings] = field(default_factory=list)
     rq: dict[str, Said[Any]] = field(default_factory=dict)
     """How long a job of each queue of Django-RQ may run, in seconds."""
-    task_limits: list[tuple[str, Said[int]]] = field(default_factory=list)
-    """How long tasks may run by their code, in seconds, with the worker's name."""
+    task_limits: list[TaskLimit] = field(default_factory=list)
     sidekiq: list[SidekiqSettings] = field(default_factory=list)
     npm_scripts: dict[str, Said[str]] = field(default_factory=dict)
     """Of package.json, by name."""

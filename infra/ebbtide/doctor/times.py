@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import Final
 
 from ebbtide.doctor.data import Place, Said
@@ -63,13 +64,34 @@ def _of_celery(unit: Unit, worker: Worker) -> Said[int] | None:
     keys = ("task_time_limit", "task_soft_time_limit", "worker_soft_shutdown_timeout")
     said = (settings.options[key] for settings in unit.setup.celery for key in keys if key in settings.options)
     of_all = next((Said(seconds, one.place) for one in said if (seconds := number_of(one.value)) is not None), None)
-    return _longer(of_all, _in_code(unit, "celery worker"))
+    return _longer(of_all, _in_code(unit, worker))
 
 
-def _in_code(unit: Unit, worker: str) -> Said[int] | None:
-    """The longest limit that the code of a task has."""
-    limits = [said for name, said in unit.setup.task_limits if name == worker]
+def _in_code(unit: Unit, worker: Worker) -> Said[int] | None:
+    """The longest limit that the code of a task has, of those that this worker may run: one of another queue it does
+    not get."""
+    name = worker.program.name if worker.program else ""
+    queues = _queues_of(worker, name)
+    its = (one for one in unit.setup.task_limits if one.worker == name)
+    limits = [one.seconds for one in its if not queues or not one.queue or one.queue in queues]
     return max(limits, key=lambda said: said.value, default=None)
+
+
+def _queues_of(worker: Worker, name: str) -> set[str]:
+    """The queues that its command names; empty where it names none. May hold other words beside them."""
+    words = [word or "" for word in worker.words]
+    if name == "celery worker":
+        return {queue for value in worker.values("-Q", "--queues") for queue in value.split(",")}
+    if name == "rq worker":
+        at = next(
+            (n for n, word in enumerate(words) if re.search(r"(?:^|/)(?:rq)?worker(?:-pool)?$", word)), len(words)
+        )
+        return {word for word in words[at + 1 :] if not word.startswith("-")}
+    found = set(worker.values("-Q", "--queues")) if name == "dramatiq" else set[str]()
+    for at, word in enumerate(words):
+        if found and word in ("-Q", "--queues"):  # any number of words behind it
+            found |= set(takewhile(lambda one: not one.startswith("-"), words[at + 1 :]))
+    return found
 
 
 def _longer(*limits: Said[int] | None) -> Said[int] | None:
@@ -102,7 +124,7 @@ def _of_horizon(unit: Unit, _worker: Worker) -> Said[int] | None:
 def _of_dramatiq(unit: Unit, worker: Worker) -> Said[int] | None:
     """What its processes are given to end, where that is said, or less, where its actors may run less; its own defaults
     are ten minutes, which say nothing."""
-    milliseconds, limit = worker.seconds("--worker-shutdown-timeout"), _in_code(unit, "dramatiq")
+    milliseconds, limit = worker.seconds("--worker-shutdown-timeout"), _in_code(unit, worker)
     if milliseconds is None:
         return limit
     wait = Said(-(-milliseconds // 1000), worker.words_place)
@@ -112,7 +134,7 @@ def _of_dramatiq(unit: Unit, worker: Worker) -> Said[int] | None:
 def _of_rq(unit: Unit, worker: Worker) -> Said[int] | None:
     """What Django's settings allow a job of the queues that it takes from; rq's own limit, where nobody has written any
     time at all: who gives a pod two minutes knows of jobs that are shorter than rq allows."""
-    limit = _in_code(unit, "rq worker")
+    limit = _in_code(unit, worker)
     if not unit.setup.rq and limit is not None:
         return limit
     if not unit.setup.rq:

@@ -5,6 +5,7 @@ Anything else is `UNKNOWN`. Nothing is run and nothing guessed.
 
 from __future__ import annotations
 
+import re
 import warnings
 from functools import cache
 from typing import Any, Final
@@ -12,6 +13,7 @@ from typing import Any, Final
 from ebbtide.doctor.data import UNKNOWN, Map, Seq
 
 _DEEPEST: Final = 60
+_METHOD_CALLS: Final = ("member_call_expression", "nullsafe_member_call_expression", "scoped_call_expression")
 
 
 def returned(text: str) -> Any:
@@ -20,6 +22,31 @@ def returned(text: str) -> Any:
         (node for node in _parser().parse(text.encode()).root_node.children if node.type == "return_statement"), None
     )
     return _value(statement.named_children[0], 0) if statement is not None and statement.named_children else UNKNOWN
+
+
+def calls(text: str, method: str) -> bool:
+    """Whether a method of this name is called anywhere; what comments and texts say is none. PHP takes it in any
+    case."""
+    nodes = [_parser().parse(text.encode()).root_node]
+    while nodes:
+        node = nodes.pop()
+        name = node.child_by_field_name("name") if node.type in _METHOD_CALLS else None
+        if name is not None and name.text.decode(errors="replace").lower() == method.lower():
+            return True
+        nodes += node.children
+    return False
+
+
+def without_comments(text: str) -> str:
+    """The same lines, with blanks where comments are."""
+    source, nodes = bytearray(text.encode()), [_parser().parse(text.encode()).root_node]
+    while nodes:
+        node = nodes.pop()
+        if node.type == "comment":
+            body = re.sub(rb"[^\n]", b" ", node.text)
+            source[node.start_byte : node.end_byte] = body
+        nodes += node.children
+    return source.decode(errors="replace")
 
 
 @cache

@@ -33,6 +33,8 @@ _LIBRARY: Final = re.compile(r"(?m)^\s*(?:from|import)\s+(?:django_)?(dramatiq|c
 _LIMIT: Final = re.compile(r"time_limit|job_timeout|default_timeout")
 _TASK: Final = frozenset({"task", "shared_task"})
 _ENQUEUE: Final = frozenset({"enqueue", "enqueue_call", "enqueue_in", "enqueue_at", "create_job"})
+# By library: what says the queue, as a keyword or as the first word.
+_QUEUE_KEYWORD: Final = {"celery": "queue", "dramatiq": "queue_name", "rq": "name"}
 # By library and keyword: whose limit it is, of which calls, and how many of it are a second.
 _LIMITS_IN_CODE: Final = {
     ("celery", "time_limit"): ("celery worker", _TASK, 1),
@@ -41,6 +43,17 @@ _LIMITS_IN_CODE: Final = {
     ("rq", "job_timeout"): ("rq worker", _ENQUEUE, 1),
     ("rq", "default_timeout"): ("rq worker", frozenset({"Queue"}), 1),
 }
+
+
+@dataclass(frozen=True)
+class TaskLimit:
+    """How long a task may run where its code says so."""
+
+    worker: str
+    """The name of the worker that runs such tasks."""
+    seconds: Said[int]
+    queue: str = ""
+    """Of whose queue, where that is written too."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +158,7 @@ def read_celery(file: File) -> CelerySettings | None:
     is_said = "celery" in f"{file.base} {file.text}".lower()
     if not is_said and sum(key in file.text for key in CELERY_KEYS) < _KEYS_OF_CELERY_ALONE:
         return None
-    tree = _parsed(file)
+    tree = parsed(file)
     if tree is None:
         return None
     settings: CelerySettings | None = None
@@ -161,7 +174,7 @@ def read_celery(file: File) -> CelerySettings | None:
 def read_rq(file: File) -> dict[str, Said[Any]]:
     """How long a job may run by the queues of Django's settings (`RQ_QUEUES`), in seconds; nothing where a file has
     none. RQ's own 180 s where a queue says nothing, UNKNOWN where the value is no literal."""
-    tree = _parsed(file) if "RQ_QUEUES" in file.text else None
+    tree = parsed(file) if "RQ_QUEUES" in file.text else None
     found: dict[str, Said[Any]] = {}
     for name, value, line in _assignments(tree) if tree is not None else ():
         queues = _literal(value) if name == "RQ_QUEUES" else None
@@ -171,12 +184,12 @@ def read_rq(file: File) -> dict[str, Said[Any]]:
     return found
 
 
-def read_task_limits(file: File) -> Iterator[tuple[str, Said[int]]]:
+def read_task_limits(file: File) -> Iterator[TaskLimit]:
     """How long tasks may run where their code says so, in seconds, by worker: `@dramatiq.actor(time_limit=900_000)`,
     `@shared_task(time_limit=900)`, `queue.enqueue(f, job_timeout=900)`."""
     imported = _LIBRARY.search(file.text) if _LIMIT.search(file.text) else None
     library = imported[1] if imported is not None else ""
-    tree = _parsed(file) if library else None
+    tree = parsed(file) if library else None
     for node in ast.walk(tree) if tree is not None else ():
         if not isinstance(node, ast.Call):
             continue
@@ -185,7 +198,17 @@ def read_task_limits(file: File) -> Iterator[tuple[str, Said[int]]]:
             worker, names, size = _LIMITS_IN_CODE.get((library, keyword.arg or ""), ("", frozenset[str](), 1))
             seconds = number_of(_literal(keyword.value)) if last in names else None
             if seconds is not None and seconds > 0:
-                yield worker, Said(-(-seconds // size), file.at(keyword.value.lineno))
+                limit = Said(-(-seconds // size), file.at(keyword.value.lineno))
+                yield TaskLimit(worker, limit, _queue_of(node, library, last))
+
+
+def _queue_of(call: ast.Call, library: str, name: str) -> str:
+    """The queue that a task, or rq's Queue, names by a literal: other calls of rq are made on one."""
+    said = [one.value for one in call.keywords if one.arg == _QUEUE_KEYWORD[library]]
+    if library == "rq":
+        said = (said or call.args[:1]) if name == "Queue" else []
+    queue = _literal(said[0]) if said else ""
+    return queue if isinstance(queue, str) else ""
 
 
 def _line_of(value: ast.expr, queue: object) -> int:
@@ -198,7 +221,8 @@ def _line_of(value: ast.expr, queue: object) -> int:
     return 0
 
 
-def _parsed(file: File) -> ast.Module | None:
+def parsed(file: File) -> ast.Module | None:
+    """A Python file's syntax; None where it is none."""
     try:
         return ast.parse(file.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -8,6 +8,7 @@ from typing import Final
 
 from ebbtide.doctor.data import UNKNOWN, Place
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
+from ebbtide.doctor.readers import php
 from ebbtide.doctor.readers.supervisor import Program
 from ebbtide.doctor.rules.declare import unit_rule
 from ebbtide.doctor.unit import Unit, Words, Worker, keeps_schedule
@@ -334,7 +335,9 @@ def _unless(unit: Unit, words: Words) -> str:
 def agree(unit: Unit, words: Words) -> bool:
     """Whether several of a schedule may send each task once."""
     if is_laravel(words):
-        return any("onOneServer" in file.text for file in unit.setup.schedules)
+        return any(
+            "ononeserver" in one.text.lower() and php.calls(one.text, "onOneServer") for one in unit.setup.schedules
+        )
     said = [one.options["beat_scheduler"].value for one in unit.setup.celery if "beat_scheduler" in one.options]
     return any("redbeat" in str(one).lower() or one is UNKNOWN for one in (*words, *said))
 

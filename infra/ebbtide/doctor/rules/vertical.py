@@ -33,8 +33,15 @@ def check_vertical(setup: SetUp) -> Iterator[Diagnosis]:
         if one.kind != "VerticalPodAutoscaler" or mode in _CHANGES_NOTHING:
             continue
         target = spec.map("targetRef")
-        for scaler in scaling.get((target.text("kind"), target.text("name")), ()):
-            both = [name for name in _controlled(spec) if name in _by_percentage(scaler)]
+        key = (target.text("kind"), target.text("name"))
+        # One that no policy can name stands for those of a workload that is not here.
+        of_pod = [one.name for load in setup.workloads if (load.kind, load.name) == key for one in load.containers]
+        for scaler in scaling.get(key, ()):
+            both = [
+                resource
+                for resource, container in _by_percentage(scaler)
+                if any(_controls(spec, name, resource) for name in ([container] if container else of_pod or ["?"]))
+            ]
             if both:
                 yield Diagnosis(
                     one.at(policy, "updateMode") if policy else one.at(spec),
@@ -45,28 +52,29 @@ def check_vertical(setup: SetUp) -> Iterator[Diagnosis]:
                 )
 
 
-def _controlled(spec: Map) -> list[str]:
-    """What a VPA sets, of containers that it is not told to leave alone."""
+def _controls(spec: Map, container: str, resource: str) -> bool:
+    """Whether a VPA sets a resource of a container: by the policy of its name, or else that of `*`."""
     policies = spec.items_of("resourcePolicy", "containerPolicies")
-    ones = [one for one in policies if one.text("mode") not in ("Off", "False")]
-    named = [one.get("controlledResources") for one in ones]
-    if policies and not ones:
-        return []
-    lists = [value for value in named if isinstance(value, list)]
-    return [name for name in _RESOURCES if len(lists) < len(named) or not named or any(name in one for one in lists)]
+    own = [one for one in policies if one.text("containerName") == container]
+    found = (own or [one for one in policies if one.text("containerName") in ("*", "")])[:1]
+    if not found:
+        return True
+    named = found[0].get("controlledResources")
+    is_off = found[0].text("mode") in ("Off", "False")
+    return not is_off and (resource in named if isinstance(named, list) else True)
 
 
-def _by_percentage(scaler: ManifestObject) -> set[str]:
-    """Resources that an autoscaler counts in percent of their request."""
-    spec, found = scaler.data.map("spec"), set[str]()
-    if "targetCPUUtilizationPercentage" in spec:
-        found.add("cpu")
+def _by_percentage(scaler: ManifestObject) -> list[tuple[str, str]]:
+    """Resources that an autoscaler counts in percent of their request, and of which container: empty for all."""
+    spec = scaler.data.map("spec")
+    found = [("cpu", "")] if "targetCPUUtilizationPercentage" in spec else []
     for metric in spec.items_of("metrics"):
         body = metric.map("containerResource") or metric.map("resource")
         if body.map("target").text("type") == "Utilization" or "targetAverageUtilization" in body:
-            found.add(body.text("name"))
+            found.append((body.text("name"), body.text("container")))
     for trigger in spec.items_of("triggers"):
-        kind = trigger.text("metricType") or trigger.map("metadata").text("type") or "Utilization"
+        metadata = trigger.map("metadata")
+        kind = trigger.text("metricType") or metadata.text("type") or "Utilization"
         if trigger.text("type") in _RESOURCES and kind == "Utilization":
-            found.add(trigger.text("type"))
-    return found
+            found.append((trigger.text("type"), metadata.text("containerName")))
+    return sorted(one for one in found if one[0] in _RESOURCES)
