@@ -19,7 +19,8 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def to_json(document: Any) -> str:
     """The document as `--format json` prints it, without a line break at its end."""
-    text: bytes = _adapter(type(document)).dump_json(document, indent=2, by_alias=True, warnings=False)
+    kind: Any = type(document)
+    text: bytes = _adapter(kind).dump_json(document, indent=2, by_alias=True, warnings=False)
     return text.decode()
 
 
