@@ -201,10 +201,12 @@ EDGES: dict[str, Edge] = {
             [("danger", f"{words}: what needs more is killed with its message")] if words else [],
         )
         for before, old, after, new, words in (
-            (1, None, 1, "1Gi", "1 process of w share 1Gi of memory, 1Gi each instead of no limit"),
+            (1, None, 1, "1Gi", "the only process of w has 1Gi of memory instead of no limit"),
             (2, None, 2, "1Gi", "2 processes of w share 1Gi of memory, 512Mi each instead of no limit"),
             (2, "2Gi", 4, "2Gi", "4 processes of w share 2Gi of memory, 512Mi each instead of 1Gi each"),
             (2, "2Gi", 2, "1Gi", "2 processes of w share 1Gi of memory, 512Mi each instead of 1Gi each"),
+            (1, "2Gi", 1, "1Gi", "the only process of w has 1Gi of memory instead of 2Gi"),
+            (2, "2Gi", 1, "512Mi", "the only process of w has 512Mi of memory instead of 1Gi each"),
             (2, "2000Mi", 2, "1980Mi", ""),
             (2, "2000Mi", 2, "1979Mi", "2 processes of w share 1979Mi of memory, 989Mi each instead of 1000Mi each"),
             (2, "1Gi", 2, None, ""),

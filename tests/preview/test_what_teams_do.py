@@ -81,6 +81,15 @@ PRIVILEGED = {**PROXY, "name": "agent", "securityContext": {"privileged": True}}
 PODS: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     ("another container than the first loses its hook", {}, {"lifecycle": {}}, "danger", "P-03"),
     ("another container gets less memory", {}, {"resources": {"limits": {"memory": "64Mi"}}}, "danger", "P-07"),
+    (
+        "asks for more memory than it may use",
+        {},
+        {"resources": {"limits": {"memory": "512Mi"}, "requests": {"memory": "1Gi"}}},
+        "danger",
+        "P-07",
+    ),
+    # Whether a program that nobody knows reads the same is not known, and no queue is said to be left.
+    ("a program that nobody knows", {}, {"args": ["supervisord", "-c", "/etc/w.conf"]}, "notJudged", "P-08c"),
     ("another container reads one queue less", {}, {"args": [*CONSUME, "orders"]}, "danger", "P-08"),
     (
         "one queue less behind an option",
@@ -133,6 +142,83 @@ def test_what_happens_to_any_container_of_a_pod_is_judged(what, before, after, l
     review = review_of([old], [new])
     assert (review.worst and review.worst.value) == level, said(review)
     assert rule in said(review)
+
+
+SPOT = {"cloud.google.com/gke-spot": "true"}
+SAFE = {"metadata": {"annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rule", "words"),
+    [
+        # What the notice of a Spot machine leaves: 15 s, and 105 by the kubelet's configuration.
+        ({}, {"nodeSelector": SPOT}, "P-16", "danger: orders runs on Spot capacity"),
+        ({}, {"nodeSelector": SPOT, "terminationGracePeriodSeconds": 105}, "P-16", "notJudged: orders runs on Spot"),
+        ({}, {"nodeSelector": SPOT, "terminationGracePeriodSeconds": 15}, "P-16", "disruptive: orders runs on Spot"),
+        ({}, {"nodeSelector": SPOT, "terminationGracePeriodSeconds": None}, "P-16", "disruptive: orders runs on Spot"),
+        # What a node's scale-down waits: ten minutes.
+        (
+            {},
+            {"terminationGracePeriodSeconds": 601},
+            "P-44",
+            "danger: pods of orders may take 10m1s to finish and are not",
+        ),
+        ({}, {"terminationGracePeriodSeconds": 600}, "P-44", ""),
+        ({"terminationGracePeriodSeconds": 700}, {"terminationGracePeriodSeconds": 800}, "P-44", ""),
+    ],
+)
+def test_a_grace_that_is_longer_than_its_node_waits_is_a_danger(before, after, rule, words):
+    def edit(side):
+        return lambda pod, worker: pod.update(side)
+
+    old, new = (resource(DEPLOYMENT, deployment(edit(side))) for side in (before, after))
+    for one in (old, new):
+        pod = one["properties"]["spec"]["template"]["spec"]
+        if pod["terminationGracePeriodSeconds"] is None:
+            del pod["terminationGracePeriodSeconds"]
+    assert said(review_of([old], [new])).get(rule, "").startswith(words)
+    assert (rule in said(review_of([old], [new]))) == bool(words)
+
+
+def test_a_pod_that_newly_needs_long_and_is_protected_is_no_danger():
+    old, new = (deployment(lambda pod, worker, s=s: pod.update(terminationGracePeriodSeconds=s)) for s in (120, 3600))
+    new["spec"]["template"]["metadata"].update(SAFE["metadata"])
+    assert "P-44" not in said(review_of([resource(DEPLOYMENT, old)], [resource(DEPLOYMENT, new)]))
+
+
+def test_the_way_to_recreate_says_that_nothing_consumes_meanwhile():
+    old, new = deployment(), deployment()
+    new["spec"]["strategy"] = {"type": "Recreate"}
+    review = review_of([resource(DEPLOYMENT, old)], [resource(DEPLOYMENT, new)])
+    (risk,) = (one for one in review.risks if one.rule == "P-17")
+    assert risk.sentence.endswith("nothing consumes meanwhile, up to 2m and a start")
+    assert risk.advice.startswith("write type: RollingUpdate")
+
+
+def counted(address: str) -> dict[str, Any]:
+    metadata = {"address": address, "listName": "orders"}
+    spec = {"scaleTargetRef": {"name": "orders"}, "triggers": [{"type": "redis", "metadata": metadata}]}
+    return {"metadata": {"name": "orders", "namespace": "shop"}, "spec": spec}
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_keda_that_asks_another_broker_than_the_workers_read_is_said(moves):
+    def there(host, *, is_moved):
+        value = f"redis://{host}:6379" if is_moved else "redis://a:6379"
+        own = deployment(env=[{"name": "BROKER_URL", "value": value}])
+        return [
+            resource(DEPLOYMENT, own),
+            resource("kubernetes:keda.sh/v1alpha1:ScaledObject", counted(f"{host}:6379")),
+        ]
+
+    found = said(review_of(there("a", is_moved=True), there("b", is_moved=moves)))
+    if moves:
+        assert "P-08a" in found
+        assert "P-08d" not in found
+    else:
+        assert found["P-08d"].startswith(
+            "notJudged: KEDA counts for orders at b:6379 instead of a:6379, and its workers"
+        )
 
 
 @pytest.mark.parametrize(
@@ -254,6 +340,10 @@ def budget(**spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": "orders"}, "spec": spec}
 
 
+def by_zone(most: int) -> dict[str, Any]:
+    return {"name": "p", "autoscaling": {"minNodeCount": 1, "maxNodeCount": most}}
+
+
 def nodes(least: int | None, most: int) -> dict[str, Any]:
     scaling = {"totalMaxNodeCount": most, **({} if least is None else {"totalMinNodeCount": least})}
     return {"name": "p", "autoscaling": scaling}
@@ -323,6 +413,9 @@ OBJECTS: list[tuple[str, dict[str, Any] | None, dict[str, Any] | None, str, str]
             ((1, 5), (2, 9), "scaling"),
         )
     ),
+    ("gcp:container/nodePool:NodePool", by_zone(4), by_zone(1), "disruptive", "P-27"),
+    ("gcp:container/nodePool:NodePool", by_zone(1), by_zone(4), "scaling", "P-27"),
+    ("gcp:container/nodePool:NodePool", nodes(1, 9), by_zone(3), "disruptive", "P-27"),
     (
         "kubernetes:keda.sh/v1alpha1:ScaledObject",
         {"metadata": {"name": "o"}, "spec": {"minReplicaCount": 0, "scaleTargetRef": {"name": "o"}}},

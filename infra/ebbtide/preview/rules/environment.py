@@ -95,22 +95,27 @@ def _waits(after: Pods) -> Iterator[tuple[RiskLevel, str]]:
     RiskLevel.NOT_JUDGED,
     remedy="Keep the annotation, or make messages shorter than ten minutes.",
     source="kubernetes#94435: a grace of three hours, killed after ten minutes by the scale-down of a node (V-05).",
+    # Of a grace that is not known yet P-03 is kept from, and P-40 names it.
     reads={"Deployment": (f"spec.template.metadata.annotations[{SAFE_TO_EVICT}]",)},
 )
 def check_protection_stays(context: Context) -> Iterator[Risk]:
-    """A pod that needs longer than a node's scale-down waits is protected from it."""
+    """A pod that needs longer than a node's scale-down waits is protected from it, also one that newly does."""
     for successor in successors(context):
         was, now = (
             mapping_at(side, "spec", "template", "metadata", "annotations").get(SAFE_TO_EVICT)
             for side in (successor.old, successor.new)
         )
-        grace = Pods.of(successor.new).grace_seconds
-        if was != "false" or now == "false" or (grace is not None and grace <= NODE_SCALE_DOWN.seconds):
+        before, grace = (Pods.of(side).grace_seconds for side in (successor.old, successor.new))
+        is_longer = grace is None or grace > NODE_SCALE_DOWN.seconds
+        was_safe = was == "false" or (before is not None and before <= NODE_SCALE_DOWN.seconds)
+        # Where nobody knows how long, and it was no more protected before, P-40 says so.
+        if now == "false" or not (is_longer and was_safe) or (grace is None and was != "false"):
             continue
         takes = "nobody knows how long" if grace is None else format_duration(grace)
         sentence = (
-            f"pods of {successor.title} may take {takes} to finish and are no longer protected from the scale-down of "
-            f"their node, which kills after {format_duration(NODE_SCALE_DOWN.seconds)}"
+            f"pods of {successor.title} may take {takes} to finish and are {'no longer' if was == 'false' else 'not'} "
+            f"protected from the scale-down of their node, which kills after {format_duration(NODE_SCALE_DOWN.seconds)}"
         )
         level = RiskLevel.NOT_JUDGED if grace is None else RiskLevel.DANGER
-        yield Risk(successor.title, sentence, "keep safe-to-evict: false", successor.change.key, level)
+        advice = f'annotate the pods with {SAFE_TO_EVICT}: "false", or keep them within ten minutes'
+        yield Risk(successor.title, sentence, advice, successor.change.key, level)

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ebbtide.preview.change import Operation, mapping, mapping_at
+from ebbtide.preview.change import Operation, ResourceChange, mapping, mapping_at
+from ebbtide.preview.fleet import Pods
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
-from ebbtide.settings.models.node_pool import COMPUTE_CLASS, OWN_COMPUTE_CLASSES, SPOT_KEY, names_spot
+from ebbtide.settings.models.node_pool import (
+    COMPUTE_CLASS,
+    OWN_COMPUTE_CLASSES,
+    SPOT_CRITICAL_PODS_SECONDS,
+    SPOT_DEFAULT_NOTICE_SECONDS,
+    SPOT_KEY,
+    SPOT_MAX_NOTICE_SECONDS,
+    names_spot,
+)
 from ebbtide.settings.values.units import format_duration
 
 
@@ -54,6 +63,7 @@ def check_nodes(context: Context) -> Iterator[Risk]:
 
 @change_rule(
     "P-16",
+    RiskLevel.DANGER,
     RiskLevel.NOT_JUDGED,
     RiskLevel.DISRUPTIVE,
     remedy="Keep messages shorter than the notice; taint a pool of Spot nodes.",
@@ -66,10 +76,7 @@ def check_spot(context: Context) -> Iterator[Risk]:
     for change in context.of("Deployment", Operation.CREATE, Operation.UPDATE):
         old, new = (mapping_at(side, "spec", "template", "spec", "nodeSelector") for side in (change.old, change.new))
         if names_spot(new) and not names_spot(old):
-            seconds = context.spot_notices.get(change.title)
-            notice = "what the notice leaves it" if seconds is None else format_duration(seconds)
-            sentence = f"{change.title} runs on Spot capacity: a pod may be ended at any time with {notice} to finish"
-            yield Risk(change.title, sentence, resource=change.key, level=RiskLevel.DISRUPTIVE)
+            yield _on_spot(change, context.spot_notices.get(change.title))
         name = new.get(COMPUTE_CLASS)
         if name not in {None, *OWN_COMPUTE_CLASSES} and name != old.get(COMPUTE_CLASS):
             sentence = f"{change.title} asks for compute class {name}: whether that has Spot nodes is not judged"
@@ -84,9 +91,43 @@ def check_spot(context: Context) -> Iterator[Risk]:
             yield Risk(change.title, sentence, advice, change.key, RiskLevel.DISRUPTIVE)
 
 
+def _on_spot(change: ResourceChange, notice: int | None) -> Risk:
+    """By its longest message, or else the grace that it states, against what the notice leaves pods: 15 s, and 105
+    where the pool's kubelet is told of the longest notice."""
+    pods = Pods.of(change.new)
+    stated = mapping_at(change.new, "spec", "template", "spec").get("terminationGracePeriodSeconds")
+    needed = pods.longest_message_seconds or (pods.grace_seconds if stated is not None else None)
+    least, most = (
+        (notice, notice)
+        if notice is not None
+        else (_leaves(SPOT_DEFAULT_NOTICE_SECONDS), _leaves(SPOT_MAX_NOTICE_SECONDS))
+    )
+    words = (
+        format_duration(least) if least == most else f"{format_duration(least)}, or {format_duration(most)} at most,"
+    )
+    sentence = f"{change.title} runs on Spot capacity: a pod may be ended at any time with {words} to finish"
+    if needed is None or needed <= least:
+        return Risk(change.title, sentence, resource=change.key, level=RiskLevel.DISRUPTIVE)
+    advice = "keep it off Spot, or shorten its messages"
+    sentence += f", and may need {format_duration(needed)}"
+    if needed <= most:
+        sentence += ": which of the two its pool has is not judged"
+        return Risk(change.title, sentence, advice, change.key, RiskLevel.NOT_JUDGED)
+    sentence += ": what is in flight then is killed"
+    return Risk(change.title, sentence, advice, change.key, RiskLevel.DANGER)
+
+
+def _leaves(notice_seconds: int) -> int:
+    return notice_seconds - SPOT_CRITICAL_PODS_SECONDS
+
+
 def _keeps_nobody_off(pool: Mapping[str, Any]) -> bool:
     config = mapping(pool.get("nodeConfig"))
     return (config.get("spot") is True or config.get("preemptible") is True) and not config.get("taints")
+
+
+_IN_ALL, _A_ZONE = ("totalMinNodeCount", "totalMaxNodeCount"), ("minNodeCount", "maxNodeCount")
+_UNBOUNDED = ("?", "?", "")
 
 
 @change_rule(
@@ -95,7 +136,7 @@ def _keeps_nobody_off(pool: Mapping[str, Any]) -> bool:
     RiskLevel.SCALING,
     remedy="Compare with `ebbtide explain`: what all consumers ask for at their maximum.",
     source="GKE, cluster autoscaler: pods that find no node are Pending.",
-    reads={"NodePool": ("autoscaling.totalMinNodeCount", "autoscaling.totalMaxNodeCount")},
+    reads={"NodePool": tuple(f"autoscaling.{name}" for names in (_IN_ALL, _A_ZONE) for name in names)},
 )
 def check_node_bounds(context: Context) -> Iterator[Risk]:
     """The number of nodes is bounded otherwise: pods that find no node are Pending."""
@@ -107,18 +148,20 @@ def check_node_bounds(context: Context) -> Iterator[Risk]:
             sentence = f"{change.title} is no longer scaled: pods that find no node stay Pending, and no node goes"
             yield Risk(change.title, sentence, "keep its autoscaling", change.key, RiskLevel.DISRUPTIVE)
             continue
-        fewer = isinstance(old[1], int) and isinstance(new[1], int) and new[1] < old[1]
-        sentence = f"{change.title} has {new[0]} to {new[1]} nodes instead of {old[0]} to {old[1]}"
+        # In all and in each zone are not compared: how many zones there are is not said here.
+        is_other = old[2] != new[2]
+        fewer = is_other or (isinstance(old[1], int) and isinstance(new[1], int) and new[1] < old[1])
+        was = f"{old[0]} to {old[1]}{old[2] if is_other else ''}"
+        sentence = f"{change.title} has {new[0]} to {new[1]} nodes{new[2]} instead of {was}"
         if fewer:
             sentence += ": pods that find no node are Pending"
         level = RiskLevel.DISRUPTIVE if fewer else RiskLevel.SCALING
         yield Risk(change.title, sentence, "compare with what all consumers ask for", change.key, level)
 
 
-_UNBOUNDED = ("?", "?")
-
-
-def _nodes(pool: Mapping[str, Any]) -> tuple[Any, Any]:
+def _nodes(pool: Mapping[str, Any]) -> tuple[Any, Any, str]:
+    """The fewest and the most, and whether each zone has that many."""
     scaling = mapping(pool.get("autoscaling"))
-    unknown = _UNBOUNDED[0]
-    return scaling.get("totalMinNodeCount", unknown), scaling.get("totalMaxNodeCount", unknown)
+    is_by_zone = any(name in scaling for name in _A_ZONE)
+    least, most = (scaling.get(name, "?") for name in (_A_ZONE if is_by_zone else _IN_ALL))
+    return least, most, " a zone" if is_by_zone else ""

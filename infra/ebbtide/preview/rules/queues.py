@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
-from ebbtide.preview.change import Operation
+from ebbtide.preview.autoscalers import SCALED_OBJECT, identity_of, target_of
+from ebbtide.preview.change import Operation, ResourceChange
 from ebbtide.preview.fleet import Pods
 from ebbtide.preview.patterns import OF_A_BROKER
 from ebbtide.preview.reads import (
@@ -38,7 +40,7 @@ def check_queues(context: Context) -> Iterator[Risk]:
     """Every queue is still read by somebody."""
     read = read_together(_read_by(change.new) for change in context.after("Deployment"))
     for change in context.of("Deployment", Operation.UPDATE, Operation.REPLACE):
-        gone = queues_lost(_read_by(change.old), _read_by(change.new))
+        gone = queues_lost(_read_by(change.old, _nobody_knows(change)), _read_by(change.new))
         lost = [name for name in gone if not is_read_by(name, read)]
         if lost:
             where = "that this plan shows" if context.change.hidden else "in this stack"
@@ -46,9 +48,20 @@ def check_queues(context: Context) -> Iterator[Risk]:
             yield Risk(change.title, sentence, "make sure that it is empty, or that somebody else reads it", change.key)
 
 
-def _read_by(deployment: Mapping[str, Any]) -> list[str]:
-    """What all of its containers read."""
-    return [name for pods in Pods.by_container(deployment).values() for name in queues_of(pods.command)]
+def _nobody_knows(change: ResourceChange) -> set[str]:
+    """Containers that had a known program and have another one, of which P-08c says that it is not judged."""
+    before, after = (Pods.by_container(side) for side in (change.old, change.new))
+    return {
+        name
+        for name in before.keys() & after.keys()
+        if is_known(before[name].command) and not is_known(after[name].command)
+    }
+
+
+def _read_by(deployment: Mapping[str, Any], without: Container[str] = ()) -> list[str]:
+    """What all of its containers read, without some."""
+    found = Pods.by_container(deployment)
+    return [queue for name, pods in found.items() if name not in without for queue in queues_of(pods.command)]
 
 
 @change_rule(
@@ -139,6 +152,47 @@ def check_names_differ(context: Context) -> Iterator[Risk]:
                         "their names, as Redis does, gives one message to two of them"
                     )
                     yield Risk(successor.title, sentence, "take the name of the pod", successor.change.key)
+
+
+# Where a trigger of KEDA's asks: its parameters, or the variables of the workers that hold them.
+_ASKED_AT = re.compile(
+    r"(?:address(?:es)?|hosts?|bootstrapServers|brokerAddress|brokerList|connection|queueURL|serverURL)"
+)
+
+
+@change_rule(
+    "P-08d",
+    RiskLevel.NOT_JUDGED,
+    remedy="Move the workers and what counts for them in one change, once the old broker is empty.",
+    source="KEDA asks the broker that its trigger names; the workers read the one that their variables name.",
+    reads={SCALED_OBJECT: ("spec.triggers.*.metadata.*",)},
+)
+def check_counts_where_it_is_read(context: Context) -> Iterator[Risk]:
+    """KEDA counts at the broker that the workers read. Where only its trigger gets another address, it may be the same
+    broker; if it is not, nobody counts what they read, and at zero nobody is woken."""
+    moved = {
+        identity_of(successor.change)
+        for successor in successors(context)
+        if any(_moved(before, after) for _, before, after in successor.containers())
+    }
+    for change in context.of(SCALED_OBJECT, Operation.UPDATE):
+        target = target_of(change.new)
+        asked = dict.fromkeys(
+            f"{found.new} instead of {found.old}"
+            for found in change.properties
+            if found.path[:2] == ("spec", "triggers")
+            and "metadata" in found.path[:-1]
+            and _ASKED_AT.fullmatch(str(found.path[-1]).removesuffix("FromEnv"))
+            and isinstance(found.old, str)
+            and isinstance(found.new, str)
+        )
+        if asked and target not in moved:
+            sentence = (
+                f"KEDA counts for {target.name} at {' and '.join(asked)}, and its workers keep the variables that say "
+                "where they read: whether that is the same broker is not judged"
+            )
+            advice = "if it is another one, let the old one run empty, and move the workers in the same change"
+            yield Risk(target.name, sentence, advice, change.key)
 
 
 # How far inside of a container its own command line stands; that of a hook or a probe is further.

@@ -241,10 +241,10 @@ def _version(image: str) -> str:
 def check_drains_longer(context: Context) -> Iterator[Risk]:
     """Pods get more time to finish: updates, drains and scale-downs take longer."""
     for change in context.of("Deployment", Operation.UPDATE):
-        before, after = Pods.of(change.old), Pods.of(change.new)
-        if (after.grace_seconds or 0) > (before.grace_seconds or 0):
+        was, now = (Pods.of(side).grace_seconds for side in (change.old, change.new))
+        if was is not None and now is not None and now > was:
             sentence = (
-                f"pods of {change.title} may take {after.grace_seconds}s to end instead of {before.grace_seconds}s"
+                f"pods of {change.title} may take {format_duration(now)} to end instead of {format_duration(was)}"
             )
             yield Risk(change.title, sentence, resource=change.key)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ebbtide.preview.change import Operation
-from ebbtide.preview.fleet import takes_none_away
+from ebbtide.preview.change import Operation, mapping_at
+from ebbtide.preview.fleet import Pods, takes_none_away
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.show import show_value
+from ebbtide.settings.values.units import format_duration
 
 
 @change_rule(
@@ -39,7 +40,14 @@ def check_strategy(context: Context) -> Iterator[Risk]:
             level = RiskLevel.INFO if takes_none_away(change.new) else RiskLevel.DISRUPTIVE
             consumer = context.consumers.get(change.title)
             is_meant = level is RiskLevel.INFO or (consumer is not None and not consumer.autoscaling.overlaps)
-            advice = "" if is_meant else "write maxUnavailable: 0: pods go before others are ready"
+            advice = "write maxUnavailable: 0: pods go before others are ready"
+            if mapping_at(change.new, "spec", "strategy").get("type") == "Recreate":
+                grace = Pods.of(change.new).grace_seconds
+                drained = "" if grace is None else f", up to {format_duration(grace)} and a start"
+                sentence += f"; every pod ends before a new one starts, and nothing consumes meanwhile{drained}"
+                advice = "write type: RollingUpdate and maxUnavailable: 0, unless two versions must never run at once"
+            if is_meant:
+                advice = ""
             yield Risk(change.title, sentence, advice, change.key, level)
 
 
