@@ -301,6 +301,43 @@ def test_a_pod_must_fit_where_it_may_run_and_not_just_anywhere():
     assert stack({**STANDARD, "nodePools": pools}, {**large, **message("5s"), "placement": {"spot": True}})
 
 
+# e2-standard-4: 3.92 CPU and 13.3 GiB; of 6 GiB two pods fit on a node, of 7 GiB one.
+POOL = {"base": {"machineType": "e2-standard-4", "maxNodes": 3}}
+
+
+def room(gibibytes: int, most: int, **more: Any) -> dict[str, Any]:
+    memory = f"{gibibytes}Gi"
+    scaling = {"kind": "fixed", "replicas": most}
+    return {"resources": {"memory": {"request": memory, "limit": memory}}, "autoscaling": scaling, **more}
+
+
+@pytest.mark.parametrize(
+    ("gibibytes", "most", "message"),
+    [
+        (6, 6, ""),
+        (6, 7, "allows 7 pods, and 3 nodes, the most of its pools, have room for 6 of"),
+        # In sum they would fit, and not on any node.
+        (7, 4, "allows 4 pods, and 3 nodes, the most of its pools, have room for 3 of"),
+    ],
+)
+def test_more_pods_than_the_pools_have_room_for_are_said_before_they_are_pending(gibibytes, most, message):
+    found = warnings_of(stack({**STANDARD, "nodePools": POOL}, room(gibibytes, most))).get("G-09")
+    assert (found.message if found else "").startswith(message)
+    assert bool(found) is bool(message)
+    if found:
+        assert found.path == ("consumers", "events", "autoscaling", "replicas")
+
+
+def test_consumers_that_fit_alone_and_not_together_are_said_once():
+    consumers = {name: {**CONSUMER, **room(6, 4)} for name in ("events", "mail")}
+    cluster = {**STANDARD, "nodePools": POOL}
+    found = warnings_of(stack(cluster, consumers=consumers))["G-09"]
+    assert found.path == ("cluster", "nodePools")
+    assert "has 3 nodes at most" in found.message
+    apart = {"base": POOL["base"], "more": POOL["base"]}
+    assert "G-09" not in warnings_of(stack({**STANDARD, "nodePools": apart}, consumers=consumers))
+
+
 def test_a_machine_whose_name_does_not_say_its_size_is_not_guessed():
     assert allocatable("e2-custom-4-8192") is None
     settings = stack(

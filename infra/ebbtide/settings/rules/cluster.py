@@ -13,6 +13,7 @@ from ebbtide.kubernetes.versions import (
     TOLERANCE_MINOR,
 )
 from ebbtide.settings.models.cluster import GkeStandard
+from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.node_capacity import allocatable
 from ebbtide.settings.models.stack import StackSettings, is_gke
 from ebbtide.settings.rules.declare import consumers_of, stack_rule
@@ -196,6 +197,57 @@ def check_pod_fits_a_node(stack: StackSettings) -> Iterator[Finding]:
                 "it would stay pending",
                 "write a larger machineType under cluster.nodePools, or fewer processes or less memory a pod",
             )
+
+
+@stack_rule(
+    "G-09",
+    Level.WARNING,
+    remedy="Raise maxNodes under cluster.nodePools, or lower maxReplicas.",
+    source="GKE, cluster autoscaler: a pool stops at its maximum, and pods that find no node are Pending.",
+)
+def check_pools_have_room_for_every_maximum(stack: StackSettings) -> Iterator[Finding]:
+    """Nodes have room for every consumer at its maximum at once, as far as sums tell: what GKE's own pods and an
+    update's new ones take comes on top. Pods without a node are Pending, and what they were to read waits."""
+    for spot in dict.fromkeys(pool.spot for pool in stack.cluster.pools.values()):
+        pools = [pool for pool in stack.cluster.pools.values() if pool.spot is spot]
+        offers = [offer for pool in pools if (offer := allocatable(pool.machine_type)) is not None]
+        if len(offers) < len(pools):
+            continue
+        nodes = [(pool.max_nodes, *offer) for pool, offer in zip(pools, offers, strict=True)]
+        there = {path: one for path, one in consumers_of(stack) if one.placement.spot is spot}
+        asked = {
+            path: (one.autoscaling.max_replicas, one.pod_cpu_request_millicores, one.pod_memory_request_bytes)
+            for path, one in there.items()
+        }
+        most = sum(count for count, _, _ in nodes)
+        for path, (pods, cpu, memory) in asked.items():
+            room = sum(count * min(node_cpu // cpu, node_memory // memory) for count, node_cpu, node_memory in nodes)
+            if 0 < room < pods:
+                yield Finding(
+                    (*path, "autoscaling", *_most_pods(there[path])),
+                    f"allows {pods} pods, and {most} nodes, the most of its pools, have room for {room} of "
+                    f"{format_cpu(cpu)} and {format_memory(memory)}: the others would be Pending",
+                    f"write at most {room}, or raise maxNodes under cluster.nodePools",
+                )
+                break
+        else:
+            needed = [sum(one[0] * one[part] for one in asked.values()) for part in (1, 2)]
+            offered = [sum(one[0] * one[part] for one in nodes) for part in (1, 2)]
+            if needed[0] > offered[0] or needed[1] > offered[1]:
+                yield Finding(
+                    ("cluster", "nodePools"),
+                    f"has {most} nodes at most, which offer {format_cpu(offered[0])} and {format_memory(offered[1])}; "
+                    f"all consumers at their maxima ask for {format_cpu(needed[0])} and {format_memory(needed[1])}: "
+                    "the last pods would be Pending",
+                    "raise maxNodes, or lower maxReplicas",
+                )
+
+
+def _most_pods(consumer: ConsumerSettings) -> tuple[str, ...]:
+    """The setting that says how many pods there may be; a kind from outside may have another."""
+    names = {"max_replicas": "maxReplicas", "replicas": "replicas"}
+    fields = type(consumer.autoscaling).model_fields
+    return next(((setting,) for name, setting in names.items() if name in fields), ())
 
 
 @stack_rule(
