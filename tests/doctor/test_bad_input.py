@@ -74,6 +74,13 @@ def test_a_binary_file_in_a_directory_is_named_where_its_name_says_that_it_matte
     assert "logo.png" not in notes
 
 
+def test_a_page_s_texts_with_signs_of_a_template_are_no_template_of_helm(tmp_path):
+    for name in ("messages.json", "deploy.yaml"):
+        (tmp_path / name).write_text('{"greeting": "{{if .Name}} Hello {{end}}"}\n')
+    notes = {note.place.file.rpartition("/")[2] for note in diagnose([str(tmp_path)]).notes if "template" in note.text}
+    assert notes == {"deploy.yaml"}
+
+
 def test_two_hundred_documents_are_all_read():
     text = "---\n".join(
         f"apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {{name: w{n}}}\n" for n in range(200)

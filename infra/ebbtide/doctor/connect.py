@@ -68,9 +68,22 @@ def connect(setup: SetUp) -> list[Unit]:
             if unit.workers:
                 units.append(unit)
     units += _units_of_scripts(setup, used)
+    setup.notes += _started_by_nobody(setup, units)
     if not units and not setup.notes:
         setup.notes.append(Note(Place(setup.read[0] if setup.read else "."), "holds no worker that doctor can see"))
     return units
+
+
+def _started_by_nobody(setup: SetUp, units: list[Unit]) -> Iterator[Note]:
+    """Workers of Node.js in programs that no unit is known to run."""
+    wholes = [worker.node for unit in units for worker in unit.workers if worker.node is not None]
+    run = {part.file.name for one in wholes for part in one.parts}
+    for name, program in setup.node.items():
+        if name not in run and program.names_a_queue and program.consumes:
+            text = (
+                "takes messages; what starts it was not seen, and whether it ends them at its stop signal is not judged"
+            )
+            yield Note(program.file.at(program.makes_worker or 1), text)
 
 
 def _scales_nothing(setup: SetUp) -> Iterator[Note]:

@@ -12,7 +12,7 @@ from ebbtide.doctor.files import File, collect
 from ebbtide.doctor.read import read_all
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.unit import Unit
-from ebbtide.doctor.unjudged import describe, unjudged
+from ebbtide.doctor.unjudged import describe, unjudged, unread_queues
 from ebbtide.doctor.workload import ManifestObject
 from ebbtide.judgement.rule import rules_on, run_rules
 
@@ -42,7 +42,7 @@ def diagnose_files(files: Iterable[File], notes: Iterable[Note] = ()) -> Report:
         found += run_rules(rules_on(ManifestObject), one)
     for unit in units:
         found += run_rules(rules_on(Unit), unit)
-    left = [*setup.notes, *(note for unit in units for note in unjudged(unit))]
+    left = [*setup.notes, *(note for unit in units for note in unjudged(unit)), *unread_queues(setup, units)]
     return Report(
         tuple(setup.read),
         tuple(describe(unit) for unit in units),

@@ -17,6 +17,9 @@ MOST_BYTES: Final = 8 * 2**20
 """Of one file. `kubectl get -A -o yaml` of 500 objects is 2 MB; what is larger is no configuration."""
 MOST_FILES: Final = 20_000
 _SKIPPED: Final = frozenset({"node_modules", "vendor", "__pycache__", "var", "venv", "site-packages"})
+CODE_OF_NODE: Final = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts")
+_BUILT: Final = frozenset({"dist", "build", "out", ".next", ".nuxt", "coverage", "public", "static"})
+"""What is made of code, or goes to browsers: its source is read."""
 _SUFFIXES: Final = frozenset(
     {
         ".yaml",
@@ -32,6 +35,7 @@ _SUFFIXES: Final = frozenset(
         ".py",
         ".tpl",
         ".toml",
+        *CODE_OF_NODE,
         "",
     }
 )
@@ -80,14 +84,19 @@ def collect(paths: Sequence[str]) -> tuple[list[File], list[Note]]:
 
 def _below(root: Path, notes: list[Note]) -> Iterator[Path]:
     inside = Path(os.path.realpath(root))  # Path.resolve raises for a link that leads to itself
-    count = 0
+    count = code = 0
     for directory, names, files in os.walk(root):
         names[:] = sorted(name for name in names if name not in _SKIPPED and not name.startswith(".git"))
         for name in sorted(files):
             path = Path(directory) / name
             if path.suffix.lower() not in _SUFFIXES and not name.lower().startswith(("dockerfile", "containerfile")):
                 continue
-            count += 1
+            if path.suffix.lower() in CODE_OF_NODE:
+                code += 1
+                if code > MOST_FILES or _BUILT.intersection(path.relative_to(root).parts[:-1]):
+                    continue
+            else:
+                count += 1
             if count > MOST_FILES:
                 notes.append(Note(Place(str(root)), f"has more than {MOST_FILES} files; the rest was not read"))
                 return
@@ -110,6 +119,8 @@ def _read(files: dict[str, File], notes: list[Note], path: Path, *, is_named: bo
 
 def _add(files: dict[str, File], notes: list[Note], name: str, content: bytes, *, is_named: bool) -> None:
     is_shown = is_named or Path(name).suffix in _SHOWN_SUFFIXES
+    if len(content) > MOST_BYTES and not is_named and name.endswith(CODE_OF_NODE):
+        return  # a bundle for browsers
     if len(content) > MOST_BYTES:
         notes.append(Note(Place(name), f"is larger than {MOST_BYTES // 2**20} MiB, and was not read"))
     elif b"\0" in content[:8192] and not content.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -9,9 +9,19 @@ from typing import Final
 
 from ebbtide.doctor.data import UNKNOWN, Place
 from ebbtide.doctor.diagnosis import Note
-from ebbtide.doctor.files import File
+from ebbtide.doctor.files import CODE_OF_NODE, File
 from ebbtide.doctor.image import Command, Image
-from ebbtide.doctor.of_image import BUILTINS, SHELLS, UTILITIES, Program, Verdict, judge_handover, known_program
+from ebbtide.doctor.of_image import (
+    BUILTINS,
+    OPTION_VALUES,
+    SHELLS,
+    UTILITIES,
+    Program,
+    Verdict,
+    judge_handover,
+    known_program,
+)
+from ebbtide.doctor.readers.node import Whole, whole
 from ebbtide.doctor.readers.scripts import Call, looks_like_script, read_script
 from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
 from ebbtide.doctor.readers.supervisor import SupervisorFile, expand
@@ -29,6 +39,8 @@ WORKER_NAME: Final = re.compile(
 _KNOWN_HOOK: Final = re.compile(r"^(?:/bin/)?sleep [0-9]+|messenger:stop-workers|queue:restart|horizon:terminate")
 _HOOK_PROGRAMS: Final = BUILTINS | UTILITIES | {"[[", "pkill", "killall", "ps", "supervisorctl", "usleep"}
 _INSTALLERS: Final = {"apt", "apt-get", "apk", "pip", "pip3", "which", "kill"}
+_NODE: Final = frozenset({"node", "nodejs", "tsx", "ts-node", "ts-node-esm", "bun"})
+_RUN_SCRIPTS: Final = frozenset({"npm", "yarn", "pnpm"})
 RUN_FILE: Final = re.compile(r"(?:^|/)(?:services\.d|s6-rc\.d|s6|sv|service)/(?P<name>[^/]+)/run$")
 
 
@@ -58,6 +70,24 @@ class ImageFiles:
         """The file that an interpreter runs: `php -d x=y worker.php`."""
         path = next((word for word in words[1:] if word and word.endswith((".php", ".py"))), None)
         return self._find(path, {file.name: file for file in self.setup.programs}) if path else None
+
+    def node(self, words: Words) -> Whole | None:
+        """The program that Node.js runs: `node --enable-source-maps dist/worker.js`, also by a script of package.json.
+        What TypeScript becomes is built from its source."""
+        path = _of_node(words, self.setup)
+        programs = self.setup.node
+        if not path or not programs:
+            return None
+        known = {name: one.file for name, one in programs.items()}
+        for suffix in ("", *CODE_OF_NODE):
+            found = (
+                self._find(f"{path}{suffix}", known) if suffix == "" or "." not in posixpath.basename(path) else None
+            )
+            if found is not None:
+                return whole(programs[found.name], programs)
+        stem = posixpath.basename(path).partition(".")[0]
+        sources = [name for name in programs if re.fullmatch(rf"(?:.*/)?{re.escape(stem)}\.[mc]?ts", name)]
+        return whole(programs[sources[0]], programs) if len(sources) == 1 else None
 
     def supervisor(self, path: str) -> SupervisorFile | None:
         """The configuration at a path of the image; the only one, where the path says nothing."""
@@ -99,6 +129,22 @@ class ImageFiles:
         """For the judgement of a command: the text of a script, None for what is not here."""
         file = self.script(path)
         return file.text.encode(errors="replace") if file is not None else None
+
+
+def _of_node(words: Words, setup: SetUp) -> str:
+    """The file that a command gives to Node.js; empty where it gives none."""
+    parts = [word or "" for word in words]
+    first = posixpath.basename(parts[0]) if parts else ""
+    if first in _RUN_SCRIPTS and (script := setup.npm_scripts.get(parts[-1])) is not None:
+        parts = re.split(r"&&|\|\||;", script.value)[0].split()
+    at = next((n for n, part in enumerate(parts) if posixpath.basename(part) in _NODE), len(parts))
+    rest = iter(parts[at + 1 :])
+    for part in rest:
+        if part in OPTION_VALUES:
+            next(rest, None)
+        elif not part.startswith("-") and part not in ("run", "watch"):
+            return part
+    return ""
 
 
 def _below(target: str, source: str, name: str) -> str:
@@ -160,7 +206,8 @@ def follow(unit: Unit, files: ImageFiles) -> None:
         _add_services(unit, files)
         return
     worker = worker_of(unit.start, files)
-    if worker.program is not None or worker.is_scheduler or is_called_worker(unit):
+    takes_messages = worker.node is not None and any(part.consumes for part in worker.node.parts)
+    if worker.program is not None or worker.is_scheduler or takes_messages or is_called_worker(unit):
         unit.workers.append(worker)
 
 
@@ -211,7 +258,7 @@ def worker_of(command: Command, files: ImageFiles) -> Worker:
     verdict = _judge(command.words, files)
     script = _script_of(command, files)
     program, words, place = _known(command, verdict, script)
-    return Worker(command, verdict, program, words, place, script, files.program(words))
+    return Worker(command, verdict, program, words, place, script, files.program(words), files.node(words))
 
 
 def _known(command: Command, verdict: Verdict, script: ScriptFile | None) -> tuple[Program | None, Words, Place]:

@@ -7,6 +7,7 @@ from ebbtide.image.ebbtide_supervisor.handover import Verdict, judge_handover
 from ebbtide.image.ebbtide_supervisor.programs import (
     BUILTINS,
     BY_SHELL,
+    OPTION_VALUES,
     SHELLS,
     UTILITIES,
     WRAPPERS,
@@ -31,6 +32,7 @@ __all__ = [
     "BUILTINS",
     "BY_SHELL",
     "CONSUME",
+    "OPTION_VALUES",
     "SHELLS",
     "UTILITIES",
     "WRAPPERS",

@@ -8,8 +8,19 @@ from typing import Any, Final
 
 from ebbtide.doctor.data import UNKNOWN, Map, Said, Seq
 from ebbtide.doctor.diagnosis import Note
-from ebbtide.doctor.files import File
-from ebbtide.doctor.readers import compose, image_config, kubernetes, messenger, queues, scripts, supervisor, yaml
+from ebbtide.doctor.files import CODE_OF_NODE, File
+from ebbtide.doctor.readers import (
+    compose,
+    image_config,
+    kubernetes,
+    messenger,
+    node,
+    queues,
+    scripts,
+    sqs,
+    supervisor,
+    yaml,
+)
 from ebbtide.doctor.readers.dockerfile import read_dockerfile
 from ebbtide.doctor.readers.programs import own_signals
 from ebbtide.doctor.setup import SetUp
@@ -33,12 +44,16 @@ _OTHER_SUFFIXES: Final = (".py", ".php", ".js", ".ts", ".go", ".md", ".rst", ".s
 def read_all(files: Iterable[File], notes: Iterable[Note] = ()) -> SetUp:
     """Read every file. What one of them holds wrong never keeps the others from being read."""
     found = SetUp(notes=list(notes))
+    unread: list[File] = []
     for file in files:
         reader = next((read for is_mine, read in _READERS if is_mine(file)), None)
         if reader is not None and reader(file, found):
             found.read.append(file.name)
         elif file.is_named and not any(note.place.file == file.name for note in found.notes):
-            found.notes.append(Note(file.at(), "is nothing that doctor reads"))
+            unread.append(file)
+    parts = node.parts_of_takers(found.node) if unread else set[str]()
+    found.notes += [Note(file.at(), "is nothing that doctor reads") for file in unread if file.name not in parts]
+    found.sqs += [queue for one in found.objects if (queue := sqs.queue_of_object(one)) is not None]
     found.transports = list(messenger.transports_of(found.messenger))
     return found
 
@@ -128,8 +143,30 @@ def _python(file: File, found: SetUp) -> bool:
     return settings is not None or bool(limits or in_code or file in found.programs)
 
 
+def _node(file: File, found: SetUp) -> bool:
+    program = node.read_node(file)
+    if program is None:
+        return False
+    found.node[file.name] = program
+    if len(file.text) > node.MOST_CHARACTERS:
+        del found.node[file.name]
+        if file.is_named:
+            text = "is a bundle of over a million characters, and was not read; hand over its source"
+            found.notes.append(Note(file.at(), text))
+        return file.is_named
+    if not program.names_a_queue:
+        return False
+    if program.others:
+        text = f"uses {', '.join(program.others)}; when a message is done for that is not known here, and not judged"
+        found.notes.append(Note(file.at(), text))
+    found.notes += [Note(file.at(one.line), f"{one.text}, is not judged") for one in program.early if not one.is_judged]
+    return bool(program.consumes or program.early or program.others)
+
+
 def _yaml(file: File, found: SetUp) -> bool:
-    if (template := _TEMPLATE.search(file.text)) is not None:
+    # Texts for people have such signs too: `{{#if}}` of a web page's messages.json.
+    may_be_template = file.is_named or not file.base.endswith(".json")
+    if may_be_template and (template := _TEMPLATE.search(file.text)) is not None:
         line = file.text.count("\n", 0, template.start()) + 1
         found.notes.append(
             Note(
@@ -198,6 +235,8 @@ def _document(document: Any, file: File, found: SetUp) -> bool:
         said = {name: Said(by_name.text(name), file.at(by_name.line_of(name))) for name in by_name}
         found.npm_scripts |= {name: one for name, one in said.items() if one.value}
         found.npm_packages |= set(document.map("dependencies"))
+    elif templated := list(sqs.queues_of_template(document, file.name)):
+        found.sqs += templated
     elif (sidekiq := queues.sidekiq_of(document, file.name)) is not None:
         found.sidekiq.append(sidekiq)
     else:
@@ -221,5 +260,6 @@ _READERS: Final[tuple[tuple[Callable[[File], bool], Callable[[File, SetUp], bool
     (lambda file: file.base.lower().endswith(".php"), _php),
     (lambda file: file.base.lower().endswith(".xml"), _xml),
     (lambda file: file.base.lower().endswith(".py"), _python),
+    (lambda file: file.base.lower().endswith(CODE_OF_NODE), _node),
     (lambda file: file.is_named, _yaml),
 )

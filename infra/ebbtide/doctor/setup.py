@@ -10,7 +10,9 @@ from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.files import File
 from ebbtide.doctor.image import Image
 from ebbtide.doctor.readers.messenger import MessengerPart, Transport
+from ebbtide.doctor.readers.node import NodeProgram
 from ebbtide.doctor.readers.queues import CelerySettings, HorizonSupervisor, QueueConnection, SidekiqSettings, TaskLimit
+from ebbtide.doctor.readers.sqs import SqsQueue
 from ebbtide.doctor.readers.supervisor import SupervisorFile
 from ebbtide.doctor.workload import ManifestObject, Workload
 
@@ -37,7 +39,11 @@ class SetUp:
     rq: dict[str, Said[Any]] = field(default_factory=dict)
     """How long a job of each queue of Django-RQ may run, in seconds."""
     task_limits: list[TaskLimit] = field(default_factory=list)
+    sqs: list[SqsQueue] = field(default_factory=list)
+    """Queues of SQS that something among the files makes."""
     sidekiq: list[SidekiqSettings] = field(default_factory=list)
+    node: dict[str, NodeProgram] = field(default_factory=dict)
+    """What runs on Node.js and may take messages, or is a part of that, by the file's name."""
     npm_scripts: dict[str, Said[str]] = field(default_factory=dict)
     """Of package.json, by name."""
     npm_packages: set[str] = field(default_factory=set)

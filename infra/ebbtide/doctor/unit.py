@@ -11,6 +11,7 @@ from ebbtide.doctor.data import UNKNOWN, Place, Said, Unknown
 from ebbtide.doctor.files import File
 from ebbtide.doctor.image import Command, Image
 from ebbtide.doctor.of_image import WRAPPERS, Handover, Program, Verdict
+from ebbtide.doctor.readers.node import Whole
 from ebbtide.doctor.readers.scripts import Script, read_script
 from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
 from ebbtide.doctor.readers.supervisor import SupervisorFile
@@ -61,6 +62,8 @@ class Worker:
     script: ScriptFile | None = None
     source: File | None = None
     """The program itself, where it handles signals by its own code."""
+    node: Whole | None = None
+    """The program with what it imports, where it runs on Node.js and was handed over."""
     supervised: SupervisedProgram | None = None
     service_path: str = ""
     """Its run file, where it is a service of s6."""

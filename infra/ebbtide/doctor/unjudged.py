@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.rules.broker import consumed
 from ebbtide.doctor.rules.network import check_egress, egress_policies
+from ebbtide.doctor.rules.signals import stop_signal_of
+from ebbtide.doctor.rules.sqs import queues_of
 from ebbtide.doctor.rules.supervision import agree, is_laravel
+from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.shown import one_line
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit, Worker
@@ -20,6 +24,7 @@ _ASK_FOR: Final = {
     "celery worker": ("celery", "the module with Celery's settings"),
 }
 
+_OF_FAILURES: Final = re.compile(r"(?i)dlq|dead|fail|poison")
 _KNOWN_TRANSPORTS: Final = ("redis", "doctrine", "amqp", "sqs", "sync", "in-memory", "schedule")
 
 
@@ -56,7 +61,9 @@ def unjudged(unit: Unit) -> Iterator[Note]:
                 f"{unit.title}: runs {worker.title} under {worker.parent}, of which nobody here knows what it does "
                 "with the stop signal: whether the worker gets it is not judged",
             )
-        if worker.program is None and not worker.is_scheduler:
+        yield from _about_node(unit, worker)
+        is_judged = worker.node is not None and worker.node.is_left_to(stop_signal_of(unit, worker).value)  # D-16
+        if worker.program is None and not worker.is_scheduler and not is_judged:
             words = one_line(" ".join(str(word or "?") for word in worker.words[:3]))
             yield Note(
                 worker.command.place,
@@ -73,6 +80,17 @@ def unjudged(unit: Unit) -> Iterator[Note]:
     yield from _about_transports(unit)
     yield from _about_network(unit)
     yield from _about_time(unit)
+
+
+def _about_node(unit: Unit, worker: Worker) -> Iterator[Note]:
+    """Of a program of which not all was handed over: what is missing may handle the signal."""
+    program = worker.node
+    if program is not None and program.worker is not None and program.missing:
+        names = ", ".join(one_line(name) for name in program.missing[:3])
+        more = f" and {len(program.missing) - 3} more" if len(program.missing) > 3 else ""
+        if not (program.hears(stop_signal_of(unit, worker).value) and program.closes):
+            text = f"{unit.title}: whether {names}{more}, not handed over, closes the worker at its stop signal"
+            yield Note(program.worker.file.at(program.worker.makes_worker), f"{text} is not judged")
 
 
 def _about_schedules(unit: Unit) -> Iterator[Note]:
@@ -118,6 +136,18 @@ def _about_network(unit: Unit) -> Iterator[Note]:
             f"{unit.title}: {one.title} says what the workers may reach; whether the broker is among it is not judged"
         )
         yield Note(one.at(one.data.map("spec"), "egress"), text)
+
+
+def unread_queues(setup: SetUp, units: list[Unit]) -> Iterator[Note]:
+    """Queues of SQS of which nobody is seen to take messages, or whose timeout is no number; not those of what has
+    failed."""
+    taken = {queue for unit in units for queue in queues_of(unit)}
+    for queue in setup.sqs if units else ():
+        is_open = queue not in taken or not isinstance(queue.seconds.value, int)
+        if is_open and not _OF_FAILURES.search(queue.name):
+            text = "who takes from it is not seen" if queue not in taken else "its visibility timeout is no number here"
+            what = "whether it hides a message for as long as a worker may take is not judged"
+            yield Note(queue.place, f"SQS queue {one_line(queue.name)}: {text}; {what}")
 
 
 def _about_time(unit: Unit) -> Iterator[Note]:

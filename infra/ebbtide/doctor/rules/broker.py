@@ -19,7 +19,7 @@ from ebbtide.doctor.unit import Unit, Worker
 _DEFAULT_REDELIVERY_SECONDS: Final = 3600
 _LONG_REDELIVERY_SECONDS: Final = 1800
 _COMES_AGAIN: Final = {"redis": "redeliver_timeout", "doctrine": "redeliver_timeout", "sqs": "visibility_timeout"}
-_SHARE_OF_GRACE: Final = 2
+SHARE_OF_GRACE: Final = 2
 """Half the grace period may be margin; a message that comes again before that is expected to take longer."""
 _ENV: Final = re.compile(r"%env\((?:[a-z]+:)*(\w+)\)%")
 
@@ -223,7 +223,7 @@ def check_early_redelivery(unit: Unit) -> Iterator[Diagnosis]:
             continue
         if longest is not None and seconds <= longest.value:
             why = f"and a worker may take {longest.value} s for it ({longest.place})"
-        elif longest is None and grace is not None and seconds < grace.value / _SHARE_OF_GRACE:
+        elif longest is None and grace is not None and seconds < grace.value / SHARE_OF_GRACE:
             why = f"although the pod has {grace.value} s to finish it ({grace.place})"
         else:
             continue

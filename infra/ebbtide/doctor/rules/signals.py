@@ -140,7 +140,7 @@ def check_signal(unit: Unit) -> Iterator[Diagnosis]:
     not heard at all. The signal of an image is inherited: `php:fpm` stops by SIGQUIT. Of a worker of one's own, in PHP
     or Python, its file says which signals it handles."""
     for worker in unit.workers:
-        signal = _rewritten(_signal_of(unit, worker), worker.command)
+        signal = _rewritten(stop_signal_of(unit, worker), worker.command)
         if worker.program is None:
             yield from _unheard(unit, worker, signal)
             continue
@@ -175,7 +175,8 @@ def _unheard(unit: Unit, worker: Worker, signal: Said[str]) -> Iterator[Diagnosi
         )
 
 
-def _signal_of(unit: Unit, worker: Worker) -> Said[str]:
+def stop_signal_of(unit: Unit, worker: Worker) -> Said[str]:
+    """By which signal a worker is stopped, and where that is said."""
     place = worker.command.place
     if worker.supervised is not None:
         signal = worker.supervised.text("stopsignal", "TERM").upper().removeprefix("SIG")
