@@ -322,9 +322,27 @@ def whole(first: NodeProgram, programs: Mapping[str, NodeProgram]) -> Whole:
 
 
 def parts_of_takers(programs: Mapping[str, NodeProgram]) -> set[str]:
-    """The files of all programs of which a part names a queue."""
-    wholes = [whole(one, programs).parts for one in programs.values()]
-    return {part.file.name for parts in wholes if any(one.names_a_queue for one in parts) for part in parts}
+    """The files of all programs of which a part names a queue. Each import is looked up once: program by program, 3,000
+    files that import each other took five seconds."""
+    imports = {
+        name: {found.file.name for local in one.locals if (found := _resolved(local, name, programs)) is not None}
+        for name, one in programs.items()
+    }
+    importers: dict[str, set[str]] = {}
+    for name, others in imports.items():
+        for other in others:
+            importers.setdefault(other, set()).add(name)
+    takers = _reached({name for name, one in programs.items() if one.names_a_queue}, importers)
+    return _reached(takers, imports)
+
+
+def _reached(first: set[str], steps: Mapping[str, set[str]]) -> set[str]:
+    found, rest = set(first), list(first)
+    while rest:
+        fresh = steps.get(rest.pop(), set()) - found
+        found |= fresh
+        rest += fresh
+    return found
 
 
 def _resolved(name: str, importer: str, programs: Mapping[str, NodeProgram]) -> NodeProgram | None:
