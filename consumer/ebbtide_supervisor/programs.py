@@ -250,12 +250,39 @@ class Program:
     source: str
     instead: str = ""
     """What to run, where no signal drains it."""
+    goes_on: tuple[str, ...] = ()
+    """Signals that it hears and goes on with what it has: it takes nothing more, pauses, says what it is at."""
+    cut_by: tuple[str, ...] = ()
+    """Signals that it has a handler for, its own or its language's, which ends it inside its message."""
 
 
 def _program(  # noqa: PLR0913, PLR0917 - a row of a table
-    name: str, finishes_on: str, otherwise: str, pattern: str, source: str, instead: str = ""
+    name: str,
+    finishes_on: str,
+    otherwise: str,
+    pattern: str,
+    source: str,
+    instead: str = "",
+    goes_on: str = "",
+    cut_by: str = "",
 ) -> Program:
-    return Program(name, tuple(finishes_on.split()), otherwise, re.compile(rf"(?:^|\s){pattern}"), source, instead)
+    regex = re.compile(rf"(?:^|\s){pattern}")
+    return Program(
+        name,
+        tuple(finishes_on.split()),
+        otherwise,
+        regex,
+        source,
+        instead,
+        tuple(goes_on.split()),
+        tuple(cut_by.split()),
+    )
+
+
+# Ruby raises SignalException for these where a program has no handler (signal.c, Init_signal), as PID 1 too.
+_RUBY: Final = "HUP QUIT ALRM USR1 USR2"
+# signal(7): the default action of these is nothing.
+_IGNORED: Final = frozenset({"CHLD", "CONT", "URG", "WINCH"})
 
 
 _ANY_WORDS: Final = r"(?:\S+\s+)*?"
@@ -266,6 +293,7 @@ PROGRAMS: Final = (
         "it hears QUIT from Laravel 9.24 on and INT in the newest versions; of any other signal it dies inside its job",
         rf"artisan\s+{_ANY_WORDS}queue:work(?:\s|$)",
         "laravel/framework, Illuminate\\Queue\\Worker::listenForSignals in 8.83 (seen to die of QUIT), #43607, #56458",
+        goes_on="USR2",
     ),
     _program(
         "artisan queue:listen",
@@ -282,6 +310,7 @@ PROGRAMS: Final = (
         "other signals restart, pause or kill",
         r"artisan\s+(?:-\S+\s+)*horizon(?:\s|$)",
         "laravel/horizon d9c39ce, ListensForSignals and HorizonCommand",
+        goes_on="USR1 USR2",
     ),
     _program(
         "celery worker",
@@ -289,6 +318,8 @@ PROGRAMS: Final = (
         "QUIT is Celery's cold shutdown, which cancels tasks, and other signals kill",
         rf"celery\s+{_ANY_WORDS}worker(?:\s|$)",
         "celery 5dc781f, celery/apps/worker.py",
+        goes_on="USR1 HUP",
+        cut_by="QUIT",
     ),
     _program(
         "sidekiq",
@@ -296,6 +327,8 @@ PROGRAMS: Final = (
         "TSTP only stops fetching, and other signals kill",
         r"sidekiq(?:\s|$)",
         "sidekiq 1bb4aa0, lib/sidekiq/cli.rb",
+        goes_on="TSTP TTIN",
+        cut_by=_RUBY,
     ),
     _program(
         "sidekiqswarm",
@@ -303,6 +336,8 @@ PROGRAMS: Final = (
         "TSTP only stops fetching, and other signals kill",
         r"sidekiqswarm(?:\s|$)",
         "Sidekiq's wiki, Ent Multi-Process: it hands the signal to its processes, each a sidekiq (not run here)",
+        goes_on="TSTP TTIN USR2",
+        cut_by="HUP QUIT ALRM USR1",
     ),
     _program(
         "celery multi",
@@ -333,6 +368,7 @@ PROGRAMS: Final = (
         "HUP starts it anew, and other signals kill",
         r"(?:dramatiq(?:-gevent)?|manage\.py\s+rundramatiq)(?:\s|$)",
         "dramatiq 848b35f, dramatiq/cli.py; django_dramatiq's rundramatiq becomes it by os.execvp",
+        goes_on="HUP",
     ),
     _program(
         "huey_consumer",
@@ -340,6 +376,8 @@ PROGRAMS: Final = (
         "TERM interrupts the tasks in flight, and HUP starts it anew",
         r"(?:huey_consumer(?:\.py)?|run_huey|huey\.bin\.huey_consumer)(?:\s|$)",
         "huey 358bdc5, huey/consumer.py",
+        goes_on="HUP",
+        cut_by="TERM",
     ),
     _program(
         "resque:work",
@@ -347,6 +385,8 @@ PROGRAMS: Final = (
         "TERM and INT kill the job in flight (GRACEFUL_TERM changes that)",
         r"(?:rake|rails)\s+(?:\S+\s+)*?(?:resque:work|environment resque:work)(?:\s|$)",
         "resque 9fc870e, lib/resque/worker.rb",
+        goes_on="USR2",
+        cut_by="TERM INT HUP ALRM USR1",
     ),
     _program(
         "messenger:consume",
@@ -392,6 +432,32 @@ def group_problem(argv: Sequence[str | None], init: str) -> tuple[str, str]:
         return "", ""
     remedy = "write dumb-init --single-child" if init == "dumb-init" else f"write {init} without -g"
     return f"{init} signals the whole group, and each of Celery's processes dies of it with its task", remedy
+
+
+class Heard(Enum):
+    """What becomes of a message when its worker gets a signal."""
+
+    FINISHES = "the worker finishes it and ends"
+    GOES_ON = "the worker goes on with it"
+    NOTHING = "the kernel gives a PID 1 no signal that it has no handler for"
+    CUT = "the worker ends inside of it"
+
+
+def heard(program: Program, signal: str, *, is_pid_1: bool) -> Heard:
+    """What a known worker does with a signal."""
+    if signal in program.finishes_on:
+        return Heard.FINISHES
+    if signal in program.goes_on or signal in _IGNORED:
+        return Heard.GOES_ON
+    return Heard.NOTHING if is_pid_1 and signal not in program.cut_by else Heard.CUT
+
+
+def signal_name(word: str) -> str:
+    """`SIGUSR1`, `usr1` or `10` as USR1; empty where there is no such signal."""
+    if word.isdecimal():
+        return _NAMES.get(int(word), "") if len(word) < 3 else ""
+    name = word.upper().removeprefix("SIG")
+    return name if name in _NAMES.values() else ""
 
 
 def signal_problem(program: Program, stop_signal: str) -> tuple[str, str]:

@@ -69,6 +69,7 @@ def gone_in(name: str, seconds: int) -> dict[str, str]:
     return {"a.yaml": workload(CONSUME, **{name: probe})}
 
 
+DROPPED = "it is refused, or dropped where validation is off"
 GIVEN_UP = "is given up for good after 3 failed starts, 6 s without the broker"
 AGAIN = "will be started again without a pause"
 NOT_AGAIN = "ends with status 0 at its --limit, and is not started again"
@@ -703,13 +704,28 @@ OF_MANIFESTS: dict[str, Edge] = {
     **{
         f"a container with {more}": ("D-62", {"a.yaml": workload(CONSUME, **more)}, said)
         for more, said in (
-            ({"lifecycle": {"prestop": {}}}, "prestop is no field of lifecycle: it is dropped, and no hook runs"),
+            (
+                {"lifecycle": {"prestop": {}}},
+                f"prestop is no field of lifecycle: {DROPPED}, and no hook runs",
+            ),
             ({"lifecycle": {"preStop": {"sleep": {"seconds": 5}}}}, ""),
-            ({"Lifecycle": {"preStop": {}}}, "Lifecycle is no field of a container: it is dropped, and no hook runs"),
-            ({"resources": {"request": {}}}, "request is no field of resources: it is dropped; write requests"),
-            ({"gracePeriod": 5}, "gracePeriod is no field of a container: it is dropped, and the grace period is 30 s"),
+            (
+                {"Lifecycle": {"preStop": {}}},
+                f"Lifecycle is no field of a container: {DROPPED}, and no hook runs",
+            ),
+            (
+                {"resources": {"request": {}}},
+                f"request is no field of resources: {DROPPED}; write requests",
+            ),
+            (
+                {"gracePeriod": 5},
+                f"gracePeriod is no field of a container: {DROPPED}, and the grace period is 30 s",
+            ),
             ({"terminationGracePeriodSeconds": 5}, "and the grace period is 30 s; move it to the pod's spec"),
-            ({"colour": 5}, "colour is no field of a container: it is dropped; remove it"),
+            (
+                {"colour": 5},
+                f"colour is no field of a container: {DROPPED}; remove it",
+            ),
         )
     },
     **{
@@ -724,7 +740,7 @@ OF_MANIFESTS: dict[str, Edge] = {
                     kind,
                     "apps/v1",
                     {"replica": 2},
-                    "replica is no field of the workload's spec: it is dropped; write replicas",
+                    f"replica is no field of the workload's spec: {DROPPED}; write replicas",
                 )
                 for kind in ("Deployment", "StatefulSet", "DaemonSet")
             ),
@@ -741,7 +757,12 @@ OF_MANIFESTS: dict[str, Edge] = {
             ),
             ("ScaledObject", "keda.sh/v1alpha1", {"minReplicas": 2}, "write minReplicaCount"),
             ("ScaledObject", "keda.sh/v1alpha1", {"maxReplicas": 2}, "write maxReplicaCount"),
-            ("ScaledObject", "keda.sh/v1alpha1", {"colour": 2}, "a ScaledObject's spec: it is dropped; remove it"),
+            (
+                "ScaledObject",
+                "keda.sh/v1alpha1",
+                {"colour": 2},
+                f"a ScaledObject's spec: {DROPPED}; remove it",
+            ),
             ("ScaledObject", "acme.com/v1", {"minReplicas": 2}, ""),
         )
     },

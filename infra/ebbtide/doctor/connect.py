@@ -28,7 +28,7 @@ from ebbtide.doctor.follow import (
 from ebbtide.doctor.image import Command, Image
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.shown import shown
-from ebbtide.doctor.surroundings import fill_in
+from ebbtide.doctor.surroundings import fill_in, know_addresses
 from ebbtide.doctor.targets import strays
 from ebbtide.doctor.unit import Unit
 from ebbtide.doctor.workload import Container, ManifestObject, Workload, autoscalers_of, scaled_by
@@ -48,6 +48,7 @@ def connect(setup: SetUp) -> list[Unit]:
     """The units of a set-up. Workloads in which no worker is seen are said in the set-up's notes."""
     used: set[str] = set()
     fill_in(setup)
+    know_addresses(setup)
     scaling = autoscalers_of(setup.objects)
     units = [
         unit

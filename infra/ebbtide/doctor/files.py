@@ -39,6 +39,7 @@ _SUFFIXES: Final = frozenset(
         "",
     }
 )
+_NAMED: Final = ("dockerfile", "containerfile", ".env.prod", "gemfile.lock")
 _SHOWN_SUFFIXES: Final = frozenset({".conf", ".sh", ".bash", ".ini", ".yaml", ".yml"})
 
 
@@ -89,7 +90,7 @@ def _below(root: Path, notes: list[Note]) -> Iterator[Path]:
         names[:] = sorted(name for name in names if name not in _SKIPPED and not name.startswith(".git"))
         for name in sorted(files):
             path = Path(directory) / name
-            if path.suffix.lower() not in _SUFFIXES and not name.lower().startswith(("dockerfile", "containerfile")):
+            if path.suffix.lower() not in _SUFFIXES and not name.lower().startswith(_NAMED):
                 continue
             if path.suffix.lower() in CODE_OF_NODE:
                 code += 1

@@ -36,7 +36,10 @@ WORKER_NAME: Final = re.compile(
     r"(?:$|[-_./:0-9@])"
 )
 # Judged by its words: rules/hooks, and times.hook_sleep.
-_KNOWN_HOOK: Final = re.compile(r"^(?:/bin/)?sleep [0-9]+|messenger:stop-workers|queue:restart|horizon:terminate")
+_KNOWN_HOOK: Final = re.compile(
+    r"^(?:/bin/)?sleep [0-9]+|messenger:stop-workers|queue:restart|horizon:terminate|\bsidekiqctl\b|"
+    r"^(?:\S*/)?(?:kill|pkill|killall|supervisorctl)\s"
+)
 _HOOK_PROGRAMS: Final = BUILTINS | UTILITIES | {"[[", "pkill", "killall", "ps", "supervisorctl", "usleep"}
 _INSTALLERS: Final = {"apt", "apt-get", "apk", "pip", "pip3", "which", "kill"}
 _NODE: Final = frozenset({"node", "nodejs", "tsx", "ts-node", "ts-node-esm", "bun"})

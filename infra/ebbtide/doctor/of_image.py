@@ -12,9 +12,12 @@ from ebbtide.image.ebbtide_supervisor.programs import (
     UTILITIES,
     WRAPPERS,
     Handover,
+    Heard,
     Program,
+    heard,
     known_program,
     rewritten,
+    signal_name,
     signal_problem,
 )
 from ebbtide.image.ebbtide_supervisor.syntax import (
@@ -37,6 +40,7 @@ __all__ = [
     "UTILITIES",
     "WRAPPERS",
     "Handover",
+    "Heard",
     "Node",
     "Program",
     "UnreadableError",
@@ -44,6 +48,7 @@ __all__ = [
     "Words",
     "consumed_receivers",
     "consumes",
+    "heard",
     "judge_handover",
     "known_program",
     "line_of",
@@ -54,6 +59,7 @@ __all__ = [
     "query_of",
     "queue_of",
     "rewritten",
+    "signal_name",
     "signal_problem",
     "words_of",
 ]

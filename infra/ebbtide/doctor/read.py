@@ -11,6 +11,7 @@ from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.files import CODE_OF_NODE, File
 from ebbtide.doctor.readers import (
     compose,
+    dotenv,
     image_config,
     kubernetes,
     messenger,
@@ -37,6 +38,8 @@ _SYMFONY_IN_PHP: Final = re.compile(
 _LARAVEL_SCHEDULE: Final = re.compile(
     r"\bSchedule::(?:job|command|call|exec)\(|\$schedule->(?:job|command|call|exec)\("
 )
+# Of Gemfile.lock: what is resolved stands four blanks in, what it needs six.
+_GEM: Final = re.compile(r"(?m)^ {4}(?P<name>[\w.-]+) \((?P<version>[0-9][\w.]*)[^)]*\)$")
 # Code and prose that may speak of such files: `dockerfile.py`, a test with a supervisord.conf in it.
 _OTHER_SUFFIXES: Final = (".py", ".php", ".js", ".ts", ".go", ".md", ".rst", ".sh", ".bash", ".dockerignore")
 
@@ -93,6 +96,18 @@ def _redis(file: File, found: SetUp) -> bool:
 def _rabbitmq(file: File, found: SetUp) -> bool:
     found.rabbitmq.append(file)
     return True
+
+
+def _dotenv(file: File, found: SetUp) -> bool:
+    found.dotenv[file.name] = dotenv.read_dotenv(file)
+    return True
+
+
+def _gems(file: File, found: SetUp) -> bool:
+    for one in _GEM.finditer(file.text):
+        line = file.text.count("\n", 0, one.start()) + 1
+        found.gems[one["name"]] = Said(one["version"], file.at(line))
+    return bool(found.gems)
 
 
 def _script(file: File, found: SetUp) -> bool:
@@ -255,6 +270,8 @@ _READERS: Final[tuple[tuple[Callable[[File], bool], Callable[[File, SetUp], bool
     (_is_yaml, _yaml),
     (lambda file: file.base.lower() in ("redis.conf", "valkey.conf"), _redis),
     (lambda file: file.base.lower() == "rabbitmq.conf", _rabbitmq),
+    (lambda file: file.base in dotenv.NAMES, _dotenv),
+    (lambda file: file.base == "Gemfile.lock", _gems),
     (scripts.looks_like_script, _script),
     (_is_supervisor, _supervisor),
     (lambda file: file.base.lower().endswith(".php"), _php),

@@ -31,6 +31,8 @@ class SetUp:
     """PHP and Python that handle signals themselves, as they are."""
     transports: list[Transport] = field(default_factory=list)
     """Of Messenger, in production: what all its files say together."""
+    dotenv: dict[str, dict[str, Said[str]]] = field(default_factory=dict)
+    """What `.env` and `.env.prod` say, by file."""
     connections: list[QueueConnection] = field(default_factory=list)
     horizon: list[HorizonSupervisor] = field(default_factory=list)
     schedules: list[File] = field(default_factory=list)
@@ -41,6 +43,8 @@ class SetUp:
     task_limits: list[TaskLimit] = field(default_factory=list)
     sqs: list[SqsQueue] = field(default_factory=list)
     """Queues of SQS that something among the files makes."""
+    gems: dict[str, Said[str]] = field(default_factory=dict)
+    """The versions of Gemfile.lock."""
     sidekiq: list[SidekiqSettings] = field(default_factory=list)
     node: dict[str, NodeProgram] = field(default_factory=dict)
     """What runs on Node.js and may take messages, or is a part of that, by the file's name."""

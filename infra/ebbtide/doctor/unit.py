@@ -12,7 +12,7 @@ from ebbtide.doctor.files import File
 from ebbtide.doctor.image import Command, Image
 from ebbtide.doctor.of_image import WRAPPERS, Handover, Program, Verdict
 from ebbtide.doctor.readers.node import Whole
-from ebbtide.doctor.readers.scripts import Script, read_script
+from ebbtide.doctor.readers.scripts import Call, Loop, Script, read_script
 from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
 from ebbtide.doctor.readers.supervisor import SupervisorFile
 from ebbtide.doctor.setup import SetUp
@@ -21,12 +21,18 @@ from ebbtide.doctor.workload import Container, Hook, ManifestObject, Workload
 _SCHEDULER: Final = re.compile(r"celery\s+(?:\S+\s+)*beat(?:\s|$)|artisan\s+schedule:work(?:\s|$)")
 _SYMFONY_SCHEDULE: Final = re.compile(r"messenger:consume\s.*\bscheduler_\w+")
 _INTERPRETER: Final = re.compile(r"(?:php|python|ruby|node|bundle|rake|perl|airflow)[0-9.]*$|$")
+# `bash -ec`, `set -euo pipefail`, `set -o errexit`
+_SET_E: Final = re.compile(r"\s-[a-z]*e[a-z]*(?:\s|$)|\serrexit\b")
 Words = tuple["str | None", ...]
 
 
 def shown_words(words: Iterable[str | None]) -> str:
     """As the patterns of known programs see them: each path as its last part."""
     return " ".join(str(word or "?").rpartition("/")[2] for word in words)
+
+
+def _line(call: Call) -> str:
+    return " ".join(str(word or "?") for word in call.words)
 
 
 def keeps_schedule(words: Words) -> bool:
@@ -81,19 +87,38 @@ class Worker:
     @property
     def shell_passes_on(self) -> bool:
         """Whether a script or a shell's text before it may pass the stop signal on by a handler of its own."""
-        return self._shell is not None and self._shell.passes_on("TERM")
+        return self.shell is not None and self.shell.passes_on("TERM")
 
     @property
     def shell_leaves(self) -> bool:
         """Whether that shell passes the signal on, and ends then without waiting for the worker."""
-        return self._shell is not None and self._shell.passes_on("TERM") and not self._shell.waits_again
+        return self.shell is not None and self.shell.passes_on("TERM") and not self.shell.waits_again
 
     @property
-    def _shell(self) -> Script | None:
+    def shell(self) -> Script | None:
+        """The script, or the shell's text, that it stands in."""
         words = self.command.words
         if self.script is None and len(words) > 2 and words[1] == "-c":
             return read_script(words[2], words[0].rpartition("/")[2])
         return self.script.script if self.script is not None else None
+
+    def loop(self) -> Loop | None:
+        """The loop of its script, or of the shell's text, that runs it; the outermost one."""
+        shell = self.shell
+        for loop in (*shell.loops, *shell.counted) if shell is not None else ():
+            if any(self.words in (call.words, call.words[1:]) for call in loop.body):
+                return loop
+        return None
+
+    @property
+    def is_begun_again(self) -> bool:
+        """Whether a loop that never ends runs it: who started that hears nothing of the worker's end."""
+        loop, shell = self.loop(), self.shell
+        options = " ".join(str(word) for word in self.command.words[:2])
+        ends_early = shell is not None and any(
+            call.name == "set" and _SET_E.search(_line(call)) for call in shell.calls
+        )
+        return loop is not None and loop.is_endless and not ends_early and _SET_E.search(options) is None
 
     @property
     def is_scheduler(self) -> bool:
@@ -102,7 +127,7 @@ class Worker:
 
     def started(self) -> Iterator[tuple[Words, Place]]:
         """Every command of the script or the shell's text that it stands in, of the branches that are taken."""
-        shell = self._shell
+        shell = self.shell
         for call in shell.calls if shell is not None else ():
             if self.verdict.lines and call.line not in self.verdict.lines:
                 continue

@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from typing import Final
 
 from ebbtide.doctor.diagnosis import Note
+from ebbtide.doctor.of_image import Heard, heard
+from ebbtide.doctor.readers.programs import own_signals
 from ebbtide.doctor.rules.broker import consumed
+from ebbtide.doctor.rules.hooks import sidekiq_version
+from ebbtide.doctor.rules.meshes import injected
 from ebbtide.doctor.rules.network import check_egress, egress_policies
 from ebbtide.doctor.rules.signals import stop_signal_of
 from ebbtide.doctor.rules.sqs import queues_of
 from ebbtide.doctor.rules.supervision import agree, is_laravel
+from ebbtide.doctor.sent import Sent, by_hook, by_script, hook_calls, is_pid_1
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.shown import one_line
 from ebbtide.doctor.times import longest_of
@@ -69,6 +74,8 @@ def unjudged(unit: Unit) -> Iterator[Note]:
                 worker.command.place,
                 f"{unit.title}: whether {words!r} finishes its message on a signal is not known, and was not judged",
             )
+    yield from _about_sent(unit)
+    yield from _about_mesh(unit)
     yield from _about_schedules(unit)
     remapped = unit.variable("REMAP_SIGTERM")
     if remapped is not None and remapped.value == "SIGQUIT" and not unit.setup.celery:
@@ -91,6 +98,40 @@ def _about_node(unit: Unit, worker: Worker) -> Iterator[Note]:
         if not (program.hears(stop_signal_of(unit, worker).value) and program.closes):
             text = f"{unit.title}: whether {names}{more}, not handed over, closes the worker at its stop signal"
             yield Note(program.worker.file.at(program.worker.makes_worker), f"{text} is not judged")
+
+
+def _about_mesh(unit: Unit) -> Iterator[Note]:
+    mesh = injected(unit)
+    if mesh is not None and (mesh.doubt or mesh.is_open):
+        why = mesh.doubt or "which of its connections go through the proxy is not known"
+        yield Note(mesh.place, f"{unit.title}: {why}: whether it outlasts the workers is not judged")
+
+
+def _about_sent(unit: Unit) -> Iterator[Note]:
+    """Of signals that a hook, or a script, sends: those that nobody here knows, and those that nobody hears."""
+    of_scripts = [sent for worker in unit.workers for sent in by_script(unit, worker)]
+    for sent in (*by_hook(unit), *of_scripts):
+        for worker in sent.to:
+            text = _what_is_heard(unit, worker, sent)
+            if text:
+                yield Note(sent.place, f"{unit.title}: {sent.shown!r} {text}")
+    for call, place in hook_calls(unit):
+        if sidekiq_version(unit) is None and "sidekiqctl" in " ".join(str(word) for word in call.words):
+            text = "what sidekiqctl does is not judged: it is gone since Sidekiq 6; hand over Gemfile.lock"
+            yield Note(place, f"{unit.title}: {text}")
+
+
+def _what_is_heard(unit: Unit, worker: Worker, sent: Sent) -> str:
+    if not sent.signal:
+        return f"sends {worker.title} a signal that is known only when it runs, and what that does is not judged"
+    if worker.program is None:
+        own = own_signals(worker.source) if worker.source is not None else frozenset[str]()
+        hears = worker.node is not None and worker.node.hears(sent.signal)
+        is_known = hears or sent.signal in own or sent.signal in ("TERM", "KILL")  # said of its stop signal, or a fault
+        return "" if is_known else f"sends {sent.signal}, and what {worker.title} does then is not judged"
+    if heard(worker.program, sent.signal, is_pid_1=is_pid_1(unit, worker)) is Heard.NOTHING and sent.signal != "KILL":
+        return f"does nothing: {worker.program.name} is PID 1 and has no handler for {sent.signal}; it is not judged"
+    return ""
 
 
 def _about_schedules(unit: Unit) -> Iterator[Note]:

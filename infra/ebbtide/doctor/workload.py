@@ -51,6 +51,8 @@ class Workload:
     pod: Map
     annotations: Map = field(default_factory=Map)
     """Of its pods."""
+    labels: Map = field(default_factory=Map)
+    """Of its pods."""
     grace: Said[int] | None = None
     """None: nobody wrote it."""
     default_grace: int = 30

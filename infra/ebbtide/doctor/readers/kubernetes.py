@@ -61,6 +61,7 @@ def workload_of(one: ManifestObject) -> Workload | None:
         data=one.data,
         pod=pod,
         annotations=one.data.map(*_TEMPLATES.get(one.kind, _TEMPLATE), "metadata", "annotations"),
+        labels=one.data.map(*_TEMPLATES.get(one.kind, _TEMPLATE), "metadata", "labels"),
         grace=_integer(pod, "timeoutSeconds" if is_knative else "terminationGracePeriodSeconds", one.file),
         default_grace=_KNATIVE_SECONDS if is_knative else 30,
         replicas=_integer(spec, "replicas", one.file),

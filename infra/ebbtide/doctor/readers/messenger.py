@@ -13,6 +13,7 @@ from typing import Any, Final
 from ebbtide.doctor.data import Map, Place, Said
 from ebbtide.doctor.of_image import path_of, query_of, queue_of
 
+_VARIABLE: Final = re.compile(r"%env\((?:[a-z_]+:)*(\w+)\)%")
 _SCHEME: Final = re.compile(r"([\w-]+)(?:\+\w+)?:")
 # `https://sqs.eu-west-1.amazonaws.com/1/mail`: a queue by its URL.
 _SQS: Final = re.compile(r"https?://sqs\.")
@@ -99,6 +100,22 @@ def _transports(parts: list[MessengerPart]) -> Iterator[Transport]:
     for name, one in said.items():
         takes = tuple(other for other, target in targets.items() if target == name != other)
         yield replace(_transport(name, one, targets[name], takes), root=parts[0].root)
+
+
+def variable_of(transport: Transport) -> str:
+    """The variable that holds a transport's whole address; empty where none does."""
+    found = _VARIABLE.fullmatch(transport.dsn)
+    return found[1] if found else ""
+
+
+def with_address(transport: Transport, dsn: str) -> Transport:
+    """The same, where it is known what the variable holds."""
+    said = {"": Said(transport.name, transport.place), "dsn": Said(dsn, transport.place)}
+    said |= {f"options.{name}": one for name, one in transport.options.items()}
+    if transport.max_retries is not None:
+        said["retry_strategy.max_retries"] = transport.max_retries
+    resolved = _transport(transport.name, said, transport.failure_transport, transport.takes_failed_of)
+    return replace(resolved, root=transport.root)
 
 
 def _flat(value: Any, file: str) -> dict[str, Said[Any]]:

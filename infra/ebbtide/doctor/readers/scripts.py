@@ -21,6 +21,10 @@ from ebbtide.doctor.of_image import (
     words_of,
 )
 
+_ALWAYS: Final = (("true",), (":",), ("[", "1", "]"), ("[[", "1"), ("test", "1"))
+_NEVER: Final = (("false",),)
+# With `set -e` any command may end the shell, and so the loop.
+_LEAVES: Final = frozenset({"break", "exit", "return", "exec"})
 _SHEBANG: Final = re.compile(r"#!\s*(?:/usr/bin/env\s+(?:-S\s+)?)?(\S+)")
 
 
@@ -46,6 +50,8 @@ class Loop:
     body: tuple[Call, ...]
     has_counter: bool
     """It counts, or asks for the time: so it may end by itself."""
+    is_endless: bool = False
+    """What it asks is always so, and nothing in it leaves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,8 @@ class Script:
     calls: tuple[Call, ...] = ()
     loops: tuple[Loop, ...] = ()
     is_read: bool = True
+    counted: tuple[Loop, ...] = ()
+    """`for` loops."""
     functions: frozenset[str] = frozenset()
     """What it calls by names of its own."""
 
@@ -99,9 +107,10 @@ def _read(text: str, dialect: str) -> Script:
     try:
         tree = parse(text.encode(errors="replace"), dialect)
         loops = tuple(map(_loop, nodes_of(tree, ("WhileClause",))))
+        counted = tuple(map(_loop, nodes_of(tree, ("ForClause",))))
         names = (node.get("Name") for node in nodes_of(tree, ("FuncDecl",)))
         functions = frozenset(str(name.get("Value")) for name in names if isinstance(name, dict))
-        return Script(tuple(_calls(tree)), loops, functions=functions)
+        return Script(tuple(_calls(tree)), loops, counted=counted, functions=functions)
     except (UnreadableError, RecursionError):
         return Script(is_read=False)
 
@@ -111,7 +120,21 @@ def _loop(node: Node) -> Loop:
     has_counter = bool(nodes_of_any(node, ("ArithmCmd", "ArithmExp", "LetClause"))) or any(
         word in ("date", "timeout", "-lt", "-gt", "-le", "-ge") for call in conditions for word in call.words
     )
-    return Loop(line_of(node), conditions, tuple(_calls(node.get("Do") or ())), has_counter)
+    body = tuple(_calls(node.get("Do") or ()))
+    is_endless = _is_always(node, conditions) and not any(call.name in _LEAVES for call in body)
+    return Loop(line_of(node), conditions, body, has_counter, is_endless)
+
+
+def _is_always(node: Node, conditions: tuple[Call, ...]) -> bool:
+    """Whether a loop begins anew whatever happens: `while true`, `until false`, `for ((;;))`."""
+    if node.get("Type") == "ForClause":
+        loop = node.get("Loop") or {}
+        return loop.get("Type") == "CStyleLoop" and not loop.get("Cond")
+    statements = node.get("Cond") or []
+    if len(statements) != 1 or len(conditions) != 1:
+        return False
+    is_until = bool(node.get("Until")) != bool(statements[0].get("Negated"))
+    return conditions[0].words in (_NEVER if is_until else _ALWAYS)
 
 
 def nodes_of_any(node: object, types: tuple[str, ...]) -> list[Node]:

@@ -19,6 +19,8 @@ from ebbtide.doctor.unit import Unit, Worker
 _DEFAULT_REDELIVERY_SECONDS: Final = 3600
 _LONG_REDELIVERY_SECONDS: Final = 1800
 _COMES_AGAIN: Final = {"redis": "redeliver_timeout", "doctrine": "redeliver_timeout", "sqs": "visibility_timeout"}
+_GIVES_BACK: Final = frozenset({"amqp", "redis", "doctrine", "sqs"})
+"""The transports of Symfony's that keep a message until it is acknowledged, which is when it was handled."""
 SHARE_OF_GRACE: Final = 2
 """Half the grace period may be margin; a message that comes again before that is expected to take longer."""
 _ENV: Final = re.compile(r"%env\((?:[a-z]+:)*(\w+)\)%")
@@ -31,6 +33,31 @@ def consumed(unit: Unit) -> Iterator[tuple[Worker, Transport]]:
         for transport in unit.setup.transports if CONSUME in words else ():
             if consumes(words, transport.name):
                 yield worker, transport
+
+
+def harm_of_a_kill(unit: Unit) -> Harm:
+    """What becomes of the messages of a pod that is killed: repeated, where every worker is known to acknowledge when
+    it is done; else lost, as far as anybody here knows."""
+    return Harm.REPEATS if unit.workers and all(_comes_again(unit, one) for one in unit.workers) else Harm.LOSES
+
+
+def _comes_again(unit: Unit, worker: Worker) -> bool:
+    name = worker.program.name if worker.program else ""
+    if name == "celery worker":
+        late = ("task_acks_late", "task_reject_on_worker_lost")
+        return any(
+            all(key in one.options and one.options[key].value is True for key in late) for one in unit.setup.celery
+        )
+    if name == CONSUME:
+        its = [transport for other, transport in consumed(unit) if other is worker]
+        return bool(its) and all(one.scheme in _GIVES_BACK and not _is_removed(one) for one in its)
+    return name == "dramatiq"
+
+
+def _is_removed(transport: Transport) -> bool:
+    """Whether what comes back for the second time is taken for failed, and kept nowhere (D-72)."""
+    retries = transport.max_retries
+    return transport.scheme == "amqp" and retries is not None and retries.value == 0 and not transport.failure_transport
 
 
 @unit_rule(
@@ -124,12 +151,7 @@ def check_retries(setup: SetUp) -> Iterator[Diagnosis]:
     failure transport it is removed."""
     for transport in setup.transports:
         retries = transport.max_retries
-        if (
-            transport.scheme == "amqp"
-            and retries is not None
-            and retries.value == 0
-            and not transport.failure_transport
-        ):
+        if retries is not None and _is_removed(transport):
             yield Diagnosis(
                 retries.place,
                 f"transport {transport.name}",

@@ -75,12 +75,14 @@ def check_api_version(one: ManifestObject) -> Iterator[Diagnosis]:
     "D-62",
     Harm.LOSES,
     remedy="Write the field as the API spells it, and where it belongs.",
-    source="The API server drops a field that it does not know, and only warns: without its hook such a pod was gone "
-    "in 1.3 s with 68 of 70 messages (measured).",
+    source="kubectl apply and Helm 3 refuse a field that the API does not know (kubectl's --validate is strict; by the "
+    "API server itself since Kubernetes 1.27). Where validation is off, or a program sends the object, the API server "
+    "drops it and only warns: without its hook such a pod was gone in 1.3 s with 68 of 70 messages (measured).",
 )
 def check_fields(one: ManifestObject) -> Iterator[Diagnosis]:
     """Each field is one that Kubernetes knows at its place. `Lifecycle`, or `terminationGracePeriodSeconds` outside of
-    the pod's spec, is dropped without a word: there is no hook then, and the grace period is 30 s."""
+    the pod's spec, is refused by kubectl and Helm. Where validation is off it is dropped: there is no hook then, and
+    the grace period is 30 s."""
     for kind, data in _known_levels(one):
         known = _ALL_FIELDS[kind]
         for key in data:
@@ -96,7 +98,11 @@ def check_fields(one: ManifestObject) -> Iterator[Diagnosis]:
             else:
                 remedy = "remove it"
             yield Diagnosis(
-                place, one.title, f"{key} is no field of {_LEVELS[kind]}: it is dropped{_consequence(key)}", remedy
+                place,
+                one.title,
+                f"{key} is no field of {_LEVELS[kind]}: it is refused, or dropped where validation is off"
+                f"{_consequence(key)}",
+                remedy,
             )
 
 

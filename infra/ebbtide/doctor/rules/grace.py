@@ -8,7 +8,9 @@ from typing import Final
 
 from ebbtide.doctor.data import Map, Place
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
+from ebbtide.doctor.rules.broker import harm_of_a_kill
 from ebbtide.doctor.rules.declare import unit_rule
+from ebbtide.doctor.rules.meshes import injected
 from ebbtide.doctor.times import SUPERVISOR_SECONDS, hook_sleep, longest_of, needed
 from ebbtide.doctor.unit import Unit
 from ebbtide.doctor.workload import Container, Workload
@@ -83,6 +85,7 @@ def check_stop_wait(unit: Unit) -> Iterator[Diagnosis]:
 @unit_rule(
     "D-21",
     Harm.LOSES,
+    Harm.REPEATS,
     remedy="Raise the grace period above what workers may take, and above the hook.",
     source="The grace period begins before the hook, and at its end the kubelet kills (Kubernetes, pod lifecycle).",
 )
@@ -105,6 +108,7 @@ def check_grace(unit: Unit) -> Iterator[Diagnosis]:
             unit.title,
             f"is killed after {workload.grace_seconds} s{written}, and {why} ({said.place}){hook}",
             f"write {key}: {said.value + sleep + 15}{unit_word}",
+            level=harm_of_a_kill(unit),
         )
         return
 
@@ -112,6 +116,7 @@ def check_grace(unit: Unit) -> Iterator[Diagnosis]:
 @unit_rule(
     "D-22",
     Harm.LOSES,
+    Harm.REPEATS,
     remedy="Give the pod the time of its longest message, and half a minute.",
     source="Kubernetes API: 0 is an immediate kill.",
 )
@@ -123,12 +128,14 @@ def check_no_grace(unit: Unit) -> Iterator[Diagnosis]:
             unit.title,
             "has a grace period of 0 s: the pod is killed at once, with every message in flight",
             "write terminationGracePeriodSeconds: the longest message and half a minute",
+            level=harm_of_a_kill(unit),
         )
 
 
 @unit_rule(
     "D-23",
     Harm.LOSES,
+    Harm.REPEATS,
     remedy="Take the sleep out of the hook, or make it much shorter than the grace period.",
     source="The signal comes after the hook, and the kill at the end of the grace period, whatever the hook does.",
 )
@@ -145,12 +152,14 @@ def check_hook_eats_grace(unit: Unit) -> Iterator[Diagnosis]:
             f"sleeps {sleep} s in its hook, and the pod is killed after {grace} s ({unit.workload.grace_place}): the "
             "stop signal comes too late",
             "remove the sleep: a worker that finishes on SIGTERM needs none",
+            level=harm_of_a_kill(unit),
         )
 
 
 @unit_rule(
     "D-24",
     Harm.LOSES,
+    Harm.REPEATS,
     remedy="Keep the grace period within 600 s, or say cluster-autoscaler.kubernetes.io/safe-to-evict: 'false'.",
     source="cluster-autoscaler's --max-graceful-termination-sec is 600, also on GKE (kubernetes#94435: a grace of 3 h "
     "was killed after 10 min).",
@@ -173,12 +182,14 @@ def check_node_scale_down(unit: Unit) -> Iterator[Diagnosis]:
         f"has {workload.grace_seconds} s to finish, and the scale-down of its node kills it after "
         f"{_NODE_SCALE_DOWN_SECONDS} s",
         "annotate the pods with cluster-autoscaler.kubernetes.io/safe-to-evict: 'false', or make messages shorter",
+        level=harm_of_a_kill(unit),
     )
 
 
 @unit_rule(
     "D-25",
     Harm.LOSES,
+    Harm.REPEATS,
     remedy="Take the workers off Spot, or keep every message below its notice: 15 s on Google Cloud.",
     source="GKE's documentation of Spot: 30 s of notice, 15 s of them for pods, best effort; AWS says two minutes, "
     "Azure 30 s.",
@@ -197,6 +208,7 @@ def check_spot(unit: Unit) -> Iterator[Diagnosis]:
                 f"runs on Spot machines, which leave a pod {seconds} s, and asks for {workload.grace.value} s to "
                 "finish",
                 f"take the workers off Spot, or make every message shorter than {seconds} s",
+                level=harm_of_a_kill(unit),
             )
 
 
@@ -251,14 +263,22 @@ def check_s6(unit: Unit) -> Iterator[Diagnosis]:
 @unit_rule(
     "D-27",
     Harm.LOSES,
+    Harm.REPEATS,
     remedy="Make it a native sidecar (an init container with restartPolicy: Always), which ends after the workers.",
-    source="Containers of a pod get SIGTERM together; a proxy that ends at once cuts the workers off their broker.",
+    source="Containers of a pod get SIGTERM together; a proxy that ends at once cuts the workers off their broker. "
+    "Istio's annotations and change notes (1.24: sidecar.istio.io/nativeSidecar; 1.27: native by default from "
+    "Kubernetes 1.33 on), Linkerd's Graceful Pod Shutdown.",
 )
 def check_proxy(unit: Unit) -> Iterator[Diagnosis]:
     """What workers reach their broker or database through ends after them. A plain container gets its signal at the
-    same time, and a proxy is gone at once."""
+    same time, and a proxy is gone at once; so does one that a mesh puts into the pod, by a label or an annotation of
+    the pods or their namespace."""
     if unit.workload is None:
         return
+    mesh = injected(unit)
+    if mesh is not None and not mesh.is_open and not any(map(_is_of_mesh, unit.workload.containers)):
+        text = f"{mesh.when}, while workers still finish messages through it"
+        yield Diagnosis(mesh.place, unit.workload.title, text, mesh.remedy, level=harm_of_a_kill(unit))
     for one in unit.workload.containers:
         reference = one.image.value if one.image else ""
         if one is unit.container or one.is_sidecar or not (_PROXY.search(reference) or _MESH.search(reference)):
@@ -270,7 +290,13 @@ def check_proxy(unit: Unit) -> Iterator[Diagnosis]:
                 f"{unit.workload.title}, container {one.name}",
                 f"{when}, while workers still finish messages through it",
                 "make it an init container with restartPolicy: Always, which Kubernetes ends after the workers",
+                level=harm_of_a_kill(unit),
             )
+
+
+def _is_of_mesh(container: Container) -> bool:
+    reference = container.image.value if container.image else ""
+    return _MESH.search(reference) is not None or "linkerd" in reference
 
 
 def _waits(proxy: Container, grace_seconds: int) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
+from ebbtide.doctor.of_image import Heard, heard
 from ebbtide.doctor.readers.scripts import Call, Loop
 from ebbtide.doctor.rules.declare import unit_rule
+from ebbtide.doctor.sent import Sent, by_hook, by_script, hook_calls, is_pid_1
+from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import ScriptFile, Unit, Worker
 
 _CACHE: Final = "the workers of every pod that shares the cache"
@@ -21,6 +23,9 @@ _FLEET_WIDE: Final = {
 """Commands by their words, and whom each stops."""
 _FILE_TESTS: Final = frozenset({"-f", "-e", "-a", "-s", "-r"})
 _LONGEST_POLL_SECONDS: Final = 5
+_QUIET_BY_TSTP: Final = 5
+_NO_SIDEKIQCTL: Final = 6
+_SIDEKIQCTL_SECONDS: Final = 10
 
 
 def _tested_files(calls: tuple[Call, ...]) -> set[str]:
@@ -204,16 +209,98 @@ def check_hook_is_there(unit: Unit) -> Iterator[Diagnosis]:
 )
 def check_hook_kills(unit: Unit) -> Iterator[Diagnosis]:
     """No hook kills what it should stop."""
-    if unit.hook_script is None:
-        return
-    for call in unit.hook_script.script.calls:
-        line = " ".join(str(word) for word in call.words)
-        if call.name in ("kill", "pkill", "killall") and re.search(
-            r"(?:^|\s)-(?:s\s*)?(?:9|KILL|SIGKILL)(?:\s|$)", line
-        ):
+    for sent in by_hook(unit):
+        if sent.signal == "KILL" and (sent.to or not sent.is_by_name):
             yield Diagnosis(
-                unit.hook_script.at(call.line),
+                sent.place,
                 unit.title,
                 "the hook kills workers with the message that each has in flight",
                 "send TERM, and wait until they have ended",
             )
+
+
+@unit_rule(
+    "D-37",
+    Harm.LOSES,
+    remedy="Send the signal by which the program takes nothing more, or none: SIGTERM comes by itself.",
+    source="The source of each program, named in consumer/ebbtide_supervisor/programs.py; Sidekiq's wiki, Signals: the "
+    "quiet signal was USR1, and is TSTP since 5.0; Ruby's signal.c: USR1 ends a program without a handler.",
+)
+def check_sent_signal(unit: Unit) -> Iterator[Diagnosis]:
+    """What a hook, or a script before the worker, sends it lets the worker finish its message. Each program has its own
+    signals: Sidekiq is quieted by TSTP and ends at USR1, Celery finishes on TERM and drops its tasks on QUIT."""
+    for sent, worker in _judged(unit):
+        if worker.program is None or not sent.signal or sent.signal == "KILL":
+            continue
+        if _is_quiet_of_old(unit, worker, sent.signal):
+            continue
+        if heard(worker.program, sent.signal, is_pid_1=is_pid_1(unit, worker)) is not Heard.CUT:
+            continue
+        finishes = " and ".join(worker.program.finishes_on)
+        on = f"it finishes its message on {finishes}, and " if finishes else ""
+        yield Diagnosis(
+            sent.place,
+            unit.title,
+            f"{sent.shown!r} sends {sent.signal} to {worker.program.name}, which ends inside its message then: {on}"
+            f"{worker.program.otherwise}",
+            _instead(worker),
+        )
+
+
+def _instead(worker: Worker) -> str:
+    program = worker.program
+    if program is not None and "TSTP" in program.goes_on:
+        return "send TSTP to quiet it; SIGTERM comes after the hook"
+    if program is not None and program.finishes_on and "TERM" not in program.finishes_on:
+        return f"send {program.finishes_on[0]}, and wait until it has ended"
+    return "remove it: SIGTERM comes after the hook, and it finishes on that"
+
+
+def _judged(unit: Unit) -> Iterator[tuple[Sent, Worker]]:
+    for sent in by_hook(unit):
+        for worker in sent.to:
+            yield sent, worker
+    for worker in unit.workers:
+        for sent in by_script(unit, worker):
+            yield sent, worker
+
+
+def _is_quiet_of_old(unit: Unit, worker: Worker, signal: str) -> bool:
+    """Whether it is how Sidekiq was quieted before 5.0, and that is what Gemfile.lock has."""
+    version = sidekiq_version(unit)
+    is_sidekiq = worker.program is not None and worker.program.name == "sidekiq"
+    return is_sidekiq and signal == "USR1" and version is not None and version < _QUIET_BY_TSTP
+
+
+def sidekiq_version(unit: Unit) -> int | None:
+    """The major version in Gemfile.lock; None where that was not handed over."""
+    said = unit.setup.gems.get("sidekiq")
+    return int(said.value.partition(".")[0]) if said is not None else None
+
+
+@unit_rule(
+    "D-38",
+    Harm.LOSES,
+    Harm.DELAYS,
+    remedy="Write kill -TSTP 1, or nothing: SIGTERM comes by itself.",
+    source="Sidekiq's Changes: sidekiqctl was removed in 6.0; until then `sidekiqctl stop` sent TERM and, after its "
+    "deadline of 10 s where none is given, KILL.",
+)
+def check_sidekiqctl(unit: Unit) -> Iterator[Diagnosis]:
+    """A hook runs what is there, and waits as long as the worker. `sidekiqctl` is gone since Sidekiq 6, and a hook that
+    fails is an event that nobody reads; before that it killed after its own deadline. Judged where Gemfile.lock says
+    the version."""
+    version = sidekiq_version(unit)
+    for call, place in hook_calls(unit):
+        words = [str(word or "?").rpartition("/")[2] for word in call.words]
+        if version is None or "sidekiqctl" not in words:
+            continue
+        if version >= _NO_SIDEKIQCTL:
+            text = f"the hook runs sidekiqctl, which Sidekiq {version} has no more: it fails, and nothing is quieted"
+            yield Diagnosis(place, unit.title, text, "write kill -TSTP 1", level=Harm.DELAYS)
+            continue
+        deadline = int(words[-1]) if words[-1].isdecimal() else _SIDEKIQCTL_SECONDS
+        longest = max((one.value for worker in unit.workers if (one := longest_of(unit, worker))), default=None)
+        if "stop" in words and longest is not None and deadline < longest:
+            text = f"the hook kills Sidekiq {deadline} s after its TERM, and a job may take {longest} s"
+            yield Diagnosis(place, unit.title, text, "write kill -TSTP 1 in its place", level=Harm.LOSES)

@@ -54,7 +54,7 @@ def _counts_only_waiting(kind: str, metadata: Map) -> tuple[str, str] | None:
         if protocol == "amqp" or (protocol == "auto" and metadata.text("host").startswith("amqp")):
             return (
                 "counts ready messages only (protocol amqp): with every message in flight the queue looks empty",
-                "write protocol: http, which counts the unacknowledged too",
+                f"write protocol: http, which counts the unacknowledged too, and {_management(metadata)}",
             )
         if says(_texts(metadata), "excludeUnacknowledged", default=False):
             return ("leaves out what is in flight (excludeUnacknowledged)", "remove excludeUnacknowledged")
@@ -71,6 +71,13 @@ def _counts_only_waiting(kind: str, metadata: Map) -> tuple[str, str] | None:
     if kind == "aws-sqs-queue" and not says(_texts(metadata), "scaleOnInFlight", default=True):
         return ("leaves out what is in flight (scaleOnInFlight: false)", "remove scaleOnInFlight")
     return _of_azure(kind, metadata)
+
+
+def _management(metadata: Map) -> str:
+    """Whose address is another one then: that of RabbitMQ's management API."""
+    api = "the management API's http address (port 15672)"
+    name = metadata.text("hostFromEnv")
+    return f"a hostFromEnv that holds {api}: {name} is an amqp one" if name else f"as host {api}"
 
 
 def _of_azure(kind: str, metadata: Map) -> tuple[str, str] | None:

@@ -111,6 +111,11 @@ def _brokers(unit: Unit) -> list[tuple[str, int]]:
     return sorted(found)
 
 
+def broker_ports(unit: Unit) -> list[int]:
+    """The ports of the brokers that the container's variables and command name."""
+    return [port for _, port in _brokers(unit)]
+
+
 def _addresses(unit: Unit) -> Iterator[re.Match[str]]:
     variables = unit.container.environment.values() if unit.container else ()
     words = [word for worker in unit.workers for word in worker.words if word]

@@ -15,6 +15,7 @@ _PINGS_CELERY: Final = re.compile(r"\bcelery\b.*\b(?:inspect\s+ping|status)\b")
 # Kubernetes' own, of a probe that says nothing.
 _PERIOD_SECONDS: Final = 10
 _FAILURES: Final = 3
+_TIMEOUT_SECONDS: Final = 1
 _ASKS_A_BROKER: Final = re.compile(
     r"\b(?:redis-cli|valkey-cli|rabbitmqctl|rabbitmq-diagnostics|mysqladmin|pg_isready|messenger:stats)\b"
     r"|\bcelery\b.*\b(?:inspect|status)\b|\bnc\b.* -\w*z"
@@ -69,6 +70,33 @@ def check_solo_ping(unit: Unit) -> Iterator[Diagnosis]:
                 f"the liveness probe pings a worker of --pool solo, which answers nothing while it runs a task: each "
                 f"that takes longer than {period * failures} s ends the container",
                 "leave --pool solo out, or write no liveness probe",
+            )
+
+
+@unit_rule(
+    "D-4d",
+    Harm.DELAYS,
+    remedy="Write timeoutSeconds: 10 or more, or ask the process itself.",
+    source="Celery's documentation: inspect waits 1 s for answers (--timeout), after its own start; Kubernetes: "
+    "timeoutSeconds is 1 where nothing is written, and holds for exec since 1.20.",
+)
+def check_ping_time(unit: Unit) -> Iterator[Diagnosis]:
+    """A probe has the time that its command takes. `celery inspect ping` imports the application, asks over the broker,
+    and waits up to a second for the answer: within Kubernetes' default of one second it fails on a busy node."""
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        probe = unit.container.data.map(name) if unit.container is not None else Map()
+        words = probe.map("exec").get("command")
+        if unit.workload is None or not isinstance(words, list) or not _PINGS_CELERY.search(" ".join(map(str, words))):
+            continue
+        seconds = probe.get("timeoutSeconds", _TIMEOUT_SECONDS)
+        if isinstance(seconds, int) and seconds <= _TIMEOUT_SECONDS:
+            written = "" if "timeoutSeconds" in probe else ", the default"
+            yield Diagnosis(
+                unit.workload.at(probe, "timeoutSeconds"),
+                unit.title,
+                f"the {name} gives Celery's ping {seconds} s{written}, for its own start and the way over the broker "
+                "and back: on a busy node it fails",
+                "write timeoutSeconds: 10",
             )
 
 

@@ -9,9 +9,10 @@ from typing import Final
 from ebbtide.doctor.data import Said
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.image import Command
-from ebbtide.doctor.of_image import BY_SHELL, Verdict, rewritten, signal_problem
+from ebbtide.doctor.of_image import BY_SHELL, Program, Verdict, rewritten, signal_problem
 from ebbtide.doctor.readers.programs import own_signals
 from ebbtide.doctor.rules.declare import unit_rule
+from ebbtide.doctor.sent import by_hook
 from ebbtide.doctor.shells import depends_on_sh
 from ebbtide.doctor.shown import shown
 from ebbtide.doctor.unit import Unit, Worker
@@ -100,7 +101,7 @@ def check_handover(unit: Unit) -> Iterator[Diagnosis]:
             f"{unit.title}, {worker.title}" if worker.supervised else unit.title,
             f"{worker.verdict.refused}{below}{_unless(unit, worker.command)}"
             f"{_end(worker.verdict, _AS_PID_1 if worker.command is unit.start else _AS_A_CHILD)}",
-            _in_front(worker) or worker.verdict.remedy,
+            _in_front(worker) or _without_loop(worker) or worker.verdict.remedy,
         )
 
 
@@ -110,6 +111,16 @@ def _in_front(worker: Worker) -> str:
     if not options:
         return ""
     return f"leave {options[0]} out, and write exec before the worker; each in a container of its own"
+
+
+def _without_loop(worker: Worker) -> str:
+    """What to write of a worker in a loop, which exec would end with the first worker."""
+    loop = worker.loop()
+    if loop is None or "exec" not in worker.verdict.remedy:
+        return ""
+    if worker.supervised is not None:
+        return "name the worker itself as command=, with autorestart=true, and drop the loop"
+    return "name the worker itself as the container's command, and drop the loop: a container that ends is begun again"
 
 
 def _end(verdict: Verdict, text: str) -> str:
@@ -145,8 +156,8 @@ def check_signal(unit: Unit) -> Iterator[Diagnosis]:
             yield from _unheard(unit, worker, signal)
             continue
         text, remedy = signal_problem(worker.program, signal.value)
-        if text:
-            yield Diagnosis(signal.place, unit.title, text, remedy)
+        if text and not _ended_by_hook(unit, worker):
+            yield Diagnosis(signal.place, unit.title, text, _where(unit, worker, signal, worker.program) or remedy)
     remapped = unit.variable("REMAP_SIGTERM")
     settings = unit.setup.celery
     is_soft = any("worker_soft_shutdown_timeout" in one.options for one in settings)
@@ -159,6 +170,27 @@ def check_signal(unit: Unit) -> Iterator[Diagnosis]:
     ):
         text = "REMAP_SIGTERM makes SIGTERM Celery's cold shutdown, which cancels the tasks in flight"
         yield Diagnosis(remapped.place, unit.title, text, "remove it, or set worker_soft_shutdown_timeout")
+
+
+def _ended_by_hook(unit: Unit, worker: Worker) -> bool:
+    """Whether its hook has sent it the right signal before, and waits for it."""
+    finishes = worker.program.finishes_on if worker.program else ()
+    return any(sent.signal in finishes and sent.is_waited_for and worker in sent.to for sent in by_hook(unit))
+
+
+def _where(unit: Unit, worker: Worker, signal: Said[str], program: Program) -> str:
+    """What to write, and where: the signal is the supervisor's, the container's, the init's or the image's."""
+    if not program.finishes_on:
+        return ""  # another program
+    name = program.finishes_on[0]
+    if worker.supervised is not None:
+        return f"write stopsignal={name}"
+    if signal.place == worker.command.place and signal.value not in ("TERM", name):
+        return f"let dumb-init hand on {name} instead"
+    by_compose = "stop_signal" if unit.workload is not None and not unit.is_kubernetes else "lifecycle.stopSignal"
+    if unit.container is not None and unit.container.stop_signal is not None:
+        return f"write {by_compose}: SIG{name}"
+    return f"write STOPSIGNAL SIG{name} in the Dockerfile (or {by_compose}: SIG{name})"
 
 
 def _unheard(unit: Unit, worker: Worker, signal: Said[str]) -> Iterator[Diagnosis]:

@@ -53,7 +53,8 @@ def check_back_off(unit: Unit) -> Iterator[Diagnosis]:
     failure ever counts as a failed start: an outage of the broker is a loop that takes every CPU, and to an autoscaler
     it looks like load."""
     for worker, program in _supervised(unit):
-        if program.number("startsecs", 1) == 0 and program.switch("autorestart", default=True) is not False:
+        restarts = program.switch("autorestart", default=True) is not False and not worker.is_begun_again
+        if program.number("startsecs", 1) == 0 and restarts:
             count = f"{worker.copies} workers" if worker.is_many else "the worker"
             yield Diagnosis(
                 program.line_of("startsecs"),
@@ -122,7 +123,7 @@ def check_restart(unit: Unit) -> Iterator[Diagnosis]:
     for worker, program in _supervised(unit):
         restart = program.text("autorestart", "unexpected").lower()
         limit = _ends_by_itself(worker)
-        if not limit or restart in ("true", "1", "yes", "on"):
+        if not limit or worker.is_begun_again or restart in ("true", "1", "yes", "on"):
             continue
         if restart == "unexpected" and 0 not in program.exit_codes:
             continue
@@ -194,12 +195,15 @@ def _ends_soon(worker: Worker) -> str:
 )
 def check_gives_up(unit: Unit) -> Iterator[Diagnosis]:
     """Workers come back when the broker does. `messenger:consume` ends at once where it cannot connect: after three
-    such starts, 6 s, supervisord gives it up for good, and the pod stays without it."""
+    such starts, 6 s, supervisord gives it up for good, and the pod stays without it. Of a loop that begins it again it
+    hears no failure."""
     for worker, program in _supervised(unit):
         retries, seconds = program.number("startretries", _RETRIES), program.number("startsecs", 1)
         if worker.program is None or worker.program.name != "messenger:consume" or unit.supervisor is None:
             continue
         if not isinstance(retries, int) or not isinstance(seconds, int) or unit.supervisor.listeners:
+            continue
+        if worker.is_begun_again:
             continue
         if seconds > 0 and retries < _ENOUGH_RETRIES and program.switch("autorestart", default=True) is not False:
             yield Diagnosis(
