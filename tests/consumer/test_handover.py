@@ -27,12 +27,15 @@ import os, pathlib, signal, sys, time
 here = pathlib.Path(os.environ["LEDGER"])
 def finish(*_):
     while not (here / "may-finish").exists():
+        if (here / "is-over").exists():
+            sys.exit(1)
         time.sleep(0.01)
     (here / "finished").touch()
     sys.exit(0)
 signal.signal(signal.SIGTERM, finish)
 (here / "started").touch()
-while True:  # a signal just before one long sleep would be heard only after it
+# A signal just before one long sleep would be heard only after it. Whoever has a session of its own is told by a file.
+while not (here / "is-over").exists():
     time.sleep(0.02)
 """
 PATIENCE_SECONDS = 100
@@ -91,6 +94,7 @@ def outcome(case: Case, ledger: Path, bin_directory: Path, *, is_accepted: bool)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        (ledger / "is-over").touch()
 
 
 def argv_of(case: Case) -> list[str]:
