@@ -256,6 +256,28 @@ CLOSED: Final[dict[str, Edge]] = {
             "closes its worker by force",
         ),
         (
+            "a handler by force, of a worker with a name of its own",
+            ["node", "worker.js"],
+            {
+                "worker.js": closed('process.on("SIGTERM", async () => { await worker.close(true); });').replace(
+                    "worker", "mail"
+                )
+            },
+            "closes its worker by force",
+        ),
+        (
+            "a handler that closes a database by force",
+            ["node", "worker.js"],
+            {"worker.js": closed(ON_TERM.replace("process.exit", "await db.connection.close(true); process.exit"))},
+            "",
+        ),
+        (
+            "a handler that waits for its worker, and not for its server",
+            ["node", "worker.js"],
+            {"worker.js": closed(ON_TERM.replace("process.exit", "server.close(); process.exit"))},
+            "",
+        ),
+        (
             "a handler where it starts",
             ["node", "index.js"],
             {

@@ -74,8 +74,12 @@ _SHUTS_DOWN: Final = re.compile(
     r"graceful|shut-?down|terminus|exit-hook|signal-exit|node-cleanup|(?:^|/)death$", re.IGNORECASE
 )
 _HOOKS: Final = re.compile(r"\benableShutdownHooks\b")
-_FORCED: Final = re.compile(r"\.close\s*\(\s*(?:true|!0)\s*\)")
-_LEFT: Final = re.compile(r"(\bawait\s+|\breturn\s+)?[\w$.?!]+\.close\s*\(\s*\)\s*;?\s*process\s*\.\s*exit\s*\(")
+_FORCED: Final = re.compile(r"([\w$]+)[?!]*\.close\s*\(\s*(?:true|!0)\s*\)")
+_LEFT: Final = re.compile(
+    r"(\bawait\s+|\breturn\s+)?\b(?:[\w$]+[?!]*\.)*([\w$]+)[?!]*\.close\s*\(\s*\)\s*;?\s*process\s*\.\s*exit\s*\("
+)
+# What takes jobs by its name: a server, or a database, is closed in the same words (`connection.close(true)`).
+_TAKES_JOBS: Final = re.compile(r"(?i)worker|queue|consumer|processor")
 
 
 @dataclass(frozen=True)
@@ -131,11 +135,21 @@ class NodeProgram:
         """The line in which it makes a worker of BullMQ's or Bull's; 0 where it makes none."""
         found = None
         if "bullmq" in self.packages and "worker_threads" not in " ".join(self.imports):
-            names = "|".join(map(re.escape, ("Worker", *_ALIAS.findall(self.source.bare))))
-            found = re.search(rf"\bnew\s+(?:[\w$]+\.)?(?:{names})\s*[<(]", self.source.bare)
+            found = re.search(self._new_worker, self.source.bare)
         elif "bull" in self.packages:
             found = re.search(r"\.process\s*\(", self.source.bare)
         return self.source.line(found.start()) if found is not None else 0
+
+    @cached_property
+    def workers(self) -> set[str]:
+        """What it calls the workers of BullMQ's, and the queues of Bull's, that it makes."""
+        made = self._new_worker if "bullmq" in self.packages else r"(?:new\s+)?(?:Bull|Queue)\s*[<(]"
+        return set(re.findall(rf"([\w$]+)\s*(?::[^=;\n]{{0,80}})?=\s*{made}", self.source.bare))
+
+    @cached_property
+    def _new_worker(self) -> str:
+        names = "|".join(map(re.escape, ("Worker", *_ALIAS.findall(self.source.bare))))
+        return rf"\bnew\s+(?:[\w$]+\.)?(?:{names})\s*[<(]"
 
     @cached_property
     def consumes(self) -> bool:
@@ -292,14 +306,18 @@ class Whole:
         """Where a part closes a worker, and does not wait for its jobs."""
         for one in self.parts:
             for found in _FORCED.finditer(one.source.bare):
-                yield one, one.source.line(found.start()), "closes its worker by force (close(true))"
+                if self._takes_jobs(found[1]):
+                    yield one, one.source.line(found.start()), "closes its worker by force (close(true))"
             for found in _LEFT.finditer(one.source.bare):
-                if not found[1]:
+                if not found[1] and self._takes_jobs(found[2]):
                     yield (
                         one,
                         one.source.line(found.start()),
                         "ends the process right behind close(), which it does not await",
                     )
+
+    def _takes_jobs(self, name: str) -> bool:
+        return _TAKES_JOBS.search(name) is not None or any(name in one.workers for one in self.parts)
 
 
 def whole(first: NodeProgram, programs: Mapping[str, NodeProgram]) -> Whole:
