@@ -156,6 +156,15 @@ SAFE = {"metadata": {"annotations": {"cluster-autoscaler.kubernetes.io/safe-to-e
         ({}, {"nodeSelector": SPOT, "terminationGracePeriodSeconds": 105}, "P-16", "notJudged: orders runs on Spot"),
         ({}, {"nodeSelector": SPOT, "terminationGracePeriodSeconds": 15}, "P-16", "disruptive: orders runs on Spot"),
         ({}, {"nodeSelector": SPOT, "terminationGracePeriodSeconds": None}, "P-16", "disruptive: orders runs on Spot"),
+        # One that runs there already, and newly needs longer than the notice leaves.
+        (
+            {"nodeSelector": SPOT, "terminationGracePeriodSeconds": 10},
+            {"nodeSelector": SPOT},
+            "P-16",
+            "danger: orders ",
+        ),
+        ({"nodeSelector": SPOT}, {"nodeSelector": SPOT, "terminationGracePeriodSeconds": 10}, "P-16", ""),
+        ({"nodeSelector": SPOT}, {"nodeSelector": SPOT, "priority": 5}, "P-16", ""),
         # What a node's scale-down waits: ten minutes.
         (
             {},
@@ -199,6 +208,15 @@ def counted(address: str) -> dict[str, Any]:
     metadata = {"address": address, "listName": "orders"}
     spec = {"scaleTargetRef": {"name": "orders"}, "triggers": [{"type": "redis", "metadata": metadata}]}
     return {"metadata": {"name": "orders", "namespace": "shop"}, "spec": spec}
+
+
+def test_no_queue_is_said_to_be_left_by_a_container_that_gets_another_name_and_a_program_that_nobody_knows():
+    def renamed(pod, worker):
+        worker.update(name="other", args=["supervisord", "-c", "/etc/w.conf"])
+
+    found = said(review_of([resource(DEPLOYMENT, deployment())], [resource(DEPLOYMENT, deployment(renamed))]))
+    assert "P-08" not in found
+    assert found["P-08c"].startswith("notJudged: ")
 
 
 @pytest.mark.parametrize("moves", [False, True])

@@ -16,7 +16,7 @@ _PAUSES = ("paused", "paused-replicas", "paused-scale-in", "paused-scale-out", "
 _PREFIX = "autoscaling.keda.sh/"
 _TRANSFER = "scaledobject.keda.sh/transfer-hpa-ownership"
 _MODIFIERS = "spec.advanced.scalingModifiers"
-_MODIFIED = ("target", "activationTarget", "metricType")
+_NUMBERS = ("target", "activationTarget")
 _DEFAULT_COOLDOWN_SECONDS = 300
 _EXTERNAL_METRICS = "v1beta1.external.metrics.k8s.io"
 _WHOLE_RELEASE = {Operation.CREATE: "brings", Operation.DELETE: "takes along", Operation.REPLACE: "makes anew"}
@@ -136,7 +136,7 @@ def _advanced(change: ResourceChange) -> Said:
     source="KEDA 2.21: a trigger that fails leaves the number of pods where it is.",
     tells={
         SCALED_OBJECT: (
-            *(f"{_MODIFIERS}.{name}" for name in ("formula", *_MODIFIED)),
+            *(f"{_MODIFIERS}.{name}" for name in ("formula", *_NUMBERS, "metricType")),
             *(f"spec.triggers.*.{name}" for name in ("name", "metricType", "useCachedMetrics")),
             *(f"spec.triggers.*.authenticationRef.{name}" for name in ("name", "kind")),
         ),
@@ -156,10 +156,12 @@ def check_counting(context: Context) -> Iterator[Risk]:
             was, now = (side[0] or "each trigger by itself" for side in (old, new))
             sentence = f"{change.title} counts otherwise: {now} instead of {was}"
             if was == now:
-                named = [name for name in _MODIFIED if mapping(old[1]).get(name) != mapping(new[1]).get(name)]
+                changed = [name for name in old[1].keys() | new[1].keys() if old[1].get(name) != new[1].get(name)]
                 sentence = f"{change.title} counts otherwise, or logs in to its source otherwise"
-                if named and old[2] == new[2]:
-                    words = ", ".join(f"{name} {new[1].get(name)} instead of {old[1].get(name)}" for name in named)
+                if set(changed) <= set(_NUMBERS) and old[2] == new[2]:
+                    words = ", ".join(
+                        f"{one} {new[1].get(one)} instead of {old[1].get(one)}" for one in sorted(changed)
+                    )
                     sentence = f"{change.title} compares what it counts with another number: {words}"
             yield Risk(change.title, sentence, "make sure that it is Ready: `kubectl get scaledobject`", change.key)
     for change in context.of(TRIGGER_AUTHENTICATION, Operation.UPDATE, Operation.REPLACE, Operation.DELETE):

@@ -12,10 +12,9 @@ from ebbtide.preview.rules.declare import change_rule
 from ebbtide.settings.models.node_pool import (
     COMPUTE_CLASS,
     OWN_COMPUTE_CLASSES,
-    SPOT_CRITICAL_PODS_SECONDS,
-    SPOT_DEFAULT_NOTICE_SECONDS,
     SPOT_KEY,
-    SPOT_MAX_NOTICE_SECONDS,
+    SPOT_USER_PODS_MAX_SECONDS,
+    SPOT_USER_PODS_SECONDS,
     names_spot,
 )
 from ebbtide.settings.values.units import format_duration
@@ -74,9 +73,9 @@ def check_spot(context: Context) -> Iterator[Risk]:
     """A consumer moves onto Spot capacity, where a pod has only what the notice leaves it, best effort (V-08); or Spot
     nodes come that keep nobody off."""
     for change in context.of("Deployment", Operation.CREATE, Operation.UPDATE):
-        old, new = (mapping_at(side, "spec", "template", "spec", "nodeSelector") for side in (change.old, change.new))
-        if names_spot(new) and not names_spot(old):
-            yield _on_spot(change, context.spot_notices.get(change.title))
+        old, new = _nodes_of(change.old), _nodes_of(change.new)
+        if names_spot(new) and (risk := _on_spot(change, context.spot_notices.get(change.title))) is not None:
+            yield risk
         name = new.get(COMPUTE_CLASS)
         if name not in {None, *OWN_COMPUTE_CLASSES} and name != old.get(COMPUTE_CLASS):
             sentence = f"{change.title} asks for compute class {name}: whether that has Spot nodes is not judged"
@@ -91,34 +90,43 @@ def check_spot(context: Context) -> Iterator[Risk]:
             yield Risk(change.title, sentence, advice, change.key, RiskLevel.DISRUPTIVE)
 
 
-def _on_spot(change: ResourceChange, notice: int | None) -> Risk:
-    """By its longest message, or else the grace that it states, against what the notice leaves pods: 15 s, and 105
-    where the pool's kubelet is told of the longest notice."""
-    pods = Pods.of(change.new)
-    stated = mapping_at(change.new, "spec", "template", "spec").get("terminationGracePeriodSeconds")
-    needed = pods.longest_message_seconds or (pods.grace_seconds if stated is not None else None)
-    least, most = (
-        (notice, notice)
-        if notice is not None
-        else (_leaves(SPOT_DEFAULT_NOTICE_SECONDS), _leaves(SPOT_MAX_NOTICE_SECONDS))
-    )
-    words = (
-        format_duration(least) if least == most else f"{format_duration(least)}, or {format_duration(most)} at most,"
-    )
+def _on_spot(change: ResourceChange, notice: int | None) -> Risk | None:
+    """By what its workers may need, against what the notice leaves pods: 15 s, and 105 where the pool's kubelet is told
+    of the longest one. None where it ran there before, and needs no longer than it did."""
+    least, most = (SPOT_USER_PODS_SECONDS, SPOT_USER_PODS_MAX_SECONDS) if notice is None else (notice, notice)
+    needed = _needed_seconds(change.new)
+    levels = [_level_on_spot(seconds, least, most) for seconds in (_needed_seconds(change.old), needed)]
+    if names_spot(_nodes_of(change.old)) and _WORSE.index(levels[1]) >= _WORSE.index(levels[0]):
+        return None
+    words = f"{format_duration(least)}" + ("" if least == most else f", or {format_duration(most)} at most,")
     sentence = f"{change.title} runs on Spot capacity: a pod may be ended at any time with {words} to finish"
+    if levels[1] is RiskLevel.DISRUPTIVE:
+        return Risk(change.title, sentence, resource=change.key, level=levels[1])
+    follows = "what is in flight then is killed"
+    if levels[1] is RiskLevel.NOT_JUDGED:
+        follows = "which of the two its pool has is not judged"
+    sentence += f", and may need {format_duration(needed or 0)}: {follows}"
+    return Risk(change.title, sentence, "keep it off Spot, or shorten its messages", change.key, levels[1])
+
+
+_WORSE = (RiskLevel.DANGER, RiskLevel.NOT_JUDGED, RiskLevel.DISRUPTIVE)
+
+
+def _level_on_spot(needed: int | None, least: int, most: int) -> RiskLevel:
     if needed is None or needed <= least:
-        return Risk(change.title, sentence, resource=change.key, level=RiskLevel.DISRUPTIVE)
-    advice = "keep it off Spot, or shorten its messages"
-    sentence += f", and may need {format_duration(needed)}"
-    if needed <= most:
-        sentence += ": which of the two its pool has is not judged"
-        return Risk(change.title, sentence, advice, change.key, RiskLevel.NOT_JUDGED)
-    sentence += ": what is in flight then is killed"
-    return Risk(change.title, sentence, advice, change.key, RiskLevel.DANGER)
+        return RiskLevel.DISRUPTIVE
+    return RiskLevel.NOT_JUDGED if needed <= most else RiskLevel.DANGER
 
 
-def _leaves(notice_seconds: int) -> int:
-    return notice_seconds - SPOT_CRITICAL_PODS_SECONDS
+def _needed_seconds(deployment: Mapping[str, Any]) -> int | None:
+    """After how long a worker that is told to stop is killed, as V-08 has it; else the grace that is stated."""
+    pods = Pods.of(deployment)
+    is_stated = "terminationGracePeriodSeconds" in mapping_at(deployment, "spec", "template", "spec")
+    return pods.stop_wait_seconds or pods.longest_message_seconds or (pods.grace_seconds if is_stated else None)
+
+
+def _nodes_of(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
+    return mapping_at(deployment, "spec", "template", "spec", "nodeSelector")
 
 
 def _keeps_nobody_off(pool: Mapping[str, Any]) -> bool:

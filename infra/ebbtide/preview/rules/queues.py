@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ebbtide.preview.autoscalers import SCALED_OBJECT, identity_of, target_of
-from ebbtide.preview.change import Operation, ResourceChange
+from ebbtide.preview.change import Operation, Path, ResourceChange
 from ebbtide.preview.fleet import Pods
 from ebbtide.preview.patterns import OF_A_BROKER
 from ebbtide.preview.reads import (
@@ -23,7 +22,7 @@ from ebbtide.preview.reads import (
 )
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
-from ebbtide.preview.successors import successors
+from ebbtide.preview.successors import Successor, successors
 from ebbtide.settings.values.image_contract import CONSUMER_NAME, HOSTNAME
 
 _CONTAINER = "spec.template.spec.containers.*"
@@ -40,7 +39,10 @@ def check_queues(context: Context) -> Iterator[Risk]:
     """Every queue is still read by somebody."""
     read = read_together(_read_by(change.new) for change in context.after("Deployment"))
     for change in context.of("Deployment", Operation.UPDATE, Operation.REPLACE):
-        gone = queues_lost(_read_by(change.old, _nobody_knows(change)), _read_by(change.new))
+        before = _read_by(change.old)
+        for name in _nobody_knows(change):
+            before.remove(name)
+        gone = queues_lost(before, _read_by(change.new))
         lost = [name for name in gone if not is_read_by(name, read)]
         if lost:
             where = "that this plan shows" if context.change.hidden else "in this stack"
@@ -48,20 +50,16 @@ def check_queues(context: Context) -> Iterator[Risk]:
             yield Risk(change.title, sentence, "make sure that it is empty, or that somebody else reads it", change.key)
 
 
-def _nobody_knows(change: ResourceChange) -> set[str]:
-    """Containers that had a known program and have another one, of which P-08c says that it is not judged."""
-    before, after = (Pods.by_container(side) for side in (change.old, change.new))
-    return {
-        name
-        for name in before.keys() & after.keys()
-        if is_known(before[name].command) and not is_known(after[name].command)
-    }
+def _nobody_knows(change: ResourceChange) -> Iterator[str]:
+    """What containers read that had a known program and have another one, of which P-08c says that it is not judged."""
+    for _, before, after in Successor(change, change.old, change.new, change.properties).containers():
+        if is_known(before.command) and not is_known(after.command):
+            yield from queues_of(before.command)
 
 
-def _read_by(deployment: Mapping[str, Any], without: Container[str] = ()) -> list[str]:
-    """What all of its containers read, without some."""
-    found = Pods.by_container(deployment)
-    return [queue for name, pods in found.items() if name not in without for queue in queues_of(pods.command)]
+def _read_by(deployment: Mapping[str, Any]) -> list[str]:
+    """What all of its containers read."""
+    return [name for pods in Pods.by_container(deployment).values() for name in queues_of(pods.command)]
 
 
 @change_rule(
@@ -155,8 +153,13 @@ def check_names_differ(context: Context) -> Iterator[Risk]:
 
 
 # Where a trigger of KEDA's asks: its parameters, or the variables of the workers that hold them.
-_ASKED_AT = re.compile(
-    r"(?:address(?:es)?|hosts?|bootstrapServers|brokerAddress|brokerList|connection|queueURL|serverURL)"
+_ASKED_AT = tuple(
+    f"{name}{of}"
+    for name in (
+        *("address", "addresses", "host", "hosts", "bootstrapServers", "brokerAddress", "brokerList"),
+        *("connection", "queueURL", "serverURL"),
+    )
+    for of in ("", "FromEnv")
 )
 
 
@@ -165,7 +168,7 @@ _ASKED_AT = re.compile(
     RiskLevel.NOT_JUDGED,
     remedy="Move the workers and what counts for them in one change, once the old broker is empty.",
     source="KEDA asks the broker that its trigger names; the workers read the one that their variables name.",
-    reads={SCALED_OBJECT: ("spec.triggers.*.metadata.*",)},
+    reads={SCALED_OBJECT: tuple(f"spec.triggers.*.metadata.{name}" for name in _ASKED_AT)},
 )
 def check_counts_where_it_is_read(context: Context) -> Iterator[Risk]:
     """KEDA counts at the broker that the workers read. Where only its trigger gets another address, it may be the same
@@ -175,14 +178,14 @@ def check_counts_where_it_is_read(context: Context) -> Iterator[Risk]:
         for successor in successors(context)
         if any(_moved(before, after) for _, before, after in successor.containers())
     }
-    for change in context.of(SCALED_OBJECT, Operation.UPDATE):
+    for change in context.of(SCALED_OBJECT, Operation.UPDATE, Operation.REPLACE):
         target = target_of(change.new)
         asked = dict.fromkeys(
             f"{found.new} instead of {found.old}"
             for found in change.properties
             if found.path[:2] == ("spec", "triggers")
             and "metadata" in found.path[:-1]
-            and _ASKED_AT.fullmatch(str(found.path[-1]).removesuffix("FromEnv"))
+            and found.path[-1] in _ASKED_AT
             and isinstance(found.old, str)
             and isinstance(found.new, str)
         )
@@ -197,6 +200,13 @@ def check_counts_where_it_is_read(context: Context) -> Iterator[Risk]:
 
 # How far inside of a container its own command line stands; that of a hook or a probe is further.
 _COMMAND_LINE, _PLACE = {"args", "command"}, 6
+_CONTAINERS = ("spec", "template", "spec", "containers")
+
+
+def _may_hold_a_command_line(path: Path) -> bool:
+    """Whether a change is of one, or of a container that comes or goes with its own."""
+    is_whole = len(path) < _PLACE and path[: len(_CONTAINERS)] == _CONTAINERS[: len(path)]
+    return is_whole or bool(_COMMAND_LINE & set(path[:_PLACE]))
 
 
 @change_rule(
@@ -212,7 +222,7 @@ def check_command_is_known(context: Context) -> Iterator[Risk]:
     nobody here knows whether it reads the same queues, or hears that it is to stop. Nor of an option that no rule
     knows."""
     for successor in successors(context):
-        if not any(_COMMAND_LINE & set(found.path[:_PLACE]) for found in successor.properties):
+        if not any(_may_hold_a_command_line(found.path) for found in successor.properties):
             continue
         for whose, before, after in successor.containers():
             if before.command == after.command:

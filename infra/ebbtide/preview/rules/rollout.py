@@ -46,9 +46,7 @@ def check_strategy(context: Context) -> Iterator[Risk]:
                 drained = "" if grace is None else f", up to {format_duration(grace)} and a start"
                 sentence += f"; every pod ends before a new one starts, and nothing consumes meanwhile{drained}"
                 advice = "write type: RollingUpdate and maxUnavailable: 0, unless two versions must never run at once"
-            if is_meant:
-                advice = ""
-            yield Risk(change.title, sentence, advice, change.key, level)
+            yield Risk(change.title, sentence, "" if is_meant else advice, change.key, level)
 
 
 def _is_strategy(path: tuple[str | int, ...]) -> bool:

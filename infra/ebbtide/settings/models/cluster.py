@@ -19,6 +19,7 @@ from ebbtide.settings.models.network_ranges import ClusterNetworkSettings
 from ebbtide.settings.models.node_pool import (
     SPOT_CRITICAL_PODS_SECONDS,
     SPOT_DEFAULT_NOTICE_SECONDS,
+    SPOT_USER_PODS_SECONDS,
     KmsKey,
     NodePoolSettings,
     SpotNotice,
@@ -188,7 +189,7 @@ class ClusterSettings(Family):
     @property
     def spot_user_pods_seconds(self) -> int:
         """What is left for consumers of the shortest such notice, in seconds."""
-        return SPOT_DEFAULT_NOTICE_SECONDS - SPOT_CRITICAL_PODS_SECONDS
+        return SPOT_USER_PODS_SECONDS
 
 
 class _GkeCluster(ClusterSettings):

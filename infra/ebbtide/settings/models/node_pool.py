@@ -30,6 +30,8 @@ SPOT_CRITICAL_PODS_SECONDS = 15
 SPOT_DEFAULT_NOTICE_SECONDS = 30
 # The kubelet's configuration can raise it on Standard pools from control plane 1.35.0-gke.1171000 (V-08).
 SPOT_MAX_NOTICE_SECONDS = 120
+SPOT_USER_PODS_SECONDS = SPOT_DEFAULT_NOTICE_SECONDS - SPOT_CRITICAL_PODS_SECONDS
+SPOT_USER_PODS_MAX_SECONDS = SPOT_MAX_NOTICE_SECONDS - SPOT_CRITICAL_PODS_SECONDS
 # GKE's images do not fit on less: 10 GB is refused when the pool is made.
 MIN_BOOT_DISK_GIGABYTES = 12
 # The fourth generation of machines boots from Hyperdisk only, and the first and second from Persistent Disk only.

@@ -10,9 +10,8 @@ from ebbtide.settings.models.disruption import disruption_caps
 from ebbtide.settings.models.node_pool import (
     COMPUTE_CLASS,
     OWN_COMPUTE_CLASSES,
-    SPOT_CRITICAL_PODS_SECONDS,
     SPOT_DEFAULT_NOTICE_SECONDS,
-    SPOT_MAX_NOTICE_SECONDS,
+    SPOT_USER_PODS_MAX_SECONDS,
     names_spot,
 )
 from ebbtide.settings.models.shutdown import DisruptionCap
@@ -21,7 +20,6 @@ from ebbtide.settings.rules.declare import consumers_of, stack_rule
 from ebbtide.settings.values.units import format_duration
 
 SPOT_NOTICE_MINOR = 35  # control plane 1.35.0-gke.1171000
-SPOT_USER_PODS_MAX_SECONDS = SPOT_MAX_NOTICE_SECONDS - SPOT_CRITICAL_PODS_SECONDS
 
 
 @stack_rule(
