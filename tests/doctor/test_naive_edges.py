@@ -492,3 +492,22 @@ def test_the_env_file_of_production_wins_and_its_options_count():
 def test_a_signal_that_nobody_here_knows_is_said_to_be_not_judged(files, said):
     notes = [note.text for note in diagnose_files([File(name, text) for name, text in files.items()]).notes]
     assert any(said in note for note in notes), notes
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (meshed({"consul.hashicorp.com/connect-inject": "true"}), "Consul"),
+        (meshed({}, {"kuma.io/sidecar-injection": "enabled"}), "Kuma"),
+        (meshed({}, space={"labels": {"kuma.io/sidecar-injection": "enabled"}}), "Kuma"),
+        (meshed({}, {"kuma.io/sidecar-injection": "disabled"}, {"labels": {"kuma.io/sidecar-injection": "true"}}), ""),
+        (meshed({"consul.hashicorp.com/connect-inject": "false"}), ""),
+    ],
+)
+def test_of_a_mesh_whose_proxy_nobody_here_has_read_it_is_not_judged_when_that_ends(
+    files: dict[str, str], said: str
+) -> None:
+    report = diagnose_files([File(name, text) for name, text in files.items()])
+    assert not [one for one in report.diagnoses if one.rule == "D-27"]
+    notes = [note.text for note in report.notes if "beside the workers ends is not known here" in note.text]
+    assert [f"when the proxy that {said} puts" in note for note in notes] == [True] * bool(said)

@@ -61,6 +61,10 @@ class File:
         """A line of it."""
         return Place(self.name, line)
 
+    def at_character(self, place: int) -> Place:
+        """The line in which a character stands."""
+        return self.at(self.text.count("\n", 0, place) + 1)
+
 
 def collect(paths: Sequence[str]) -> tuple[list[File], list[Note]]:
     """Every file at or below the paths; `-` is standard input. Raises SettingsError for one that is not there."""

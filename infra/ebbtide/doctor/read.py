@@ -105,8 +105,7 @@ def _dotenv(file: File, found: SetUp) -> bool:
 
 def _gems(file: File, found: SetUp) -> bool:
     for one in _GEM.finditer(file.text):
-        line = file.text.count("\n", 0, one.start()) + 1
-        found.gems[one["name"]] = Said(one["version"], file.at(line))
+        found.gems[one["name"]] = Said(one["version"], file.at_character(one.start()))
     return bool(found.gems)
 
 
@@ -182,10 +181,9 @@ def _yaml(file: File, found: SetUp) -> bool:
     # Texts for people have such signs too: `{{#if}}` of a web page's messages.json.
     may_be_template = file.is_named or not file.base.endswith(".json")
     if may_be_template and (template := _TEMPLATE.search(file.text)) is not None:
-        line = file.text.count("\n", 0, template.start()) + 1
         found.notes.append(
             Note(
-                file.at(line),
+                file.at_character(template.start()),
                 "is a template, which is not rendered here; hand over `helm template ... | ebbtide doctor -`",
             )
         )
@@ -224,8 +222,7 @@ def _documents(file: File, found: SetUp) -> Iterable[Any]:
                 documents = list(yaml.documents(file.text.expandtabs(width)))
             except yaml.NotYamlError:
                 continue
-            line = file.text.count("\n", 0, tab.start()) + 1
-            found.indented_by_tabs.append(file.at(line))
+            found.indented_by_tabs.append(file.at_character(tab.start()))
             return documents
         raise
 

@@ -146,9 +146,7 @@ def _split(word: str) -> list[str]:
 def _of_text(file: File) -> dict[str, Said[str]]:
     lines = _LINE.finditer(file.text)
     return {
-        name: Said(_said(name, one[2]), file.at(file.text.count("\n", 0, one.start(1)) + 1))
-        for one in lines
-        for name in [one[1].lower()]
+        name: Said(_said(name, one[2]), file.at_character(one.start(1))) for one in lines for name in [one[1].lower()]
     }
 
 

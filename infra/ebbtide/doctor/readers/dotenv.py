@@ -20,5 +20,5 @@ def read_dotenv(file: File) -> dict[str, Said[str]]:
     for one in _LINE.finditer(file.text):
         quoted = _QUOTED.match(one["value"])
         value = quoted["value"] if quoted else re.split(r"[ \t]#", one["value"], maxsplit=1)[0].strip()
-        found[one["name"]] = Said(value, file.at(file.text.count("\n", 0, one.start()) + 1))
+        found[one["name"]] = Said(value, file.at_character(one.start()))
     return found

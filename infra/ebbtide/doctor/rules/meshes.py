@@ -12,6 +12,7 @@ from ebbtide.doctor.rules.network import broker_ports
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit
 from ebbtide.doctor.workload import ManifestObject, Workload
+from ebbtide.kubernetes.meshes import ISTIO, LINKERD, MESHES
 
 ISTIO_SECONDS: Final = 5
 """terminationDrainDuration where nothing is said (istio.mesh.v1alpha1, ProxyConfig)."""
@@ -20,11 +21,10 @@ LINKERD_SECONDS: Final = 120
 _BROKERS: Final = frozenset({5671, 5672, 6379, 6380, 9092, 9093, 4222, 11300, 61613})
 _OF_MESH: Final = re.compile(r"istio")
 _MESH_KINDS: Final = frozenset({"IstioOperator", "Istio", "ProxyConfig"})
-_INJECT: Final = "sidecar.istio.io/inject"
-_NATIVE: Final = "sidecar.istio.io/nativeSidecar"
+_INJECT, _REVISION = ISTIO.asked_by
+(_NATIVE,) = ISTIO.native
 _CONFIG: Final = "proxy.istio.io/config"
 _TRAFFIC: Final = "traffic.sidecar.istio.io/"
-_LINKERD_NATIVE: Final = tuple(f"config.{step}.linkerd.io/proxy-enable-native-sidecar" for step in ("beta", "alpha"))
 _LINKERD_WAITS: Final = "config.alpha.linkerd.io/proxy-wait-before-exit-seconds"
 _EXITS_LAST: Final = re.compile(r"EXIT_ON_ZERO_ACTIVE_CONNECTIONS\W+true", re.IGNORECASE)
 _DRAIN: Final = re.compile(r"terminationDrainDuration\W+(?P<number>[0-9]+)(?P<unit>[smh])")
@@ -56,7 +56,21 @@ def injected(unit: Unit) -> Injected | None:
     if place is not None:
         return _of_istio(unit, workload, place)
     place = _asked_of_linkerd(workload, space)
-    return _of_linkerd(unit, workload, space, place) if place is not None else None
+    return _of_linkerd(unit, workload, space, place) if place is not None else _of_another(workload, space)
+
+
+def _of_another(workload: Workload, space: ManifestObject | None) -> Injected | None:
+    """One of which nobody here has read when its proxy ends. What the pods say counts before their namespace's."""
+    said: list[tuple[Map, Workload | ManifestObject]] = [(workload.labels, workload), (workload.annotations, workload)]
+    if space is not None:
+        said += [(space.data.map("metadata", part), space) for part in ("labels", "annotations")]
+    for mesh in MESHES:
+        for key, refusals in mesh.asked_by.items() if mesh not in (ISTIO, LINKERD) else ():
+            data, owner = next(((data, owner) for data, owner in said if key in data), (Map(), workload))
+            if key in data and _said(data, key) not in refusals:
+                doubt = f"when the proxy that {mesh.name} puts beside the workers ends is not known here"
+                return Injected(owner.at(data, key), "", "", doubt, is_open=True)
+    return None
 
 
 def _namespace_of(unit: Unit, workload: Workload) -> ManifestObject | None:
@@ -75,17 +89,17 @@ def _asked_of_istio(workload: Workload, space: ManifestObject | None) -> Place |
     for data in (workload.labels, workload.annotations):
         if _INJECT in data:
             return workload.at(data, _INJECT) if _said(data, _INJECT) == "true" else None
-    if "istio.io/rev" in workload.labels:
-        return workload.at(workload.labels, "istio.io/rev")
+    if _REVISION in workload.labels:
+        return workload.at(workload.labels, _REVISION)
     if space is not None:
-        for key, value in (("istio-injection", "enabled"), ("istio.io/rev", "")):
+        for key, value in (("istio-injection", "enabled"), (_REVISION, "")):
             if key in labels and (not value or _said(labels, key) == value):
                 return space.at(labels, key)
     return None
 
 
 def _asked_of_linkerd(workload: Workload, space: ManifestObject | None) -> Place | None:
-    key = "linkerd.io/inject"
+    (key,) = LINKERD.asked_by
     if key in workload.annotations:
         return workload.at(workload.annotations, key) if _enables(workload.annotations, key) else None
     annotations = space.data.map("metadata", "annotations") if space is not None else Map()
@@ -129,7 +143,7 @@ def _of_istio(unit: Unit, workload: Workload, place: Place) -> Injected | None:
 
 def _of_linkerd(unit: Unit, workload: Workload, space: ManifestObject | None, place: Place) -> Injected | None:
     said = dict(space.data.map("metadata", "annotations") if space is not None else {}) | dict(workload.annotations)
-    if any(str(said.get(key, "")).lower() == "true" for key in _LINKERD_NATIVE):
+    if any(str(said.get(key, "")).lower() == "true" for key in LINKERD.native):
         return None
     if _outlasts(unit, workload, _seconds(said.get(_LINKERD_WAITS)) or 0):
         return None
@@ -140,7 +154,7 @@ def _of_linkerd(unit: Unit, workload: Workload, space: ManifestObject | None, pl
         place,
         "has Linkerd's proxy beside it, which takes no new connection after SIGTERM, and closes the others "
         f"{seconds} s later (unless the mesh's own settings make it wait, or a native sidecar)",
-        f"annotate the pods with {_LINKERD_NATIVE[0]}: 'true', or with {_LINKERD_WAITS}: what the workers may take",
+        f"annotate the pods with {LINKERD.native[0]}: 'true', or with {_LINKERD_WAITS}: what the workers may take",
         "what Linkerd's own settings say of its proxy (proxy.nativeSidecar, proxy.waitBeforeExitSeconds) was not "
         "handed over",
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level, Path
+from ebbtide.kubernetes.meshes import MESHES
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.shutdown import SAFE_TO_EVICT
 from ebbtide.settings.rules.declare import consumer_rule
@@ -14,32 +14,6 @@ from ebbtide.settings.rules.pod_parts import touched
 _METADATA = ("spec", "template", "metadata")
 
 
-@dataclass(frozen=True, slots=True)
-class Mesh:
-    """Whose proxy stands between the workers and their broker."""
-
-    name: str
-    asked_by: Mapping[str, frozenset[str]]
-    """The keys that ask for a proxy, each with the values that do not."""
-    native: tuple[str, ...] = ()
-    """The annotations that make it a native sidecar, which Kubernetes ends after the workers."""
-
-
-_NO = frozenset({"false", "disabled", "disable", "no", "off", "n", "0", ""})
-MESHES = (
-    Mesh(
-        "Istio",
-        {"sidecar.istio.io/inject": _NO, "istio.io/rev": frozenset()},
-        ("sidecar.istio.io/nativeSidecar",),
-    ),
-    Mesh(
-        "Linkerd",
-        {"linkerd.io/inject": _NO},
-        tuple(f"config.{stage}.linkerd.io/proxy-enable-native-sidecar" for stage in ("beta", "alpha")),
-    ),
-    Mesh("Kuma", {"kuma.io/sidecar-injection": _NO}),
-    Mesh("Consul", {"consul.hashicorp.com/connect-inject": _NO}),
-)
 _OF_A_MESH = frozenset(key for mesh in MESHES for key in (*mesh.asked_by, *mesh.native))
 # Whose owner only reads: for whom they are written is in their names.
 _READ = (
