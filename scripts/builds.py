@@ -33,12 +33,14 @@ class Part:
     """Which tiers cannot begin without it."""
     after_setup: bool = False
     """Whether its command is one of `.venv`."""
+    niceness: int = 0
+    """Added to the 15 that a build has by itself, where the last tier alone needs it."""
 
 
 _CLUSTERS = frozenset({"engine", "cluster", "long"})
 PARTS = (
     Part("the programs of a Kubernetes node", ("scripts/cluster", "build"), _CLUSTERS),
-    Part("KEDA", ("scripts/cluster", "build", "--keda"), _CLUSTERS - {"engine"}),
+    Part("KEDA", ("scripts/cluster", "build", "--keda"), _CLUSTERS - {"engine"}, niceness=4),
     Part("Pulumi's CLI", ("scripts/pulumi-engine",), _CLUSTERS),
     Part("Pulumi's language host for YAML", ("scripts/pulumi-engine", "--yaml"), frozenset({"engine"})),
     Part(
@@ -83,7 +85,11 @@ class Builds:
         with Path(self._logs.name, f"{number}.log").open("wb") as log:
             # No session of its own: Linux shares processors between sessions, and heeds `nice` inside one.
             self._running[part] = subprocess.Popen(
-                part.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+                ["nice", "-n", str(part.niceness), *part.command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                process_group=0,
             )
 
     def missing(self, tier: str) -> list[str]:
