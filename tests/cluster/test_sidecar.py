@@ -11,26 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cluster.broker import DIRECTORY, RABBITMQ, SENDS, dsn_at, rabbitmq
 from tests.cluster.conftest import NamespaceFactory
 from tests.kubernetes_api import KubernetesApi, Manifest
 
-from ebbtide.brokers import BROKERS
 from ebbtide.manifests.kubernetes import stack_manifests
-from ebbtide.rehearsal.access import open_access
-from ebbtide.rehearsal.broker import POD as BROKER_POD
-from ebbtide.rehearsal.broker import QUEUE, broker_pod
+from ebbtide.rehearsal.broker import QUEUE
 from ebbtide.rehearsal.cluster import Cluster
 from ebbtide.rehearsal.ledger import Count, Ledger
-from ebbtide.rehearsal.load import POD as SENDER_POD
-from ebbtide.rehearsal.load import Kind, Load, sender_pod
+from ebbtide.rehearsal.load import Kind, Load
 from ebbtide.rehearsal.watch import Seen, Watch
 from ebbtide.settings.models.stack import StackSettings
 
 pytestmark = pytest.mark.cluster
 
 BROKER_NAMESPACE, NAMESPACE = "sidecar-broker", "sidecar"
-RABBITMQ = BROKERS["rabbitmq"]
-DIRECTORY = "/srv/app"
 LOCAL_PORT = 5600
 MESSAGES = Kind("order", seconds=4.0, cpu_share=0.0, waiting=0, batch=8)
 STEP_SECONDS = 240
@@ -72,21 +67,8 @@ class Broker:
 @pytest.fixture
 def broker(kubeconfig: Path, images: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-    cluster = Cluster(open_access(None, cluster_is_gke=False))
-    cluster.make_namespace(BROKER_NAMESPACE)
-    cluster.create(broker_pod(RABBITMQ, images["broker"]), BROKER_NAMESPACE)
-    address = cluster.wait_until_ready(BROKER_NAMESPACE, BROKER_POD, "image")["status"]["podIP"]
-    variables = [{"name": "MESSENGER_TRANSPORT_DSN", "value": dsn_at(address, RABBITMQ.port)}]
-    cluster.create(sender_pod(images["githubevents"], variables, DIRECTORY), BROKER_NAMESPACE)
-    cluster.wait_until_ready(BROKER_NAMESPACE, SENDER_POD, "image")
-    cluster.execute(BROKER_NAMESPACE, SENDER_POD, "php bin/console messenger:setup-transports", 90)
-    yield Broker(cluster, address)
-    cluster.remove_namespace(BROKER_NAMESPACE)
-    cluster.close()
-
-
-def dsn_at(host: str, port: int) -> str:
-    return str(RABBITMQ.environment(host, port)["MESSENGER_TRANSPORT_DSN"])
+    with rabbitmq(images, BROKER_NAMESPACE) as (cluster, address):
+        yield Broker(cluster, address)
 
 
 def consumer_with_a_proxy(image: str, broker: Broker) -> list[Manifest]:
@@ -146,8 +128,7 @@ def drained(
         secret["stringData"] = {"dsn": dsn_at("127.0.0.1", LOCAL_PORT)}
         api.apply({"apiVersion": "v1", "kind": "Secret", **secret}, "tests", force=True)
         ledger = Ledger()
-        command = "php bin/console app:send-events"
-        load = Load(broker.cluster, BROKER_NAMESPACE, command, lambda: 0, lambda: ledger.finished)
+        load = Load(broker.cluster, BROKER_NAMESPACE, SENDS, lambda: 0, lambda: ledger.finished)
         load.send(MESSAGES)
         watches.append(Watch(broker.cluster, NAMESPACE, "", "consumer", ledger, lambda _pods: Seen(None)))
         watches[-1].start()

@@ -23,17 +23,14 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.cluster.broker import DIRECTORY, RABBITMQ, SENDS, dsn_at, rabbitmq
 from tests.cluster.conftest import ROOT
 from tests.kubernetes_api import KubernetesApi, wait_until_gone
 
-from ebbtide.brokers import BROKERS
-from ebbtide.rehearsal.access import open_access
-from ebbtide.rehearsal.broker import POD as BROKER_POD
-from ebbtide.rehearsal.broker import QUEUE, broker_pod
+from ebbtide.rehearsal.broker import QUEUE
 from ebbtide.rehearsal.cluster import Cluster
 from ebbtide.rehearsal.ledger import Ledger
-from ebbtide.rehearsal.load import POD as SENDER_POD
-from ebbtide.rehearsal.load import Kind, Load, sender_pod
+from ebbtide.rehearsal.load import Kind, Load
 from ebbtide.rehearsal.watch import Seen, Watch
 
 sys.path.append(str(ROOT / "tools" / "cluster"))
@@ -45,8 +42,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
 LOG = logging.getLogger(__name__)
 BROKER_NAMESPACE, OLD, NEW = "walk-broker", "shop", "consumers"
-RABBITMQ = BROKERS["rabbitmq"]
-DIRECTORY = "/srv/app"
 OLD_LEDGER = "/tmp/ledger"
 STEP_SECONDS = 300
 MESSAGES = Kind("order", seconds=4.0, cpu_share=0.0, waiting=0, batch=120)
@@ -145,28 +140,18 @@ class Broker:
     ledger: Ledger = field(default_factory=Ledger)
 
     def __post_init__(self) -> None:
-        command = "php bin/console app:send-events"
-        self.load = Load(self.cluster, BROKER_NAMESPACE, command, lambda: 0, lambda: self.ledger.finished)
+        self.load = Load(self.cluster, BROKER_NAMESPACE, SENDS, lambda: 0, lambda: self.ledger.finished)
 
     @property
     def dsn(self) -> str:
-        return RABBITMQ.environment(self.address, RABBITMQ.port)["MESSENGER_TRANSPORT_DSN"]
+        return dsn_at(self.address)
 
 
 @pytest.fixture
 def broker(kubeconfig: Path, images: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-    cluster = Cluster(open_access(None, cluster_is_gke=False))
-    cluster.make_namespace(BROKER_NAMESPACE)
-    cluster.create(broker_pod(RABBITMQ, images["broker"]), BROKER_NAMESPACE)
-    found = Broker(cluster, cluster.wait_until_ready(BROKER_NAMESPACE, BROKER_POD, "image")["status"]["podIP"])
-    variables = [{"name": "MESSENGER_TRANSPORT_DSN", "value": found.dsn}]
-    cluster.create(sender_pod(images["githubevents"], variables, DIRECTORY), BROKER_NAMESPACE)
-    cluster.wait_until_ready(BROKER_NAMESPACE, SENDER_POD, "image")
-    cluster.execute(BROKER_NAMESPACE, SENDER_POD, "php bin/console messenger:setup-transports", 90)
-    yield found
-    cluster.remove_namespace(BROKER_NAMESPACE)
-    cluster.close()
+    with rabbitmq(images, BROKER_NAMESPACE) as (cluster, address):
+        yield Broker(cluster, address)
 
 
 @pytest.fixture
