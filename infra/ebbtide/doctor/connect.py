@@ -26,6 +26,7 @@ from ebbtide.doctor.follow import (
     worker_of,
 )
 from ebbtide.doctor.image import Command, Image
+from ebbtide.doctor.overlays import build_overlays
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.shown import shown
 from ebbtide.doctor.surroundings import fill_in, know_addresses
@@ -48,6 +49,7 @@ def connect(setup: SetUp) -> list[Unit]:
     """The units of a set-up. Workloads in which no worker is seen are said in the set-up's notes."""
     used: set[str] = set()
     fill_in(setup)
+    build_overlays(setup)
     know_addresses(setup)
     scaling = autoscalers_of(setup.objects)
     units = [

@@ -31,6 +31,7 @@ _SUFFIXES: Final = frozenset(
         ".bash",
         ".dockerfile",
         ".php",
+        ".go",
         ".xml",
         ".py",
         ".tpl",
@@ -51,15 +52,19 @@ class File:
     text: str
     is_named: bool = True
     """It was named itself, and not found in a directory: then it is a loss if nothing knows what it is."""
+    first_line: int = 0
+    """Lines before it, where it stands inside of another file."""
+    path: str = ""
+    """What it will be called, where it stands inside of another file."""
 
     @property
     def base(self) -> str:
         """The last part of its name."""
-        return self.name.rpartition("/")[2]
+        return (self.path or self.name).rpartition("/")[2]
 
     def at(self, line: int = 1) -> Place:
         """A line of it."""
-        return Place(self.name, line)
+        return Place(self.name, self.first_line + line)
 
     def at_character(self, place: int) -> Place:
         """The line in which a character stands."""

@@ -21,6 +21,7 @@ from ebbtide.doctor.of_image import (
     judge_handover,
     known_program,
 )
+from ebbtide.doctor.readers.clients import ClientProgram
 from ebbtide.doctor.readers.node import Whole, whole
 from ebbtide.doctor.readers.scripts import Call, looks_like_script, read_script
 from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
@@ -74,6 +75,22 @@ class ImageFiles:
         path = next((word for word in words[1:] if word and word.endswith((".php", ".py"))), None)
         return self._find(path, {file.name: file for file in self.setup.programs}) if path else None
 
+    def client(self, words: Words) -> ClientProgram | None:
+        """The program in PHP that a command runs, or the one in Go that its binary is built of."""
+        ones = self.setup.clients
+        path = next((word for word in words[1:] if word and word.endswith(".php")), None)
+        if path is not None:
+            found = self._find(path, {name: one.file for name, one in ones.items()})
+            return ones.get(found.name) if found is not None else None
+        in_go = [one for one in ones.values() if one.file.base.endswith(".go")]
+        return in_go[0] if len(in_go) == 1 and self._is_built(_base(words)) else None
+
+    def _is_built(self, name: str) -> bool:
+        """Whether a binary of this name comes from an earlier stage of the image's build."""
+        copies = [copy for copy in self.image.copies if copy.from_elsewhere] if self.image else []
+        targets = (posixpath.basename(copy.target_of(source)) for copy in copies for source in copy.sources)
+        return bool(name) and name in targets
+
     def node(self, words: Words) -> Whole | None:
         """The program that Node.js runs: `node --enable-source-maps dist/worker.js`, also by a script of package.json.
         What TypeScript becomes is built from its source."""
@@ -98,7 +115,7 @@ class ImageFiles:
         roots = [one for one in ones.values() if one.has_supervisord] or list(ones.values())
         file = self._find(path, {name: one.file for name, one in ones.items()}) if path else None
         if file is not None:
-            return ones[file.name]
+            return next((one for one in self.setup.supervisors if one.file == file), None)
         return roots[0] if len(roots) == 1 else None
 
     def _find(self, path: str, files: dict[str, File]) -> File | None:
@@ -210,6 +227,7 @@ def follow(unit: Unit, files: ImageFiles) -> None:
         return
     worker = worker_of(unit.start, files)
     takes_messages = worker.node is not None and any(part.consumes for part in worker.node.parts)
+    takes_messages = takes_messages or worker.client is not None
     if worker.program is not None or worker.is_scheduler or takes_messages or is_called_worker(unit):
         unit.workers.append(worker)
 
@@ -230,6 +248,14 @@ def _add_services(unit: Unit, files: ImageFiles) -> None:
             worker.service_path = path
             if worker.program is not None:
                 unit.workers.append(worker)
+    for path, file in unit.image.inline.items() if unit.image else ():
+        worker = worker_of(Command((path,), file.at()), files)
+        worker.service_path = path if RUN_FILE.search(path) else ""
+        if worker.service_path and worker.program is not None:
+            unit.workers.append(worker)
+    if not unit.workers and unit.start is not None and is_called_worker(unit):
+        text = "starts s6, and which of its services are workers was not seen; hand over their run files"
+        unit.setup.notes.append(Note(unit.start.place, f"{unit.title} {text}"))
 
 
 def add_programs(unit: Unit, files: ImageFiles) -> None:
@@ -261,7 +287,8 @@ def worker_of(command: Command, files: ImageFiles) -> Worker:
     verdict = _judge(command.words, files)
     script = _script_of(command, files)
     program, words, place = _known(command, verdict, script)
-    return Worker(command, verdict, program, words, place, script, files.program(words), files.node(words))
+    source, node, client = files.program(words), files.node(words), files.client(words)
+    return Worker(command, verdict, program, words, place, script, source, node, client=client)
 
 
 def _known(command: Command, verdict: Verdict, script: ScriptFile | None) -> tuple[Program | None, Words, Place]:
@@ -304,7 +331,7 @@ def _script_of(command: Command, files: ImageFiles) -> ScriptFile | None:
         is_path = "/" in word or word.endswith((".sh", ".bash")) or RUN_FILE.search(f"s6/x/{word}")
         file = files.script(word) if is_path else None
         if file is not None and looks_like_script(file):
-            return ScriptFile(file, read_script(file.text))
+            return ScriptFile(file, read_script(file.text), file.first_line)
         if not word.endswith("tini"):
             return None
     return None

@@ -10,6 +10,7 @@ from ebbtide.doctor.data import UNKNOWN, Map, Said, Seq
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.files import CODE_OF_NODE, File
 from ebbtide.doctor.readers import (
+    clients,
     compose,
     dotenv,
     image_config,
@@ -78,6 +79,9 @@ def _dockerfile(file: File, found: SetUp) -> bool:
         found.notes.append(Note(file.at(), "has no FROM: no image can be built of it, and it was not judged"))
     else:
         found.images.append(image)
+        for inside in image.inline.values():
+            if supervisor.looks_like_supervisor(inside):
+                _supervisor(inside, found)
     return True
 
 
@@ -114,9 +118,19 @@ def _script(file: File, found: SetUp) -> bool:
     return True
 
 
+def _client(file: File, found: SetUp) -> bool:
+    program = clients.read_client(file)
+    if program is not None:
+        found.clients[file.name] = program
+    return program is not None
+
+
 def _php(file: File, found: SetUp) -> bool:
+    is_client = _client(file, found)
     if own_signals(file):
         found.programs.append(file)
+        return True
+    if is_client:
         return True
     if _SYMFONY_IN_PHP.search(file.text):
         return _not_yaml(file, found, "PHP")
@@ -272,6 +286,7 @@ _READERS: Final[tuple[tuple[Callable[[File], bool], Callable[[File, SetUp], bool
     (scripts.looks_like_script, _script),
     (_is_supervisor, _supervisor),
     (lambda file: file.base.lower().endswith(".php"), _php),
+    (lambda file: file.base.lower().endswith(".go"), _client),
     (lambda file: file.base.lower().endswith(".xml"), _xml),
     (lambda file: file.base.lower().endswith(".py"), _python),
     (lambda file: file.base.lower().endswith(CODE_OF_NODE), _node),

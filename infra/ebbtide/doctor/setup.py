@@ -9,6 +9,7 @@ from ebbtide.doctor.data import Place, Said
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.files import File
 from ebbtide.doctor.image import Image
+from ebbtide.doctor.readers.clients import ClientProgram
 from ebbtide.doctor.readers.messenger import MessengerPart, Transport
 from ebbtide.doctor.readers.node import NodeProgram
 from ebbtide.doctor.readers.queues import CelerySettings, HorizonSupervisor, QueueConnection, SidekiqSettings, TaskLimit
@@ -48,6 +49,8 @@ class SetUp:
     sidekiq: list[SidekiqSettings] = field(default_factory=list)
     node: dict[str, NodeProgram] = field(default_factory=dict)
     """What runs on Node.js and may take messages, or is a part of that, by the file's name."""
+    clients: dict[str, ClientProgram] = field(default_factory=dict)
+    """What takes messages in PHP and Go by a client of its own, by the file's name."""
     npm_scripts: dict[str, Said[str]] = field(default_factory=dict)
     """Of package.json, by name."""
     npm_packages: set[str] = field(default_factory=set)

@@ -11,6 +11,7 @@ from ebbtide.doctor.data import UNKNOWN, Place, Said, Unknown
 from ebbtide.doctor.files import File
 from ebbtide.doctor.image import Command, Image
 from ebbtide.doctor.of_image import WRAPPERS, Handover, Program, Verdict
+from ebbtide.doctor.readers.clients import ClientProgram
 from ebbtide.doctor.readers.node import Whole
 from ebbtide.doctor.readers.scripts import Call, Loop, Script, read_script
 from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
@@ -75,6 +76,8 @@ class Worker:
     """Its run file, where it is a service of s6."""
     copies: int | Unknown = 1
     """How many of it run in the container."""
+    client: ClientProgram | None = None
+    """The program in PHP or Go that takes messages by a client of its own."""
 
     @property
     def title(self) -> str:

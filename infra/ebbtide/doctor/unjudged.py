@@ -10,6 +10,7 @@ from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.of_image import Heard, heard
 from ebbtide.doctor.readers.programs import own_signals
 from ebbtide.doctor.rules.broker import consumed
+from ebbtide.doctor.rules.clients import is_left_to
 from ebbtide.doctor.rules.hooks import sidekiq_version
 from ebbtide.doctor.rules.meshes import injected
 from ebbtide.doctor.rules.network import check_egress, egress_policies
@@ -68,6 +69,7 @@ def unjudged(unit: Unit) -> Iterator[Note]:
             )
         yield from _about_node(unit, worker)
         is_judged = worker.node is not None and worker.node.is_left_to(stop_signal_of(unit, worker).value)  # D-16
+        is_judged = is_judged or is_left_to(unit, worker)  # D-1a
         if worker.program is None and not worker.is_scheduler and not is_judged:
             words = one_line(" ".join(str(word or "?") for word in worker.words[:3]))
             yield Note(

@@ -21,6 +21,11 @@ from ebbtide.doctor.image import Command, Copy, Image
 
 _FLAG: Final = re.compile(r"--([a-z-]+)(?:=(\S*))?\s*")
 _HEREDOC: Final = re.compile(r"<<-?([\"']?)(\w+)\1")
+# `cat > /etc/app.conf <<EOF`, `cat <<EOF > /etc/app.conf`, `tee /etc/app.conf <<EOF`, up to the line that is EOF.
+_WRITES: Final = re.compile(
+    r"(?m)^[^\n#]*\b(?:cat|tee)\b(?=[^\n]*<<-?\s*[\"']?(?P<end>\w+))(?=[^\n]*(?:>\s*|\btee\s+)(?P<path>/[\w./-]+))[^\n]*\n"
+    r"(?P<text>(?:.*\n)*?)[ \t]*(?P=end)[ \t]*$"
+)
 _VARIABLE: Final = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)")
 
 
@@ -29,7 +34,8 @@ class _Instruction:
     name: str
     text: str
     line: int
-    heredocs: tuple[str, ...]
+    heredocs: tuple[tuple[str, int], ...]
+    """Their texts, and the lines before each."""
 
 
 def read_dockerfile(file: File) -> Image | None:
@@ -100,7 +106,25 @@ def _env(image: Image, one: _Instruction, place: Place) -> None:
 
 
 def _run(image: Image, one: _Instruction, place: Place) -> None:
-    image.runs.append(Said("\n".join([one.text, *one.heredocs]), place))
+    text = "\n".join([one.text, *(heredoc for heredoc, _ in one.heredocs)])
+    image.runs.append(Said(text, place))
+    for heredoc, before in one.heredocs:
+        if (target := _WRITES.search(f"{one.text}\n{_end_of(one.text)}")) is not None:
+            _hold(image, target["path"], heredoc, before, place)
+        for found in _WRITES.finditer(heredoc):
+            lines = before + heredoc.count("\n", 0, found.start("text"))
+            _hold(image, found["path"], found["text"], lines, place)
+
+
+def _end_of(text: str) -> str:
+    """What ends the first heredoc of a text."""
+    found = _HEREDOC.search(text)
+    return found[2] if found is not None else ""
+
+
+def _hold(image: Image, path: str, text: str, before: int, place: Place) -> None:
+    """A file whose text the Dockerfile has itself."""
+    image.inline[path] = File(place.file, text, first_line=before, path=path)
 
 
 def _copy(image: Image, one: _Instruction, place: Place) -> None:
@@ -110,8 +134,11 @@ def _copy(image: Image, one: _Instruction, place: Place) -> None:
     variables = image.environment_values()
     destination = posixpath.join(image.workdir, _filled(words[-1], variables)) if words else ""
     if one.heredocs and destination:
-        image.inline[destination] = File(place.file, one.heredocs[0])
-        image.copies.append(Copy((), destination, place, from_elsewhere=False))
+        names = [found[2] for found in _HEREDOC.finditer(rest)]
+        for (text, before), name in zip(one.heredocs, names, strict=False):
+            path = posixpath.join(destination, name) if destination.endswith("/") else destination
+            _hold(image, path, text, before, place)
+            image.copies.append(Copy((), path, place, from_elsewhere=False))
         return
     image.copies.append(Copy(tuple(words[:-1]), destination, place, from_elsewhere="from" in flags))
 
@@ -176,15 +203,17 @@ def _instructions(text: str) -> Iterator[_Instruction]:
             yield _Instruction(name, parts, node.start_point[0] + 1, heredocs)
 
 
-def _parts(node: Any, begin: int, source: bytes) -> tuple[str, tuple[str, ...]]:
-    """The text of an instruction without comments, line continuations and heredocs, and the heredocs' texts."""
-    left_out, heredocs = list[tuple[int, int]](), list[str]()
+def _parts(node: Any, begin: int, source: bytes) -> tuple[str, tuple[tuple[str, int], ...]]:
+    """The text of an instruction without comments, line continuations and heredocs, and the heredocs' texts, each with
+    the number of lines before it."""
+    left_out, heredocs = list[tuple[int, int]](), list[tuple[str, int]]()
     open_ = [node]
     while open_:
         one = open_.pop()
         if one.type == "heredoc_block":
-            lines = [child.text.decode(errors="replace") for child in one.children if child.type == "heredoc_line"]
-            heredocs.append("\n".join(lines) + "\n")
+            lines = [child for child in one.children if child.type == "heredoc_line"]
+            held = "".join(f"{child.text.decode(errors='replace')}\n" for child in lines)
+            heredocs.append((held, lines[0].start_point[0] if lines else one.start_point[0]))
             left_out.append((one.start_byte, one.end_byte))
         elif one.type in ("comment", "line_continuation"):
             left_out.append((one.start_byte, one.end_byte))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -35,6 +37,42 @@ def calls(text: str, method: str) -> bool:
             return True
         nodes += node.children
     return False
+
+
+@dataclass(frozen=True, slots=True)
+class MethodCall:
+    """A call of a method, with its arguments as they are written: the name, where one is given, and the text."""
+
+    name: str
+    line: int
+    arguments: tuple[tuple[str, str], ...]
+
+    def argument(self, place: int, name: str) -> str:
+        """An argument by its place, or by its name; empty where it is not given."""
+        named = next((text for other, text in self.arguments if other == name), "")
+        by_place = [text for other, text in self.arguments if not other]
+        return named or (by_place[place] if place < len(by_place) else "")
+
+
+def method_calls(text: str, *methods: str) -> Iterator[MethodCall]:
+    """The calls of these methods, in the order of their lines."""
+    found, nodes = list[MethodCall](), [_parser().parse(text.encode()).root_node]
+    while nodes:
+        node = nodes.pop()
+        nodes += node.children
+        name = node.child_by_field_name("name") if node.type in _METHOD_CALLS else None
+        arguments = node.child_by_field_name("arguments") if name is not None else None
+        if name is None or arguments is None or name.text.decode(errors="replace") not in methods:
+            continue
+        given = tuple(_argument(one) for one in arguments.named_children if one.type == "argument")
+        found.append(MethodCall(name.text.decode(), name.start_point[0] + 1, given))
+    yield from sorted(found, key=lambda call: call.line)
+
+
+def _argument(node: Any) -> tuple[str, str]:
+    name = node.child_by_field_name("name")
+    value = node.named_children[-1].text if node.named_children else b""
+    return name.text.decode(errors="replace") if name is not None else "", value.decode(errors="replace")
 
 
 def without_comments(text: str) -> str:

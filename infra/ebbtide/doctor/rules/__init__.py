@@ -3,6 +3,7 @@
 from ebbtide.doctor.rules import (
     autoscaling,
     broker,
+    clients,
     deployment,
     failures,
     frameworks,
@@ -26,6 +27,7 @@ from ebbtide.doctor.rules import (
 __all__ = [
     "autoscaling",
     "broker",
+    "clients",
     "deployment",
     "failures",
     "frameworks",

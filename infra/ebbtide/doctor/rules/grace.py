@@ -65,7 +65,7 @@ def check_stop_wait(unit: Unit) -> Iterator[Diagnosis]:
                 f"is killed {said} after it was asked to stop, and a job may take {longest.value} s ({longest.place})",
                 f"write stopwaitsecs={longest.value + 5}",
             )
-        elif grace is not None and unit.workload and unit.workload.grace and wait < grace * 0.75:
+        elif longest is None and grace is not None and unit.workload and unit.workload.grace and wait < grace * 0.75:
             yield Diagnosis(
                 place,
                 subject,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
-from ebbtide.doctor.of_image import Heard, heard
+from ebbtide.doctor.of_image import SHELLS, UTILITIES, Heard, heard
 from ebbtide.doctor.readers.scripts import Call, Loop
 from ebbtide.doctor.rules.declare import unit_rule
 from ebbtide.doctor.sent import Sent, by_hook, by_script, hook_calls, is_pid_1
-from ebbtide.doctor.times import longest_of
+from ebbtide.doctor.times import hook_sleep, longest_of
 from ebbtide.doctor.unit import ScriptFile, Unit, Worker
 
 _CACHE: Final = "the workers of every pod that shares the cache"
@@ -23,6 +24,9 @@ _FLEET_WIDE: Final = {
 """Commands by their words, and whom each stops."""
 _FILE_TESTS: Final = frozenset({"-f", "-e", "-a", "-s", "-r"})
 _LONGEST_POLL_SECONDS: Final = 5
+# Their `debug` variants have busybox.
+_BARE: Final = re.compile(r"^(?:scratch$|gcr\.io/distroless/(?!.*debug)|cgr\.dev/chainguard/static(?::|$))")
+_TOOLS: Final = SHELLS.keys() | UTILITIES
 _QUIET_BY_TSTP: Final = 5
 _NO_SIDEKIQCTL: Final = 6
 _SIDEKIQCTL_SECONDS: Final = 10
@@ -184,13 +188,27 @@ def check_slow_poll(unit: Unit) -> Iterator[Diagnosis]:
 @unit_rule(
     "D-35",
     Harm.LOSES,
+    Harm.BREAKS,
     remedy="Copy the script into the image, and build the image before the manifest is applied.",
     source="dograh PR 577: the hook's script was not in the image, so no drain ever ran; a hook that fails is only an "
     "event.",
 )
 def check_hook_is_there(unit: Unit) -> Iterator[Diagnosis]:
-    """The script that the hook runs is in the image. Kubernetes goes on without it, and says so in an event that
-    nobody reads."""
+    """What the hook runs is in the image. Kubernetes goes on without it, and says so in an event that nobody reads. An
+    image without a shell, distroless or `scratch`, has no `sleep` either."""
+    words = unit.hook.command.words if unit.hook is not None and unit.hook.command is not None else ()
+    if unit.hook is not None and words and _has_no(unit, words[0]):
+        base = unit.image.base.value if unit.image is not None and unit.image.base is not None else ""
+        is_sleep = hook_sleep(unit) > 0
+        yield Diagnosis(
+            unit.hook.command.place if unit.hook.command else unit.hook.place,
+            unit.title,
+            f"the hook runs {words[0]}, which {base} does not have: it fails each time, and nothing waits for it",
+            "write preStop: {sleep: {seconds: N}}, or no hook"
+            if is_sleep
+            else "write no hook, or build on an image that has it",
+            level=Harm.BREAKS if is_sleep else Harm.LOSES,
+        )
     if unit.missing_hook and unit.hook is not None and unit.image is not None:
         place = unit.hook.command.place if unit.hook.command else unit.hook.place
         yield Diagnosis(
@@ -199,6 +217,19 @@ def check_hook_is_there(unit: Unit) -> Iterator[Diagnosis]:
             f"the hook runs {unit.missing_hook}, which nothing in {unit.image.place.file} puts into the image",
             f"COPY it to {unit.missing_hook}",
         )
+
+
+def _has_no(unit: Unit, program: str) -> bool:
+    """Whether the image is known to have no shell and no tools, and nothing brings this one."""
+    image = unit.image
+    if image is None or image.base is None or not _BARE.search(image.base.value):
+        return False
+    name = program.rpartition("/")[2]
+    targets = (copy.target_of(source).rpartition("/")[2] for copy in image.copies for source in copy.sources)
+    is_brought = any(target in (name, "busybox", "bin") for target in targets) or any(
+        copy.destination.rstrip("/") in ("", "/bin", "/usr/bin", "/usr/local/bin") for copy in image.copies
+    )
+    return name in _TOOLS and not is_brought
 
 
 @unit_rule(

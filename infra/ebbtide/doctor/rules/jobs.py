@@ -18,9 +18,8 @@ from ebbtide.doctor.workload import Workload
 _JOBS: Final = {"CronJob": ("spec", "jobTemplate", "spec"), "Job": ("spec",), "ScaledJob": ("spec", "jobTargetRef")}
 # Options at which a worker ends by itself: after a time, or when something else is done.
 _RUNS_FOR: Final = {"messenger:consume": ("--time-limit", "-t"), "artisan queue:work": ("--max-time",)}
-_ENDS_AT: Final = frozenset(
-    {"--stop-when-empty", "--once", "--burst", "-b", "--limit", "-l", "--max-jobs", "--memory-limit", "--failure-limit"}
-)
+_ENDS_BEHIND_WORK: Final = frozenset({"--stop-when-empty", "--once", "--burst", "-b", "--limit", "-l", "--max-jobs"})
+_ENDS_AT: Final = _ENDS_BEHIND_WORK | {"--memory-limit", "--failure-limit"}
 _MACROS: Final = {"@hourly": 3600, "@daily": 86_400, "@midnight": 86_400, "@weekly": 604_800, "@monthly": 2_419_200}
 _DAY: Final = 86_400
 
@@ -66,6 +65,38 @@ def check_run_is_cut(unit: Unit) -> Iterator[Diagnosis]:
                 "write concurrencyPolicy: Forbid",
                 level=harm_of_a_kill(unit),
             )
+
+
+@unit_rule(
+    "D-5l",
+    Harm.COSTS,
+    remedy="Let each Job end behind its messages: --limit=1, --max-jobs=1, --stop-when-empty, --burst.",
+    source="KEDA's documentation of ScaledJob: one Job for each message, which ends when that is done; fewer messages "
+    "end none.",
+)
+def check_job_never_ends(unit: Unit) -> Iterator[Diagnosis]:
+    """A Job that KEDA makes for a message ends behind it. A worker that goes on asks an empty queue for ever: the pods
+    of the busiest hour stay, each paid for, with the image that they began with."""
+    workload = unit.workload
+    if workload is None or workload.kind != "ScaledJob" or _deadline(workload) is not None:
+        return
+    for worker in unit.workers:
+        words = [str(word).partition("=")[0] for word in worker.words]
+        is_timed = any(word in _RUNS_FOR.get(worker.program.name, ()) for word in words) if worker.program else True
+        if not is_timed and not _ENDS_BEHIND_WORK & set(words) and not worker.loop():
+            yield Diagnosis(
+                worker.words_place,
+                unit.title,
+                f"{worker.title} does not end when the queue is empty: each Job runs on with nothing to do, as many as "
+                "the busiest hour has made",
+                _end_option(worker),
+            )
+
+
+def _end_option(worker: Worker) -> str:
+    name = worker.program.name if worker.program else ""
+    option = {"messenger:consume": "--limit=1", "artisan queue:work": "--stop-when-empty", "rq worker": "--burst"}
+    return f"write {option[name]}" if name in option else "write a ScaledObject and a Deployment: it has no such option"
 
 
 def _deadline(workload: Workload) -> Said[int] | None:

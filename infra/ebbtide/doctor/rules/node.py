@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
+from ebbtide.doctor.readers.clients import ClientProgram
+from ebbtide.doctor.readers.node import NodeProgram
 from ebbtide.doctor.rules.declare import setup_rule, unit_rule
 from ebbtide.doctor.rules.signals import stop_signal_of
 from ebbtide.doctor.setup import SetUp
@@ -57,7 +59,8 @@ def check_node_worker(unit: Unit) -> Iterator[Diagnosis]:
 def check_done_too_early(setup: SetUp) -> Iterator[Diagnosis]:
     """For the broker a message is done when its handler is. One that was acknowledged or deleted before is gone with
     the process that had it in hand."""
-    for program in setup.node.values():
+    programs: list[NodeProgram | ClientProgram] = [*setup.node.values(), *setup.clients.values()]
+    for program in programs:
         for one in program.early if program.names_a_queue else ():
             if one.is_judged:
                 yield Diagnosis(
@@ -65,6 +68,8 @@ def check_done_too_early(setup: SetUp) -> Iterator[Diagnosis]:
                     program.file.base,
                     f"{one.text}, and what the process has in hand at its end is gone",
                     "write noAck: false, and channel.ack behind the work"
-                    if "noAck" in one.text
+                    if "noAck:" in one.text
+                    else "acknowledge behind the work"
+                    if isinstance(program, ClientProgram)
                     else "move it behind what handles it",
                 )

@@ -12,6 +12,7 @@ from ebbtide.doctor.rules.declare import unit_rule
 from ebbtide.doctor.unit import Unit
 
 _PINGS_CELERY: Final = re.compile(r"\bcelery\b.*\b(?:inspect\s+ping|status)\b")
+_OPENS_NO_PORT: Final = frozenset({"messenger:consume", "artisan queue:work", "artisan horizon"})
 # Kubernetes' own, of a probe that says nothing.
 _PERIOD_SECONDS: Final = 10
 _FAILURES: Final = 3
@@ -45,6 +46,44 @@ def check_liveness(unit: Unit) -> Iterator[Diagnosis]:
             f"the liveness probe asks the broker or a database ({asks[0]}): an outage of it ends every container, the "
             "busy ones too",
             "ask the process itself, or write no liveness probe",
+        )
+
+
+@unit_rule(
+    "D-4e",
+    Harm.BREAKS,
+    remedy="Leave the probe out, or ask the process itself: exec, and a file that it touches.",
+    source="Kubernetes' documentation of probes: a failed liveness or startup probe ends the container, and a pod that "
+    "is never ready ends no rollout; `messenger:consume`, `queue:work` and `horizon` open no port.",
+)
+def check_port_nobody_opens(unit: Unit) -> Iterator[Diagnosis]:
+    """A probe asks somebody who answers. The template of a web server gives a worker of PHP its probes too, over HTTP
+    or to a port that it does not open: the container is ended again and again, with what it has in hand, or is never
+    ready. Said of a container whose only process is such a worker, alone in its pod."""
+    container, workload = unit.container, unit.workload
+    if container is None or workload is None or len(workload.containers) > 1 or unit.supervisor is not None:
+        return
+    names = {worker.program.name if worker.program else "" for worker in unit.workers}
+    if not names or names - _OPENS_NO_PORT or any(unit.beside_workers()):
+        return
+    for name in ("livenessProbe", "startupProbe", "readinessProbe"):
+        probe = container.data.map(name)
+        key = next((one for one in ("httpGet", "tcpSocket", "grpc") if one in probe), "")
+        if not key or (name == "readinessProbe" and "livenessProbe" in container.data):
+            continue
+        period, failures = probe.get("periodSeconds", _PERIOD_SECONDS), probe.get("failureThreshold", _FAILURES)
+        seconds = period * failures if isinstance(period, int) and isinstance(failures, int) else 0
+        after = f" after {seconds} s" if seconds else ""
+        end = (
+            "no pod is ever ready, and no rollout ends"
+            if name == "readinessProbe"
+            else f"each container is ended{after}"
+        )
+        yield Diagnosis(
+            workload.at(probe),
+            unit.title,
+            f"the {name} asks port {probe.map(key).text('port')}, which {unit.workers[0].title} does not open: {end}",
+            f"remove the {name}, or ask the process itself",
         )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from ebbtide.doctor.data import Said
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
-from ebbtide.doctor.image import Command
+from ebbtide.doctor.image import Command, Copy
 from ebbtide.doctor.of_image import BY_SHELL, Program, Verdict, rewritten, signal_problem
 from ebbtide.doctor.readers.programs import own_signals
 from ebbtide.doctor.rules.declare import unit_rule
@@ -23,6 +23,7 @@ _STOPSIGNALS: Final = {
     "WINCH": re.compile(r"(?:^|/)php:(?:[\w.]+-)?apache(?:-|$)"),
 }
 _OFFICIAL_PHP: Final = re.compile(r"^(?:docker\.io/)?(?:library/)?php:(?!.*pcntl)")
+_EXTENSIONS: Final = "/usr/local/lib/php/"
 # The kernel gives a PID 1 no signal that it has no handler for.
 _AS_PID_1: Final = "as PID 1 it drops SIGTERM, and the worker is killed with its message when the grace period is over"
 _AS_A_CHILD: Final = "it dies of SIGTERM, and the worker is killed with its message"
@@ -284,7 +285,9 @@ def check_pcntl(unit: Unit) -> Iterator[Diagnosis]:
     image = unit.image
     if image is None or image.base is None or not _OFFICIAL_PHP.match(image.base.value):
         return
-    is_built = any("pcntl" in run.value for run in image.runs) or any(copy.from_elsewhere for copy in image.copies)
+    texts = [run.value for run in image.runs] + list(image.environment_values().values())
+    texts += [file.text for file in unit.setup.scripts]  # one of them may be what the build runs
+    is_built = any("pcntl" in text for text in texts) or any(map(_may_bring_extensions, image.copies))
     workers = [worker for worker in unit.workers if worker.program and worker.program.name in _PHP_PROGRAMS]
     if workers and not is_built:
         yield Diagnosis(
@@ -294,6 +297,12 @@ def check_pcntl(unit: Unit) -> Iterator[Diagnosis]:
             "message",
             "add RUN docker-php-ext-install pcntl",
         )
+
+
+def _may_bring_extensions(copy: Copy) -> bool:
+    """Whether what is copied from another image may hold PHP's extensions: composer's one file does not."""
+    destination = f"{copy.destination.rstrip('/')}/"
+    return copy.from_elsewhere and (_EXTENSIONS.startswith(destination) or destination.startswith(_EXTENSIONS))
 
 
 @unit_rule(
