@@ -3,6 +3,7 @@ made."""
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
 from typing import Any
 
@@ -14,6 +15,7 @@ from ebbtide.judgement.findings import Finding, Level
 from ebbtide.judgement.rule import rules_on, run_rules
 from ebbtide.settings.models.brokered import connections_of, endpoint_range, is_protected, made_broker, maintenance_of
 from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.rules.broker import _REGIONS
 
 STANDARD = {"kind": "gkeStandard"}
 VALKEY, POSTGRES = {"kind": "memorystoreValkey"}, {"kind": "cloudSqlPostgres"}
@@ -269,6 +271,17 @@ def test_its_window_ends_before_nodes_are_upgraded():
         ("02:00", "MO", 14, False),
         ("02:05", "MO", 14, True),
         ("02:00", "WE", 3, False),
+        # The hour of the broker is not over when the nodes' window opens.
+        ("02:05", "MO", 2, True),
+        ("02:05", "MO", 1, False),
+        # Over midnight the window is open on the next day, which is none on which it opens.
+        ("22:30", "TU", 21, False),
+        ("22:30", "TU", 22, True),
+        ("22:30", "TU", 9, True),
+        ("22:30", "WE", 9, True),
+        ("22:30", "WE", 10, True),
+        ("22:30", "WE", 11, False),
+        ("22:30", "MO", 9, False),
     ],
 )
 def test_broker_and_nodes_that_are_maintained_at_once_are_said(start, day, hour, at_once):
@@ -276,6 +289,23 @@ def test_broker_and_nodes_that_are_maintained_at_once_are_said(start, day, hour,
     broker = {**VALKEY, "maintenance": {"day": day, "hour": hour}}
     findings = found(stack(broker, cluster={**STANDARD, "maintenance": window}), "BR-47")
     assert [one.path for one in findings] == ([("broker", "maintenance")] if at_once else [])
+
+
+@pytest.mark.parametrize("start", ["22:30", "02:00"])
+def test_a_week_begins_where_it_ends(start):
+    """On Sunday evening for Monday's small hours, and on Monday for what opens then."""
+    window = {"start": start, "days": ["SU"], "duration": "12h"}
+    at = {day: {**VALKEY, "maintenance": {"day": day, "hour": 3}} for day in ("SU", "MO")}
+    said = [day for day, one in at.items() if found(stack(one, cluster={**STANDARD, "maintenance": window}), "BR-47")]
+    assert said == (["MO"] if start == "22:30" else ["SU"])
+
+
+def test_no_region_that_is_known_is_misspelt():
+    """Who writes the right one would be warned. Google's are a part of the world, where in it, and a number."""
+    world = "africa|asia|australia|europe|me|northamerica|southamerica|us"
+    assert [
+        one for one in _REGIONS if not re.fullmatch(f"({world})-(central|(north|south)?(east|west)?)\\d+", one)
+    ] == []
 
 
 @pytest.mark.parametrize("network", [{}, {"maxNodes": 20, "maxPodsPerNode": 8}, {"addresses": "10.0.0.0/11"}])

@@ -18,7 +18,7 @@ ENDPOINTS_PREFIX_LENGTH = 28
 # A trigger for what waits, and on Redis one for what is delayed.
 KEDA_CONNECTIONS = 2
 _OF_DEVELOPMENT = re.compile(r"(.*-)?(dev|development|local|test|tests|ci|review|preview|sandbox)(-.*)?")
-_DAYS: tuple[Day, ...] = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+DAYS: tuple[Day, ...] = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 # With a cluster that somebody else makes: a night in which few deploy.
 _QUIET = BrokerMaintenance.model_construct(day="SU", hour=2)
 
@@ -90,10 +90,10 @@ def maintenance_of(stack: StackSettings, broker: MadeBroker) -> BrokerMaintenanc
     if not is_gke(stack.cluster):
         return _QUIET
     window = stack.cluster.maintenance
-    first = min(window.days, key=_DAYS.index)
+    first = min(window.days, key=DAYS.index)
     hour = int(window.start.partition(":")[0]) - 1
     # Before midnight it is the day before.
-    day = first if hour >= 0 else _DAYS[_DAYS.index(first) - 1]
+    day = first if hour >= 0 else DAYS[DAYS.index(first) - 1]
     return BrokerMaintenance.model_construct(day=day, hour=hour % 24)
 
 

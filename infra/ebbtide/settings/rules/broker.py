@@ -8,6 +8,7 @@ from ebbtide.judgement.findings import Finding, Level
 from ebbtide.judgement.rule import RuleText, register
 from ebbtide.settings.models.broker import MadeBroker
 from ebbtide.settings.models.brokered import (
+    DAYS,
     SECRET_SYNC_MINOR,
     connections_of,
     endpoint_range,
@@ -258,8 +259,14 @@ def check_windows(stack: StackSettings) -> Iterator[Finding]:
         return
     window, own = stack.cluster.maintenance, maintenance_of(stack, broker)
     hour, minute = map(int, window.start.split(":"))
-    since = (own.hour * 60 - hour * 60 - minute) % (24 * 60)
-    if own.day in window.days and since < window.duration // 60:
+    # In minutes of a week, as a window of the evening is open on the next day too. The broker's hour that begins less
+    # than one before it lies partly in it.
+    opened = hour * 60 + minute - 59
+    since = [
+        ((DAYS.index(own.day) - DAYS.index(day)) * 24 * 60 + own.hour * 60 - opened) % (7 * 24 * 60)
+        for day in window.days
+    ]
+    if min(since) < window.duration // 60 + 59:
         text = f"is {own.day} at {own.hour}:00, when the cluster's nodes are upgraded too"
         yield Finding(("broker", "maintenance"), text, "leave it out, or write another hour")
 
