@@ -38,14 +38,14 @@ def is_unpublished(manifest: dict[str, Any]) -> bool:
 def _validator(version: str, kind: str, api_version: str) -> Draft202012Validator:
     group, _, rest = api_version.rpartition("/")
     if group == "keda.sh":
-        return Draft202012Validator(_definition(kind))
+        return Draft202012Validator(definition_of_keda(kind))
     name = "-".join(filter(None, [kind.lower(), group.partition(".")[0], rest]))
     schema = _read(version, f"{name}.json")
     registry: Registry[Any] = Resource.from_contents(schema) @ (_definitions(version) @ Registry())
     return Draft202012Validator(schema, registry=registry)
 
 
-def _definition(kind: str) -> Any:
+def definition_of_keda(kind: str) -> Any:
     """A kind of KEDA's, strict: a field that it does not have is an error, as with `fieldValidation: Strict`."""
     file = Path(__file__).parent / "keda" / f"keda.sh_{kind.lower()}s.yaml"
     (version,) = quick_yaml.load(file.read_text())["spec"]["versions"]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pulumi import _types
 from tests.contracts.sdk import arguments_class, inputs_of, members, sdk_class
+from tests.kubernetes_schema import definition_of_keda
 from tests.preview.test_what_teams_do import nested, token_of
 
 from ebbtide.preview.change import SECRET, UNKNOWN, Operation, Path, ResourceChange, StackChange, diff
@@ -55,6 +56,27 @@ def names_of(kind: str, path: Path) -> tuple[set[str], set[str]]:
         else:
             return there, {str(name) for name in path[place:]} - {"*"}
     return there, set()
+
+
+def unheard_of(schema: Any, path: Path) -> str:
+    """The first name of a path that a definition does not have; empty where it has all. Keys of mappings are the
+    user's."""
+    for part in path:
+        if "properties" in schema and part not in schema["properties"]:
+            return str(part)
+        below = schema.get("additionalProperties")
+        entry = schema.get("items") or (below if isinstance(below, dict) else {})
+        schema = schema.get("properties", {}).get(part, entry)
+    return ""
+
+
+@pytest.mark.parametrize("kind", ["ScaledObject", "TriggerAuthentication"])
+def test_what_rules_judge_of_kedas_own_kinds_is_in_its_definitions(kind: str) -> None:
+    definition = definition_of_keda(kind)
+    paths = {path for scope in _scopes for path in scope.paths(kind) if path not in AS_A_WHOLE}
+    assert len(paths) >= 4
+    assert {path for path in paths if unheard_of(definition, path)} == set()
+    assert unheard_of(definition, ("spec", "triggerz")) == "triggerz"
 
 
 def review_of(kind: str, old: Any, new: Any) -> Review:

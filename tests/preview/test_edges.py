@@ -71,7 +71,7 @@ KEYS = {"data": [{"targetKey": key, "sourcePath": f"{key}.txt"} for key in ("dsn
 COOLS = {"minReplicaCount": 0, "cooldownPeriod": 60, "initialCooldownPeriod": 60}
 QUIET = "so ends every pod at its first quiet poll after it was made or scaled by hand"
 ALONE, LAST = "so leaves a new one alone for", "so ends its last pods"
-POLLS = "so looks for the first message every 5 s instead of KEDA's default"
+POLLS = "so looks for the first message every 5 s instead of 30"
 DISK = "a pod that writes more is evicted and has no time to finish"
 SLOWER = "its longest message takes longer, its time to finish not"
 KILLED_FIRST = (
@@ -140,8 +140,363 @@ def with_room(field: str, amount: str | None) -> dict[str, Any]:
     return pods(containers=[{"name": "w", "resources": {part: {resource: amount}} if amount else {}}])
 
 
+LOGIN = "kubernetes:keda.sh/v1alpha1:TriggerAuthentication"
+OF_KEDA = "autoscaling.keda.sh"
+TRANSFER = "scaledobject.keda.sh/transfer-hpa-ownership"
+COMPARES = "compares what it counts with another number:"
+LOGS_IN = "so counts otherwise, or logs in to its source otherwise"
+IF_IT_FAILS = "if it fails, the number of pods stays"
+OF_W_CHANGES = "how KEDA logs in to the broker of w changes"
+BY_OWN = {"matchLabels": {"a": "b"}}
+REPOSITORY = "gcp:artifactregistry/repository:Repository"
+KINDS_GO = "KEDA's kinds go with its release, and with them every ScaledObject of the cluster"
+KEDA_GOES = "KEDA goes: every number of pods stays where it is, and at zero nobody is woken"
+WHILE_IT_STARTS = "while it starts, every number of pods stays, and at zero nobody is woken"
+KEDA_COMES = "KEDA is installed, and owns the external metrics of the cluster from then on"
+OTHER_CHART = "what Helm release r does with another version or other values is not judged"
+
+
+def told(**annotations: str) -> dict[str, Any]:
+    """A ScaledObject with these annotations of KEDA's."""
+    return scaled_object(
+        annotations={f"{OF_KEDA}/{name.replace('_', '-')}": text for name, text in annotations.items()}
+    )
+
+
+def formula(**modifiers: Any) -> dict[str, Any]:
+    return scaled_object(advanced={"scalingModifiers": {"formula": "a", **modifiers}})
+
+
+def trigger(**more: Any) -> dict[str, Any]:
+    return scaled_object(triggers=[{"type": "redis", "metadata": {"listLength": "5"}, **more}])
+
+
+def login(parameter: str = "password", name: str = "broker-v1", key: str = "dsn", by: str = "gcp") -> dict[str, Any]:
+    reads = [{"parameter": parameter, "name": name, "key": key}]
+    return {**named(), "spec": {"secretTargetRef": reads, "podIdentity": {"provider": by}}}
+
+
+def release(policy: str = "", chart: str = "keda", version: str = "1", **values: Any) -> dict[str, Any]:
+    notes = {"crds": {"additionalAnnotations": {"helm.sh/resource-policy": policy}}} if policy else {}
+    return {"name": "r", "chart": chart, "version": version, "values": {**notes, **values}}
+
+
+def labelled_itself(token: str, given: dict[str, str]) -> dict[str, Any]:
+    """An object with these labels, as its API has them."""
+    if token.startswith("kubernetes:"):
+        return {"metadata": {"name": "w", "namespace": "platform", "labels": given}}
+    return {"name": "w", "resourceLabels" if token == CLUSTER else "labels": given}
+
+
 Edge = tuple[str, tuple[str, str, dict[str, Any] | None, dict[str, Any] | None], list[tuple[str, str]]]
 EDGES: dict[str, Edge] = {
+    # What KEDA is told in annotations, and from when on it is no longer.
+    **{
+        f"{name} is {'told' if comes else 'no longer told'}": (
+            "P-70",
+            ("update", SCALED_OBJECT, *((told(), told(**{name: "2"})) if comes else (told(**{name: "2"}), told()))),
+            [
+                ("scaling", f"so is no longer told {name.replace('_', '-')} (2)")
+                if not comes
+                else ("disruptive", "so is brought to 2 pods and stays there: those above it drain at once")
+                if name == "paused_replicas"
+                else ("scaling", f"so is told {name.replace('_', '-')}: 2")
+            ],
+        )
+        for name in ("paused", "paused_replicas", "paused_scale_in", "paused_scale_out", "force_activation")
+        for comes in (True, False)
+    },
+    **{
+        f"a transfer that is {new!r} after {old!r}": (
+            "P-70",
+            ("update", SCALED_OBJECT, *(scaled_object(annotations={TRANSFER: given}) for given in (old, new))),
+            [("scaling", f"so {may} take an HPA over that somebody else has made")],
+        )
+        for old, new, may in (("true", "false", "no longer may"), ("false", "true", "may"))
+    },
+    # What KEDA does when it goes, and how its HPA is called.
+    **{
+        f"what is left when KEDA goes, {new!r} after {old!r}": (
+            "P-70",
+            ("update", SCALED_OBJECT, *(scaled_object(advanced=given) for given in (old, new))),
+            said_of_it,
+        )
+        for old, new, said_of_it in (
+            (
+                {},
+                {"restoreToOriginalReplicaCount": True},
+                [("disruptive", "so goes back to the number from before KEDA when it is deleted")],
+            ),
+            (
+                {"restoreToOriginalReplicaCount": True},
+                {"restoreToOriginalReplicaCount": False},
+                [("scaling", "so keeps its number when deleted")],
+            ),
+            (
+                {},
+                {"horizontalPodAutoscalerConfig": {"name": "x"}},
+                [("scaling", "so has its HPA made anew as x: for a moment nothing scales")],
+            ),
+            (
+                {"horizontalPodAutoscalerConfig": {"name": "x"}},
+                {},
+                [("scaling", "so has its HPA made anew as keda-hpa-so: for a moment nothing scales")],
+            ),
+        )
+    },
+    # What KEDA would do anyway is no change of it.
+    **{
+        f"{name} of KEDA's own {default}, {verb}": (
+            "P-70",
+            ("update", SCALED_OBJECT, *reversed(sides)) if verb == "no more" else ("update", SCALED_OBJECT, *sides),
+            [],
+        )
+        for name, default in (("pollingInterval", 30), ("cooldownPeriod", 300), ("initialCooldownPeriod", 0))
+        for sides in ((scaled_object(), scaled_object(**{name: default})),)
+        for verb in ("written", "no more")
+    },
+    **{
+        f"a fallback of {new} after one of {old}": (
+            "P-70",
+            ("update", SCALED_OBJECT, *(scaled_object(fallback={"failureThreshold": 3, **one}) for one in (old, new))),
+            [(level, sentence)],
+        )
+        for old, new, level, sentence in (
+            (
+                {"replicas": 3},
+                {"replicas": 4},
+                "disruptive",
+                "so has 4 pods in an outage of its broker (static)",
+            ),
+            ({"replicas": 3}, {"replicas": 0}, "danger", "so ends every pod in an outage of its broker"),
+            (
+                {"replicas": 3},
+                {"replicas": 3, "failureThreshold": 5},
+                "disruptive",
+                "so has 3 pods in an outage of its broker (static)",
+            ),
+        )
+    },
+    "a fallback that is taken away": (
+        "P-70",
+        ("update", SCALED_OBJECT, scaled_object(fallback={"replicas": 3}), scaled_object()),
+        [("scaling", "so keeps its pods in an outage of its broker, instead of a fallback")],
+    ),
+    # What is counted, held against another number, and asked otherwise.
+    **{
+        f"{words}: {new!r} after {old!r}": (
+            "P-71",
+            ("update", SCALED_OBJECT, formula(**old), formula(**new)),
+            [("scaling", f"so {words}")],
+        )
+        for old, new, words in (
+            ({"target": 3}, {"target": 5}, f"{COMPARES} target 5 instead of 3"),
+            (
+                {"target": 3, "activationTarget": 1},
+                {"target": 5},
+                f"{COMPARES} activationTarget none instead of 1, target 5 instead of 3",
+            ),
+            ({"metricType": "Value"}, {}, LOGS_IN.removeprefix("so ")),
+            ({"metricType": "Value", "target": 3}, {"target": 5}, LOGS_IN.removeprefix("so ")),
+        )
+    },
+    "another number, and another name of a trigger": (
+        "P-71",
+        (
+            "update",
+            SCALED_OBJECT,
+            {**formula(target=3), "spec": {**formula(target=3)["spec"], "triggers": [{"type": "redis", "name": "a"}]}},
+            {**formula(target=5), "spec": {**formula(target=5)["spec"], "triggers": [{"type": "redis", "name": "b"}]}},
+        ),
+        [("scaling", LOGS_IN)],
+    ),
+    **{
+        f"another {name} of a trigger": (
+            "P-71",
+            ("update", SCALED_OBJECT, trigger(**{name: old}), trigger(**{name: new})),
+            [("scaling", LOGS_IN)],
+        )
+        for name, old, new in (
+            ("name", "a", "b"),
+            ("metricType", "AverageValue", "Value"),
+            ("useCachedMetrics", False, True),
+            ("authenticationRef", {"name": "a"}, {"name": "b"}),
+            ("authenticationRef", {"name": "a", "kind": "TriggerAuthentication"}, {"name": "a", "kind": "Other"}),
+        )
+    },
+    # How KEDA logs in.
+    **{
+        f"a login that {does}": ("P-71", step, sentences)
+        for does, step, sentences in (
+            (
+                "comes",
+                ("create", LOGIN, None, login()),
+                [("scaling", "KEDA reads the Secrets of w to log in to its broker")],
+            ),
+            (
+                "goes",
+                ("delete", LOGIN, login(), None),
+                [("scaling", f"how KEDA logs in to the broker of w is gone: {IF_IT_FAILS}")],
+            ),
+            *(
+                (does, (operation, LOGIN, login(), new), [("scaling", f"{OF_W_CHANGES}: {IF_IT_FAILS}")])
+                for does, operation, new in (
+                    ("is made anew", "replace", login()),
+                    ("takes another parameter", "update", login(parameter="username")),
+                    ("takes another Secret", "update", login(name="broker-v2")),
+                    ("takes another key", "update", login(key="password")),
+                    ("is somebody else", "update", login(by="aws")),
+                )
+            ),
+            (
+                "is only called otherwise",
+                ("update", LOGIN, login(), {**login(), **named(labels={"team": "shop"})}),
+                [],
+            ),
+        )
+    },
+    # KEDA's release, by whether its kinds outlive it.
+    **{
+        f"a release of {chart} with {old!r}, and then {new!r}: {operation}": (
+            "KE-18",
+            (
+                operation,
+                RELEASE,
+                None if operation == "create" else release(old, chart),
+                None if operation == "delete" else release(new, chart, version="2"),
+            ),
+            sentences,
+        )
+        for operation, old, new, chart, sentences in (
+            ("create", "", "keep", "keda", [("info", KEDA_COMES)]),
+            ("create", "", "keep", "oci://ghcr.io/kedacore/charts/keda", [("info", KEDA_COMES)]),
+            ("create", "", "", "kedacore/keda", [("danger", KINDS_GO)]),
+            ("create", "", "", "redis", []),
+            ("delete", "keep", "", "keda", [("danger", KEDA_GOES)]),
+            ("delete", "", "", "keda", [("danger", KINDS_GO)]),
+            ("replace", "keep", "keep", "keda", [("danger", KEDA_GOES)]),
+            ("replace", "keep", "", "keda", [("danger", KINDS_GO)]),
+            ("update", "keep", "keep", "keda", []),
+            ("update", "", "", "keda", []),
+            ("update", "keep", "", "keda", [("danger", KINDS_GO)]),
+            ("update", "", "keep", "keda", []),
+        )
+    },
+    # Another version of KEDA, and of what nobody here knows.
+    **{
+        f"{chart} with {old} and then {new}": (
+            "P-73",
+            ("update", RELEASE, release(chart=chart, **old), release(chart=chart, **new)),
+            sentences,
+        )
+        for chart, old, new, sentences in (
+            (
+                "keda",
+                {"version": "1"},
+                {"version": "2"},
+                [
+                    (
+                        "scaling",
+                        f"KEDA becomes 2 instead of 1: {WHILE_IT_STARTS}",
+                    )
+                ],
+            ),
+            ("keda", {"a": 1}, {"a": 2}, []),
+            ("redis", {"version": "1"}, {"version": "2"}, [("notJudged", OTHER_CHART)]),
+            ("redis", {"watchNamespace": "a"}, {"watchNamespace": "b"}, [("notJudged", OTHER_CHART)]),
+            ("redis", {"a": 1}, {"a": 2}, []),
+        )
+    },
+    "KEDA that comes": ("P-73", ("create", RELEASE, None, release("keep")), []),
+    # By which labels nobody selects pods: what an ordinary deploy writes anew each time.
+    **{
+        f"the label {name} of pods": (
+            "P-10a",
+            ("update", DEPLOYMENT, labelled({name: "mail", "tier": "back"}), labelled({"tier": "back"})),
+            [("notJudged", f"pods of w no longer have the label {name}=mail: {OF_OTHERS}")] if is_said else [],
+        )
+        for names, is_said in (
+            (
+                (
+                    *("version", "release", "revision", "commit", "sha", "build", "tag", "chart", "deployed"),
+                    *("timestamp", "app-version", "git-sha", "image-tag", "docker-tag", "build-id", "build-number"),
+                    *("commit-hash", "short-sha", "deployed-at", "release-date", "deployed-time", "buildId", "gitSHA"),
+                    # Whose owner acts on it, of which P-40 speaks.
+                    "acme.com/queue",
+                ),
+                False,
+            ),
+            (("app", "git", "image", "id", "date", "queue-version", "versions"), True),
+        )
+        for name in names
+    },
+    **{
+        f"labels of pods {new} after {old}": (
+            "P-10a",
+            ("update", DEPLOYMENT, labelled(old), labelled(new)),
+            [("notJudged", f"pods of w no longer have the label queue=mail: {OF_OTHERS}")] if is_said else [],
+        )
+        for old, new, is_said in (
+            ({"queue": "mail"}, {"queue": "post"}, True),
+            ({"tier": "back"}, {"tier": "back", "queue": "mail"}, False),
+        )
+    },
+    "a label by which a Deployment selects its own pods": (
+        "P-10a",
+        (
+            "update",
+            DEPLOYMENT,
+            *(
+                {**labelled(given), "spec": {**labelled(given)["spec"], "selector": BY_OWN}}
+                for given in ({"a": "b"}, {})
+            ),
+        ),
+        [],
+    ),
+    # Labels of objects alone.
+    **{
+        f"{what} of a {token.rpartition(':')[2]}": (
+            "P-15",
+            (operation, token, old, new),
+            [("info", f"only labels of {token.rpartition(':')[2]} w change")] if is_said else [],
+        )
+        for what, operation, token, old, new, is_said in (
+            *(
+                (
+                    "a label",
+                    "update",
+                    token,
+                    labelled_itself(token, {key: "a"}),
+                    labelled_itself(token, {key: "b"}),
+                    True,
+                )
+                for token, key in (
+                    (DEPLOYMENT, "team"),
+                    (CLUSTER, "team"),
+                    (REPOSITORY, "team"),
+                    (NAMESPACE, "pod-security.kubernetes.io/warn"),
+                )
+            ),
+            # Others select namespaces by theirs.
+            (
+                "any label",
+                "update",
+                NAMESPACE,
+                labelled_itself(NAMESPACE, {"team": "a"}),
+                labelled_itself(NAMESPACE, {"team": "b"}),
+                False,
+            ),
+            ("a new label", "create", ACCOUNT, None, labelled_itself(ACCOUNT, {"team": "a"}), False),
+            (
+                "a label and a number",
+                "update",
+                DEPLOYMENT,
+                labelled_itself(DEPLOYMENT, {"team": "a"}),
+                {**labelled_itself(DEPLOYMENT, {"team": "b"}), "spec": {"replicas": 2}},
+                False,
+            ),
+        )
+    },
     # How much room a pod has: less of it is said in both amounts, and as much or more is not.
     **{
         f"{field} of {new} instead of {old}": (
@@ -763,12 +1118,23 @@ def test_what_is_made_anew_by_what_nobody_knows_yet_is_not_judged(token, old, un
 def test_two_owners_of_external_metrics_are_a_danger() -> None:
     """Whether a chart brings the other one or an object does."""
     keda = ("create", RELEASE, None, {"name": "keda", "chart": "keda"})
-    adapter = ("create", RELEASE, None, {"name": "adapter", "chart": "prometheus-adapter"})
-    registered = ("create", API_SERVICE, None, {"metadata": {"name": "v1beta1.external.metrics.k8s.io"}})
-    assert said("KE-28", keda) == []
-    for other in (adapter, registered):
-        ((level, _),) = said("KE-28", keda, other)
-        assert level == "danger"
+    charts = [
+        ("create", RELEASE, None, {"name": "adapter", "chart": chart})
+        for chart in ("prometheus-adapter", "custom-metrics-stackdriver-adapter", "redis")
+    ]
+    registered, another = (
+        ("create", API_SERVICE, None, {"metadata": {"name": f"v1beta1.{name}.metrics.k8s.io"}})
+        for name in ("external", "custom")
+    )
+    for steps in ((keda,), (keda, charts[2]), (keda, another), (charts[0],), (registered,)):
+        assert said("KE-28", *steps) == []
+    for other, name in (
+        (charts[0], "prometheus-adapter"),
+        (charts[1], "custom-metrics-stackdriver-adapter"),
+        (registered, "v1beta1.external.metrics.k8s.io"),
+    ):
+        sentence = f"KEDA and {name} both answer for external metrics: one of them is not asked"
+        assert said("KE-28", keda, other) == [("danger", sentence)]
 
 
 @pytest.mark.parametrize(
@@ -842,6 +1208,7 @@ def test_less_time_of_one_container_hides_none_of_another(together: bool) -> Non
     assert [one for one in sentences if one.startswith("pods of w get 80s instead of 90s until a worker is killed")]
 
 
+FINDERS = ("NetworkPolicy w", "PodDisruptionBudget w")
 PROXY = {"name": "proxy", "restartPolicy": "Always"}
 TOGETHER: dict[str, tuple[str, tuple[Step, ...], list[str]]] = {
     "a VerticalPodAutoscaler that goes": (
@@ -894,8 +1261,29 @@ TOGETHER: dict[str, tuple[str, tuple[Step, ...], list[str]]] = {
         for kind, token in {
             "PodMonitoring": "kubernetes:monitoring.googleapis.com/v1:PodMonitoring",
             "PodMonitor": "kubernetes:monitoring.coreos.com/v1:PodMonitor",
+            "PodDisruptionBudget": BUDGET,
         }.items()
     },
+    "a label by which a policy and a budget find pods, and another one does not": (
+        "P-10a",
+        (
+            ("update", DEPLOYMENT, WITH_APP, WITHOUT),
+            *(("same", POLICY, one, one) for one in (policy(podSelector={"matchLabels": {"queue": "mail"}}),)),
+            ("same", BUDGET, BY_QUEUE, BY_QUEUE),
+            *(("same", POLICY, one, one) for one in (policy(podSelector={"matchLabels": {"queue": "post"}}),)),
+        ),
+        [
+            f"pods of w no longer have the label queue=mail, by which {' and '.join(FINDERS)} found them",
+        ],
+    ),
+    "labels of two objects of one name": (
+        "P-15",
+        tuple(
+            ("update", token, labelled_itself(token, {"team": "a"}), labelled_itself(token, {"team": "b"}))
+            for token in (DEPLOYMENT, ACCOUNT)
+        ),
+        ["only labels of Deployment, ServiceAccount w change"],
+    ),
     "a sidecar of another name": (
         "P-10b",
         (("update", DEPLOYMENT, pods(initContainers=[PROXY]), pods(initContainers=[{**PROXY, "name": "mesh"}])),),
@@ -923,3 +1311,103 @@ TOGETHER: dict[str, tuple[str, tuple[Step, ...], list[str]]] = {
 def test_a_rule_sees_what_else_is_there(case: str) -> None:
     rule, steps, sentences = TOGETHER[case]
     assert [sentence for _, sentence in said(rule, *steps)] == sentences
+
+
+QUIET_ONE = {"initialCooldownPeriod": 900}
+FIXED = "KEDA still decides while w becomes a fixed 3, until it is deleted last: what it sets meanwhile stays, and"
+STAYS = "an HPA takes w over from KEDA, and at zero pods an HPA does nothing: it stays at zero"
+TAKEN = "KEDA takes over HPA w, which the engine then deletes: KEDA makes it again, no pod goes"
+REFUSED = "KEDA's webhook refuses so while HPA w is there, and the engine deletes it last"
+GETS_FIXED = ("update", DEPLOYMENT, deployment(), deployment(replicas=3))
+
+
+def leaves(annotations: dict[str, str] | None = None, **spec: Any) -> Step:
+    return ("delete", SCALED_OBJECT, scaled_object(annotations=annotations, **spec), None)
+
+
+def takes_over(name: str, target: str = "w") -> Step:
+    config = {"horizontalPodAutoscalerConfig": {"name": name}} if name else {}
+    return ("create", SCALED_OBJECT, None, scaled_object(target, advanced=config))
+
+
+MOVES: dict[str, tuple[tuple[Step, ...], list[tuple[str, str]]]] = {
+    "to a fixed number, from what may be at zero": (
+        (leaves(), GETS_FIXED),
+        [("danger", f"{FIXED} at zero nobody comes back")],
+    ),
+    "to a fixed number, from what idles at zero": (
+        (leaves(minReplicaCount=2, idleReplicaCount=0), GETS_FIXED),
+        [("danger", f"{FIXED} at zero nobody comes back")],
+    ),
+    "to a fixed number, from what never is at zero": (
+        (leaves(minReplicaCount=1), GETS_FIXED),
+        [("danger", f"{FIXED} then nothing corrects it")],
+    ),
+    "to a fixed number, where nothing is stated": ((leaves(), ("update", DEPLOYMENT, deployment(), deployment())), []),
+    "to a fixed number of somebody else": (
+        (leaves(), ("update", DEPLOYMENT, deployment("v"), deployment("v", replicas=3))),
+        [],
+    ),
+    **{
+        f"to a fixed number, where {name} is {value}": (
+            (leaves({f"{OF_KEDA}/{name}": value}), GETS_FIXED),
+            [("danger", f"{FIXED} at zero nobody comes back")] if is_said else [],
+        )
+        for name, value, is_said in (
+            ("paused", "true", False),
+            ("paused", "false", True),
+            ("paused-replicas", "3", False),
+            ("paused-scale-in", "true", True),
+        )
+    },
+    "to an HPA, from zero": ((leaves(), ("create", HPA, None, hpa())), [("danger", STAYS)]),
+    "to an HPA, from one": ((leaves(minReplicaCount=1), ("create", HPA, None, hpa())), []),
+    "to an HPA of somebody else": ((leaves(), ("create", HPA, None, hpa("v", "v"))), []),
+    "from an HPA that KEDA takes over": (
+        (takes_over("w"), ("delete", HPA, hpa(), None)),
+        [("scaling", TAKEN)],
+    ),
+    **{
+        f"from an HPA, where KEDA's own is called {name!r}": (
+            (takes_over(name), ("delete", HPA, hpa(), None)),
+            [("danger", REFUSED)],
+        )
+        for name in ("", "other")
+    },
+    "from an HPA of somebody else": ((takes_over("", "v"), ("delete", HPA, hpa(), None)), []),
+}
+
+
+@pytest.mark.parametrize("case", MOVES)
+def test_who_moves_to_keda_and_away_from_it_is_told_what_would_stay(case: str) -> None:
+    steps, expected = MOVES[case]
+    assert said("P-72", *steps) == expected
+
+
+def test_how_long_to_leave_a_new_one_alone_is_its_own_cooldown() -> None:
+    for cooldown, advised in ((120, 120), (None, 300)):
+        sides = [scaled_object(**({"cooldownPeriod": cooldown} if cooldown else {}), **one) for one in (QUIET_ONE, {})]
+        found = [one.advice for one in review(("update", SCALED_OBJECT, *sides)).risks if "quiet poll" in one.sentence]
+        assert found == [f"write at least {advised} for initialCooldownPeriod"]
+
+
+# Fields that nobody else names: whoever changes one alone is told by this rule, and by no other.
+ALONE_JUDGED: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
+    case: (rule, step[1], step[2], step[3])
+    for case, (rule, step, _) in EDGES.items()
+    if rule in {"P-70", "P-71"} and step[0] == "update" and step[2] is not None and step[3] is not None
+}
+
+
+@pytest.mark.parametrize("case", ALONE_JUDGED)
+def test_what_keda_is_told_is_judged_whatever_it_is(case: str) -> None:
+    _, token, before, after = ALONE_JUDGED[case]
+    assert review(("update", token, before, after)).not_judged == ()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [("create", LOGIN, None, login()), ("delete", LOGIN, login(), None), ("replace", LOGIN, login(), login())],
+)
+def test_a_login_that_comes_or_goes_is_judged(step: Step) -> None:
+    assert review(step).not_judged == ()

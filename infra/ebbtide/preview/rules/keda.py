@@ -17,7 +17,8 @@ _PREFIX = "autoscaling.keda.sh/"
 _TRANSFER = "scaledobject.keda.sh/transfer-hpa-ownership"
 _MODIFIERS = "spec.advanced.scalingModifiers"
 _NUMBERS = ("target", "activationTarget")
-_DEFAULT_COOLDOWN_SECONDS = 300
+# What KEDA takes where nothing is written, in seconds (pkg/apis/keda/v1alpha1/scaledobject_types.go).
+_DEFAULTS = {"pollingInterval": 30, "cooldownPeriod": 300, "initialCooldownPeriod": 0}
 _EXTERNAL_METRICS = "v1beta1.external.metrics.k8s.io"
 _WHOLE_RELEASE = {Operation.CREATE: "brings", Operation.DELETE: "takes along", Operation.REPLACE: "makes anew"}
 _OTHER_OWNERS = {"prometheus-adapter", "custom-metrics-stackdriver-adapter"}
@@ -57,27 +58,30 @@ def _spec(found: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _times(change: ResourceChange) -> Said:
-    old, new = _spec(change.old), _spec(change.new)
+    old, new = (_waits(side) for side in (change.old, change.new))
     words = {
         "pollingInterval": "looks for the first message every {new} s instead of {old}",
         "cooldownPeriod": "ends its last pods {new} s after the last message instead of {old}",
         "initialCooldownPeriod": "leaves a new one alone for {new} s instead of {old}",
     }
     for name, sentence in words.items():
-        if old.get(name) != new.get(name):
-            said = sentence.format(old=old.get(name, "KEDA's default"), new=new.get(name, "KEDA's default"))
-            yield RiskLevel.SCALING, said, ""
-    first = new.get("initialCooldownPeriod", 0)
-    is_worse = not _ends_at_first_poll(change.old) or old.get("initialCooldownPeriod", 0) != first
+        if old[name] != new[name]:
+            yield RiskLevel.SCALING, sentence.format(old=old[name], new=new[name]), ""
+    is_worse = not _ends_at_first_poll(change.old) or old["initialCooldownPeriod"] != new["initialCooldownPeriod"]
     if _ends_at_first_poll(change.new) and is_worse:
         sentence = "ends every pod at its first quiet poll after it was made or scaled by hand"
-        cooldown = new.get("cooldownPeriod", _DEFAULT_COOLDOWN_SECONDS)
-        yield RiskLevel.DISRUPTIVE, sentence, f"write at least {cooldown} for initialCooldownPeriod"
+        advice = f"write at least {new['cooldownPeriod']} for initialCooldownPeriod"
+        yield RiskLevel.DISRUPTIVE, sentence, advice
+
+
+def _waits(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What it waits for, as KEDA reads it: nothing is its default."""
+    spec = _spec(found)
+    return {name: default if spec.get(name) is None else spec[name] for name, default in _DEFAULTS.items()}
 
 
 def _ends_at_first_poll(found: Mapping[str, Any]) -> bool:
-    spec = _spec(found)
-    cooldown, first = spec.get("cooldownPeriod", _DEFAULT_COOLDOWN_SECONDS), spec.get("initialCooldownPeriod", 0)
+    _, cooldown, first = _waits(found).values()
     is_shorter = isinstance(first, int) and isinstance(cooldown, int) and first < cooldown
     return is_shorter and bounds(SCALED_OBJECT, found)[0] == 0
 
@@ -160,7 +164,8 @@ def check_counting(context: Context) -> Iterator[Risk]:
                 sentence = f"{change.title} counts otherwise, or logs in to its source otherwise"
                 if set(changed) <= set(_NUMBERS) and old[2] == new[2]:
                     words = ", ".join(
-                        f"{one} {new[1].get(one)} instead of {old[1].get(one)}" for one in sorted(changed)
+                        f"{one} {new[1].get(one, 'none')} instead of {old[1].get(one, 'none')}"
+                        for one in sorted(changed)
                     )
                     sentence = f"{change.title} compares what it counts with another number: {words}"
             yield Risk(change.title, sentence, "make sure that it is Ready: `kubectl get scaledobject`", change.key)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ebbtide.preview.change import MISSING, Leaf, Operation, Path, PropertyChange, ResourceChange, mapping_at
-from ebbtide.preview.harmless import COMMON_LABELS, harmless_of
+from ebbtide.preview.harmless import harmless_of
 from ebbtide.preview.patterns import NO_PREFIX, matches, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
@@ -55,7 +55,7 @@ def check_pods_are_found(context: Context) -> Iterator[Risk]:
 
 def _is_version(name: str) -> bool:
     words = {word.lower() for word in _WORD.findall(name)}
-    return name in COMMON_LABELS or (bool(words & _VERSION) and words <= _VERSION | _BESIDE_IT)
+    return bool(words & _VERSION) and words <= _VERSION | _BESIDE_IT
 
 
 def _lost(found: PropertyChange) -> dict[str, Any]:
