@@ -102,6 +102,18 @@ DSN = "environment.MESSENGER_TRANSPORT_DSN"
 IN_WORKERS = "pod.patch.spec.template.spec.containers[0]"
 
 
+EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+MESHED = "sidecar.istio.io/inject"
+
+
+def in_metadata(**metadata: Any) -> dict[str, Any]:
+    return {"pod": {"patch": {"spec": {"template": {"metadata": metadata}}}}}
+
+
+def in_pod(**field: Any) -> dict[str, Any]:
+    return {"pod": {"patch": {"spec": {"template": {"spec": field}}}}}
+
+
 def in_workers(**field: Any) -> dict[str, Any]:
     return {"spec": {"template": {"spec": {"containers": [{"name": "consumer", **field}]}}}}
 
@@ -329,6 +341,120 @@ EDGES: list[Edge] = [
     ("N-02", {"transport": STREAM}, ["network.egress"]),
     ("N-04", {"network": {"egress": [{"cidr": "64.0.0.0/6", "ports": [443]}]}}, ["network.egress[0].cidr"]),
     ("N-04", {"network": {"egress": [{"cidr": "64.0.0.0/7", "ports": [443]}]}}, []),
+    # Whether a node may evict a pod is said once, or twice the same.
+    *(
+        ("V-05a", {"annotations": {EVICT: value} if value else {}, "shutdown": {"nodeScaleDown": said}}, where)
+        for value, said, where in (
+            ("false", "evict", [f"annotations.{EVICT}"]),
+            ("true", "evict", []),
+            ("false", "protect", []),
+            ("true", "protect", [f"annotations.{EVICT}"]),
+            ("", "protect", []),
+        )
+    ),
+    # Who asks for a proxy is named where it is written: the label before the annotation, and the patch after both.
+    *(
+        ("M-08", consumer, [where])
+        for consumer, where in (
+            ({"labels": {MESHED: "true"}, "annotations": {MESHED: "true"}}, f"labels.{MESHED}"),
+            (
+                {"labels": {MESHED: "false"}, **in_metadata(labels={MESHED: "true"})},
+                f"pod.patch.spec.template.metadata.labels.{MESHED}",
+            ),
+            # One mesh's own annotation makes no sidecar of another one's proxy.
+            (
+                {
+                    "labels": {MESHED: "true"},
+                    "annotations": {"config.beta.linkerd.io/proxy-enable-native-sidecar": "true"},
+                },
+                f"labels.{MESHED}",
+            ),
+        )
+    ),
+    *(
+        ("M-08", {"labels": {asks: "true"}, "annotations": {native: "true"}}, [])
+        for asks, native in (
+            (MESHED, "sidecar.istio.io/nativeSidecar"),
+            ("linkerd.io/inject", "config.alpha.linkerd.io/proxy-enable-native-sidecar"),
+        )
+    ),
+    # Whose owner only reads what is written on a pod, and whose may act on it.
+    *(
+        ("M-08a", {"annotations": {key: "a"}}, [])
+        for key in (
+            *("app.kubernetes.io/x", "helm.sh/chart", "prometheus.io/port", "tags.datadoghq.com/env", "team"),
+            *("ad.datadoghq.com/w.logs", "co.elastic.logs/json", "fluentbit.io/parser", "karpenter.sh/do-not-disrupt"),
+            *("kubectl.kubernetes.io/restartedAt", "controller.kubernetes.io/pod-deletion-cost"),
+        )
+    ),
+    ("M-08a", {"annotations": {"datadoghq.com/a": "b"}}, ["annotations.datadoghq.com/a"]),
+    (
+        "M-08a",
+        in_metadata(annotations={"acme.com/a": "b"}),
+        ["pod.patch.spec.template.metadata.annotations.acme.com/a"],
+    ),
+    ("M-08a", in_metadata(annotations={"acme.com/a": None}), []),
+    # What selects a node is no label of the pod.
+    ("M-08a", in_pod(nodeSelector={"acme.com/disk": "ssd"}), []),
+    # What a patch may write, with nobody asking further, and what stands right beside it.
+    *(
+        ("M-04a", patch, where)
+        for patch, where in (
+            (in_pod(affinity={"podAffinity": {}}), []),
+            (in_pod(affinity={"podAntiAffinity": {}}), []),
+            (in_pod(affinity={"nodeAffinity": {}}), ["pod.patch.spec.template.spec.affinity.nodeAffinity"]),
+            (in_metadata(annotations={"a": "b"}), []),
+            (in_metadata(finalizers=["acme.com/a"]), ["pod.patch.spec.template.metadata.finalizers"]),
+        )
+    ),
+    # A target is what the number of messages is divided by, whatever a trigger calls it.
+    *(
+        (
+            "KE-46",
+            {"autoscaling": keda({"type": kind, "metadata": {name: value}}, minReplicas=1), "transport": RABBITMQ},
+            [f"{FIRST}.{name}"] if value == "0" else [],
+        )
+        for kind, names in {
+            "cron": ("desiredReplicas",),
+            "redis": ("listLength",),
+            "redis-streams": ("lagCount", "pendingEntriesCount", "streamLength"),
+            "apache-kafka": ("lagThreshold",),
+            "azure-servicebus": ("messageCount",),
+            "mysql": ("queryValue",),
+            "aws-sqs-queue": ("queueLength",),
+            "gcp-pubsub": ("subscriptionSize",),
+            "postgresql": ("targetQueryValue",),
+            "activemq": ("targetQueueSize",),
+            "mssql": ("targetValue",),
+            "prometheus": ("threshold",),
+            "rabbitmq": ("value",),
+        }.items()
+        for name in names
+        for value in ("0", "1")
+    ),
+    # Only where KEDA asks for one number in SQL it reads what it is answered.
+    *(
+        (
+            "KE-45",
+            {
+                "autoscaling": keda(
+                    {"type": kind, "metadata": metadata, "authentication": {"name": "mine"}}, minReplicas=1
+                ),
+                "transport": RABBITMQ,
+            },
+            [f"{FIRST}.query"] if is_said else [],
+        )
+        for kind, metadata, is_said in (
+            ("postgresql", {"query": "SELECT id FROM t"}, True),
+            ("mysql", {"query": "SELECT id FROM t"}, True),
+            ("mssql", {"query": "SELECT id FROM t"}, False),
+            ("postgresql", {"targetQueryValue": "1"}, False),
+            # Of no table there is always one row.
+            ("postgresql", {"query": "SELECT 1"}, False),
+            ("postgresql", {"query": "SELECT max(1)"}, False),
+            ("postgresql", {"query": "SELECT id FROM  (SELECT count(*) AS id FROM t) AS one"}, False),
+        )
+    ),
 ]
 
 
@@ -347,6 +473,10 @@ def reads(timeout: str, longest: str) -> dict[str, Any]:
 
 
 MADE = {"kind": "gkeStandard"}
+POSTGRES = {"kind": "cloudSqlPostgres"}
+OTHERS = {"kind": "existing", "protocol": "redis", "address": "10.20.0.7:6379", "secret": "broker-v1"}
+SHARED_NETWORK = {"network": "projects/acme-shop/global/networks/queues", "addresses": "10.9.0.0/28"}
+READS_NOTHING = {**REDIS, "transport": None}
 INSTALLED = {**MADE, "keda": {"version": "2.20.2"}}
 OF_CLUSTER = {"cluster": MADE, "google": GOOGLE}
 # An HPA takes 0 from then on.
@@ -410,6 +540,99 @@ OF_STACKS = [
     *(
         ("V-36", {"transport": STREAM, "autoscaling": {**BY_LENGTH, "minReplicas": least}}, TO_ZERO, said)
         for least, said in ((0, ["autoscaling.minReplicas"]), (1, []))
+    ),
+    # Whom a broker has room for: all that read from it, and while they are updated both fleets.
+    *(
+        (rule, REDIS, {**OF_CLUSTER, "broker": {**OTHERS, "maxConnections": most}}, ["broker.maxConnections"] * said)
+        for rule, most, said in (
+            ("BR-13", 17, True),
+            ("BR-13", 18, False),
+            ("BR-13a", 17, False),
+            ("BR-13a", 18, True),
+            ("BR-13a", 33, True),
+            ("BR-13a", 34, False),
+        )
+    ),
+    # Who reads from the stack's broker: what has an address of its own, or that no broker of a stack is, does not.
+    *(
+        (rule, {**READS_NOTHING, **reads}, {**OF_CLUSTER, "broker": broker}, where)
+        for rule, broker, reads, where in (
+            ("BR-40", VALKEY, {"transport": DOCTRINE}, []),
+            ("BR-40", VALKEY, {"transport": {"kind": "rabbitmq"}}, ["transport.kind"]),
+            ("BR-40", VALKEY, {"transport": SQS}, []),
+            ("BR-40", VALKEY, {}, []),
+            ("BR-41", VALKEY, {"transport": STREAM, "environment": {"MESSENGER_TRANSPORT_DSN": "redis://r"}}, []),
+            ("BR-41", VALKEY, {"environment": {"MESSENGER_TRANSPORT_DSN": "redis://r"}}, []),
+            ("BR-42", VALKEY, {}, ["transport"]),
+            ("BR-42", VALKEY, {"transport": SQS}, []),
+            ("BR-42", None, {}, []),
+        )
+    ),
+    # A broker's Secret is synced where the cluster can, and by an account whose name nobody else has.
+    *(
+        ("BR-44", REDIS, {**OF_CLUSTER, **cluster, "broker": {**VALKEY, **broker}}, ["broker.secret.sync"] * said)
+        for cluster, broker, said in (
+            ({"cluster": {**MADE, "kubernetesVersion": "1.33"}}, {}, True),
+            ({"cluster": {**MADE, "kubernetesVersion": "1.34"}}, {}, False),
+            ({"cluster": {**MADE, "kubernetesVersion": "1.33"}}, {"secret": {"sync": False}}, False),
+            ({"cluster": EXISTING}, {"network": SHARED_NETWORK}, False),
+            ({"cluster": EXISTING}, {"network": SHARED_NETWORK, "secret": {"sync": True}}, True),
+            ({"cluster": {**EXISTING, "platform": "gkeStandard", "kubernetesVersion": "1.34"}}, {}, False),
+        )
+    ),
+    *(
+        (
+            "BR-43",
+            None,
+            {**OF_CLUSTER, "broker": {**VALKEY, "secret": {"sync": sync}}, "consumers": {name: REDIS}},
+            [f"consumers.{name}"] * said,
+        )
+        for name, sync, said in (("broker-secret", True, True), ("broker-secret", False, False), ("mail", True, False))
+    ),
+    ("BR-43", REDIS, {**OF_CLUSTER, "broker": {**VALKEY, "provides": {"A": "url"}}}, ["broker.provides.A"]),
+    ("BR-43", REDIS, {**OF_CLUSTER, "broker": {**VALKEY, "provides": {"A": "dsn"}}}, []),
+    # Where a broker is: in the network of the stack's own cluster, or in one that is named.
+    *(
+        ("BR-45", REDIS, {**OF_CLUSTER, "cluster": cluster, "broker": {**broker, **network}}, where)
+        for cluster, broker, network, where in (
+            (MADE, VALKEY, {}, []),
+            (MADE, VALKEY, {"network": SHARED_NETWORK}, ["broker.network"]),
+            (EXISTING, VALKEY, {}, ["broker.network"]),
+            (EXISTING, VALKEY, {"network": SHARED_NETWORK}, []),
+            (EXISTING, VALKEY, {"network": {**SHARED_NETWORK, "addresses": "10.9.0.0/29"}}, []),
+            (
+                EXISTING,
+                VALKEY,
+                {"network": {**SHARED_NETWORK, "addresses": "10.9.0.0/30"}},
+                ["broker.network.addresses"],
+            ),
+            (EXISTING, VALKEY, {"network": {**SHARED_NETWORK, "connectionPolicy": "existing"}}, []),
+            (EXISTING, POSTGRES, {"network": SHARED_NETWORK}, []),
+            (
+                EXISTING,
+                POSTGRES,
+                {"network": {**SHARED_NETWORK, "connectionPolicy": "existing"}},
+                ["broker.network.connectionPolicy"],
+            ),
+        )
+    ),
+    # Only of what Google makes the region counts, and only what could be protected is said not to be.
+    *(
+        ("BR-46", REDIS, {**OF_CLUSTER, "google": {**GOOGLE, "region": region}, "broker": broker}, where)
+        for region, broker, where in (
+            ("mars-north1", VALKEY, ["google.region"]),
+            ("europe-west1", VALKEY, []),
+            ("mars-north1", OTHERS, []),
+        )
+    ),
+    *(
+        ("BR-48", REDIS, {**OF_CLUSTER, "name": name, "broker": broker}, where)
+        for name, broker, where in (
+            ("shop", {**VALKEY, "protect": False}, ["broker.protect"]),
+            ("dev", {**VALKEY, "protect": False}, []),
+            ("dev", VALKEY, []),
+            ("shop", OTHERS, []),
+        )
     ),
     # A pod's deletion cost is confined from Kubernetes 1.30 on.
     *(

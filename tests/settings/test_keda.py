@@ -14,6 +14,7 @@ from ebbtide.judgement.rule import known_rules
 from ebbtide.settings.models.demand import Trigger
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.check import check_stack
+from ebbtide.settings.rules.keda_queries import harms_of_query
 from ebbtide.settings.rules.keda_scalers import scalers, unknown_parameters, wrong_values
 
 PASSWORD = {"secret": "broker-v1", "key": "password"}
@@ -568,6 +569,19 @@ def test_a_query_that_is_not_answered_with_one_number_is_said(type_, harm, query
         assert (finding.level, finding.path[-1]) == (Level.WARNING, "query")
     else:
         assert finding is None
+
+
+@pytest.mark.parametrize(
+    ("query", "remedy"),
+    [
+        ("SELECT q, count(*) FROM t", "select one"),
+        ("SELECT count(*) FROM t GROUP BY q", "write SELECT count(*) ..., or the sum of a subquery"),
+        ("SELECT  MAX(id) FROM t", "write coalesce(max(...), 0)"),
+        ("SELECT id FROM t", "write SELECT count(*) ..., or the sum of a subquery"),
+    ],
+)
+def test_what_to_ask_instead_is_said(query: str, remedy: str):
+    assert [told for _, told in harms_of_query(query)] == [remedy]
 
 
 @pytest.mark.parametrize("value", ["0", "-3", "0.0"])

@@ -32,7 +32,15 @@ def test_a_namespace_of_the_system_is_refused(name):
         stack(name)
 
 
-@pytest.mark.parametrize("name", ["istio-system", "keda", "cert-manager", "monitoring"])
+# As each operator's own page of installation calls it.
+OPERATORS = (
+    *("argocd", "asm-system", "cert-manager", "cnrm-system", "config-management-system", "external-secrets"),
+    *("flux-system", "gatekeeper-system", "ingress-nginx", "istio-system", "keda", "knative-serving", "kyverno"),
+    *("linkerd", "linkerd-viz", "monitoring", "velero"),
+)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
 def test_a_namespace_in_which_an_operator_lives_is_used_but_not_made(name):
     with pytest.raises(ValidationError, match="is where an operator usually lives"):
         stack(name)

@@ -138,10 +138,28 @@ def test_a_patch_is_known_to_leave_a_drain_alone_or_is_not_judged(changes, said)
     assert found(**changes) == said
 
 
-def test_where_a_setting_says_what_a_patch_does_it_is_named():
-    findings = check_stack(stack(mail=of_pod(nodeSelector={"disk": "ssd"})))
-    (remedy,) = (one.remedy for one in findings if one.rule == "M-04a")
-    assert remedy == "write placement.nodeSelector, which rules hold"
+@pytest.mark.parametrize(
+    ("patch", "setting"),
+    [
+        (of_pod(nodeSelector={"disk": "ssd"}), "placement.nodeSelector"),
+        (of_pod(tolerations=[{"key": "a", "operator": "Exists"}]), "placement.tolerations"),
+        (of_pod(serviceAccountName="mail"), "serviceAccount"),
+        (of_pod(priorityClassName="high"), "pod.priorityClass"),
+        (of_worker(env=[{"name": "A", "value": "b"}]), "environment"),
+        (of_worker(envFrom=[{"secretRef": {"name": "a"}}]), "pod.environmentFrom"),
+        (of_pod(runtimeClassName="gvisor"), ""),
+    ],
+)
+def test_where_a_setting_says_what_a_patch_does_it_is_named(patch: dict[str, Any], setting: str):
+    remedies = {one.remedy for one in check_stack(stack(mail=patch)) if one.rule == "M-04a"}
+    here = f"write {setting}, which rules hold" if setting else "see a busy pod drain with it, and accept this"
+    assert remedies == {here}
+
+
+def test_who_may_act_on_a_pod_is_named_by_its_prefix():
+    annotations = {"reloader.stakater.com/auto": "true"}
+    (finding,) = [one for one in check_stack(stack(mail={"annotations": annotations})) if one.rule == "M-08a"]
+    assert "whoever reads reloader.stakater.com may act" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -287,14 +305,17 @@ def test_the_stream_that_workers_read_is_the_one_that_is_counted(changes, is_sai
             for name in (
                 *("LD_AUDIT", "LD_BIND_NOT", "LD_NEWER", "GLIBC_TUNABLES", "GCONV_PATH", "OPENSSL_CONF"),
                 *("SHELLOPTS", "PYTHONHOME", "PYTHONINSPECT", "NODE_OPTIONS", "RUBYOPT"),
-                *("PERL5OPT", "JAVA_TOOL_OPTIONS", "DOTNET_STARTUP_HOOKS"),
+                *("PERL5OPT", "JAVA_TOOL_OPTIONS", "DOTNET_STARTUP_HOOKS", "PHPRC", "BASH_ENV", "BASHOPTS", "ZDOTDIR"),
+                *("PYTHONSTARTUP", "PYTHONBREAKPOINT", "PYTHONEXECUTABLE", "BUN_OPTIONS", "PERL5DB"),
+                *("JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "LD_LIBRARY_PATH"),
             )
         ),
         # Where the application's own modules are, it may say.
         ({"PYTHONPATH": "/app", "NODE_PATH": "/app", "CLASSPATH": "/app", "PYTHONUNBUFFERED": "1"}, False),
         ({"TZ": "Europe/Berlin"}, False),
         # LaunchDarkly's, and sizes of memory.
-        ({"LD_CLIENT_SIDE_ID": "5f3c"}, False),
+        *(({name: "5f3c"}, False) for name in ("LD_CLIENT_SIDE_ID", "LD_SDK_KEY", "LD_MOBILE_KEY")),
+        *(({name: "-Xmx512m"}, False) for name in ("JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")),
         ({"NODE_OPTIONS": "--max-old-space-size=512", "JAVA_TOOL_OPTIONS": "-Xmx512m -XX:MaxRAMPercentage=75"}, False),
         ({"NODE_OPTIONS": "--max-old-space-size=512 --require ./trace.js"}, True),
         ({"JAVA_TOOL_OPTIONS": " "}, True),
