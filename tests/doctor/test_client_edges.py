@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests import quick_yaml
 from tests.doctor.test_edges import CONSUME, Edge, keda, said_of, workload
+from tests.doctor.test_naive_edges import clocked
 
 from ebbtide.doctor.diagnose import diagnose_files
 from ebbtide.doctor.files import File
@@ -60,6 +61,43 @@ def hooked(base: str, hook: list[str], copies: str = "") -> dict[str, str]:
     return {"Dockerfile": docker, "a.yaml": deployed(**container)}
 
 
+def ruby(line: str, before: str) -> dict[str, str]:
+    """A program of Bunny's that a Deployment runs."""
+    return {"a.yaml": workload(["ruby", "/srv/worker.rb"]), "srv/worker.rb": f'require "bunny"\n{before}{line}\n'}
+
+
+def heard(listed: object) -> dict[str, str]:
+    """A consumer whose configuration says what it stops at."""
+    framework = {"messenger": {"stop_worker_on_signals": listed, "transports": {"mail": "amqp://r/m"}}}
+    return {"a.yaml": workload(CONSUME), "messenger.yaml": quick_yaml.dump({"framework": framework})}
+
+
+def application(difference: object, *options: str) -> str:
+    """An Application of Argo CD."""
+    spec = {"ignoreDifferences": [difference], "syncPolicy": {"syncOptions": list(options)}}
+    return quick_yaml.dump({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "spec": spec})
+
+
+def paused(annotations: dict[str, str]) -> str:
+    """A ScaledObject, with annotations of KEDA's."""
+    metadata = {
+        "name": "jobs",
+        "annotations": {f"autoscaling.keda.sh/{key}": said for key, said in annotations.items()},
+    }
+    spec = {"scaleTargetRef": {"name": "jobs"}, "triggers": []}
+    return quick_yaml.dump(
+        {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": metadata, "spec": spec}
+    )
+
+
+def s6_rc(text: str, grace: int, *options: str) -> dict[str, str]:
+    """A service of s6-rc, and how long it is waited for."""
+    run = f"#!/command/execlineb -P\nphp /srv/artisan queue:work {' '.join(options)}\n"
+    files = {"s6-rc.d/queue/run": run, "s6-rc.d/queue/timeout-kill": text}
+    return {"a.yaml": workload(["/init"], pod={"terminationGracePeriodSeconds": grace}), **files}
+
+
+RESPECT = "RespectIgnoreDifferences=true"
 GRACE, REPLICAS = "/spec/template/spec/terminationGracePeriodSeconds", "/spec/replicas"
 TAKES = "$channel->basic_consume('q', '', false, {}, false, false, $callback);"
 SENT = "each is done when it is sent"
@@ -198,6 +236,129 @@ EDGES: dict[str, Edge] = {
             ("scratch", ["sh", "-c", "sleep 5"], "COPY --from=b /bin/busybox /bin/sh\n", ""),
             ("scratch", ["/w", "stop"], "", ""),
             ("alpine", ["sh", "-c", "sleep 5"], "", ""),
+        )
+    },
+    # Ruby's client.
+    **{
+        line: (rule, ruby(line, before), said)
+        for rule, line, before, said in (
+            ("D-92", "q.subscribe(block: true) do |_, _, body|", "", SENT),
+            ("D-92", "q.subscribe(manual_ack: true, block: true) do |info, _, body|", "", ""),
+            ("D-92", "q.subscribe(:ack => true) { work }", "", ""),
+            ("D-92", "q.subscribe(\n  manual_ack: true) { work }", "", ""),
+            ("D-92", "# q.subscribe(block: true) do", "", ""),
+            ("D-92", "reply_queue.subscribe { work }", "", ""),
+            ("D-92", "q.subscribe { work }", 'answers = channel.queue("", exclusive: true)\n', ""),
+            (
+                "D-1a",
+                "q.subscribe(manual_ack: true) { |i| work(i) }",
+                "",
+                "worker.rb takes messages and handles no signal",
+            ),
+            ("D-1a", "q.subscribe(manual_ack: true) { work }", 'Signal.trap("TERM") { stop }\n', ""),
+            ("D-1a", "q.subscribe(ack: true) { work }", 'require_relative "stop"\n', ""),
+            ("D-1a", "q.subscribe(ack: true) { other }", "class Worker\nend\n", ""),
+        )
+    },
+    # Which signals Messenger is told to hear.
+    **{
+        f"stop_worker_on_signals {listed}": ("D-12", heard(listed), said)
+        for listed, said in (
+            (["SIGINT"], "is told to stop at SIGINT alone, and is stopped by SIGTERM"),
+            ([2, 3], "at SIGINT and SIGQUIT alone"),
+            (["SIGTERM", "SIGINT"], ""),
+            ([15], ""),
+            (["%env(SIGNAL)%"], ""),
+            ([], ""),
+            (None, ""),
+        )
+    },
+    # Resque, which may be told to end its job.
+    **{
+        f"Resque with {environment}": (
+            "D-12",
+            {
+                "a.yaml": workload(
+                    ["rake", "resque:work"], env=[{"name": n, "value": v} for n, v in environment.items()]
+                )
+            },
+            said,
+        )
+        for environment, said in (
+            ({"GRACEFUL_TERM": "1"}, ""),
+            ({"GRACEFUL_TERM": ""}, "not on TERM"),
+            ({"TERM_CHILD": "1"}, "not on TERM"),
+        )
+    },
+    # Whose number of pods Argo CD leaves alone.
+    **{
+        f"Argo CD with {difference} and {options}": (
+            "D-55",
+            {"a.yaml": workload(WORK), "k.yaml": keda(), "app.yaml": application(difference, *options)},
+            said,
+        )
+        for difference, options, said in (
+            ({"kind": "Deployment", "jsonPointers": ["/spec/replicas"]}, [RESPECT], ""),
+            ({"kind": "*", "jqPathExpressions": [".spec.replicas"]}, [RESPECT], ""),
+            ({"kind": "Deployment", "name": "jobs", "jsonPointers": ["/spec/replicas"]}, [RESPECT], ""),
+            ({"kind": "Deployment", "jsonPointers": ["/spec/replicas"]}, [], "remove replicas"),
+            ({"kind": "Deployment", "name": "mail", "jsonPointers": ["/spec/replicas"]}, [RESPECT], "remove replicas"),
+            ({"kind": "StatefulSet", "jsonPointers": ["/spec/replicas"]}, [RESPECT], "remove replicas"),
+            ({"kind": "Deployment", "jsonPointers": ["/spec/template"]}, [RESPECT], "remove replicas"),
+        )
+    },
+    # An autoscaler that was paused.
+    **{
+        f"paused: {annotations}": ("D-5m", {"k.yaml": paused(annotations)}, said)
+        for annotations, said in (
+            ({"paused-replicas": "0"}, "is paused at 0 pods: nothing consumes"),
+            ({"paused-replicas": "4"}, "is paused at 4 pods, whatever waits"),
+            ({"paused": "true"}, "at the number of pods that it was left with"),
+            ({"paused": "false"}, ""),
+            ({}, ""),
+        )
+    },
+    # Runs of the clock beside each other.
+    **{
+        f"{' '.join(command[2:])} by {schedule} {policy}": ("D-5n", clocked(command, policy, schedule, **job), said)
+        for command, policy, schedule, job, said in (
+            ([*CONSUME, "--time-limit=3600"], "Allow", "*/5 * * * *", {}, "up to 12 at once"),
+            ([*CONSUME, "--time-limit=600"], "Allow", "*/5 * * * *", {}, "up to 2 at once"),
+            ([*CONSUME, "--time-limit=599"], "Allow", "*/5 * * * *", {}, ""),
+            ([*CONSUME, "--time-limit=3600"], "Forbid", "*/5 * * * *", {}, ""),
+            (CONSUME, "Allow", "@hourly", {}, "one more each time"),
+            (CONSUME, "Allow", "@hourly", {"activeDeadlineSeconds": 3000}, ""),
+            ([*CONSUME, "--limit=9"], "Allow", "* * * * *", {}, ""),
+        )
+    },
+    # A probe that begins the whole application.
+    **{
+        f"{name} with {' '.join(command)} {more}": (
+            "D-4d",
+            {"a.yaml": workload(WORK, **{name: {"exec": {"command": command}, **more}})},
+            said,
+        )
+        for name, command, more, said in (
+            (
+                "livenessProbe",
+                ["php", "artisan", "horizon:status"],
+                {},
+                "gives 'artisan horizon:status' 1 s, the default",
+            ),
+            ("readinessProbe", ["php", "bin/console", "app:alive"], {}, "'bin/console app:alive' 1 s"),
+            ("livenessProbe", ["php", "artisan", "horizon:status"], {"timeoutSeconds": 10}, ""),
+            ("livenessProbe", ["php", "/srv/alive.php"], {}, ""),
+        )
+    },
+    # How long s6-rc waits.
+    **{
+        f"timeout-kill {text!r} {grace} {' '.join(options)}": ("D-26", s6_rc(text, grace, *options), said)
+        for text, grace, options, said in (
+            ("5000\n", 90, ("--timeout=60",), "s6 kills artisan queue:work 5 s after its stop signal"),
+            ("60000", 90, ("--timeout=60",), ""),
+            ("0", 90, ("--timeout=60",), ""),
+            ("soon", 90, ("--timeout=60",), ""),
+            ("59999", 90, (), "59.999 s after its stop signal"),
         )
     },
     # Whether an image may have got PHP's extensions from another.

@@ -18,6 +18,7 @@ MOST_BYTES: Final = 8 * 2**20
 MOST_FILES: Final = 20_000
 _SKIPPED: Final = frozenset({"node_modules", "vendor", "__pycache__", "var", "venv", "site-packages"})
 CODE_OF_NODE: Final = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts")
+_CODE: Final = (".go", ".rb")
 _BUILT: Final = frozenset({"dist", "build", "out", ".next", ".nuxt", "coverage", "public", "static"})
 """What is made of code, or goes to browsers: its source is read."""
 _SUFFIXES: Final = frozenset(
@@ -31,12 +32,12 @@ _SUFFIXES: Final = frozenset(
         ".bash",
         ".dockerfile",
         ".php",
-        ".go",
         ".xml",
         ".py",
         ".tpl",
         ".toml",
         *CODE_OF_NODE,
+        *_CODE,
         "",
     }
 )
@@ -101,7 +102,7 @@ def _below(root: Path, notes: list[Note]) -> Iterator[Path]:
             path = Path(directory) / name
             if path.suffix.lower() not in _SUFFIXES and not name.lower().startswith(_NAMED):
                 continue
-            if path.suffix.lower() in CODE_OF_NODE:
+            if path.suffix.lower() in (*CODE_OF_NODE, *_CODE):
                 code += 1
                 if code > MOST_FILES or _BUILT.intersection(path.relative_to(root).parts[:-1]):
                     continue

@@ -78,7 +78,7 @@ class ImageFiles:
     def client(self, words: Words) -> ClientProgram | None:
         """The program in PHP that a command runs, or the one in Go that its binary is built of."""
         ones = self.setup.clients
-        path = next((word for word in words[1:] if word and word.endswith(".php")), None)
+        path = next((word for word in words[1:] if word and word.endswith((".php", ".rb"))), None)
         if path is not None:
             found = self._find(path, {name: one.file for name, one in ones.items()})
             return ones.get(found.name) if found is not None else None

@@ -107,6 +107,12 @@ def _dotenv(file: File, found: SetUp) -> bool:
     return True
 
 
+def _s6_kill(file: File, found: SetUp) -> bool:
+    if file.text.strip().isdecimal():
+        found.s6_kills[file.name] = Said(int(file.text), file.at())
+    return file.text.strip().isdecimal()
+
+
 def _gems(file: File, found: SetUp) -> bool:
     for one in _GEM.finditer(file.text):
         found.gems[one["name"]] = Said(one["version"], file.at_character(one.start()))
@@ -283,10 +289,11 @@ _READERS: Final[tuple[tuple[Callable[[File], bool], Callable[[File, SetUp], bool
     (lambda file: file.base.lower() == "rabbitmq.conf", _rabbitmq),
     (lambda file: file.base in dotenv.NAMES, _dotenv),
     (lambda file: file.base == "Gemfile.lock", _gems),
+    (lambda file: file.base == "timeout-kill", _s6_kill),
     (scripts.looks_like_script, _script),
     (_is_supervisor, _supervisor),
     (lambda file: file.base.lower().endswith(".php"), _php),
-    (lambda file: file.base.lower().endswith(".go"), _client),
+    (lambda file: file.base.lower().endswith((".go", ".rb")), _client),
     (lambda file: file.base.lower().endswith(".xml"), _xml),
     (lambda file: file.base.lower().endswith(".py"), _python),
     (lambda file: file.base.lower().endswith(CODE_OF_NODE), _node),

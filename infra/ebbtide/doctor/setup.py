@@ -50,11 +50,13 @@ class SetUp:
     node: dict[str, NodeProgram] = field(default_factory=dict)
     """What runs on Node.js and may take messages, or is a part of that, by the file's name."""
     clients: dict[str, ClientProgram] = field(default_factory=dict)
-    """What takes messages in PHP and Go by a client of its own, by the file's name."""
+    """What takes messages in PHP, Go and Ruby by a client of its own, by the file's name."""
     npm_scripts: dict[str, Said[str]] = field(default_factory=dict)
     """Of package.json, by name."""
     npm_packages: set[str] = field(default_factory=set)
     """What it depends on, to run."""
+    s6_kills: dict[str, Said[int]] = field(default_factory=dict)
+    """After how many milliseconds s6-rc kills a service, by the file that says so."""
     redis: list[File] = field(default_factory=list)
     """redis.conf, as it is."""
     rabbitmq: list[File] = field(default_factory=list)

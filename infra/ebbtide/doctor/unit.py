@@ -77,7 +77,7 @@ class Worker:
     copies: int | Unknown = 1
     """How many of it run in the container."""
     client: ClientProgram | None = None
-    """The program in PHP or Go that takes messages by a client of its own."""
+    """The program in PHP, Go or Ruby that takes messages by a client of its own."""
 
     @property
     def title(self) -> str:

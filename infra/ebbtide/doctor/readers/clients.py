@@ -1,5 +1,5 @@
-"""Programs in PHP and Go that take messages from RabbitMQ by a client of their own: when a message is done for the
-broker, and which stop signals they handle, as far as their own file tells."""
+"""Programs in PHP, Go and Ruby that take messages from RabbitMQ by a client of their own: when a message is done for
+the broker, and which stop signals they handle, as far as their own file tells."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ebbtide.doctor.readers.node import Early
 
 _AMQP_OF_PHP: Final = re.compile(r"\b(?:PhpAmqpLib|AMQPQueue|Bunny)\b")
 _TAKES_IN_PHP: Final = re.compile(r"->\s*(?:basic_consume|basic_get|consume|get|run)\s*\(")
+_AMQP_OF_RUBY: Final = re.compile(r"\brequire\s*\(?\s*['\"]bunny['\"]|\bBunny\.new\b")
 _AMQP_OF_GO: Final = re.compile(r"\"github\.com/(?:rabbitmq/amqp091-go|streadway/amqp)\"")
 _TAKES_IN_GO: Final = re.compile(r"\.(Consume|ConsumeWithContext|Get)\s*\(")
 _PLACE_IN_GO: Final = {("Consume", 7): 2, ("ConsumeWithContext", 8): 3, ("Get", 2): 1}
@@ -24,7 +25,7 @@ _INCLUDES: Final = re.compile(r"\b(?:require|include)(?:_once)?\b[^;]*;")
 _SPEAKS_OF_SIGNALS: Final = re.compile(r"(?i)pcntl|signal|graceful|\bSIG(?:TERM|INT|QUIT)\b")
 _DECLARES: Final = re.compile(r"(?m)^\s*(?:(?:final|abstract|readonly)\s+)*(?:class|interface|trait|enum)\s+\w")
 _ENDS_IN_TIME: Final = "takes messages with {word}: for RabbitMQ each is done when it is sent"
-_TEST: Final = re.compile(r"(?:_test\.go|Test\.php)$")
+_TEST: Final = re.compile(r"(?:_test\.go|Test\.php|_(?:spec|test)\.rb)$")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ def read_client(file: File) -> ClientProgram | None:
         return None
     if file.base.lower().endswith(".go"):
         return _go(file) if _AMQP_OF_GO.search(file.text) else None
+    if file.base.lower().endswith(".rb"):
+        return _ruby(file) if _AMQP_OF_RUBY.search(file.text) else None
     return _php(file) if _AMQP_OF_PHP.search(file.text) and _TAKES_IN_PHP.search(file.text) else None
 
 
@@ -82,6 +85,23 @@ def _done_early_in_php(call: php.MethodCall, text: str) -> str:
     if call.name in ("consume", "run") and "Bunny" in text:
         return "noAck" if call.argument(4, "noAck").lower() == "true" else ""
     return ""
+
+
+def _ruby(file: File) -> ClientProgram | None:
+    code = re.sub(r"(?m)^([^#'\"\n]*)#.*$", r"\1", file.text)
+    has_own = re.search(r"\.queue\(\s*(?:''|\"\")|temporary_queue|\bexclusive(?::| =>) true", code) is not None
+    first, early = 0, list[Early]()
+    for found in re.finditer(r"(\w+)\s*\.\s*subscribe(?:_with)?\b(?P<arguments>[^\n]*)", code):
+        line = code.count("\n", 0, found.start()) + 1
+        first = first or line
+        is_acknowledged = re.search(r"\b(?:manual_ack|ack)\b", found["arguments"]) or found["arguments"].endswith(
+            (",", "(")
+        )
+        if not is_acknowledged and not has_own and not _REPLIES.search(found[1]):
+            early.append(Early(line, _ENDS_IN_TIME.format(word="no manual_ack")))
+    # Of a program of several files another one may handle signals.
+    is_told = not re.search(r"\brequire_relative\b|\btrap\b|^\s*(?:class|module)\s", code, re.MULTILINE)
+    return ClientProgram(file, first, tuple(early), frozenset() if is_told else None) if first else None
 
 
 def _go(file: File) -> ClientProgram | None:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ebbtide.doctor.data import Map, Place
+from ebbtide.doctor.data import Map, Place, Seq
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.rules.declare import object_rule, setup_rule, unit_rule
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.unit import Unit
-from ebbtide.doctor.workload import ManifestObject
+from ebbtide.doctor.workload import ManifestObject, Workload
 from ebbtide.kubernetes.quantity import parse_quantity
 
 _KNATIVE_LEAST: Final = ("autoscaling.knative.dev/min-scale", "autoscaling.knative.dev/minScale")
@@ -211,12 +211,32 @@ def check_replicas(unit: Unit) -> Iterator[Diagnosis]:
     workload = unit.workload
     if workload is None or workload.replicas is None or workload.is_live or not unit.autoscalers:
         return
+    if any(_is_left_alone(one, workload) for one in unit.setup.objects):
+        return
     yield Diagnosis(
         workload.replicas.place,
         unit.title,
         f"replicas: {workload.replicas.value} is written, and {unit.autoscalers[0].title} decides it: each apply "
         f"drains every pod above {workload.replicas.value} at once",
         "remove replicas",
+    )
+
+
+def _is_left_alone(one: ManifestObject, workload: Workload) -> bool:
+    """Whether an Application of Argo CD applies a workload without its number of pods."""
+    spec = one.data.map("spec")
+    options = spec.map("syncPolicy").get("syncOptions")
+    if one.group != "argoproj.io" or "RespectIgnoreDifferences=true" not in (
+        options if isinstance(options, Seq) else ()
+    ):
+        return False
+    return any(
+        entry.text("kind") in (workload.kind, "*")
+        and entry.text("name") in ("", workload.name)
+        and re.search(
+            r"/spec/replicas|\.spec\.replicas", f"{entry.get('jsonPointers')}{entry.get('jqPathExpressions')}"
+        )
+        for entry in spec.items_of("ignoreDifferences")
     )
 
 

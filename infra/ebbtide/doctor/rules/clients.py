@@ -1,4 +1,4 @@
-"""Rules about programs in PHP and Go that take messages by a client of their own."""
+"""Rules about programs in PHP, Go and Ruby that take messages by a client of their own."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def check_own_client(unit: Unit) -> Iterator[Diagnosis]:
             f"{program.file.base} takes messages and {what}: {end}, in the middle of a message",
             "build pcntl, and write pcntl_signal for SIGTERM, with a handler that ends the loop behind its message"
             if is_php
-            else f"ask for syscall.SIG{signal} too, and end behind the message in hand",
+            else f"ask for SIG{signal} too, and end behind the message in hand",
             level=Harm.LOSES if early else Harm.REPEATS,
         )
 

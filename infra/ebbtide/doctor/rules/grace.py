@@ -237,7 +237,9 @@ def _is_only(expression: Map, value: str) -> bool:
     source="s6-overlay's README: 3000 where nothing is set, for services of services.d.",
 )
 def check_s6(unit: Unit) -> Iterator[Diagnosis]:
-    """s6-overlay waits for its services. It waits 3 s where S6_SERVICES_GRACETIME says nothing else."""
+    """s6-overlay waits for its services. It waits 3 s where S6_SERVICES_GRACETIME says nothing else, and for those of
+    s6-rc without end, unless a timeout-kill says how long."""
+    yield from _killed_by_s6_rc(unit)
     image = unit.image
     services = [worker for worker in unit.workers if "services.d" in worker.service_path]
     if image is None or unit.start is None or "/init" not in unit.start.words or not services:
@@ -258,6 +260,22 @@ def check_s6(unit: Unit) -> Iterator[Diagnosis]:
             f"gives its services {int(text) / 1000:g} s to finish after the stop signal, and kills them then",
             f"add ENV S6_SERVICES_GRACETIME={max(grace - 5, -(-grace * 3 // 4)) * 1000}",
         )
+
+
+def _killed_by_s6_rc(unit: Unit) -> Iterator[Diagnosis]:
+    for worker in unit.workers:
+        directory = worker.script.file.name.rpartition("/")[0] if worker.script is not None else ""
+        said = unit.setup.s6_kills.get(f"{directory}/timeout-kill") if "s6-rc.d" in worker.service_path else None
+        longest = longest_of(unit, worker)
+        enough = longest.value if longest is not None else (unit.workload.grace_seconds if unit.workload else 30) * 0.5
+        if said is not None and 0 < said.value / 1000 < enough:
+            why = f"it may take {longest.value} s ({longest.place})" if longest is not None else "the pod has more time"
+            yield Diagnosis(
+                said.place,
+                unit.title,
+                f"s6 kills {worker.title} {said.value / 1000:g} s after its stop signal (timeout-kill), and {why}",
+                "remove timeout-kill: s6-rc waits without end then, and the pod's grace period holds",
+            )
 
 
 @unit_rule(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from math import inf
 from typing import Final
 
-from ebbtide.doctor.data import Said
+from ebbtide.doctor.data import Map, Said
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.rules.broker import harm_of_a_kill
 from ebbtide.doctor.rules.declare import unit_rule
@@ -22,6 +22,8 @@ _ENDS_BEHIND_WORK: Final = frozenset({"--stop-when-empty", "--once", "--burst", 
 _ENDS_AT: Final = _ENDS_BEHIND_WORK | {"--memory-limit", "--failure-limit"}
 _MACROS: Final = {"@hourly": 3600, "@daily": 86_400, "@midnight": 86_400, "@weekly": 604_800, "@monthly": 2_419_200}
 _DAY: Final = 86_400
+_PILES_UP: Final = 2
+"""Runs that overlap for a while may be meant; of those that last two intervals and more there are always several."""
 
 
 @unit_rule(
@@ -65,6 +67,34 @@ def check_run_is_cut(unit: Unit) -> Iterator[Diagnosis]:
                 "write concurrencyPolicy: Forbid",
                 level=harm_of_a_kill(unit),
             )
+
+
+@unit_rule(
+    "D-5n",
+    Harm.COSTS,
+    remedy="Write concurrencyPolicy: Forbid, or a time limit below the schedule's interval.",
+    source="Kubernetes' documentation of CronJob: concurrencyPolicy is Allow where nothing is written: runs overlap.",
+)
+def check_runs_pile_up(unit: Unit) -> Iterator[Diagnosis]:
+    """A run that the clock starts has ended when the next one is due. A worker that goes on for longer has a second one
+    beside it, and a third: as many as begin while one lasts, and without end where it has none."""
+    workload = unit.workload
+    spec = workload.data.map("spec") if workload is not None else Map()
+    if workload is None or workload.kind != "CronJob" or spec.text("concurrencyPolicy") not in ("", "Allow"):
+        return
+    every, deadline = interval(spec.text("schedule")), _deadline(workload)
+    for worker in unit.workers:
+        run = _run(unit, worker)
+        lasts = min(run[0], deadline.value if deadline is not None else inf) if run is not None else 0
+        if every is None or lasts < _PILES_UP * every or worker.program is None:
+            continue
+        count = "one more each time" if lasts == inf else f"up to {-int(-lasts // every)} at once"
+        yield Diagnosis(
+            workload.at(spec, "concurrencyPolicy" if "concurrencyPolicy" in spec else "schedule"),
+            unit.title,
+            f"is begun anew every {every} s, and {worker.title} {run[1] if run else ''}: {count}",
+            "write concurrencyPolicy: Forbid",
+        )
 
 
 @unit_rule(

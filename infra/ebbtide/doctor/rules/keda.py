@@ -108,6 +108,35 @@ def check_fallback(one: ManifestObject) -> Iterator[Diagnosis]:
 
 
 @object_rule(
+    "D-5m",
+    Harm.BREAKS,
+    Harm.DELAYS,
+    remedy="Remove the annotation, and pause by kubectl, which no manifest keeps.",
+    source="KEDA's documentation of pausing: autoscaling.keda.sh/paused-replicas holds a number of pods, "
+    "autoscaling.keda.sh/paused the present one.",
+)
+def check_paused(one: ManifestObject) -> Iterator[Diagnosis]:
+    """An autoscaler in a manifest scales. One that was paused for an incident stays so with each apply: at the number
+    that it was left with, and nothing consumes where that is 0."""
+    annotations = one.data.map("metadata", "annotations")
+    if one.group != "keda.sh" or one.is_live:
+        return
+    held = annotations.text("autoscaling.keda.sh/paused-replicas")
+    for key in ("autoscaling.keda.sh/paused-replicas", "autoscaling.keda.sh/paused"):
+        if key in annotations and str(annotations[key]).lower() not in ("false", ""):
+            number = f"at {held} pods" if held else "at the number of pods that it was left with"
+            end = ": nothing consumes" if held == "0" else ", whatever waits"
+            yield Diagnosis(
+                one.at(annotations, key),
+                one.title,
+                f"is paused {number}{end}",
+                f"remove {key}",
+                level=Harm.BREAKS if held == "0" else Harm.DELAYS,
+            )
+            return
+
+
+@object_rule(
     "D-58",
     Harm.DELAYS,
     remedy='Write ignoreNullValues: "false" in the trigger\'s metadata.',

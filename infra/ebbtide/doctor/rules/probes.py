@@ -13,12 +13,14 @@ from ebbtide.doctor.unit import Unit
 
 _PINGS_CELERY: Final = re.compile(r"\bcelery\b.*\b(?:inspect\s+ping|status)\b")
 _OPENS_NO_PORT: Final = frozenset({"messenger:consume", "artisan queue:work", "artisan horizon"})
+# Each begins a whole application: 0.3 s on an idle machine are seconds on one that is throttled.
+_BOOTS: Final = re.compile(r"\bartisan [\w:-]+|\bbin/console [\w:-]+|\brails (?:runner|r)\b|\brake [\w:]+")
 # Kubernetes' own, of a probe that says nothing.
 _PERIOD_SECONDS: Final = 10
 _FAILURES: Final = 3
 _TIMEOUT_SECONDS: Final = 1
 _ASKS_A_BROKER: Final = re.compile(
-    r"\b(?:redis-cli|valkey-cli|rabbitmqctl|rabbitmq-diagnostics|mysqladmin|pg_isready|messenger:stats)\b"
+    r"\b(?:redis-cli|valkey-cli|rabbitmqctl|rabbitmq-diagnostics|mysqladmin|pg_isready|messenger:stats|queue:monitor)\b"
     r"|\bcelery\b.*\b(?:inspect|status)\b|\bnc\b.* -\w*z"
 )
 
@@ -121,11 +123,14 @@ def check_solo_ping(unit: Unit) -> Iterator[Diagnosis]:
 )
 def check_ping_time(unit: Unit) -> Iterator[Diagnosis]:
     """A probe has the time that its command takes. `celery inspect ping` imports the application, asks over the broker,
-    and waits up to a second for the answer: within Kubernetes' default of one second it fails on a busy node."""
+    and waits up to a second for the answer; `php artisan`, `bin/console` and `rails runner` begin the whole
+    application: within Kubernetes' default of one second they fail on a busy node."""
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         probe = unit.container.data.map(name) if unit.container is not None else Map()
         words = probe.map("exec").get("command")
-        if unit.workload is None or not isinstance(words, list) or not _PINGS_CELERY.search(" ".join(map(str, words))):
+        text = " ".join(map(str, words)) if isinstance(words, list) else ""
+        pings, boots = _PINGS_CELERY.search(text), _BOOTS.search(text)
+        if unit.workload is None or not (pings or boots):
             continue
         seconds = probe.get("timeoutSeconds", _TIMEOUT_SECONDS)
         if isinstance(seconds, int) and seconds <= _TIMEOUT_SECONDS:
@@ -134,7 +139,10 @@ def check_ping_time(unit: Unit) -> Iterator[Diagnosis]:
                 unit.workload.at(probe, "timeoutSeconds"),
                 unit.title,
                 f"the {name} gives Celery's ping {seconds} s{written}, for its own start and the way over the broker "
-                "and back: on a busy node it fails",
+                "and back: on a busy node it fails"
+                if pings or boots is None
+                else f"the {name} gives {boots[0]!r} {seconds} s{written}, and that begins the whole application: on "
+                "a busy node it fails",
                 "write timeoutSeconds: 10",
             )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from signal import Signals
 from typing import Final
 
-from ebbtide.doctor.data import Said
+from ebbtide.doctor.data import Place, Said, Seq
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.image import Command, Copy
 from ebbtide.doctor.of_image import BY_SHELL, Program, Verdict, rewritten, signal_problem
@@ -24,6 +25,8 @@ _STOPSIGNALS: Final = {
 }
 _OFFICIAL_PHP: Final = re.compile(r"^(?:docker\.io/)?(?:library/)?php:(?!.*pcntl)")
 _EXTENSIONS: Final = "/usr/local/lib/php/"
+_NUMBERS: Final = frozenset(str(one.value) for one in Signals)
+_NAMES: Final = frozenset(one.name.removeprefix("SIG") for one in Signals)
 # The kernel gives a PID 1 no signal that it has no handler for.
 _AS_PID_1: Final = "as PID 1 it drops SIGTERM, and the worker is killed with its message when the grace period is over"
 _AS_A_CHILD: Final = "it dies of SIGTERM, and the worker is killed with its message"
@@ -157,6 +160,11 @@ def check_signal(unit: Unit) -> Iterator[Diagnosis]:
             yield from _unheard(unit, worker, signal)
             continue
         text, remedy = signal_problem(worker.program, signal.value)
+        graceful = unit.variable("GRACEFUL_TERM") if worker.program.name == "resque:work" else None
+        if graceful is not None and graceful.value and signal.value == "TERM":
+            continue
+        if worker.program.name == "messenger:consume":
+            yield from _told_otherwise(unit, signal)
         if text and not _ended_by_hook(unit, worker):
             yield Diagnosis(signal.place, unit.title, text, _where(unit, worker, signal, worker.program) or remedy)
     remapped = unit.variable("REMAP_SIGTERM")
@@ -171,6 +179,22 @@ def check_signal(unit: Unit) -> Iterator[Diagnosis]:
     ):
         text = "REMAP_SIGTERM makes SIGTERM Celery's cold shutdown, which cancels the tasks in flight"
         yield Diagnosis(remapped.place, unit.title, text, "remove it, or set worker_soft_shutdown_timeout")
+
+
+def _told_otherwise(unit: Unit, signal: Said[str]) -> Iterator[Diagnosis]:
+    """Messenger hears the signals that its configuration lists, and no others."""
+    for part in unit.setup.messenger:
+        listed = part.messenger.get("stop_worker_on_signals")
+        words = [str(one).upper().removeprefix("SIG") for one in listed] if isinstance(listed, Seq) else []
+        names = {Signals(int(one)).name.removeprefix("SIG") if one in _NUMBERS else one for one in words}
+        if names and names <= _NAMES and signal.value not in names and part.environment in ("", "prod"):
+            yield Diagnosis(
+                Place(part.file, part.messenger.line_of("stop_worker_on_signals")),
+                unit.title,
+                f"messenger:consume is told to stop at {' and '.join(f'SIG{one}' for one in sorted(names))} alone, and "
+                f"is stopped by SIG{signal.value}, which it does not hear then",
+                f"write SIG{signal.value} into stop_worker_on_signals too",
+            )
 
 
 def _ended_by_hook(unit: Unit, worker: Worker) -> bool:
