@@ -78,7 +78,7 @@ def connect(setup: SetUp) -> list[Unit]:
 
 
 def _started_by_nobody(setup: SetUp, units: list[Unit]) -> Iterator[Note]:
-    """Workers of Node.js in programs that no unit is known to run."""
+    """Workers of Node.js, and of Python, in programs that no unit is known to run."""
     wholes = [worker.node for unit in units for worker in unit.workers if worker.node is not None]
     run = {part.file.name for one in wholes for part in one.parts}
     for name, program in setup.node.items():
@@ -87,6 +87,14 @@ def _started_by_nobody(setup: SetUp, units: list[Unit]) -> Iterator[Note]:
                 "takes messages; what starts it was not seen, and whether it ends them at its stop signal is not judged"
             )
             yield Note(program.file.at(program.makes_worker or 1), text)
+    of_python = [worker.python for unit in units for worker in unit.workers if worker.python is not None]
+    run = {part.file.name for one in of_python for part in one.parts}
+    for name, one in setup.python.items():
+        if name not in run and one.names_a_queue and one.takes:
+            text = (
+                "takes messages; what starts it was not seen, and whether it ends them at its stop signal is not judged"
+            )
+            yield Note(one.file.at(one.takes), text)
 
 
 def _scales_nothing(setup: SetUp) -> Iterator[Note]:

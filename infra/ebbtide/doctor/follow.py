@@ -23,6 +23,7 @@ from ebbtide.doctor.of_image import (
 )
 from ebbtide.doctor.readers.clients import ClientProgram
 from ebbtide.doctor.readers.node import Whole, whole
+from ebbtide.doctor.readers.python import WholePython, program_of, whole_python
 from ebbtide.doctor.readers.scripts import Call, looks_like_script, read_script
 from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
 from ebbtide.doctor.readers.supervisor import SupervisorFile, expand
@@ -108,6 +109,17 @@ class ImageFiles:
         stem = posixpath.basename(path).partition(".")[0]
         sources = [name for name in programs if re.fullmatch(rf"(?:.*/)?{re.escape(stem)}\.[mc]?ts", name)]
         return whole(programs[sources[0]], programs) if len(sources) == 1 else None
+
+    def python(self, words: Words) -> WholePython | None:
+        """The program that Python runs: `python worker.py`, `python -m worker`."""
+        programs = self.setup.python
+        for path in program_of(words):
+            ends = [name for name in programs if name == path or name.endswith(f"/{path.removeprefix('./')}")]
+            found = self._find(path, {name: one.file for name, one in programs.items()}) if not ends else None
+            name = ends[0] if len(ends) == 1 else found.name if found is not None and "-m" not in words else ""
+            if name:
+                return whole_python(programs[name], programs)
+        return None
 
     def supervisor(self, path: str) -> SupervisorFile | None:
         """The configuration at a path of the image; the only one, where the path says nothing."""
@@ -226,9 +238,7 @@ def follow(unit: Unit, files: ImageFiles) -> None:
         _add_services(unit, files)
         return
     worker = worker_of(unit.start, files)
-    takes_messages = worker.node is not None and any(part.consumes for part in worker.node.parts)
-    takes_messages = takes_messages or worker.client is not None
-    if worker.program is not None or worker.is_scheduler or takes_messages or is_called_worker(unit):
+    if worker.program is not None or worker.is_scheduler or worker.takes_messages or is_called_worker(unit):
         unit.workers.append(worker)
 
 
@@ -270,7 +280,7 @@ def add_programs(unit: Unit, files: ImageFiles) -> None:
         worker = worker_of(Command(supervised.words, supervised.command.place), files)
         worker.supervised = supervised
         worker.copies = supervised.processes
-        if worker.program is not None or WORKER_NAME.search(program.name):
+        if worker.program is not None or worker.takes_messages or WORKER_NAME.search(program.name):
             unit.workers.append(worker)
             if worker.copies is UNKNOWN:
                 text = f"program {program.name}: numprocs is known only where it runs, so nothing is said of how many"
@@ -287,8 +297,11 @@ def worker_of(command: Command, files: ImageFiles) -> Worker:
     verdict = _judge(command.words, files)
     script = _script_of(command, files)
     program, words, place = _known(command, verdict, script)
-    source, node, client = files.program(words), files.node(words), files.client(words)
-    return Worker(command, verdict, program, words, place, script, source, node, client=client)
+    # Of a script that becomes a program of the team's own, that one.
+    becomes = [one for one in verdict.programs if one and None not in one]
+    own = becomes[0] if program is None and script is not None and len(becomes) == 1 else words
+    source, node, python, client = files.program(own), files.node(own), files.python(own), files.client(own)
+    return Worker(command, verdict, program, words, place, script, source, node, python, client=client)
 
 
 def _known(command: Command, verdict: Verdict, script: ScriptFile | None) -> tuple[Program | None, Words, Place]:

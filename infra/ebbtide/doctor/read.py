@@ -10,6 +10,7 @@ from ebbtide.doctor.data import UNKNOWN, Map, Said, Seq
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.files import CODE_OF_NODE, File
 from ebbtide.doctor.readers import (
+    arq,
     clients,
     compose,
     dotenv,
@@ -17,6 +18,7 @@ from ebbtide.doctor.readers import (
     kubernetes,
     messenger,
     node,
+    python,
     queues,
     scripts,
     sqs,
@@ -174,7 +176,16 @@ def _python(file: File, found: SetUp) -> bool:
     found.task_limits += in_code
     if own_signals(file):
         found.programs.append(file)
-    return settings is not None or bool(limits or in_code or file in found.programs)
+    of_arq = list(arq.read_arq(file))
+    found.arq += of_arq
+    program = found.python[file.name] = python.PythonProgram(file)
+    if program.others:
+        text = f"uses {', '.join(program.others)}; when a message is done for that is not known here, and not judged"
+        found.notes.append(Note(file.at(), text))
+    takes = program.names_a_queue and program.takes
+    return settings is not None or bool(
+        limits or in_code or of_arq or takes or program.others or file in found.programs
+    )
 
 
 def _node(file: File, found: SetUp) -> bool:

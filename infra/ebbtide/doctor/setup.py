@@ -9,9 +9,11 @@ from ebbtide.doctor.data import Place, Said
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.files import File
 from ebbtide.doctor.image import Image
+from ebbtide.doctor.readers.arq import ArqSettings
 from ebbtide.doctor.readers.clients import ClientProgram
 from ebbtide.doctor.readers.messenger import MessengerPart, Transport
 from ebbtide.doctor.readers.node import NodeProgram
+from ebbtide.doctor.readers.python import PythonProgram
 from ebbtide.doctor.readers.queues import CelerySettings, HorizonSupervisor, QueueConnection, SidekiqSettings, TaskLimit
 from ebbtide.doctor.readers.sqs import SqsQueue
 from ebbtide.doctor.readers.supervisor import SupervisorFile
@@ -51,6 +53,9 @@ class SetUp:
     """What runs on Node.js and may take messages, or is a part of that, by the file's name."""
     clients: dict[str, ClientProgram] = field(default_factory=dict)
     """What takes messages in PHP, Go and Ruby by a client of its own, by the file's name."""
+    arq: list[ArqSettings] = field(default_factory=list)
+    python: dict[str, PythonProgram] = field(default_factory=dict)
+    """Every program of Python, by the file's name: what takes messages, and what may be a part of that."""
     npm_scripts: dict[str, Said[str]] = field(default_factory=dict)
     """Of package.json, by name."""
     npm_packages: set[str] = field(default_factory=set)

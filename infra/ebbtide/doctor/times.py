@@ -8,6 +8,7 @@ from itertools import takewhile
 from typing import Final
 
 from ebbtide.doctor.data import Place, Said
+from ebbtide.doctor.readers.arq import JOB_SECONDS, ArqSettings
 from ebbtide.doctor.readers.queues import RQ_SECONDS, number_of
 from ebbtide.doctor.unit import Unit, Worker
 
@@ -35,7 +36,7 @@ def needed(unit: Unit) -> Iterator[tuple[Said[int], str]]:
             if isinstance(wait, int):
                 place = worker.supervised.line_of("stopwaitsecs")
                 found.append((Said(wait, place), f"supervisord waits {wait} s for {worker.title}"))
-        longest = longest_of(unit, worker)
+        longest = longest_of(unit, worker) or at_least(unit, worker)
         if longest is not None:
             found.append((longest, f"{worker.title} may take {longest.value} s to finish"))
     yield from sorted(found, key=lambda entry: -entry[0].value)
@@ -44,7 +45,41 @@ def needed(unit: Unit) -> Iterator[tuple[Said[int], str]]:
 def longest_of(unit: Unit, worker: Worker) -> Said[int] | None:
     """How long one message, or the program's own shutdown, may take, where a limit says so."""
     limit = _LIMITS.get(worker.program.name if worker.program else "")
-    return _stated(unit) or (limit(unit, worker) if limit else None)
+    return _stated(unit) or (limit(unit, worker) if limit else _of_arq(unit, worker))
+
+
+def arq_settings(unit: Unit, worker: Worker) -> ArqSettings | None:
+    """Of `arq module.Class`, the class that it names, or the only one there is."""
+    words = worker.shown_words().split()
+    at = words.index("arq") if "arq" in words[:-1] else None
+    if at is None or worker.program is not None:
+        return None
+    name = words[at + 1].rpartition(".")[2]
+    named = [one for one in unit.setup.arq if one.name == name]
+    return named[0] if len(named) == 1 else None
+
+
+def at_least(unit: Unit, worker: Worker) -> Said[int] | None:
+    """How long a message may take at least: for that long its program waits for another one that it runs. It may take
+    longer, so that nothing is enough by this alone."""
+    found: list[Said[int]] = []
+    for part in worker.python.parts if worker.python is not None else ():
+        for seconds, line, name in part.waits:
+            said = unit.variable(name) if name else None
+            value = number_of(said.value) if said is not None else seconds
+            if value:
+                found.append(Said(value, said.place if said is not None else part.file.at(line)))
+    return max(found, key=lambda one: one.value, default=None)
+
+
+def _of_arq(unit: Unit, worker: Worker) -> Said[int] | None:
+    """A job's own limit, or the time that arq waits for it, which ends it too."""
+    settings = arq_settings(unit, worker)
+    wait = settings.number("job_completion_wait", 0) if settings else None
+    timeout = settings.number("job_timeout", JOB_SECONDS) if settings else None
+    if wait is None or timeout is None:
+        return None
+    return min(wait, timeout, key=lambda said: said.value) if wait.value else Said(0, timeout.place)
 
 
 def _option(*options: str, default: int) -> Limit:

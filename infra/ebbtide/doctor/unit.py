@@ -13,6 +13,7 @@ from ebbtide.doctor.image import Command, Image
 from ebbtide.doctor.of_image import WRAPPERS, Handover, Program, Verdict
 from ebbtide.doctor.readers.clients import ClientProgram
 from ebbtide.doctor.readers.node import Whole
+from ebbtide.doctor.readers.python import WholePython
 from ebbtide.doctor.readers.scripts import Call, Loop, Script, read_script
 from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
 from ebbtide.doctor.readers.supervisor import SupervisorFile
@@ -24,6 +25,7 @@ _SYMFONY_SCHEDULE: Final = re.compile(r"messenger:consume\s.*\bscheduler_\w+")
 _INTERPRETER: Final = re.compile(r"(?:php|python|ruby|node|bundle|rake|perl|airflow)[0-9.]*$|$")
 # `bash -ec`, `set -euo pipefail`, `set -o errexit`
 _SET_E: Final = re.compile(r"\s-[a-z]*e[a-z]*(?:\s|$)|\serrexit\b")
+_TAKES_A_VALUE: Final = re.compile(r"-[^=]*$")
 Words = tuple["str | None", ...]
 
 
@@ -71,6 +73,8 @@ class Worker:
     """The program itself, where it handles signals by its own code."""
     node: Whole | None = None
     """The program with what it imports, where it runs on Node.js and was handed over."""
+    python: WholePython | None = None
+    """The same of Python."""
     supervised: SupervisedProgram | None = None
     service_path: str = ""
     """Its run file, where it is a service of s6."""
@@ -78,6 +82,13 @@ class Worker:
     """How many of it run in the container."""
     client: ClientProgram | None = None
     """The program in PHP, Go or Ruby that takes messages by a client of its own."""
+
+    @property
+    def takes_messages(self) -> bool:
+        """Whether its own program is seen to take messages by a client of a broker."""
+        of_node = self.node is not None and any(part.consumes for part in self.node.parts)
+        of_python = self.python is not None and self.python.taker is not None
+        return of_node or of_python or self.client is not None
 
     @property
     def title(self) -> str:
@@ -171,6 +182,13 @@ class Worker:
                 elif len(option) == 2 and word.startswith(option) and len(word) > 2 and not word.startswith("--"):
                     found.append(word[2:].removeprefix("="))
         return found
+
+    @property
+    def may_say_more(self) -> bool:
+        """Whether a word that only the run knows may be an option: `--concurrency=$N`, `$OPTIONS`. One behind an option
+        is its value: `-A $APP`."""
+        pairs = zip(("", *self.words), self.words, strict=False)
+        return any(word is None and not _TAKES_A_VALUE.match(before or "") for before, word in pairs)
 
     def seconds(self, *options: str) -> int | None:
         """The last value of an option, where it is a number."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.of_image import Heard, heard
+from ebbtide.doctor.readers.node_clients import taken_by
 from ebbtide.doctor.readers.programs import own_signals
 from ebbtide.doctor.rules.broker import consumed
 from ebbtide.doctor.rules.clients import is_left_to
@@ -20,7 +21,7 @@ from ebbtide.doctor.rules.supervision import agree, is_laravel
 from ebbtide.doctor.sent import Sent, by_hook, by_script, hook_calls, is_pid_1
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.shown import one_line
-from ebbtide.doctor.times import longest_of
+from ebbtide.doctor.times import arq_settings, longest_of
 from ebbtide.doctor.unit import Unit, Worker
 
 _ASK_FOR: Final = {
@@ -70,6 +71,7 @@ def unjudged(unit: Unit) -> Iterator[Note]:
         yield from _about_node(unit, worker)
         is_judged = worker.node is not None and worker.node.is_left_to(stop_signal_of(unit, worker).value)  # D-16
         is_judged = is_judged or is_left_to(unit, worker)  # D-1a
+        is_judged = is_judged or arq_settings(unit, worker) is not None  # D-8a
         if worker.program is None and not worker.is_scheduler and not is_judged:
             words = one_line(" ".join(str(word or "?") for word in worker.words[:3]))
             yield Note(
@@ -93,13 +95,23 @@ def unjudged(unit: Unit) -> Iterator[Note]:
 
 def _about_node(unit: Unit, worker: Worker) -> Iterator[Note]:
     """Of a program of which not all was handed over: what is missing may handle the signal."""
-    program = worker.node
-    if program is not None and program.worker is not None and program.missing:
-        names = ", ".join(one_line(name) for name in program.missing[:3])
-        more = f" and {len(program.missing) - 3} more" if len(program.missing) > 3 else ""
-        if not (program.hears(stop_signal_of(unit, worker).value) and program.closes):
-            text = f"{unit.title}: whether {names}{more}, not handed over, closes the worker at its stop signal"
-            yield Note(program.worker.file.at(program.worker.makes_worker), f"{text} is not judged")
+    program, own = worker.node, worker.python
+    signal = stop_signal_of(unit, worker).value
+    if program is not None and program.missing and not (program.hears(signal) and program.closes):
+        takers = ((one, one.makes_worker or taken_by(one)[0]) for one in program.parts)
+        taker = next(((one.file.at(line), bool(one.makes_worker)) for one, line in takers if line), None)
+        if taker is not None:
+            what = "closes the worker" if taker[1] else "ends what is in hand"
+            yield Note(taker[0], _whether(unit, program.missing, what))
+    if own is not None and own.taker is not None and own.missing and not any(one.hears for one in own.parts):
+        place = own.taker.file.at(own.taker.takes)
+        yield Note(place, _whether(unit, own.missing, "ends what is in hand"))
+
+
+def _whether(unit: Unit, missing: tuple[str, ...], what: str) -> str:
+    names = ", ".join(one_line(name) for name in missing[:3])
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    return f"{unit.title}: whether {names}{more}, not handed over, {what} at its stop signal is not judged"
 
 
 def _about_mesh(unit: Unit) -> Iterator[Note]:
@@ -146,8 +158,11 @@ def _about_schedules(unit: Unit) -> Iterator[Note]:
 def _about_brokers(unit: Unit) -> Iterator[Note]:
     for worker in unit.named("celery worker"):
         is_forked = {"prefork"} >= set(worker.values("-P", "--pool"))
-        if is_forked and not unit.setup.celery and not worker.values("-c", "--concurrency", "--autoscale"):
+        is_open = not unit.setup.celery or worker.may_say_more
+        if is_forked and is_open and not worker.values("-c", "--concurrency", "--autoscale"):
             text = "no --concurrency is given, so how many processes it starts is not judged"
+            if worker.may_say_more:
+                text = "a part of its command is known only when it runs; how many processes it starts is not judged"
             yield Note(worker.words_place, f"{unit.title}: {text}")
     for name, (attribute, file) in _ASK_FOR.items():
         workers = list(unit.named(name))

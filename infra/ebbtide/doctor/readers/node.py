@@ -90,6 +90,12 @@ class Early:
     text: str
     is_judged: bool = True
 
+    @property
+    def word(self) -> str:
+        """The option by which the broker forgets what it sends."""
+        found = re.search(r"\b(noAck|auto_ack|no_ack)\b", self.text)
+        return found[1] if found is not None else ""
+
 
 @dataclass(frozen=True)
 class NodeProgram:
@@ -155,7 +161,10 @@ class NodeProgram:
     def consumes(self) -> bool:
         """Whether it takes messages from a queue."""
         takes = r"\.consume\s*\(" if self.packages & {"amqplib", "amqp-connection-manager"} else r"(?!)"
-        return bool(self.makes_worker or re.search(takes, self.source.bare) or self._is_of_sqs)
+        of_others = {"kafkajs": r"\.run\s*\(\s*\{", "sqs-consumer": r"\bConsumer\b"}
+        patterns = [takes, *(pattern for name, pattern in of_others.items() if name in self.packages)]
+        is_seen = any(re.search(pattern, self.source.bare) for pattern in patterns)
+        return bool(self.makes_worker or is_seen or self._is_of_sqs)
 
     @property
     def _is_of_sqs(self) -> bool:

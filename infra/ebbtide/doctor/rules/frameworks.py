@@ -136,12 +136,17 @@ def _texts(setup: SetUp) -> Iterator[str]:
 @setup_rule(
     "D-82",
     Harm.DELAYS,
-    remedy="Write worker_prefetch_multiplier = 1.",
+    remedy="Write worker_prefetch_multiplier = 1, or give the worker --prefetch-multiplier=1.",
     source="Celery's default is 4 for each process; what was taken waits behind a long task, and no trigger sees it.",
 )
 def check_prefetch(setup: SetUp) -> Iterator[Diagnosis]:
     """A worker takes a task when it is free for it. Celery takes four for each process: they wait behind the first, and
-    for a scaler that looks at the queue they do not exist."""
+    for a scaler that looks at the queue they do not exist. What a worker's command says of it wins over the settings,
+    and is not judged."""
+    files = (*setup.scripts, *(one.file for one in setup.supervisors))
+    commands = (word for one in setup.images for said in (one.entrypoint, one.cmd) if said for word in said.words)
+    if any("--prefetch-multiplier" in text for text in (*_texts(setup), *commands, *(one.text for one in files))):
+        return
     for settings in setup.celery:
         late = settings.options.get("task_acks_late")
         said = settings.options.get("worker_prefetch_multiplier")
@@ -163,7 +168,8 @@ def check_prefetch(setup: SetUp) -> Iterator[Diagnosis]:
 )
 def check_concurrency(unit: Unit) -> Iterator[Diagnosis]:
     """A worker runs as many processes as it is told. Celery takes one for each CPU of the node where nothing is said,
-    whatever the container may use: on a larger machine they do not fit into its memory."""
+    whatever the container may use: on a larger machine they do not fit into its memory. Of a command that only the run
+    knows whole nothing is said."""
     container = unit.container
     limit = _memory_limit(container.data) if container is not None else ""
     settings = [one.options.keys() for one in unit.setup.celery]
@@ -171,7 +177,7 @@ def check_concurrency(unit: Unit) -> Iterator[Diagnosis]:
         return
     for worker in unit.named("celery worker"):
         is_told = worker.values("-c", "--concurrency", "--autoscale")
-        if not is_told and {"prefork"} >= set(worker.values("-P", "--pool")):
+        if not is_told and not worker.may_say_more and {"prefork"} >= set(worker.values("-P", "--pool")):
             yield Diagnosis(
                 worker.words_place,
                 unit.title,
