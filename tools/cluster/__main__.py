@@ -20,7 +20,7 @@ from node import PROCESSES as NODE_PROCESSES
 from node import bring_up, import_images, kubectl
 from problem import Problem
 from processes import is_running, recorded
-from programs import KEDA, KUBERNETES, METRICS_SERVER, build_programs, install_debian_packages
+from programs import KEDA, KUBERNETES, METRICS_SERVER, install_debian_packages
 from progress import say
 from teardown import remains, take_down
 
@@ -107,9 +107,11 @@ def status(layout: Layout, arguments: argparse.Namespace) -> int:
 def build(layout: Layout, arguments: argparse.Namespace) -> None:  # noqa: ARG001 - the commands are alike
     """Build the programs, and print the directory of Kubernetes' ones."""
     install_debian_packages()
+    kubernetes = KUBERNETES.build()
+    if not arguments.control_plane:
+        METRICS_SERVER.build()
     if arguments.keda:
         KEDA.build()
-    kubernetes, _ = build_programs()
     sys.stdout.write(f"{kubernetes}\n")
 
 
@@ -174,6 +176,8 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if run in (up, build):
             command.add_argument("--keda", action="store_true", help="with KEDA, which scales on a queue's length")
+        if run is build:
+            command.add_argument("--control-plane", action="store_true", help="only Kubernetes' own programs")
         if run is load_image:
             command.add_argument(
                 "image",

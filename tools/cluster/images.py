@@ -163,7 +163,7 @@ def _mirror() -> str:
 def _run(command: list[str], shown_as: str) -> str:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
     done = subprocess.run(
-        ["nice", "-n", "15", *command],
+        command,
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,

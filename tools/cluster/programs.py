@@ -127,7 +127,8 @@ def go_build(arguments: Sequence[str], directory: Path) -> None:
 
     # `-v` names each package as it is compiled; none that an earlier build has left in Go's own cache.
     command = [go_program(), "build", "-v", "-mod=readonly", "-trimpath", *arguments]
-    follow(["nice", "-n", "15", *command], note_step, directory)
+    # Behind whatever somebody waits for, and before the tests that only compute (scripts/tiers.py: 19).
+    follow(["nice", "-n", "10", *command], note_step, directory)
 
 
 def go_version() -> bytes:
