@@ -14,9 +14,7 @@ from typing import Final
 from ebbtide.doctor.data import Place
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.follow import (
-    RUN_FILE,
     WORKER_NAME,
-    ImageFiles,
     add_programs,
     find_hook,
     follow,
@@ -26,6 +24,7 @@ from ebbtide.doctor.follow import (
     worker_of,
 )
 from ebbtide.doctor.image import Command, Image
+from ebbtide.doctor.image_files import RUN_FILE, ImageFiles
 from ebbtide.doctor.overlays import build_overlays
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.shown import shown
