@@ -301,6 +301,64 @@ CASES: Final[dict[str, Edge]] = {
         "",
     ),
     "KafkaJS, a producer": ("D-19", node(KAFKA.replace("consumer.run", "producer.send")), ""),
+    "KafkaJS, a handler that leaves at once": ("D-19", node(f"{KAFKA}{on_term('() => process.exit(0)')}"), "ends the"),
+    # What KafkaJS commits.
+    **{
+        f"KafkaJS, {body}": (
+            "D-95",
+            node(KAFKA.replace("handle", f"async ({{ message }}) => {{ {body} }}")),
+            said,
+        )
+        for body, said in (
+            ("apply(message).catch((e) => log(e));", "begins what handles a message and does not await it"),
+            ("const event = parse(message);\napply(event).then(done);", "begins what handles a message"),
+            ("await apply(message).catch((e) => log(e));", ""),
+            ("return apply(message).then(done);", ""),
+            ("await apply(message);", ""),
+        )
+    },
+    # Nest's workers, which its hooks close.
+    **{
+        f"Nest with {hooks or 'nothing'}": (
+            "D-16",
+            {
+                **taken(
+                    "import './mail.processor';\nconst app = await NestFactory.create(App);\n" + hooks,
+                    ["node", "dist/main.js"],
+                    "src/main.ts",
+                ),
+                "src/mail.processor.ts": (
+                    'import { Processor, WorkerHost } from "@nestjs/bullmq";\n@Processor("mail")\n'
+                    "export class Mail extends WorkerHost {}\n"
+                ),
+            },
+            said,
+        )
+        for hooks, said in (
+            ("", "mail.processor.ts makes a worker and handles no SIGTERM"),
+            ("app.enableShutdownHooks();", ""),
+        )
+    },
+    # rq, by a program of one's own.
+    "rq's worker in a program": (
+        "D-21",
+        {
+            **taken('from rq import Worker\nWorker(["mail"], connection=redis).work()\n'),
+            "jobs.py": "from rq.decorators import job\n@job('mail', connection=redis, timeout=1800)\ndef send(): ...\n",
+        },
+        "is killed after 90 s, and python may take 1800 s to finish",
+    ),
+    # A deadline below what the program waits for.
+    "a Job's deadline": (
+        "D-29",
+        {
+            "a.yaml": workload(RUN)
+            .replace("kind: Deployment", "kind: Job")
+            .replace("spec:", "spec:\n  activeDeadlineSeconds: 200", 1),
+            "take.py": each("subprocess.run(cmd, timeout=300)", DELETE),
+        },
+        "ends each run after 200 s, and python may take 300 s for a message (take.py:",
+    ),
     # arq.
     "arq, nothing": ("D-8a", arq(), "cancels the jobs in hand at its stop signal, and they begin anew"),
     "arq, one try": ("D-8a", arq(max_tries=1), "they have no other try, and are gone"),
@@ -409,6 +467,16 @@ def notes(files: dict[str, str]) -> str:
     return "\n".join(note.text for note in report.notes)
 
 
+def test_a_message_that_is_acknowledged_behind_the_work_is_repeated_and_not_lost() -> None:
+    def levels(files: dict[str, str]) -> set[str]:
+        return {one.level.value for one in diagnose_files([File(*each) for each in files.items()]).diagnoses}
+
+    late = "subprocess.run(cmd, timeout=300)\nch.basic_ack(method.delivery_tag)"
+    assert levels(taken(consumed(late))) == {"repeats"}
+    assert levels(taken(consumed(late.replace("ch.basic_ack(", "partial(ch.basic_ack, ")))) == {"repeats"}
+    assert levels(taken(consumed("subprocess.run(cmd, timeout=300)", ", auto_ack=True"))) == {"loses"}
+
+
 def test_what_of_a_program_was_not_handed_over_is_named() -> None:
     text = "not handed over, ends what is in hand at its stop signal is not judged"
     assert f"whether .stop, {text}" in notes(
@@ -416,6 +484,7 @@ def test_what_of_a_program_was_not_handed_over_is_named() -> None:
     )
     assert f"whether ./stop, {text}" in notes(node(f'require("./stop");\n{AMQP}{PREFETCH}{CONSUME}'))
     assert text not in notes(taken(each("handle(message)", more="")))
+    assert "whether .stop.on_stop" not in notes(taken(f"from .stop import on_stop\n{each('x(message)', more='')}"))
 
 
 def test_a_program_that_nothing_is_seen_to_start_is_named() -> None:

@@ -63,6 +63,8 @@ def at_least(unit: Unit, worker: Worker) -> Said[int] | None:
     """How long a message may take at least: for that long its program waits for another one that it runs. It may take
     longer, so that nothing is enough by this alone."""
     found: list[Said[int]] = []
+    if worker.python is not None and worker.python.runs_rq:
+        found += [one.seconds for one in unit.setup.task_limits if one.worker == "rq worker"]
     for part in worker.python.parts if worker.python is not None else ():
         for seconds, line, name in part.waits:
             said = unit.variable(name) if name else None

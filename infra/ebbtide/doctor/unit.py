@@ -87,7 +87,7 @@ class Worker:
     def takes_messages(self) -> bool:
         """Whether its own program is seen to take messages by a client of a broker."""
         of_node = self.node is not None and any(part.consumes for part in self.node.parts)
-        of_python = self.python is not None and self.python.taker is not None
+        of_python = self.python is not None and (self.python.taker is not None or self.python.runs_rq)
         return of_node or of_python or self.client is not None
 
     @property

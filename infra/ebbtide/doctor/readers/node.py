@@ -144,6 +144,8 @@ class NodeProgram:
             found = re.search(self._new_worker, self.source.bare)
         elif "bull" in self.packages:
             found = re.search(r"\.process\s*\(", self.source.bare)
+        if found is None and self.packages & {"@nestjs/bullmq", "@nestjs/bull"}:
+            found = re.search(r"@Processor\s*\(", self.source.bare)
         return self.source.line(found.start()) if found is not None else 0
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from ebbtide.doctor.data import Place
@@ -17,6 +18,11 @@ _OF_SQS: Final = frozenset({"@aws-sdk/client-sqs", "aws-sdk"})
 _VISIBLE: Final = re.compile(r"\bvisibilityTimeout\s*:\s*([0-9]{1,5})\b")
 _HANDLE_TIMEOUT: Final = re.compile(r"\b(?:handleMessageTimeout)\s*:\s*([0-9_]+(?:\s*\*\s*[0-9_]+)*)")
 _HEARTBEAT: Final = re.compile(r"\bheartbeatInterval\s*:")
+_EACH: Final = re.compile(r"\beach(?:Message|Batch)\s*:\s*(?:async\s*)?\(.*?\)\s*=>\s*(?=\{)", re.DOTALL)
+_BEGUN: Final = re.compile(
+    r"(?:^\{|[;{}])\s*((?!await\b|return\b|if\b|for\b|while\b|switch\b|catch\b)[\w$][\w$.]*\s*\()"
+)
+_SETTLED: Final = re.compile(r"\s*\.\s*(?:catch|then|finally)\s*\(")
 _NAMED: Final = re.compile(r"\s*([\w$]+)\s*\)")
 _CALLED: Final = re.compile(
     r"\s*(?:async\s*)?(?:\([^()]*\)|[\w$]+)\s*=>\s*(?:void\s+|await\s+)?([\w$]+)\s*\([^()]*\)\s*\)"
@@ -54,6 +60,19 @@ def taken_by(one: NodeProgram) -> tuple[int, str]:
         if found is not None:
             return one.source.line(found.start()), name
     return 0, ""
+
+
+def unawaited(one: NodeProgram) -> Iterator[int]:
+    """Of KafkaJS, the lines in which a handler begins something that it does not wait for: the offset is committed
+    when the handler returns."""
+    source = one.source
+    for found in _EACH.finditer(source.bare) if "kafkajs" in one.packages else ():
+        block = source.bare.find("{", found.end())
+        body = source.bare[block : source.closed(block)] if block >= 0 else ""
+        for begun in _BEGUN.finditer(body):
+            opened = block + begun.end() - 1
+            if _SETTLED.match(source.bare, source.closed(opened) + 1):
+                yield source.line(block + begun.start(1))
 
 
 def own_visibility(one: NodeProgram) -> tuple[int, Place, tuple[int, Place] | None] | None:

@@ -37,6 +37,7 @@ _OTHERS: Final = re.compile(
     r"(?m)^\s*(?:from|import)\s+(aiokafka|confluent_kafka|kafka|aiormq|amqpstorm|stomp|nats|nsq|proton|taskiq|procrastinate|"
     r"google\.cloud(?:\.|\s+import\s+)pubsub\w*|azure\.servicebus|azure\.storage\.queue)\b"
 )
+_RQ: Final = re.compile(r"(?m)^\s*(?:from\s+rq(?:\.worker)?\s+import\b.*Worker|import\s+rq\b)")
 _TAKES_OF_OTHERS: Final = re.compile(r"Consumer\b|\bsubscri|\bReceiver\b|receive_messages|_receiver\(|\bsubscribe\(")
 # By library, the calls that take messages, and the words that say that the broker forgets what it sends.
 _TAKES: Final[dict[str, frozenset[str]]] = {
@@ -70,7 +71,7 @@ class PythonProgram:
     def others(self) -> list[str]:
         """Libraries of queues that nobody here knows, where it seems to take messages by them."""
         found = sorted({re.sub(r"\s+import\s+", ".", one) for one in _OTHERS.findall(self.file.text)})
-        return found if _TAKES_OF_OTHERS.search(self.file.text) else []
+        return found if found and _TAKES_OF_OTHERS.search(self.file.text) else []
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -113,10 +114,21 @@ class PythonProgram:
         return not at_once and not any(last_of(one.func) in fetches for one in self.taken)
 
     @cached_property
+    def runs_rq(self) -> int:
+        """The line in which it makes a worker of rq's that works; 0 where it makes none."""
+        if not _RQ.search(self.file.text):
+            return 0
+        is_working = any(last_of(one.func) == "work" for one in self.calls)
+        made = (one.lineno for one in self.calls if last_of(one.func) in ("Worker", "SimpleWorker"))
+        return next(made, 0) if is_working else 0
+
+    @cached_property
     def is_late(self) -> bool:
         """Whether it acknowledges, or deletes, behind the work, as far as that is seen: its messages come again."""
-        ends = any(last_of(one.func) in _ENDS | {"process"} for one in self.calls)
-        return ends and not self.early
+        ends = _ENDS | {"process"}
+        # Also by a function that is handed over: `partial(channel.basic_ack, tag)`.
+        is_ended = any(isinstance(one, ast.Attribute) and one.attr in ends for one in ast.walk(self.tree))
+        return is_ended and not self.early
 
     @cached_property
     def early(self) -> list[Early]:
@@ -245,6 +257,11 @@ class WholePython:
     def taker(self) -> PythonProgram | None:
         """The part that takes messages."""
         return next((one for one in self.parts if one.takes), None)
+
+    @property
+    def runs_rq(self) -> bool:
+        """Whether a part works for rq, which ends its job at SIGTERM."""
+        return any(one.runs_rq for one in self.parts)
 
     @property
     def is_late(self) -> bool:

@@ -30,7 +30,7 @@ RQ_SECONDS: Final = 180
 
 
 _LIBRARY: Final = re.compile(r"(?m)^\s*(?:from|import)\s+(?:django_)?(dramatiq|celery|rq)\b")
-_LIMIT: Final = re.compile(r"time_limit|job_timeout|default_timeout")
+_LIMIT: Final = re.compile(r"time_limit|job_timeout|default_timeout|@job\(")
 _TASK: Final = frozenset({"task", "shared_task"})
 _ENQUEUE: Final = frozenset({"enqueue", "enqueue_call", "enqueue_in", "enqueue_at", "create_job"})
 # By library: what says the queue, as a keyword or as the first word.
@@ -42,6 +42,7 @@ _LIMITS_IN_CODE: Final = {
     ("dramatiq", "time_limit"): ("dramatiq", frozenset({"actor"}), 1000),
     ("rq", "job_timeout"): ("rq worker", _ENQUEUE, 1),
     ("rq", "default_timeout"): ("rq worker", frozenset({"Queue"}), 1),
+    ("rq", "timeout"): ("rq worker", frozenset({"job"}), 1),
 }
 
 

@@ -51,6 +51,8 @@ def _comes_again(unit: Unit, worker: Worker) -> bool:
     if name == CONSUME:
         its = [transport for other, transport in consumed(unit) if other is worker]
         return bool(its) and all(one.scheme in _GIVES_BACK and not _is_removed(one) for one in its)
+    if worker.python is not None and worker.python.taker is not None:
+        return worker.python.is_late
     return name == "dramatiq"
 
 

@@ -11,7 +11,7 @@ from ebbtide.doctor.data import Map, Said
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.rules.broker import harm_of_a_kill
 from ebbtide.doctor.rules.declare import unit_rule
-from ebbtide.doctor.times import hook_sleep, longest_of
+from ebbtide.doctor.times import at_least, hook_sleep, longest_of
 from ebbtide.doctor.unit import Unit, Worker
 from ebbtide.doctor.workload import Workload
 
@@ -145,7 +145,8 @@ def _run(unit: Unit, worker: Worker) -> tuple[float, str] | None:
     """How long a run may take, and why: by the worker's own time, by its longest message where it ends behind one, or
     for ever. None where nobody knows."""
     if worker.program is None:
-        return None
+        least = at_least(unit, worker)
+        return (least.value, f"may take {least.value} s for a message ({least.place})") if least else None
     for option in _RUNS_FOR.get(worker.program.name, ()):
         seconds = worker.seconds(option)
         if seconds is not None:

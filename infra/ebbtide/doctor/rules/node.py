@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.readers.clients import ClientProgram
 from ebbtide.doctor.readers.node import NodeProgram
-from ebbtide.doctor.readers.node_clients import hasty, taken_by
+from ebbtide.doctor.readers.node_clients import hasty, taken_by, unawaited
 from ebbtide.doctor.readers.python import PythonProgram
 from ebbtide.doctor.rules.declare import setup_rule, unit_rule
 from ebbtide.doctor.rules.signals import stop_signal_of
@@ -101,6 +101,26 @@ def check_node_client(unit: Unit) -> Iterator[Diagnosis]:
                 "them, as PID 1 at the end of the grace period",
                 f"write process.on('SIG{signal}', ...) that awaits what is in hand",
                 level=level,
+            )
+
+
+@setup_rule(
+    "D-95",
+    Harm.LOSES,
+    remedy="Await what handles the message.",
+    source="KafkaJS' documentation of consuming: eachMessage's offset is resolved when its promise is, and committed "
+    "then.",
+)
+def check_unawaited(setup: SetUp) -> Iterator[Diagnosis]:
+    """A handler returns when its message is handled. KafkaJS commits the offset behind it: what the handler has begun,
+    and does not wait for, is gone with the process."""
+    for program in setup.node.values():
+        for line in unawaited(program) if program.names_a_queue else ():
+            text = (
+                "begins what handles a message and does not await it: its offset is committed meanwhile, and what is "
+            )
+            yield Diagnosis(
+                program.file.at(line), program.file.base, f"{text}not done at the process's end is gone", "await it"
             )
 
 
