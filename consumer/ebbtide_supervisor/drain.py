@@ -55,10 +55,12 @@ class Drain:
         self._ask_again_after = ASK_AGAIN_SECONDS
         self.asked = frozenset(worker for worker in workers if worker.alive)
         waiting = len(workers) - len(self.asked)
-        emit("drainStarted", by=by, running=len(self.asked), waiting=waiting, drain=environment.drain, **self._told())
+        told = self._told()
+        # Whoever reads of the drain, or holds up the log, finds all workers asked.
         if environment.drain == "signal":
             for worker in self.asked:
                 worker.ask()
+        emit("drainStarted", by=by, running=len(self.asked), waiting=waiting, drain=environment.drain, **told)
 
     def ask_again(self, booting: Sequence[Worker]) -> None:
         """Those may not have heard: Symfony since 6.3 handles signals before it has a worker to stop, and forgets the
