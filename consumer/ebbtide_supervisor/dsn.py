@@ -83,9 +83,9 @@ def queue_of(scheme: str, dsn: str, options: Mapping[str, Any]) -> tuple[object,
 
 
 def query_of(dsn: str) -> dict[str, str]:
-    """The options behind the question mark; of two the last one counts."""
+    """The options behind the question mark; of two the last one counts. One without a value is PHP's 0, or false."""
     query = _without_credentials(dsn).partition("?")[2].partition("#")[0]
-    return {key: values[-1] for key, values in parse_qs(query).items()}
+    return {key: values[-1] for key, values in parse_qs(query, keep_blank_values=True).items()}
 
 
 def _without_credentials(dsn: str) -> str:

@@ -10,6 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ebbtide_supervisor.dsn import query_of
 from ebbtide_supervisor.environment import Environment, read_environment
 from ebbtide_supervisor.image_facts import ImageFacts, Transport, resolve, resolve_transports
 from ebbtide_supervisor.image_rules import judge_failures, judge_image
@@ -478,3 +479,10 @@ def test_a_base_image_without_apt_ends_the_build_at_once_with_what_to_take(tmp_p
     (tmp_path / "apt-get").write_text("#!/bin/sh\n")
     (tmp_path / "apt-get").chmod(0o755)
     assert subprocess.run(["/bin/sh", "-c", script], env={"PATH": str(tmp_path)}, check=False).returncode == 0
+
+
+def test_an_option_without_a_value_is_one_and_of_two_the_last_one_counts():
+    assert query_of("redis://r/s?redeliver_timeout=&stream_max_entries=1&stream_max_entries=2") == {
+        "redeliver_timeout": "",
+        "stream_max_entries": "2",
+    }

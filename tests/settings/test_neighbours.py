@@ -31,6 +31,8 @@ def stack(name: str, **given: Any) -> StackSettings:
         ({"broker": ORDERS}, {"broker": ORDERS, "google": NORTH}, ["broker.name"]),
         ({"broker": ORDERS}, {"broker": ORDERS, "google": ELSEWHERE}, []),
         ({"broker": ORDERS}, {"broker": {**VALKEY, "network": SHARED}}, []),
+        # One that is nowhere in Google Cloud.
+        ({"broker": ORDERS}, {"google": None}, []),
         # What the other one is called by default.
         ({"broker": {**ORDERS, "name": "ebbtide-two"}}, {"broker": {**VALKEY, "network": SHARED}}, ["broker.name"]),
         (

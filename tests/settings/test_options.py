@@ -50,6 +50,7 @@ def test_an_option_that_no_rule_knows_is_not_judged(worker, argument):
 @pytest.mark.parametrize(
     ("worker", "arguments"),
     [
+        (CELERY, ["-"]),
         (SYMFONY, ["-vv", "--no-reset", "--keepalive=5", "--quiet"]),
         (CELERY, ["--loglevel=INFO", "-E", "-linfo", "-Ofair"]),
         (LARAVEL, ["--backoff=5", "-vv"]),

@@ -61,7 +61,7 @@ def check_address_agrees(consumer: ConsumerSettings) -> Iterator[Finding]:
                     "hold the other",
                     "write the same in both, or leave it out of the address",
                 )
-        if said.get("stream_max_entries", "0") != "0":
+        if said.get("stream_max_entries", "0") not in {"", "0"}:
             yield Finding(
                 ("environment", name),
                 "says stream_max_entries: when more messages wait, the oldest are gone",

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 # Cloud SQL, instance settings: what a custom machine may have.
 _LEAST_MEBIBYTES = 3840
 _MEBIBYTES_STEP = 256
-_MEBIBYTES_PER_CPU = (922, 6656)
+_MOST_CPUS = 96
+_MEBIBYTES_PER_CPU = (0.9 * 1024, 6.5 * 1024)
 _LONGEST_POINT_IN_TIME_DAYS = 7
 # Half of the least that Google's own defaults leave (400 connections on 7.5 GiB).
 _LEAST_MEBIBYTES_PER_CONNECTION = 9.5
@@ -167,21 +168,25 @@ def check_edition_and_tier(stack: StackSettings) -> Iterator[Finding]:
     elif broker.edition == "ENTERPRISE" and not small:
         text = f"is no machine of ENTERPRISE (got {broker.tier})"
         yield Finding(("broker", "tier"), text, "write for example db-custom-2-7680, or edition: ENTERPRISE_PLUS")
-    cpus, memory = broker.cpus, broker.memory_mebibytes
-    if broker.tier.startswith("db-custom-"):
-        least, most = _MEBIBYTES_PER_CPU
-        even = cpus is not None and (cpus == 1 or cpus % 2 == 0) and cpus <= 96
-        fits = cpus and memory and memory % _MEBIBYTES_STEP == 0 and memory >= _LEAST_MEBIBYTES
-        if not (even and fits and least * (cpus or 0) <= (memory or 0) <= most * (cpus or 0)):
-            yield Finding(
-                ("broker", "tier"),
-                f"is no size that Cloud SQL has (got {broker.tier}): 1 or an even number of CPUs up to 96, and 0.9 to "
-                f"6.5 GiB for each in steps of 256 MiB, at least {_LEAST_MEBIBYTES} MiB",
-                "write for example db-custom-2-7680",
-            )
+    if broker.tier.startswith("db-custom-") and not _is_sold(broker.cpus, broker.memory_mebibytes):
+        yield Finding(
+            ("broker", "tier"),
+            f"is no size that Cloud SQL has (got {broker.tier}): 1 or an even number of CPUs up to 96, and 0.9 to "
+            f"6.5 GiB for each in steps of 256 MiB, at least {_LEAST_MEBIBYTES} MiB",
+            "write for example db-custom-2-7680",
+        )
     if broker.point_in_time_days > _LONGEST_POINT_IN_TIME_DAYS and broker.edition == "ENTERPRISE":
         text = f"is more than the {_LONGEST_POINT_IN_TIME_DAYS} days of ENTERPRISE (got {broker.point_in_time_days})"
         yield Finding(("broker", "pointInTimeDays"), text, "write at most 7, or edition: ENTERPRISE_PLUS")
+
+
+def _is_sold(cpus: int | None, memory: int | None) -> bool:
+    if not cpus or not memory:
+        return False
+    least, most = (each * cpus for each in _MEBIBYTES_PER_CPU)
+    is_even = cpus == 1 or cpus % 2 == 0
+    is_a_step = memory % _MEBIBYTES_STEP == 0 and memory >= _LEAST_MEBIBYTES
+    return is_even and cpus <= _MOST_CPUS and is_a_step and least <= memory <= most
 
 
 @stack_rule(

@@ -109,9 +109,11 @@ def _of_labels(value: Mapping[Any, Any], path: Path) -> Iterator[tuple[Path, str
     if field not in _KEYED:
         return
     for key, entry in value.items():
-        if key != DIRECTIVE and not is_qualified_name(str(key)):
+        if key == DIRECTIVE:
+            continue
+        if not is_qualified_name(str(key)):
             yield (*path, str(key)), "is not a label or annotation key", "write for example team or example.com/team"
-        elif field in _LABELS and isinstance(entry, str) and key != DIRECTIVE and not is_label_value(entry):
+        elif field in _LABELS and isinstance(entry, str) and not is_label_value(entry):
             remedy = "use at most 63 letters, digits, '-', '_' and '.'"
             yield (*path, str(key)), f"is not a label value (got {entry!r})", remedy
 
