@@ -210,6 +210,18 @@ def test_that_a_broker_keeps_more_is_said_only_where_both_values_are_known(path,
     assert level == "danger"
 
 
+@pytest.mark.parametrize(("before", "after"), [(100, "100"), ("100", 100), (True, "true")])
+def test_a_value_in_another_spelling_is_the_same(before, after):
+    path = "settings.diskSize" if before is not True else "settings.diskAutoresize"
+    assert beside(POSTGRESQL, "P-61", nested(path, before), nested(path, after)) == []
+
+
+def test_a_list_of_what_is_no_flag_is_passed_over():
+    flags = {"settings": {"databaseFlags": ["max_connections", {"name": "max_connections", "value": "200"}]}}
+    ((level, _),) = beside(POSTGRESQL, "P-61", flags, {"settings": {}})
+    assert level == "danger"
+
+
 def test_of_a_value_that_nobody_knows_nothing_is_said_where_none_was_stated():
     path = "persistenceConfig.mode"
     assert beside(VALKEY, "P-61", {"nodeType": SMALL}, {"nodeType": SMALL, **nested(path, "SOMETHING_NEW")}) == []

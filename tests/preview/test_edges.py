@@ -21,6 +21,9 @@ from tests.preview.test_autoscalers import (
 )
 from tests.preview.test_not_judged import ALL_CLEAR, UNKNOWNS, review_of
 
+from ebbtide.preview.change import StackChange
+from ebbtide.preview.review import review_change
+
 BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
 FIREWALL = "gcp:compute/firewall:Firewall"
 POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
@@ -1411,3 +1414,60 @@ def test_what_keda_is_told_is_judged_whatever_it_is(case: str) -> None:
 )
 def test_a_login_that_comes_or_goes_is_judged(step: Step) -> None:
     assert review(step).not_judged == ()
+
+
+ASKED_AT = (
+    *("address", "addresses", "host", "hosts", "bootstrapServers", "brokerAddress", "brokerList"),
+    *("connection", "queueURL", "serverURL"),
+)
+
+
+@pytest.mark.parametrize("name", [*ASKED_AT, *(f"{name}FromEnv" for name in ASKED_AT), "listName"])
+def test_whom_keda_asks_from_now_on_is_named(name: str) -> None:
+    sides = [scaled_object(triggers=[{"type": "redis", "metadata": {name: f"{at}:1"}}]) for at in "ab"]
+    begins = "KEDA counts for w at b:1 instead of a:1, and its workers keep"
+    found = said("P-08d", ("update", SCALED_OBJECT, *sides))
+    assert [(level, sentence.startswith(begins)) for level, sentence in found] == [("notJudged", True)] * (
+        name != "listName"
+    )
+
+
+UNKNOWN_BASE = "what runs now is not known, and all is shown as new: it has no stack"
+HOLDERS = {
+    "gcp:container/cluster:Cluster": True,
+    "gcp:container/nodePool:NodePool": True,
+    "gcp:compute/network:Network": True,
+    "gcp:compute/subnetwork:Subnetwork": True,
+    "gcp:compute/router:Router": True,
+    "gcp:compute/routerNat:RouterNat": True,
+    "gcp:serviceaccount/account:Account": True,
+    "gcp:artifactregistry/repository:Repository": True,
+    NAMESPACE: True,
+    ACCOUNT: True,
+    "kubernetes:core/v1:PersistentVolumeClaim": True,
+    "kubernetes:apps/v1:StatefulSet": True,
+    "pulumi:providers:kubernetes": True,
+    # The data of an instance is lost, whoever runs it; other names are used for other things.
+    "gcp:spanner/instance:Instance": True,
+    "aws:rds/instance:Instance": True,
+    "aws:ecs/cluster:Cluster": False,
+    "kubernetes:postgresql.cnpg.io/v1:Cluster": False,
+    # Of a broker P-60 speaks.
+    VALKEY: False,
+}
+
+
+@pytest.mark.parametrize("token", HOLDERS)
+@pytest.mark.parametrize("operation", ["delete", "replace"])
+def test_what_holds_others_is_missed_by_its_own_kind(token: str, operation: str) -> None:
+    old = {"metadata": {"name": "a"}} if token.startswith("kubernetes:") else {"name": "a"}
+    found = said("P-01", (operation, token, old, None if operation == "delete" else old))
+    assert [level for level, _ in found] == ["danger"] * HOLDERS[token]
+    assert all(f"is {operation}d" in sentence for _, sentence in found)
+    assert HOLDERS[token] or review((operation, token, old, None if operation == "delete" else old)).risks
+
+
+def test_a_base_that_nobody_could_read_is_said() -> None:
+    for why, expected in (("it has no stack", [("notJudged", UNKNOWN_BASE)]), ("", [])):
+        found = review_change(StackChange("prod", "shop", (), 0, "test", unknown_base=why), None).risks
+        assert [(one.level.value, one.sentence) for one in found] == expected

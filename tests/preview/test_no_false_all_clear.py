@@ -163,6 +163,17 @@ def test_a_budget_that_stays_blocks_where_its_pods_become_fewer():
     assert "P-06" not in said(update(deployment(replicas=1), deployment(image="x", replicas=1)), held)
 
 
+@pytest.mark.parametrize(("replicas", "is_said"), [(3, True), (4, False)])
+def test_a_budget_that_stays_blocks_new_pods_too(replicas, is_said):
+    found = said(create(DEPLOYMENT, deployment(replicas=replicas)), same(BUDGET, budget(minAvailable=3)))
+    assert ("P-06" in found) is is_said
+
+
+@pytest.mark.parametrize("keeps", ["1.5%", "%", "x%"])
+def test_a_share_that_is_no_number_is_passed_over(keeps):
+    assert "P-06" not in said(create(BUDGET, budget(minAvailable=keeps)), same(DEPLOYMENT, deployment()))
+
+
 def test_a_budget_is_counted_against_the_minimum_of_the_autoscaler():
     steps = [same(BUDGET, budget(minAvailable=2)), same(DEPLOYMENT, deployment(replicas=None))]
     assert "P-06" in said(update(hpa(minReplicas=5), hpa(), HPA), *steps)
@@ -266,6 +277,20 @@ def test_new_nodes_that_may_go_at_any_time_and_keep_nobody_off_are_no_mere_addit
     for taints, speaks in (([], True), ([taint], False)):
         found = said(create(POOL, {"name": "cheap", "nodeConfig": {kind: True, "taints": taints}}))
         assert ("P-16" in found) == speaks
+
+
+def test_of_spot_nodes_that_keep_nobody_off_is_spoken_once():
+    old, new = ({"name": "cheap", "nodeConfig": {"spot": True}, "autoscaling": {"maxNodeCount": n}} for n in (1, 2))
+    assert "P-16" not in said(update(old, new, POOL))
+
+
+NAMED = {"env": [{"name": "HOSTNAME", "value": "mail"}]}
+
+
+@pytest.mark.parametrize(("before", "is_said"), [({}, True), (NAMED, False)])
+def test_pods_that_had_one_name_already_are_not_said_to_get_it(before, is_said):
+    found = said(update(deployment(before), deployment({**NAMED, "image": "acme.example/mail:2"})))
+    assert ("P-08b" in found) is is_said
 
 
 # Who decides the number of pods.

@@ -150,6 +150,10 @@ def test_of_many_reasons_for_a_restart_the_first_four_are_named_and_the_others_c
     assert all(re.search(r"(, [^,]+){3} and [1-9] more", sentence) for sentence in sentences), sentences
 
 
+def profile(name: str) -> dict[str, Any]:
+    return {"seccompProfile": {"type": name}} if name else {}
+
+
 DROPS_ALL = {"capabilities": {"drop": ["ALL"]}}
 ISOLATION: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any], str]] = [
     ({}, {"hostNetwork": True}, {}, {}, "hostNetwork none → true"),
@@ -162,6 +166,20 @@ ISOLATION: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, 
     ({}, {}, DROPS_ALL, {"capabilities": {"drop": ["NET_RAW"]}}, "capabilities.drop ALL → NET_RAW"),
     ({}, {}, {"capabilities": {"drop": ["NET_RAW"]}}, DROPS_ALL, ""),
     ({"hostIPC": True}, {}, {"privileged": True}, {}, ""),
+    *(
+        ({}, {}, profile(before), profile(after), words)
+        for before, after, words in (
+            ("RuntimeDefault", "", "seccompProfile RuntimeDefault → none"),
+            ("RuntimeDefault", "Unconfined", "seccompProfile RuntimeDefault → Unconfined"),
+            ("Localhost", "Unconfined", "seccompProfile Localhost → Unconfined"),
+            ("RuntimeDefault", "Localhost", ""),
+            ("Unconfined", "", ""),
+        )
+    ),
+    # What a container has from its pod, and what no pod has.
+    ({"securityContext": {"readOnlyRootFilesystem": True}}, {}, {}, {}, ""),
+    ({"securityContext": {"runAsNonRoot": True}}, {}, {}, {}, "runAsNonRoot true → none"),
+    ({"securityContext": {"runAsNonRoot": True}}, {}, {}, {"runAsNonRoot": True}, ""),
 ]
 
 

@@ -50,6 +50,17 @@ EMPTY = merged(named(ALONE, name="post"), {"spec": {"replicas": 0}})
             [update(ALONE, merged(ALONE, {"spec": {"replicas": None}})), create(HPA, hpa())],
             "HorizontalPodAutoscaler mail may make it 10",
         ),
+        (
+            [
+                update(ALONE, merged(ALONE, {"spec": {"replicas": None}})),
+                create(HPA, hpa(minReplicas=1, maxReplicas=2)),
+            ],
+            "HorizontalPodAutoscaler mail may make it 2",
+        ),
+        (
+            [same(DEPLOYMENT, ALONE), create(HPA, hpa(minReplicas=1, maxReplicas=2))],
+            "HorizontalPodAutoscaler mail may make it 2",
+        ),
         ([same(DEPLOYMENT, ALONE), create(HPA, hpa())], "HorizontalPodAutoscaler mail may make it 10"),
         ([same(DEPLOYMENT, ALONE), update(FOR_ONE, hpa(), HPA)], "HorizontalPodAutoscaler mail may make it 10"),
         ([update(ALONE, NEWER), update(FOR_ONE, hpa(), HPA)], "HorizontalPodAutoscaler mail may make it 10"),

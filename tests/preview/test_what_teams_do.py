@@ -593,10 +593,12 @@ def test_a_cluster_that_loses_two_protections_is_said_to_lose_both():
 
 def test_one_protection_that_is_said_in_two_places_is_said_once():
     cluster, held = "gcp:container/cluster:Cluster", {"name": "c", "deletionProtection": True}
-    before = resource(cluster, held, protect=True)
     after = resource(cluster, {**held, "deletionProtection": False}, protect=False)
-    sentences = [risk.sentence for risk in review_of([before], [after]).risks if risk.rule == "P-04"]
-    assert sentences == ["Cluster c is no longer protected against deletion"]
+    stays = "Cluster c no longer stays when the program lets go of it"
+    for options, others in (({}, []), ({"retainOnDelete": True}, [stays])):
+        before = resource(cluster, held, protect=True, **options)
+        sentences = [risk.sentence for risk in review_of([before], [after]).risks if risk.rule == "P-04"]
+        assert sorted(sentences) == sorted(["Cluster c is no longer protected against deletion", *others])
 
 
 SECRET, VERSION = "gcp:secretmanager/secret:Secret", "gcp:secretmanager/secretVersion:SecretVersion"

@@ -270,7 +270,8 @@ def _values(change: ResourceChange, pattern: Path) -> Iterator[PropertyChange]:
     for found in change.properties:
         if found.path == pattern[: len(found.path)] and overlaps(found.path, pattern):
             old, new = (_below(side, pattern[len(found.path) :]) for side in (found.old, found.new))
-            if old != new:
+            # The text `true` is true to Google.
+            if _show(old) != _show(new):
                 yield PropertyChange(pattern, old, new)
 
 

@@ -45,14 +45,14 @@ def _changes(budget: ResourceChange) -> bool:
 
 def _blocked_at(context: Context, budget: ResourceChange, pods: list[ResourceChange]) -> Iterator[int | None]:
     """The smallest numbers of pods at which it blocks from now on; None where it blocks at any. One that stays as it is
-    does where there are fewer pods than before."""
+    does where there are fewer pods than before, or pods of a new Deployment."""
     if _changes(budget):
         fewest = [_fewest(context, one) for one in pods] or [_by_settings(context, budget.title)]
         yield from (number for number in fewest if _blocks(budget.new, number))
         return
     for one in pods:
         was, number = (_fewest(context, one, was=past) for past in (True, False))
-        if one.old and _blocks(budget.new, number) and not _blocks(budget.new, was):
+        if _blocks(budget.new, number) and not _blocks(budget.new, was):
             yield number
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ebbtide.preview.autoscalers import SCALED_OBJECT, identity_of, target_of
-from ebbtide.preview.change import Operation, Path, ResourceChange
+from ebbtide.preview.change import Operation, ResourceChange
 from ebbtide.preview.fleet import Pods
 from ebbtide.preview.patterns import OF_A_BROKER
 from ebbtide.preview.reads import (
@@ -198,17 +198,6 @@ def check_counts_where_it_is_read(context: Context) -> Iterator[Risk]:
             yield Risk(target.name, sentence, advice, change.key)
 
 
-# How far inside of a container its own command line stands; that of a hook or a probe is further.
-_COMMAND_LINE, _PLACE = {"args", "command"}, 6
-_CONTAINERS = ("spec", "template", "spec", "containers")
-
-
-def _may_hold_a_command_line(path: Path) -> bool:
-    """Whether a change is of one, or of a container that comes or goes with its own."""
-    is_whole = len(path) < _PLACE and path[: len(_CONTAINERS)] == _CONTAINERS[: len(path)]
-    return is_whole or bool(_COMMAND_LINE & set(path[:_PLACE]))
-
-
 @change_rule(
     "P-08c",
     RiskLevel.NOT_JUDGED,
@@ -222,8 +211,6 @@ def check_command_is_known(context: Context) -> Iterator[Risk]:
     nobody here knows whether it reads the same queues, or hears that it is to stop. Nor of an option that no rule
     knows."""
     for successor in successors(context):
-        if not any(_may_hold_a_command_line(found.path) for found in successor.properties):
-            continue
         for whose, before, after in successor.containers():
             if before.command == after.command:
                 continue
