@@ -331,7 +331,8 @@ EDGES: list[Edge] = [
             (2, {"kind": "fixed", "replicas": 1}, ["worker.receivers[0]"]),
         )
     ),
-    ("V-52", {"worker": {**MESSENGER, "arguments": ["--concurrency=4"]}}, ["worker.arguments[0]"]),
+    ("V-52", {"worker": {**MESSENGER, "arguments": ["-v", "--concurrency=4"]}}, ["worker.arguments[1]"]),
+    ("V-52", {"worker": {**CELERY, "arguments": ["--concurrency=4"]}}, []),
     # A secret is named once, where it is written.
     ("S-01", {"worker": {**COMMAND, "command": ["/app/worker", SECRET]}}, ["worker.command[1]"]),
     # What changes which program runs, from the settings and from a Secret.

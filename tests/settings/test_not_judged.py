@@ -209,6 +209,12 @@ SHARED: list[tuple[str, dict[str, Any], dict[str, Any], bool]] = [
         True,
     ),
     ("by the same Secret", queue("90s", "60s"), queue("230s", "200s"), True),
+    (
+        "by one address, whatever the Secret",
+        queue("90s", "60s", **AT),
+        {**queue("230s", "200s", **AT), **OTHER_SECRET},
+        True,
+    ),
     ("both are long enough", queue("230s", "60s", **AT), queue("230s", "200s", **AT), False),
     ("another stream", queue("90s", "60s", **AT), queue("230s", "200s", stream="x", **AT), False),
     ("another server", queue("90s", "60s", **AT), queue("230s", "200s", **ELSEWHERE), False),
@@ -247,6 +253,9 @@ def addressed(dsn: str, variable: str = "MESSENGER_TRANSPORT_DSN", **changes: An
         ("redeliver_timeout=soon", True),
         # Nothing is 0 to PHP.
         ("redeliver_timeout=", True),
+        # A word for true is no number.
+        ("redeliver_timeout=true", True),
+        ("redeliver_timeout=1", True),
         ("stream_max_entries=", False),
         ("claim_interval=60000", False),
         ("claim_interval=5000", True),

@@ -128,7 +128,14 @@ MORE: list[tuple[str, dict[str, Any] | None, dict[str, Any]]] = [
             ({**STREAM, "recover": False}, {}, {"worker": COMMAND}),
         )
     ),
-    ("KE-30c", scaled(transport=STREAM) | told({**MESSENGER, "receivers": ["mail", "sms"]}), {}),
+    *(
+        (
+            "KE-30c",
+            scaled(transport={**STREAM, "stream": streams}) | told({**MESSENGER, "receivers": ["a", *streams]}),
+            {},
+        )
+        for streams in (["mail"], ["mail", "sms"])
+    ),
     *(
         ("KE-41", scaled({**LIST, "metadata": {**LIST["metadata"], name: "1"}}, minReplicas=1), {})
         for name in ("listLenght", "zzz")
