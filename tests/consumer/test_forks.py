@@ -6,11 +6,13 @@ import json
 import os
 import shutil
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ebbtide_supervisor.forks import Caller
 from tests.consumer.conftest import IMAGE_USER, Container, until
 
 if TYPE_CHECKING:
@@ -230,3 +232,25 @@ def test_a_parent_that_has_grown_is_replaced(start: Start) -> None:
     until(lambda: len(container.events("parentReady")) == 2, "another parent")
     assert not container.events("workerEnded")
     assert not container.events("forkOff")
+
+
+def test_a_parent_that_reads_late_hears_of_each_worker_that_it_is_asked_for() -> None:
+    near, far = socket.socketpair()
+    parent = Caller(far, lambda _caller, _line: None, lambda: None)
+    try:
+        lines = [f"{number} 3600 {number:016x}\n" for number in range(2000)]
+        said = [parent.say(line) for line in lines]
+        assert all(said)
+        near.settimeout(5)
+        heard = b""
+        while heard.count(b"\n") < len(lines):
+            if parent.writable():  # what supervisord asks, between its looks
+                parent.handle_write_event()
+            heard += near.recv(65536)
+        assert heard.decode().splitlines(keepends=True) == lines
+        assert not parent.writable()
+        near.close()
+        assert not parent.say("one more\n"), "a worker that has ended is not taken on"
+    finally:
+        parent.close()
+        near.close()
