@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -56,17 +56,9 @@ class RedisServer:
     @property
     def data_is_in_its_pod(self) -> bool:
         """Whether a pod of Kubernetes has no disk that outlives it for what the server writes."""
-        if self.workload is None or self.container is None or self.workload.kind == "service":
+        if self.workload is None or self.container is None:
             return False
-        claims = {
-            one.map("metadata").text("name") for one in self.workload.data.items_of("spec", "volumeClaimTemplates")
-        }
-        kinds = {one.text("name"): set(one) - {"name"} for one in self.workload.pod.items_of("volumes")}
-        mounts = [
-            one for one in self.container.data.items_of("volumeMounts") if self._may_write_to(one.text("mountPath"))
-        ]
-        names = [one.text("name") for one in mounts]
-        return all(name not in claims and kinds.get(name, {"?"}) <= _NO_DISK for name in names)
+        return has_no_disk(self.workload, self.container, self._may_write_to)
 
     def _may_write_to(self, mounted: str) -> bool:
         """Whether its data may be below a path, as far as is known where it writes."""
@@ -75,9 +67,24 @@ class RedisServer:
         is_known = said is not None or not self.reads_elsewhere
         if not is_known or not directory.startswith("/") or not mounted.startswith("/"):
             return True
-        return posixpath.normpath(directory).startswith(f"{posixpath.normpath(mounted).rstrip('/')}/") or (
-            posixpath.normpath(directory) == posixpath.normpath(mounted)
-        )
+        return is_below(directory, mounted)
+
+
+def has_no_disk(workload: Workload, container: Container, may_write_to: Callable[[str], bool]) -> bool:
+    """Whether a pod of Kubernetes has no disk that outlives it below the paths that a server may write to."""
+    if workload.kind == "service":
+        return False
+    claims = {one.map("metadata").text("name") for one in workload.data.items_of("spec", "volumeClaimTemplates")}
+    kinds = {one.text("name"): set(one) - {"name"} for one in workload.pod.items_of("volumes")}
+    mounts = [one for one in container.data.items_of("volumeMounts") if may_write_to(one.text("mountPath"))]
+    names = [one.text("name") for one in mounts]
+    return all(name not in claims and kinds.get(name, {"?"}) <= _NO_DISK for name in names)
+
+
+def is_below(path: str, mounted: str) -> bool:
+    """Whether a path is a mounted one, or below it."""
+    path, mounted = posixpath.normpath(path), posixpath.normpath(mounted)
+    return path == mounted or path.startswith(f"{mounted.rstrip('/')}/")
 
 
 def redis_servers(setup: SetUp) -> Iterator[RedisServer]:

@@ -242,6 +242,46 @@ def check_budget_of_few(setup: SetUp) -> Iterator[Diagnosis]:
                 )
 
 
+@setup_rule(
+    "D-6e",
+    Harm.DELAYS,
+    remedy="Write the labels of the workload's pods into the budget's selector.",
+    source="Kubernetes' documentation of disruption budgets: one counts the pods that its selector finds, and none "
+    "where it finds none.",
+)
+def check_budget_of_nobody(setup: SetUp) -> Iterator[Diagnosis]:
+    """A disruption budget counts the pods that it is written for. One whose selector has another label protects none:
+    the drain of a node takes all that it finds at once. Judged where a workload is called as the budget, and nobody has
+    its labels."""
+    if setup.overlays:
+        return  # an overlay may give labels to both
+    for one in setup.objects:
+        selector = one.data.map("spec", "selector")
+        labels = selector.map("matchLabels")
+        if one.kind != "PodDisruptionBudget" or not labels or "matchExpressions" in selector:
+            continue
+        near = [
+            other
+            for other in setup.workloads
+            if not other.namespace or other.namespace == (one.namespace or other.namespace)
+        ]
+        meant = next((other for other in near if other.name == one.name and other.labels), None)
+        if meant is None or any(_has(other.labels, labels) for other in setup.workloads):
+            continue
+        key = next(key for key, value in labels.items() if meant.labels.get(key) != value)
+        has = f"have {key}: {meant.labels.text(key)}" if key in meant.labels else f"have no {key}"
+        yield Diagnosis(
+            one.at(labels, key),
+            one.title,
+            f"selects {key}: {labels.text(key)}, and the pods of {meant.title} ({meant.place}) {has}: it protects none",
+            f"write the labels of {meant.title}'s pods",
+        )
+
+
+def _has(labels: Map, wanted: Map) -> bool:
+    return all(labels.get(key) == value for key, value in wanted.items())
+
+
 @unit_rule(
     "D-68",
     Harm.DELAYS,

@@ -23,14 +23,23 @@ _KEDA_MOST: Final = 100
 """KEDA's default of maxReplicaCount."""
 _KAFKA: Final = frozenset({"kafka", "apache-kafka"})
 _BULL_LIST: Final = re.compile(r":wait$")
+_SQL: Final = frozenset({"postgresql", "mysql", "mssql"})
+_TAKEN: Final = re.compile(r"\b(?:delivered_at|reserved_at|locked_at|locked_by)\b")
+"""What is set of a row that a worker has taken: by Symfony, Laravel, and Delayed Job."""
+_IS_FREE: Final = re.compile(rf"(?:\b\w+\.)?[`\"\[]?{_TAKEN.pattern}[`\"\]]?\s+is\s+null\b")
+_IS_STALE: Final = re.compile(rf"(?:\b\w+\.)?[`\"\[]?{_TAKEN.pattern}[`\"\]]?\s*<")
+_OTHER_COUNT: Final = re.compile(r"\bcase\b|\bnot\s*\(|\bunion\b|\bsum\s*\(|\bfilter\s*\(|\bif\s*\(")
+_COUNTED: Final = re.compile(r"\bselect\b")
 
 
 @object_rule(
     "D-56",
     Harm.DELAYS,
-    remedy="Count what is in flight too: RabbitMQ over http, Redis by stream length without a group.",
+    remedy="Count what is in flight too: RabbitMQ over http, Redis by stream length without a group, a table without "
+    "asking whether a row is taken.",
     source="KEDA's scalers read at 2.21.0: protocol amqp counts ready messages only; lagCount is without value when "
-    "the newest entry was acknowledged first (measured).",
+    "the newest entry was acknowledged first (measured). Symfony sets delivered_at, and Laravel reserved_at, of a row "
+    "that a worker takes, and deletes it when it is done.",
 )
 def check_in_flight(one: ManifestObject) -> Iterator[Diagnosis]:
     """The trigger counts what is in flight. One that counts only what waits sees an empty queue while every worker is
@@ -70,7 +79,18 @@ def _counts_only_waiting(kind: str, metadata: Map) -> tuple[str, str] | None:
         )
     if kind == "aws-sqs-queue" and not says(_texts(metadata), "scaleOnInFlight", default=True):
         return ("leaves out what is in flight (scaleOnInFlight: false)", "remove scaleOnInFlight")
-    return _of_azure(kind, metadata)
+    return _of_others(kind, metadata)
+
+
+def _leaves_out_taken(query: str) -> str:
+    """The column by which a query leaves out the rows that a worker has taken; empty where it counts them too, or asks
+    in a way that is not plain. One that also counts what was taken too long ago (`OR delivered_at < ...`) leaves out
+    those in flight."""
+    text = query.lower()
+    free, named = _IS_FREE.search(text), _TAKEN.findall(text)
+    is_plain = len(_COUNTED.findall(text)) == 1 and not _OTHER_COUNT.search(text)
+    only_free = len(named) == len(_IS_FREE.findall(text)) + len(_IS_STALE.findall(text))
+    return named[0] if free and is_plain and only_free else ""
 
 
 def _management(metadata: Map) -> str:
@@ -80,7 +100,12 @@ def _management(metadata: Map) -> str:
     return f"a hostFromEnv that holds {api}: {name} is an amqp one" if name else f"as host {api}"
 
 
-def _of_azure(kind: str, metadata: Map) -> tuple[str, str] | None:
+def _of_others(kind: str, metadata: Map) -> tuple[str, str] | None:
+    if kind in _SQL and (column := _leaves_out_taken(metadata.text("query"))):
+        return (
+            f"leaves out what is in flight ({column} IS NULL): with every message in flight the queue looks empty",
+            f"count the rows without the condition on {column}: one that is done is deleted",
+        )
     if kind == "azure-queue" and metadata.text("queueLengthStrategy").lower() == "visibleonly":
         return (
             "leaves out what is in flight, which is invisible meanwhile (queueLengthStrategy: visibleonly)",
