@@ -50,6 +50,12 @@ def broker(
     return {"a.yaml": workload(CONSUME), "r.yaml": quick_yaml.dump(data)}
 
 
+def addressed(dsn: str, replicas: int = 4, name: str = "MESSENGER_TRANSPORT_DSN", **more: str) -> dict[str, str]:
+    """A consumer whose manifest alone says where its transport is; it has 90 s to finish."""
+    env = [{"name": key, "value": value} for key, value in {name: dsn, **more}.items()]
+    return {"a.yaml": workload(CONSUME, replicas=replicas, env=env)}
+
+
 EMPTY: dict[str, Any] = {"emptyDir": {}}
 CLAIM = {"persistentVolumeClaim": {"claimName": "rabbit"}}
 ITS_OWN = "keeps its queues inside of its pod"
@@ -74,6 +80,25 @@ EDGES: dict[str, Edge] = {
                 {**budget({"app": "job"}), "c.yaml": workload(CONSUME).replace("jobs", "job")},
                 "",
             ),
+        )
+    },
+    # What an address says wins, whatever messenger.yaml says.
+    **{
+        f"{rule} of {files}": (rule, files, said)
+        for rule, files, said in (
+            ("D-77", addressed("redis://r/mail?redeliver_timeout=30"), "after 30 s"),
+            ("D-77", addressed("doctrine://default?redeliver_timeout=44", 1), "although the pod has 90 s"),
+            ("D-77", addressed("doctrine://default?redeliver_timeout=45", 1), ""),
+            ("D-77", addressed("doctrine://default"), ""),
+            ("D-77", addressed("doctrine://default?redeliver_timeout=9", MESSENGER_B_DSN="sync://"), ""),
+            ("D-77", addressed("doctrine://default?redeliver_timeout=9", name="DATABASE_DSN"), ""),
+            ("D-77", addressed("doctrine://default?redeliver_timeout=9&x=$(X)"), ""),
+            ("D-70", addressed("redis://r/mail/app/one"), "names every consumer 'one', for workers in up to 4 pods"),
+            ("D-70", addressed("redis://r/mail?consumer=one"), "take it out of the address, and set consumer"),
+            ("D-70", addressed("redis://r/mail/app/one", 1), ""),
+            ("D-70", addressed("redis://r/mail/app/$(POD)"), ""),
+            ("D-70", addressed("redis://r/mail"), ""),
+            ("D-70", addressed("amqp://r/%2f/mail?consumer=one"), ""),
         )
     },
     # What a pod writes is gone with it.

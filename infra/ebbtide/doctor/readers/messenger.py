@@ -54,6 +54,13 @@ class Transport:
     """The transports whose failure transport it is, itself left out."""
     root: str = ""
     """The application that it is of."""
+    is_variable: bool = False
+    """It is known by the variable that holds its address alone."""
+
+    @property
+    def title(self) -> str:
+        """What to call it."""
+        return self.name if self.is_variable else f"transport {self.name}"
 
     @property
     def queue(self) -> tuple[object, ...]:
@@ -116,6 +123,12 @@ def with_address(transport: Transport, dsn: str) -> Transport:
         said["retry_strategy.max_retries"] = transport.max_retries
     resolved = _transport(transport.name, said, transport.failure_transport, transport.takes_failed_of)
     return replace(resolved, root=transport.root)
+
+
+def of_variable(name: str, said: Said[str]) -> Transport:
+    """What a variable's value alone says of the transport that has it for its address."""
+    one = _transport(name, {"": said, "dsn": said}, "", ())
+    return replace(one, is_variable=True)
 
 
 def _flat(value: Any, file: str) -> dict[str, Said[Any]]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from ebbtide.doctor.data import Place
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.of_image import CONSUME, consumes
-from ebbtide.doctor.readers.messenger import Transport
+from ebbtide.doctor.readers.messenger import Transport, of_variable
 from ebbtide.doctor.readers.queues import number_of
 from ebbtide.doctor.rules.declare import setup_rule, unit_rule
 from ebbtide.doctor.setup import SetUp
@@ -23,6 +23,7 @@ _GIVES_BACK: Final = frozenset({"amqp", "redis", "doctrine", "sqs"})
 """The transports of Symfony's that keep a message until it is acknowledged, which is when it was handled."""
 SHARE_OF_GRACE: Final = 2
 """Half the grace period may be margin; a message that comes again before that is expected to take longer."""
+_ADDRESS: Final = re.compile(r"MESSENGER_\w*DSN")
 _ENV: Final = re.compile(r"%env\((?:[a-z]+:)*(\w+)\)%")
 
 
@@ -33,6 +34,16 @@ def consumed(unit: Unit) -> Iterator[tuple[Worker, Transport]]:
         for transport in unit.setup.transports if CONSUME in words else ():
             if consumes(words, transport.name):
                 yield worker, transport
+
+
+def _addressed(unit: Unit) -> Iterator[tuple[Worker, Transport]]:
+    """Where messenger.yaml was not handed over: the transport whose address the container's only such variable holds.
+    What stands in an address wins over every option, whatever they say."""
+    environment = unit.container.environment if unit.container is not None else {}
+    names = [name for name in environment if _ADDRESS.fullmatch(name)]
+    is_written = len(names) == 1 and "$" not in environment[names[0]].value
+    for worker in unit.named(CONSUME) if is_written and not unit.setup.messenger else ():
+        yield worker, of_variable(names[0], environment[names[0]])
 
 
 def harm_of_a_kill(unit: Unit) -> Harm:
@@ -71,10 +82,10 @@ def _is_removed(transport: Transport) -> bool:
 def check_consumer_name(unit: Unit) -> Iterator[Diagnosis]:
     """Each worker on Redis has a consumer name of its own. A starting worker reads again what its name has in flight:
     with one name that is what the others are handling."""
-    for worker, transport in consumed(unit):
-        if transport.scheme != "redis":
-            continue
+    for worker, transport in (*consumed(unit), *_addressed(unit)):
         said = transport.options.get("consumer")
+        if transport.scheme != "redis" or (said is None and transport.is_variable):
+            continue
         many = worker.is_many or unit.most_replicas > 1
         if not many:
             continue
@@ -86,8 +97,8 @@ def check_consumer_name(unit: Unit) -> Iterator[Diagnosis]:
             continue
         variable = _ENV.search(str(said.value))
         if variable is None:
-            text = f"transport {transport.name} names every consumer {str(said.value)!r}, for {_who(unit, worker)}"
-            yield _names(said.place, unit, text)
+            text = f"{transport.title} names every consumer {str(said.value)!r}, for {_who(unit, worker)}"
+            yield _names(said.place, unit, text, "take it out of the address, and " if transport.is_variable else "")
         elif worker.is_many and worker.supervised is not None and _is_one_name(unit, worker, variable[1]):
             text = (
                 f"{variable[1]} is the same for all {worker.copies} processes of {worker.title}, and so is their "
@@ -111,9 +122,9 @@ def _is_one_name(unit: Unit, worker: Worker, variable: str) -> bool:
     return variable == "HOSTNAME" or unit.variable(variable) is not None
 
 
-def _names(place: Place, unit: Unit, text: str) -> Diagnosis:
+def _names(place: Place, unit: Unit, text: str, before: str = "") -> Diagnosis:
     remedy = "set consumer: '%env(MESSENGER_CONSUMER_NAME)%', and the variable to pod and process for each worker"
-    return Diagnosis(place, unit.title, f"{text}: each takes over what the others handle", remedy)
+    return Diagnosis(place, unit.title, f"{text}: each takes over what the others handle", before + remedy)
 
 
 @setup_rule(
@@ -238,7 +249,7 @@ def check_early_redelivery(unit: Unit) -> Iterator[Diagnosis]:
     """A message comes again only when its worker cannot have it any more: not before a limit of the worker, nor long
     before the time that the pod is given to end it. A worker with --keepalive tells the broker that it is still at
     it."""
-    for worker, transport in consumed(unit):
+    for worker, transport in (*consumed(unit), *_addressed(unit)):
         said = transport.options.get(_COMES_AGAIN.get(transport.scheme, ""))
         seconds = _whole(transport, said.value) if said else None
         longest = longest_of(unit, worker)
@@ -253,7 +264,7 @@ def check_early_redelivery(unit: Unit) -> Iterator[Diagnosis]:
             continue
         yield Diagnosis(
             said.place,
-            f"transport {transport.name}",
+            transport.title,
             f"gives a message to another worker after {seconds} s, {why}",
             f"write {_COMES_AGAIN[transport.scheme]}: the longest message and half a minute",
         )
