@@ -107,7 +107,7 @@ def _prepare_state_directory(environment: Environment) -> list[str]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lessons = directory / "lessons.json"
-        told = (environment.status_file, environment.snapshot_file, environment.parked_file)
+        told = (environment.status_file, environment.snapshot_file, environment.parked_file, environment.first_boot_file)
         for stale in (environment.stop_file, environment.socket, *told, lessons):
             stale.unlink(missing_ok=True)
         probe = directory / "writable"
@@ -135,8 +135,8 @@ def _copy_opcache(target: Path) -> None:
 
 
 def forks(environment: Environment) -> bool:
-    """Whether workers are forked: where it is asked for, and the image's build has found nothing against it."""
-    return environment.worker_start == "fork" and not read_proof().reasons
+    """Whether there is a parent: where workers may be forked, and the image's build has found nothing against it."""
+    return environment.worker_start != "exec" and not read_proof().against(environment.worker_start)
 
 
 def container_variables(environment: Environment, command: Sequence[str]) -> dict[str, str]:
@@ -148,7 +148,7 @@ def container_variables(environment: Environment, command: Sequence[str]) -> dic
         "EBBTIDE_PARENTS": str(int(forks(environment))),
         "EBBTIDE_FORK_SOCKET": str(environment.fork_socket),
         "EBBTIDE_FORK_CLASSES": str(CLASSES),
-        "EBBTIDE_OPCACHE_MEBIBYTES": str(read_proof().opcache_mebibytes),
+        "EBBTIDE_OPCACHE_MEBIBYTES": str(environment.opcache_mebibytes(read_proof().opcache_mebibytes)),
         "EBBTIDE_HELPERS": str(int(environment.needs_helper)),
         # Workers that tell of their messages count durations by them; nothing without somebody who asks.
         "EBBTIDE_DURATION_BOUNDS": bounds if environment.metrics_port else "",

@@ -25,6 +25,11 @@ GRACE_MARGIN: Final = 15
 # GKE keeps a protected Autopilot pod for up to seven days; the steps above a message of that length still fit.
 LONGEST_MESSAGE_SECONDS: Final = 7 * 86400
 LONGEST_GRACE_SECONDS: Final = LONGEST_MESSAGE_SECONDS + 3600
+# With fewer in a pod a parent costs more than it saves: its boot, the comparison of two, and its memory, which together
+# are about three boots. The settings say the same number (models/symfony.py).
+LEAST_FORKED: Final = 8
+# Of what is set aside for what forked workers share (SHARED_MEBIBYTES) the parent gets at least this.
+LEAST_PARENT_MEBIBYTES: Final = 32
 # Below it a port needs a capability.
 LEAST_PORT: Final = 1024
 
@@ -57,6 +62,7 @@ NUMBERS: Final[dict[str, WholeNumber]] = {
     "START_DEADLINE_SECONDS": WholeNumber(1, 86400, 300, "by when one worker must have become ready"),
     "TIME_LIMIT_SECONDS": WholeNumber(0, 604800, 3600, "after how long a Symfony worker rotates, 0 = never"),
     "MEMORY_LIMIT_MEBIBYTES": WholeNumber(16, 1048576, 256, "PHP's memory_limit for one worker"),
+    "SHARED_MEBIBYTES": WholeNumber(64, 1048576, 128, "how much memory forked workers may have in common"),
     "RECOVER_AFTER_SECONDS": WholeNumber(0, 86400, 0, "age of a lost Redis message worth claiming, 0 = off"),
     "VISIBILITY_TIMEOUT_SECONDS": WholeNumber(0, 604800, 0, "Celery's visibility_timeout, 0 = the application's"),
     "METRICS_PORT": WholeNumber(0, 65535, 0, "where /metrics is served, 1024 or above, 0 = off"),
@@ -66,7 +72,7 @@ WORKER_KINDS: Final = ("symfonyMessenger", "celery", "celeryBeat", "bullmq", "la
 WORDS: Final[dict[str, Word]] = {
     "WORKER_KIND": Word(WORKER_KINDS, "symfonyMessenger", "what a worker is"),
     "DRAIN": Word(("signal", "stopFile"), "signal", "how a worker is asked to finish"),
-    "WORKER_START": Word(("exec", "fork"), "exec", "whether each worker boots, or is forked from one that has"),
+    "WORKER_START": Word(("auto", "exec", "fork"), "auto", "whether each worker boots, or is forked from one that has"),
     "STOP_SIGNAL": Word(("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "WINCH"), "TERM", "what finishes a worker"),
     "IDLE_FIRST": Word(("off", "on"), "off", "whether the API server is told how busy this pod is"),
 }
@@ -89,6 +95,7 @@ class Environment:
     start_deadline_seconds: int
     time_limit_seconds: int
     memory_limit_mebibytes: int
+    shared_mebibytes: int
     recover_after_seconds: int
     visibility_timeout_seconds: int
     metrics_port: int
@@ -128,6 +135,15 @@ class Environment:
     def fork_socket(self) -> Path:
         """Where the parent of the workers, and each new worker, meets PID 1."""
         return self.state_directory / "fork.sock"
+
+    @property
+    def first_boot_file(self) -> Path:
+        """What the first worker's boot has made, as digests, until the parent has read it."""
+        return self.state_directory / "first-boot"
+
+    def opcache_mebibytes(self, needed: int) -> int:
+        """Shared memory for compiled code. What does not fit each child compiles for itself."""
+        return min(needed, self.shared_mebibytes - LEAST_PARENT_MEBIBYTES)
 
     def time_limit_of(self, worker: int) -> int:
         """When this worker rotates. The workers of a pod start together: without a spread over the last fifth of the
@@ -169,6 +185,7 @@ def read_environment(variables: Mapping[str, str]) -> tuple[Environment | None, 
     numbers = {name: _number(name, variables, problems) for name in NUMBERS}
     if problems:
         return None, [*problems, *_state_directory_problems(variables)]
+    values["WORKER_START"] = _start(values, numbers["PROCESSES"])
     _fill_budget(numbers, takes_messages_until_its_limit=_ends_at_a_limit(values))
     problems += _budget_problems(numbers) + _start_problems(values) + _helper_problems(values, numbers["METRICS_PORT"])
     problems += _state_directory_problems(variables)
@@ -245,6 +262,11 @@ def _helper_problems(values: Mapping[str, int | str], port: int | None) -> list[
         text = f"{PREFIX}IDLE_FIRST: only a symfonyMessenger worker can tell whether it is busy "
         problems.append(text + f"(got on with kind {values['WORKER_KIND']}); write off")
     return problems
+
+
+def _start(values: Mapping[str, int | str], processes: int | None) -> int | str:
+    is_worth_it = values["WORKER_KIND"] == "symfonyMessenger" and (processes or 0) >= LEAST_FORKED
+    return "exec" if values["WORKER_START"] == "auto" and not is_worth_it else values["WORKER_START"]
 
 
 def _start_problems(values: Mapping[str, int | str]) -> list[str]:

@@ -1,8 +1,9 @@
-"""May this application's workers be forked after it has booted? Found out by booting it, when the image is built.
+"""May this application's workers be forked after it has booted? Found out by booting it: when the image is built, and
+with `auto` once more in each container, with what only the container has.
 
-Judged by what a boot leaves behind that children would share. Not judged: what a handler does later in its own
-process, and values that a C extension keeps where PHP cannot see them. So it can find reasons against, and prove
-nothing: the settings ask for `fork`, the build may refuse it.
+Judged by what a boot leaves behind that children would share. Two kinds of findings: *reasons*, something was found,
+and nobody forks; and *doubts*, something is there that nobody could look into. `auto` forks where there is neither,
+`fork` also where there are doubts.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from ebbtide_supervisor import extensions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,34 +25,30 @@ HERE: Final = Path(__file__).resolve().parent.parent
 PROOF: Final = HERE / "fork.json"
 CLASSES: Final = HERE / "fork-classes.json"
 BOOT_SECONDS: Final = 120
+# Between the two boots, so that a time in whole seconds is another one. One that two boots of the same second have in
+# common tells no two workers apart in `exec` either.
+BETWEEN_BOOTS_SECONDS: Final = 1.1
 # Shared memory for compiled code: this much times what a worker has used without a message, and no less than. What is
 # not used costs nothing; what does not fit each child compiles for itself.
 OPCACHE_FACTOR: Final = 3
 LEAST_OPCACHE_MEBIBYTES: Final = 64
 ONLY_BOOT: Final = {"EBBTIDE_FORK_RECORD_BOOT_ONLY": "1"}
-SHOWN_DIFFERENCES: Final = 3
-# Threads, connections or profilers that these start with the process and that no child has.
-EXTENSIONS: Final = {
-    "grpc": "its threads and channels do not live in a child",
-    "ddtrace": "its sender is a thread that no child has",
-    "datadog-profiling": "its profiler is a thread that no child has",
-    "newrelic": "its agent follows one process",
-    "elastic_apm": "its sender is a thread that no child has",
-    "blackfire": "its probe follows one process",
-    "tideways": "its profiler follows one process",
-    "parallel": "its threads do not live in a child",
-    "xdebug": "its connection would be everybody's",
-}
+SHOWN: Final = 3
 
 
 @dataclass(frozen=True)
 class Proof:
-    """`reasons` speak against it; none of them, and workers may be forked."""
+    """What was found: `reasons` against it, and `doubts`. With neither of them it is proved."""
 
     reasons: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     opcache_mebibytes: int = LEAST_OPCACHE_MEBIBYTES
     boot_mebibytes: int = 0
     """What a boot makes in memory: of its own for each worker that boots, in common for those that are forked."""
+
+    def against(self, start: str) -> tuple[str, ...]:
+        """Why workers that are to start so are not forked."""
+        return self.reasons + (self.doubts if start == "auto" else ())
 
 
 def read_proof() -> Proof:
@@ -56,7 +56,9 @@ def read_proof() -> Proof:
     if not PROOF.is_file():
         return Proof(("the image's build has not tried to fork; build it with self-check --record",))
     record = json.loads(PROOF.read_text())
-    return Proof(tuple(record["reasons"]), record["opcache_mebibytes"], record["boot_mebibytes"])
+    return Proof(
+        tuple(record["reasons"]), tuple(record["doubts"]), record["opcache_mebibytes"], record["boot_mebibytes"]
+    )
 
 
 def prove(console: Path, receivers: Sequence[str], php: Mapping[str, Any], variables: dict[str, str]) -> Proof:
@@ -64,12 +66,12 @@ def prove(console: Path, receivers: Sequence[str], php: Mapping[str, Any], varia
     CLASSES.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "facts"
-        boots: tuple[dict[str, str], ...] = (ONLY_BOOT, {})
-        first, second = (
-            _boot(console, receivers, file, variables | boot | _names(number)) for number, boot in enumerate(boots)
-        )
+        first = _boot(console, receivers, file, variables | ONLY_BOOT | _names(0))
+        time.sleep(BETWEEN_BOOTS_SECONDS)
+        second = _boot(console, receivers, file, variables | _names(1))
         boot = round(second.get("bootKibibytes", 0) / 1024)
-        proof = Proof(tuple(judge(first, second, php)), opcache_mebibytes(second), boot)
+        reasons, doubts = tuple(judge(first, second, php)), tuple(judge_doubts(second))
+        proof = Proof(reasons, doubts, opcache_mebibytes(second), boot)
         classes = file.with_name("facts.classes")
         if classes.is_file():
             CLASSES.write_bytes(classes.read_bytes())
@@ -87,7 +89,7 @@ def _boot(console: Path, receivers: Sequence[str], file: Path, variables: Mappin
     """What the hook has written, or why it has not."""
     environment = {
         **variables,
-        "PHP_INI_SCAN_DIR": f"{variables['PHP_INI_SCAN_DIR']}:{HERE / 'fork'}",
+        "PHP_INI_SCAN_DIR": f"{variables['PHP_INI_SCAN_DIR']}:{HERE / 'fork/prepend'}:{HERE / 'fork'}",
         "EBBTIDE_FORK_DIRECTORY": str(HERE / "fork"),
         "EBBTIDE_OPCACHE_MEBIBYTES": "256",
         "EBBTIDE_FORK_RECORD": str(file),
@@ -110,7 +112,7 @@ def _boot(console: Path, receivers: Sequence[str], file: Path, variables: Mappin
 
 
 def judge(first: Mapping[str, Any], second: Mapping[str, Any], php: Mapping[str, Any]) -> Iterator[str]:
-    """Reasons not to fork this application, each with what to change."""
+    """Reasons not to fork this application, each with what to change: two boots, the second held against the first."""
     if php.get("prepended"):
         yield f"auto_prepend_file is set (got {php['prepended']}), and the parent needs it; take it out"
     failed = first.get("failed") or second.get("failed")
@@ -120,7 +122,26 @@ def judge(first: Mapping[str, Any], second: Mapping[str, Any], php: Mapping[str,
     yield from _unable(second)
     yield from _shared(second)
     yield from _alike(second)
-    yield from _differences(first["state"], second["state"])
+    yield from _differences(second)
+
+
+def judge_doubts(boot: Mapping[str, Any]) -> Iterator[str]:
+    """What of this boot nobody could look into, each with what to do."""
+    if "extensions" not in boot:
+        return
+    if names := extensions.unknown(boot["extensions"]):
+        yield (
+            f"it is not known here whether the extensions {', '.join(names)} live through a fork; leave them out, or "
+            "write worker.start: fork if you know it"
+        )
+    if "ffi" in boot["extensions"] and boot["libraries"]:
+        libraries = ", ".join(boot["libraries"][:SHOWN])
+        yield f"booting has loaded {libraries}, perhaps by FFI, and nobody sees what that holds; load it when needed"
+    unseen = boot.get("unseen", [])
+    if unseen:
+        yield f"booting has made what nobody can look into: {_shown(unseen, len(unseen))}; make it when it is needed"
+    if "different" not in boot:
+        yield "this boot was held against no other"
 
 
 def _unable(boot: Mapping[str, Any]) -> Iterator[str]:
@@ -129,8 +150,8 @@ def _unable(boot: Mapping[str, Any]) -> Iterator[str]:
         yield f"PHP lacks {names} (not installed, or in disable_functions); install pcntl and posix"
     if not boot["arguments"]:
         yield "its console reads its arguments in a way of its own, so workers could not get time limits of their own"
-    for name in sorted(set(boot["extensions"]) & EXTENSIONS.keys()):
-        yield f"the extension {name}: {EXTENSIONS[name]}; leave it out of the consumer's image"
+    for name, why in extensions.bad(boot["extensions"]):
+        yield f"the extension {name}: {why}; or leave it out of the consumer's image"
 
 
 def _shared(boot: Mapping[str, Any]) -> Iterator[str]:
@@ -151,16 +172,18 @@ def _alike(boot: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _differences(first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[str]:
+def _differences(boot: Mapping[str, Any]) -> Iterator[str]:
     # A time, a pid, a random id: whatever a second boot makes anew, a fork would give to everybody.
-    places = sorted(place for place in first.keys() | second.keys() if first.get(place) != second.get(place))
-    for place in places[:SHOWN_DIFFERENCES]:
+    if boot.get("different"):
         yield (
-            f"booting makes a value that is another at each boot, and would be the same in all workers: {place}; "
-            "make it when it is first asked for"
+            "booting makes what is another at each boot, and would be the same in all workers: "
+            f"{_shown(boot['differences'], boot['different'])}; make it when it is first asked for"
         )
-    if len(places) > SHOWN_DIFFERENCES:
-        yield f"and {len(places) - SHOWN_DIFFERENCES} more such values"
+
+
+def _shown(places: Sequence[str], number: int) -> str:
+    shown = ", ".join(places[:SHOWN])
+    return shown if number <= SHOWN else f"{shown} and {number - SHOWN} more"
 
 
 def opcache_mebibytes(boot: Mapping[str, Any]) -> int:

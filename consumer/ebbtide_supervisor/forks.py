@@ -3,7 +3,7 @@
 The parent forks twice, so that the kernel gives each worker to PID 1: its signals, its exit status and everything
 else are then as for a worker that PID 1 has forked itself. One unix socket:
 
-    parent -> PID 1   parent                      booted; this connection stays
+    parent -> PID 1   parent                      booted; this connection stays (with `auto` also: comparison.py)
     PID 1 -> parent   NUMBER TIMELIMIT TOKEN      fork this worker
     parent -> PID 1   failed TOKEN REASON         the system allows no process
     parent -> PID 1   refused REASON              booting has left something behind that children must not share
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 from supervisor.medusa import asyncore_25 as asyncore
 
+from ebbtide_supervisor import comparison
 from ebbtide_supervisor.outcome import describe
 
 if TYPE_CHECKING:
@@ -44,10 +45,12 @@ MOST_FAILURES: Final = 3
 RETRY_SECONDS: Final = 1.0
 # One that has been ready for so long has not failed to work: somebody has killed it.
 LONG_LIFE_SECONDS: Final = 10.0
-# Its memory is everybody's: more than this beyond what it had when it was ready, and another takes its place.
+# Its memory is everybody's: more than this beyond what it had when it was ready, or than is set aside for it, and another
+# takes its place.
 GROWTH_FACTOR: Final = 1.5
 GROWTH_MEBIBYTES: Final = 32
-LONGEST_LINE: Final = 4096
+# What the parent says of its boot, with `auto`, names extensions and places.
+LONGEST_LINE: Final = 65536
 
 
 @dataclass
@@ -61,12 +64,20 @@ class Request:
 class Forks:
     """The parent's life, and the workers it was asked for. `on_start` and `on_refusal` answer each request once."""
 
-    def __init__(self, environment: Environment, parent: Parent, emit: Emit, on_error: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        parent: Parent,
+        parent_mebibytes: int,
+        emit: Emit,
+        on_error: Callable[[], None],
+    ) -> None:
         self.is_on = True
         self.on_start: Callable[[Worker], None] = lambda _worker: None
         self.on_refusal: Callable[[Worker, str | None], None] = lambda _worker, _reason: None
         self._environment = environment
         self._parent = parent
+        self._parent_mebibytes = parent_mebibytes
         self._emit = emit
         self._on_error = on_error
         self._requests: dict[str, Request] = {}
@@ -76,6 +87,11 @@ class Forks:
         self._start_at = 0.0
         self._ready_mebibytes = 0.0
         parent.on_end = self._parent_ended
+        self._comparison: comparison.Comparison | None = None
+        if environment.worker_start == "auto":
+            self._comparison = comparison.Comparison(environment.first_boot_file, parent)
+            self._comparison.on_recorded = lambda: self.step(time.monotonic())
+            self._comparison.on_failure = self._give_up
         self._listen()
 
     def _listen(self) -> None:
@@ -90,6 +106,10 @@ class Forks:
 
     # What the pool asks.
 
+    def takes(self, worker: Worker) -> bool:
+        """Whether this worker is forked; otherwise it boots by itself."""
+        return self.is_on and (self._comparison is None or not self._comparison.takes(worker))
+
     def ask_for(self, worker: Worker) -> None:
         """Have this worker forked: now, or when the parent has booted."""
         token = secrets.token_hex(8)
@@ -100,7 +120,10 @@ class Forks:
         """See to the parent."""
         if not self.is_on:
             return
-        if not self._parent.alive:
+        if self._comparison is not None and not self._comparison.is_recorded:
+            if (why := self._comparison.why_in_vain(now, self._boot_seconds)) is not None:
+                self._give_up(why)
+        elif not self._parent.alive:
             if now >= self._start_at:
                 self._start_parent(now)
         elif self._channel is None and now >= self._parent.started_at + self._boot_seconds:
@@ -113,6 +136,8 @@ class Forks:
         """When `step` has something to do by time alone."""
         if not self.is_on:
             return None
+        if self._comparison is not None and not self._comparison.is_recorded:
+            return self._comparison.next_at(self._boot_seconds)
         if not self._parent.alive:
             return self._start_at
         if self._channel is None:
@@ -123,8 +148,8 @@ class Forks:
         """Replace a parent that has grown: each of its children would begin with that."""
         if self._channel is None or self._requests or not self.is_on:
             return
-        most = GROWTH_FACTOR * self._ready_mebibytes + GROWTH_MEBIBYTES
-        if (now := self._parent.resident_mebibytes()) > most:
+        most = min(GROWTH_FACTOR * self._ready_mebibytes + GROWTH_MEBIBYTES, self._parent_mebibytes)
+        if (now := self._parent.own_mebibytes()) > most:
             self._kill(f"has grown from {self._ready_mebibytes:.0f} to {now:.0f} MiB", is_failure=False)
 
     def stop(self) -> None:
@@ -132,6 +157,7 @@ class Forks:
         self.is_on = False
         self._requests.clear()
         self._parent.end()
+        self._end_comparison()
 
     # The parent.
 
@@ -184,8 +210,14 @@ class Forks:
         self.is_on = False
         self._emit("forkOff", reason=reason)
         self._parent.end()
+        self._end_comparison()
         for token in list(self._requests):
             self._refuse(token, None)
+
+    def _end_comparison(self) -> None:
+        if self._comparison is not None:
+            self._comparison.end()
+            self._comparison = None
 
     def _refuse(self, token: str, reason: str | None) -> None:
         request = self._requests.pop(token, None)
@@ -212,20 +244,40 @@ class Forks:
         word, _, rest = line.partition(" ")
         if word == "worker":
             self._take_on(caller, rest)
+        elif word in comparison.WORDS:
+            self._hear_of_first(caller, word)
         elif not self.is_on or caller.pid != self._parent.pid:
             caller.close()
         elif word == "parent":
-            self._channel = caller
-            self._ready_mebibytes = self._parent.resident_mebibytes()
-            seconds = round(time.monotonic() - self._parent.started_at, 3)
-            self._emit("parentReady", pid=caller.pid, seconds=seconds, mebibytes=round(self._ready_mebibytes))
-            for token in list(self._requests):
-                self._send(token)
+            self._parent_is_ready(caller, rest)
         elif word == "refused":
             self._give_up(rest)
         elif word == "failed":
             token, _, reason = rest.partition(" ")
             self._refuse(token, reason)
+
+    def _hear_of_first(self, caller: Caller, word: str) -> None:
+        if self._comparison is not None:
+            self._comparison.hear(caller, word)
+        else:
+            # Too late: nobody will read it.
+            self._environment.first_boot_file.unlink(missing_ok=True)
+            caller.close()
+
+    def _parent_is_ready(self, caller: Caller, told: str) -> None:
+        own, most = self._parent.own_mebibytes(), self._parent_mebibytes
+        reasons = [] if self._comparison is None else self._comparison.against(told)
+        if own > most:
+            reasons.append(f"the parent has {own:.0f} MiB of its own, and {most} MiB are set aside for it")
+        if reasons:
+            self._give_up("; ".join(reasons))
+            return
+        self._end_comparison()
+        self._channel, self._ready_mebibytes = caller, own
+        seconds = round(time.monotonic() - self._parent.started_at, 3)
+        self._emit("parentReady", pid=caller.pid, seconds=seconds, mebibytes=round(own))
+        for token in list(self._requests):
+            self._send(token)
 
     def _take_on(self, caller: Caller, token: str) -> None:
         request = self._requests.get(token)
@@ -268,6 +320,8 @@ class Caller:
         self.handle_error = on_error
         self._connection = connection
         self._hear = hear
+        self.on_close: Callable[[], None] = lambda: None
+        """The other end has closed it."""
         self._heard = b""
         # A socket takes 212,992 bytes, and 768 for a line of 28: 278 lines. To 399 workers more is said at once.
         self._unsent = b""
@@ -317,6 +371,7 @@ class Caller:
             data = b""
         if not data:
             self.close()
+            self.on_close()
             return
         *lines, self._heard = (self._heard + data).split(b"\n")
         for line in lines:

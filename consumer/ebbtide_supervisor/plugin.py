@@ -76,9 +76,10 @@ class Plugin:
         events.subscribe(events.Tick5Event, self._tick)
 
     def _make_forks(self) -> Forks | None:
-        if self._environment.worker_start != "fork":
+        if (start := self._environment.worker_start) == "exec":
             return None
-        reasons = read_proof().reasons or _orphans_go_elsewhere()
+        proof = read_proof()
+        reasons = proof.against(start) or _orphans_go_elsewhere()
         if reasons:
             emit("forkOff", reason="; ".join(reasons))
             return None
@@ -87,7 +88,8 @@ class Plugin:
         parent = Parent(process.config)
         parent.group = group
         group.processes[name] = parent
-        return Forks(self._environment, parent, emit, self._survive)
+        code = self._environment.opcache_mebibytes(proof.opcache_mebibytes)
+        return Forks(self._environment, parent, self._environment.shared_mebibytes - code, emit, self._survive)
 
     # The remote calls.
 

@@ -322,7 +322,7 @@ class Pool:
             del self._due[worker]
             self.progress.forget(worker.number)
             self.gate.started(worker.number, now)  # Even in vain: where no process is allowed it must not be a loop.
-            if self.forks is not None and self.forks.is_on:
+            if self.forks is not None and self.forks.takes(worker):
                 self.forks.ask_for(worker)
             elif (why_not := worker.start()) is not None:
                 self._take_back(worker, why_not)

@@ -159,13 +159,13 @@ class Parent(Process):
         super().finish(pid, sts)
         self.on_end(sts)
 
-    def resident_mebibytes(self) -> float:
-        """What of it is in memory now, shared or not; 0 for one that has ended."""
+    def own_mebibytes(self) -> float:
+        """What of it is in memory now and neither a file nor shared memory; 0 for one that has ended."""
         try:
-            pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
+            _, resident, shared, *_ = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()
         except OSError:
             return 0.0
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1048576
+        return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE") / 1048576
 
 
 def _is_group(group: int) -> bool:

@@ -14,45 +14,9 @@ declare(strict_types=1);
 
 namespace Ebbtide\Fork;
 
-/** What a boot must not leave behind, asked of this process itself. */
-final class Process
-{
-    /** @return array<int, string> what each open descriptor is */
-    public static function descriptors(): array
-    {
-        $open = [];
-        foreach (@scandir('/proc/self/fd') ?: [] as $name) {
-            if (ctype_digit($name) && false !== $target = @readlink("/proc/self/fd/$name")) {
-                $open[(int) $name] = $target;
-            }
-        }
-
-        return $open;
-    }
-
-    /**
-     * Descriptors that all children would share: their position, their lock, their connection.
-     *
-     * @param array<int, string> $before
-     *
-     * @return string[]
-     */
-    public static function openedSince(array $before): array
-    {
-        $harmless = array_merge(array_values($before), ['/dev/null', '/dev/urandom', '/dev/random']);
-        $opened = array_filter(self::descriptors(), static function (string $target) use ($harmless): bool {
-            // A second descriptor of the container's own output is what the console writes to.
-            return !\in_array($target, $harmless, true) && 0 !== strpos($target, '/proc/');
-        });
-
-        return array_values(array_unique($opened));
-    }
-
-    public static function threads(): int
-    {
-        return max(1, \count(@scandir('/proc/self/task') ?: []) - 2);
-    }
-}
+require __DIR__.'/process.php';
+require __DIR__.'/classes.php';
+require __DIR__.'/variables.php';
 
 /** Waits for the moment to fork, then is the parent. */
 final class Hook
@@ -74,6 +38,10 @@ final class Hook
 
     /** @var array<int, string> */
     private $descriptors;
+    /** @var string[] */
+    private $libraries;
+    /** @var string|null where the first worker of a container, which has booted by itself, notes what its boot has made */
+    private $note;
     /** @var int[] signals that nobody had blocked */
     private $blocked = [];
     /** @var bool */
@@ -90,6 +58,8 @@ final class Hook
     public function __construct()
     {
         $this->descriptors = Process::descriptors();
+        $this->libraries = Process::libraries();
+        $this->note = getenv('EBBTIDE_FORK_FIRST') ?: null;
         spl_autoload_register([$this, 'load'], true, true);
     }
 
@@ -98,12 +68,11 @@ final class Hook
     {
         if (self::MOMENT === $class && !$this->isWorker) {
             $this->become();
-        } elseif (self::CONSUMES === $class && !$this->isWorker) {
+        } elseif (self::CONSUMES === $class && !$this->isWorker && null === $this->note) {
             self::refuse('the application consumes without having told the console\'s event dispatcher first');
         } elseif (self::STARTED === $class) {
             $this->hasStarted = true;
         } elseif (self::RUNNING === $class && null !== $this->lessons) {
-            // After its first message or its first look at an empty queue: what the others will need as well.
             is_file($this->lessons) || Classes::write($this->lessons, $this->known);
             $this->lessons = null;
         }
@@ -119,9 +88,18 @@ final class Hook
         if (false !== $record = getenv('EBBTIDE_FORK_RECORD')) {
             require __DIR__.'/record.php';
             $this->isWorker = true;
-            Record::begin($record, $this->descriptors, $application, $command, $input);
+            Record::begin($record, $this->descriptors, $this->libraries, $application, $command, $input);
 
             return;
+        }
+        if (null !== $this->note) {
+            $this->isWorker = true;
+            $this->tell($application, $this->note);
+
+            return;
+        }
+        if ('' !== $prepended = Process::prepended()) {
+            self::refuse("auto_prepend_file is set (got $prepended), and the parent needs it");
         }
         if ($opened = Process::openedSince($this->descriptors)) {
             self::refuse('booting has opened '.implode(', ', $opened));
@@ -129,9 +107,10 @@ final class Hook
         if (1 < $threads = Process::threads()) {
             self::refuse("booting has started threads (got $threads)");
         }
+        $facts = $this->compare($application, $input);
         // The application's own handler may make exceptions of warnings; here they are answers.
         set_error_handler(static function (): bool { return true; });
-        $worker = $this->serve();
+        $worker = $this->serve($facts);
         restore_error_handler();
         $this->isWorker = true;
         $this->settle($worker, $input);
@@ -153,12 +132,49 @@ final class Hook
         return [null, null, null];
     }
 
+    /** The first worker: a copy of it notes what the boot has made, and it goes on at once. */
+    private function tell(object $application, string $note): void
+    {
+        $isAble = !array_filter(self::NEEDS, static function (string $name): bool { return !\function_exists($name); });
+        set_error_handler(static function (): bool { return true; });
+        $socket = 'unix://'.getenv('EBBTIDE_FORK_SOCKET');
+        if ($isAble && false !== $channel = stream_socket_client($socket, $number, $reason, 5)) {
+            fwrite($channel, "recording\n");
+            Process::inCopy(static function () use ($application, $note, $channel): void {
+                restore_error_handler();
+                require_once __DIR__.'/facts.php';
+                Facts::compare($application, $note, true);
+                fwrite($channel, "recorded\n");
+            });
+            fclose($channel);
+        }
+        restore_error_handler();
+        self::beNobodysParent();
+        $this->learn();
+    }
+
+    /** @return string what this boot has left, and where it is not as the first worker's */
+    private function compare(object $application, object $input): string
+    {
+        if (false === $note = getenv('EBBTIDE_FORK_AGAINST')) {
+            return '';
+        }
+        require_once __DIR__.'/facts.php';
+        $facts = Facts::of($this->descriptors, $this->libraries, $input);
+
+        return Process::askCopy(static function () use ($facts, $application, $note): string {
+            $flags = \JSON_UNESCAPED_SLASHES | \JSON_INVALID_UTF8_SUBSTITUTE | \JSON_PARTIAL_OUTPUT_ON_ERROR;
+
+            return (string) json_encode($facts + Facts::compare($application, $note, false), $flags);
+        });
+    }
+
     /** @return array{0: string, 1: string} number and time limit of the worker that this process, a child, now is */
-    private function serve(): array
+    private function serve(string $facts): array
     {
         Classes::load(getenv('EBBTIDE_FORK_CLASSES') ?: '');
         $channel = self::connect();
-        fwrite($channel, "parent\n");
+        fwrite($channel, rtrim("parent $facts")."\n");
         @cli_set_process_title('ebbtide: parent of the workers');
         // Nothing that PID 1 or anybody else sends ends the parent half-way, or a child before it can answer.
         pcntl_sigprocmask(\SIG_BLOCK, self::SIGNALS, $before);
@@ -252,28 +268,40 @@ final class Hook
         if (file_exists(getenv('EBBTIDE_STATE_DIRECTORY').'/stop')) {
             exit(self::STOPPED_BY_FILE);
         }
-        // A PHP that this worker starts is nobody's parent.
-        $directories = preg_replace('{:'.preg_quote(__DIR__, '{').'$}D', '', (string) getenv('PHP_INI_SCAN_DIR'));
-        self::set('PHP_INI_SCAN_DIR', $directories);
-        foreach (['DIRECTORY', 'SOCKET', 'CLASSES'] as $name) {
-            self::set("EBBTIDE_FORK_$name", null);
-        }
-        self::set('EBBTIDE_PROCESS_NUMBER', $number);
-        self::set('MESSENGER_CONSUMER_NAME', getenv('HOSTNAME').'-'.$number);
-        self::set('SUPERVISOR_PROCESS_NAME', "worker-$number");
-        self::set('SUPERVISOR_GROUP_NAME', 'worker');
-        $_SERVER['REQUEST_TIME_FLOAT'] = microtime(true);
-        $_SERVER['REQUEST_TIME'] = time();
-        // Whoever has used it before the fork has given all children the same sequence.
+        self::beNobodysParent();
+        Variables::set('EBBTIDE_PROCESS_NUMBER', $number);
+        Variables::set('MESSENGER_CONSUMER_NAME', getenv('HOSTNAME').'-'.$number);
+        Variables::set('SUPERVISOR_PROCESS_NAME', "worker-$number");
+        Variables::set('SUPERVISOR_GROUP_NAME', 'worker');
+        Variables::set('REQUEST_TIME_FLOAT', microtime(true));
+        Variables::set('REQUEST_TIME', time());
+        // Whoever has used them before the fork has given all children the same sequence.
         mt_srand(random_int(0, \PHP_INT_MAX));
+        \function_exists('gmp_random_seed') && gmp_random_seed(random_int(0, \PHP_INT_MAX));
         '0' === $limit || Input::limit($input, $limit);
         @cli_set_process_title('php '.implode(' ', $_SERVER['argv']));
+        $this->learn();
+        $this->answerSignal($stop);
+        $this->blocked && pcntl_sigprocmask(\SIG_UNBLOCK, $this->blocked);
+    }
+
+    /** A PHP that this worker starts is an ordinary one. */
+    private static function beNobodysParent(): void
+    {
+        $directories = str_replace([':'.__DIR__.'/prepend', ':'.__DIR__], '', (string) getenv('PHP_INI_SCAN_DIR'));
+        Variables::set('PHP_INI_SCAN_DIR', $directories);
+        foreach (['DIRECTORY', 'SOCKET', 'CLASSES', 'FIRST', 'AGAINST', 'KEY'] as $name) {
+            Variables::set("EBBTIDE_FORK_$name", null);
+        }
+    }
+
+    /** What its first message needs, or its first look at an empty queue, the others will need as well. */
+    private function learn(): void
+    {
         if (!is_file(self::lessons())) {
             $this->lessons = self::lessons();
             $this->known = Classes::declared();
         }
-        $this->answerSignal($stop);
-        $this->blocked && pcntl_sigprocmask(\SIG_UNBLOCK, $this->blocked);
     }
 
     /**
@@ -307,17 +335,6 @@ final class Hook
     private static function lessons(): string
     {
         return getenv('EBBTIDE_STATE_DIRECTORY').'/lessons.json';
-    }
-
-    private static function set(string $name, ?string $value): void
-    {
-        if (null === $value) {
-            putenv($name);
-            unset($_SERVER[$name], $_ENV[$name]);
-        } else {
-            putenv("$name=$value");
-            $_SERVER[$name] = $_ENV[$name] = $value;
-        }
     }
 
     /** @return resource */
@@ -369,61 +386,11 @@ final class Input
     }
 }
 
-/** Classes to load before the fork, so that no child loads them: `{"class": "file"}`. */
-final class Classes
-{
-    public static function load(string $list): void
-    {
-        $classes = is_file($list) ? json_decode((string) file_get_contents($list), true) : [];
-        foreach (\is_array($classes) ? $classes : [] as $class => $file) {
-            try {
-                // The compiled container's own files have no autoloader.
-                $exists = class_exists($class) || interface_exists($class, false) || trait_exists($class, false);
-                if (!$exists && self::isOfContainer($file)) {
-                    include_once $file;
-                }
-            } catch (\Throwable $error) {
-                // It can wait for the child that needs it.
-            }
-        }
-    }
+if (false !== getenv('EBBTIDE_FORK_FIRST') && '' !== $ebbtidePrepended = Process::prepended()) {
+    // As it would boot without us; PID 1 finds that it consumes and has noted nothing.
+    require $ebbtidePrepended;
 
-    /** @return array<string, true> */
-    public static function declared(): array
-    {
-        $names = array_merge(get_declared_classes(), get_declared_interfaces(), get_declared_traits());
-
-        return array_fill_keys($names, true);
-    }
-
-    /** @param array<string, true> $known what was there before */
-    public static function write(string $list, array $known): void
-    {
-        $classes = [];
-        foreach (array_diff_key(self::declared(), $known) as $class => $_) {
-            $file = (new \ReflectionClass($class))->getFileName();
-            if (false !== $file && 0 !== strpos($class, __NAMESPACE__.'\\') && false === strpos($class, '@anonymous')
-                && !\in_array($class, Hook::OWN, true)) {
-                $classes[$class] = $file;
-            }
-        }
-        $json = json_encode($classes, \JSON_UNESCAPED_SLASHES | \JSON_INVALID_UTF8_IGNORE);
-        if (false !== @file_put_contents("$list.new", $json)) {
-            @rename("$list.new", $list);
-        }
-    }
-
-    /** A service's factory: only that of the container that this process has loaded. */
-    private static function isOfContainer(string $file): bool
-    {
-        foreach (get_included_files() as $included) {
-            if (\dirname($included) === \dirname($file) && 1 === preg_match('{Container\w*\.php$}', $included)) {
-                return is_file($file);
-            }
-        }
-
-        return false;
-    }
+    return;
 }
-
+unset($ebbtidePrepended);
 new Hook();

@@ -4,6 +4,7 @@
 FAKE_PARENT says what is wrong with the parent; FAKE_WORKER is the worker's options. The real one is in tests/runtime.
 """
 
+import json
 import os
 import runpy
 import signal
@@ -37,6 +38,48 @@ def vanish():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def look():
+    """What the parent says of its boot, held against the first worker's."""
+    if "EBBTIDE_FORK_AGAINST" not in os.environ:
+        return ""
+    if FAULT == "is killed while comparing" and not os.path.exists(f"{HERE}/compared"):  # noqa: PTH110
+        open(f"{HERE}/compared", "w").close()  # noqa: PTH123
+        vanish()
+    if FAULT == "hangs while comparing":
+        time.sleep(300)
+    if FAULT == "does not compare":
+        return ""
+    with open(os.environ["EBBTIDE_FORK_AGAINST"]) as file:  # noqa: PTH123
+        first = json.load(file)
+    note("compared")
+    facts = {"missing": [], "arguments": True, "descriptors": [], "threads": 1, "libraries": [], "generators": []}
+    facts |= {"extensions": ["core", "redis"], "unseen": [], "draws": ["1", "2"]}
+    facts |= json.loads(os.environ.get("FAKE_FACTS", "{}"))
+    places = [place for place, value in first.items() if os.environ.get(place) != value]
+    return json.dumps(facts | {"different": len(places), "differences": places})
+
+
+def record():
+    """The first worker: a copy of it notes what its boot has made."""
+    note("first")
+    if FAULT == "is not seen":
+        return
+    channel = connect("recording")
+    if (between := os.fork()) > 0:
+        os.waitpid(between, 0)
+        channel.close()
+        return
+    if os.fork() == 0:
+        os.setpgid(0, 0)
+        if FAULT == "records slowly":
+            time.sleep(2)
+        if FAULT != "cannot record":
+            with open(os.environ["EBBTIDE_FORK_FIRST"], "w") as file:  # noqa: PTH123
+                json.dump({name: os.environ.get(name) for name in os.environ.get("FAKE_KEPT", "").split()}, file)
+            channel.sendall(b"recorded\n")
+    vanish()
+
+
 def serve():  # noqa: C901, PLR0912  # one fault, one branch
     note("parent")
     if FAULT == "ends":
@@ -46,7 +89,7 @@ def serve():  # noqa: C901, PLR0912  # one fault, one branch
     if FAULT == "refuses":
         connect("refused booting has opened socket:[4711]")
         sys.exit(70)
-    channel = connect("parent")
+    channel = connect(("parent " + look()).strip())
     for line in channel.makefile():
         number, limit, token = line.split()
         if FAULT == "hangs":
@@ -87,5 +130,7 @@ if sys.argv[1] == "-r":  # the entrypoint asks for pcntl
     sys.exit(0)
 if os.environ["PHP_INI_SCAN_DIR"].endswith("/fork"):
     serve()
+if os.environ["PHP_INI_SCAN_DIR"].endswith("/fork/prepend"):
+    record()
 note(f"booted-by-itself-{os.environ['EBBTIDE_PROCESS_NUMBER']}")
 consume()

@@ -24,8 +24,9 @@ FAKE_PHP = Path(__file__).with_name("fake_php.py")
 COMMAND = ("php", "bin/console", "messenger:consume", "events")
 
 
-def prove(image: Path, *reasons: str) -> None:
-    (image / "fork.json").write_text(json.dumps({"reasons": reasons, "opcache_mebibytes": 64, "boot_mebibytes": 9}))
+def prove(image: Path, *reasons: str, doubts: tuple[str, ...] = ()) -> None:
+    proof = {"reasons": reasons, "doubts": doubts, "opcache_mebibytes": 64, "boot_mebibytes": 9}
+    (image / "fork.json").write_text(json.dumps(proof))
 
 
 @pytest.fixture
