@@ -62,6 +62,9 @@ def look():
 def record():
     """The first worker: a copy of it notes what its boot has made."""
     note("first")
+    if FAULT == "dies at first" and not os.path.exists(f"{HERE}/died"):  # noqa: PTH110
+        open(f"{HERE}/died", "w").close()  # noqa: PTH123
+        sys.exit(1)
     if FAULT == "is not seen":
         return
     channel = connect("recording")
@@ -89,6 +92,8 @@ def serve():  # noqa: C901, PLR0912  # one fault, one branch
     if FAULT == "refuses":
         connect("refused booting has opened socket:[4711]")
         sys.exit(70)
+    if FAULT == "is large":
+        globals()["memory"] = b"x" * (100 * 1048576)
     channel = connect(("parent " + look()).strip())
     for line in channel.makefile():
         number, limit, token = line.split()

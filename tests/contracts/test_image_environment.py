@@ -17,6 +17,7 @@ from ebbtide.manifests.kubernetes import build_consumer
 from ebbtide.manifests.kubernetes.container import DRAIN, HEALTH_CHECK
 from ebbtide.settings.models import shutdown
 from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 
 ROOT = Path(__file__).parents[2]
 CONSUMER = ROOT / "consumer"
@@ -70,18 +71,20 @@ def variables_of(container: Any) -> dict[str, str]:
 
 def test_the_deployment_sets_every_variable_that_the_image_reads_and_no_other(environment: ModuleType) -> None:
     read = {environment.PREFIX + name for name in (*environment.NUMBERS, *environment.WORDS)}
-    of_symfony, of_command = (set(variables_of(make_container({"worker": worker}))) for worker in (SYMFONY, COMMAND))
+    workers = ({**SYMFONY, "processes": 8}, COMMAND)
+    of_symfony, of_command = (set(variables_of(make_container({"worker": worker}))) for worker in workers)
     of_helper = {"EBBTIDE_METRICS_PORT", "EBBTIDE_IDLE_FIRST"}
     told = {"worker": CELERY, "transport": {"kind": "celeryRedis", "visibilityTimeout": "270s"}}
     of_celery = set(variables_of(make_container(told))) - of_command
     assert of_celery == {"EBBTIDE_VISIBILITY_TIMEOUT_SECONDS"}
     assert not of_helper & of_symfony, "what is off stands in the pods of everybody, who are then replaced for nothing"
-    assert set(variables_of(make_container({"worker": SYMFONY, **EVERYTHING}))) == of_symfony | of_helper
+    assert set(variables_of(make_container({"worker": workers[0], **EVERYTHING}))) == of_symfony | of_helper
     assert of_symfony | of_helper | of_celery == read | {"EBBTIDE_STATE_DIRECTORY"}, (
         "one side waits for a variable that the other never sets"
     )
     # Only PHP has a memory_limit to set, and can be forked after its boot.
-    assert of_symfony - of_command == {"EBBTIDE_MEMORY_LIMIT_MEBIBYTES", "EBBTIDE_WORKER_START"}
+    of_php = {"EBBTIDE_MEMORY_LIMIT_MEBIBYTES", "EBBTIDE_WORKER_START", "EBBTIDE_SHARED_MEBIBYTES"}
+    assert of_symfony - of_command == of_php
     assert of_command <= of_symfony
 
 
@@ -150,6 +153,24 @@ def test_docker_run_and_the_deployment_derive_the_same_ladder(environment: Modul
         shutdown.REPORT_ALLOWANCE_SECONDS,
         shutdown.EXIT_ALLOWANCE_SECONDS,
     )
+
+
+@pytest.mark.parametrize("start", ["auto", "exec", "fork"])
+@pytest.mark.parametrize("processes", [1, 7, 8, 70])
+def test_the_image_starts_workers_as_the_limit_of_its_memory_was_computed_for(
+    environment: ModuleType, start: str, processes: int
+) -> None:
+    worker = {**SYMFONY, "start": start, "processes": processes}
+    variables = variables_of(make_container({"worker": worker}))
+    read, _ = environment.read_environment(variables)
+    alone, _ = environment.read_environment(variables | {"EBBTIDE_WORKER_START": start})
+    settings = SymfonyMessengerWorker.model_validate(worker)
+    assert read.worker_start == alone.worker_start == {"auto": "auto" if processes >= 8 else "exec"}.get(start, start)
+    assert (settings.shared_memory_bytes > 0) == (read.worker_start != "exec")
+    if settings.shared_memory_bytes:
+        assert read.shared_mebibytes * 1024**2 == settings.shared_memory_bytes
+        assert read.shared_mebibytes == environment.NUMBERS["SHARED_MEBIBYTES"].default, "docker run is told the same"
+        assert all(read.opcache_mebibytes(needed) < read.shared_mebibytes for needed in (64, 138, 1000))
 
 
 @pytest.mark.parametrize("path", [DRAIN, HEALTH_CHECK])

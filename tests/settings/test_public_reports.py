@@ -125,10 +125,11 @@ def test_a_memory_limit_below_what_all_processes_may_use_is_said():
     ("start", "memory", "is_said"),
     [
         ("fork", {"measured": {"shared": "66Mi", "process": "3Mi"}}, True),
+        ("auto", {"measured": {"shared": "66Mi", "process": "3Mi"}}, True),
         ("exec", {"measured": {"shared": "66Mi", "process": "11Mi"}}, False),
         ("fork", {}, False),
     ],
-    ids=["measured and forked", "measured and booted", "forked and at its limits"],
+    ids=["measured and forked", "measured and perhaps forked", "measured and booted", "forked and at its limits"],
 )
 def test_a_request_that_only_forked_workers_keep_is_said(start, memory, is_said):
     found = check(worker=worker(processes=70, start=start), resources={"memory": memory})

@@ -40,17 +40,28 @@ def test_a_worker_that_is_not_told_to_stop_may_run_until_its_time_limit_and_fini
 
 
 def test_memory_covers_every_process_at_its_own_limit():
-    worker = {**CONSUMER["worker"], "memoryLimit": "150M"}
+    worker = {**CONSUMER["worker"], "memoryLimit": "150M", "start": "exec"}
     subject = consumer(worker=worker)
     # PHP's own limit is a third above messenger's; the supervisor and the memory volume come on top.
     assert subject.memory_limit_bytes == (70 * 200 + 36 + 64) * 1024**2
     assert subject.memory_request_bytes == subject.memory_limit_bytes
 
 
-def test_forked_processes_get_room_for_what_they_share_besides_every_process_at_its_own_limit():
+@pytest.mark.parametrize(
+    ("start", "processes", "mebibytes"),
+    [("fork", 70, 128), ("fork", 2, 128), ("auto", 70, 128), ("auto", 8, 128), ("auto", 7, 0)],
+)
+def test_processes_that_may_be_forked_get_room_for_what_they_share_besides_every_process_at_its_own_limit(
+    start, processes, mebibytes
+):
     """Growth up to the limit is as possible as without: above the container's limit the kernel kills all of them."""
-    forked, booted = (consumer(worker={**CONSUMER["worker"], "start": start}) for start in ("fork", "exec"))
-    assert forked.memory_limit_bytes == booted.memory_limit_bytes + 192 * 1024**2
+    worker = {**CONSUMER["worker"], "processes": processes}
+    may, booted = (consumer(worker={**worker, "start": way}) for way in (start, "exec"))
+    assert may.memory_limit_bytes == booted.memory_limit_bytes + mebibytes * 1024**2
+
+
+def test_processes_are_forked_where_that_is_proved_unless_a_stack_says_otherwise():
+    assert consumer().worker.start == "auto"
 
 
 def test_what_was_measured_is_what_a_pod_requests_and_never_where_it_is_killed():

@@ -100,6 +100,7 @@ _OWN_VARIABLES = {
     image_contract.TIME_LIMIT_SECONDS: "time limit",
     image_contract.MEMORY_LIMIT_MEBIBYTES: "memory limit of a process",
     image_contract.WORKER_START: "start of a process",
+    image_contract.SHARED_MEBIBYTES: "start of a process",
     image_contract.RECOVER_AFTER_SECONDS: "recovery of killed messages",
 }
 

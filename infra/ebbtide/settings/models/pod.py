@@ -25,7 +25,7 @@ class MeasuredMemory(SettingsModel):
     """What a busy pod was seen to use: the image's event `memoryMeasured` says both."""
 
     shared: MemoryBytes
-    """What the pod's processes have in common: code, libraries, and with `start: fork` all that the boot made."""
+    """What the pod's processes have in common: code, libraries, and where they are forked all that the boot made."""
     process: MemoryBytes
     """What the largest of its processes had for itself."""
 

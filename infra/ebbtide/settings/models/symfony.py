@@ -10,11 +10,11 @@ from ebbtide.settings.models.worker import Word, WorkerSettings
 from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.units import Count, PhpMemoryBytes, Seconds, format_php_memory
 
-# The parent of forked processes and compiled code in shared memory. A worker of the example uses 21 MiB of the
-# latter, one with 2,160 classes 46 (opcache's own count); the image sets aside three times that, at least 64.
-_FORKED_SHARED_BYTES = 192 * 1024**2
-# With fewer processes in a pod the parent costs more than it saves.
-_LEAST_FORKED = 3
+# What forked processes have in common at most, in MiB: their parent's own memory, and compiled code in shared memory.
+# The image keeps to it (EBBTIDE_SHARED_MEBIBYTES).
+_SHARED_MEBIBYTES = 128
+# With fewer in a pod a parent costs more than it saves; the image says the same number and why (environment.py).
+_LEAST_FORKED = 8
 
 
 class SymfonyMessengerWorker(WorkerSettings):
@@ -41,10 +41,12 @@ class SymfonyMessengerWorker(WorkerSettings):
 
     kind: Literal["symfonyMessenger"] = "symfonyMessenger"
     """Symfony Messenger."""
-    start: Literal["exec", "fork"] = "exec"
+    start: Literal["auto", "exec", "fork"] = "auto"
     """How a process comes to be: it boots by itself (`exec`), or it is forked from one that has booted (`fork`), which
-    takes an eighth of the memory and a fifth of the CPU of the start. Where the image's build has found something in
-    the boot that processes must not share, the image boots each by itself all the same, and its log says why."""
+    takes an eighth of the memory and a fifth of the CPU of the start. With `auto` it is forked where that is proved to
+    be safe, by the image's build and once more in each container, in pods of 8 processes or more; where it is not, the
+    log says why. `fork` takes what nobody could look into for safe; where something was found that processes must not
+    share, each boots by itself all the same."""
     receivers: tuple[Word, ...]
     """Names of the transports to consume, by priority; none where `arguments` has `--all`."""
     message_limit: Count | None = Field(default=None, ge=1)
@@ -87,25 +89,33 @@ class SymfonyMessengerWorker(WorkerSettings):
     @property
     def start_words(self) -> str:
         """What a start and a rotation of one process cost."""
-        if self.start == "fork":
-            return "forked from one boot, so that a rotation costs no boot; by itself if the image forbids it"
-        otherwise = (
-            "" if self.processes < _LEAST_FORKED else "; with start: fork, if the build allows it, from one boot"
+        if not self._may_be_forked:
+            return "boots by itself, at each rotation again"
+        proof = "where that is proved" if self.start == "auto" else "unless the image has found a reason against it"
+        return (
+            f"forked from one boot {proof}, so that a rotation costs no boot; the limit has "
+            f"{_SHARED_MEBIBYTES}Mi for what processes share"
         )
-        return f"boots by itself, at each rotation again{otherwise}"
+
+    @property
+    def _may_be_forked(self) -> bool:
+        return self.start == "fork" or (self.start == "auto" and self.processes >= _LEAST_FORKED)
 
     @property
     def shared_memory_bytes(self) -> int:
         """What the processes of a pod have in common at most, and no limit of PHP's covers, in bytes."""
-        return _FORKED_SHARED_BYTES if self.start == "fork" else 0
+        return _SHARED_MEBIBYTES * 1024**2 if self._may_be_forked else 0
 
     @property
     def image_variables(self) -> dict[str, str]:
         """Where PHP itself gives up, and how a process comes to be."""
-        return {
+        variables = {
             image_contract.MEMORY_LIMIT_MEBIBYTES: str(self.process_memory_bytes // 1024**2),
-            image_contract.WORKER_START: self.start,
+            image_contract.WORKER_START: self.start if self._may_be_forked else "exec",
         }
+        if self._may_be_forked:
+            variables[image_contract.SHARED_MEBIBYTES] = str(_SHARED_MEBIBYTES)
+        return variables
 
     @property
     def texts(self) -> tuple[str, tuple[str, ...]]:

@@ -130,18 +130,25 @@ def check_memory_limit(consumer: ConsumerSettings) -> Iterator[Finding]:
 @consumer_rule(
     "V-28c",
     Level.INFO,
-    remedy="Build the image with EBBTIDE_WORKER_START=fork: a build that finds a reason against it fails then.",
+    remedy="Write start: fork, and build the image with EBBTIDE_WORKER_START=fork: a build that finds a reason fails then.",
     source="70 idle workers of the example: 93 to 96 MiB forked, 773 to 775 booted (benchmarks/draining).",
 )
 def check_measured_start(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """A request that was measured with forked workers holds for forked workers. An image whose build refuses to fork
-    boots each of them, and so many times the memory is used: nodes run short, and the kubelet evicts."""
-    if consumer.measured_memory_bytes is not None and consumer.worker.shared_memory_bytes:
-        yield Finding(
-            ("resources", "memory", "measured"),
-            f"holds while the image forks its {consumer.worker.processes} processes, which its build may refuse",
-            "build it with EBBTIDE_WORKER_START=fork, which ends the build then; and watch for forkOff",
-        )
+    """A request that was measured holds for one way of starting. Where processes are forked and the image, or one of its
+    containers, stops doing that, each boots and many times the memory is used: nodes run short, and the kubelet evicts.
+    """
+    worker = consumer.worker
+    if consumer.measured_memory_bytes is None or not worker.shared_memory_bytes:
+        return
+    alone = f"of {worker.processes} processes each boots by itself where the image"
+    if isinstance(worker, SymfonyMessengerWorker) and worker.start == "auto":
+        why = f"{alone} does not prove that they may be forked"
+        remedy = "write start: fork and build it with EBBTIDE_WORKER_START=fork, or measure with start: exec"
+    else:
+        why = f"{alone}'s build has refused to fork"
+        remedy = "build it with EBBTIDE_WORKER_START=fork, which ends the build then"
+    text = f"holds for one way of starting: {why}"
+    yield Finding(("resources", "memory", "measured"), text, f"{remedy}; and watch for forkOff")
 
 
 @consumer_rule(
