@@ -42,8 +42,8 @@ ENV EBBTIDE_WORKER_KIND=${EBBTIDE_WORKER_KIND}
 # Compiles what a worker's boot needs. The files hold the time and addresses of this build; with 0 the first worker of each
 # container compiles instead.
 ARG EBBTIDE_FILL_OPCACHE=1
-# fork: refuses an application whose workers cannot be forked. exec says it only.
-ARG EBBTIDE_WORKER_START=exec
+# fork: refuses an application whose workers cannot be forked. auto says it only.
+ARG EBBTIDE_WORKER_START=auto
 # Refuses a base image that would lose messages.
 RUN mkdir -p -m 0755 /opt/ebbtide/opcache /run/ebbtide && chown 10001:10001 /run/ebbtide \
  && if [ "$EBBTIDE_FILL_OPCACHE" = 1 ]; then export EBBTIDE_OPCACHE_DIRECTORY=/opt/ebbtide/opcache; fi \

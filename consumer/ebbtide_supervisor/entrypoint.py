@@ -107,8 +107,10 @@ def _prepare_state_directory(environment: Environment) -> list[str]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lessons = directory / "lessons.json"
-        told = (environment.status_file, environment.snapshot_file, environment.parked_file, environment.first_boot_file)
-        for stale in (environment.stop_file, environment.socket, *told, lessons):
+        told = (environment.status_file, environment.snapshot_file, environment.parked_file)
+        # Also half of one: whoever was writing it may have been killed.
+        noted = directory.glob(f"{environment.first_boot_file.name}*")
+        for stale in (environment.stop_file, environment.socket, *told, lessons, *noted):
             stale.unlink(missing_ok=True)
         probe = directory / "writable"
         probe.write_bytes(b"x" * 4096)

@@ -45,8 +45,8 @@ MOST_FAILURES: Final = 3
 RETRY_SECONDS: Final = 1.0
 # One that has been ready for so long has not failed to work: somebody has killed it.
 LONG_LIFE_SECONDS: Final = 10.0
-# Its memory is everybody's: more than this beyond what it had when it was ready, or than is set aside for it, and another
-# takes its place.
+# Its memory is everybody's: more than this beyond what it had when it was ready, or than is set aside for it, and
+# another takes its place.
 GROWTH_FACTOR: Final = 1.5
 GROWTH_MEBIBYTES: Final = 32
 # What the parent says of its boot, with `auto`, names extensions and places.

@@ -166,7 +166,7 @@ _TEXTS = (
         "I-19",
         "warning",
         "Workers may be forked from one that has booted.",
-        "Where the boot leaves something that they must not share, each boots by itself.",
+        "Where the boot leaves something that they must not share, each boots by itself, in every way of starting.",
         "Change what is named, or leave it: only memory and the start's CPU are at stake.",
         "docs/forked-workers.md.",
     ),
@@ -233,6 +233,14 @@ _TEXTS = (
         "When the broker gives back a killed worker's message, and to whom, is not judged otherwise.",
         "Look it up in the transport's documentation, and kill a busy worker once.",
         "Redis, Doctrine, AMQP and SQS are known; Beanstalkd, Pub/Sub, Kafka and others are not.",
+    ),
+    RuleText(
+        "I-28",
+        "warning",
+        "Everything that a boot leaves can be looked into, and every extension is known.",
+        "With `start: auto` workers are forked where that is proved. With a doubt each boots by itself.",
+        "Change what is named, write `start: fork` where you know it to be safe, or leave it: only memory is at stake.",
+        "docs/forked-workers.md.",
     ),
 )
 

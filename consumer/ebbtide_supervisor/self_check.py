@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ebbtide_supervisor.command import command_doubts, command_problems
 from ebbtide_supervisor.entrypoint import container_variables
-from ebbtide_supervisor.environment import read_environment
+from ebbtide_supervisor.environment import LEAST_FORKED, read_environment
 from ebbtide_supervisor.fork_proof import PROOF, Proof, prove, read_proof
 from ebbtide_supervisor.image_facts import gather
 from ebbtide_supervisor.image_rules import Finding, judge_failures, judge_image
@@ -68,17 +68,19 @@ def _check_application(
 
 
 def _tell_of_forking(proof: Proof, environment: Environment) -> list[Finding]:
-    if not proof.reasons:
+    if not proof.against("auto"):
         print(
-            "self-check: fork: found nothing in the boot that workers must not share; with worker.start: fork they "
-            f"share the {proof.boot_mebibytes} MiB that it makes, and compiled code, which each has for itself with "
-            "exec; read first what no build can see, in docs/forked-workers.md",
+            "self-check: fork: found nothing in the boot that workers must not share, nor anything that nobody could "
+            f"look into; from {LEAST_FORKED} processes in a pod on they are forked from one that has booted, where the "
+            f"container's own boots agree as well, and share the {proof.boot_mebibytes} MiB that it makes, and "
+            "compiled code; docs/forked-workers.md",
             file=sys.stderr,
         )
-    text = "fork: workers of this image boot by themselves each, and are not forked from one that has booted: "
+    each = "fork: workers of this image boot by themselves each, and are not forked from one that has booted: "
+    doubts = [Finding("I-28", f"{each.removesuffix(': ')} with worker.start: auto: {doubt}") for doubt in proof.doubts]
     if environment.worker_start == "fork":
-        return [Finding("I-25", text + reason) for reason in proof.reasons]
-    return [Finding("I-19", text + reason) for reason in proof.reasons]
+        return [Finding("I-25", each + reason) for reason in proof.reasons]
+    return [Finding("I-19", each + reason) for reason in proof.reasons] + doubts
 
 
 def _fill_opcache(console: Path, worker: Path, directory: str) -> None:

@@ -106,6 +106,15 @@ def test_where_nobody_rotates_by_time_no_worker_gets_a_limit(variables: dict[str
     assert [environment.time_limit_of(number) for number in (0, 9)] == [0, 0]
 
 
+@pytest.mark.parametrize("kind", ["symfonyMessenger", "celery", "laravelQueue", "command"])
+@pytest.mark.parametrize("processes", [1, 7, 8, 400])
+def test_only_symfony_s_workers_are_forked_unasked_and_only_where_they_are_many(kind: str, processes: int) -> None:
+    environment, problems = read_environment({"EBBTIDE_WORKER_KIND": kind, "EBBTIDE_PROCESSES": str(processes)})
+    assert not problems
+    assert environment is not None
+    assert environment.worker_start == ("auto" if kind == "symfonyMessenger" and processes >= 8 else "exec")
+
+
 def test_only_a_symfony_worker_can_be_forked() -> None:
     environment, problems = read_environment({"EBBTIDE_WORKER_START": "fork", "EBBTIDE_WORKER_KIND": "command"})
     assert environment is None

@@ -67,9 +67,7 @@ def test_what_children_would_share_speaks_against_it_and_says_what_to_change(
 
 
 @pytest.mark.parametrize(("boot", "culprit", "remedy"), NOT_SEEN)
-def test_what_nobody_could_look_into_is_a_doubt_and_no_reason(
-    boot: dict[str, Any], culprit: str, remedy: str
-) -> None:
+def test_what_nobody_could_look_into_is_a_doubt_and_no_reason(boot: dict[str, Any], culprit: str, remedy: str) -> None:
     (doubt,) = doubts(**boot)
     assert culprit in doubt
     assert remedy in doubt

@@ -366,17 +366,18 @@ def test_the_signals_that_a_worker_finishes_on_are_read(image: Path, application
 
 
 @pytest.mark.parametrize(
-    ("reasons", "start", "end"),
+    ("reasons", "doubts", "start", "end"),
     [
-        ([], "fork: found nothing in the boot that workers must not share", "docs/forked-workers.md"),
-        (["booting has opened socket:[4711]"], "warning: fork: workers of this image boot by themselves", "[I-19]"),
+        ([], [], "fork: found nothing in the boot that workers must not share", "docs/forked-workers.md"),
+        (["booting has opened socket:[4711]"], [], "warning: fork: workers of this image boot by themselves", "[I-19]"),
+        ([], ["it is not known here whether the extensions uuid live"], "warning: fork: workers of this", "[I-27]"),
     ],
-    ids=["nothing", "a reason"],
+    ids=["nothing", "a reason", "a doubt"],
 )
 def test_an_image_can_be_asked_what_its_build_has_found_about_forking(
-    image: Path, application: Path, reasons: list[str], start: str, end: str
+    image: Path, application: Path, reasons: list[str], doubts: list[str], start: str, end: str
 ) -> None:
-    proof = {"reasons": reasons, "opcache_mebibytes": 64, "boot_mebibytes": 9}
+    proof = {"reasons": reasons, "doubts": doubts, "opcache_mebibytes": 64, "boot_mebibytes": 9}
     (image / "fork.json").write_text(json.dumps(proof))
     try:
         told_by = [line for line in self_check(image, application).stderr.splitlines() if "fork:" in line]
@@ -385,7 +386,7 @@ def test_an_image_can_be_asked_what_its_build_has_found_about_forking(
     (line,) = told_by
     assert line.startswith(f"self-check: {start}"), "a team could not know which of its images may be forked"
     assert line.endswith(end)
-    assert ("9 MiB" in line) == (not reasons)
+    assert ("9 MiB" in line) == (not reasons + doubts)
     assert "fork" not in self_check(image, application).stderr, "what nobody has looked at is not judged"
 
 
@@ -393,7 +394,8 @@ def test_an_image_can_be_asked_what_its_build_has_found_about_forking(
 def test_an_image_that_is_to_be_forked_is_refused_when_it_cannot_be(
     image: Path, repaired: Path, reasons: list[str], status: int
 ) -> None:
-    (image / "fork.json").write_text(json.dumps({"reasons": reasons, "opcache_mebibytes": 64, "boot_mebibytes": 9}))
+    proof = {"reasons": reasons, "doubts": ["the extensions uuid"], "opcache_mebibytes": 64, "boot_mebibytes": 9}
+    (image / "fork.json").write_text(json.dumps(proof))
     try:
         asked = self_check(image, repaired, EBBTIDE_WORKER_START="fork")
         unasked = self_check(image, repaired)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HOME = "/opt/ebbtide"
 # How the workers of our pods start where a test does not say it: the whole tier holds in both ways.
-START = os.environ.get("EBBTIDE_TEST_START", "exec")
+START = os.environ.get("EBBTIDE_TEST_START", "auto")
 CONSUMER = Path(__file__).parents[3] / "consumer"
 WORKER = ("php", "bin/console", "messenger:consume", "githubevents", "--memory-limit=150M", "--no-interaction")
 # Ours appends a time limit of its own; the others are given one as the article does.

@@ -130,13 +130,13 @@ def check_memory_limit(consumer: ConsumerSettings) -> Iterator[Finding]:
 @consumer_rule(
     "V-28c",
     Level.INFO,
-    remedy="Write start: fork, and build the image with EBBTIDE_WORKER_START=fork: a build that finds a reason fails then.",
+    remedy="Write start: fork, and build with EBBTIDE_WORKER_START=fork: a build that finds a reason ends then.",
     source="70 idle workers of the example: 93 to 96 MiB forked, 773 to 775 booted (benchmarks/draining).",
 )
 def check_measured_start(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """A request that was measured holds for one way of starting. Where processes are forked and the image, or one of its
-    containers, stops doing that, each boots and many times the memory is used: nodes run short, and the kubelet evicts.
-    """
+    """A request that was measured holds for one way of starting. Where processes are forked and the image, or one of
+    its containers, stops doing that, each boots and many times the memory is used: nodes run short, and the kubelet
+    evicts."""
     worker = consumer.worker
     if consumer.measured_memory_bytes is None or not worker.shared_memory_bytes:
         return
