@@ -71,7 +71,7 @@ def variables_of(container: Any) -> dict[str, str]:
 
 def test_the_deployment_sets_every_variable_that_the_image_reads_and_no_other(environment: ModuleType) -> None:
     read = {environment.PREFIX + name for name in (*environment.NUMBERS, *environment.WORDS)}
-    workers = ({**SYMFONY, "processes": 8}, COMMAND)
+    workers = ({**SYMFONY, "processes": 8, "start": "fork"}, COMMAND)
     of_symfony, of_command = (set(variables_of(make_container({"worker": worker}))) for worker in workers)
     of_helper = {"EBBTIDE_METRICS_PORT", "EBBTIDE_IDLE_FIRST"}
     told = {"worker": CELERY, "transport": {"kind": "celeryRedis", "visibilityTimeout": "270s"}}
@@ -164,6 +164,7 @@ def test_the_image_starts_workers_as_the_limit_of_its_memory_was_computed_for(
     variables = variables_of(make_container({"worker": worker}))
     read, _ = environment.read_environment(variables)
     alone, _ = environment.read_environment(variables | {"EBBTIDE_WORKER_START": start})
+    assert variables.get("EBBTIDE_WORKER_START") != "auto", "an image that is older than the word would refuse it"
     settings = SymfonyMessengerWorker.model_validate(worker)
     assert read.worker_start == alone.worker_start == {"auto": "auto" if processes >= 8 else "exec"}.get(start, start)
     assert (settings.shared_memory_bytes > 0) == (read.worker_start != "exec")

@@ -109,12 +109,12 @@ class SymfonyMessengerWorker(WorkerSettings):
     @property
     def image_variables(self) -> dict[str, str]:
         """Where PHP itself gives up, and how a process comes to be."""
-        variables = {
-            image_contract.MEMORY_LIMIT_MEBIBYTES: str(self.process_memory_bytes // 1024**2),
-            image_contract.WORKER_START: self.start if self._may_be_forked else "exec",
-        }
+        variables = {image_contract.MEMORY_LIMIT_MEBIBYTES: str(self.process_memory_bytes // 1024**2)}
         if self._may_be_forked:
             variables[image_contract.SHARED_MEBIBYTES] = str(_SHARED_MEBIBYTES)
+        # An older image refuses the word `auto`, and a newer one is told by silence.
+        if self.start == "fork" or not self._may_be_forked:
+            variables[image_contract.WORKER_START] = self.start if self._may_be_forked else "exec"
         return variables
 
     @property
