@@ -34,7 +34,7 @@ from tests.runtime.lab.scene import Scene
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results"
-SUBJECTS = ("ebbtide", "everything", "forked", "simplest")
+SUBJECTS = ("ebbtide", "auto", "everything", "forked", "simplest")
 
 
 def main() -> int:

@@ -37,14 +37,15 @@ class Load:
 
 
 def pod_of(scene: Scene, subject: str, workers: int, cpus: float | None = None) -> Pod:
-    """A pod of ours, with workers that boot or that are forked, or that boot beside a helper that does all it can do;
+    """A pod of ours, with workers that boot, that are forked, or that are forked where it is proved that they may be
+    (`auto`), or that boot beside a helper that does all it can do;
     or of the simplest correct set-up. Not started."""
     if subject == "simplest":
         image = subjects.simplest(scene.application, scene.directory / "set-up", workers, BUDGET.grace - 3)
         return scene.pod(image, cpus=cpus)
     if subject == "everything":
         return everything.switch_on(scene.ours(workers, BUDGET, {"EBBTIDE_WORKER_START": "exec"}, cpus=cpus))
-    start = {"ebbtide": "exec", "forked": "fork"}[subject]
+    start = {"ebbtide": "exec", "forked": "fork", "auto": "auto"}[subject]
     return scene.ours(workers, BUDGET, {"EBBTIDE_WORKER_START": start}, cpus=cpus)
 
 
@@ -97,7 +98,7 @@ def boot_and_idle(scene: Scene, subject: str, load: Load) -> dict[str, float | N
     scene.send(messages(1, MESSAGES_PER_WORKER * load.workers, 0.01, 0.05))
     scene.wait_until(lambda: len(scene.account().finished) == len(scene.sent), 180, "all messages are handled")
     busy_memory = pss_mebibytes(pod)
-    if subject == "forked" and (pod.events("forkOff") or not pod.events("parentReady")):
+    if subject in {"forked", "auto"} and (pod.events("forkOff") or not pod.events("parentReady")):
         raise RuntimeError(f"its workers were not forked: {pod.output()}")
     deletion = pod.delete(BUDGET.grace)
     return {

@@ -1,4 +1,5 @@
 """Workers that are forked where that is proved: by the build, and by the boots of two processes of the container."""
+# ruff: noqa: F811 - a fixture of another module
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ def assert_nothing_of_the_comparison_is_left(container: Container) -> None:
     assert not [file.name for file in container.state.iterdir() if file.name.startswith("first-boot")]
 
 
-def test_the_first_worker_boots_by_itself_and_the_others_are_forked_from_a_boot_like_its_own(start: Start) -> None:  # noqa: F811
+def test_the_first_worker_boots_by_itself_and_the_others_are_forked_from_a_boot_like_its_own(start: Start) -> None:
     container = start(**AUTO)
     container.until_event("workersReady")
     assert container.events("containerStarted")[0]["start"] == "auto"
@@ -44,7 +45,7 @@ def test_the_first_worker_boots_by_itself_and_the_others_are_forked_from_a_boot_
     assert_nothing_of_the_comparison_is_left(container)
 
 
-def test_no_worker_has_a_name_that_another_has(start: Start) -> None:  # noqa: F811
+def test_no_worker_has_a_name_that_another_has(start: Start) -> None:
     container = start(**AUTO)
     container.until_event("workersReady")
     assert len(set(workers_of(container).values())) == 8
@@ -61,13 +62,13 @@ def variables(pid: int) -> dict[str, str]:
         return dict(entry.split("=", 1) for entry in file.read().split("\0") if entry)
 
 
-def test_the_first_worker_is_forked_like_the_others_when_it_rotates(start: Start) -> None:  # noqa: F811
+def test_the_first_worker_is_forked_like_the_others_when_it_rotates(start: Start) -> None:
     container = start(worker="--messages 1", **AUTO)
     until(lambda: 0 in forked(container), "worker 0 to rotate")
     assert alone(container) == ["0"]
 
 
-def test_with_fewer_than_eight_processes_each_boots_by_itself_and_nothing_is_said(start: Start) -> None:  # noqa: F811
+def test_with_fewer_than_eight_processes_each_boots_by_itself_and_nothing_is_said(start: Start) -> None:
     container = start(WORKER_START="auto", PROCESSES=7)
     container.until_event("workersReady")
     assert container.events("containerStarted")[0]["start"] == "exec"
@@ -79,7 +80,7 @@ def test_with_fewer_than_eight_processes_each_boots_by_itself_and_nothing_is_sai
 @pytest.mark.parametrize("start_by", ["auto", "fork"])
 def test_what_nobody_could_look_into_keeps_auto_from_forking_and_not_who_asks_for_it(
     image: Path,
-    start: Start,  # noqa: F811
+    start: Start,
     start_by: str,
 ) -> None:
     prove(image, doubts=("it is not known here whether the extensions imagick live through a fork",))
@@ -103,7 +104,7 @@ def test_what_nobody_could_look_into_keeps_auto_from_forking_and_not_who_asks_fo
     ],
 )
 def test_what_only_the_container_s_own_boots_have_is_found_before_anybody_is_forked(
-    start: Start,  # noqa: F811
+    start: Start,
     container: Container,
     kept: str,
     facts: dict[str, object],
@@ -133,7 +134,7 @@ def test_what_only_the_container_s_own_boots_have_is_found_before_anybody_is_for
         ("ends", "before it had booted"),
     ],
 )
-def test_where_the_boots_cannot_be_compared_nobody_is_forked(start: Start, parent: str, words: str) -> None:  # noqa: F811
+def test_where_the_boots_cannot_be_compared_nobody_is_forked(start: Start, parent: str, words: str) -> None:
     container = start(parent=parent, START_DEADLINE_SECONDS=16, **AUTO)
     container.until_event("workersReady")
     (off,) = container.events("forkOff")
@@ -144,7 +145,7 @@ def test_where_the_boots_cannot_be_compared_nobody_is_forked(start: Start, paren
 
 
 def test_a_first_worker_that_ends_before_it_has_booted_leaves_the_others_to_boot_by_themselves(
-    start: Start,  # noqa: F811
+    start: Start,
 ) -> None:
     container = start(parent="dies at first", **AUTO)
     assert "has ended, and its boot was not seen" in container.until_event("forkOff")["reason"]
@@ -152,7 +153,7 @@ def test_a_first_worker_that_ends_before_it_has_booted_leaves_the_others_to_boot
     assert not container.events("parentReady")
 
 
-def test_a_first_worker_that_ends_while_its_copy_is_at_work_costs_nothing(start: Start) -> None:  # noqa: F811
+def test_a_first_worker_that_ends_while_its_copy_is_at_work_costs_nothing(start: Start) -> None:
     container = start(parent="records slowly", **AUTO)
     pid = container.until_event("workerStarted")["pid"]
     until(lambda: notes(container, "booted-by-itself"), "the copy to be made")
@@ -162,7 +163,7 @@ def test_a_first_worker_that_ends_while_its_copy_is_at_work_costs_nothing(start:
     assert forked(container) == set(range(8))
 
 
-def test_nobody_waits_for_the_comparison_but_who_would_be_forked(start: Start) -> None:  # noqa: F811
+def test_nobody_waits_for_the_comparison_but_who_would_be_forked(start: Start) -> None:
     container = start(parent="hangs while comparing", START_DEADLINE_SECONDS=120, **AUTO)
     ready = container.until_event("firstWorkerReady")
     assert ready["worker"] == 0
@@ -171,7 +172,7 @@ def test_nobody_waits_for_the_comparison_but_who_would_be_forked(start: Start) -
     assert len(container.events("workerStarted")) == 1
 
 
-def test_a_parent_that_is_killed_while_it_compares_is_replaced_by_one_that_compares(start: Start) -> None:  # noqa: F811
+def test_a_parent_that_is_killed_while_it_compares_is_replaced_by_one_that_compares(start: Start) -> None:
     container = start(parent="is killed while comparing", **AUTO)
     container.until_event("workersReady")
     assert container.events("parentEnded")[0]["signal"] == "SIGKILL"
@@ -180,7 +181,7 @@ def test_a_parent_that_is_killed_while_it_compares_is_replaced_by_one_that_compa
 
 
 @pytest.mark.parametrize("parent", ["records slowly", "hangs while comparing"])
-def test_a_drain_does_not_wait_for_the_comparison(start: Start, parent: str) -> None:  # noqa: F811
+def test_a_drain_does_not_wait_for_the_comparison(start: Start, parent: str) -> None:
     container = start(parent=parent, **AUTO)
     until(lambda: notes(container, "booted-by-itself" if parent == "records slowly" else "parent"), "the comparison")
     time.sleep(0.2)
@@ -192,7 +193,7 @@ def test_a_drain_does_not_wait_for_the_comparison(start: Start, parent: str) -> 
     assert len(container.events("workerStarted")) == 1, "and nobody starts after it"
 
 
-def test_a_second_parent_needs_no_second_comparison(start: Start) -> None:  # noqa: F811
+def test_a_second_parent_needs_no_second_comparison(start: Start) -> None:
     container = start(**AUTO)
     container.until_event("workersReady")
     os.kill(container.events("parentReady")[0]["pid"], signal.SIGKILL)
@@ -203,7 +204,7 @@ def test_a_second_parent_needs_no_second_comparison(start: Start) -> None:  # no
     assert alone(container) == ["0"]
 
 
-def test_what_the_boot_has_made_is_read_by_nobody_else(start: Start) -> None:  # noqa: F811
+def test_what_the_boot_has_made_is_read_by_nobody_else(start: Start) -> None:
     container = start(parent="hangs while comparing", **AUTO)
     until(lambda: notes(container, "parent"), "the comparison")
     assert not list(container.directory.glob("**/first-boot.new"))
@@ -213,7 +214,7 @@ def test_what_the_boot_has_made_is_read_by_nobody_else(start: Start) -> None:  #
 
 
 @pytest.mark.parametrize("start_by", ["auto", "fork"])
-def test_nobody_is_forked_from_a_parent_with_more_memory_than_is_set_aside_for_it(start: Start, start_by: str) -> None:  # noqa: F811
+def test_nobody_is_forked_from_a_parent_with_more_memory_than_is_set_aside_for_it(start: Start, start_by: str) -> None:
     container = start(parent="is large", **AUTO | {"WORKER_START": start_by})
     reason = container.until_event("forkOff")["reason"]
     assert "of its own, and 64 MiB are set aside for it" in reason, "the pod's limit would not hold"

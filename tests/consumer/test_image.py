@@ -366,17 +366,22 @@ def test_the_signals_that_a_worker_finishes_on_are_read(image: Path, application
 
 
 @pytest.mark.parametrize(
-    ("reasons", "doubts", "start", "end"),
+    ("found", "start", "end"),
     [
-        ([], [], "fork: found nothing in the boot that workers must not share", "docs/forked-workers.md"),
-        (["booting has opened socket:[4711]"], [], "warning: fork: workers of this image boot by themselves", "[I-19]"),
-        ([], ["it is not known here whether the extensions uuid live"], "warning: fork: workers of this", "[I-27]"),
+        (([], []), "fork: found nothing in the boot that workers must not share", "docs/forked-workers.md"),
+        (
+            (["booting has opened socket:[4711]"], []),
+            "warning: fork: workers of this image boot by themselves",
+            "[I-19]",
+        ),
+        (([], ["it is not known here whether the extensions uuid live"]), "warning: fork: workers of this", "[I-27]"),
     ],
     ids=["nothing", "a reason", "a doubt"],
 )
 def test_an_image_can_be_asked_what_its_build_has_found_about_forking(
-    image: Path, application: Path, reasons: list[str], doubts: list[str], start: str, end: str
+    image: Path, application: Path, found: tuple[list[str], list[str]], start: str, end: str
 ) -> None:
+    reasons, doubts = found
     proof = {"reasons": reasons, "doubts": doubts, "opcache_mebibytes": 64, "boot_mebibytes": 9}
     (image / "fork.json").write_text(json.dumps(proof))
     try:
