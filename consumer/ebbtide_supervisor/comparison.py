@@ -103,6 +103,6 @@ class Comparison:
     def end(self) -> None:
         """Nothing of it stays, and whoever starts from now on knows nothing of it."""
         self._file.unlink(missing_ok=True)
-        for process in (self._parent, self._first):
-            for name in ("EBBTIDE_FORK_FIRST", "EBBTIDE_FORK_AGAINST", "EBBTIDE_FORK_KEY") if process else ():
+        for process in filter(None, (self._parent, self._first)):
+            for name in ("EBBTIDE_FORK_FIRST", "EBBTIDE_FORK_AGAINST", "EBBTIDE_FORK_KEY"):
                 process.config.environment.pop(name, None)
