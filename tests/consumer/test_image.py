@@ -374,7 +374,7 @@ def test_the_signals_that_a_worker_finishes_on_are_read(image: Path, application
             "warning: fork: workers of this image boot by themselves",
             "[I-19]",
         ),
-        (([], ["it is not known here whether the extensions uuid live"]), "warning: fork: workers of this", "[I-27]"),
+        (([], ["it is not known here whether the extensions uuid live"]), "warning: fork: workers of this", "[I-28]"),
     ],
     ids=["nothing", "a reason", "a doubt"],
 )
