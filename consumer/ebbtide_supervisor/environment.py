@@ -25,8 +25,8 @@ GRACE_MARGIN: Final = 15
 # GKE keeps a protected Autopilot pod for up to seven days; the steps above a message of that length still fit.
 LONGEST_MESSAGE_SECONDS: Final = 7 * 86400
 LONGEST_GRACE_SECONDS: Final = LONGEST_MESSAGE_SECONDS + 3600
-# With fewer in a pod a parent costs more than it saves: its boot, the comparison of two, and its memory, which together
-# are about three boots. The settings say the same number (models/symfony.py).
+# With few in a pod a parent saves little: its own boot and the comparison of two are paid first. A choice, not a
+# measured break-even. The settings say the same number (models/symfony.py).
 LEAST_FORKED: Final = 8
 # Of what is set aside for what forked workers share (SHARED_MEBIBYTES) the parent gets at least this.
 LEAST_PARENT_MEBIBYTES: Final = 32

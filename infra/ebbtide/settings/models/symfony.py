@@ -13,7 +13,7 @@ from ebbtide.settings.values.units import Count, PhpMemoryBytes, Seconds, format
 # What forked processes have in common at most, in MiB: their parent's own memory, and compiled code in shared memory.
 # The image keeps to it (EBBTIDE_SHARED_MEBIBYTES).
 _SHARED_MEBIBYTES = 128
-# With fewer in a pod a parent costs more than it saves; the image says the same number and why (environment.py).
+# With few in a pod a parent saves little; the image says the same number and why (environment.py).
 _LEAST_FORKED = 8
 
 
