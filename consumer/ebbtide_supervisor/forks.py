@@ -58,7 +58,8 @@ class Request:
     """A worker that the parent was asked for, or will be as soon as it has booted."""
 
     worker: Worker
-    sent_at: float | None = None
+    waits_since: float | None = None
+    """Since it was sent, or since one was answered that had been sent before it: the parent gets on then."""
 
 
 class Forks:
@@ -129,7 +130,7 @@ class Forks:
         elif self._channel is None and now >= self._parent.started_at + self._boot_seconds:
             self._failures = MOST_FAILURES  # Each try would cost as much again.
             self._kill(f"has not booted within {self._boot_seconds:g} s")
-        elif any(now >= at + LONGEST_ANSWER_SECONDS for at in self._sent_at()):
+        elif any(now >= at + LONGEST_ANSWER_SECONDS for at in self._waits_since()):
             self._kill(f"has not forked a worker within {LONGEST_ANSWER_SECONDS:g} s")
 
     def next_at(self) -> float | None:
@@ -142,7 +143,7 @@ class Forks:
             return self._start_at
         if self._channel is None:
             return self._parent.started_at + self._boot_seconds
-        return min((at + LONGEST_ANSWER_SECONDS for at in self._sent_at()), default=None)
+        return min((at + LONGEST_ANSWER_SECONDS for at in self._waits_since()), default=None)
 
     def look_at_memory(self) -> None:
         """Replace a parent that has grown: each of its children would begin with that."""
@@ -165,8 +166,8 @@ class Forks:
     def _boot_seconds(self) -> float:
         return min(LONGEST_BOOT_SECONDS, self._environment.start_deadline_seconds / 4)
 
-    def _sent_at(self) -> list[float]:
-        return [request.sent_at for request in self._requests.values() if request.sent_at is not None]
+    def _waits_since(self) -> list[float]:
+        return [request.waits_since for request in self._requests.values() if request.waits_since is not None]
 
     def _start_parent(self, now: float) -> None:
         self._start_at = now + RETRY_SECONDS
@@ -190,7 +191,7 @@ class Forks:
         seconds = round(time.monotonic() - self._parent.started_at, 3)
         self._emit("parentEnded", reason=reason, **describe(wait_status), seconds=seconds)
         self._start_at = max(time.monotonic(), self._parent.started_at + RETRY_SECONDS)
-        lost = [token for token, request in self._requests.items() if was_ready and request.sent_at is not None]
+        lost = [token for token, request in self._requests.items() if was_ready and request.waits_since is not None]
         if self._why_killed is None:
             self._fail(f"{reason} {'after' if was_ready else 'before'} it had booted")
         elif self._failures >= MOST_FAILURES:
@@ -220,9 +221,19 @@ class Forks:
             self._comparison = None
 
     def _refuse(self, token: str, reason: str | None) -> None:
-        request = self._requests.pop(token, None)
+        request = self._answered(token)
         if request is not None:
             self.on_refusal(request.worker, reason)
+
+    def _answered(self, token: str) -> Request | None:
+        """Those that were sent after it wait anew. Not those before: who goes missing is missed, whoever rotates."""
+        tokens = list(self._requests)
+        request = self._requests.pop(token, None)
+        if request is not None and request.waits_since is not None:
+            for later in tokens[tokens.index(token) + 1 :]:
+                if self._requests[later].waits_since is not None:
+                    self._requests[later].waits_since = time.monotonic()
+        return request
 
     def _hang_up(self) -> None:
         if self._channel is not None:
@@ -236,7 +247,7 @@ class Forks:
             return
         request = self._requests[token]
         number = request.worker.number
-        request.sent_at = time.monotonic()
+        request.waits_since = time.monotonic()
         # One that never reads is found by the time that its answer takes.
         self._channel.say(f"{number} {self._environment.time_limit_of(number)} {token}\n")
 
@@ -283,7 +294,7 @@ class Forks:
         request = self._requests.get(token)
         # A word that could be sent is one to a process that has not ended: PID 1 has not reaped it unknown.
         if request is not None and caller.say("go\n"):
-            del self._requests[token]
+            self._answered(token)
             self._failures = 0
             request.worker.adopt(caller.pid)
             self.on_start(request.worker)

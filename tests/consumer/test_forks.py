@@ -9,10 +9,12 @@ import signal
 import socket
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from ebbtide_supervisor.forks import Caller
+from ebbtide_supervisor.forks import Caller, Forks
+from supervisor.medusa import asyncore_25 as asyncore
 from tests.consumer.conftest import IMAGE_USER, Container, until
 
 if TYPE_CHECKING:
@@ -255,3 +257,66 @@ def test_a_parent_that_reads_late_hears_of_each_worker_that_it_is_asked_for() ->
     finally:
         parent.close()
         near.close()
+
+
+class Asked:
+    """Three workers that a parent was asked for, at a time that stands still until it is told."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.killed: list[float] = []
+        monkeypatch.setattr("ebbtide_supervisor.forks.time", SimpleNamespace(monotonic=lambda: self.now))
+        environment = SimpleNamespace(
+            worker_start="fork", fork_socket=directory / "socket", start_deadline_seconds=300, time_limit_of=lambda _: 0
+        )
+        parent = SimpleNamespace(alive=True, started_at=0.0, pid=2, own_mebibytes=lambda: 1.0, end=self.note)
+        self.forks = Forks(cast("Any", environment), cast("Any", parent), 64, lambda *_, **__: None, lambda: None)
+        self.caller: Any = SimpleNamespace(pid=2, say=self.hear, close=lambda: None)
+        self.tokens: list[str] = []
+        self.forks._parent_is_ready(self.caller, "")
+        for number in range(3):
+            self.ask(number)
+
+    def note(self) -> None:
+        self.killed.append(self.now)
+
+    def hear(self, line: str) -> bool:
+        self.tokens.append(line.rsplit(maxsplit=1)[-1])
+        return True
+
+    def ask(self, number: int) -> None:
+        self.forks.ask_for(cast("Any", SimpleNamespace(number=number, adopt=lambda _pid: None)))
+
+    def at(self, now: float, *answered: str) -> list[float]:
+        self.now = now
+        for token in answered:
+            self.forks._take_on(self.caller, token)
+        self.forks.step(now)
+        return self.killed
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
+    sockets = dict(asyncore.socket_map)
+    asked = Asked(tmp_path, monkeypatch)
+    yield asked
+    asked.forks._door.close()
+    for number in asyncore.socket_map.keys() - sockets.keys():
+        del asyncore.socket_map[number]
+
+
+def test_a_parent_that_gets_on_slowly_is_not_taken_for_one_that_hangs(asked: Asked) -> None:
+    first, second, third = asked.tokens
+    assert not asked.at(25, first)
+    assert not asked.at(50, second)
+    assert asked.forks.next_at() == 80
+    assert not asked.at(79, third)
+    assert asked.forks.next_at() is None
+
+
+def test_a_worker_that_never_arrives_is_missed_however_many_others_do(asked: Asked) -> None:
+    _first, second, third = asked.tokens
+    assert not asked.at(10, second)
+    asked.ask(4)
+    assert not asked.at(20, third, asked.tokens[-1])
+    assert asked.at(30) == [30]
