@@ -17,6 +17,7 @@ namespace Ebbtide\Fork;
 require __DIR__.'/process.php';
 require __DIR__.'/classes.php';
 require __DIR__.'/variables.php';
+require __DIR__.'/words.php';
 
 /** Waits for the moment to fork, then is the parent. */
 final class Hook
@@ -36,6 +37,8 @@ final class Hook
     private const REFUSED = 70;
     private const SIGNALS = [\SIGTERM, \SIGINT, \SIGQUIT, \SIGHUP, \SIGUSR1, \SIGUSR2, \SIGALRM, \SIGWINCH];
 
+    /** @var self|null */
+    private static $hook;
     /** @var array<int, string> */
     private $descriptors;
     /** @var string[] */
@@ -60,7 +63,18 @@ final class Hook
         $this->descriptors = Process::descriptors();
         $this->libraries = Process::libraries();
         $this->note = getenv('EBBTIDE_FORK_FIRST') ?: null;
-        spl_autoload_register([$this, 'load'], true, true);
+        self::$hook = $this;
+        self::beFirst();
+    }
+
+    /** Composer puts its autoloader before all others, and whoever comes after it hears of no class that it finds. */
+    public static function beFirst(): void
+    {
+        $load = [self::$hook, 'load'];
+        if ($load !== (spl_autoload_functions()[0] ?? null)) {
+            spl_autoload_unregister($load);
+            spl_autoload_register($load, true, true);
+        }
     }
 
     /** Loads nothing: it only learns what is about to be loaded. */

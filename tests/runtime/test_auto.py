@@ -202,6 +202,28 @@ def test_what_workers_draw_is_their_own_the_first_one_s_too(changed: Changed) ->
         pod.delete(BUDGET.grace)
 
 
+COMPOSER = """
+$those = spl_autoload_functions();
+spl_autoload_register(static function (string $class) use ($those): void {
+    foreach ($those as $load) {
+        is_array($load) && $load[0] instanceof \\Ebbtide\\Fork\\Hook || $load($class);
+        if (class_exists($class, false) || interface_exists($class, false) || trait_exists($class, false)) {
+            return;
+        }
+    }
+}, true, true);
+"""
+
+
+def test_an_application_whose_autoloader_comes_before_all_others_as_composer_s_does_is_forked(changed: Changed) -> None:
+    changed.write("autoload.php", (changed.source / "autoload.php").read_text() + COMPOSER)
+    with changed.scene() as scene:
+        pod = scene.ours(12, BUDGET, AUTO).start()
+        scene.wait_for_consumers(12)
+        assert_proved(pod)
+        assert_a_clean_end(pod.delete(BUDGET.grace), pod, scene)
+
+
 def test_an_extension_that_is_not_known_is_named_and_nobody_is_forked(changed: Changed) -> None:
     with changed.scene() as scene:
         home = Path(subjects.ours(scene.application, 1, BUDGET).mounts[subjects.HOME])
