@@ -4,7 +4,14 @@ declare(strict_types=1);
 
 namespace Ebbtide\Fork;
 
-/** Classes to load before the fork, so that no child loads them: `{"class": "file"}`. */
+require_once __DIR__.'/source.php';
+
+/**
+ * Classes to load before the fork, so that no child loads them: `{"class": "file"}`.
+ *
+ * They are loaded when two boots have been compared. So only those whose files do nothing but declare: one that draws an
+ * id below its class, where the first use would run it, would give that id to all.
+ */
 final class Classes
 {
     public static function load(string $list): void
@@ -34,18 +41,39 @@ final class Classes
     /** @param array<string, true> $known what was there before */
     public static function write(string $list, array $known): void
     {
-        $classes = [];
+        $classes = $needs = [];
         foreach (array_diff_key(self::declared(), $known) as $class => $_) {
-            $file = (new \ReflectionClass($class))->getFileName();
-            if (false !== $file && 0 !== strpos($class, __NAMESPACE__.'\\') && false === strpos($class, '@anonymous')
-                && !\in_array($class, Hook::OWN, true)) {
+            $reflection = new \ReflectionClass($class);
+            $file = $reflection->getFileName();
+            // An alias has a file of its own that nobody can name.
+            if (false !== $file && $class === $reflection->name && 0 !== strpos($class, __NAMESPACE__.'\\')
+                && false === strpos($class, '@anonymous') && !\in_array($class, Hook::OWN, true)) {
                 $classes[$class] = $file;
+                $needs[$class] = self::loadedWith($reflection);
             }
         }
+        $harmful = array_keys(array_diff_key($classes, array_filter($classes, [Source::class, 'onlyDeclares'])));
+        $classes = array_filter($classes, static function (string $class) use ($needs, $harmful): bool {
+            return !array_intersect($needs[$class], $harmful);
+        }, \ARRAY_FILTER_USE_KEY);
         $json = json_encode($classes, \JSON_UNESCAPED_SLASHES | \JSON_INVALID_UTF8_IGNORE);
         if (false !== @file_put_contents("$list.new", $json)) {
             @rename("$list.new", $list);
         }
+    }
+
+    /** @return string[] it and all that it comes from: they are loaded with it */
+    private static function loadedWith(\ReflectionClass $class): array
+    {
+        $names = $class->getInterfaceNames();
+        for (; $class; $class = $class->getParentClass()) {
+            $names[] = $class->name;
+            foreach ($class->getTraits() as $trait) {
+                array_push($names, ...self::loadedWith($trait));
+            }
+        }
+
+        return $names;
     }
 
     /** A service's factory: only that of the container that this process has loaded. */

@@ -33,8 +33,9 @@ final class Record
         if ($isFirst) {
             Hook::vanish();
         }
-        register_shutdown_function(static function () use ($file, $facts): void {
-            Classes::write("$file.classes", []);
+        $known = Classes::declared();
+        register_shutdown_function(static function () use ($file, $facts, $known): void {
+            Classes::write("$file.classes", $known);
             $opcache = \function_exists('opcache_get_status') ? @opcache_get_status(false) : false;
             $memory = $opcache['memory_usage'] ?? null;
             self::write($file, $facts + [

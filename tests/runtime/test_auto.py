@@ -224,6 +224,27 @@ def test_an_application_whose_autoloader_comes_before_all_others_as_composer_s_d
         assert_a_clean_end(pod.delete(BUDGET.grace), pod, scene)
 
 
+def test_a_class_that_draws_an_id_when_it_is_loaded_is_loaded_by_each_worker(changed: Changed) -> None:
+    # No boot has it: the first worker needs it, and what that needs the parent loads for all.
+    changed.write(
+        "src/Identity.php",
+        "<?php\nnamespace App;\nclass Identity { public static $id; }\nIdentity::$id = bin2hex(random_bytes(8));\n",
+    )
+    changed.write("src/Own.php", "<?php\nnamespace App;\nfinal class Own extends Identity {}\n")
+    changed.write("src/Draw.php", DRAW.replace("ini_get('memory_limit')", "Own::$id"))
+    with changed.scene() as scene:
+        pod = scene.ours(12, BUDGET, AUTO).start()
+        scene.wait_for_consumers(12)
+        assert_proved(pod)
+        lines = (scene.ledger.parent / "drawn").read_text().splitlines()
+        assert len({json.loads(line)[9] for line in lines}) == 12
+        home = Path(subjects.ours(scene.application, 1, BUDGET).mounts[subjects.HOME])
+        loaded = json.loads((home / "fork-classes.json").read_text())
+        assert len(loaded) > 20, "and all others are loaded before the fork"
+        assert "App\\Draw" in loaded
+        pod.delete(BUDGET.grace)
+
+
 def test_an_extension_that_is_not_known_is_named_and_nobody_is_forked(changed: Changed) -> None:
     with changed.scene() as scene:
         home = Path(subjects.ours(scene.application, 1, BUDGET).mounts[subjects.HOME])
