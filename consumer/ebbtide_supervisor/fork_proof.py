@@ -157,6 +157,8 @@ def _unable(boot: Mapping[str, Any]) -> Iterator[str]:
 def _shared(boot: Mapping[str, Any]) -> Iterator[str]:
     for opened in boot["descriptors"]:
         yield f"booting has opened {opened}, which all workers would share; open it when it is first needed"
+    if boot["alarmSeconds"]:
+        yield f"booting has set an alarm (in {boot['alarmSeconds']} s), which no child has; set it when it is needed"
     if boot["threads"] > 1:
         yield f"booting has started threads (got {boot['threads']}), which no child has; start them when needed"
 

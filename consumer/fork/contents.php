@@ -31,10 +31,14 @@ final class Contents
                 return ['copy' => $object->getArrayCopy()];
             case $object instanceof \SplFixedArray:
                 return ['list' => $object->toArray()];
-            case $object instanceof \SplDoublyLinkedList || $object instanceof \SplHeap
-                || $object instanceof \SplPriorityQueue:
-                return ['list' => self::listed(clone $object)]; // to look at a heap empties it
-            case $object instanceof \SplFileInfo:
+            case $object instanceof \SplPriorityQueue:
+                $copy = clone $object; // to look at a heap empties it
+                $copy->setExtractFlags(\SplPriorityQueue::EXTR_BOTH);
+
+                return ['list' => self::listed($copy)];
+            case $object instanceof \SplDoublyLinkedList || $object instanceof \SplHeap:
+                return ['list' => self::listed(clone $object)];
+            case 'SplFileInfo' === $class: // those that come from it have a position, and perhaps contents
                 return ['file' => $object->getPathname()];
             default:
                 return null;

@@ -21,6 +21,7 @@ final class Facts
             'bootKibibytes' => self::ownKibibytes(),
             'descriptors' => Process::openedSince($descriptors),
             'threads' => Process::threads(),
+            'alarmSeconds' => Process::alarm(),
             'libraries' => array_values(array_filter(
                 array_merge(array_diff(Process::libraries(), $libraries), [(string) ini_get('ffi.preload')])
             )),

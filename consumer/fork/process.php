@@ -43,6 +43,15 @@ final class Process
         return max(1, \count(@scandir('/proc/self/task') ?: []) - 2);
     }
 
+    /** @return int in how many seconds this process gets SIGALRM; 0 for never */
+    public static function alarm(): int
+    {
+        $seconds = \function_exists('pcntl_alarm') ? pcntl_alarm(0) : 0;
+        $seconds > 0 && pcntl_alarm($seconds);
+
+        return $seconds;
+    }
+
     /** @return string[] the shared objects in its memory; without those that the C library loads as it needs them */
     public static function libraries(): array
     {

@@ -133,12 +133,17 @@ final class State
         $this->put('autoloader', spl_autoload_functions());
         $this->put('exception handler', set_exception_handler(null));
         restore_exception_handler();
+        $this->put('time zone', date_default_timezone_get());
+        $this->put('streams of PHP', stream_context_get_default());
+        foreach (\function_exists('pcntl_signal_get_handler') ? range(1, 31) : [] as $signal) {
+            $this->put("handler of signal $signal", pcntl_signal_get_handler($signal));
+        }
     }
 
     /** Static properties, and static variables of functions. Sorted: who is first must not depend on how it is loaded. */
     private function code(): void
     {
-        $classes = get_declared_classes();
+        $classes = array_merge(get_declared_classes(), get_declared_traits());
         sort($classes, \SORT_STRING);
         foreach ($classes as $class) {
             $reflection = new \ReflectionClass($class);
@@ -229,13 +234,16 @@ final class State
             $this->put($place, [stream_context_get_options($resource), stream_context_get_params($resource)], $depth + 1);
         } elseif ('stream' === $kind || 'persistent stream' === $kind) {
             $about = stream_get_meta_data($resource);
-            // What is no memory has a descriptor, and is found by that.
             if (\in_array($about['stream_type'], ['MEMORY', 'TEMP'], true)) {
                 $position = ftell($resource);
                 $this->put($place, stream_get_contents($resource, -1, 0));
                 fseek($resource, (int) $position);
+            } elseif ($about['unread_bytes'] > 0) {
+                // Read ahead: of /dev/urandom PHP takes 8 KiB, and each child would draw the same from them.
+                $this->unseen[] = "what has been read of {$about['stream_type']} and not used ($place)";
             } else {
-                $this->put($place, $about['uri'] ?? $about['stream_type']);
+                // It has a descriptor, and is found by that; or it is a class of the application's.
+                $this->put($place, [$about['uri'] ?? $about['stream_type'], $about['wrapper_data'] ?? null], $depth + 1);
             }
         } elseif ('closed' !== $kind) {
             $this->unseen[] = "$kind ($place)";

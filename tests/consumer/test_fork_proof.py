@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 BOOT: dict[str, Any] = {
     "descriptors": [],
     "threads": 1,
+    "alarmSeconds": 0,
     "libraries": [],
     "extensions": ["core", "pcntl", "redis"],
     "arguments": True,
@@ -45,6 +46,7 @@ FOUND = [
     ({"extensions": ["core", "apcu"]}, "the extension apcu", "write apc.enable_cli=0"),
     ({"descriptors": ["socket:[4711]"]}, "has opened socket:[4711]", "when it is first needed"),
     ({"threads": 3}, "threads (got 3)", "start them when needed"),
+    ({"alarmSeconds": 60}, "has set an alarm (in 60 s)", "set it when it is needed"),
     ({"generators": ["service dice Dice::$engine"]}, "service dice Dice::$engine", "seed it later"),
     ({"draws": ["0.1", "0.1"]}, "lcg_value()", "random_int()"),
     ({"different": 1, "differences": ["App\\Kernel::$name"]}, "App\\Kernel::$name", "when it is first asked for"),
