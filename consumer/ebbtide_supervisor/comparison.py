@@ -4,7 +4,7 @@ What an image's build finds it finds with the variables of a build. A container 
 may do something else. So the first worker of a container boots by itself, consumes as any other, and a copy of it
 notes down what its boot has made, as digests; the parent boots after it, holds its own against that, and tells PID 1
 where they differ. Both have names of their own in everything that a worker has for itself, so that whoever has kept
-one is found.
+one is found. A parent that takes another's place must have booted as that one has: one digest of everything tells it.
 
     first -> PID 1    recording      it has booted; a copy of it is at work, on this connection
     first -> PID 1    recorded       the file is there; closed without that word: it could not be made
@@ -42,6 +42,8 @@ class Comparison:
         self._first: Worker | None = None
         self._is_recording = False
         self._in_vain_at: float | None = None
+        self._proved: str | None = None
+        """Of everything that a parent had made which was found to be as the first worker's."""
         # Digests of short secrets could be guessed: without this they say nothing, and it is in no file.
         self._key = {"EBBTIDE_FORK_KEY": secrets.token_hex(16)}
         self._variables = {"EBBTIDE_FORK_FIRST": str(file), **self._key}
@@ -86,6 +88,9 @@ class Comparison:
         else:
             self.is_recorded = True
             caller.close()
+            if self._first is not None:  # the next process of that number has nothing to note
+                for name in self._variables:
+                    self._first.config.environment.pop(name, None)
             self.on_recorded()
 
     def _copy_ended(self) -> None:
@@ -96,9 +101,15 @@ class Comparison:
         """Why nobody is forked, by what the parent says; nothing: it is proved."""
         try:
             facts = json.loads(told)
-            return [*judge({}, facts, {}), *judge_doubts(facts)]
+            if self._proved is not None:
+                places = ["something that the parent before it had made otherwise"][: facts["digest"] != self._proved]
+                facts |= {"different": len(places), "differences": places}
+            found = [*judge({}, facts, {}), *judge_doubts(facts)]
+            self._proved = facts["digest"]
         except (ValueError, KeyError, TypeError):
             return ["the parent could not hold its boot against the first worker's"]
+        self._file.unlink(missing_ok=True)
+        return found
 
     def end(self) -> None:
         """Nothing of it stays, and whoever starts from now on knows nothing of it."""

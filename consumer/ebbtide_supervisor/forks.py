@@ -145,9 +145,14 @@ class Forks:
             return self._parent.started_at + self._boot_seconds
         return min((at + LONGEST_ANSWER_SECONDS for at in self._waits_since()), default=None)
 
-    def look_at_memory(self) -> None:
-        """Replace a parent that has grown: each of its children would begin with that."""
+    def look_at_parent(self) -> None:
+        """Replace a parent that has grown: each of its children would begin with that. And one that is as old as a
+        worker may be: what its boot has read (a mounted password, a date) would never be read again."""
         if self._channel is None or self._requests or not self.is_on:
+            return
+        oldest = self._environment.time_limit_seconds
+        if 0 < oldest < time.monotonic() - self._parent.started_at:
+            self._kill(f"is as old as a worker may be ({oldest} s)", is_failure=False)
             return
         most = min(GROWTH_FACTOR * self._ready_mebibytes + GROWTH_MEBIBYTES, self._parent_mebibytes)
         if (now := self._parent.own_mebibytes()) > most:
@@ -283,7 +288,6 @@ class Forks:
         if reasons:
             self._give_up("; ".join(reasons))
             return
-        self._end_comparison()
         self._channel, self._ready_mebibytes = caller, own
         seconds = round(time.monotonic() - self._parent.started_at, 3)
         self._emit("parentReady", pid=caller.pid, seconds=seconds, mebibytes=round(own))

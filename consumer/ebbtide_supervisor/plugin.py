@@ -145,7 +145,7 @@ class Plugin:
             self._tick_is_due = False
             self._pool.report_overdue()
             if self._forks is not None:
-                self._forks.look_at_memory()
+                self._forks.look_at_parent()
             self._look_at_memory()
         self._status.write(self._pool.phase, ever_ready=self._pool.ever_ready, counts=self._pool.counts())
         if self._snapshot is not None:

@@ -56,10 +56,16 @@ final class Facts
 
             return $facts + ['unseen' => $state->unseen];
         }
-        [$first, $unseen] = unserialize((string) file_get_contents($file), ['allowed_classes' => false]);
-        $differences = State::differences($first, $values);
         // What a person reads; the rest is counted.
         $shown = static function (array $places): array { return \array_slice(array_values($places), 0, 10); };
+        ksort($values, \SORT_STRING);
+        $facts['digest'] = hash('sha256', serialize($values));
+        if (!is_file($file)) {
+            // Another's boot was held against it, and this one is to be like that.
+            return $facts + ['unseen' => $shown(array_unique($state->unseen))];
+        }
+        [$first, $unseen] = unserialize((string) file_get_contents($file), ['allowed_classes' => false]);
+        $differences = State::differences($first, $values);
 
         return $facts + [
             'different' => \count($differences),

@@ -49,12 +49,14 @@ def look():
         time.sleep(300)
     if FAULT == "does not compare":
         return ""
+    facts = {"missing": [], "arguments": True, "descriptors": [], "threads": 1, "libraries": [], "generators": []}
+    facts |= {"extensions": ["core", "redis"], "unseen": [], "draws": ["1", "2"], "alarmSeconds": 0, "digest": "a"}
+    facts |= json.loads(os.environ.get("FAKE_FACTS", "{}"))
+    if not os.path.exists(os.environ["EBBTIDE_FORK_AGAINST"]):  # noqa: PTH110
+        return json.dumps(facts | ({"digest": "b"} if FAULT == "boots otherwise later" else {}))
     with open(os.environ["EBBTIDE_FORK_AGAINST"]) as file:  # noqa: PTH123
         first = json.load(file)
     note("compared")
-    facts = {"missing": [], "arguments": True, "descriptors": [], "threads": 1, "libraries": [], "generators": []}
-    facts |= {"extensions": ["core", "redis"], "unseen": [], "draws": ["1", "2"]}
-    facts |= json.loads(os.environ.get("FAKE_FACTS", "{}"))
     places = [place for place, value in first.items() if os.environ.get(place) != value]
     return json.dumps(facts | {"different": len(places), "differences": places})
 

@@ -193,7 +193,7 @@ def test_a_drain_does_not_wait_for_the_comparison(start: Start, parent: str) -> 
     assert len(container.events("workerStarted")) == 1, "and nobody starts after it"
 
 
-def test_a_second_parent_needs_no_second_comparison(start: Start) -> None:
+def test_a_second_parent_is_held_against_the_one_before_it_and_needs_no_worker_for_that(start: Start) -> None:
     container = start(**AUTO)
     container.until_event("workersReady")
     os.kill(container.events("parentReady")[0]["pid"], signal.SIGKILL)
@@ -202,6 +202,18 @@ def test_a_second_parent_needs_no_second_comparison(start: Start) -> None:
     os.kill(workers_of(container)[3], signal.SIGKILL)
     container.until_event("workerStarted", worker=3, again=True)
     assert alone(container) == ["0"]
+    assert_nothing_of_the_comparison_is_left(container)
+
+
+def test_a_second_parent_that_has_booted_otherwise_forks_nobody(start: Start) -> None:
+    container = start(parent="boots otherwise later", **AUTO)
+    container.until_event("workersReady")
+    os.kill(container.events("parentReady")[0]["pid"], signal.SIGKILL)
+    assert "the parent before it had made otherwise" in container.until_event("forkOff")["reason"]
+    os.kill(workers_of(container)[3], signal.SIGKILL)
+    container.until_event("workerStarted", worker=3, again=True)
+    until(lambda: sorted(alone(container)) == ["0", "3"], "worker 3 to boot by itself")
+    assert {event["worker"] for event in container.events("workerEnded")} == {3}, "no other notices"
 
 
 def test_what_the_boot_has_made_is_read_by_nobody_else(start: Start) -> None:

@@ -259,6 +259,16 @@ def test_a_parent_that_reads_late_hears_of_each_worker_that_it_is_asked_for() ->
         near.close()
 
 
+def test_a_parent_is_as_old_as_a_worker_at_most(start: Start) -> None:
+    # What its boot has read, a mounted password for one, would be read anew by a worker that boots.
+    container = start(TIME_LIMIT_SECONDS=3)
+    ended = container.until_event("parentEnded")
+    assert "is as old as a worker may be (3 s)" in ended["reason"]
+    until(lambda: len(container.events("parentReady")) >= 2, "another parent")
+    assert not container.events("workerEnded")
+    assert not container.events("forkOff")
+
+
 class Asked:
     """Three workers that a parent was asked for, at a time that stands still until it is told."""
 

@@ -109,3 +109,14 @@ App::$kept = fopen('own://x', 'r');
 def test_what_tells_two_boots_apart_or_cannot_be_seen_is_named(tmp_path: Path, code: str, words: str) -> None:
     (reason,) = found(tmp_path, code)
     assert words in reason
+
+
+def test_another_parent_is_told_from_the_first_by_one_digest(tmp_path: Path) -> None:
+    script = tmp_path / "boot.php"
+    script.write_text(BOOT % "App::$kept = getenv('SECRET');")
+    run(script, FIRST | {"SECRET": "one"})
+    first = run(script, PARENT | {"SECRET": "one"})
+    (tmp_path / "first").unlink()
+    same, other = (run(script, PARENT | {"SECRET": secret}) for secret in ("one", "two"))
+    assert first["digest"] == same["digest"] != other["digest"]
+    assert "different" not in same
