@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ebbtide_supervisor import fork_proof
 from ebbtide_supervisor.extensions import BAD, KNOWN, unknown
 from ebbtide_supervisor.fork_proof import LEAST_OPCACHE_MEBIBYTES, Proof, judge, judge_doubts, opcache_mebibytes
 from hypothesis import given
@@ -123,3 +126,28 @@ def test_many_values_that_differ_are_counted_and_not_listed() -> None:
 def test_shared_memory_for_code_is_a_multiple_of_what_a_worker_has_used(used: int | None, mebibytes: int) -> None:
     boot = BOOT | {"opcacheBytes": used and used * 1048576}
     assert opcache_mebibytes(boot) == mebibytes >= LEAST_OPCACHE_MEBIBYTES
+
+
+PHP = """#!/bin/sh
+facts='"descriptors": [], "threads": 1, "alarmSeconds": 0, "libraries": [], "extensions": [], "arguments": true, \
+"missing": [], "generators": [], "differences": ["container"]'
+[ -e "$CACHE" ] && did=load || did=compile
+touch "$CACHE"
+[ -z "${EBBTIDE_FORK_RECORD_BOOT_ONLY:-}" ] || echo $did > "$EBBTIDE_FORK_RECORD.state"
+[ "$(cat "$EBBTIDE_FORK_RECORD.state")" = $did ] && different=0 || different=1
+echo "{$facts, \\"different\\": $different}" > "$EBBTIDE_FORK_RECORD"
+"""
+
+
+def test_a_container_that_the_first_boot_compiles_is_no_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    php = tmp_path / "php"
+    php.write_text(PHP)
+    php.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for name in ("PROOF", "CLASSES"):
+        monkeypatch.setattr(fork_proof, name, tmp_path / name)
+    monkeypatch.setattr(fork_proof, "BETWEEN_BOOTS_SECONDS", 0)
+    variables = {"PATH": os.environ["PATH"], "PHP_INI_SCAN_DIR": "", "CACHE": str(tmp_path / "cache")}
+    assert fork_proof.prove(Path("bin/console"), ["mail"], {}, variables).against("auto") == ()
