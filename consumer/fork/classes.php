@@ -14,10 +14,85 @@ require_once __DIR__.'/source.php';
  */
 final class Classes
 {
+    /** Tried at once: where one of them does more than be declared, none of these is loaded before the fork. */
+    private const TOGETHER = 50;
+    private const MOST_TRIES = 10;
+
     public static function load(string $list): void
     {
         $classes = is_file($list) ? json_decode((string) file_get_contents($list), true) : [];
-        foreach (\is_array($classes) ? $classes : [] as $class => $file) {
+        $parts = array_chunk(\is_array($classes) ? $classes : [], self::TOGETHER, true);
+        for ($try = 0; $parts && $try < self::MOST_TRIES && \function_exists('pcntl_fork'); ++$try) {
+            // A copy tries first what loading them does. Where it does not live to tell, each child loads its own.
+            $harmful = Process::askCopy(static function () use ($parts): string { return self::harmful($parts); });
+            if ('none' === $harmful) {
+                foreach ($parts as $part) {
+                    self::loadPart($part);
+                }
+
+                return;
+            }
+            if (!isset($parts[$harmful])) {
+                return;
+            }
+            unset($parts[$harmful]);
+        }
+    }
+
+    /**
+     * The first part of which more has come than classes: an autoloader may run code of the class that it has loaded,
+     * and PHP loads a class to check the types of another's methods.
+     *
+     * @param array<int, array<string, string>> $parts
+     */
+    private static function harmful(array $parts): string
+    {
+        $descriptors = Process::descriptors();
+        foreach ($parts as $number => $part) {
+            $known = self::declared();
+            self::loadPart($part);
+            foreach (array_diff_key(self::declared(), $known) as $class => $_) {
+                if (self::hasRun(new \ReflectionClass($class), isset($part[$class]))) {
+                    return (string) $number;
+                }
+            }
+            if (Process::openedSince($descriptors)) {
+                return (string) $number;
+            }
+        }
+
+        return 'none';
+    }
+
+    /** Whether code of it has run, or beside it. Into the files of those in the list its author has looked. */
+    private static function hasRun(\ReflectionClass $class, bool $isListed): bool
+    {
+        if (!$isListed && !Source::onlyDeclares((string) $class->getFileName())) {
+            return true;
+        }
+        $own = array_filter(
+            $class->getProperties(\ReflectionProperty::IS_STATIC),
+            static function (\ReflectionProperty $property) use ($class): bool { return $property->class === $class->name; }
+        );
+        try {
+            $before = $own ? $class->getDefaultProperties() : [];
+            foreach ($own as $property) {
+                \PHP_VERSION_ID < 80100 && $property->setAccessible(true);
+                if ($property->isInitialized() && $property->getValue() !== ($before[$property->name] ?? null)) {
+                    return true;
+                }
+            }
+        } catch (\Throwable $error) {
+            return true; // It begins with what is not there.
+        }
+
+        return false;
+    }
+
+    /** @param array<string, string> $classes */
+    private static function loadPart(array $classes): void
+    {
+        foreach ($classes as $class => $file) {
             try {
                 // The compiled container's own files have no autoloader.
                 $exists = class_exists($class) || interface_exists($class, false) || trait_exists($class, false);

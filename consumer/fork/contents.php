@@ -11,38 +11,62 @@ final class Contents
     private const OPEN = [
         'stdClass', 'Exception', 'Error', 'EmptyIterator', 'DateInterval', 'Random\Randomizer', 'Random\Engine\Secure',
     ];
+    /** They hold an object that they do not show. */
+    private const CLOSED = ['ReflectionObject', 'ReflectionGenerator', 'ReflectionFiber'];
+    /** Asked as PHP's own classes: one that comes from them may tell of itself what it likes. */
+    private const ASKED = [
+        'ArrayObject' => '__serialize', 'ArrayIterator' => '__serialize', 'SplObjectStorage' => '__serialize',
+        'SplDoublyLinkedList' => '__serialize', 'SplFixedArray' => 'toArray', 'SplHeap' => '__debugInfo',
+        'SplPriorityQueue' => '__debugInfo',
+    ];
 
     /** @return array<string, mixed>|null what it is called, and it; null where nobody sees it */
     public static function of(object $object): ?array
     {
         $class = self::ofInternal($object);
         switch (true) {
-            case null === $class || $object instanceof \Throwable || $object instanceof \Reflector:
+            case null === $class || $object instanceof \Throwable || $object instanceof \ReflectionType:
                 return [];
+            case $object instanceof \ReflectionFunction:
+                return ['code' => [$object->getStaticVariables(), $object->getClosureThis()]];
+            case $object instanceof \Reflector:
+                return \in_array($class, self::CLOSED, true) ? null : [];
             case $object instanceof \DateTimeInterface:
-                return ['time' => $object->format('U.u e')];
+                $class = $object instanceof \DateTime ? 'DateTime' : 'DateTimeImmutable';
+
+                return ['time' => self::call($class, 'format', $object, 'U.u e')];
             case $object instanceof \DateTimeZone:
                 return ['zone' => $object->getName()];
             case $object instanceof \WeakReference:
                 return ['to' => $object->get()];
-            case $object instanceof \WeakMap || $object instanceof \SplObjectStorage:
+            case $object instanceof \WeakMap:
                 return ['pairs' => self::pairs($object)];
-            case $object instanceof \ArrayObject || $object instanceof \ArrayIterator:
-                return ['copy' => $object->getArrayCopy()];
-            case $object instanceof \SplFixedArray:
-                return ['list' => $object->toArray()];
-            case $object instanceof \SplPriorityQueue:
-                $copy = clone $object; // to look at a heap empties it
-                $copy->setExtractFlags(\SplPriorityQueue::EXTR_BOTH);
-
-                return ['list' => self::listed($copy)];
-            case $object instanceof \SplDoublyLinkedList || $object instanceof \SplHeap:
-                return ['list' => self::listed(clone $object)];
             case 'SplFileInfo' === $class: // those that come from it have a position, and perhaps contents
                 return ['file' => $object->getPathname()];
             default:
-                return null;
+                return self::asked($object);
         }
+    }
+
+    /** @return array<string, mixed>|null */
+    private static function asked(object $object): ?array
+    {
+        foreach (self::ASKED as $class => $method) {
+            if ($object instanceof $class) {
+                $list = self::call($class, $method, $object);
+
+                // Where it stands is what the next one to ask gets.
+                return ['list' => 'ArrayIterator' === $class ? [$list, self::call($class, 'key', $object)] : $list];
+            }
+        }
+
+        return null;
+    }
+
+    /** @return mixed */
+    private static function call(string $class, string $method, object $object, string ...$arguments)
+    {
+        return (new \ReflectionMethod($class, $method))->invoke($object, ...$arguments);
     }
 
     /** The internal class that it is of or comes from; null where there is none that could hold anything. */
@@ -57,33 +81,14 @@ final class Contents
         return null;
     }
 
-    /**
-     * @param \WeakMap|\SplObjectStorage $map
-     *
-     * @return mixed[]
-     */
-    private static function pairs(object $map): array
+    /** @return mixed[] */
+    private static function pairs(\WeakMap $map): array
     {
         $pairs = [];
         foreach ($map as $key => $value) {
-            $pairs[] = $map instanceof \SplObjectStorage ? [$value, $map[$value]] : [$key, $value];
+            $pairs[] = [$key, $value];
         }
 
         return $pairs;
-    }
-
-    /**
-     * @param iterable<mixed> $values
-     *
-     * @return mixed[]
-     */
-    private static function listed(iterable $values): array
-    {
-        $list = [];
-        foreach ($values as $value) {
-            $list[] = $value;
-        }
-
-        return $list;
     }
 }

@@ -38,7 +38,8 @@ final class Facts
     }
 
     /**
-     * What it holds: noted in a file, or held against what another boot has noted there.
+     * What it holds: noted in a file, or held against what another boot has noted there. For a copy of a process: it
+     * has no handlers afterwards.
      *
      * @return array<string, mixed> without any value
      */
@@ -46,10 +47,7 @@ final class Facts
     {
         $container = method_exists($application, 'getKernel') ? $application->getKernel()->getContainer() : null;
         $state = new State((string) getenv('EBBTIDE_FORK_KEY'));
-        // The application's own may make exceptions of warnings; here they are answers.
-        $handler = set_error_handler(static function (): bool { return true; });
-        $values = $state->of($container, debug_backtrace(\DEBUG_BACKTRACE_PROVIDE_OBJECT), $handler);
-        restore_error_handler();
+        $values = $state->of($container, debug_backtrace(\DEBUG_BACKTRACE_PROVIDE_OBJECT));
         $facts = ['values' => \count($values), 'generators' => $state->generators];
         if ($isFirst) {
             self::write($file, serialize([$values, $state->unseen]));

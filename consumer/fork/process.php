@@ -31,8 +31,9 @@ final class Process
     {
         $harmless = array_merge(array_values($before), ['/dev/null', '/dev/urandom', '/dev/random']);
         $opened = array_filter(self::descriptors(), static function (string $target) use ($harmless): bool {
-            // A second descriptor of the container's own output is what the console writes to.
-            return !\in_array($target, $harmless, true) && 0 !== strpos($target, '/proc/');
+            // A second descriptor of the container's own output is what the console writes to. One is open to look here;
+            // another one of /proc would tell each child about the parent.
+            return !\in_array($target, $harmless, true) && !preg_match('{^/proc/\d+/fd$}D', $target);
         });
 
         return array_values(array_unique($opened));

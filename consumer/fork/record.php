@@ -28,7 +28,10 @@ final class Record
     ): void {
         $facts = Facts::of($descriptors, $libraries, $input);
         $isFirst = false !== getenv('EBBTIDE_FORK_RECORD_BOOT_ONLY');
-        $facts += Facts::compare($application, "$file.state", $isFirst);
+        $look = static function () use ($application, $file, $isFirst): string {
+            return self::json(Facts::compare($application, "$file.state", $isFirst));
+        };
+        $facts += json_decode($facts['missing'] ? '' : Process::askCopy($look), true) ?: [];
         self::write($file, $facts);
         if ($isFirst) {
             Hook::vanish();
@@ -69,9 +72,17 @@ final class Record
         $locator->setValue($command, new \Symfony\Component\DependencyInjection\ServiceLocator($receivers));
     }
 
+    /** @param array<string, mixed> $facts */
     private static function write(string $file, array $facts): void
     {
+        file_put_contents($file, self::json($facts));
+    }
+
+    /** @param array<string, mixed> $facts */
+    private static function json(array $facts): string
+    {
         $flags = \JSON_UNESCAPED_SLASHES | \JSON_INVALID_UTF8_SUBSTITUTE | \JSON_PARTIAL_OUTPUT_ON_ERROR;
-        file_put_contents($file, json_encode($facts, $flags));
+
+        return (string) json_encode($facts, $flags);
     }
 }

@@ -42,15 +42,14 @@ final class State
     }
 
     /**
-     * @param array<int, array<string, mixed>> $frames  who is running
-     * @param mixed                            $handler of errors
+     * @param array<int, array<string, mixed>> $frames who is running
      *
      * @return array<string, string>
      */
-    public function of(?object $container, array $frames, $handler): array
+    public function of(?object $container, array $frames): array
     {
         try {
-            $this->roots($container, $frames, $handler);
+            $this->roots($container, $frames);
             for ($at = 0; isset($this->queue[$at]); ++$at) {
                 [$place, $object] = $this->queue[$at];
                 unset($this->queue[$at]);
@@ -79,11 +78,8 @@ final class State
         return array_map('strval', $places);
     }
 
-    /**
-     * @param array<int, array<string, mixed>> $frames
-     * @param mixed                            $handler
-     */
-    private function roots(?object $container, array $frames, $handler): void
+    /** @param array<int, array<string, mixed>> $frames */
+    private function roots(?object $container, array $frames): void
     {
         foreach (null === $container ? [] : ['services', 'privates'] as $kind) {
             foreach (self::held($container, $kind) as $id => $service) {
@@ -91,7 +87,7 @@ final class State
             }
         }
         $this->put('container', $container);
-        $this->put('error handler', $handler);
+        $this->callbacks();
         $this->frames($frames);
         $this->process();
         $this->code();
@@ -131,13 +127,33 @@ final class State
         $this->put('locale', setlocale(\LC_ALL, '0'));
         $this->put('session', \function_exists('session_id') ? session_id() : '');
         $this->put('autoloader', spl_autoload_functions());
-        $this->put('exception handler', set_exception_handler(null));
-        restore_exception_handler();
         $this->put('time zone', date_default_timezone_get());
         $this->put('streams of PHP', stream_context_get_default());
         foreach (\function_exists('pcntl_signal_get_handler') ? range(1, 31) : [] as $signal) {
             $this->put("handler of signal $signal", pcntl_signal_get_handler($signal));
         }
+    }
+
+    /** What PHP calls and no variable has to hold. */
+    private function callbacks(): void
+    {
+        // Whoever sets one hides another, which is back when that is taken away.
+        for ($hidden = 0; $hidden < self::DEEPEST; ++$hidden) {
+            $this->put("error handler $hidden", $handler = set_error_handler(null));
+            null === $handler || restore_error_handler();
+            restore_error_handler();
+            $this->put("exception handler $hidden", $handler = set_exception_handler(null));
+            null === $handler || restore_exception_handler();
+            restore_exception_handler();
+        }
+        // The application's own may make exceptions of warnings; from here on they are answers.
+        set_error_handler(static function (): bool { return true; });
+        foreach (array_diff(ob_list_handlers(), ['default output handler']) as $handler) {
+            $this->unseen[] = "what $handler holds, through which output goes";
+        }
+        $this->put('failed assertions', \PHP_MAJOR_VERSION < 9 ? assert_options(\ASSERT_CALLBACK) : null);
+        $loader = \function_exists('libxml_get_external_entity_loader') ? libxml_get_external_entity_loader() : null;
+        $this->put('loader of entities', $loader);
     }
 
     /** Static properties, and static variables of functions. Sorted: who is first must not depend on how it is loaded. */
@@ -222,7 +238,8 @@ final class State
             ++$at;
         }
         if ($values) {
-            $this->note($place, [array_keys($values), $plain]);
+            // Where its pointer stands too: `next()` gives the next one to ask another.
+            $this->note($place, [array_keys($values), $plain, key($values)]);
         }
     }
 
@@ -234,9 +251,9 @@ final class State
             $this->put($place, [stream_context_get_options($resource), stream_context_get_params($resource)], $depth + 1);
         } elseif ('stream' === $kind || 'persistent stream' === $kind) {
             $about = stream_get_meta_data($resource);
-            if (\in_array($about['stream_type'], ['MEMORY', 'TEMP'], true)) {
+            if (\in_array($about['stream_type'], ['MEMORY', 'TEMP', 'RFC2397'], true)) {
                 $position = ftell($resource);
-                $this->put($place, stream_get_contents($resource, -1, 0));
+                $this->put($place, [stream_get_contents($resource, -1, 0), $position]);
                 fseek($resource, (int) $position);
             } elseif ($about['unread_bytes'] > 0) {
                 // Read ahead: of /dev/urandom PHP takes 8 KiB, and each child would draw the same from them.

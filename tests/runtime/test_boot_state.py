@@ -83,6 +83,11 @@ stream_wrapper_register('own', 'Wrapper');
 App::$kept = fopen('own://x', 'r');
 """
 
+HIDES = """
+App::$kept = new class extends SplObjectStorage { function valid(): bool { return false; } };
+App::$kept->attach(new stdClass(), getmypid());
+"""
+
 
 @pytest.mark.parametrize(
     ("code", "words"),
@@ -104,6 +109,32 @@ App::$kept = fopen('own://x', 'r');
         ("App::$kept = new Fiber(static function () {});", "a Fiber (static App::$kept)"),
         ("App::$kept = hash_init('md5');", "a HashContext (static App::$kept)"),
         ("App::$kept = sem_get(4711);", "a SysvSemaphore (static App::$kept)"),
+        # Each child would read there about the parent, and all at one position.
+        ("App::$kept = fopen('/proc/self/stat', 'r');", "has opened /proc/"),
+        # Hidden by another, and back when that is taken away.
+        ("$p = getmypid(); set_error_handler(fn () => $p); set_error_handler(fn () => 1);", "error handler 1 use"),
+        ("$p = getmypid(); set_exception_handler(fn () => $p); set_exception_handler(fn () => 1);", "handler 1 use"),
+        ("$p = getmypid(); assert_options(ASSERT_CALLBACK, fn () => $p);", "failed assertions use"),
+        ("$p = getmypid(); libxml_set_external_entity_loader(fn () => $p);", "loader of entities use"),
+        ("ob_start(static function (string $text) { return $text; });", "what Closure::__invoke holds"),
+        ("$p = getmypid(); App::$kept = new ReflectionFunction(fn () => $p);", "static App::$kept code"),
+        ("App::$kept = new ReflectionObject(new stdClass());", "a ReflectionObject (static App::$kept)"),
+        # The next server of a list.
+        ("App::$kept = [1, 2]; getenv('EBBTIDE_PROCESS_NUMBER') && next(App::$kept);", "static App::$kept"),
+        (
+            "App::$kept = new ArrayIterator([1, 2]); App::$kept->seek(getenv('EBBTIDE_PROCESS_NUMBER') % 2);",
+            "static App::$kept list",
+        ),
+        (
+            "App::$kept = fopen('data:,ab', 'r'); fread(App::$kept, getenv('EBBTIDE_PROCESS_NUMBER') ? 1 : 2);",
+            "static App::$kept",
+        ),
+        # They would tell of themselves what they like.
+        (HIDES, "static App::$kept list"),
+        (
+            "App::$kept = new class('@'.getmypid()) extends DateTime { function format($f): string { return ''; } };",
+            "static App::$kept time",
+        ),
     ],
 )
 def test_what_tells_two_boots_apart_or_cannot_be_seen_is_named(tmp_path: Path, code: str, words: str) -> None:
@@ -120,6 +151,58 @@ def test_another_parent_is_told_from_the_first_by_one_digest(tmp_path: Path) -> 
     same, other = (run(script, PARENT | {"SECRET": secret}) for secret in ("one", "two"))
     assert first["digest"] == same["digest"] != other["digest"]
     assert "different" not in same
+
+
+LOADER = """<?php
+require getenv('HOOK');
+spl_autoload_register(static function (string $class): void {
+    require __DIR__."/$class.php";
+    // As a loader of "static constructors" does.
+    method_exists($class, 'begin') && $class::begin();
+});
+file_put_contents(__DIR__.'/list', json_encode(array_map(static function (string $class): string {
+    return __DIR__."/$class.php";
+}, array_combine(%(listed)s, %(listed)s))));
+Ebbtide\\Fork\\Classes::load(__DIR__.'/list');
+echo json_encode(array_values(array_filter(%(asked)s, static function (string $class): bool {
+    return class_exists($class, false);
+})));
+"""
+PLAIN = [f"Plain{number}" for number in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("listed", "asked", "loaded"),
+    [
+        ([], [], []),
+        # It draws when it is loaded: so neither it nor those that were tried with it.
+        (["Draws"], ["Draws"], []),
+        # PHP loads it to check the types of a method.
+        (["Child"], ["Child", "Beside", "Result"], []),
+        # A fatal error ends a copy, and no parent.
+        (["Broken"], ["Broken"], None),
+    ],
+)
+def test_only_classes_whose_loading_runs_nothing_are_loaded_before_the_fork(
+    tmp_path: Path, listed: list[str], asked: list[str], loaded: list[str] | None
+) -> None:
+    for name in PLAIN:
+        (tmp_path / f"{name}.php").write_text(f"<?php class {name} {{ public static $kept = [1, 2 => M_PI]; }}")
+    files = {
+        "Draws": "class Draws { public static $id; static function begin() { self::$id = random_bytes(8); } }",
+        "Base": "class Base { function give(): Result { return new Result(); } }",
+        "Child": "class Child extends Base { function give(): Beside { return new Beside(); } }",
+        "Result": "class Result { public static $id; }",
+        "Beside": "class Beside extends Result {} Beside::$id = random_bytes(8);",
+        "Broken": "class Broken implements Countable {}",
+    }
+    for name, code in files.items():
+        (tmp_path / f"{name}.php").write_text(f"<?php {code}")
+    script = tmp_path / "load.php"
+    names = [*PLAIN, *listed]
+    script.write_text(LOADER % {"listed": json.dumps(names), "asked": json.dumps([*PLAIN, *asked])})
+    alone = [] if loaded is None else PLAIN[:50] if listed else PLAIN
+    assert run(script, PARENT) == [*alone, *(loaded or [])]
 
 
 INCLUDES = """<?php
