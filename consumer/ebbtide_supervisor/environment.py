@@ -28,7 +28,10 @@ LONGEST_GRACE_SECONDS: Final = LONGEST_MESSAGE_SECONDS + 3600
 # With few in a pod a parent saves little: its own boot and the comparison of two are paid first. A choice, not a
 # measured break-even. The settings say the same number (models/symfony.py).
 LEAST_FORKED: Final = 8
-# Of what is set aside for what forked workers share (SHARED_MEBIBYTES) the parent gets at least this. Measured with
+# A parent that is made anew, as each is when it is old, stands beside the workers of the one before: these hold what
+# they share until they rotate.
+GENERATIONS: Final = 2
+# Of what is set aside for one parent and its workers it gets at least this, and compiled code the rest. Measured with
 # 2,119 classes: 12 for the parent, and 44 of compiled code.
 LEAST_PARENT_MEBIBYTES: Final = 32
 # Below it a port needs a capability.
@@ -63,7 +66,7 @@ NUMBERS: Final[dict[str, WholeNumber]] = {
     "START_DEADLINE_SECONDS": WholeNumber(1, 86400, 300, "by when one worker must have become ready"),
     "TIME_LIMIT_SECONDS": WholeNumber(0, 604800, 3600, "after how long a Symfony worker rotates, 0 = never"),
     "MEMORY_LIMIT_MEBIBYTES": WholeNumber(16, 1048576, 256, "PHP's memory_limit for one worker"),
-    "SHARED_MEBIBYTES": WholeNumber(64, 1048576, 128, "how much memory forked workers may have in common"),
+    "SHARED_MEBIBYTES": WholeNumber(128, 1048576, 192, "how much memory forked workers may have in common"),
     "RECOVER_AFTER_SECONDS": WholeNumber(0, 86400, 0, "age of a lost Redis message worth claiming, 0 = off"),
     "VISIBILITY_TIMEOUT_SECONDS": WholeNumber(0, 604800, 0, "Celery's visibility_timeout, 0 = the application's"),
     "METRICS_PORT": WholeNumber(0, 65535, 0, "where /metrics is served, 1024 or above, 0 = off"),
@@ -144,7 +147,11 @@ class Environment:
 
     def opcache_mebibytes(self, needed: int) -> int:
         """Shared memory for compiled code. What does not fit each child compiles for itself."""
-        return min(needed, self.shared_mebibytes - LEAST_PARENT_MEBIBYTES)
+        return min(needed, self.shared_mebibytes // GENERATIONS - LEAST_PARENT_MEBIBYTES)
+
+    def parent_mebibytes(self, needed: int) -> int:
+        """What a parent may have of its own, beside that."""
+        return self.shared_mebibytes // GENERATIONS - self.opcache_mebibytes(needed)
 
     def time_limit_of(self, worker: int) -> int:
         """When this worker rotates. The workers of a pod start together: without a spread over the last fifth of the

@@ -88,8 +88,8 @@ class Plugin:
         parent = Parent(process.config)
         parent.group = group
         group.processes[name] = parent
-        code = self._environment.opcache_mebibytes(proof.opcache_mebibytes)
-        return Forks(self._environment, parent, self._environment.shared_mebibytes - code, emit, self._survive)
+        mebibytes = self._environment.parent_mebibytes(proof.opcache_mebibytes)
+        return Forks(self._environment, parent, mebibytes, emit, self._survive)
 
     # The remote calls.
 

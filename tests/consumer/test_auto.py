@@ -229,6 +229,6 @@ def test_what_the_boot_has_made_is_read_by_nobody_else(start: Start) -> None:
 def test_nobody_is_forked_from_a_parent_with_more_memory_than_is_set_aside_for_it(start: Start, start_by: str) -> None:
     container = start(parent="is large", **AUTO | {"WORKER_START": start_by})
     reason = container.until_event("forkOff")["reason"]
-    assert "of its own, and 64 MiB are set aside for it" in reason, "the pod's limit would not hold"
+    assert "of its own, and 32 MiB are set aside for it" in reason, "the pod's limit would not hold"
     container.until_event("workersReady")
     assert not forked(container)

@@ -49,7 +49,7 @@ def test_memory_covers_every_process_at_its_own_limit():
 
 @pytest.mark.parametrize(
     ("start", "processes", "mebibytes"),
-    [("fork", 70, 128), ("fork", 2, 128), ("auto", 70, 128), ("auto", 8, 128), ("auto", 7, 0)],
+    [("fork", 70, 192), ("fork", 2, 192), ("auto", 70, 192), ("auto", 8, 192), ("auto", 7, 0)],
 )
 def test_processes_that_may_be_forked_get_room_for_what_they_share_besides_every_process_at_its_own_limit(
     start, processes, mebibytes

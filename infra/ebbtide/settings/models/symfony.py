@@ -10,9 +10,9 @@ from ebbtide.settings.models.worker import Word, WorkerSettings
 from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.units import Count, PhpMemoryBytes, Seconds, format_php_memory
 
-# What forked processes have in common at most, in MiB: their parent's own memory, and compiled code in shared memory.
-# The image keeps to it (EBBTIDE_SHARED_MEBIBYTES).
-_SHARED_MEBIBYTES = 128
+# What forked processes have in common at most, in MiB: their parent's own memory, and compiled code in shared memory,
+# twice, for a parent that is made anew and for the one before. The image keeps to it (EBBTIDE_SHARED_MEBIBYTES).
+_SHARED_MEBIBYTES = 192
 # With few in a pod a parent saves little; the image says the same number and why (environment.py).
 _LEAST_FORKED = 8
 
