@@ -152,7 +152,7 @@ def test_a_request_that_was_measured_is_not_doubted_and_one_below_it_is():
 @pytest.mark.parametrize("below", [0, 1])
 def test_a_memory_limit_holds_every_process_at_its_own_limit_and_one_below_it_is_said(below):
     """A mebibyte less, and the kernel may kill the pod with every message in flight."""
-    mebibytes = 70 * 171 + 128 + 36 + 64
+    mebibytes = 70 * 171 + 192 + 36 + 64
     findings = found(resources={"memory": {"limit": f"{mebibytes - below}Mi"}})
     assert (("V-28b", Level.WARNING, "limit") in findings) == bool(below)
     if below:
