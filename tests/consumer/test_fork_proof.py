@@ -71,6 +71,13 @@ def test_what_children_would_share_speaks_against_it_and_says_what_to_change(
     assert remedy in reason
 
 
+def test_a_php_that_cannot_make_the_copy_that_looks_is_told_so_and_not_by_a_traceback() -> None:
+    """The copy finds generators and differences; without pcntl_fork the build's record has neither."""
+    unseen = {name: value for name, value in BOOT.items() if name not in {"generators", "different", "differences"}}
+    (reason,) = judge(unseen, unseen | {"missing": ["pcntl_fork"]}, {"prepended": ""})
+    assert "PHP lacks pcntl_fork" in reason
+
+
 @pytest.mark.parametrize(("boot", "culprit", "remedy"), NOT_SEEN)
 def test_what_nobody_could_look_into_is_a_doubt_and_no_reason(boot: dict[str, Any], culprit: str, remedy: str) -> None:
     (doubt,) = doubts(**boot)

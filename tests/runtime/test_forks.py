@@ -618,7 +618,7 @@ def test_shared_memory_that_is_too_small_or_not_to_be_had_costs_no_message(
         assert 2 <= proof["boot_mebibytes"] <= 100, "the build says what a boot makes"
         (home / "fork.json").write_text(json.dumps(proof | {"opcache_mebibytes": mebibytes}))
         if words is not None:
-            assert_boots_by_itself(scene, words, {**FORK, "EBBTIDE_SHARED_MEBIBYTES": "1048576"})
+            assert_boots_by_itself(scene, words, {**FORK, "EBBTIDE_SHARED_MEBIBYTES": "2097152"})
             return
         scene.send(messages(seed=42, number=20, least=0.1, most=0.5))
         pod = scene.ours(4, BUDGET, FORK).start()
