@@ -17,7 +17,6 @@ namespace Ebbtide\Fork;
 require __DIR__.'/process.php';
 require __DIR__.'/classes.php';
 require __DIR__.'/variables.php';
-require __DIR__.'/words.php';
 
 /** Waits for the moment to fork, then is the parent. */
 final class Hook
@@ -407,4 +406,6 @@ if (false !== getenv('EBBTIDE_FORK_FIRST') && '' !== $ebbtidePrepended = Process
     return;
 }
 unset($ebbtidePrepended);
+// Only where there is a hook to put in front: without one the console's own words stay what they are.
+require __DIR__.'/words.php';
 new Hook();
