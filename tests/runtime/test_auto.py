@@ -42,7 +42,9 @@ def assert_proved(pod: Pod) -> None:
     assert not list(Path(pod.volumes["/run/ebbtide"]).glob("first-boot*")), "digests of secrets, left behind"
 
 
-@pytest.mark.parametrize("broker", ["redis", "rabbitmq", "postgresql"])
+@pytest.mark.parametrize(
+    "broker", ["redis", *(pytest.param(broker, marks=pytest.mark.long) for broker in ("rabbitmq", "postgresql"))]
+)
 def test_a_busy_pod_loses_nothing(open_scene: Callable[..., Scene], broker: str) -> None:
     scene = open_scene(broker)
     scene.send(messages(seed=51, number=300, least=0.5, most=8))
@@ -72,7 +74,9 @@ def test_few_boot_by_themselves_and_many_are_forked(open_scene: Callable[..., Sc
     assert_a_clean_end(pod.delete(budget.grace), pod, scene)
 
 
-@pytest.mark.parametrize("seconds_after_start", [0.2, 0.4, 0.6, 0.8, 1.2])
+@pytest.mark.parametrize(
+    "seconds_after_start", [0.2, 0.6, *(pytest.param(at, marks=pytest.mark.long) for at in (0.4, 0.8, 1.2))]
+)
 def test_a_pod_deleted_while_boots_are_compared_takes_nothing_down_with_it(
     open_scene: Callable[..., Scene], seconds_after_start: float
 ) -> None:
@@ -148,15 +152,20 @@ def assert_each_boots_by_itself(scene: Scene, words: str, environment: dict[str,
     ("code", "words"),
     [
         ("static::$kept = getenv('MESSENGER_CONSUMER_NAME');", "static App\\Kernel::$kept"),
-        ("(fn () => $this->getEnv('MESSENGER_CONSUMER_NAME'))->call($this->container);", "$envCache"),
-        ("static::$kept = bin2hex(random_bytes(8));", "static App\\Kernel::$kept"),
-        ("static::$kept = microtime(true);", "static App\\Kernel::$kept"),
-        ("putenv('INSTANCE='.getmypid());", "environment[INSTANCE]"),
-        ("define('INSTANCE', uniqid());", "constant INSTANCE"),
-        ("$GLOBALS['instance'] = getmypid();", "global $instance"),
         ("static::$kept = new \\IntlDateFormatter('en', 0, 0);", "a IntlDateFormatter (static App\\Kernel::$kept)"),
-        ("lcg_value();", "lcg_value()"),
         ("$GLOBALS['kept'] = stream_socket_server('tcp://127.0.0.1:0');", "booting has opened socket:["),
+        *(
+            pytest.param(*case, marks=pytest.mark.long)
+            for case in (
+                ("(fn () => $this->getEnv('MESSENGER_CONSUMER_NAME'))->call($this->container);", "$envCache"),
+                ("static::$kept = bin2hex(random_bytes(8));", "static App\\Kernel::$kept"),
+                ("static::$kept = microtime(true);", "static App\\Kernel::$kept"),
+                ("putenv('INSTANCE='.getmypid());", "environment[INSTANCE]"),
+                ("define('INSTANCE', uniqid());", "constant INSTANCE"),
+                ("$GLOBALS['instance'] = getmypid();", "global $instance"),
+                ("lcg_value();", "lcg_value()"),
+            )
+        ),
     ],
 )
 def test_a_boot_that_misbehaves_only_with_the_container_s_variables_is_found_there(

@@ -203,31 +203,3 @@ def test_only_classes_whose_loading_runs_nothing_are_loaded_before_the_fork(
     script.write_text(LOADER % {"listed": json.dumps(names), "asked": json.dumps([*PLAIN, *asked])})
     alone = [] if loaded is None else PLAIN[:50] if listed else PLAIN
     assert run(script, PARENT) == [*alone, *(loaded or [])]
-
-
-INCLUDES = """<?php
-$file = __DIR__.'/flags.php';
-for ($value = 1; $value < 3; ++$value) {
-    file_put_contents($file, "<?php return $value;");
-    touch($file, time() - 100 + $value);
-    if (0 === pcntl_fork()) {
-        echo include $file;
-        exit(0);
-    }
-    pcntl_wait($status);
-}
-"""
-
-
-def test_a_file_that_a_handler_writes_and_another_includes_is_what_it_is_now(tmp_path: Path) -> None:
-    (tmp_path / "script.php").write_text(INCLUDES)
-    (tmp_path / "opcache").mkdir()
-    variables = {
-        "PATH": "/usr/bin:/bin",
-        "PHP_INI_SCAN_DIR": f":{HOOK.parent.parent}:{HOOK.parent}",
-        "EBBTIDE_MEMORY_LIMIT_MEBIBYTES": "128",
-        "EBBTIDE_OPCACHE_DIRECTORY": str(tmp_path / "opcache"),
-        "EBBTIDE_OPCACHE_MEBIBYTES": "64",
-    }
-    argv = ["php", str(tmp_path / "script.php")]
-    assert subprocess.run(argv, env=variables, check=True, capture_output=True, text=True).stdout == "12"

@@ -140,7 +140,7 @@ def check_measured_start(consumer: ConsumerSettings) -> Iterator[Finding]:
     worker = consumer.worker
     if consumer.measured_memory_bytes is None or not worker.shared_memory_bytes:
         return
-    alone = f"of {worker.processes} processes each boots by itself where the image"
+    alone = "each process boots by itself where the image"
     if isinstance(worker, SymfonyMessengerWorker) and worker.start == "auto":
         why = f"{alone} does not prove that they may be forked"
         remedy = "write start: fork and build it with EBBTIDE_WORKER_START=fork, or measure with start: exec"
