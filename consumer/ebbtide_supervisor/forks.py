@@ -127,6 +127,8 @@ class Forks:
         elif not self._parent.alive:
             if now >= self._start_at:
                 self._start_parent(now)
+        elif self._why_killed is not None:
+            return  # It ends when the kernel has taken it apart: a loop that asks until then would take a whole CPU.
         elif self._channel is None and now >= self._parent.started_at + self._boot_seconds:
             self._failures = MOST_FAILURES  # Each try would cost as much again.
             self._kill(f"has not booted within {self._boot_seconds:g} s")
@@ -141,6 +143,8 @@ class Forks:
             return self._comparison.next_at(self._boot_seconds)
         if not self._parent.alive:
             return self._start_at
+        if self._why_killed is not None:
+            return None
         if self._channel is None:
             return self._parent.started_at + self._boot_seconds
         return min((at + LONGEST_ANSWER_SECONDS for at in self._waits_since()), default=None)
@@ -148,7 +152,7 @@ class Forks:
     def look_at_parent(self) -> None:
         """Replace a parent that has grown: each of its children would begin with that. And one that is as old as a
         worker may be: what its boot has read (a mounted password, a date) would never be read again."""
-        if self._channel is None or self._requests or not self.is_on:
+        if self._channel is None or self._requests or self._why_killed is not None or not self.is_on:
             return
         oldest = self._environment.time_limit_seconds
         if 0 < oldest < time.monotonic() - self._parent.started_at:
@@ -190,7 +194,8 @@ class Forks:
         self._hang_up()
         if not self.is_on:
             return
-        if was_ready and time.monotonic() > self._parent.started_at + LONG_LIFE_SECONDS:
+        # Not where we have killed it: one that answers nobody has lived long, and would never be given up.
+        if was_ready and self._why_killed is None and time.monotonic() > self._parent.started_at + LONG_LIFE_SECONDS:
             self._failures = 0
         reason = self._why_killed or "the parent ended by itself"
         seconds = round(time.monotonic() - self._parent.started_at, 3)
@@ -262,7 +267,7 @@ class Forks:
             self._take_on(caller, rest)
         elif word in comparison.WORDS:
             self._hear_of_first(caller, word)
-        elif not self.is_on or caller.pid != self._parent.pid:
+        elif not self.is_on or self._why_killed is not None or caller.pid != self._parent.pid:
             caller.close()
         elif word == "parent":
             self._parent_is_ready(caller, rest)

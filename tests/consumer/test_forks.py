@@ -280,6 +280,7 @@ class Asked:
             worker_start="fork", fork_socket=directory / "socket", start_deadline_seconds=300, time_limit_of=lambda _: 0
         )
         parent = SimpleNamespace(alive=True, started_at=0.0, pid=2, own_mebibytes=lambda: 1.0, end=self.note)
+        self.parent = parent
         self.forks = Forks(cast("Any", environment), cast("Any", parent), 64, lambda *_, **__: None, lambda: None)
         self.caller: Any = SimpleNamespace(pid=2, say=self.hear, close=lambda: None)
         self.tokens: list[str] = []
@@ -330,3 +331,25 @@ def test_a_worker_that_never_arrives_is_missed_however_many_others_do(asked: Ask
     asked.ask(4)
     assert not asked.at(20, third, asked.tokens[-1])
     assert asked.at(30) == [30]
+
+
+def test_a_parent_that_answers_nobody_is_given_up_however_often_it_boots(asked: Asked) -> None:
+    # As one does whose children die before they can say a word: the pod would go on with one worker.
+    asked.forks.on_refusal = lambda worker, _why: asked.forks.ask_for(worker) if asked.forks.is_on else None
+    for number in range(1, 4):
+        assert asked.forks.is_on
+        assert len(asked.at(40.0 * number)) == number
+        asked.parent.on_end(signal.SIGKILL)
+        asked.parent.started_at = asked.now
+        asked.forks._why_killed = None
+        if number < 3:
+            asked.forks._parent_is_ready(asked.caller, "")
+    assert not asked.forks.is_on
+
+
+def test_nobody_is_asked_for_again_and_again_of_a_parent_that_takes_time_to_die(asked: Asked) -> None:
+    assert asked.at(30) == [30]
+    assert asked.forks.next_at() is None, "PID 1's loop would go round without a pause"
+    assert asked.at(31) == [30]
+    asked.forks._hear(asked.caller, "parent")
+    assert asked.at(32) == [30]
