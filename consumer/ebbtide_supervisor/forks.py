@@ -87,6 +87,7 @@ class Forks:
         self._why_killed: str | None = None
         self._start_at = 0.0
         self._ready_mebibytes = 0.0
+        self._grown_at: float | None = None
         parent.on_end = self._parent_ended
         self._comparison: comparison.Comparison | None = None
         if environment.worker_start == "auto":
@@ -154,13 +155,20 @@ class Forks:
         worker may be: what its boot has read (a mounted password, a date) would never be read again."""
         if self._channel is None or self._requests or self._why_killed is not None or not self.is_on:
             return
-        oldest = self._environment.time_limit_seconds
-        if 0 < oldest < time.monotonic() - self._parent.started_at:
+        oldest, now = self._environment.time_limit_seconds, time.monotonic()
+        if 0 < oldest < now - self._parent.started_at:
             self._kill(f"is as old as a worker may be ({oldest} s)", is_failure=False)
             return
         most = min(GROWTH_FACTOR * self._ready_mebibytes + GROWTH_MEBIBYTES, self._parent_mebibytes)
-        if (now := self._parent.own_mebibytes()) > most:
-            self._kill(f"has grown from {self._ready_mebibytes:.0f} to {now:.0f} MiB", is_failure=False)
+        if (own := self._parent.own_mebibytes()) > most:
+            why = f"has grown from {self._ready_mebibytes:.0f} to {own:.0f} MiB"
+            before, self._grown_at = self._grown_at, now
+            if before is not None and (not oldest or now < before + oldest):
+                # It will again: what it loads for its first worker is too much. And memory is set aside for two parents,
+                # while workers of the first hold what they share.
+                self._give_up(f"the parent {why}, as the one before it")
+            else:
+                self._kill(why, is_failure=False)
 
     def stop(self) -> None:
         """A drain: nobody starts any more. Who was asked for is turned away, and nobody waits for the parent."""

@@ -279,6 +279,7 @@ class Asked:
         environment = SimpleNamespace(
             worker_start="fork", fork_socket=directory / "socket", start_deadline_seconds=300, time_limit_of=lambda _: 0
         )
+        environment.time_limit_seconds = 3600
         parent = SimpleNamespace(alive=True, started_at=0.0, pid=2, own_mebibytes=lambda: 1.0, end=self.note)
         self.parent = parent
         self.forks = Forks(cast("Any", environment), cast("Any", parent), 64, lambda *_, **__: None, lambda: None)
@@ -353,3 +354,20 @@ def test_nobody_is_asked_for_again_and_again_of_a_parent_that_takes_time_to_die(
     assert asked.at(31) == [30]
     asked.forks._hear(asked.caller, "parent")
     assert asked.at(32) == [30]
+
+
+@pytest.mark.parametrize(("seconds", "is_on"), [(60, False), (3700, True)])
+def test_a_parent_that_grows_as_the_one_before_it_is_the_last(asked: Asked, seconds: int, *, is_on: bool) -> None:
+    # What a first message needs is loaded for the first worker, and with it each parent may be too large: the workers
+    # of each hold their own, and memory is set aside for two.
+    asked.at(1, *asked.tokens)
+    for _ in range(2):
+        asked.parent.own_mebibytes = lambda: 70.0
+        asked.forks.look_at_parent()
+        asked.parent.on_end(signal.SIGKILL)
+        asked.forks._why_killed = None
+        asked.now += seconds
+        asked.parent.started_at, asked.parent.own_mebibytes = asked.now, lambda: 1.0
+        if asked.forks.is_on:
+            asked.forks._parent_is_ready(asked.caller, "")
+    assert asked.forks.is_on is is_on
