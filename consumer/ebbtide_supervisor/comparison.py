@@ -113,7 +113,9 @@ class Comparison:
 
     def end(self) -> None:
         """Nothing of it stays, and whoever starts from now on knows nothing of it."""
-        self._file.unlink(missing_ok=True)
+        # Also half of it: a copy that was killed while it wrote would leave megabytes in the volume of the state.
+        for file in (self._file, self._file.with_name(f"{self._file.name}.new")):
+            file.unlink(missing_ok=True)
         for process in filter(None, (self._parent, self._first)):
             for name in ("EBBTIDE_FORK_FIRST", "EBBTIDE_FORK_AGAINST", "EBBTIDE_FORK_KEY"):
                 process.config.environment.pop(name, None)

@@ -164,8 +164,8 @@ class Forks:
             why = f"has grown from {self._ready_mebibytes:.0f} to {own:.0f} MiB"
             before, self._grown_at = self._grown_at, now
             if before is not None and (not oldest or now < before + oldest):
-                # It will again: what it loads for its first worker is too much. And memory is set aside for two parents,
-                # while workers of the first hold what they share.
+                # The next will again: what it loads for its first worker is too much. Memory is set aside for two
+                # parents, while workers of the first hold what they share.
                 self._give_up(f"the parent {why}, as the one before it")
             else:
                 self._kill(why, is_failure=False)

@@ -72,11 +72,12 @@ final class Facts
         ];
     }
 
-    /** Nobody else reads it, and nobody reads half of it. */
+    /** Nobody else reads it, and nobody reads half of it. Nor does half of it stay: what is full is the state directory. */
     private static function write(string $file, string $text): void
     {
         $before = umask(0077);
-        if (\strlen($text) !== file_put_contents("$file.new", $text) || !rename("$file.new", $file)) {
+        if (\strlen($text) !== @file_put_contents("$file.new", $text) || !rename("$file.new", $file)) {
+            @unlink("$file.new");
             throw new \RuntimeException("cannot write $file");
         }
         umask($before);

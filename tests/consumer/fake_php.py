@@ -78,7 +78,10 @@ def record():
         os.setpgid(0, 0)
         if FAULT == "records slowly":
             time.sleep(2)
-        if FAULT != "cannot record":
+        if FAULT == "cannot record":
+            with open(os.environ["EBBTIDE_FORK_FIRST"] + ".new", "w") as file:  # noqa: PTH123
+                file.write("half of it")
+        else:
             with open(os.environ["EBBTIDE_FORK_FIRST"], "w") as file:  # noqa: PTH123
                 json.dump({name: os.environ.get(name) for name in os.environ.get("FAKE_KEPT", "").split()}, file)
             channel.sendall(b"recorded\n")

@@ -70,6 +70,16 @@ def test_boots_that_leave_the_same_are_alike(tmp_path: Path, code: str) -> None:
     assert found(tmp_path, code) == []
 
 
+def test_half_of_what_a_boot_has_made_is_not_left_in_a_volume_that_is_full(tmp_path: Path) -> None:
+    script = tmp_path / "boot.php"
+    script.write_text(BOOT % "for ($i = 0; $i < 5000; ++$i) { App::$kept[] = new ArrayObject([$i]); }")
+    limited = ["sh", "-c", "trap '' XFSZ; ulimit -f 100; exec php \"$0\"", str(script)]
+    variables = {"PATH": "/usr/bin:/bin", "HOOK": str(HOOK), "FILE": str(tmp_path / "first"), **FIRST}
+    done = subprocess.run(limited, env=variables, check=False, capture_output=True, text=True)
+    assert "cannot write" in done.stdout + done.stderr
+    assert not list(tmp_path.glob("first*"))
+
+
 WRAPPER = """
 class Wrapper {
     public $context;
