@@ -30,7 +30,11 @@ final class Process
     public static function openedSince(array $before): array
     {
         $harmless = array_merge(array_values($before), ['/dev/null', '/dev/urandom', '/dev/random']);
-        $opened = array_filter(self::descriptors(), static function (string $target) use ($harmless): bool {
+        if ([] === $now = self::descriptors()) {
+            // To look at them takes one, so that there is no process with none.
+            return ['what nobody sees (/proc/self/fd cannot be read; open_basedir must allow /proc)'];
+        }
+        $opened = array_filter($now, static function (string $target) use ($harmless): bool {
             // A second descriptor of the container's own output is what the console writes to. One is open to look here;
             // another one of /proc would tell each child about the parent.
             return !\in_array($target, $harmless, true) && !preg_match('{^/proc/\d+/fd$}D', $target);

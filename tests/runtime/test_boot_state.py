@@ -93,6 +93,11 @@ stream_wrapper_register('own', 'Wrapper');
 App::$kept = fopen('own://x', 'r');
 """
 
+BLIND = """
+ini_set('open_basedir', dirname(getenv('FILE')).':'.dirname(getenv('HOOK'), 2));
+App::$kept = stream_socket_server('tcp://127.0.0.1:0');
+"""
+
 HIDES = """
 App::$kept = new class extends SplObjectStorage { function valid(): bool { return false; } };
 App::$kept->attach(new stdClass(), getmypid());
@@ -108,6 +113,7 @@ App::$kept->attach(new stdClass(), getmypid());
         ("App::$kept = new SplTempFileObject(); App::$kept->fwrite('x');", "a SplTempFileObject (static App::$kept)"),
         ("App::$kept = new SplPriorityQueue(); App::$kept->insert('job', getmypid());", "static App::$kept list"),
         (WRAPPER, "Wrapper::$pid"),
+        (BLIND, "/proc/self/fd cannot be read"),
         ("eval('trait Own { public static $kept; }'); @Own::$kept = getmypid();", "static Own::$kept"),
         ("$pid = getmypid(); pcntl_signal(SIGUSR2, static function () use ($pid) {});", "handler of signal 12 use"),
         ("stream_context_set_default(['http' => ['header' => 'X: '.getmypid()]]);", "streams of PHP"),
