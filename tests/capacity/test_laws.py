@@ -39,7 +39,7 @@ def test_fixed_workers_wait_as_erlang_says(fixed: Scenario, load: float, seeds: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("load", [4.0, 6.4, 7.2])
+@pytest.mark.parametrize("load", [7.2, *(pytest.param(load, marks=pytest.mark.long) for load in (4.0, 6.4))])
 def test_fixed_workers_wait_as_erlang_says_to_one_per_cent(fixed: Scenario, load: float) -> None:
     """The same with a standard error of at most 1 %."""
     mean_seconds, count, seeds = 2.0, 200_000, 120 if load > 7 else 40

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from tests.contracts.discovery import DEPRECATED_AND_NEEDED, problems, revisions
 from tests.manifests.google.cases import STACKS
-from tests.properties.profiles import QUICK_EXAMPLES, hold
+from tests.properties.profiles import each_profile, hold
 from tests.strategies import valid_stacks
 from tools.google.types import TYPES
 
@@ -43,9 +43,7 @@ def test_whatever_our_stacks_send_is_in_googles_description(stack: StackSettings
     assert [problem for resource in of_google(stack) for problem in problems(resource)] == []
 
 
-@pytest.mark.parametrize(
-    "examples", [pytest.param(QUICK_EXAMPLES, id="quick"), pytest.param(300, id="300", marks=pytest.mark.slow)]
-)
+@each_profile
 def test_whatever_a_drawn_stack_sends_is_in_googles_description(examples: int) -> None:
     def check(stack: StackSettings) -> None:
         assert [problem for resource in of_google(stack) for problem in problems(resource)] == []

@@ -1,4 +1,4 @@
-"""How long a property is tried: a few seconds in every run, minutes in the tier `slow`."""
+"""How long a property is tried: a few seconds in every run, longer in the tier `slow`, for minutes in `long`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 
 QUICK_EXAMPLES = 15
+MORE_EXAMPLES = 80
 THOROUGH_EXAMPLES = 250
 
 each_profile = pytest.mark.parametrize(
     "examples",
     [
         pytest.param(QUICK_EXAMPLES, id="quick"),
-        pytest.param(THOROUGH_EXAMPLES, id="thorough", marks=pytest.mark.slow),
+        pytest.param(MORE_EXAMPLES, id="more", marks=pytest.mark.slow),
+        pytest.param(THOROUGH_EXAMPLES, id="thorough", marks=[pytest.mark.slow, pytest.mark.long]),
     ],
 )
 

@@ -103,7 +103,7 @@ def test_every_lock_installs_on_the_oldest_python_and_on_a_new_one(suite, python
 
 
 @needs_root
-@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+@pytest.mark.parametrize("suite", ["bookworm", pytest.param("trixie", marks=pytest.mark.long)])
 def test_without_pythons_venv_the_line_names_the_package_that_brings_it(suite):
     without = bare(suite, "dpkg --purge python3-venv python3.11-venv python3.13-venv >/dev/null 2>&1; scripts/preview")
     assert without.returncode == 1
