@@ -20,8 +20,7 @@ final class Classes
 
     public static function load(string $list): void
     {
-        $classes = is_file($list) ? json_decode((string) file_get_contents($list), true) : [];
-        $parts = array_chunk(\is_array($classes) ? $classes : [], self::TOGETHER, true);
+        $parts = array_chunk(self::listed($list), self::TOGETHER, true);
         for ($try = 0; $parts && $try < self::MOST_TRIES && \function_exists('pcntl_fork'); ++$try) {
             // A copy tries first what loading them does. Where it does not live to tell, each child loads its own.
             $harmful = Process::askCopy(static function () use ($parts): string { return self::harmful($parts); });
@@ -37,6 +36,14 @@ final class Classes
             }
             unset($parts[$harmful]);
         }
+    }
+
+    /** @return array<string, string> */
+    public static function listed(string $list): array
+    {
+        $classes = is_file($list) ? json_decode((string) file_get_contents($list), true) : [];
+
+        return \is_array($classes) ? $classes : [];
     }
 
     /**
@@ -113,7 +120,7 @@ final class Classes
         return array_fill_keys($names, true);
     }
 
-    /** @param array<string, true> $known what was there before */
+    /** @param array<string, true|string> $known what was there before */
     public static function write(string $list, array $known): void
     {
         $classes = $needs = [];

@@ -54,7 +54,7 @@ final class Hook
     private $hasStarted = false;
     /** @var string|null where this child says what else it had to load */
     private $lessons;
-    /** @var array<string, true> */
+    /** @var array<string, true|string> */
     private $known = [];
 
     public function __construct()
@@ -162,8 +162,10 @@ final class Hook
             fclose($channel);
         }
         restore_error_handler();
+        // What the build has listed the parent loads anyhow: to look into those files again took as long as 20 boots.
+        $listed = Classes::listed(getenv('EBBTIDE_FORK_CLASSES') ?: '');
         self::beNobodysParent();
-        $this->learn();
+        $this->learn($listed);
     }
 
     /** @return string what this boot has left, and where it is not as the first worker's */
@@ -308,12 +310,16 @@ final class Hook
         }
     }
 
-    /** What its first message needs, or its first look at an empty queue, the others will need as well. */
-    private function learn(): void
+    /**
+     * What its first message needs, or its first look at an empty queue, the others will need as well.
+     *
+     * @param array<string, string> $listed classes that they have anyhow
+     */
+    private function learn(array $listed = []): void
     {
         if (!is_file(self::lessons())) {
             $this->lessons = self::lessons();
-            $this->known = Classes::declared();
+            $this->known = Classes::declared() + $listed;
         }
     }
 
