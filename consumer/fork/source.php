@@ -10,6 +10,11 @@ final class Source
     private const SILENT = [\T_WHITESPACE, \T_COMMENT, \T_DOC_COMMENT, \T_OPEN_TAG];
     private const MODIFIERS = [\T_ABSTRACT, \T_FINAL];
     private const DECLARED = [\T_CLASS, \T_INTERFACE, \T_TRAIT, \T_FUNCTION];
+    /** Symfony's and Doctrine's files ask so for what they need to be loaded too: that is looked into as they are. */
+    private const LOADING = ['class_exists', 'interface_exists', 'trait_exists', 'class_alias'];
+    private const NAMING = [
+        \T_STRING, \T_NS_SEPARATOR, \T_DOUBLE_COLON, \T_CLASS, \T_CONSTANT_ENCAPSED_STRING, \T_WHITESPACE,
+    ];
 
     /** @var array<int, array{0: int, 1: string}|string> */
     private $tokens;
@@ -41,6 +46,8 @@ final class Source
             } elseif (\in_array($kind, self::DECLARED, true) || self::is($kind, 'T_ENUM')) {
                 $this->skipTo(['{']);
                 $this->skipBlock(['{', \T_CURLY_OPEN, \T_DOLLAR_OPEN_CURLY_BRACES], '}');
+            } elseif ($this->onlyLoads()) {
+                $this->skipTo([';']);
             } elseif (!\in_array($kind, self::SILENT, true) && !\in_array($kind, self::MODIFIERS, true)
                 && !self::is($kind, 'T_READONLY') && '}' !== $kind) {
                 return false;
@@ -50,7 +57,25 @@ final class Source
         return true;
     }
 
-    /** @param int|string $kind of a token that this PHP may not know */
+    /** Whether a statement begins here that names classes to one function that loads them, and calls nothing else. */
+    private function onlyLoads(): bool
+    {
+        $statement = '';
+        $calls = 0;
+        for ($at = $this->at; isset($this->tokens[$at]) && ';' !== $this->tokens[$at]; ++$at) {
+            [$kind, $text] = \is_array($this->tokens[$at]) ? $this->tokens[$at] : [null, $this->tokens[$at]];
+            $calls += '(' === $text;
+            if (!\in_array($kind, self::NAMING, true) && !self::is($kind, 'T_NAME_QUALIFIED')
+                && !self::is($kind, 'T_NAME_FULLY_QUALIFIED') && !\in_array($text, ['(', ')', ','], true)) {
+                return false;
+            }
+            $statement .= $text;
+        }
+
+        return 1 === $calls && \in_array(strtolower(ltrim(strstr($statement, '(', true), '\\')), self::LOADING, true);
+    }
+
+    /** @param int|string|null $kind of a token that this PHP may not know */
     private static function is($kind, string $name): bool
     {
         return \defined($name) && \constant($name) === $kind;

@@ -219,3 +219,35 @@ def test_only_classes_whose_loading_runs_nothing_are_loaded_before_the_fork(
     script.write_text(LOADER % {"listed": json.dumps(names), "asked": json.dumps([*PLAIN, *asked])})
     alone = [] if loaded is None else PLAIN[:50] if listed else PLAIN
     assert run(script, PARENT) == [*alone, *(loaded or [])]
+
+
+DECLARES = "echo (int) Ebbtide\\Fork\\Source::onlyDeclares(__DIR__.'/file.php');"
+
+
+@pytest.mark.parametrize(
+    ("code", "only_declares"),
+    [
+        ("namespace X; use Y\\B; final class A extends B { function f() { return [1]; } }", True),
+        # As files of Symfony and Doctrine end: the parent looks into what that loads as into any other.
+        ("class A {} class_exists(B::class);", True),
+        ("namespace X; \\interface_exists(\\Y\\B::class, true);", True),
+        ("class A {} class_alias('A', 'B');", True),
+        ("class_exists(draw());", False),
+        ("class_exists($class);", False),
+        ('class_exists("B$number");', False),
+        ("class_exists(B::class) || draw();", False),
+        ("class_exists(B::class)->draw();", False),
+        ("X\\class_exists(B::class);", False),
+        ("A::class_exists(B::class);", False),
+        ("draw(B::class);", False),
+        ("class A { static $id; } A::$id = 1;", False),
+        ("if (true) { class A {} }", False),
+    ],
+)
+def test_a_file_declares_where_it_calls_nothing_but_what_loads_a_class(
+    tmp_path: Path, code: str, *, only_declares: bool
+) -> None:
+    (tmp_path / "file.php").write_text(f"<?php {code}")
+    script = tmp_path / "look.php"
+    script.write_text(f"<?php require dirname(getenv('HOOK')).'/source.php'; {DECLARES}")
+    assert run(script, {}) == only_declares
