@@ -43,10 +43,10 @@ class SymfonyMessengerWorker(WorkerSettings):
     """Symfony Messenger."""
     start: Literal["auto", "exec", "fork"] = "auto"
     """How a process comes to be: it boots by itself (`exec`), or it is forked from one that has booted (`fork`), which
-    takes an eighth of the memory and a quarter of the CPU of the start. With `auto` it is forked where that is proved to
-    be safe, by the image's build and once more in each container, in pods of 8 processes or more; where it is not, the
-    log says why. `fork` takes what nobody could look into for safe; where something was found that processes must not
-    share, each boots by itself all the same."""
+    takes an eighth of the memory and a quarter of the CPU of the start. With `auto` it is forked where that is proved
+    to be safe, by the image's build and once more in each container, in pods of 8 processes or more; where it is not,
+    the log says why. `fork` takes what nobody could look into for safe; where something was found that processes must
+    not share, each boots by itself all the same."""
     receivers: tuple[Word, ...]
     """Names of the transports to consume, by priority; none where `arguments` has `--all`."""
     message_limit: Count | None = Field(default=None, ge=1)
