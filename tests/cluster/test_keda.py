@@ -245,7 +245,13 @@ def owners(kubectl: Kubectl) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("transfer", [True, False], ids=["taking its HPA over", "its HPA deleted first"])
+@pytest.mark.parametrize(
+    "transfer",
+    [
+        pytest.param(True, id="taking its HPA over"),
+        pytest.param(False, id="its HPA deleted first", marks=pytest.mark.long),
+    ],
+)
 def test_hpa_to_keda_and_back_by_kubectl_ends_no_pod(kubectl: Kubectl, transfer: bool) -> None:
     fleet = Fleet(kubectl)
     kubectl("apply", "-f", "-", manifests=objects(HPA))
