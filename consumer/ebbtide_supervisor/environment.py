@@ -66,7 +66,7 @@ NUMBERS: Final[dict[str, WholeNumber]] = {
     "START_DEADLINE_SECONDS": WholeNumber(1, 86400, 300, "by when one worker must have become ready"),
     "TIME_LIMIT_SECONDS": WholeNumber(0, 604800, 3600, "after how long a Symfony worker rotates, 0 = never"),
     "MEMORY_LIMIT_MEBIBYTES": WholeNumber(16, 1048576, 256, "PHP's memory_limit for one worker"),
-    "SHARED_MEBIBYTES": WholeNumber(128, 2097152, 192, "how much memory forked workers may have in common"),
+    "SHARED_MEBIBYTES": WholeNumber(128, 1048576, 192, "how much memory forked workers may have in common"),
     "RECOVER_AFTER_SECONDS": WholeNumber(0, 86400, 0, "age of a lost Redis message worth claiming, 0 = off"),
     "VISIBILITY_TIMEOUT_SECONDS": WholeNumber(0, 604800, 0, "Celery's visibility_timeout, 0 = the application's"),
     "METRICS_PORT": WholeNumber(0, 65535, 0, "where /metrics is served, 1024 or above, 0 = off"),

@@ -438,7 +438,7 @@ def test_php_that_cannot_fork_is_refused_by_the_build_and_costs_a_container_a_mo
             application.run((f"{subjects.HOME}/self-check", "--record"), volumes, cannot)
         # As if only the container's own PHP were so.
         (home / "fork.json").write_text(allowed)
-        assert_boots_by_itself(scene, "the parent ended by itself after it had booted", cannot)
+        assert_boots_by_itself(scene, "the parent ended by itself before it had booted", cannot)
 
 
 def test_workers_are_forked_without_an_opcache_as_well(changed: Changed) -> None:
@@ -616,10 +616,13 @@ def test_shared_memory_that_is_too_small_or_not_to_be_had_costs_no_message(
         home = Path(subjects.ours(scene.application, 1, BUDGET).mounts[subjects.HOME])
         proof = json.loads((home / "fork.json").read_text())
         assert 2 <= proof["boot_mebibytes"] <= 100, "the build says what a boot makes"
-        (home / "fork.json").write_text(json.dumps(proof | {"opcache_mebibytes": mebibytes}))
         if words is not None:
-            assert_boots_by_itself(scene, words, {**FORK, "EBBTIDE_SHARED_MEBIBYTES": "2097152"})
+            # No setting asks for so much: 1 TiB can be had on a machine of 24 GiB, as long as nobody uses it.
+            ini = home / "fork/fork.ini"
+            ini.write_text(ini.read_text().replace("${EBBTIDE_OPCACHE_MEBIBYTES}", str(mebibytes)))
+            assert_boots_by_itself(scene, words)
             return
+        (home / "fork.json").write_text(json.dumps(proof | {"opcache_mebibytes": mebibytes}))
         scene.send(messages(seed=42, number=20, least=0.1, most=0.5))
         pod = scene.ours(4, BUDGET, FORK).start()
         scene.wait_until(lambda: len(scene.account().finished) == 20, 300, "all is handled")
