@@ -50,6 +50,10 @@ class Map(dict[str, Any]):
         value = self.get(key)
         return value if isinstance(value, str) else str(value) if isinstance(value, (int, float)) else ""
 
+    def holds(self, wanted: Map) -> bool:
+        """Whether each of these entries is in it as well, as labels are in what a selector finds."""
+        return all(self.get(key) == value for key, value in wanted.items())
+
     def line_of(self, key: str) -> int:
         """The line of a key, or of the mapping where it is not there."""
         return self.lines.get(key, self.line)

@@ -172,7 +172,7 @@ def _services_of(workload: Workload, setup: SetUp) -> Iterator[str]:
     labels = workload.data.map("spec", "template", "metadata", "labels")
     for one in setup.objects:
         selector = one.data.map("spec", "selector")
-        if one.kind == "Service" and selector and all(labels.get(key) == value for key, value in selector.items()):
+        if one.kind == "Service" and selector and labels.holds(selector):
             yield one.name
 
 

@@ -223,7 +223,7 @@ def check_budget_of_few(setup: SetUp) -> Iterator[Diagnosis]:
         labels = one.data.map("spec", "selector", "matchLabels")
         for workload in setup.workloads:
             pod_labels = workload.data.map("spec", "template", "metadata", "labels")
-            if not labels or any(pod_labels.get(key) != value for key, value in labels.items()):
+            if not labels or not pod_labels.holds(labels):
                 continue
             minima = [
                 spec.get("minReplicas", spec.get("minReplicaCount"))
@@ -266,7 +266,7 @@ def check_budget_of_nobody(setup: SetUp) -> Iterator[Diagnosis]:
             if not other.namespace or other.namespace == (one.namespace or other.namespace)
         ]
         meant = next((other for other in near if other.name == one.name and other.labels), None)
-        if meant is None or any(_has(other.labels, labels) for other in setup.workloads):
+        if meant is None or any(other.labels.holds(labels) for other in setup.workloads):
             continue
         key = next(key for key, value in labels.items() if meant.labels.get(key) != value)
         has = f"have {key}: {meant.labels.text(key)}" if key in meant.labels else f"have no {key}"
@@ -276,10 +276,6 @@ def check_budget_of_nobody(setup: SetUp) -> Iterator[Diagnosis]:
             f"selects {key}: {labels.text(key)}, and the pods of {meant.title} ({meant.place}) {has}: it protects none",
             f"write the labels of {meant.title}'s pods",
         )
-
-
-def _has(labels: Map, wanted: Map) -> bool:
-    return all(labels.get(key) == value for key, value in wanted.items())
 
 
 @unit_rule(

@@ -142,8 +142,7 @@ def _is_about_egress(spec: Map) -> bool:
 
 
 def _selects(selector: Map, labels: Map) -> bool:
-    wanted = selector.map("matchLabels")
-    return "matchExpressions" not in selector and all(labels.get(key) == value for key, value in wanted.items())
+    return "matchExpressions" not in selector and labels.holds(selector.map("matchLabels"))
 
 
 def _may_be_selected_by_another(unit: Unit) -> bool:
