@@ -34,13 +34,12 @@ def broker(
     **container: Any,
 ) -> dict[str, str]:
     """A RabbitMQ beside a worker."""
-    data = quick_yaml.load(workload(CONSUME, **container))
+    data = quick_yaml.load(workload(CONSUME))
     data["kind"], data["metadata"]["name"] = kind, "rabbit"
     spec = data["spec"]["template"]["spec"]
     one = spec["containers"][0]
-    one["image"] = image
-    if "command" not in container:
-        del one["command"]
+    del one["command"]
+    one |= {"image": image, **container}
     if volume is not None or claim:
         one["volumeMounts"] = [{"name": "data", "mountPath": mounted}]
     if volume is not None:
@@ -119,6 +118,19 @@ EDGES: dict[str, Edge] = {
             ("an emptyDir of Bitnami's", broker(EMPTY, "/bitnami/rabbitmq/mnesia", "bitnami/rabbitmq:3.13"), ITS_OWN),
             ("the node's disk", broker({"hostPath": {"path": "/srv"}}), ""),
             ("its exporter", broker(EMPTY, image="kbudde/rabbitmq-exporter:1"), ""),
+            ("nothing, by its own program", broker(command=["rabbitmq-server"]), ITS_OWN),
+            (
+                "nothing, behind its plugins",
+                broker(command=["sh", "-c", "rabbitmq-plugins x && exec rabbitmq-server"]),
+                ITS_OWN,
+            ),
+            ("nothing, of one that only asks", broker(command=["rabbitmqadmin", "-H", "rabbit", "list", "queues"]), ""),
+            (
+                "nothing, of one that waits",
+                broker(args=["sh", "-c", "until rabbitmq-diagnostics ping; do :; done"]),
+                "",
+            ),
+            ("nothing, behind a script", broker(command=["/start.sh"]), ""),
             (
                 "an emptyDir, three of them",
                 {**broker(EMPTY), "r.yaml": broker(EMPTY)["r.yaml"].replace("replicas: 1", "replicas: 3")},

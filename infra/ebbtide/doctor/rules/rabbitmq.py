@@ -34,8 +34,7 @@ def check_rabbitmq_disk(setup: SetUp) -> Iterator[Diagnosis]:
     for workload in setup.workloads:
         for container in workload.containers:
             is_single = workload.replicas is None or workload.replicas.value <= 1
-            is_broker = _IMAGE.search(container.image.value if container.image else "") is not None
-            if is_broker and is_single and has_no_disk(workload, container, partial(_may_hold, container)):
+            if is_single and _is_server(container) and has_no_disk(workload, container, partial(_may_hold, container)):
                 yield Diagnosis(
                     workload.place,
                     workload.title,
@@ -43,6 +42,14 @@ def check_rabbitmq_disk(setup: SetUp) -> Iterator[Diagnosis]:
                     "with all that waits",
                     "mount a claim at /var/lib/rabbitmq (volumeClaimTemplates)",
                 )
+
+
+def _is_server(container: Container) -> bool:
+    """Whether it runs RabbitMQ itself: its image holds the programs that ask one as well, for a Job that makes queues
+    or a container that waits. What a script of somebody's runs is not known."""
+    words = [word for one in (container.command, container.arguments) if one is not None for word in one.words]
+    is_image = _IMAGE.search(container.image.value if container.image else "") is not None
+    return is_image and (not words or any("rabbitmq-server" in word for word in words))
 
 
 def _may_hold(container: Container, mounted: str) -> bool:
