@@ -49,10 +49,20 @@ def broker(
     return {"a.yaml": workload(CONSUME), "r.yaml": quick_yaml.dump(data)}
 
 
-def addressed(dsn: str, replicas: int = 4, name: str = "MESSENGER_TRANSPORT_DSN", **more: str) -> dict[str, str]:
+def addressed(
+    dsn: str,
+    replicas: int = 4,
+    name: str = "MESSENGER_TRANSPORT_DSN",
+    besides: dict[str, Any] | None = None,
+    **more: Any,
+) -> dict[str, str]:
     """A consumer whose manifest alone says where its transport is; it has 90 s to finish."""
-    env = [{"name": key, "value": value} for key, value in {name: dsn, **more}.items()]
-    return {"a.yaml": workload(CONSUME, replicas=replicas, env=env)}
+    env = [{"name": name, "value": dsn}, *([besides] if besides else [])]
+    return {"a.yaml": workload(CONSUME, replicas=replicas, env=env, **more)}
+
+
+def secret(name: str) -> dict[str, Any]:
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": "shop", "key": name}}}
 
 
 EMPTY: dict[str, Any] = {"emptyDir": {}}
@@ -89,7 +99,16 @@ EDGES: dict[str, Edge] = {
             ("D-77", addressed("doctrine://default?redeliver_timeout=44", 1), "although the pod has 90 s"),
             ("D-77", addressed("doctrine://default?redeliver_timeout=45", 1), ""),
             ("D-77", addressed("doctrine://default"), ""),
-            ("D-77", addressed("doctrine://default?redeliver_timeout=9", MESSENGER_B_DSN="sync://"), ""),
+            (
+                "D-77",
+                addressed("doctrine://default?redeliver_timeout=9", besides={"name": "MESSENGER_B_DSN", "value": "x"}),
+                "",
+            ),
+            # What is consumed may be the other one.
+            ("D-77", addressed("doctrine://default?redeliver_timeout=9", besides=secret("MESSENGER_B_DSN")), ""),
+            ("D-77", addressed("doctrine://default?redeliver_timeout=9", envFrom=[{"secretRef": {"name": "s"}}]), ""),
+            ("D-77", addressed("doctrine://default?redeliver_timeout=9", name="MESSENGER_FAILED_DSN"), ""),
+            ("D-77", addressed("doctrine://default?redeliver_timeout=9", besides=secret("SMTP_DSN")), "after 9 s"),
             ("D-77", addressed("doctrine://default?redeliver_timeout=9", name="DATABASE_DSN"), ""),
             ("D-77", addressed("doctrine://default?redeliver_timeout=9&x=$(X)"), ""),
             ("D-70", addressed("redis://r/mail/app/one"), "names every consumer 'one', for workers in up to 4 pods"),

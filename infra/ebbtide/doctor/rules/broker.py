@@ -39,11 +39,18 @@ def consumed(unit: Unit) -> Iterator[tuple[Worker, Transport]]:
 def _addressed(unit: Unit) -> Iterator[tuple[Worker, Transport]]:
     """Where messenger.yaml was not handed over: the transport whose address the container's only such variable holds.
     What stands in an address wins over every option, whatever they say."""
-    environment = unit.container.environment if unit.container is not None else {}
-    names = [name for name in environment if _ADDRESS.fullmatch(name)]
-    is_written = len(names) == 1 and "$" not in environment[names[0]].value
-    for worker in unit.named(CONSUME) if is_written and not unit.setup.messenger else ():
-        yield worker, of_variable(names[0], environment[names[0]])
+    container = unit.container
+    # A Secret may hold another one, which is then what is consumed.
+    if container is None or unit.setup.messenger or container.data.keys() & {"envFrom", "env_file"}:
+        return
+    environment = container.environment
+    names = environment.keys() | {one.text("name") for one in container.data.items_of("env")}
+    addresses = [name for name in names if _ADDRESS.fullmatch(name)]
+    said = environment.get(addresses[0]) if len(addresses) == 1 else None
+    if said is None or "$" in said.value or "FAIL" in addresses[0]:
+        return
+    for worker in unit.named(CONSUME):
+        yield worker, of_variable(addresses[0], said)
 
 
 def harm_of_a_kill(unit: Unit) -> Harm:
