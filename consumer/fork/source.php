@@ -46,10 +46,12 @@ final class Source
             } elseif (\in_array($kind, self::DECLARED, true) || self::is($kind, 'T_ENUM')) {
                 $this->skipTo(['{']);
                 $this->skipBlock(['{', \T_CURLY_OPEN, \T_DOLLAR_OPEN_CURLY_BRACES], '}');
+            } elseif (\in_array($kind, self::SILENT, true) || \in_array($kind, self::MODIFIERS, true)
+                || self::is($kind, 'T_READONLY') || '}' === $kind) {
+                continue;
             } elseif ($this->onlyLoads()) {
                 $this->skipTo([';']);
-            } elseif (!\in_array($kind, self::SILENT, true) && !\in_array($kind, self::MODIFIERS, true)
-                && !self::is($kind, 'T_READONLY') && '}' !== $kind) {
+            } else {
                 return false;
             }
         }

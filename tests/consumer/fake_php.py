@@ -49,6 +49,8 @@ def look():
         time.sleep(300)
     if FAULT == "does not compare":
         return ""
+    if FAULT == "tells a list":
+        return "[]"
     facts = {"missing": [], "arguments": True, "descriptors": [], "threads": 1, "libraries": [], "generators": []}
     facts |= {"extensions": ["core", "redis"], "unseen": [], "draws": ["1", "2"], "alarmSeconds": 0, "digest": "a"}
     facts |= json.loads(os.environ.get("FAKE_FACTS", "{}"))

@@ -129,6 +129,7 @@ def test_what_only_the_container_s_own_boots_have_is_found_before_anybody_is_for
         ("is not seen", "the first worker consumes, and its boot was not seen"),
         ("cannot record", "could not be noted"),
         ("does not compare", "could not hold its boot against the first worker's"),
+        ("tells a list", "could not hold its boot against the first worker's"),
         ("hangs while comparing", "has not booted within 4 s"),
         ("refuses", "booting has opened socket:[4711]"),
         ("ends", "before it had booted"),

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.runtime.lab import subjects
 from tests.runtime.lab.application import messages
-from tests.runtime.lab.promises import (
-    assert_a_clean_end,
-    assert_no_new_work,
-    assert_nothing_was_lost,
-    drain_started,
-    outcomes,
-)
+from tests.runtime.lab.promises import assert_a_clean_end, assert_nothing_was_lost
 from tests.runtime.lab.subjects import WORKER
-from tests.runtime.test_forks import BUDGET, DRAW, Changed, changed, parents_of  # noqa: F401  # a fixture
+from tests.runtime.test_forks import (
+    BUDGET,
+    DRAW,
+    Changed,
+    assert_a_busy_pod_loses_nothing,
+    changed,  # noqa: F401  # a fixture
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,19 +46,7 @@ def assert_proved(pod: Pod) -> None:
     "broker", ["redis", *(pytest.param(broker, marks=pytest.mark.long) for broker in ("rabbitmq", "postgresql"))]
 )
 def test_a_busy_pod_loses_nothing(open_scene: Callable[..., Scene], broker: str) -> None:
-    scene = open_scene(broker)
-    scene.send(messages(seed=51, number=300, least=0.5, most=8))
-    pod = scene.ours(30, BUDGET, AUTO).start()
-    scene.wait_for_messages_in_flight(28)
-    time.sleep(2)
-
-    deletion = pod.delete(BUDGET.grace)
-
-    assert_proved(pod)
-    assert_nothing_was_lost(scene)
-    assert_a_clean_end(deletion, pod, scene)
-    assert_no_new_work(scene, drain_started(pod))
-    assert outcomes(pod) == {"stopped": 30}, pod.output()
+    assert_proved(assert_a_busy_pod_loses_nothing(open_scene(broker), 51, AUTO))
 
 
 @pytest.mark.parametrize("workers", [7, 8, 400])

@@ -81,19 +81,25 @@ def _started_at(pid: int) -> float:
 def test_a_busy_pod_of_forked_workers_loses_nothing(
     open_scene: Callable[..., Scene], broker: str, hook: tuple[str, ...] | None
 ) -> None:
-    scene = open_scene(broker)
-    scene.send(messages(seed=31, number=300, least=0.5, most=8))
-    pod = scene.ours(30, BUDGET, FORK).start()
+    assert_forked(assert_a_busy_pod_loses_nothing(open_scene(broker), 31, FORK, hook))
+
+
+def assert_a_busy_pod_loses_nothing(
+    scene: Scene, seed: int, start: dict[str, str], hook: tuple[str, ...] | None = None
+) -> Pod:
+    """Delete a pod of 30 workers that start so, each with a message in flight."""
+    scene.send(messages(seed=seed, number=300, least=0.5, most=8))
+    pod = scene.ours(30, BUDGET, start).start()
     scene.wait_for_messages_in_flight(28)
     time.sleep(2)
 
     deletion = pod.delete(BUDGET.grace, hook=hook)
 
-    assert_forked(pod)
     assert_nothing_was_lost(scene)
     assert_a_clean_end(deletion, pod, scene)
     assert_no_new_work(scene, drain_started(pod))
     assert outcomes(pod) == {"stopped": 30}, pod.output()
+    return pod
 
 
 @pytest.mark.long
