@@ -35,8 +35,6 @@ IMAGE_USER = 10001
 # Generous: what is tested is that it happens at all, on a machine that may be busy. The fake worker ends after 120 s.
 PATIENCE_SECONDS = 100.0
 
-sys.path.insert(0, str(CONSUMER))
-
 
 def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
     """Wait for a true value."""
