@@ -62,14 +62,15 @@ NOT_PROVEN: dict[str, tuple[str, ...]] = {
 }
 
 # Tests mostly wait, each in a directory or in containers of its own, also on two cores. Each process of the engine's
-# tests has a control plane; a machine has one node, so that the cluster's tests take turns.
+# tests has a control plane; those of the cluster share a node, a file of tests each, in namespaces of their own.
 ARGUMENTS = {
     # Each process collects all tests, 4 s of a processor, and few of these wait.
     "default": ["-n", "4", "--dist", "worksteal"],
     "slow": ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"],
     # These wait for seven tenths of their time, and hold under a load of 20.
-    "runtime": ["-n", "4", "--dist", "worksteal"],
+    "runtime": ["-n", "6", "--dist", "worksteal"],
     "engine": ["-n", "3", "--dist", "loadfile"],
+    "cluster": ["-n", "2", "--dist", "loadfile"],
     # Those of the cluster stay with one process (tests/cluster/conftest.py).
     "long": ["-n", "3", "--dist", "loadgroup"],
 }
@@ -83,9 +84,8 @@ PLACES = {
 }
 
 # Two processors idle for seven tenths of the `runtime` tests, and nothing in `slow` looks at a clock. It begins beside
-# them and may go on beside the next, but not beside a node, whose answers are judged by the second. Its output is shown
-# when it has ended.
-COMPUTES, WAITS, ALONE = "slow", "runtime", "cluster"
+# them, with what they leave, and goes on beside the next. Its output is shown when it has ended.
+COMPUTES, WAITS = "slow", "runtime"
 
 # Whether the machine was slow on a day on which something failed is seen by what always takes the longest.
 _SLOWEST = ("--durations=5", "--durations-min=5")
@@ -296,8 +296,6 @@ class Schedule:
             while waiting:
                 tier, late = self._next(waiting)
                 waiting.remove(tier)
-                if computing and tier == ALONE:
-                    results[COMPUTES], computing = _finish(computing, output), None
                 if beside and tier == WAITS:
                     computing = background.submit(self._run, COMPUTES, ["nice", "-n", "19"], output)
                 print(f"\n== {tier} ==\n{machine()}", flush=True)

@@ -1,43 +1,41 @@
-"""The node of `scripts/cluster`: the one that runs, or one that is started for these tests and taken away again."""
+"""The node of `scripts/cluster`: the one that runs, or one that is started for these tests and taken away again.
+
+In CI two modules of tests use it at a time, each in namespaces of its own: most of the time they wait.
+"""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.cluster.shared_node import node_in_use, run_cluster_script, shared_node
 from tests.kubernetes_api import KubernetesApi, Manifest, wait_until_gone
 
-ROOT = Path(__file__).parents[2]
 # KEDA takes its finalizer away when it can: over a minute, where the namespace takes nothing new already (seen).
 GONE_SECONDS = 300
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A machine has one node, and its tests take turns: in the tier `long` too, where others run side by side."""
+    """A machine has one node, and in the tier `long`, where others run side by side, its tests take turns."""
     for item in items:
         if item.get_closest_marker("cluster") is not None:
             item.add_marker(pytest.mark.xdist_group("node"))
 
 
-def run_cluster_script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `scripts/cluster`; its progress goes to this test's captured stderr."""
-    return subprocess.run([ROOT / "scripts" / "cluster", *arguments], stdout=subprocess.PIPE, text=True, check=False)
-
-
 @pytest.fixture(scope="session")
-def kubeconfig() -> Iterator[Path]:
+def node() -> Iterator[Path]:
     """The administrator's kubeconfig of a node that is up."""
-    was_up = run_cluster_script("status").returncode == 0
-    up = run_cluster_script("up")
-    assert up.returncode == 0, "the node does not come up; its own words are above"
-    # A cluster of the user's own has a kubeconfig already, and nothing is printed.
-    yield Path(up.stdout.strip().removeprefix("export KUBECONFIG=") or os.environ["KUBECONFIG"])
-    if not was_up:
-        assert run_cluster_script("down").returncode == 0, "something of the node stays behind on this machine"
+    with shared_node() as kubeconfig:
+        yield kubeconfig
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(node: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """The same, for a module of tests: some take the node down, and no other module runs beside them."""
+    with node_in_use(alone=getattr(request.module, "TAKES_THE_NODE_DOWN", False)):
+        yield node
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +44,12 @@ def api(kubeconfig: Path) -> KubernetesApi:
     return KubernetesApi(kubeconfig)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def images(kubeconfig: Path) -> dict[str, str]:
-    """The images of this project by name, as the node knows them; builds and loads what is missing."""
+    """The images of this project by name, as the node knows them; builds and loads what is missing.
+
+    For a module: a node that was made again has none.
+    """
     loaded = run_cluster_script("load-image")
     assert loaded.returncode == 0
     return {line.rpartition("/")[2].partition(":")[0]: line for line in loaded.stdout.split()}

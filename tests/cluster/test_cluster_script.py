@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from tests.cluster.archive_files import contents, docker_archive, oci_archive
-from tests.cluster.conftest import ROOT, NamespaceFactory
+from tests.cluster.conftest import NamespaceFactory
+from tests.cluster.shared_node import ROOT
 from tests.kubernetes_api import KubernetesApi, Manifest
 
 # Last on the path: its modules have short names.
@@ -21,6 +22,8 @@ sys.path.append(str(ROOT / "tools" / "cluster"))
 from images import PAUSE, build_image
 
 pytestmark = pytest.mark.cluster
+
+TAKES_THE_NODE_DOWN = True
 
 # Where programs of a node write whatever they are told.
 PLACES = ("/run/containerd", "/run/netns", "/var/log/containers", "/var/log/pods", "/var/lib/kubelet", "/var/lib/cni")

@@ -11,8 +11,9 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.cluster.conftest import GONE_SECONDS, ROOT
+from tests.cluster.conftest import GONE_SECONDS
 from tests.cluster.edges import edge_stack
+from tests.cluster.shared_node import ROOT
 from tests.kubernetes_api import ApiError, KubernetesApi, Manifest, wait_until_gone
 from tests.kubernetes_schema import is_unpublished
 from tests.strategies import Written, valid_stacks, written_stacks

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from tests.cluster.conftest import GONE_SECONDS, ROOT, NamespaceFactory
+from tests.cluster.conftest import GONE_SECONDS, NamespaceFactory
+from tests.cluster.shared_node import ROOT
 from tests.kubernetes_api import POLL_SECONDS, ApiError, KubernetesApi, Manifest, wait_until_gone
 from tests.manifests.kubernetes.examples import make_stack
 

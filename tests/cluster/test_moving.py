@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.cluster.conftest import GONE_SECONDS, ROOT
+from tests.cluster.conftest import GONE_SECONDS
+from tests.cluster.shared_node import ROOT
 from tests.kubernetes_api import POLL_SECONDS, KubernetesApi
 
 sys.path.append(str(ROOT / "tools" / "cluster"))

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.cluster.broker import DIRECTORY, RABBITMQ, SENDS, dsn_at, rabbitmq
-from tests.cluster.conftest import ROOT
+from tests.cluster.shared_node import ROOT
 from tests.kubernetes_api import KubernetesApi, wait_until_gone
 
 from ebbtide.rehearsal.broker import QUEUE

@@ -70,6 +70,8 @@ def test_without_a_network_it_is_one_line_and_with_one_it_is_finished(clone):
     assert done.returncode == 0, done.stderr
 
 
+# Two set-ups more; CI has one that no network has broken.
+@pytest.mark.long
 @needs_root
 def test_a_full_disk_is_one_line_and_with_room_it_is_finished(tmp_path):
     script = """
