@@ -31,11 +31,12 @@ class Part:
     command: tuple[str, ...]
     tiers: frozenset[str]
     """Which tiers cannot begin without it."""
-    after_setup: bool = False
-    """Whether its command is one of `.venv`."""
     niceness: int = 0
     """Added to the 10 that a build has by itself, where the last tier alone needs it."""
 
+
+# Before a command that needs `.venv`: many may ask for it at once, and the first makes it.
+SET_UP = ("sh", "-c", 'scripts/setup --dev && exec "$@"', "sh")
 
 _CLUSTERS = frozenset({"engine", "cluster", "long"})
 PARTS = (
@@ -46,9 +47,8 @@ PARTS = (
     Part("Pulumi's language host for YAML", ("scripts/pulumi-engine", "--yaml"), frozenset({"engine"})),
     Part(
         "Pulumi's Kubernetes plugin",
-        (".venv/bin/python", "tools/pulumi/kubernetes_plugin.py"),
+        (*SET_UP, ".venv/bin/python", "tools/pulumi/kubernetes_plugin.py"),
         _CLUSTERS,
-        after_setup=True,
     ),
 )
 BARE_ROOT = Part("the bare Debian root", ("scripts/bare-root", "run", "--", "true"), frozenset({"default"}))
@@ -76,14 +76,16 @@ class Builds:
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         return self
 
-    def start(self, *, after_setup: bool) -> None:
-        """Start what needs no `.venv`, or what does."""
-        for number, part in enumerate(self._parts):
-            if part.after_setup == after_setup:
-                unbroken(partial(self._start, number, part))
+    def start(self) -> None:
+        """Start all of them."""
+        for part in self._parts:
+            unbroken(partial(self._start, part))
 
-    def _start(self, number: int, part: Part) -> None:
-        with Path(self._logs.name, f"{number}.log").open("wb") as log:
+    def _log(self, part: Part) -> Path:
+        return Path(self._logs.name, f"{self._parts.index(part)}.log")
+
+    def _start(self, part: Part) -> None:
+        with self._log(part).open("wb") as log:
             # No session of its own: Linux shares processors between sessions, and heeds `nice` inside one.
             self._running[part] = subprocess.Popen(
                 ["nice", "-n", str(part.niceness), *part.command],
@@ -97,12 +99,17 @@ class Builds:
         """What the tier needs and is still being built; what could not be built is not: the tier will say so."""
         return [part.name for part in self._parts if tier in part.tiers and self._is_building(part)]
 
+    def ended(self, part: Part) -> tuple[int, str]:
+        """The status of a part and all that it printed, once it has ended."""
+        process = self._running[part]
+        return process.wait(), self._log(part).read_text(errors="replace")
+
     def say_failures(self, tier: str) -> None:
         """Show the last lines of what the tier needs and could not be built."""
-        for number, part in enumerate(self._parts):
+        for part in self._parts:
             process = self._running.get(part)
             if tier in part.tiers and process is not None and process.poll():
-                log = Path(self._logs.name, f"{number}.log").read_text(errors="replace")
+                log = self._log(part).read_text(errors="replace")
                 sys.stdout.write(f"{part.name} could not be built (status {process.returncode}):\n{log[-2000:]}\n")
 
     def __exit__(

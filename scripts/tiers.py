@@ -83,9 +83,9 @@ PLACES = {
     "cluster": "tests/cluster",
 }
 
-# Two processors idle for seven tenths of the `runtime` tests, and nothing in `slow` looks at a clock. It begins beside
-# them, with what they leave, and goes on beside the next. Its output is shown when it has ended.
-COMPUTES, WAITS = "slow", "runtime"
+# Every other tier waits at times, two processors idle for seven tenths of `runtime`, and nothing in this one looks at a
+# clock. So it begins with the first of them and has what they leave. Its output is shown when it has ended.
+COMPUTES = "slow"
 
 # Whether the machine was slow on a day on which something failed is seen by what always takes the longest.
 _SLOWEST = ("--durations=5", "--durations-min=5")
@@ -274,7 +274,7 @@ class Schedule:
         self._waited = 0.0
 
     def run_all(self, tiers: Sequence[str]) -> dict[str, Result]:
-        """Run the tiers in their order, as far as what they need is built, but for the one that runs beside another.
+        """Run the tiers in their order, as far as what they need is built, but for the one that runs beside them.
 
         A run that is ended, by SIGTERM or Ctrl-C, says before it goes what it has shown and what not.
         """
@@ -288,16 +288,16 @@ class Schedule:
         return {tier: results[tier] for tier in tiers}
 
     def _run_all(self, tiers: Sequence[str], results: dict[str, Result]) -> None:
-        beside = {COMPUTES, WAITS} <= set(tiers)
-        waiting = [tier for tier in tiers if not (beside and tier == COMPUTES)]
+        waiting = list(tiers)
         # Left from right to left: what runs in the background has ended before it is waited for.
         with ThreadPoolExecutor(1) as background, tempfile.TemporaryFile("w+") as output, self._commands:
             computing: Future[Ran] | None = None
+            if COMPUTES in tiers and len(tiers) > 1:
+                waiting.remove(COMPUTES)
+                computing = background.submit(self._run, COMPUTES, ["nice", "-n", "19"], output)
             while waiting:
                 tier, late = self._next(waiting)
                 waiting.remove(tier)
-                if beside and tier == WAITS:
-                    computing = background.submit(self._run, COMPUTES, ["nice", "-n", "19"], output)
                 print(f"\n== {tier} ==\n{machine()}", flush=True)
                 if late:
                     print(f"NOT RUN: {late}", flush=True)
@@ -335,7 +335,7 @@ def _finish(computing: Future[Ran], output: IO[str]) -> Ran:
     """The result of what ran beside others, and what it printed."""
     result = computing.result()
     output.seek(0)
-    print(f"\n== {COMPUTES}, begun beside {WAITS} ==\n{output.read()}", flush=True)
+    print(f"\n== {COMPUTES}, beside the others ==\n{output.read()}", flush=True)
     return result
 
 
@@ -356,8 +356,7 @@ def main() -> int:
         return commands.run_tier(tier, prefix, output, rest, arguments.junit_xml)
 
     with Builds(PARTS, tiers) as builds:
-        builds.start(after_setup=False)
-        builds.start(after_setup=True)
+        builds.start()
         results = Schedule(builds, commands, run, time.monotonic()).run_all(tiers)
     print("", *closing(results), sep="\n")
     return exit_status(results)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 # Programs, not a package.
 sys.path.append(str(ROOT / "scripts"))
 
-from builds import PARTS, Builds, Part  # noqa: E402
+from builds import PARTS, SET_UP, Builds, Part  # noqa: E402
 from tiers import (  # noqa: E402
     NOT_IN_ALL,
     PLACES,
@@ -162,8 +162,8 @@ def test_the_report_of_a_tier_is_left_where_it_was_asked_for(tmp_path: Path) -> 
     assert counted(report.read_text(), 0, 0.0) == Ran(1, 0, 0, 0.0)
 
 
-def _part(command: str, *tiers: str, after_setup: bool = False) -> Part:
-    return Part(command, ("sh", "-c", command), frozenset(tiers), after_setup)
+def _part(command: str, *tiers: str) -> Part:
+    return Part(command, ("sh", "-c", command), frozenset(tiers))
 
 
 class Recorded:
@@ -190,7 +190,7 @@ def test_a_tier_begins_when_what_it_needs_is_built_and_not_before(tmp_path: Path
 
     part = _part(f"until [ -e {asked} ]; do sleep 0.05; done; touch {built}", "engine")
     with Asked([part], ["engine"]) as builds:
-        builds.start(after_setup=False)
+        builds.start()
         Schedule(builds, Commands(), run, time.monotonic()).run_all(["engine"])
         assert built.exists()
     assert run.began == ["engine"]
@@ -199,7 +199,7 @@ def test_a_tier_begins_when_what_it_needs_is_built_and_not_before(tmp_path: Path
 def test_a_tier_whose_parts_take_too_long_is_left_out_and_the_others_run() -> None:
     run = Recorded()
     with Builds([_part("sleep 60", "engine")], TIERS) as builds:
-        builds.start(after_setup=False)
+        builds.start()
         results = Schedule(builds, Commands(), run, time.monotonic() - 10, budget=12).run_all(
             ["default", "engine", "cluster"]
         )
@@ -211,7 +211,7 @@ def test_a_tier_whose_parts_take_too_long_is_left_out_and_the_others_run() -> No
 def test_a_build_that_fails_excuses_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     run = Recorded()
     with Builds([_part("echo no compiler; exit 3", "engine")], ["engine"]) as builds:
-        builds.start(after_setup=False)
+        builds.start()
         results = Schedule(builds, Commands(), run, time.monotonic(), budget=60).run_all(["engine"])
     assert results == {"engine": GOOD}, "what cannot be built has to fail where it is needed"
     assert "no compiler" in capfd.readouterr().out
@@ -233,7 +233,7 @@ sys.path.append("scripts")
 from builds import Builds, Part
 command = f"sh -c 'echo $$ > {{sys.argv[1]}}; exec sleep 600' & wait"
 with Builds([Part("a part", ("sh", "-c", command), frozenset({{"engine"}}))], ["engine"]) as builds:
-    builds.start(after_setup=False)
+    builds.start()
     time.sleep(600)
 """
 
@@ -305,12 +305,15 @@ class Overlapping(Recorded):
 
     def __init__(self) -> None:
         super().__init__()
-        self.last_began = threading.Event()
+        self.slow_began, self.last_began = threading.Event(), threading.Event()
 
     def __call__(self, tier: str, prefix: Sequence[str], output: IO[str] | None) -> Ran:
         if tier == "slow":
             assert prefix[0] == "nice", "what only computes takes time from what looks at a clock"
+            self.slow_began.set()
             assert self.last_began.wait(60), "slow keeps the next tier waiting"
+        elif tier == "default":
+            assert self.slow_began.wait(60), "a processor that waits beside the first tier is not used"
         elif tier == "cluster":
             self.last_began.set()
         return super().__call__(tier, prefix, output)
@@ -322,19 +325,26 @@ def test_what_only_computes_runs_beside_all_that_waits() -> None:
         results = Schedule(builds, Commands(), run, time.monotonic()).run_all(all_tiers())
     assert list(results) == all_tiers(), "the table has another order than the documentation"
     assert sorted(run.began) == sorted(all_tiers())
-    assert run.began[0] == "default", "a newcomer's machine has nothing beside"
 
 
-def test_what_only_computes_runs_although_what_it_runs_beside_is_too_late() -> None:
+def test_what_only_computes_runs_although_every_tier_beside_it_is_too_late() -> None:
     run = Recorded()
     with Builds([_part("sleep 60", "runtime")], TIERS) as builds:
-        builds.start(after_setup=False)
+        builds.start()
         results = Schedule(builds, Commands(), run, time.monotonic() - 10, budget=12).run_all(["slow", "runtime"])
     assert results["slow"] == GOOD
     assert isinstance(results["runtime"], NotRun)
 
 
+def test_what_runs_beside_a_tier_is_waited_for_and_shown_whole() -> None:
+    part = _part("echo formatted; sleep 0.2; echo unknown word; exit 3", "runtime")
+    with Builds([part], TIERS) as builds:
+        builds.start()
+        assert builds.ended(part) == (3, "formatted\nunknown word\n")
+
+
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
 def test_every_part_is_for_tiers_that_exist_and_its_program_is_there(part: Part) -> None:
     assert part.tiers <= set(TIERS)
-    assert (ROOT / part.command[-1 if part.after_setup else 0]).is_file()
+    command = part.command[len(SET_UP) + 1 :] if part.command[: len(SET_UP)] == SET_UP else part.command
+    assert (ROOT / command[0]).is_file()

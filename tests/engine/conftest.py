@@ -27,6 +27,8 @@ from tests.engine.whole_system import CHARTS, EXAMPLE, KEDA_VERSIONS, bring_kind
 
 STACKS = ("dev", "local", "production", "staging")
 """Every committed stack; test_stacks.py holds this list against the files."""
+EACH_STACK = [pytest.param(name, marks=[] if name in {"dev", "production"} else [pytest.mark.long]) for name in STACKS]
+"""One whose number of pods an HPA owns, and one of KEDA's; the others repeat the proof."""
 
 
 @pytest.fixture(scope="session")
@@ -169,4 +171,4 @@ def _project(
     return made
 
 
-__all__ = ["ROOT", "STACKS"]
+__all__ = ["EACH_STACK", "ROOT", "STACKS"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.engine.conftest import STACKS, ProjectFactory
+from tests.engine.conftest import EACH_STACK, ProjectFactory
 from tests.engine.control_plane import ControlPlane
 from tests.engine.project import Run
 
@@ -53,10 +53,6 @@ class Life:
     destroy: Run
     left_over: object
     neighbour: object
-
-
-# One whose number of pods an HPA owns, and one of KEDA's; the others repeat the proof.
-EACH_STACK = [pytest.param(name, marks=[] if name in {"dev", "production"} else [pytest.mark.long]) for name in STACKS]
 
 
 @pytest.fixture(scope="module", params=EACH_STACK)

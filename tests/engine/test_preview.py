@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.engine.conftest import STACKS, ProjectFactory
+from tests.engine.conftest import EACH_STACK, STACKS, ProjectFactory
 from tests.engine.project import ROOT
 
 pytestmark = pytest.mark.engine
@@ -17,7 +17,7 @@ def test_these_are_all_the_committed_stacks() -> None:
     assert committed == list(STACKS), "a committed stack that no engine test previews and deploys"
 
 
-@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("stack", EACH_STACK)
 def test_the_cli_previews_a_new_stack_without_a_cluster_or_a_login(offline_project: ProjectFactory, stack: str) -> None:
     preview = offline_project(stack).preview()
     assert set(preview.operations.values()) == {"create"}, "a new stack consists of creations only"
@@ -29,7 +29,7 @@ def test_the_cli_previews_a_new_stack_without_a_cluster_or_a_login(offline_proje
     assert "Traceback" not in preview.output
 
 
-@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("stack", EACH_STACK)
 def test_preview_json_holds_every_resource_once_and_nothing_but_json(
     offline_project: ProjectFactory, stack: str
 ) -> None:

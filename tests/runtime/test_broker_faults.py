@@ -60,7 +60,9 @@ def test_an_outage_is_waited_out_by_one_probe_and_all_workers_consume_soon_after
     assert_a_clean_end(pod.delete(BUDGET.grace), pod, scene)
 
 
-@pytest.mark.parametrize("broker", ["redis", "rabbitmq", pytest.param("postgresql", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "broker", ["redis", *(pytest.param(name, marks=pytest.mark.long) for name in ("rabbitmq", "postgresql"))]
+)
 def test_an_outage_under_load_loses_nothing_and_repeats_only_what_was_in_flight(
     open_scene: Callable[..., Scene],
     broker: str,

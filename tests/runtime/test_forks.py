@@ -359,17 +359,26 @@ def assert_boots_by_itself(
     assert_nothing_was_lost(scene)
 
 
+# Each builds an image, 20 s; test_boot_state.py tells such boots apart without one.
 @pytest.mark.parametrize(
     ("code", "words"),
     [
         ("$GLOBALS['kept'] = stream_socket_server('tcp://127.0.0.1:0');", "booting has opened socket:["),
-        ("$GLOBALS['kept'] = fopen(__FILE__, 'r');", "booting has opened /srv/app/src/Kernel.php"),
-        ("lcg_value();", "booting calls lcg_value()"),
-        ("static::$kept = getmypid();", "static App\\Kernel::$kept"),
-        ("static::$kept = getenv('MESSENGER_CONSUMER_NAME');", "static App\\Kernel::$kept"),
+        pytest.param(
+            "$GLOBALS['kept'] = fopen(__FILE__, 'r');",
+            "booting has opened /srv/app/src/Kernel.php",
+            marks=pytest.mark.long,
+        ),
+        pytest.param("lcg_value();", "booting calls lcg_value()", marks=pytest.mark.long),
+        pytest.param("static::$kept = getmypid();", "static App\\Kernel::$kept", marks=pytest.mark.long),
+        pytest.param(
+            "static::$kept = getenv('MESSENGER_CONSUMER_NAME');", "static App\\Kernel::$kept", marks=pytest.mark.long
+        ),
         ("static::$kept = bin2hex(random_bytes(8));", "static App\\Kernel::$kept"),
-        ("static::$kept = new \\DateTimeImmutable();", "static App\\Kernel::$kept"),
-        ("static $kept; $kept = getmypid();", "static $kept in App\\Kernel::boot()"),
+        pytest.param("static::$kept = new \\DateTimeImmutable();", "static App\\Kernel::$kept", marks=pytest.mark.long),
+        pytest.param(
+            "static $kept; $kept = getmypid();", "static $kept in App\\Kernel::boot()", marks=pytest.mark.long
+        ),
         ("static::$kept = new \\Random\\Engine\\Mt19937();", "random generator is seeded"),
         ("'cli' === \\PHP_SAPI && in_array('messenger:consume', $_SERVER['argv']) && exit(0);", "its console ends"),
     ],

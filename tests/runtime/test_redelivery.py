@@ -25,7 +25,7 @@ MANY_WORKERS = 35
 RECOVERY = {"EBBTIDE_RECOVER_AFTER_SECONDS": str(BUDGET.stop_wait)}
 
 
-@pytest.mark.parametrize("broker", ["redis", "rabbitmq", "postgresql"])
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_killed_messages_come_back_in_time_to_an_idle_pod(
     open_scene: Callable[..., Scene],
     broker: str,
@@ -72,7 +72,7 @@ def test_recovery_takes_nothing_that_is_still_being_handled(open_scene: Callable
     assert deletion.exit_status == 0, f"the program that recovers must not spoil the end: {pod.output()}"
 
 
-@pytest.mark.parametrize("broker", ["redis", "rabbitmq", "postgresql"])
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_a_message_that_is_still_being_handled_is_not_given_to_a_second_worker(
     open_scene: Callable[..., Scene],
     broker: str,
