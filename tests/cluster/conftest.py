@@ -31,11 +31,20 @@ def node() -> Iterator[Path]:
         yield kubeconfig
 
 
+@pytest.fixture(scope="session")
+def last_in() -> None:
+    """Whoever takes the node down comes first, where all begin together: later it would wait for all others."""
+    time.sleep(2)
+
+
 @pytest.fixture(scope="module")
-def kubeconfig(node: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+def kubeconfig(request: pytest.FixtureRequest) -> Iterator[Path]:
     """The same, for a module of tests: some take the node down, and no other module runs beside them."""
-    with node_in_use(alone=getattr(request.module, "TAKES_THE_NODE_DOWN", False)):
-        yield node
+    alone = getattr(request.module, "TAKES_THE_NODE_DOWN", False)
+    if not alone:
+        request.getfixturevalue("last_in")
+    with node_in_use(alone=alone):
+        yield request.getfixturevalue("node")
 
 
 @pytest.fixture(scope="module")

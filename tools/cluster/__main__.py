@@ -34,7 +34,7 @@ def main() -> int:
     layout = Layout.of_this_machine()
     try:
         # What is built has locks of its own, for half an hour at times; looking takes nothing from anybody.
-        with nullcontext() if arguments.run in (build, status) else _alone(layout):
+        with nullcontext() if arguments.run in (build, status, load_image) else _alone(layout):
             return int(arguments.run(layout, arguments) or 0)
     except Problem as problem:
         say(f"scripts/cluster: {problem}")
@@ -124,7 +124,8 @@ def load_image(layout: Layout, arguments: argparse.Namespace) -> None:
     for image in arguments.image or list(IMAGES):
         with nullcontext(build_image(IMAGES[image])) if image in IMAGES else archive_of(image) as archive:
             if foreign is None:
-                names = import_images(layout, archive)
+                with _alone(layout):
+                    names = import_images(layout, archive)
             else:
                 foreign.load(archive, image)
                 names = names_in(archive)
