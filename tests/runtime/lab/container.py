@@ -246,16 +246,20 @@ class Pod:
             RuntimeError: it ended with another status than 0, with its output.
         """
         bundle = self._write_bundle()
-        result = subprocess.run(
-            [RUNC, "run", "--bundle", str(bundle), self.identity],
-            input=stdin,
-            text=True,
-            errors="replace",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=seconds,
-            check=False,
-        )
+        try:
+            result = subprocess.run(
+                [RUNC, "run", "--bundle", str(bundle), self.identity],
+                input=stdin,
+                text=True,
+                errors="replace",
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=seconds,
+                check=False,
+            )
+        finally:
+            # runc takes it away itself, unless somebody ends runc.
+            subprocess.run([RUNC, "delete", "--force", self.identity], check=False, capture_output=True)
         if result.returncode != 0:
             raise RuntimeError(f"{' '.join(self.image.arguments)}: status {result.returncode}: {result.stdout}")
         return result.stdout
