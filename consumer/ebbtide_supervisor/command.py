@@ -110,14 +110,18 @@ def _symfony_problems(environment: Environment, command: Sequence[str]) -> list[
 
 
 def _stop_file_problems(environment: Environment, arguments: Sequence[str]) -> list[str]:
-    """Without a signal a worker takes messages until its limit, and then has the last one in flight."""
-    if environment.drain != "stopFile" or _values(arguments, "-l", "--limit"):
+    """Without a signal a worker takes messages until its time limit, and then has the last one in flight.
+
+    A limit of messages ends nobody while the queue is empty, and one whose last message comes late is killed inside
+    it. The settings ask for a time limit too (V-24).
+    """
+    if environment.drain != "stopFile":
         return []
     own = _values(arguments, "-t", "--time-limit")
     limit = int(own[-1]) if own and own[-1].isdecimal() else environment.time_limit_seconds
     if not limit:
-        text = "args: with EBBTIDE_DRAIN=stopFile a worker ends at its next limit, and this one has no limit (got "
-        return [text + f"{' '.join(arguments)!r}), so each drain would kill it; set EBBTIDE_TIME_LIMIT_SECONDS"]
+        text = "args: with EBBTIDE_DRAIN=stopFile a worker ends at its time limit, and this one has no time limit (got "
+        return [text + f"{' '.join(arguments)!r}), so a drain would kill it; set EBBTIDE_TIME_LIMIT_SECONDS"]
     needed = limit + environment.longest_message_seconds
     if environment.stop_wait_seconds >= needed:
         return []

@@ -151,6 +151,15 @@ def test_a_symfony_worker_that_no_signal_stops_must_end_at_a_limit_within_the_st
     assert "EBBTIDE_STOP_WAIT_SECONDS" in problem
     assert "killed" in problem
     assert problems([*CONSUME, "a"], drain="stopFile", time_limit_seconds=5, stop_wait_seconds=70) == []
-    assert problems([*CONSUME, "a", "--limit=1"], drain="stopFile") == [], "a message limit may be the one that ends it"
     (problem,) = problems([*CONSUME, "a"], drain="stopFile", time_limit_seconds=0)
-    assert "no limit" in problem
+    assert "no time limit" in problem
+
+
+@pytest.mark.parametrize("limit", [["--limit=1000"], ["--limit=1"], ["-l", "1"], ["--failure-limit=1"], ["-m", "150M"]])
+def test_a_limit_of_messages_is_none_that_a_worker_ends_at_in_time(limit: list[str]) -> None:
+    """An idle worker has it still before it, and takes its last message when the stop wait is nearly over."""
+    (problem,) = problems([*CONSUME, "a", *limit], drain="stopFile", time_limit_seconds=0)
+    assert "no time limit" in problem
+    (problem,) = problems([*CONSUME, "a", *limit], drain="stopFile", time_limit_seconds=3600)
+    assert "EBBTIDE_STOP_WAIT_SECONDS" in problem
+    assert problems([*CONSUME, "a", *limit, "-t", "10"], drain="stopFile", time_limit_seconds=0) == []

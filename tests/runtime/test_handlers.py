@@ -109,7 +109,8 @@ def test_a_stop_file_alone_does_not_disturb_handlers_that_a_signal_would(
 ) -> None:
     scene = open_scene("redis")
     scene.send(messages(seed=15, number=36, least=2, most=3, how=how))
-    pod = scene.ours(WORKERS, BUDGET, {"EBBTIDE_DRAIN": "stopFile"}, arguments=(*WORKER, "--limit=1")).start()
+    untold = {"EBBTIDE_DRAIN": "stopFile", "EBBTIDE_TIME_LIMIT_SECONDS": "10"}
+    pod = scene.ours(WORKERS, BUDGET, untold, arguments=(*WORKER, "--limit=1")).start()
     scene.wait_for_messages_in_flight(WORKERS)
     time.sleep(0.5)
 
