@@ -194,7 +194,7 @@ def read_environment(variables: Mapping[str, str]) -> tuple[Environment | None, 
     if problems:
         return None, [*problems, *_state_directory_problems(variables)]
     values["WORKER_START"] = _start(values, numbers["PROCESSES"])
-    _fill_budget(numbers, takes_messages_until_its_limit=_ends_at_a_limit(values))
+    problems += _fill_budget(numbers, takes_messages_until_its_limit=_ends_at_a_limit(values))
     problems += _budget_problems(numbers) + _start_problems(values) + _helper_problems(values, numbers["METRICS_PORT"])
     problems += _state_directory_problems(variables)
     if problems:
@@ -223,22 +223,29 @@ def _ends_at_a_limit(values: Mapping[str, int | str]) -> bool:
     return values["DRAIN"] == "stopFile" and values["WORKER_KIND"] == "symfonyMessenger"
 
 
-def _fill_budget(numbers: dict[str, int | None], *, takes_messages_until_its_limit: bool) -> None:
-    """The same sums as the stack file's shutdown budget."""
+def _fill_budget(numbers: dict[str, int | None], *, takes_messages_until_its_limit: bool) -> list[str]:
+    """The same sums as the stack file's shutdown budget. PID 1 reads them again: a sum beyond the range ends here."""
     untold = (numbers["TIME_LIMIT_SECONDS"] or 0) if takes_messages_until_its_limit else 0
     steps = (
         ("LONGEST_MESSAGE_SECONDS", "STOP_WAIT_SECONDS", STOP_WAIT_MARGIN + untold),
         ("STOP_WAIT_SECONDS", "DRAIN_DEADLINE_SECONDS", DRAIN_DEADLINE_MARGIN),
         ("DRAIN_DEADLINE_SECONDS", "GRACE_SECONDS", GRACE_MARGIN),
     )
+    given = f"{PREFIX}LONGEST_MESSAGE_SECONDS" + (f" or {PREFIX}TIME_LIMIT_SECONDS" if untold else "")
     for lower, upper, margin in steps:
-        base = numbers[lower]
-        if numbers[upper] is None and base is not None:
-            numbers[upper] = base + margin
+        base, most = numbers[lower], NUMBERS[upper].maximum
+        if numbers[upper] is not None:
+            given = PREFIX + upper
+        elif base is not None:
+            numbers[upper] = total = base + margin
+            if total > most:
+                text = f"{PREFIX}{upper}: is derived, and comes to more than any pod is given (got {total}, not {most} "
+                return [f"{text}at most); lower {given}"]
+    return []
 
 
 def _budget_problems(numbers: Mapping[str, int | None]) -> list[str]:
-    """The ladder longest message <= stop wait <= hook deadline < grace, checked where it is used."""
+    """The ladder longest message < stop wait < hook deadline < grace, checked where it is used."""
     ladder = (
         ("LONGEST_MESSAGE_SECONDS", "STOP_WAIT_SECONDS", "or a message is killed while it is handled"),
         ("STOP_WAIT_SECONDS", "DRAIN_DEADLINE_SECONDS", "or the hook gives up before the last worker"),

@@ -85,6 +85,47 @@ def test_the_filled_in_variables_read_back_as_the_same_environment() -> None:
     assert set(environment.variables()) >= {f"EBBTIDE_{name}" for name in NUMBERS}
 
 
+WEEK = "604800"
+
+
+@pytest.mark.parametrize(
+    ("variables", "remedy"),
+    [
+        (
+            {"LONGEST_MESSAGE_SECONDS": WEEK, "DRAIN": "stopFile"},
+            "lower EBBTIDE_LONGEST_MESSAGE_SECONDS or EBBTIDE_TIME_LIMIT_SECONDS",
+        ),
+        ({"TIME_LIMIT_SECONDS": WEEK, "DRAIN": "stopFile", "LONGEST_MESSAGE_SECONDS": WEEK}, "TIME_LIMIT_SECONDS"),
+        ({"TIME_LIMIT_SECONDS": WEEK, "DRAIN": "stopFile", "LONGEST_MESSAGE_SECONDS": "3590"}, "TIME_LIMIT_SECONDS"),
+        ({"STOP_WAIT_SECONDS": "608400"}, "lower EBBTIDE_STOP_WAIT_SECONDS"),
+        ({"STOP_WAIT_SECONDS": "608390"}, "lower EBBTIDE_STOP_WAIT_SECONDS"),
+        ({"DRAIN_DEADLINE_SECONDS": "608400"}, "lower EBBTIDE_DRAIN_DEADLINE_SECONDS"),
+    ],
+)
+def test_a_derived_budget_that_no_pod_is_given_is_one_line(variables: dict[str, str], remedy: str) -> None:
+    """PID 1 would read back what it refuses, and end with a traceback."""
+    environment, problems = read_environment({f"EBBTIDE_{name}": value for name, value in variables.items()})
+    assert environment is None
+    assert len(problems) == 1, problems
+    assert problems[0].endswith(remedy)
+    assert "not 608400 at most" in problems[0]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"EBBTIDE_LONGEST_MESSAGE_SECONDS": WEEK},
+        {"EBBTIDE_LONGEST_MESSAGE_SECONDS": WEEK, "EBBTIDE_DRAIN": "stopFile", "EBBTIDE_TIME_LIMIT_SECONDS": "3570"},
+        {"EBBTIDE_STOP_WAIT_SECONDS": "608380"},
+    ],
+)
+def test_the_longest_budget_reads_back_as_the_same_environment(variables: dict[str, str]) -> None:
+    environment, problems = read_environment(variables)
+    assert problems == []
+    assert environment is not None
+    assert read_environment(environment.variables()) == (environment, [])
+
+
 def test_a_drain_by_stop_file_waits_for_the_time_limit_too() -> None:
     """The same sum as the stack file's: nobody tells these workers, so they take messages until their limit."""
     environment, problems = read_environment({"EBBTIDE_DRAIN": "stopFile", "EBBTIDE_TIME_LIMIT_SECONDS": "300"})
