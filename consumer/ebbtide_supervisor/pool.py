@@ -352,7 +352,10 @@ class Pool:
         if self.finished:
             return []
         if self.drain is not None:
-            return [self.drain.next_at(now), self.drain.began_at + self.environment.grace_seconds]
+            # Once it is past there is nothing to do at it: who is not reaped after a SIGKILL (waiting for a disk that
+            # is away) would have the loop ask a thousand times a second.
+            not_ended_at = self.drain.began_at + self.environment.grace_seconds
+            return [self.drain.next_at(now), not_ended_at if now < not_ended_at else None]
         times: list[float | None] = list(self._due.values()) if self.gate.is_open else []
         if self._all_parked_at is not None:
             times.append(self._all_parked_at + self.environment.grace_seconds)

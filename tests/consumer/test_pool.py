@@ -32,6 +32,9 @@ class Sleepless:
     def ask_again(self) -> None:
         self.asked += 1
 
+    def kill_group(self) -> None:
+        """Of no use: it waits for a disk."""
+
     @property
     def alive(self) -> bool:
         return bool(self.pid)
@@ -125,3 +128,26 @@ def test_a_worker_that_sleeps_while_it_boots_is_asked_again_where_none_tells_wha
     old.started_at -= LONGEST_BOOT_SECONDS  # type: ignore[misc]
     assert asleep.ready
     assert asked_within_3_s(pool) == [4, 1, 4]
+
+
+def test_a_worker_that_no_kill_ends_is_waited_for_without_a_busy_loop(tmp_path: Path) -> None:
+    """The kernel ends it when its disk answers, and tells: until then PID 1 woke up a thousand times a second."""
+    pool = pool_of(tmp_path)
+    for worker in pool.workers:
+        worker.start()
+    drain = pool.begin_drain("hook")
+    late: list[float] = []
+    pool.wake_at = lambda at: late.append(time.monotonic() - at)
+    stop_wait, grace = pool.environment.stop_wait_seconds, pool.environment.grace_seconds
+    for moment, times in ((stop_wait - 1, 1), (stop_wait + 1, 1), (grace + 1, 0)):
+        drain.began_at = time.monotonic() - moment
+        for _ in range(10):  # what it would have said since then
+            pool.step()
+        late.clear()
+        pool.step()
+        assert len(late) == times
+        assert all(seconds < 0 for seconds in late), f"{moment} s after its begin a time that is past is waited for"
+    for stuck in pool.workers:
+        vars(stuck)["pid"] = 0
+    pool.step()
+    assert pool.finished, "nobody has ended the container within its grace period"
