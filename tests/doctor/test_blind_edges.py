@@ -27,6 +27,8 @@ CELERY = ["celery", "-A", "shop", "worker", "-c", "2"]
 RQ = ["rq", "worker", "high"]
 PING = ["celery", "-A", "shop", "inspect", "ping", "-d", "celery@$HOSTNAME"]
 DRAMATIQ = ["dramatiq", "tasks"]
+ARTISAN = ["php", "artisan", "queue:work"]
+OF_A_MINUTE = "import rq\nqueue.enqueue(f, job_timeout=60)\n"
 
 
 def pinged(command: list[str], probe: list[str], **times: int) -> dict[str, str]:
@@ -150,6 +152,32 @@ EDGES: dict[str, Edge] = {
             (660, DRAMATIQ, "600 s", actor("600_000"), "has 660 s to finish"),
             (660, DRAMATIQ, "nothing", "", "has 660 s to finish"),
             (601, ["bundle", "exec", "sidekiq", "-t", "590"], "-t 590", "", ""),
+            # What sets no limit is longer than any; 0 of Sidekiq is what it says.
+            (700, ARTISAN, "Laravel's own", "", ""),
+            (700, [*ARTISAN, "--timeout=590"], "--timeout=590", "", ""),
+            (700, [*ARTISAN, "--timeout=0"], "--timeout=0", "", "has 700 s to finish"),
+            (700, [*CELERY, "--time-limit=590"], "--time-limit=590", "", ""),
+            (700, [*CELERY, "--time-limit=0"], "--time-limit=0", "", "has 700 s to finish"),
+            (
+                700,
+                [*CELERY, "--time-limit=0"],
+                "a file's 60",
+                "task_time_limit = 60\ntask_acks_late = True\n",
+                "has 700 s",
+            ),
+            (700, CELERY, "task_time_limit = 0", "task_time_limit = 0\ntask_acks_late = True\n", "has 700 s to finish"),
+            (700, CELERY, "task_time_limit = 60", "task_time_limit = 60\ntask_acks_late = True\n", ""),
+            (700, RQ, "jobs of a minute", OF_A_MINUTE, ""),
+            (700, RQ, "a job without limit", OF_A_MINUTE + "queue.enqueue(g, job_timeout=-1)\n", "has 700 s"),
+            (700, RQ, "queues of a minute", "RQ_QUEUES = {'jobs': {'DEFAULT_TIMEOUT': 60}}\n", ""),
+            (
+                700,
+                RQ,
+                "a queue without limit",
+                "RQ_QUEUES = {'jobs': {'DEFAULT_TIMEOUT': -1}}\n",
+                "has 700 s to finish",
+            ),
+            (700, ["bundle", "exec", "sidekiq", "-t", "0"], "-t 0", "", ""),
         )
     },
     **{

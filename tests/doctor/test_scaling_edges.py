@@ -521,7 +521,9 @@ OF_FRAMEWORKS: dict[str, Edge] = {
             ((), {"redis": {**REDIS, "retry_after": 61}}, ""),
             (("--timeout=90",), {"redis": REDIS}, "write 'retry_after' => 120"),
             (("--timeout=89",), {"redis": REDIS}, ""),
-            (("--timeout=0",), {"redis": REDIS}, ""),
+            # 0 is no limit, whatever retry_after is.
+            (("--timeout=0",), {"redis": REDIS}, "after 90 s, and a timeout of 0 ends none"),
+            (("--timeout=0",), {"sqs": {**REDIS, "driver": "sqs"}}, ""),
             (("--timeout=99",), {"sync": {**REDIS, "driver": "sync"}}, ""),
             (("--timeout=99",), {"sqs": {**REDIS, "driver": "sqs"}}, ""),
             (("--timeout=99",), {"database": {**REDIS, "driver": "database"}}, "after 90 s"),
@@ -535,6 +537,7 @@ OF_FRAMEWORKS: dict[str, Edge] = {
         for options, connections, said in (
             ({"timeout": 90}, {"redis": REDIS}, "after 90 s, and a worker may take 90 s"),
             ({"timeout": 89}, {"redis": REDIS}, ""),
+            ({"timeout": 0}, {"redis": REDIS}, "after 90 s, and a timeout of 0 ends none"),
             ({}, {"redis": REDIS}, ""),
             ({"timeout": 90, "connection": "other"}, {"redis": REDIS}, ""),
             ({"timeout": 90, "connection": "other"}, {"other": REDIS}, "after 90 s"),

@@ -392,6 +392,7 @@ def test_what_an_unknown_program_does_with_another_command_line_is_not_judged(af
     [
         (SIDEKIQ, ["-t", "55"], ["-t", "5"]),
         (SIDEKIQ, [], ["--timeout=5"]),
+        (SIDEKIQ, [], ["-t", "0"]),
         (LARAVEL, ["--timeout=300"], ["--timeout=30"]),
         (LARAVEL, ["--timeout=0"], []),
         (CELERY, [], ["--time-limit=30"]),

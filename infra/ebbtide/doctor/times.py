@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import takewhile
 from typing import Final
 
@@ -17,7 +17,8 @@ Limit = Callable[[Unit, Worker], "Said[int] | None"]
 SUPERVISOR_SECONDS: Final = 10
 """supervisor's default of stopwaitsecs."""
 _SIDEKIQ_SECONDS: Final = 25
-_LARAVEL_SECONDS: Final = 60
+LARAVEL_SECONDS: Final = 60
+"""Laravel's default of --timeout; 0 sets no limit, as it turns pcntl_alarm off (Illuminate/Queue/Worker.php)."""
 _SHUTDOWN_VARIABLE: Final = re.compile(
     r"(?:SHUTDOWN|DRAIN|GRACE)\w*(?:TIMEOUT|SECONDS|PERIOD)(?!_M(?:S|ILLI))\w*$|TIMEOUT_PER_SHUTDOWN_PHASE$|"
     r"^EBBTIDE_LONGEST_MESSAGE_SECONDS$"
@@ -64,7 +65,7 @@ def at_least(unit: Unit, worker: Worker) -> Said[int] | None:
     longer, so that nothing is enough by this alone."""
     found: list[Said[int]] = []
     if worker.python is not None and worker.python.runs_rq:
-        found += [one.seconds for one in unit.setup.task_limits if one.worker == "rq worker"]
+        found += [one.seconds for one in unit.setup.task_limits if one.worker == "rq worker" and one.seconds.value > 0]
     for part in worker.python.parts if worker.python is not None else ():
         for seconds, line, name in part.waits:
             said = unit.variable(name) if name else None
@@ -84,23 +85,25 @@ def _of_arq(unit: Unit, worker: Worker) -> Said[int] | None:
     return min(wait, timeout, key=lambda said: said.value) if wait.value else Said(0, timeout.place)
 
 
-def _option(*options: str, default: int) -> Limit:
-    """The value of an option, or what the program takes where it is not given."""
+def _longest_bound(limits: Iterable[Said[int]]) -> Said[int] | None:
+    """The longest of them; None where one is 0, or -1 of rq, by which nothing ends a message."""
+    found = list(limits)
+    return _longer(*found) if all(one.value > 0 for one in found) else None
 
-    def limit(_unit: Unit, worker: Worker) -> Said[int]:
-        seconds = worker.seconds(*options)
-        return Said(default if seconds is None else seconds, worker.words_place)
 
-    return limit
+def _of_laravel(_unit: Unit, worker: Worker) -> Said[int] | None:
+    seconds = worker.seconds("--timeout")
+    return _longest_bound([Said(LARAVEL_SECONDS if seconds is None else seconds, worker.words_place)])
 
 
 def _of_celery(unit: Unit, worker: Worker) -> Said[int] | None:
+    """What is 0 sets no limit (celery/worker/request.py: `time_limit or task.time_limit`)."""
     seconds = worker.seconds("--time-limit", "--soft-time-limit")
     if seconds is not None:
-        return Said(seconds, worker.words_place)
+        return Said(seconds, worker.words_place) if seconds else _in_code(unit, worker)
     keys = ("task_time_limit", "task_soft_time_limit", "worker_soft_shutdown_timeout")
     said = (settings.options[key] for settings in unit.setup.celery for key in keys if key in settings.options)
-    of_all = next((Said(seconds, one.place) for one in said if (seconds := number_of(one.value)) is not None), None)
+    of_all = next((Said(seconds, one.place) for one in said if (seconds := number_of(one.value) or 0) > 0), None)
     return _longer(of_all, _in_code(unit, worker))
 
 
@@ -110,8 +113,7 @@ def _in_code(unit: Unit, worker: Worker) -> Said[int] | None:
     name = worker.program.name if worker.program else ""
     queues = _queues_of(worker, name)
     its = (one for one in unit.setup.task_limits if one.worker == name)
-    limits = [one.seconds for one in its if not queues or not one.queue or one.queue in queues]
-    return max(limits, key=lambda said: said.value, default=None)
+    return _longest_bound(one.seconds for one in its if not queues or not one.queue or one.queue in queues)
 
 
 def _queues_of(worker: Worker, name: str) -> set[str]:
@@ -150,12 +152,11 @@ def _of_sidekiq(unit: Unit, worker: Worker) -> Said[int] | None:
 
 
 def _of_horizon(unit: Unit, _worker: Worker) -> Said[int] | None:
-    timeouts = [
+    return _longest_bound(
         Said(seconds, Place(one.file, one.data.line_of("timeout")))
         for one in unit.setup.horizon
         if (seconds := number_of(one.data.get("timeout"))) is not None
-    ]
-    return max(timeouts, key=lambda said: said.value, default=None)
+    )
 
 
 def _of_dramatiq(unit: Unit, worker: Worker) -> Said[int] | None:
@@ -182,12 +183,12 @@ def _of_rq(unit: Unit, worker: Worker) -> Said[int] | None:
     words = {word for word in worker.words if word}
     said = [one for name, one in unit.setup.rq.items() if name in words] or list(unit.setup.rq.values())
     limits = [Said(seconds, one.place) for one in said if (seconds := number_of(one.value)) is not None]
-    return max(limits, key=lambda one: one.value) if len(limits) == len(said) else None
+    return _longest_bound(limits) if len(limits) == len(said) else None
 
 
 _LIMITS: Final[dict[str, Limit]] = {
     "dramatiq": _of_dramatiq,
-    "artisan queue:work": _option("--timeout", default=_LARAVEL_SECONDS),
+    "artisan queue:work": _of_laravel,
     "sidekiq": _of_sidekiq,
     "sidekiqswarm": _of_sidekiq,
     "celery worker": _of_celery,

@@ -179,7 +179,9 @@ def time_limit_of(command: tuple[str, ...]) -> TimeLimit | None:
         if program in words:
             values = _named(command[words.index(program) + 1 :], set(options))
             stated = [int(value) for value in values if value.isdecimal()]
-            return TimeLimit(options[-1], does, (stated[-1] or None) if stated else default)
+            seconds = stated[-1] if stated else default
+            # 0 is no limit, and to Sidekiq no time: it interrupts every job at once (lib/sidekiq/manager.rb).
+            return TimeLimit(options[-1], does, seconds if program == "sidekiq" else seconds or None)
     return None
 
 

@@ -198,7 +198,8 @@ def read_task_limits(file: File) -> Iterator[TaskLimit]:
         for keyword in node.keywords:
             worker, names, size = _LIMITS_IN_CODE.get((library, keyword.arg or ""), ("", frozenset[str](), 1))
             seconds = number_of(_literal(keyword.value)) if last in names else None
-            if seconds is not None and seconds > 0:
+            # -1 of rq is no limit; it refuses 0.
+            if seconds is not None and (seconds > 0 or library == "rq"):
                 limit = Said(-(-seconds // size), file.at(keyword.value.lineno))
                 yield TaskLimit(worker, limit, _queue_of(node, library, last))
 
@@ -252,6 +253,9 @@ def _name(node: ast.expr) -> str:
 
 def _literal(node: ast.expr) -> Any:
     """A literal, or a product of numbers: `60 * 60`."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        number = _literal(node.operand)
+        return -number if isinstance(number, (int, float)) else UNKNOWN
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         left, right = _literal(node.left), _literal(node.right)
         return left * right if isinstance(left, (int, float)) and isinstance(right, (int, float)) else UNKNOWN

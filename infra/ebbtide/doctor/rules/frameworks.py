@@ -11,13 +11,13 @@ from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.readers.queues import QueueConnection, number_of
 from ebbtide.doctor.rules.declare import setup_rule, unit_rule
 from ebbtide.doctor.setup import SetUp
+from ebbtide.doctor.times import LARAVEL_SECONDS
 from ebbtide.doctor.unit import Unit
 
 _DEFAULT_VISIBILITY_SECONDS: Final = 3600
 _REDIS: Final = frozenset({"redis", "rediss", "sentinel"})
 _MAKES_VISIBLE: Final = _REDIS | {"sqs", ""}
 """The brokers that know a visibility timeout, by their URL; nothing where it is not written."""
-_LARAVEL_TIMEOUT_SECONDS: Final = 60
 _RABBIT_SECONDS: Final = 1800
 """RabbitMQ's consumer_timeout where nothing is written."""
 _CONSUMER_TIMEOUT: Final = re.compile(r"consumer[_-]timeout")
@@ -211,13 +211,13 @@ def check_retry_after(unit: Unit) -> Iterator[Diagnosis]:
     for worker in unit.named("artisan queue:work"):
         words = [word or "" for word in worker.words]
         seconds = worker.seconds("--timeout")
-        timeout = _LARAVEL_TIMEOUT_SECONDS if seconds is None else seconds
+        timeout = LARAVEL_SECONDS if seconds is None else seconds
         for connection in unit.setup.connections:
             named = [one.name for one in unit.setup.connections if one.name in words]
             if named and connection.name not in named:
                 continue
             after = connection.data.get("retry_after")
-            if isinstance(after, int) and after <= timeout and connection.driver not in ("sync", "sqs"):
+            if isinstance(after, int) and _is_early(after, timeout) and connection.driver not in ("sync", "sqs"):
                 yield _retry(connection, timeout, worker.words_place, after)
 
 
@@ -234,7 +234,7 @@ def check_horizon_timeout(setup: SetUp) -> Iterator[Diagnosis]:
         for connection in setup.connections:
             after = connection.data.get("retry_after")
             is_its = connection.name == (one.data.text("connection") or "redis")
-            if is_its and isinstance(after, int) and isinstance(timeout, int) and after <= timeout:
+            if is_its and isinstance(after, int) and isinstance(timeout, int) and _is_early(after, timeout):
                 yield _retry(connection, timeout, Place(one.file, one.data.line_of("timeout")), after)
 
 
@@ -260,12 +260,16 @@ def check_fast_termination(unit: Unit) -> Iterator[Diagnosis]:
 
 
 def _retry(connection: QueueConnection, timeout: int, place: Place, after: int) -> Diagnosis:
-    return Diagnosis(
-        _place(connection, "retry_after"),
-        f"connection {connection.name}",
-        f"gives a job to another worker after {after} s, and a worker may take {timeout} s for it ({place})",
-        f"write 'retry_after' => {timeout + 30}",
-    )
+    why, remedy = f"a worker may take {timeout} s for it ({place})", f"write 'retry_after' => {timeout + 30}"
+    if timeout <= 0:
+        why, remedy = f"a timeout of {timeout} ends none ({place})", "write a timeout some seconds below retry_after"
+    text = f"gives a job to another worker after {after} s, and {why}"
+    return Diagnosis(_place(connection, "retry_after"), f"connection {connection.name}", text, remedy)
+
+
+def _is_early(after: int, timeout: int) -> bool:
+    """Whether a job is given away while its worker may be at it; a timeout of 0 lets it be so without end."""
+    return after <= timeout or timeout <= 0
 
 
 @setup_rule(
