@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests import quick_yaml
 from tests.doctor.test_edges import CONSUME, Edge, keda, said_of, workload
+from tests.doctor.test_scaling_edges import scaled_job
 
 FREE = "SELECT COUNT(*) FROM messenger_messages WHERE queue_name = 'mail' AND delivered_at IS NULL"
 
@@ -65,6 +66,8 @@ def secret(name: str) -> dict[str, Any]:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": "shop", "key": name}}}
 
 
+ONE_NAME = "redis://r/mail/app/one"
+MAIL = {"MESSENGER_TRANSPORT_DSN": ONE_NAME}
 EMPTY: dict[str, Any] = {"emptyDir": {}}
 CLAIM = {"persistentVolumeClaim": {"claimName": "rabbit"}}
 ITS_OWN = "keeps its queues inside of its pod"
@@ -114,6 +117,12 @@ EDGES: dict[str, Edge] = {
             ("D-70", addressed("redis://r/mail/app/one"), "names every consumer 'one', for workers in up to 4 pods"),
             ("D-70", addressed("redis://r/mail?consumer=one"), "take it out of the address, and set consumer"),
             ("D-70", addressed("redis://r/mail/app/one", 1), ""),
+            # KEDA's own maximum is 100 pods, and so is that of a ScaledJob.
+            ("D-70", {**addressed(ONE_NAME, 1), "b.yaml": keda(maxReplicaCount=5)}, "for workers in up to 5 pods"),
+            ("D-70", {**addressed(ONE_NAME, 1), "b.yaml": keda()}, "for workers in up to 100 pods"),
+            ("D-70", {**addressed(ONE_NAME, 1), "b.yaml": keda(maxReplicaCount=1)}, ""),
+            ("D-70", {"a.yaml": scaled_job(CONSUME, MAIL)}, "for workers in up to 100 pods"),
+            ("D-70", {"a.yaml": scaled_job(CONSUME, MAIL, maxReplicaCount=1)}, ""),
             ("D-70", addressed("redis://r/mail/app/$(POD)"), ""),
             ("D-70", addressed("redis://r/mail"), ""),
             ("D-70", addressed("amqp://r/%2f/mail?consumer=one"), ""),

@@ -253,6 +253,14 @@ OF_PODS_NUMBER: dict[str, Edge] = {
             ("KEDA", "minReplicaCount", keda(QUEUE, minReplicaCount=least, maxReplicaCount=most)),
         )
     },
+    **{
+        f"KEDA's own maximum above {least}": (
+            "D-5b",
+            {"a.yaml": workload(CONSUME), "b.yaml": keda(QUEUE, minReplicaCount=least)},
+            said,
+        )
+        for least, said in ((100, ""), (101, "has a minimum of 101 and a maximum of 100"))
+    },
 }
 
 

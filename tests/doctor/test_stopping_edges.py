@@ -856,6 +856,7 @@ OF_MANIFESTS: dict[str, Edge] = {
             ("two", 2, 2, "", "minAvailable: 2 lets none of 2 pods of Deployment jobs go"),
             ("two more", 1, 2, "", ""),
             ("one at least", 1, 5, hpa(), "lets none of 1 pod of"),
+            ("an HPA's own one", 1, 5, hpa().replace("  minReplicas: 1\n", ""), "lets none of 1 pod of"),
             ("two at least", 1, 1, hpa(minReplicas=2), ""),
             ("KEDA's two", 2, 5, keda(listing("q"), minReplicaCount=2), "lets none of 2 pods of"),
             ("KEDA's none", 1, 5, keda(listing("q"), minReplicaCount=0), ""),

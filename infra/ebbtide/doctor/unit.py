@@ -18,7 +18,7 @@ from ebbtide.doctor.readers.scripts import Call, Loop, Script, read_script
 from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
 from ebbtide.doctor.readers.supervisor import SupervisorFile
 from ebbtide.doctor.setup import SetUp
-from ebbtide.doctor.workload import Container, Hook, ManifestObject, Workload
+from ebbtide.doctor.workload import KEDA_MOST, Container, Hook, ManifestObject, Workload
 
 _SCHEDULER: Final = re.compile(r"celery\s+(?:\S+\s+)*beat(?:\s|$)|artisan\s+schedule:work(?:\s|$)")
 _SYMFONY_SCHEDULE: Final = re.compile(r"messenger:consume\s.*\bscheduler_\w+")
@@ -245,11 +245,13 @@ class Unit:
     def most_replicas(self) -> int:
         """The most pods that are known to run at once; 1 where nothing says more."""
         found = [self.workload.replicas.value if self.workload and self.workload.replicas else 1]
+        if self.workload is not None and self.workload.kind == "ScaledJob":
+            found.append(self.workload.data.map("spec").get("maxReplicaCount", KEDA_MOST))
         for one in self.autoscalers:
             spec = one.data.map("spec")
-            most = spec.get("maxReplicas", spec.get("maxReplicaCount"))
-            found.append(most if isinstance(most, int) else 1)
-        return max(found)
+            by_keda = spec.get("maxReplicaCount", KEDA_MOST if one.kind == "ScaledObject" else 1)
+            found.append(spec.get("maxReplicas", by_keda))
+        return max(one for one in found if isinstance(one, int))
 
     def supervised_programs(self) -> Iterator[SupervisedProgram]:
         """All that supervisord runs, and not the workers alone."""

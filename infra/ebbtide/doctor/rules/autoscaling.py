@@ -11,7 +11,7 @@ from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.rules.declare import object_rule, setup_rule, unit_rule
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.unit import Unit
-from ebbtide.doctor.workload import ManifestObject, Workload
+from ebbtide.doctor.workload import KEDA_MOST, ManifestObject, Workload
 from ebbtide.kubernetes.quantity import parse_quantity
 
 _KNATIVE_LEAST: Final = ("autoscaling.knative.dev/min-scale", "autoscaling.knative.dev/minScale")
@@ -351,8 +351,8 @@ def check_bounds(one: ManifestObject) -> Iterator[Diagnosis]:
             "nothing scales",
             "remove idleReplicaCount, or write 0" if idle else "remove idleReplicaCount, or write minReplicaCount: 1",
         )
-    for low, high in (("minReplicas", "maxReplicas"), ("minReplicaCount", "maxReplicaCount")):
-        least, most = spec.get(low), spec.get(high)
+    for low, high, default in (("minReplicas", "maxReplicas", None), ("minReplicaCount", "maxReplicaCount", KEDA_MOST)):
+        least, most = spec.get(low), spec.get(high, default)
         if one.scaled() and isinstance(least, int) and isinstance(most, int) and least > most:
             yield Diagnosis(
                 one.at(spec, low), one.title, f"has a minimum of {least} and a maximum of {most}", f"lower {low}"

@@ -226,7 +226,9 @@ def check_budget_of_few(setup: SetUp) -> Iterator[Diagnosis]:
             if not labels or not pod_labels.holds(labels):
                 continue
             minima = [
-                spec.get("minReplicas", spec.get("minReplicaCount"))
+                spec.get(
+                    "minReplicas", 1 if autoscaler.kind == "HorizontalPodAutoscaler" else spec.get("minReplicaCount")
+                )
                 for autoscaler in setup.objects
                 if autoscaler.scaled().text("name") == workload.name
                 for spec in [autoscaler.data.map("spec")]

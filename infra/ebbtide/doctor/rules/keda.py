@@ -13,14 +13,12 @@ from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.targets import strays
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit
-from ebbtide.doctor.workload import ManifestObject, autoscalers_of
+from ebbtide.doctor.workload import KEDA_MOST, ManifestObject, autoscalers_of
 from ebbtide.settings.rules.keda_scalers import is_redis_stream, says, takes_nothing_for_zero
 
 _LIST_WORKERS: Final = frozenset(
     {"celery worker", "rq worker", "artisan queue:work", "artisan horizon", "sidekiq", "dramatiq"}
 )
-_KEDA_MOST: Final = 100
-"""KEDA's default of maxReplicaCount."""
 _KAFKA: Final = frozenset({"kafka", "apache-kafka"})
 _BULL_LIST: Final = re.compile(r":wait$")
 _SQL: Final = frozenset({"postgresql", "mysql", "mssql"})
@@ -262,7 +260,7 @@ def check_partitions(setup: SetUp) -> Iterator[Diagnosis]:
     the one with the most partitions counts."""
     for one in setup.objects:
         spec = one.data.map("spec")
-        most = spec.get("maxReplicaCount", _KEDA_MOST)
+        most = spec.get("maxReplicaCount", KEDA_MOST)
         triggers = spec.items_of("triggers") if one.kind == "ScaledObject" else []
         topics = [trigger.map("metadata") for trigger in triggers if trigger.text("type") in _KAFKA]
         partitions = [_partitions(setup, metadata.text("topic")) for metadata in topics]
