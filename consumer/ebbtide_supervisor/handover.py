@@ -189,11 +189,12 @@ class _Judge:
 
     def _wrapper(self, name: str, wrapper: Wrapper, argv: Words) -> Verdict:
         options, command = _split_wrapper(name, wrapper, argv)
-        if wrapper.subcommand:
-            if command[:1] != (wrapper.subcommand,):
-                return Verdict(programs=(argv,))
-            _, command = _split_wrapper(name, Wrapper(wrapper.handover), command)
         is_open = wrapper.handover is Handover.UNKNOWN or _has(argv, wrapper.open_with)
+        if wrapper.subcommand:
+            behind = _behind_subcommand(name, wrapper, options, command)
+            if behind is None:
+                return Verdict(doubts=(_untried(name),) if is_open else (), programs=(argv,))
+            command = behind
         if wrapper.handover is Handover.STAYS and not is_open and not _has(argv, wrapper.waits_with):
             remedy = "leave it out"
             if name in BY_SHELL:
@@ -397,6 +398,14 @@ def _split_wrapper(name: str, wrapper: Wrapper, argv: Words) -> tuple[list[str],
         else:
             break
     return options, tuple(rest[wrapper.positionals :])
+
+
+def _behind_subcommand(name: str, wrapper: Wrapper, options: Sequence[str], command: Words) -> Words | None:
+    """The command behind `bundle exec`; None where the word does not come. Which options of these programs have a value
+    is in no table: behind an option, what is not the word may be one (`uv --directory /app run`)."""
+    while options and command[:1] not in ((), (wrapper.subcommand,)):
+        options, command = _split_wrapper(name, wrapper, command)
+    return _split_wrapper(name, Wrapper(wrapper.handover), command)[1] if command[:1] == (wrapper.subcommand,) else None
 
 
 def _split(text: str) -> list[str]:

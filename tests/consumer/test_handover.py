@@ -327,6 +327,9 @@ WRAPPED = [
     (["nice", "-n", "5", "ionice", "-c2", "-n", "0", "worker"], ("worker",)),
     (["setpriv", "--reuid", "1000", "--clear-groups", "worker"], ("worker",)),
     (["bundle", "exec", "sidekiq", "-q", "mail"], ("sidekiq", "-q", "mail")),
+    (["poetry", "--no-interaction", "-C", "/app", "run", "celery", "worker"], ("celery", "worker")),
+    (["pnpm", "--dir=/app", "exec", "node", "worker.js"], ("node", "worker.js")),
+    (["pnpm", "--silent", "run", "worker", "exec"], ("pnpm", "--silent", "run", "worker", "exec")),
     (["bash", "-eo", "pipefail", "-c", "exec worker"], ("worker",)),
     (["bash", "--norc", "-lc", 'exec "$0" "$@"', "worker", "-x"], (None, "-x")),
     (["busybox", "sh", "-c", "exec worker"], ("worker",)),
@@ -350,6 +353,29 @@ WRAPPED = [
 def test_a_name_of_a_queue_and_no_limit_cast_no_doubt_on_a_worker(command, is_doubted):
     verdict = judge_handover(command, lambda _: None)
     assert (verdict.refused, bool(verdict.doubts)) == ("", is_doubted), verdict
+
+
+@pytest.mark.parametrize(
+    ("words", "behind"),
+    [
+        ("uv run", "celery -A shop worker"),
+        ("uv --directory /app run", "celery -A shop worker"),
+        ("uv -q --project /app --color never run --frozen", "celery -A shop worker"),
+        ("uv tool run", None),
+        ("uv --offline x", None),
+    ],
+)
+def test_a_program_that_nobody_has_tried_is_doubted_whatever_its_options_are(words, behind):
+    verdict = judge_handover(f"{words} celery -A shop worker".split(), lambda _: None)
+    assert verdict.refused == ""
+    assert "under uv, and whether the stop signal gets through it is not known" in verdict.doubts[0]
+    assert verdict.programs == (tuple((behind or f"{words} celery -A shop worker").split()),)
+
+
+def test_an_option_s_value_that_only_a_variable_knows_hides_no_worker():
+    command = "poetry -C $HOME run celery multi start"
+    words = [None if word == "$HOME" else word for word in command.split()]
+    assert judge_handover(words, lambda _: None).programs == (("celery", "multi", "start"),)
 
 
 @pytest.mark.parametrize(("command", "program"), WRAPPED, ids=lambda value: " ".join(map(str, value)))
