@@ -1,4 +1,4 @@
-"""Enough of Redis' protocol to move messages: the image has no Redis library for Python, and needs three commands."""
+"""Enough of Redis' protocol to move messages: the image has no Redis library for Python, and needs four commands."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ebbtide_supervisor.dsn import redis_address
+from ebbtide_supervisor.php_numbers import cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ebbtide_supervisor.image_facts import Transport
 
 TIMEOUT_SECONDS: Final = 10.0
+_NOT_SET: Final = "only one Redis server given by host and port can be read, and a variable is not set here"
 
 
 class RedisError(Exception):
@@ -42,21 +44,29 @@ class Stream:
         Raises:
             ValueError: it is a cluster, a sentinel, a socket, or has variables that are not set.
         """
-        if "%env(" in transport.dsn:
-            raise ValueError("only one Redis server given by host and port can be read, and a variable is not set here")
-        address, options = redis_address(transport.dsn), transport.options
+        try:
+            address, options = redis_address(transport.dsn), transport.options
+        except ValueError:
+            if "%env(" in transport.dsn:
+                raise ValueError(_NOT_SET) from None
+            raise
         auth = (str(options["auth"]),) if options.get("auth") else ()
         path = address.path
-        return Stream(
+        found = Stream(
             host=address.host,
             port=address.port or 6379,
             use_tls=address.scheme in ("rediss", "valkeys") or _is_on(options, "tls"),
             credentials=address.credentials or auth,
-            database=int(options.get("dbindex") or 0),
+            database=cast(options.get("dbindex")) or 0,
             stream=path[0] if path else str(options.get("stream") or "messages"),
             group=path[1] if len(path) > 1 else str(options.get("group") or "symfony"),
             deletes_after_ack=_is_on(options, "delete_after_ack"),
         )
+        # Not all of the DSN: the name of a worker in its path or its query is known to no other process.
+        used = (*found.credentials, found.stream, found.group, options.get("dbindex"), options.get("tls"))
+        if any("%env(" in str(value) for value in used):
+            raise ValueError(_NOT_SET)
+        return found
 
 
 def _is_on(options: Mapping[str, Any], name: str) -> bool:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from tests.consumer.conftest import Container
 
 
+NAME = "%env(MESSENGER_CONSUMER_NAME)%"
+
+
 @pytest.mark.parametrize(
     ("dsn", "options", "expected"),
     [
@@ -53,6 +56,11 @@ if TYPE_CHECKING:
             ("redis", 6379, False, (), 0, "messages", "symfony", True),
         ),
         ("redis://redis?tls=1", {"tls": "1"}, ("redis", 6379, True, (), 0, "messages", "symfony", False)),
+        # What only a worker knows, its own name, is nothing that is needed here.
+        (f"redis://redis/s/g/{NAME}", {"consumer": NAME}, ("redis", 6379, False, (), 0, "s", "g", False)),
+        (f"redis://redis?consumer={NAME}", {}, ("redis", 6379, False, (), 0, "messages", "symfony", False)),
+        ("redis://redis/s", {"stream": "%env(Q)%"}, ("redis", 6379, False, (), 0, "s", "symfony", False)),
+        ("redis://u@redis", {"auth": "%env(P)%"}, ("redis", 6379, False, ("u",), 0, "messages", "symfony", False)),
     ],
 )
 def test_a_transport_is_read_as_symfony_reads_it(dsn: str, options: dict[str, Any], expected: tuple[Any, ...]) -> None:
@@ -63,6 +71,30 @@ def test_a_transport_is_read_as_symfony_reads_it(dsn: str, options: dict[str, An
 def test_a_transport_that_cannot_be_read_is_refused(dsn: str) -> None:
     with pytest.raises(ValueError, match="only one Redis server"):
         Stream.of(Transport("events", dsn, {}))
+
+
+@pytest.mark.parametrize(
+    ("dsn", "options"),
+    [
+        ("%env(DSN)%", {}),
+        ("redis://%env(HOST)%:6379/events", {}),
+        ("redis://redis:%env(PORT)%", {}),
+        ("redis://u:%env(PASSWORD)%@redis", {}),
+        ("redis://redis/%env(Q)%", {}),
+        ("redis://redis/s/%env(GROUP)%", {}),
+        ("redis://redis", {"stream": "%env(Q)%"}),
+        ("redis://redis", {"stream": "mail-%env(Q)%"}),
+        ("redis://redis/s", {"group": "%env(GROUP)%"}),
+        ("redis://redis", {"auth": "%env(PASSWORD)%"}),
+        ("redis://redis", {"dbindex": "%env(DB)%"}),
+        ("redis://redis", {"tls": "%env(TLS)%"}),
+    ],
+)
+def test_a_stream_that_only_a_variable_names_is_told_once_and_not_asked_for_by_that_name(
+    dsn: str, options: dict[str, str]
+) -> None:
+    with pytest.raises(ValueError, match="a variable is not set here"):
+        Stream.of(Transport("events", dsn, options))
 
 
 @pytest.mark.parametrize(
