@@ -126,7 +126,8 @@ class ApiServer:
             response = connection.getresponse()
             text = response.read(65536)
         except (OSError, http.client.HTTPException) as error:
-            raise ApiError(f"{self.host}:{self.port} cannot be reached: {error or type(error).__name__}") from None
+            reason = str(error) or type(error).__name__
+            raise ApiError(f"{self.host}:{self.port} cannot be reached: {reason}") from None
         finally:
             connection.close()
         if response.status != http.client.OK:

@@ -104,7 +104,7 @@ def _ask_container(console: Path, errors: list[str]) -> dict[str, Any] | None:
     if listing is None or parameters is None:
         return None
     transports = []
-    for definition in listing.get("definitions", {}).values():
+    for definition in dict(listing.get("definitions") or {}).values():
         arguments = definition.get("arguments", [])
         if len(arguments) > 1 and isinstance(arguments[0], str) and isinstance(arguments[1], dict):
             options = {key: _plain(value) for key, value in arguments[1].items()}
@@ -204,10 +204,15 @@ def _json(argv: Sequence[str], errors: list[str]) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
-        return dict(json.loads(text))
+        answer = json.loads(text)
     except ValueError:
-        errors.append(f"{' '.join(argv[:3])}: gave no JSON (got {text[:80]!r})")
-        return None
+        answer = None
+    if isinstance(answer, dict):
+        return answer
+    if answer == []:
+        return {}  # PHP's array without an entry
+    errors.append(f"{' '.join(argv[:3])}: gave no JSON object (got {text[:80]!r})")
+    return None
 
 
 def _output(argv: Sequence[str], errors: list[str]) -> str | None:

@@ -289,10 +289,12 @@ def _buffer(transport: Transport, environment: Environment) -> Iterator[Finding]
     needed = environment.longest_message_seconds * (taken or 1)
     if seconds is None or seconds > needed:
         return
+    fetched = f"the {taken} messages" if taken else "all messages"
     got = f"{seconds} s" if given is not None else f"none; a queue of AWS' default has {seconds} s"
     text = (
-        f"transport {transport.name}: visibility_timeout runs for the {taken} messages that a worker fetches at once, "
-        f"and they may take {needed} s (got {got}), so one is given to a second worker while the first still has it; "
+        f"transport {transport.name}: visibility_timeout runs for {fetched} that a worker fetches at once, and "
+        f"{'they' if taken else 'one'} may take {needed} s (got {got}), so one is given to a second worker while the "
+        "first still has it; "
         f"set buffer_size to 1 and visibility_timeout above {environment.longest_message_seconds}"
     )
     if given is None:

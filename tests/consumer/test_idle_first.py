@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import shutil
 from pathlib import Path
@@ -144,11 +145,20 @@ def test_a_token_that_has_expired_is_said_once_and_the_next_one_makes_it_good(
     assert [headers["Authorization"] for _, headers, _ in api.asked] == ["Bearer TOKEN"] * 2 + ["Bearer NEXT"]
 
 
+def silent(*_: object) -> None:
+    """Some faults say nothing but what they are."""
+    raise TimeoutError
+
+
 def test_an_api_server_that_is_away_or_another_is_a_reason(directory: Path, api: ApiStandIn) -> None:
     with pytest.raises(ApiError, match="cannot be reached"):
         ApiServer("127.0.0.1", 1, directory).set_cost(0)
     with pytest.raises(ApiError, match="cannot be reached"):
         ApiServer("localhost", api.port, directory).set_cost(0)  # its certificate is for another name
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(http.client.HTTPSConnection, "request", silent)
+        with pytest.raises(ApiError, match="cannot be reached: TimeoutError"):
+            ApiServer("127.0.0.1", api.port, directory).set_cost(0)
     (directory / "token").unlink()
     with pytest.raises(ApiError, match="cannot be read"):
         ApiServer("127.0.0.1", api.port, directory).set_cost(0)

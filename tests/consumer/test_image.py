@@ -153,6 +153,7 @@ WARNED = [
         "queue mail has the argument x-max-length",
     ),
     (sqs(), "got none; a queue of AWS' default has 30 s"),
+    (sqs(buffer_size="%env(N)%"), "runs for all messages that a worker fetches at once, and one may take 60 s"),
     ({"transports": [Transport("events", "%env(DSN)%", {})]}, "not checked before the container starts"),
     ({"transports": [Transport("events", "gps://default", {})]}, "of a kind that no rule knows (got gps)"),
     ({"transports": [Transport("events", "beanstalkd://b", {})]}, "of a kind that no rule knows (got beanstalkd)"),
@@ -409,6 +410,27 @@ def test_an_image_that_is_to_be_forked_is_refused_when_it_cannot_be(
     assert asked.returncode == status, "a pod whose request was measured with forked workers would boot each"
     assert ("[I-25]" in asked.stderr) == bool(reasons)
     assert unasked.returncode == 0, "who has not asked for it loses nothing"
+
+
+@pytest.mark.parametrize("answer", ["null", "[1, 2]", "[[1, 2]]", "7", '"text"'])
+@pytest.mark.parametrize("asked", ["--tag=messenger.receiver*", "--parameters*", "facts.php"])
+def test_an_answer_that_is_json_and_no_object_is_one_line(image: Path, repaired: Path, asked: str, answer: str) -> None:
+    text = (repaired / "php").read_text()
+    (repaired / "php").write_text(text.replace(f"*{asked})", f"*{asked}) echo '{answer}'; exit ;;\n*{asked})", 1))
+    done = self_check(image, repaired)
+    assert done.returncode == 1
+    assert f"gave no JSON object (got {answer + chr(10)!r})" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_application_without_a_transport_is_read(image: Path, repaired: Path) -> None:
+    """PHP writes an array without an entry as [], whatever its keys would be."""
+    text = (repaired / "php").read_text()
+    for asked, answer in (("--tag=messenger.receiver*", '{"definitions": []}'), ("--parameters*", "[]")):
+        text = text.replace(f"*{asked})", f"*{asked}) echo '{answer}'; exit ;;\n*{asked})", 1)
+    (repaired / "php").write_text(text)
+    done = self_check(image, repaired)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
 
 
 def test_an_image_without_php_is_refused(image: Path, application: Path) -> None:
