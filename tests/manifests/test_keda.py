@@ -86,6 +86,20 @@ def test_its_operator_reaches_the_broker_of_each_transport_and_nobody_reaches_it
     assert ingress["from"] == [{"podSelector": {"matchLabels": {"app": "keda-operator-metrics-apiserver"}}}]
 
 
+def opened(address: str) -> list[dict[str, Any]]:
+    return [rule["to"] for rule in operator_egress(with_keda({}, address=address)) if rule["ports"][0]["port"] == 6379]
+
+
+def test_a_name_of_two_labels_is_reached_as_a_service_and_as_a_host_outside():
+    """`example.com` is no Service of a namespace `com`: KEDA would never read the queue."""
+    anywhere = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+    within = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "com"}}}]
+    assert opened("example.com:6379") == [within, anywhere]
+    assert opened("example.com.svc:6379") == [within]
+    assert opened("redis.example.com:6379") == [anywhere]
+    assert opened("redis:6379") == [anywhere]
+
+
 def test_brokers_of_other_stacks_are_reached_where_they_are_named():
     extra = {"cidr": "10.30.0.0/24", "ports": [5672]}
     assert {

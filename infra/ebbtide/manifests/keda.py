@@ -132,20 +132,23 @@ def _brokers(stack: StackSettings) -> Iterator[Manifest]:
     for address in dict.fromkeys(one.transport.asked_at for one in asked if one.transport is not None):
         host, _, port = address.rpartition(":")
         if host:
-            yield destination(_reached(host.strip("[]"), int(port)))
+            yield from map(destination, _reached(host.strip("[]"), int(port)))
 
 
-def _reached(host: str, port: int) -> EgressRule:
-    """An address is known; a Service's name says its namespace; of any other name only the port is."""
+def _reached(host: str, port: int) -> Iterator[EgressRule]:
+    """An address is known; a Service's name says its namespace; of any other name only the port is. One of two labels
+    may be either, `redis.brokers` as `example.com`, and is opened as both: an ipBlock finds no pods on Dataplane V2."""
     try:
         address = ip_address(host)
     except ValueError:
         labels = host.split(".")
-        in_cluster = len(labels) == 2 or (len(labels) > 2 and labels[2] == "svc")
-        if in_cluster:
-            return EgressRule(namespace=labels[1], ports=(port,))
-        return EgressRule(cidr=_ANYWHERE, ports=(port,))
-    return EgressRule(cidr=f"{address}/{address.max_prefixlen}", ports=(port,))
+        is_service = len(labels) > 2 and labels[2] == "svc"
+        if is_service or len(labels) == 2:
+            yield EgressRule(namespace=labels[1], ports=(port,))
+        if not is_service:
+            yield EgressRule(cidr=_ANYWHERE, ports=(port,))
+    else:
+        yield EgressRule(cidr=f"{address}/{address.max_prefixlen}", ports=(port,))
 
 
 def _google(stack: StackSettings, keda: KedaOperator, component: Resource) -> Iterator[Resource]:

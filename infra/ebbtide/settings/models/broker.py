@@ -205,7 +205,8 @@ class ExistingBroker(BrokerSettings):
     protocol: Protocol
     """What is spoken with it."""
     address: str = Field(pattern=_ADDRESS, examples=["10.20.0.7:6379", "redis.brokers:6379"])
-    """Host and port. An IP address and the name of a Service say by themselves what the network policy opens."""
+    """Host and port. An IP address and the name of a Service say by themselves what the network policy opens; a name of
+    two labels, as `redis.brokers`, is taken for a Service and its namespace."""
     secret: SecretName
     """A Secret in the consumers' namespace. Put a version into its name: a new name is what rolls the pods."""
     password_key: SecretKey | None = None
@@ -213,7 +214,8 @@ class ExistingBroker(BrokerSettings):
     max_connections: Count | None = Field(default=None, ge=1)
     """How many connections it takes at once, if anybody knows."""
     reached_at: EgressRule | None = None
-    """What the network policy opens, where the address does not say it: a name outside of the cluster."""
+    """What the network policy opens, where the address does not say it: a name outside of the cluster, also
+    one of two labels."""
 
     @property
     def speaks(self) -> Protocol:

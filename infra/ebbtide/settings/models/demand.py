@@ -34,7 +34,9 @@ Address = Annotated[
     ),
     AfterValidator(_check_port),
 ]
-"""`host:port`, as KEDA's operator in its own namespace reaches it: a Service is called with its namespace."""
+"""`host:port`, as KEDA's operator in its own namespace reaches it: a Service is called with its namespace. Written as
+`redis.brokers.svc:6379`, it may reach that namespace only; `redis.brokers` may be a host outside, and opens the port to
+both."""
 
 
 def as_list(value: object) -> object:
