@@ -42,7 +42,7 @@ def _server(context: str | None) -> str | None:
     """The address that the kubeconfig gives for a context; None if a proxy stands in between."""
     config = _kubeconfig()
     name = context or config.get("current-context")
-    if name is None:
+    if not name:
         raise _refusal("is the current context of the kubeconfig, which names none", "write cluster.context")
     chosen = _entry(config, "contexts", name, "context")
     cluster = _entry(config, "clusters", chosen.get("cluster"), "cluster")
@@ -59,16 +59,30 @@ def _kubeconfig() -> dict[str, Any]:
         remedy = "name one with KUBECONFIG, or write cluster.dnsEndpoint for a cluster of GKE"
         raise _refusal(f"needs a kubeconfig, and there is none at {given}", remedy)
     for file in found:
-        for key, value in (parse_yaml(file.read_text(encoding="utf-8"), file) or {}).items():
-            merged[key] = [*merged.get(key, []), *value] if isinstance(value, list) else merged.get(key) or value
+        for key, value in _document(file).items():
+            # kubectl itself writes `clusters: null` into an empty one.
+            merged[key] = [*(merged.get(key) or []), *value] if isinstance(value, list) else merged.get(key) or value
     return merged
+
+
+def _document(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _refusal(f"needs the kubeconfig {file}, which cannot be read ({error})", "correct KUBECONFIG") from None
+    document = parse_yaml(text, file) or {}
+    lists = [document.get(kind) or [] for kind in ("clusters", "contexts")] if isinstance(document, dict) else [None]
+    if not all(isinstance(one, list) and all(isinstance(entry, dict) for entry in one) for one in lists):
+        raise _refusal(f"needs a kubeconfig, and {file} is none", "correct KUBECONFIG, or the file")
+    found: dict[str, Any] = document
+    return found
 
 
 def _entry(config: dict[str, Any], kind: str, name: object, inside: str) -> dict[str, Any]:
     for entry in config.get(kind) or []:
         if entry.get("name") == name:
-            found: dict[str, Any] = entry.get(inside) or {}
-            return found
+            found = entry.get(inside)
+            return found if isinstance(found, dict) else {}
     known = ", ".join(str(entry.get("name")) for entry in config.get(kind) or []) or "none"
     raise _refusal(f"is {name!r}, which the kubeconfig does not hold under {kind}", f"use one of: {known}")
 
