@@ -241,6 +241,78 @@ def test_a_deployment_that_is_made_in_another_cluster_first_leaves_no_gap():
     assert said(*replacement("delete-replaced", "replace", "create-replacement"))["P-02"].startswith("danger: mail is ")
 
 
+def moved(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Made anew in another namespace, where the new one comes first."""
+    return step("replace", DEPLOYMENT, old, merged(new, {"metadata": {"namespace": "queues"}}))
+
+
+def test_what_changes_in_a_deployment_whose_new_one_comes_first_is_judged_as_in_an_update():
+    spot = {"cloud.google.com/gke-spot": "true"}
+    pod = {"schedulerName": "volcano", "shareProcessNamespace": True, "nodeSelector": spot}
+    found = said(moved(deployment(), deployment(pod=pod)))
+    assert found["P-02"].startswith("disruptive: ")
+    assert found["P-16"].startswith("notJudged: mail runs on Spot capacity")
+    template = "spec.template.spec"
+    assert found["P-40"] == (
+        f"notJudged: not judged, Deployment mail: {template}.schedulerName, {template}.shareProcessNamespace"
+    )
+
+
+def test_of_a_deployment_that_is_gone_meanwhile_no_part_is_named_beside_it():
+    found = said(step("replace", DEPLOYMENT, deployment(), deployment(pod={"schedulerName": "volcano"})))
+    assert found["P-02"].startswith("danger: ")
+    assert "P-40" not in found
+
+
+def test_a_new_version_in_another_namespace_drains_and_nothing_of_it_is_not_judged():
+    found = said(moved(deployment(), deployment({"image": "acme.example/mail:2"})))
+    assert {rule: text.partition(":")[0] for rule, text in found.items()} == {"P-02": "disruptive", "P-11": "info"}
+
+
+def test_an_account_that_is_made_first_for_its_consumer_is_read_part_by_part():
+    """P-01 could say danger of it, and says nothing where the consumer's own replacement does."""
+    account = {"metadata": {"name": "mail", "namespace": "shop"}}
+    new = {"metadata": {"name": "mail", "namespace": "queues", "annotations": {"acme.example/role": "admin"}}}
+    found = said(moved(deployment(), deployment()), step("replace", "kubernetes:core/v1:ServiceAccount", account, new))
+    assert "P-01" not in found
+    assert "metadata.annotations" in found["P-40"]
+
+
+ANEW = {
+    "P-10a": (
+        deployment(labels={"role": "consumer"}),
+        deployment(),
+        "notJudged: pods of mail no longer have the label",
+    ),
+    "P-13": (deployment(), deployment(pod={"terminationGracePeriodSeconds": 90}), "info: pods of mail may take 90s to"),
+    "P-17": (deployment(), deployment(strategy={"type": "Recreate"}), "disruptive: updates of mail go otherwise"),
+    "P-20": (deployment(), deployment(replicas=None), "danger: mail is made anew without a number of pods, and had 3"),
+    "P-21": (deployment(), deployment(replicas=0), "danger: mail runs 0 pods instead of 3, and nobody consumes"),
+}
+
+
+@pytest.mark.parametrize("rule", ANEW)
+def test_a_rule_about_an_update_speaks_of_one_that_is_made_anew(rule):
+    old, new, text = ANEW[rule]
+    assert said(moved(old, new))[rule].startswith(text)
+
+
+def test_a_percentage_is_of_another_request_also_where_the_pods_move():
+    there = merged(hpa(), {"metadata": {"namespace": "queues"}})
+    more = {"resources": {"requests": {"cpu": "1"}}}
+    found = said(moved(deployment(), deployment(more)), same(HPA, there))
+    assert "is of 1000m instead of 500m" in found["P-23a"]
+
+
+def test_a_consumer_that_was_on_spot_nodes_is_not_said_to_come_there_under_another_name():
+    spot = {"nodeSelector": {"cloud.google.com/gke-spot": "true"}}
+    worker = {"env": [{"name": "EBBTIDE_PROCESSES", "value": "2"}], "args": ["celery", "worker"]}
+    old, new = deployment(worker, spot), merged(deployment(worker, spot), {"metadata": {"name": "post"}})
+    found = said(step("delete", DEPLOYMENT, old, None), create(DEPLOYMENT, new, name="post"))
+    assert found["P-02"].startswith("disruptive: mail is renamed to post")
+    assert "P-16" not in found
+
+
 def test_what_a_broken_update_has_left_is_deleted_and_replaced_by_nothing():
     assert said(*replacement("delete-replaced"))["P-02"].startswith("danger: mail is deleted: all its pods end")
 

@@ -43,7 +43,7 @@ class Review:
     @property
     def not_judged(self) -> tuple[NotJudged, ...]:
         """Every part of the change that neither a rule nor the list of what is harmless knows."""
-        return tuple(found for change in self.change.changes for found in not_judged(change))
+        return tuple(found for change in self.change.changes for found in not_judged(change, self.risks))
 
     @property
     def changes(self) -> tuple[ResourceChange, ...]:

@@ -202,7 +202,7 @@ def check_moving(context: Context) -> Iterator[Risk]:
     there for a moment: what KEDA sets meanwhile stays."""
     stated = {
         identity_of(change): mapping(change.new.get("spec")).get("replicas")
-        for change in context.of("Deployment", Operation.UPDATE)
+        for change in context.of("Deployment", Operation.UPDATE, Operation.REPLACE)
     }
     hpas = {target_of(change.new): change for change in context.of(HPA, Operation.CREATE)}
     for change in context.of(SCALED_OBJECT, Operation.DELETE):

@@ -11,6 +11,7 @@ from ebbtide.preview.harmless import harmless_of
 from ebbtide.preview.patterns import NO_PREFIX, matches, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
+from ebbtide.preview.successors import successors
 
 # What an ordinary deploy writes anew each time, so that nobody selects pods by it: `git-sha`, `buildId`, `deployed-at`.
 _VERSION = {"version", "release", "revision", "commit", "sha", "build", "tag", "chart", "deployed", "timestamp"}
@@ -37,9 +38,10 @@ _SELECTORS: Mapping[str, tuple[str, ...]] = {
 def check_pods_are_found(context: Context) -> Iterator[Risk]:
     """Pods keep the labels by which others find them: a network policy that let them reach the broker lets go of them,
     and so does a budget. Of a label that only says the version nobody selects pods."""
-    for change in context.of("Deployment", Operation.UPDATE):
-        own = mapping_at(change.old, "spec", "selector", "matchLabels")
-        for found in change.properties:
+    for successor in successors(context):
+        change = successor.change
+        own = mapping_at(successor.old, "spec", "selector", "matchLabels")
+        for found in successor.properties:
             for name, old in _lost(found).items():
                 if name in own or _is_version(name) or "/" in name:
                     continue  # One that it selects by itself cannot change in place.

@@ -9,6 +9,7 @@ from ebbtide.preview.change import Operation, ResourceChange, mapping, mapping_a
 from ebbtide.preview.fleet import Pods
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
+from ebbtide.preview.successors import successors
 from ebbtide.settings.models.node_pool import (
     COMPUTE_CLASS,
     OWN_COMPUTE_CLASSES,
@@ -72,9 +73,10 @@ def check_nodes(context: Context) -> Iterator[Risk]:
 def check_spot(context: Context) -> Iterator[Risk]:
     """A consumer moves onto Spot capacity, where a pod has only what the notice leaves it, best effort (V-08); or Spot
     nodes come that keep nobody off."""
-    for change in context.of("Deployment", Operation.CREATE, Operation.UPDATE):
-        old, new = _nodes_of(change.old), _nodes_of(change.new)
-        if names_spot(new) and (risk := _on_spot(change, context.spot_notices.get(change.title))) is not None:
+    for change, before in _moved(context):
+        old, new = _nodes_of(before), _nodes_of(change.new)
+        notice = context.spot_notices.get(change.title)
+        if names_spot(new) and (risk := _on_spot(change, before, notice)) is not None:
             yield risk
         name = new.get(COMPUTE_CLASS)
         if name not in {None, *OWN_COMPUTE_CLASSES} and name != old.get(COMPUTE_CLASS):
@@ -90,13 +92,20 @@ def check_spot(context: Context) -> Iterator[Risk]:
             yield Risk(change.title, sentence, advice, change.key, RiskLevel.DISRUPTIVE)
 
 
-def _on_spot(change: ResourceChange, notice: int | None) -> Risk | None:
+def _moved(context: Context) -> Iterator[tuple[ResourceChange, Mapping[str, Any]]]:
+    """Every Deployment whose pods start anew, and what it was; empty where nothing went before it."""
+    follow = {successor.change.key: successor.old for successor in successors(context)}
+    for change in context.of("Deployment", Operation.CREATE, Operation.UPDATE, Operation.REPLACE):
+        yield change, follow.get(change.key, {})
+
+
+def _on_spot(change: ResourceChange, before: Mapping[str, Any], notice: int | None) -> Risk | None:
     """By what its workers may need, against what the notice leaves pods: 15 s, and 105 where the pool's kubelet is told
     of the longest one. None where it ran there before, and needs no longer than it did."""
     least, most = (SPOT_USER_PODS_SECONDS, SPOT_USER_PODS_MAX_SECONDS) if notice is None else (notice, notice)
     needed = _needed_seconds(change.new)
-    levels = [_level_on_spot(seconds, least, most) for seconds in (_needed_seconds(change.old), needed)]
-    if names_spot(_nodes_of(change.old)) and _WORSE.index(levels[1]) >= _WORSE.index(levels[0]):
+    levels = [_level_on_spot(seconds, least, most) for seconds in (_needed_seconds(before), needed)]
+    if names_spot(_nodes_of(before)) and _WORSE.index(levels[1]) >= _WORSE.index(levels[0]):
         return None
     words = f"{format_duration(least)}" + ("" if least == most else f", or {format_duration(most)} at most,")
     sentence = f"{change.title} runs on Spot capacity: a pod may be ended at any time with {words} to finish"

@@ -21,6 +21,7 @@ from ebbtide.preview.kinds import is_of
 from ebbtide.preview.patterns import CREATED, DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
+from ebbtide.preview.successors import successors
 from ebbtide.settings.values.units import plural
 
 _FORCE = "pulumi.com/patchForce"
@@ -37,17 +38,24 @@ def check_owner(context: Context) -> Iterator[Risk]:
     """Another owner decides the number of pods. From a fixed number to an HPA the number stays only if
     the Deployment stops stating it and Pulumi ignores the field in the same update, as ebbtide does (P-26 then); back
     again, the update must take the field by force, as Pulumi's annotation patchForce lets it."""
-    for change in context.of("Deployment", Operation.UPDATE):
-        old, new = _replicas(change.old), _replicas(change.new)
+    for successor in successors(context):
+        change, is_update = successor.change, successor.change.operation is Operation.UPDATE
+        old, new = _replicas(successor.old), _replicas(successor.new)
         if (old is None) == (new is None):
-            if new is not None and old == new and _forces(change.new) and not _forces(change.old):
+            if is_update and new is not None and old == new and _forces(change.new) and not _forces(change.old):
                 sentence = (
                     f"an update of {change.title} takes every field by force, also the number of pods from whoever "
                     f"else sets it: {new}"
                 )
                 yield Risk(change.title, sentence, "compare with `kubectl get deployment`", change.key)
             continue
-        if new is None:
+        if new is None and not is_update:
+            sentence = (
+                f"{change.title} is made anew without a number of pods, and had {old}: it begins with one, until an "
+                "autoscaler counts"
+            )
+            advice = "keep the number until the new one runs, and give it to the autoscaler in a second step"
+        elif new is None:
             falls = f", so that {plural(old - 1, 'pod')} drain at once" if isinstance(old, int) and old > 1 else ""
             sentence = (
                 f"{change.title} gives up its number of pods, {old}: unless an autoscaler has set it already, "
@@ -81,11 +89,13 @@ def _replicas(deployment: Mapping[str, Any]) -> Any:
 )
 def check_fixed_number(context: Context) -> Iterator[Risk]:
     """A fixed number of pods changes."""
-    for change in context.of("Deployment", Operation.UPDATE):
-        old, new = _replicas(change.old), _replicas(change.new)
+    for successor in successors(context):
+        change = successor.change
+        old, new = _replicas(successor.old), _replicas(successor.new)
         if isinstance(old, int) and isinstance(new, int) and old != new:
             level = RiskLevel.DISRUPTIVE if new < old else RiskLevel.SCALING
-            fewer = old - new
+            # Of one that is made anew all pods drain, which P-02 says.
+            fewer = old - new if change.operation is Operation.UPDATE else 0
             what = f": {plural(fewer, 'pod')} {'drains' if fewer == 1 else 'drain at once'}" if fewer > 0 else ""
             sentence = f"{change.title} runs {plural(new, 'pod')} instead of {old}{what}"
             advice = ""
@@ -136,7 +146,8 @@ def check_autoscaler_gone(context: Context) -> Iterator[Risk]:
 def check_autoscaler_comes(context: Context) -> Iterator[Risk]:
     """An autoscaler takes over a Deployment that runs already, is made anew, or lets go of one for another."""
     new_ones = {identity_of(change) for change in context.of("Deployment", Operation.CREATE)}
-    said = {change.title for change in context.of("Deployment", Operation.UPDATE) if _changes_owner(change)}
+    again = context.of("Deployment", Operation.UPDATE, Operation.REPLACE)
+    said = {change.title for change in again if _changes_owner(change)}
     for kind in autoscalers():
         for change in context.of(kind, Operation.CREATE, Operation.UPDATE, Operation.REPLACE):
             target, was = target_of(change.new), target_of(change.old)

@@ -241,13 +241,12 @@ def _version(image: str) -> str:
 )
 def check_drains_longer(context: Context) -> Iterator[Risk]:
     """Pods get more time to finish: updates, drains and scale-downs take longer."""
-    for change in context.of("Deployment", Operation.UPDATE):
-        was, now = (Pods.of(side).grace_seconds for side in (change.old, change.new))
+    for successor in successors(context):
+        title = successor.title
+        was, now = (Pods.of(side).grace_seconds for side in (successor.old, successor.new))
         if was is not None and now is not None and now > was:
-            sentence = (
-                f"pods of {change.title} may take {format_duration(now)} to end instead of {format_duration(was)}"
-            )
-            yield Risk(change.title, sentence, resource=change.key)
+            sentence = f"pods of {title} may take {format_duration(now)} to end instead of {format_duration(was)}"
+            yield Risk(title, sentence, resource=successor.change.key)
 
 
 @change_rule(

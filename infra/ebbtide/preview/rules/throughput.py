@@ -12,6 +12,7 @@ from ebbtide.preview.fleet import Pods, pod_of
 from ebbtide.preview.reads import concurrency_of
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
+from ebbtide.preview.successors import successors
 from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.units import format_memory, plural
 
@@ -59,11 +60,12 @@ def check_at_once(context: Context) -> Iterator[Risk]:
 def check_what_a_percentage_is_of(context: Context) -> Iterator[Risk]:
     """A target in per cent is of the same request as before. With another one an autoscaler moves the number of pods at
     another use, though nobody touched it."""
-    for change in context.of("Deployment", Operation.UPDATE):
+    for successor in successors(context):
+        change = successor.change
         for resource, percent, container in _percentages(context, change):
-            if any(_is_unread(side, resource) for side in (change.old, change.new)):
+            if any(_is_unread(side, resource) for side in (successor.old, successor.new)):
                 continue  # Of what is no quantity P-07b speaks.
-            old, new = (_requested(side, resource, container) for side in (change.old, change.new))
+            old, new = (_requested(side, resource, container) for side in (successor.old, successor.new))
             if old is None or old == new:
                 continue
             name = "CPU" if resource == "cpu" else resource

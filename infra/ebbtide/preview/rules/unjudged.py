@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from ebbtide.judgement.rule import rules_on, run_rules
 from ebbtide.preview.change import SECRET, Leaf, Operation, OptionChange, Path, PropertyChange, ResourceChange, leaves
 from ebbtide.preview.harmless import JUDGED_WHEN_NEW, harmless_of
 from ebbtide.preview.patterns import CREATED, DELETED, REPLACED, matches, overlaps, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import Scope, change_rule, scopes_of
 from ebbtide.preview.show import show_path
-from ebbtide.preview.successors import is_nothing_but_made_over_itself
+from ebbtide.preview.successors import is_made_over_itself, is_nothing_but_made_over_itself
 
 _AS_A_WHOLE = {Operation.CREATE: CREATED, Operation.DELETE: DELETED, Operation.REPLACE: REPLACED}
 _DOES = {Operation.CREATE: "comes", Operation.DELETE: "goes", Operation.REPLACE: "is made anew"}
 _NAMED = 6
+_WHERE = {("metadata", "name"), ("metadata", "namespace")}
+"""Which object of a cluster it is: no object can change these in place (pulumi-kubernetes, diff.go)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,9 @@ class NotJudged:
 def check_not_judged(context: Context) -> Iterator[Risk]:
     """What a change does is known: every property of it is judged by a rule, or on the list of those that are known
     to be harmless. Whatever is neither, a type, a field, or a value that is known only after the update, is named."""
+    said = _said_of_what_is_made_anew(context)
     for change in context.change.changes:
-        found = [str(one) for one in not_judged(change)]
+        found = [str(one) for one in not_judged(change, said)]
         if found:
             more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
             sentence = f"not judged, {change.kind} {change.title}: {', '.join(found[:_NAMED])}{more}"
@@ -66,30 +70,56 @@ def check_base_known(context: Context) -> Iterator[Risk]:
         yield Risk(stack, sentence, "compare with a commit that is valid, or judge a plan of the engine's")
 
 
-def not_judged(change: ResourceChange) -> Iterator[NotJudged]:
-    """Every part of a change that nobody has judged, each once: not what is below one that is named already."""
+def not_judged(change: ResourceChange, risks: Iterable[Risk]) -> Iterator[NotJudged]:
+    """Every part of a change that nobody has judged, each once: not what is below one that is named already. `risks`
+    are what rules say of it."""
     named: list[str] = []
     # What is only forgotten stays as it is, which P-01a says; what is made over itself goes, which P-42 says.
-    for found in () if change.is_let_go or is_nothing_but_made_over_itself(change) else _not_judged(change):
+    for found in () if change.is_let_go or is_nothing_but_made_over_itself(change) else _not_judged(change, risks):
         if not any(found.what == what or found.what.startswith((f"{what}.", f"{what}[")) for what in named):
             named.append(found.what)
             yield found
 
 
-def _not_judged(change: ResourceChange) -> Iterator[NotJudged]:
+def _not_judged(change: ResourceChange, risks: Iterable[Risk]) -> Iterator[NotJudged]:
     judged = scopes_of(change)
-    if change.operation in _AS_A_WHOLE:
-        scopes = [scope for scope, path in judged if path == (_AS_A_WHOLE[change.operation],)]
-        if not scopes and not _is_harmless(change, (_AS_A_WHOLE[change.operation],)):
-            yield NotJudged(change, f"{change.token} {_DOES[change.operation]}")
-            return
+    if change.operation is Operation.UPDATE:
+        if not change.properties and not change.options:
+            yield NotJudged(change, "what changes is not said")
+        yield from _parts(change, judged)
+    elif not _is_known_as_a_whole(change, judged):
+        yield NotJudged(change, f"{change.token} {_DOES[change.operation]}")
+    else:
         yield from _unknowns(change, judged)
         if change.operation is Operation.CREATE and change.token in JUDGED_WHEN_NEW:
             yield from _of_a_new_one(change, judged)
-        if change.operation is not Operation.REPLACE or any(RiskLevel.DANGER in scope.levels for scope in scopes):
-            return
-    if change.operation is Operation.UPDATE and not change.properties and not change.options:
-        yield NotJudged(change, "what changes is not said")
+        if change.operation is Operation.REPLACE and not _is_danger_as_a_whole(change, judged, risks):
+            yield from _parts(change, judged)
+
+
+def _is_known_as_a_whole(change: ResourceChange, judged: list[tuple[Scope, Path]]) -> bool:
+    """Whether somebody knows what follows from that it comes, goes, or is made anew."""
+    whole = (_AS_A_WHOLE[change.operation],)
+    return any(path == whole for _, path in judged) or _is_harmless(change, whole)
+
+
+def _is_danger_as_a_whole(change: ResourceChange, judged: list[tuple[Scope, Path]], risks: Iterable[Risk]) -> bool:
+    """Whether it is said that all of it is lost for as long as it is made anew, beside which no part of it matters.
+    That a rule may say so is not enough: of a Deployment whose new one comes first P-02 says only that pods drain, and
+    what changes in it is judged as it is in an update."""
+    rules = {scope.rule for scope, path in judged if path == (REPLACED,)}
+    return is_made_over_itself(change) or any(
+        risk.resource == change.key and risk.rule in rules and risk.level is RiskLevel.DANGER for risk in risks
+    )
+
+
+def _said_of_what_is_made_anew(context: Context) -> list[Risk]:
+    replaced = [change for change in context.change.changes if change.operation is Operation.REPLACE]
+    rules = {scope.rule for change in replaced for scope, path in scopes_of(change) if path == (REPLACED,)}
+    return run_rules([one for one in rules_on(Context) if one.id in rules], context)
+
+
+def _parts(change: ResourceChange, judged: list[tuple[Scope, Path]]) -> Iterator[NotJudged]:
     for found in change.properties:
         for leaf in found.leaves():
             yield from _judged_leaf(change, leaf, found, judged)
@@ -113,8 +143,8 @@ def _judged_leaf(
 ) -> Iterator[NotJudged]:
     if _is_harmless_leaf(change, leaf):
         return
-    if found.replaces and change.operation is Operation.REPLACE:
-        # Why it is made anew: the rule on that says what follows.
+    if change.operation is Operation.REPLACE and (found.replaces or found.path in _WHERE):
+        # Why it is made anew, which not every plan says of each property: the rule on that says what follows.
         return
     scopes = [scope for scope, path in judged if matches(leaf, path)]
     if not scopes or (_is_hidden(leaf, found) and any(scope.how == "reads" for scope in scopes)):
