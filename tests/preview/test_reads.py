@@ -39,12 +39,19 @@ def test_the_queues_of_a_command_line(command: str, queues: tuple[str, ...]) -> 
         ("celery -A shop worker --concurrency=8", 8),
         ("celery -A shop worker -c 4 -Q mail", 4),
         ("bundle exec sidekiq -c10", 10),
-        ("celery -A shop worker --concurrency=many", 1),
+        ("celery -A shop worker -P solo -c 4", 1),
         ("php bin/console messenger:consume events -c 3", 1),
-        ("node worker.js --concurrency=9", 1),
+        ("php bin/console messenger:consume events --concurrency=3", 3),
+        ("php artisan queue:work", 1),
+        # Told by what nobody sees here: its configuration, its node, or itself.
+        ("celery -A shop worker", None),
+        ("celery -A shop worker --concurrency=many", None),
+        ("celery -A shop worker -c 4 --autoscale=8,2", None),
+        ("bundle exec sidekiq", None),
+        ("node worker.js --concurrency=9", None),
     ],
 )
-def test_how_many_messages_a_command_line_takes_at_once(command: str, messages: int) -> None:
+def test_how_many_messages_a_command_line_takes_at_once(command: str, messages: int | None) -> None:
     assert concurrency_of(tuple(command.split())) == messages
 
 

@@ -127,6 +127,58 @@ def test_a_number_of_processes_that_is_in_a_config_map_is_not_taken_for_one() ->
     assert "P-21a" not in {risk.rule for risk in review(("update", DEPLOYMENT, before, after)).risks}
 
 
+def at_once(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is said of two containers, of which one follows the other."""
+    old, new = (deployment(template={"spec": {"containers": [{"name": "w", **one}]}}) for one in (before, after))
+    risks = review(("update", DEPLOYMENT, old, new)).risks
+    return [(risk.level.value, risk.sentence) for risk in risks if risk.rule == "P-21a"]
+
+
+def runs(command: str, **variables: str) -> dict[str, Any]:
+    env = [{"name": name, "value": value} for name, value in variables.items()]
+    return {"args": command.split(), **({"env": env} if env else {})}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("sidekiq", "sidekiq -c 1", "takes 1 message at once, and its command did not say how many before"),
+        ("sidekiq -c 5", "sidekiq", "took 5 messages at once, and its command no longer says how many"),
+        ("celery worker -c 8", "celery worker", "took 8 messages at once, and its command no longer says how many"),
+        (
+            "celery worker",
+            "celery worker -P solo",
+            "takes 1 message at once, and its command did not say how many before",
+        ),
+    ],
+)
+def test_a_worker_that_says_only_on_one_side_how_many_messages_it_takes_is_not_judged(before, after, said):
+    assert at_once(runs(before), runs(after)) == [
+        ("notJudged", f"a worker of w {said}: whether that is as many is not judged")
+    ]
+
+
+def test_a_worker_of_a_team_that_has_never_heard_of_ebbtide_takes_fewer_messages_too():
+    assert at_once(runs("celery worker -c 8"), runs("celery worker -c 1")) == [
+        ("scaling", "a pod of w handles 1 message at once instead of 8")
+    ]
+
+
+def test_how_many_the_image_lets_a_worker_take_counts_like_an_option():
+    before, after = (runs("node w.js", EBBTIDE_PROCESSES="2", EBBTIDE_CONCURRENCY=each) for each in ("10", "1"))
+    assert at_once(before, after) == [("scaling", "a pod of w handles 2 messages at once instead of 20")]
+
+
+def test_more_workers_of_which_nobody_knows_how_many_each_takes_are_counted_as_workers():
+    before, after = (runs("sidekiq", EBBTIDE_PROCESSES=number) for number in ("2", "4"))
+    assert at_once(before, after) == [("scaling", "a pod of w runs 4 workers instead of 2")]
+
+
+@pytest.mark.parametrize("more", ["", " -q mail"])
+def test_of_how_many_a_worker_takes_nothing_is_said_where_neither_side_says_it(more):
+    assert at_once(runs("sidekiq"), runs(f"sidekiq{more}")) == []
+
+
 def test_a_percentage_of_kedas_is_known_from_the_settings_where_a_plan_does_not_show_its_scaled_object():
     cpu = {"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}}
     cluster = {"kind": "existing", "keda": {"version": "2.20.2"}}

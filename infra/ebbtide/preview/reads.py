@@ -185,10 +185,23 @@ def time_limit_of(command: tuple[str, ...]) -> TimeLimit | None:
     return None
 
 
-def concurrency_of(command: tuple[str, ...]) -> int:
-    """How many messages a command line lets one process take at once; 1 where it does not say."""
-    stated = [int(value) for value in _values(command, "concurrency") if value.isdecimal()]
-    return stated[-1] if stated else 1
+def concurrency_of(command: tuple[str, ...]) -> int | None:
+    """How many messages a command line lets one process take at once; None where it leaves that to what nobody sees
+    here: Celery then takes its node's number of CPUs or its configuration's, Sidekiq its configuration's,
+    RAILS_MAX_THREADS, or 5 (10 before version 7)."""
+    command = _worker_of(command)
+    words = _programs(command)
+    if "queue:work" in words:
+        return 1
+    if "celery" in words and ("solo" in _named(command, {"-P", "--pool"})):
+        return 1
+    if "celery" in words and any(_named(command, {"--autoscale"})):
+        return None
+    is_messenger = _MESSENGER in words
+    stated = [*(_named(command, {"--concurrency"}) if is_messenger else _values(command, "concurrency"))]
+    if not stated:
+        return 1 if is_messenger else None
+    return int(stated[-1]) if stated[-1].isdecimal() else None
 
 
 def _worker_of(command: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ from typing import Any
 
 from ebbtide.kubernetes.quantity import milli_value, parse_quantity
 from ebbtide.preview.autoscalers import autoscalers, identity_of, target_of
-from ebbtide.preview.change import Operation, ResourceChange, entries, mapping, text_of
+from ebbtide.preview.change import ResourceChange, entries, mapping, text_of
 from ebbtide.preview.fleet import Pods, pod_of
-from ebbtide.preview.reads import concurrency_of
+from ebbtide.preview.reads import concurrency_of, is_known
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.successors import successors
@@ -22,26 +22,67 @@ _FORMAT: dict[str, Callable[[int], str]] = {"cpu": lambda millicores: f"{millico
 
 @change_rule(
     "P-21a",
+    RiskLevel.NOT_JUDGED,
     RiskLevel.SCALING,
     remedy="Compare with `ebbtide simulate --base`; change the number of pods with it.",
-    source="Workers of a pod x what each takes at once.",
-    reads={"Deployment": (f"{_CONTAINER}.args.*", f"{_CONTAINER}.env.{image_contract.PROCESSES}.value")},
+    source="Workers of a pod x what each takes at once. Celery, -c: the number of CPUs where nothing is said; Sidekiq: "
+    "its configuration, RAILS_MAX_THREADS, or 5.",
+    reads={
+        "Deployment": (
+            f"{_CONTAINER}.args.*",
+            *(f"{_CONTAINER}.env.{name}.value" for name in (image_contract.PROCESSES, image_contract.CONCURRENCY)),
+        )
+    },
 )
 def check_at_once(context: Context) -> Iterator[Risk]:
-    """A pod handles as many messages at once as before: the same number of pods is worth more or less otherwise."""
-    for change in context.of("Deployment", Operation.UPDATE):
-        before, after = Pods.of(change.old), Pods.of(change.new)
-        old, new = (pods.processes * concurrency_of(pods.command) for pods in (before, after))
-        stated = [pods.environment.get(image_contract.PROCESSES, "") for pods in (before, after)]
-        # From a ConfigMap nobody knows it here, which P-40 says.
-        if old == new or not (before.is_consumer and after.is_consumer and all(isinstance(one, str) for one in stated)):
-            continue
-        sentence = f"a pod of {change.title} handles {plural(new, 'message')} at once instead of {old}"
-        consumer = context.consumers.get(change.title)
-        if consumer is not None:
-            most = consumer.autoscaling.max_replicas
-            sentence += f": at most {most * new} instead of {most * old} with {plural(most, 'pod')}"
-        yield Risk(change.title, sentence, "compare with `ebbtide simulate --base`", change.key)
+    """A pod handles as many messages at once as before: the same number of pods is worth more or less otherwise. Where
+    only one side says how many a worker takes, nobody knows which it is."""
+    for successor in successors(context):
+        for whose, before, after in successor.containers():
+            # What a worker is told from a ConfigMap nobody knows here, which P-40 says; of another program P-08c does.
+            if not all(_tells(pods) for pods in (before, after)) or is_known(before.command) != is_known(after.command):
+                continue
+            pod = f"a pod of {whose}" if whose == successor.title else whose
+            old, new = (_each(pods) for pods in (before, after))
+            processes = before.processes, after.processes
+            level, advice = RiskLevel.SCALING, "compare with `ebbtide simulate --base`"
+            if old is not None and new is not None:
+                was, now = (count * each for count, each in zip(processes, (old, new), strict=True))
+                if was == now:
+                    continue
+                sentence = f"{pod} handles {plural(now, 'message')} at once instead of {was}"
+                consumer = context.consumers.get(successor.title)
+                if consumer is not None and whose == successor.title:
+                    most = consumer.autoscaling.max_replicas
+                    sentence += f": at most {most * now} instead of {most * was} with {plural(most, 'pod')}"
+            elif old is not None or new is not None:
+                level, advice = RiskLevel.NOT_JUDGED, "say how many, and compare with what it runs with"
+                sentence = f"a worker of {whose} {_half_told(old, new)}: whether that is as many is not judged"
+            elif processes[0] != processes[1]:
+                # What each takes is as little known as before.
+                sentence = f"{pod} runs {plural(processes[1], 'worker')} instead of {processes[0]}"
+            else:
+                continue
+            yield Risk(successor.title, sentence, advice, successor.change.key, level)
+
+
+def _tells(pods: Pods) -> bool:
+    """Whether its workers, and what each takes, are of a known program or of ebbtide's image, and no variable of these
+    is from elsewhere."""
+    told = [pods.environment.get(name, "") for name in (image_contract.PROCESSES, image_contract.CONCURRENCY)]
+    return (pods.is_consumer or is_known(pods.command)) and all(isinstance(one, str) for one in told)
+
+
+def _each(pods: Pods) -> int | None:
+    """How many messages one worker takes at once."""
+    told = str(pods.environment.get(image_contract.CONCURRENCY, ""))
+    return int(told) if told.isdecimal() else concurrency_of(pods.command)
+
+
+def _half_told(old: int | None, new: int | None) -> str:
+    if new is None:
+        return f"took {plural(old or 0, 'message')} at once, and its command no longer says how many"
+    return f"takes {plural(new, 'message')} at once, and its command did not say how many before"
 
 
 @change_rule(
