@@ -198,6 +198,9 @@ CONFIG = {
     "ebbtide:protect": "true",
     "gcp:project": "acme-shop",
     "gcp:region": "europe-west1",
+    # Of other programs: what begins as JSON, and is none.
+    "myapp:banner": "[hello] world",
+    "myapp:greeting": "{name}, welcome",
 }
 
 
@@ -214,6 +217,8 @@ def test_the_engine_hands_over_texts_and_the_program_reads_them(monkeypatch, tmp
     [
         ({**CONFIG, "ebbtide:consumers": '{"a": {"imag": 1}}'}, (), ["consumers.a.imag", "did you mean image?"]),
         ({**CONFIG, "ebbtide:cluster": "{}"}, (), ["cluster.kind"]),
+        ({**CONFIG, "ebbtide:namespace": "[hello] world"}, (), ["namespace", "[hello] world"]),
+        ({**CONFIG, "ebbtide:consumers": "{githubevents"}, (), ["consumers"]),
         (CONFIG, ("ebbtide:consumers",), ["ebbtide:consumers", "encrypted"]),
     ],
 )

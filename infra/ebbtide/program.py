@@ -178,7 +178,8 @@ def check_cluster(settings: StackSettings) -> None:
 
 
 def _engine_config() -> dict[str, Any]:
-    """What the engine has read, by qualified key. It hands every value over as text, objects as JSON."""
+    """What the engine has read, by qualified key. It hands every value over as text, objects as JSON; what other
+    programs' keys hold stays text."""
     texts: dict[str, str] = {**pulumi.runtime.get_config_env(), **CONFIG.get()}
     secrets = [
         Finding((key,), "is encrypted, and settings hold no secrets", "name a key of a Secret under secretEnvironment")
@@ -187,8 +188,14 @@ def _engine_config() -> dict[str, Any]:
     ]
     if secrets:
         raise SettingsError(secrets, f"stack {pulumi.get_stack()}")
-    return {key: _parsed(text) for key, text in texts.items()}
+    return {key: _parsed(text) if key.startswith("ebbtide:") else text for key, text in texts.items()}
 
 
 def _parsed(text: str) -> Any:
-    return json.loads(text) if text.startswith(("{", "[")) or text in {"true", "false"} else text
+    """A text that only begins as an object does stays one, which its setting refuses by name."""
+    if not text.startswith(("{", "[")) and text not in {"true", "false"}:
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
