@@ -186,9 +186,15 @@ def _timeout(transport: Transport, environment: Environment, look: str | None) -
     away = seconds + (interval or 0) / 1000
     if away > longest + REDELIVERY_SLACK_SECONDS:
         got, remedy = (f" and {look} {interval} ms", f" and {look} to 5000") if interval else ("", "")
+        where, after = "", f"{away:g} s"
+        if transport.scheme == "doctrine" and interval:
+            # DoctrineTransportFactory makes a PostgreSqlConnection, which has that interval, of PostgreSQL alone: with
+            # another database an idle worker looks each time. Which one it is nobody knows here.
+            is_late_anyway = seconds > longest + REDELIVERY_SLACK_SECONDS
+            where, after = ("", f"{seconds} s, on PostgreSQL {after}") if is_late_anyway else ("on PostgreSQL ", after)
         yield Finding(
             "I-10",
-            f"transport {transport.name}: a killed worker's message stays away for {away:g} s (redeliver_timeout "
+            f"transport {transport.name}: {where}a killed worker's message stays away for {after} (redeliver_timeout "
             f"{seconds} s{got}; longest message {longest} s); set redeliver_timeout to {longest + 30}{remedy}",
         )
 
@@ -201,6 +207,7 @@ def _doctrine(transport: Transport, environment: Environment) -> Iterator[Findin
     elif cast(transport.options.get(look)) == 0:
         text = f"transport {transport.name}: with {look} 0 a killed worker's message waits for the next new one"
         yield Finding("I-12", f"{text} on PostgreSQL; set {look} to 5000")
+        yield from _timeout(transport, environment, None)
     else:
         yield from _timeout(transport, environment, look)
 

@@ -138,8 +138,14 @@ WARNED = [
     (redis(redeliver_timeout=3600), "stays away for 3605 s (redeliver_timeout 3600 s and claim_interval 5000 ms"),
     (redis(redeliver_timeout=116), "stays away for 121 s"),
     (redis(claim_interval=60000), "claim_interval to 5000"),
-    ({"transports": [Transport("events", "doctrine://default", LOOKS)]}, "stays away for 3605 s"),
-    ({"transports": [Transport("events", "doctrine://default", {"redeliver_timeout": 90})]}, "stays away for 150 s"),
+    (
+        {"transports": [Transport("events", "doctrine://default", LOOKS)]},
+        "events: a killed worker's message stays away for 3600 s, on PostgreSQL 3605 s (redeliver_timeout 3600 s and",
+    ),
+    (
+        {"transports": [Transport("events", "doctrine://default", {"redeliver_timeout": 90})]},
+        "events: on PostgreSQL a killed worker's message stays away for 150 s",
+    ),
     (
         {"transports": [Transport("events", "doctrine://x", {"redeliver_timeout": 90, "check_delayed_interval": 0})]},
         "with check_delayed_interval 0",
@@ -197,6 +203,12 @@ def test_what_only_costs_time_is_a_warning(changes: dict[str, Any], words: str) 
 def test_transports_that_need_nothing_get_no_finding(dsn: str, options: dict[str, Any]) -> None:
     transport = Transport("events", dsn, options, has_failure_transport=True)
     assert judge_image(facts(transports=[transport]), environment()) == []
+
+
+def test_a_table_that_is_never_looked_at_again_is_judged_by_its_timeout_too() -> None:
+    """Of another database than PostgreSQL that interval is none at all."""
+    table = Transport("events", "doctrine://default", {"check_delayed_interval": 0, "redeliver_timeout": 10})
+    assert [one.rule for one in judge_image(facts(transports=[table]), environment())] == ["I-12", "I-09"]
 
 
 def test_an_option_that_only_the_container_knows_is_left_to_the_container() -> None:
