@@ -34,7 +34,7 @@ RUN apt-get update \
       /var/cache/apt/*.bin /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache
 COPY --from=supervisor /opt/ebbtide /opt/ebbtide
 
-# symfonyMessenger or command: what the self-check asks for.
+# The kind of the worker, as in the stack: of symfonyMessenger the self-check asks PHP and the console too.
 ARG EBBTIDE_WORKER_KIND=symfonyMessenger
 # What the application's container needs to be looked at; only for this step, for example a DSN without a password.
 ARG MESSENGER_TRANSPORT_DSN

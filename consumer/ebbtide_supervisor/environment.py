@@ -21,6 +21,9 @@ PREFIX: Final = "EBBTIDE_"
 STOP_WAIT_MARGIN: Final = 10
 DRAIN_DEADLINE_MARGIN: Final = 5
 GRACE_MARGIN: Final = 15
+DEFAULT_LONGEST_MESSAGE_SECONDS: Final = 60
+# Also how long a hook waits that can make nothing of its variables.
+DEFAULT_DRAIN_DEADLINE_SECONDS: Final = DEFAULT_LONGEST_MESSAGE_SECONDS + STOP_WAIT_MARGIN + DRAIN_DEADLINE_MARGIN
 
 # GKE keeps a protected Autopilot pod for up to seven days; the steps above a message of that length still fit.
 LONGEST_MESSAGE_SECONDS: Final = 7 * 86400
@@ -59,7 +62,9 @@ class Word:
 
 NUMBERS: Final[dict[str, WholeNumber]] = {
     "PROCESSES": WholeNumber(1, 1000, 1, "how many workers this container runs; spread more over pods"),
-    "LONGEST_MESSAGE_SECONDS": WholeNumber(0, LONGEST_MESSAGE_SECONDS, 60, "how long one message may take"),
+    "LONGEST_MESSAGE_SECONDS": WholeNumber(
+        0, LONGEST_MESSAGE_SECONDS, DEFAULT_LONGEST_MESSAGE_SECONDS, "how long one message may take"
+    ),
     "STOP_WAIT_SECONDS": WholeNumber(1, LONGEST_GRACE_SECONDS, None, "when a worker that was asked is killed"),
     "DRAIN_DEADLINE_SECONDS": WholeNumber(1, LONGEST_GRACE_SECONDS, None, "how long the preStop hook waits"),
     "GRACE_SECONDS": WholeNumber(1, LONGEST_GRACE_SECONDS, None, "the pod's terminationGracePeriodSeconds"),

@@ -45,10 +45,10 @@ def _write_stop_file(directory: str) -> None:
 
 def _deadline_seconds() -> int:
     """The same numbers the entrypoint checked: an exec'd process gets the pod's variables, not PID 1's defaults."""
-    from ebbtide_supervisor.environment import read_environment  # noqa: PLC0415
+    from ebbtide_supervisor.environment import DEFAULT_DRAIN_DEADLINE_SECONDS, read_environment  # noqa: PLC0415
 
     environment, _problems = read_environment(os.environ)
-    return environment.drain_deadline_seconds if environment is not None else 75
+    return DEFAULT_DRAIN_DEADLINE_SECONDS if environment is None else environment.drain_deadline_seconds
 
 
 def _connect(path: str, until: float) -> socket.socket:

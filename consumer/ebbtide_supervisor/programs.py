@@ -54,14 +54,13 @@ class Wrapper:
     """The option, as a pattern, with which it signals the whole group of its child."""
     group_without: str = ""
     """The same, of one that does so unless the option is there."""
+    kills_after: str = ""
+    """How long it leaves the worker behind the signal, where it hands that on."""
 
     def signals_group(self, options: Sequence[str]) -> bool:
         """Whether the signal goes to the worker's own processes as well."""
         given = any(re.fullmatch(self.group_with or self.group_without, option) for option in options)
         return given if self.group_with else bool(self.group_without) and not given
-
-    kills_after: str = ""
-    """How long it leaves the worker behind the signal, where it hands that on."""
 
 
 # They start what they run through `sh -c`: where sh becomes its last command the signal arrives.

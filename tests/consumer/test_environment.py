@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ebbtide_supervisor.environment import NUMBERS, read_environment
+from ebbtide_supervisor.environment import DEFAULT_DRAIN_DEADLINE_SECONDS, NUMBERS, read_environment
 
 BAD_VALUES = [
     ("EBBTIDE_PROCESSES", "0", "whole number from 1 to 1000"),
@@ -68,6 +68,7 @@ def test_a_container_without_any_variable_runs_with_a_budget_that_holds() -> Non
         environment.drain_deadline_seconds,
         environment.grace_seconds,
     ) == (60, 70, 75, 90)
+    assert environment.drain_deadline_seconds == DEFAULT_DRAIN_DEADLINE_SECONDS, "a hook waits for another time"
 
 
 def test_the_budget_of_the_deployment_is_taken_as_it_is() -> None:
