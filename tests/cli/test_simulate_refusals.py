@@ -148,7 +148,7 @@ def test_an_autoscaler_that_the_load_cannot_drive_is_refused(shop, simulate, met
         (["--why", "14:05"], "--why: is after the end (got 14:05); the run ends at 00:00"),
         (["--report", "a.pdf"], "--report: is no page or picture (got 'a.pdf'); name a .html or .png file"),
         (["--report", "no/a.html"], "--report: no/a.html cannot be written: there is no directory no; make it first"),
-        (["--report", "/proc/a.html"], "--report: /proc/a.html cannot be written"),
+        (["--report", "folder.html"], "--report: folder.html is a directory; name a file in it"),
         (["--load", "b.csv"], "b.csv: cannot be read: No such file or directory; name a profile, a trace"),
         (["--load", "."], ".: cannot be read: Is a directory"),
         (["--goal", "p95 < 60s"], "--goal: needs a sweep to choose from; add --sweep maxReplicas=2..20"),
@@ -168,6 +168,7 @@ def test_an_autoscaler_that_the_load_cannot_drive_is_refused(shop, simulate, met
 )
 def test_an_option_that_cannot_be_used_is_refused_by_its_name(shop, simulate, arguments, said):
     shop.write("a.csv", _GOOD)
+    (shop.root / "folder.html").mkdir()
     load = [] if "--load" in arguments else ["--load", "a.csv"]
     assert said in _refused(simulate(*load, *BACKLOG, *arguments))
 

@@ -45,6 +45,14 @@ def test_a_page_holds_every_figure_of_the_terminal_and_what_it_stands_on(busy, s
     assert "101 messages of mail.csv" in page
 
 
+@pytest.mark.parametrize("form", [[], ["--format", "json"]], ids=["text", "json"])
+def test_a_page_that_finds_no_room_costs_no_result(busy, simulate, form):
+    (busy.root / "day.html").symlink_to("/dev/full")
+    done = simulate(*_LOAD, *form, "--report", "day.html")
+    assert (done.returncode, done.stdout) == (1, simulate(*_LOAD, *form).stdout)
+    assert "--report: day.html cannot be written: No space left on device" in done.stderr
+
+
 def test_the_charts_of_a_page_show_the_run_itself(busy, simulate):
     simulate(*_LOAD, "--report", "day.html")
     figures = json.loads(simulate(*_LOAD, "--format", "json").stdout)["cases"][0]["figures"]

@@ -11,7 +11,9 @@ import pytest
 from tests.documents.schemas import schema
 
 from ebbtide.brokers import BROKERS
+from ebbtide.cli import rehearse as command
 from ebbtide.documents.document import to_json
+from ebbtide.judgement.findings import SettingsError
 from ebbtide.rehearsal import result
 from ebbtide.rehearsal.cpu import CpuSignal
 from ebbtide.rehearsal.document import RehearsalDocument
@@ -111,6 +113,50 @@ def test_the_page_stands_alone_and_shows_every_quantity(record):
     assert "above 66 %" in page, "a metric between target and tolerance moves nothing"
     assert "ebbtide rehearse --stack local --namespace n --broker redis" in page
     assert "2026-11-23 18:30 UTC" in page, "evidence without a date"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_page_that_finds_no_room_costs_no_result(record, tmp_path, monkeypatch, form):
+    """It took half an hour of a cluster."""
+    said = []
+    monkeypatch.setattr(command, "open_access", lambda *_, **__: record.access)
+    monkeypatch.setattr(command, "take_as_interrupts", lambda: None)
+    monkeypatch.setattr(command, "Rehearsal", lambda *_: SimpleNamespace(run=lambda: judge(record), left_behind=""))
+    monkeypatch.setattr(command, "_show", lambda result, _: said.append(result.verdict))
+    page = tmp_path / "page.html"
+    page.symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        command.run(typed(record, report=page, form=form))
+    assert said == [judge(record).verdict]
+
+
+def test_a_page_that_is_a_directory_is_refused_before_anything_is_made(record, tmp_path):
+    with pytest.raises(SettingsError, match="is a directory; nothing was made"):
+        command.run(typed(record, report=tmp_path))
+
+
+def typed(record, report, form="text"):
+    """A command line with the options of the record."""
+    options = record.options
+    return command.Command(
+        stack=options.stack,
+        project=options.root,
+        consumer=None,
+        context=None,
+        namespace=options.namespace,
+        broker="redis",
+        image=None,
+        broker_image="b",
+        scenario=options.scenario,
+        messages=0,
+        values=[],
+        setup_command="setup",
+        send_command="send",
+        format=form,
+        report=report,
+        baseline=False,
+        verbose=False,
+    )
 
 
 def test_every_pod_that_ended_has_a_row_of_its_own_against_the_grace_period(record):

@@ -57,6 +57,8 @@ def run(command: Command) -> None:
     options = _options(command)
     if command.report is not None and not command.report.absolute().parent.is_dir():
         raise refusal("--report", f"{command.report.parent} is no directory; nothing was made", "make it first")
+    if command.report is not None and command.report.is_dir():
+        raise refusal("--report", f"{command.report} is a directory; nothing was made", "name a file in it")
     stack = load_stack(options.stack, options.root)
     access = open_access(options.context, cluster_is_gke=is_gke(stack.cluster))
     # These come with the client, which `open_access` has asked for.
@@ -84,9 +86,10 @@ def run(command: Command) -> None:
     except KeyboardInterrupt:
         typer.echo(f"rehearse: interrupted; {rehearsal.left_behind}", err=True)
         raise typer.Exit(INTERRUPTED) from None
+    # A disk that is full by now must not cost what half an hour has shown.
+    _show(result, command.format)
     if command.report is not None:
         write_whole(command.report, render_page(build_report(result)))
-    _show(result, command.format)
     if not result.passed:
         raise typer.Exit(BAD_INPUT)
 

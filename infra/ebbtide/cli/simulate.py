@@ -114,19 +114,19 @@ def _show(
     last = list(outcome.values())[-1]
     title = f"{consumer} in {options.stack}"
     lead = _lead(load, last, options.seeds)
-    if options.report:
-        from ebbtide.capacity.simulation_report import build_report
-
-        results = {label: found.result for label, found in outcome.items()}
-        _write_report(options.report, build_report(title, lead, figures, results, last.assumptions))
     if options.format == "json":
         from ebbtide.documents.document import to_json
 
         typer.echo(to_json(_document(options, consumer, load, outcome, why)))
-        return
-    from ebbtide.cli.simulate_output import print_result
+    else:
+        from ebbtide.cli.simulate_output import print_result
 
-    print_result(title, lead, figures, why, last.assumptions)
+        print_result(title, lead, figures, why, last.assumptions)
+    if options.report:  # at last: where it finds no room, the result has been shown
+        from ebbtide.capacity.simulation_report import build_report
+
+        results = {label: found.result for label, found in outcome.items()}
+        _write_report(options.report, build_report(title, lead, figures, results, last.assumptions))
 
 
 def _lead(load: LoadSource, outcome: _Outcome, seeds: int) -> str:

@@ -219,6 +219,8 @@ def check_report(file: Path | None) -> None:
         raise refusal("--report", f"is no page or picture (got {file.name!r})", "name a .html or .png file")
     if not file.parent.is_dir():
         raise refusal("--report", f"{file} cannot be written: there is no directory {file.parent}", "make it first")
+    if file.is_dir():
+        raise refusal("--report", f"{file} is a directory", "name a file in it")
     if file.suffix == ".png":
         from ebbtide.report.picture import require_matplotlib
 
