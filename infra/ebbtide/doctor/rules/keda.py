@@ -9,6 +9,7 @@ from typing import Final
 from ebbtide.doctor.data import Map
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.rules.declare import object_rule, setup_rule, unit_rule
+from ebbtide.doctor.rules.queue_names import counted_triggers, counts_in_hand
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.targets import strays
 from ebbtide.doctor.times import longest_of
@@ -327,10 +328,11 @@ def check_list_length(unit: Unit) -> Iterator[Diagnosis]:
     is_known = any(worker.program and worker.program.name in _LIST_WORKERS for worker in unit.workers)
     for one in unit.autoscalers:
         spec = one.data.map("spec")
-        triggers = spec.items_of("triggers")
+        triggers = counted_triggers(one)
         is_list = [
             trigger.text("type").startswith("redis")
             and "listName" in trigger.map("metadata")
+            and not counts_in_hand(unit, one, trigger)
             and (is_known or _BULL_LIST.search(trigger.map("metadata").text("listName")) is not None)
             for trigger in triggers
         ]

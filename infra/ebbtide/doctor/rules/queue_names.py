@@ -10,6 +10,7 @@ from ebbtide.doctor.data import Map
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.rules.declare import unit_rule
 from ebbtide.doctor.unit import Unit, Worker
+from ebbtide.doctor.workload import ManifestObject
 
 
 def _celery(worker: Worker) -> set[str]:
@@ -34,6 +35,52 @@ _QUEUES: Final[dict[str, tuple[Callable[[Worker], set[str]], str]]] = {
 }
 
 _BULL_LIST: Final = re.compile(r":(?:wait|active|paused)$")
+# Laravel's sorted sets beside a list, of what is in hand and of what is due later.
+_BESIDE: Final = re.compile(r":(?P<what>reserved|delayed)$")
+_UNACKED: Final = "unacked"
+# Sidekiq's sorted sets, of all queues together.
+_LATER_OF_SIDEKIQ: Final = re.compile(r"(?:^|:)(?:schedule|retry)$")
+_NAME: Final = re.compile(r"[A-Za-z_]\w*")
+
+
+def formula_of(one: ManifestObject) -> str:
+    """By which a ScaledObject makes one number of its triggers; empty where each stands for itself."""
+    return one.data.map("spec", "advanced", "scalingModifiers").text("formula")
+
+
+def counted_triggers(one: ManifestObject) -> list[Map]:
+    """The triggers that decide: of those with a formula the ones that it names."""
+    formula = formula_of(one)
+    names = set(_NAME.findall(formula))
+    return [
+        trigger for trigger in one.data.items_of("spec", "triggers") if not formula or trigger.text("name") in names
+    ]
+
+
+def counts_in_hand(unit: Unit, one: ManifestObject, trigger: Map) -> bool:
+    """Whether a trigger counts what workers on Redis have taken and not done: Celery's hash, Laravel's sorted set."""
+    name = _list_of(trigger)
+    beside = _BESIDE.search(name)
+    return bool(beside and beside["what"] == "reserved") or _is_unacked(unit, one, name)
+
+
+def _list_of(trigger: Map) -> str:
+    return trigger.map("metadata").text("listName") if trigger.text("type").startswith("redis") else ""
+
+
+def _is_unacked(unit: Unit, one: ManifestObject, name: str) -> bool:
+    """Whether a key is Celery's hash of what is in hand, which a setting may call otherwise (`unacked_key`)."""
+    workers = list(unit.named("celery worker"))
+    if not name or not workers or len(workers) != len(unit.workers):
+        return False
+    options = [settings.options.get("broker_transport_options") for settings in unit.setup.celery]
+    keys = [said.value.get("unacked_key") for said in options if said is not None and isinstance(said.value, dict)]
+    if _UNACKED in name or name in keys:
+        return True
+    # Celery's settings are rarely handed over: what is summed with every queue of the workers is meant to be counted.
+    queues = set[str]().union(*map(_celery, workers))
+    summed = {_list_of(trigger) for trigger in counted_triggers(one)} if formula_of(one) else set[str]()
+    return bool(queues) and queues <= summed and name not in queues and name in summed
 
 
 @unit_rule(
@@ -56,7 +103,8 @@ def check_queue(unit: Unit) -> Iterator[Diagnosis]:
     for one in unit.autoscalers:
         for trigger in one.data.items_of("spec", "triggers"):
             metadata = trigger.map("metadata")
-            text = _wrong(trigger.text("type"), metadata, queues, before)
+            is_meant = _is_unacked(unit, one, metadata.text("listName"))
+            text = "" if is_meant else _wrong(trigger.text("type"), metadata, queues, before)
             key = "listName" if "listName" in metadata else "queueName"
             if text:
                 remedy = f"write {key}: {before if key == 'listName' else ''}{min(queues) if queues else '<queue>'}"
@@ -94,10 +142,12 @@ def _wrong(kind: str, metadata: Map, queues: set[str], before: str) -> str:
         name = metadata.text("queueName")
     if not name or re.search(r"[${]", name):
         return ""
+    if before == "queue:" and _LATER_OF_SIDEKIQ.search(name):
+        return ""
     if kind.startswith("redis") and before and before not in name:
         return f"counts {name}, and the workers' lists are called {before}<queue>: it stays empty"
     # Celery on Redis keeps one list for each priority: `mail\\x06\\x163`.
-    queue = re.split(r"\\x06|\x06", name.rpartition(before)[2] if before else name)[0]
+    queue = re.split(r"\\x06|\x06", _BESIDE.sub("", name.rpartition(before)[2]) if before else name)[0]
     if queues and queue not in queues:
         return f"counts {name}, which these workers do not take from: they take from {', '.join(sorted(queues))}"
     return ""
