@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 from .programs import (
     BEFORE_OPTIONS,
     BUILTINS,
-    BY_SHELL,
     HARMS,
     INTERPRETERS,
     OPEN_OPTIONS,
@@ -195,20 +194,10 @@ class _Judge:
             if behind is None:
                 return Verdict(doubts=(_untried(name),) if is_open else (), programs=(argv,))
             command = behind
-        if wrapper.handover is Handover.STAYS and not is_open and not _has(argv, wrapper.waits_with):
-            remedy = "leave it out"
-            if name in BY_SHELL:
-                remedy = "write what it runs: the command behind the script's name in package.json"
-            if name == "foreman":
-                remedy = "write the command that the Procfile has, or --timeout above the longest message"
-            if name in ("su", "sudo", "runuser", "doas"):
-                remedy = "leave it out: every process of the pod runs as userId"
-            under = f"runs the worker under {name}, which"
-            if wrapper.kills_after:
-                return Verdict(f"{under} kills it {wrapper.kills_after} after the stop signal", remedy, says_end=True)
-            return Verdict(f"{under} does not hand the stop signal on and wait", remedy)
         if is_open:
             return Verdict(doubts=(_untried(name),), programs=(command,))
+        if wrapper.handover is Handover.STAYS and not _has(argv, wrapper.waits_with):
+            return _stays(name, wrapper)
         if not command:
             return Verdict(f"runs {name} without a program", "write the worker behind it")
         inner = self.command(command)
@@ -375,6 +364,14 @@ def _judge_timeout(options: Sequence[str]) -> Verdict:
         return Verdict("runs the worker under a timeout that kills it in the middle of a message", "leave it out")
     doubt = "runs the worker under timeout, which ends it with status 124: that counts as a failed worker"
     return Verdict(doubts=(doubt,))
+
+
+def _stays(name: str, wrapper: Wrapper) -> Verdict:
+    """The verdict on what leaves the worker to be killed."""
+    under = f"runs the worker under {name}, which"
+    if wrapper.kills_after:
+        return Verdict(f"{under} kills it {wrapper.kills_after} after the stop signal", wrapper.remedy, says_end=True)
+    return Verdict(f"{under} does not hand the stop signal on and wait", wrapper.remedy)
 
 
 def _split_wrapper(name: str, wrapper: Wrapper, argv: Words) -> tuple[list[str], Words]:

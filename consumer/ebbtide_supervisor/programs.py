@@ -56,6 +56,8 @@ class Wrapper:
     """The same, of one that does so unless the option is there."""
     kills_after: str = ""
     """How long it leaves the worker behind the signal, where it hands that on."""
+    remedy: str = "leave it out"
+    """What to write instead, of one that stays."""
 
     def signals_group(self, options: Sequence[str]) -> bool:
         """Whether the signal goes to the worker's own processes as well."""
@@ -101,10 +103,10 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
     "catatonit": Wrapper(_PASSES),
     "timeout": Wrapper(Handover.LIMITS, ("-k", "--kill-after", "-s", "--signal"), positionals=1),
     # util-linux: a session of PAM stays as the parent, and kills two seconds after its own SIGTERM.
-    "su": Wrapper(_STAYS),
-    "runuser": Wrapper(_STAYS),
-    "sudo": Wrapper(_STAYS),
-    "doas": Wrapper(_STAYS),
+    **dict.fromkeys(
+        ("su", "runuser", "sudo", "doas"),
+        Wrapper(_STAYS, remedy="leave it out: every process of the pod runs as userId"),
+    ),
     # Forks where it leads its group, as every worker of PID 1 does, and ends at once.
     "setsid": Wrapper(_STAYS),
     "flock": Wrapper(
@@ -121,7 +123,10 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
     "parallel": Wrapper(_STAYS),
     # npm 11.19 and yarn 1.22 on Debian: gone 0.02 to 0.2 s after SIGTERM, and the worker never heard of it, because the
     # sh between them is dash. With bash for that shell npm waited. pnpm 12.21 waited with dash too (all measured).
-    **dict.fromkeys(BY_SHELL, Wrapper(_STAYS)),
+    **dict.fromkeys(
+        BY_SHELL,
+        Wrapper(_STAYS, remedy="write what it runs: the command behind the script's name in package.json"),
+    ),
     "pnpm": Wrapper(_PASSES, subcommand="exec"),
     "composer": Wrapper(_UNKNOWN),
     "make": Wrapper(_UNKNOWN),
@@ -142,7 +147,12 @@ WRAPPERS: Final[dict[str, Wrapper]] = {
     **dict.fromkeys(("forever", "nodemon", "watchexec", "entr", "monit"), Wrapper(_UNKNOWN)),
     # foreman 0.87.2 hands SIGTERM on, and kills 5 s later what is still there, or after its --timeout. honcho 2.0.0
     # waited for 25 s too (both measured, with a worker that finishes after SIGTERM).
-    "foreman": Wrapper(_STAYS, open_with=r"(?:-t|--timeout).*", kills_after="5 s"),
+    "foreman": Wrapper(
+        _STAYS,
+        open_with=r"(?:-t|--timeout).*",
+        kills_after="5 s",
+        remedy="write the command that the Procfile has, or --timeout above the longest message",
+    ),
     **dict.fromkeys(("honcho", "overmind", "hivemind", "goreman", "symfony"), Wrapper(_UNKNOWN)),
 }
 # What runs a worker, behind a program that is in no table: `xvfb-run php worker.php`; behind its `--` a path, too.
