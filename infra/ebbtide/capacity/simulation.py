@@ -1,6 +1,7 @@
 """A consumer under a load: queue, workers, pods, metrics and the autoscaler, sync by sync.
 
-Between two syncs nothing changes but the queue, so the kernel runs alone; everything else happens at a sync.
+Between two syncs nothing changes but the queue, so the kernel runs alone; everything else happens at a sync, or at a
+poll of KEDA's that sets the number of pods.
 """
 
 from __future__ import annotations
@@ -295,7 +296,7 @@ class _Run:
         self.worker_us += self.scenario.processes * there
 
     def _note_peaks(self) -> None:
-        """Pods are made at a sync, so there are never more than right after one."""
+        """Pods are made at a sync or a poll, so there are never more than right after one."""
         result = self.result
         result.peak_replicas = max(result.peak_replicas, self.wanted)
         result.peak_pods = max(result.peak_pods, len(self.fleet.pods) + len(self.draining))

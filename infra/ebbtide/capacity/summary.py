@@ -20,7 +20,7 @@ class Summary:
     wait_max_seconds: float
     wait_mean_seconds: float
     peak_waiting: int
-    """The longest backlog at a sync, in messages."""
+    """The longest backlog, in messages, at a sync or at a poll of KEDA's that sets the number of pods."""
     cut_off: int
     """Messages killed at the end of a grace period; each is handled again."""
     crashed: int
@@ -37,7 +37,8 @@ class Summary:
     drains: int
     longest_drain_seconds: float
     share_at_maximum: float
-    """Of the syncs with a backlog, how many had the most pods that are allowed: 1 means the maximum binds."""
+    """Of the syncs, and of KEDA's polls that set the number of pods, with a backlog: how many had the most pods that
+    are allowed. 1 means the maximum binds."""
 
 
 def summarize(result: Result, scenario: Scenario, connections_per_pod: int) -> Summary:
