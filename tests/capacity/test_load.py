@@ -61,6 +61,38 @@ def test_a_load_that_cannot_be_used_is_refused_with_its_line(tmp_path, name, tex
     assert name in str(error.value)
 
 
+COUNTS = {
+    "time,value": "1700000000,340\n1700000060,12\n",
+    "Time,orders,mails": "2026-11-30 10:00:00,,3\n2026-11-30 10:01:00,340,3\n",
+    "timestamp,queue,ready": "0,mail,7\n60,mail,0\n",
+}
+
+
+@pytest.mark.parametrize("header", COUNTS)
+def test_what_monitoring_exports_is_no_message_a_row(tmp_path, header):
+    (tmp_path / "a.csv").write_text(f"{header}\n{COUNTS[header]}")
+    (tmp_path / "a.jsonl").write_text('{"time": 0, "value": 340}\n')
+    for name in ("a.csv", "a.jsonl"):
+        with pytest.raises(TraceError, match=r"a row is one message here; write counts as minute,count") as error:
+            _messages(read_load(tmp_path / name, _DURATIONS))
+        assert f"{name}: line " in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "arrival,queue\n0,mail\n1,mail\n",
+        "time,handled_at\n1700000000,1700000009\n1700000001,1700000012\n",
+        "time,messageId\n0,7\n1,8\n",
+        "time,Message ID\n0,7\n1,8\n",
+        "arrival,duration,bytes\n0,1,340\n1,1,12\n",
+    ],
+)
+def test_a_row_with_more_than_its_arrival_is_a_message_where_nothing_in_it_counts(tmp_path, text):
+    (tmp_path / "a.csv").write_text(text)
+    assert [at for at, _ in _messages(read_load(tmp_path / "a.csv", _DURATIONS))] == [0, 1_000_000]
+
+
 def test_a_file_that_is_not_text_is_refused(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"arrival,duration\n\xff\xfe,1\n")
     with pytest.raises(TraceError, match="is not UTF-8"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -19,8 +20,11 @@ from ebbtide.capacity.trace import CHUNK_MESSAGES, Chunk, IsSound, TraceError, i
 
 _ARRIVAL_NAMES = ("arrival", "arrival_seconds", "time", "timestamp")
 _DURATION_NAMES = ("duration", "duration_seconds", "seconds")
+_ID_NAME = re.compile(r"(?i)((.*[^a-z])?(uu)?|message|job|task|order|correlation)id|offset|delivery.?tag")
+"""Columns whose numbers tell messages apart, and count nothing."""
+_CALENDAR_SECONDS = 1e8
 _HOUR_US = 3600 * MICROSECONDS
-_CALENDAR_US = 100_000_000 * MICROSECONDS
+_CALENDAR_US = int(_CALENDAR_SECONDS) * MICROSECONDS
 """Arrivals above that, three years, are dates or seconds since 1970."""
 _MOST_A_MINUTE = 1_000_000
 """They are held in memory to be sorted: 100 MB."""
@@ -142,6 +146,8 @@ def _json_rows(file: Path, lines: Iterable[str]) -> Iterator[tuple[int, int, int
             raise TraceError(f'{file}: line {number}: is no object; write {{"arrival": 0.5, "duration": 2}}')
         arrival = next((row[name] for name in _ARRIVAL_NAMES if name in row), None)
         duration = next((row[name] for name in _DURATION_NAMES if name in row), None)
+        if duration is None:
+            _refuse_counts(file, number, ((str(name), row[name]) for name in row if name not in _ARRIVAL_NAMES))
         length = None if duration is None else microseconds(file, number, "duration", duration)
         yield number, microseconds(file, number, "arrival", arrival), length
 
@@ -155,11 +161,35 @@ def _csv_rows(
             f"{file}: line {first}: has no column for the arrival; begin with the line arrival,duration or minute,count"
         )
     duration = next((names.index(name) for name in _DURATION_NAMES if name in names), None)
+    # With a duration a row is a message, whatever else it says.
+    others = [place for place, name in enumerate(names) if name not in _ARRIVAL_NAMES] if duration is None else []
     for number, row in lines:
         if len(row) != len(names):
             raise TraceError(f"{file}: line {number}: has {len(row)} columns instead of {len(names)}")
+        if others:
+            _refuse_counts(file, number, ((names[place], row[place]) for place in others))
         length = None if duration is None else microseconds(file, number, "duration", row[duration])
         yield number, microseconds(file, number, "arrival", row[arrival]), length
+
+
+def _refuse_counts(file: Path, line: int, cells: Iterable[tuple[str, object]]) -> None:
+    """Of what monitoring exports, `time,value`, each row would be one message, and its count read by nobody."""
+    for name, cell in cells:
+        if _ID_NAME.fullmatch(name) or not _is_quantity(cell):
+            continue
+        raise TraceError(
+            f"{file}: line {line}: {name[:40]!r} holds a number that nobody reads (got {str(cell)[:40]!r}), and a row is"
+            " one message here; write counts as minute,count in CSV, the minutes as whole numbers (0, 1, 2), and take"
+            f" {name[:40]!r} out where a row is one message"
+        )
+
+
+def _is_quantity(cell: object) -> bool:
+    """Whether it is a number, and no moment since 1970."""
+    try:
+        return not isinstance(cell, bool) and float(cell) < _CALENDAR_SECONDS  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def csv_lines(file: Path, opened: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
