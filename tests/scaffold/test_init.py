@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from functools import cache
 
 import pytest
@@ -123,6 +124,85 @@ def test_options_that_cannot_be_followed_are_one_line_and_write_nothing(options,
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "shop").exists()
+
+
+WRONG = {
+    "--name": ("shop kasse", "is no project's name to Pulumi"),
+    "--stack": ("Dev", "is not a Kubernetes name"),
+    "--kubernetes": ("1.34.1-gke.5", "is not of the right form (got '1.34.1-gke.5'); write for example 1.34"),
+    "--consumer": ("Mail_1", "is not a Kubernetes name"),
+    "--image": ("mail", "names no version"),
+    "--receivers": ("", "has 0 entries; write at least 1"),
+    "--processes": ("500", "must be at most 400 (got 500)"),
+    "--longest-message": ("2h", "a node upgrade waits 1h and kills"),
+    "--broker": ("redis://10.20.0.7:6379/mail/../x y", "is none of redis://"),
+}
+
+
+@pytest.mark.parametrize("option", WRONG)
+def test_no_answer_is_written_that_check_refuses(option, ebbtide, tmp_path):
+    answer, said = WRONG[option]
+    done = ebbtide("init", str(tmp_path / "shop"), option, answer)
+    assert done.returncode == 1
+    assert f"error: {option}: " in done.stderr
+    assert said in done.stderr
+    assert not (tmp_path / "shop").exists()
+    if option in ("--name", "--stack", "--kubernetes", "--broker"):
+        read = ("--from", str(ROOT / "examples/before"))
+        assert said in ebbtide("init", str(tmp_path / "shop"), *read, option, answer).stderr
+        assert not (tmp_path / "shop").exists()
+
+
+SCHEMES = ("redis", "rediss", "valkey", "valkeys", "amqp", "amqps", "postgresql", "mysql")
+
+
+class Terminal(io.StringIO):
+    """Somebody who answers."""
+
+    def isatty(self):
+        return True
+
+
+def test_who_answers_wrongly_on_a_terminal_is_told_and_asked_again(ebbtide, tmp_path, monkeypatch):
+    answers = ("shop kasse", "kasse", "Mail_1", "mails", "", " ", "mail sms", "many", "12", "90", "90s", "h:1", "")
+    monkeypatch.setattr("sys.stdin", Terminal("\n".join(answers) + "\n"))
+    done = ebbtide("init", str(tmp_path / "shop"))
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert [line.split(" (got ")[0].split(";")[0] for line in told] == [
+        "error: is no project's name to Pulumi: up to 100 letters, digits, '-', '_' and '.'",
+        "error: is not a Kubernetes name (lowercase letters, digits and '-', at most 63 characters)",
+        "error: has 0 entries",
+        "error: is no whole number",
+        "error: is not a duration",
+        f"error: is none of {', '.join(f'{scheme}://' for scheme in SCHEMES)} with one host",
+    ]
+    assert quick_yaml.load((tmp_path / "shop/Pulumi.yaml").read_text())["name"] == "kasse"
+    (one,) = load_stack("dev", tmp_path / "shop").consumers.values()
+    assert (one.name, one.worker.receivers, one.worker.processes) == ("mails", ("mail", "sms"), 12)
+
+
+def test_long_messages_are_protected_from_a_node_s_scale_down_as_check_asks(ebbtide, tmp_path):
+    assert ebbtide("init", str(tmp_path), "--longest-message", "20m").returncode == 0
+    assert ebbtide("check", "--project", str(tmp_path)).returncode == 0
+
+
+NAMES = {
+    **{name: name for name in ("web1", "shop_2", "3teams", "Shop", "shop.eu", "-x-", "2026", "s" * 100)},
+    "shop kasse": "shop-kasse",
+    "küche": "k-che",
+    "\u65e5": "shop",
+    "s" * 101: "s" * 100,
+}
+
+
+@pytest.mark.parametrize("directory", NAMES)
+def test_a_project_is_called_as_its_directory_unless_pulumi_refuses_the_name(directory, ebbtide, tmp_path):
+    done = ebbtide("init", str(tmp_path / directory))
+    assert done.returncode == 0, done.stderr
+    assert quick_yaml.load((tmp_path / directory / "Pulumi.yaml").read_text())["name"] == NAMES[directory]
+    said = f"is no project's name to Pulumi; the project is {NAMES[directory]}"
+    assert (said in done.stderr) == (directory != NAMES[directory])
 
 
 def test_a_second_run_changes_nothing_and_says_so(ebbtide, tmp_path):

@@ -178,9 +178,9 @@ def _refuse_counts(file: Path, line: int, cells: Iterable[tuple[str, object]]) -
         if _ID_NAME.fullmatch(name) or not _is_quantity(cell):
             continue
         raise TraceError(
-            f"{file}: line {line}: {name[:40]!r} holds a number that nobody reads (got {str(cell)[:40]!r}), and a row is"
-            " one message here; write counts as minute,count in CSV, the minutes as whole numbers (0, 1, 2), and take"
-            f" {name[:40]!r} out where a row is one message"
+            f"{file}: line {line}: {name[:40]!r} holds a number that nobody reads (got {str(cell)[:40]!r}), and a row"
+            " is one message here; write counts as minute,count in CSV, the minutes as whole numbers (0, 1, 2), and"
+            f" take {name[:40]!r} out where a row is one message"
         )
 
 

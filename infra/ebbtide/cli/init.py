@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ebbtide.cli.output import fail, style
-from ebbtide.judgement.findings import refused
+from ebbtide.cli.output import fail, print_findings, say, style
+from ebbtide.judgement.findings import SettingsError, errors_of, refused
 from ebbtide.scaffold.answers import Project, example_consumer
 from ebbtide.scaffold.broker import BrokerDsn, follow_queue, read_dsn, remarks
-from ebbtide.scaffold.files import image_directory, write_project
-from ebbtide.settings.values.units import parse_duration
+from ebbtide.scaffold.files import image_directory, stack_config, write_project
+from ebbtide.settings.loading.project import PROJECT_FILE
 
 if TYPE_CHECKING:
     from ebbtide.scaffold.carried import Carried
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+"""tokens.ValidateProjectName of Pulumi's sdk/go/common."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,36 +66,110 @@ def _say_next(options: Options, project: Project) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answers:
+    """What has been said so far; what has not is something that no rule refuses."""
+
+    name: str
+    stack: str
+    platform: str
+    kubernetes: str
+    consumer: str = "mail"
+    image: str = "registry.example/consumers/mail:1"
+    receivers: str = "mail"
+    processes: str = "10"
+    longest_message: str = "60s"
+    broker: str = ""
+
+    def project(self) -> Project:
+        """The project of these. Raises SettingsError for what no stack file may say."""
+        _refuse_name(self.name)
+        try:
+            processes = int(self.processes)
+        except ValueError:
+            raise refused("init", f"is no whole number (got {self.processes!r})", "write for example 10") from None
+        entry = example_consumer(self.image, self.receivers.split(), processes, self.longest_message)
+        project = Project(self.name, self.stack, self.platform, self.kubernetes, {self.consumer: entry})
+        _refuse_errors(project)
+        if self.broker:
+            project = follow_queue(project, self.consumer, read_dsn(self.broker))
+            _refuse_errors(project)
+        return project
+
+
 def _from_answers(options: Options) -> Project:
-    name = _ask("Name of the project", options.name, _named_after(options.directory))
+    said = _stack_of(options)
+    said = _ask(said, "name", "Name of the project", options.name, said.name)
+    said = _ask(said, "consumer", "Name of the first consumer", options.consumer, said.consumer)
+    said = _ask(
+        said, "image", "Its image, built from docker/", options.image, f"registry.example/consumers/{said.consumer}:1"
+    )
+    receivers = "Transports that it consumes, separated by blanks"
+    said = _ask(said, "receivers", receivers, options.receivers, said.consumer)
+    said = _ask(said, "processes", "Worker processes in a pod", options.processes, said.processes)
+    longest = "The longest that one message takes"
+    said = _ask(said, "longest_message", longest, options.longest_message, said.longest_message)
+    broker = "Its broker, as redis://10.20.0.7:6379/mail; empty: not now"
+    return _ask(said, "broker", broker, options.broker, said.broker).project()
+
+
+def _stack_of(options: Options) -> _Answers:
+    """What is never asked: the stack and its cluster, judged, with the name that the directory gives the project."""
+    name = "shop" if options.name is not None else _named_after(options.directory)
+    said = _Answers(name=name, stack="dev", platform=options.platform, kubernetes="1.34")
+    said = _ask(said, "stack", "", options.stack, "")
+    return _ask(said, "kubernetes", "", options.kubernetes, "")
+
+
+def _ask(before: _Answers, key: str, question: str, said: object, default: str) -> _Answers:
+    """The answers with one more, which is judged by the rules of the settings when it is given: what was said before is
+    right, and whatever is wrong now is this. On a terminal it is asked again.
+
+    Raises SettingsError, under the name of the option, where nobody can be asked.
+    """
+    is_asked = said is None and sys.stdin.isatty()
+    while True:
+        text = str(typer.prompt(question, default=default)) if is_asked else str(default if said is None else said)
+        answers = replace(before, **{key: text.strip()})
+        try:
+            answers.project()
+        except SettingsError as error:
+            path = ("--" + key.replace("_", "-"),)
+            found = [replace(finding, path=path) for finding in error.findings]
+            if not is_asked:
+                raise SettingsError(found) from None
+            print_findings([replace(finding, path=()) for finding in found], err=True)
+        else:
+            return answers
+
+
+def _refuse_name(name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise refused(
-            "init", f"has other signs than a-z, 0-9 and - (got {name!r})", "write for example shop", ("--name",)
-        )
-    consumer = _ask("Name of the first consumer", options.consumer, "mail")
-    image = _ask("Its image, built from docker/", options.image, f"registry.example/consumers/{consumer}:1")
-    receivers = _ask("Transports that it consumes, separated by blanks", options.receivers, consumer).split()
-    processes = int(_ask("Worker processes in a pod", options.processes, "10"))
-    longest = _ask("The longest that one message takes", options.longest_message, "60s")
-    entry = example_consumer(image, receivers, processes, longest)
-    try:
-        parse_duration(longest)
-    except ValueError:
-        message = f"is not a duration (got {longest!r})"
-        raise refused("init", message, "write for example 90s, 4m or 1h30m", ("--longest-message",)) from None
-    broker = _ask("Its broker, as redis://10.20.0.7:6379/mail; empty: not now", options.broker, "")
-    project = Project(name, options.stack, options.platform, options.kubernetes, {consumer: entry})
-    return follow_queue(project, consumer, read_dsn(broker)) if broker else project
+        message = f"is no project's name to Pulumi: up to 100 letters, digits, '-', '_' and '.' (got {name!r})"
+        raise refused("init", message, f"write for example {_as_name(name)}")
+
+
+def _refuse_errors(project: Project) -> None:
+    """Raises SettingsError with what `ebbtide check` would refuse."""
+    from ebbtide.settings.loading.loader import read_values
+    from ebbtide.settings.rules.check import check_stack
+
+    found = errors_of(check_stack(read_values({"name": project.stack, **stack_config(project)})))
+    if found:
+        raise SettingsError(found)
+
+
+def _as_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:100].strip("-") or "shop"
 
 
 def _named_after(directory: Path) -> str:
-    return re.sub(r"[^a-z0-9-]+", "-", directory.resolve().name.lower()).strip("-0123456789")[:40].strip("-") or "shop"
-
-
-def _ask(question: str, said: object, default: str) -> str:
-    if said is not None:
-        return str(said)
-    return str(typer.prompt(question, default=default)) if sys.stdin.isatty() else default
+    """The directory's own name, wherever Pulumi takes it: shop-1 and shop-2 are two projects."""
+    own = directory.resolve().name
+    name = own if _NAME.fullmatch(own) else _as_name(own)
+    if name != own and not (directory / PROJECT_FILE).exists():
+        say(f"the directory's name {own!r} is no project's name to Pulumi; the project is {name}, or what --name says")
+    return name
 
 
 def _from_set_up(options: Options) -> Project:
@@ -106,6 +181,10 @@ def _from_set_up(options: Options) -> Project:
     from ebbtide.scaffold.carry import carry, not_carried
     from ebbtide.scaffold.migration import migration_text
 
+    said = _stack_of(options)
+    said = _ask(said, "name", "", options.name, said.name) if options.name is not None else said
+    # Judged with a consumer that stands for those which are read.
+    said = _ask(said, "broker", "", options.broker, "") if options.broker else said
     dsn = read_dsn(options.broker) if options.broker else None
     files, notes = collect(options.read)
     units = connect(read_all(files, list(notes)))
@@ -113,11 +192,10 @@ def _from_set_up(options: Options) -> Project:
     if not carried:
         what = not_carried(units) or "no worker was seen in it"
         raise refused("doctor", what, "`ebbtide doctor` says what is missing; without --from, init asks")
-    name = options.name or _named_after(options.directory)
     report = DoctorDocument.of(diagnose_files(files, notes))
     consumers = {one.name: one.settings for one in carried}
     text = migration_text(carried, report, options.stack, image_directory(options.directory))
-    project = Project(name, options.stack, options.platform, options.kubernetes, consumers, text)
+    project = Project(said.name, said.stack, said.platform, said.kubernetes, consumers, text)
     return project if dsn is None else _following(project, carried, dsn)
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+from ebbtide.settings.values.units import parse_duration
 
 Consumer = dict[str, Any]
 """One entry of `ebbtide:consumers`, as a stack file writes it."""
+NODE_SCALE_DOWN_SECONDS: Final = 570
+"""The longest message with which a pod ends before the scale-down of its node no longer waits (V-05)."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,14 @@ def example_consumer(image: str, receivers: list[str], processes: int, longest_m
             "processes": processes,
             "memoryLimit": "128M",
         },
-        "shutdown": {"longestMessage": longest_message},
+        "shutdown": {"longestMessage": longest_message, **_protected(longest_message)},
         "autoscaling": {"kind": "fixed", "replicas": 2},
     }
+
+
+def _protected(longest_message: str) -> dict[str, str]:
+    try:
+        is_long = parse_duration(longest_message) > NODE_SCALE_DOWN_SECONDS
+    except ValueError:
+        is_long = False  # Said where the whole is judged.
+    return {"nodeScaleDown": "protect"} if is_long else {}

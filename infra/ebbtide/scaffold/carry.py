@@ -15,6 +15,7 @@ from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit, Worker
 from ebbtide.doctor.workload import ManifestObject
 from ebbtide.judgement.secrets import MASK, secret_words
+from ebbtide.scaffold.answers import NODE_SCALE_DOWN_SECONDS
 from ebbtide.scaffold.broker import BrokerDsn, followed
 from ebbtide.scaffold.carried import NAMESPACE, Carried
 from ebbtide.scaffold.environment import carry_environment, carry_identity, names_broker
@@ -27,7 +28,6 @@ from ebbtide.settings.models.worker import WorkerSettings
 
 _ALLOWANCE_SECONDS: Final = 30
 _DEFAULT_LONGEST_SECONDS: Final = 60
-_NODE_SCALE_DOWN_SECONDS: Final = 570
 _NODE_UPGRADE_SECONDS: Final = 3570
 _LAUNCHERS: Final = (("bundle", "exec"), ("poetry", "run"), ("pipenv", "run"), ("uv", "run"))
 # Of the workload, its pod and its container: what becomes of it in ebbtide is said, or that nothing does.
@@ -228,7 +228,7 @@ def _shutdown(unit: Unit, worker: Worker, carried: Carried) -> dict[str, Any]:
         )
         seconds = _NODE_UPGRADE_SECONDS
     found: dict[str, Any] = {"longestMessage": f"{seconds}s"}
-    if seconds > _NODE_SCALE_DOWN_SECONDS:
+    if seconds > NODE_SCALE_DOWN_SECONDS:
         found["nodeScaleDown"] = "protect"
     return found
 

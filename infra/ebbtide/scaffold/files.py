@@ -106,8 +106,8 @@ def template_texts() -> dict[str, str]:
     return {**texts, "Pulumi.yaml": texts["Pulumi.yaml"] + _TEMPLATE, "requirements.txt": TO_BE_NAMED}
 
 
-def stack_text(project: Project) -> str:
-    """The stack file."""
+def stack_config(project: Project) -> dict[str, Any]:
+    """What the stack file says to ebbtide, by setting."""
     cluster: dict[str, Any] = {
         "kind": "existing",
         "platform": project.platform,
@@ -115,7 +115,12 @@ def stack_text(project: Project) -> str:
     }
     if project.keda:
         cluster["keda"] = {"version": DEFAULT_VERSION} if project.keda == "install" else project.keda
-    config = {"ebbtide:cluster": cluster, "ebbtide:consumers": project.consumers}
+    return {"cluster": cluster, "consumers": project.consumers}
+
+
+def stack_text(project: Project) -> str:
+    """The stack file."""
+    config = {f"ebbtide:{key}": value for key, value in stack_config(project).items()}
     remarks = (project.remarks if project.keda else _open_questions(project.consumers)) + (
         _KEDA if project.keda == "install" else ""
     )

@@ -32,7 +32,7 @@ def init(
     platform: Annotated[
         Literal["gkeStandard", "gkeAutopilot", "other"], typer.Option("--platform", help="What the cluster is.")
     ] = "gkeStandard",
-    kubernetes: Annotated[str, typer.Option("--kubernetes", help="Version of the cluster.")] = "1.34",
+    kubernetes: Annotated[str, typer.Option("--kubernetes", help="Version of the cluster, as 1.34.")] = "1.34",
     consumer: Annotated[str | None, typer.Option("--consumer", help="Name of the first consumer.")] = None,
     image: Annotated[str | None, typer.Option("--image", help="Its image.")] = None,
     receivers: Annotated[str | None, typer.Option("--receivers", help="Transports that it consumes.")] = None,
