@@ -8,7 +8,7 @@ from typing import Any
 
 from ebbtide.kubernetes.quantity import milli_value
 from ebbtide.preview.change import SECRET, UNKNOWN, ResourceChange, entries, mapping, mapping_at
-from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.consumer import ConsumerSettings, own_memory_bytes
 from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
 from ebbtide.settings.values import image_contract
 from ebbtide.settings.values.units import format_duration
@@ -101,6 +101,17 @@ class Pods:
         longest, stop_wait, deadline, grace = (rung if rung is not None else -1 for rung in rungs)
         ladder = longest >= 0 and longest + FINISH_ALLOWANCE_SECONDS <= stop_wait < deadline < grace
         return self.is_consumer and self.hook == (image_contract.DRAIN,) and ladder
+
+    @property
+    def own_memory_bytes(self) -> int:
+        """What a pod of ebbtide's uses beside its workers, and what those have in common, which no limit of PHP's
+        covers: their own limits, and these, are what its memory limit is derived from."""
+        if not self.is_consumer:
+            return 0
+        helps = not {image_contract.METRICS_PORT, image_contract.IDLE_FIRST}.isdisjoint(self.environment)
+        recovers = bool(_number(self.environment.get(image_contract.RECOVER_AFTER_SECONDS)))
+        shared = _number(self.environment.get(image_contract.SHARED_MEBIBYTES)) or 0
+        return own_memory_bytes(helps=helps, recovers=recovers) + shared * 1024**2
 
     @property
     def own_environment(self) -> dict[str, Any]:

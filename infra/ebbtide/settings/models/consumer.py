@@ -168,11 +168,8 @@ class ConsumerSettings(JudgedModel):
     @property
     def _own_memory_bytes(self) -> int:
         """What a pod uses beside its workers."""
-        if self.metrics is not None or self.shutdown.idle_first is not None:
-            helper = HELPER_MEMORY_BYTES
-        else:
-            helper = RECOVER_MEMORY_BYTES if self.recovers else 0
-        return SUPERVISOR_MEMORY_BYTES + helper + STATE_MEMORY_BYTES
+        helps = self.metrics is not None or self.shutdown.idle_first is not None
+        return own_memory_bytes(helps=helps, recovers=self.recovers)
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -241,6 +238,13 @@ class ConsumerSettings(JudgedModel):
             values[image_contract.IDLE_FIRST] = "on"
         of_transport = self.transport.image_variables if self.transport is not None else {}
         return {name: str(value) for name, value in values.items()} | worker.image_variables | of_transport
+
+
+def own_memory_bytes(*, helps: bool = False, recovers: bool = False) -> int:
+    """What a pod uses beside its workers, by whether a process serves metrics or the deletion cost, or only recovers
+    messages."""
+    helper = HELPER_MEMORY_BYTES if helps else RECOVER_MEMORY_BYTES if recovers else 0
+    return SUPERVISOR_MEMORY_BYTES + helper + STATE_MEMORY_BYTES
 
 
 def _in_mebibytes(size: int) -> int:
