@@ -125,16 +125,8 @@ class Forks:
         if self._comparison is not None and not self._comparison.is_recorded:
             if (why := self._comparison.why_in_vain(now, self._boot_seconds)) is not None:
                 self._give_up(why)
-        elif not self._parent.alive:
-            if now >= self._start_at:
-                self._start_parent(now)
-        elif self._why_killed is not None:
-            return  # It ends when the kernel has taken it apart: a loop that asks until then would take a whole CPU.
-        elif self._channel is None and now >= self._parent.started_at + self._boot_seconds:
-            self._failures = MOST_FAILURES  # Each try would cost as much again.
-            self._kill(f"has not booted within {self._boot_seconds:g} s")
-        elif any(now >= at + LONGEST_ANSWER_SECONDS for at in self._waits_since()):
-            self._kill(f"has not forked a worker within {LONGEST_ANSWER_SECONDS:g} s")
+        elif (awaited := self._awaited()) is not None and now >= awaited[0]:
+            awaited[1](now)
 
     def next_at(self) -> float | None:
         """When `step` has something to do by time alone."""
@@ -142,13 +134,20 @@ class Forks:
             return None
         if self._comparison is not None and not self._comparison.is_recorded:
             return self._comparison.next_at(self._boot_seconds)
+        awaited = self._awaited()
+        return None if awaited is None else awaited[0]
+
+    def _awaited(self) -> tuple[float, Callable[[float], None]] | None:
+        """What is to be done if nothing comes of the parent until then."""
         if not self._parent.alive:
-            return self._start_at
+            return self._start_at, self._start_parent
         if self._why_killed is not None:
+            # It ends when the kernel has taken it apart: a loop that asks until then would take a whole CPU.
             return None
         if self._channel is None:
-            return self._parent.started_at + self._boot_seconds
-        return min((at + LONGEST_ANSWER_SECONDS for at in self._waits_since()), default=None)
+            return self._parent.started_at + self._boot_seconds, self._kill_unbooted
+        since = min(self._waits_since(), default=None)
+        return None if since is None else (since + LONGEST_ANSWER_SECONDS, self._kill_silent)
 
     def look_at_parent(self) -> None:
         """Replace a parent that has grown: each of its children would begin with that. And one that is as old as a
@@ -191,6 +190,13 @@ class Forks:
         self._why_killed = None
         if (why_not := self._parent.begin()) is not None:
             self._fail(f"the parent cannot be started: {why_not}")
+
+    def _kill_unbooted(self, _now: float) -> None:
+        self._failures = MOST_FAILURES  # Each try would cost as much again.
+        self._kill(f"has not booted within {self._boot_seconds:g} s")
+
+    def _kill_silent(self, _now: float) -> None:
+        self._kill(f"has not forked a worker within {LONGEST_ANSWER_SECONDS:g} s")
 
     def _kill(self, reason: str, *, is_failure: bool = True) -> None:
         self._why_killed = f"the parent {reason}"
