@@ -447,6 +447,76 @@ def test_a_worker_that_is_told_its_queues_leaves_those_of_its_configuration(comm
     assert "P-08" not in said(update(args(*command), args(*command, option, usual)))
 
 
+DSN = "MESSENGER_TRANSPORT_DSN"
+
+
+def reading(name: str, *queues: str, image: str = "acme.example/mail:1", **env: Any) -> dict[str, Any]:
+    """A Deployment that reads these, with variables as they are written in a manifest."""
+    variables = [{"name": one, **({"value": text} if isinstance(text, str) else text)} for one, text in env.items()]
+    worker = {"args": ["bin/console", "messenger:consume", *queues], "env": variables, "image": image}
+    return merged(deployment(worker), {"metadata": {"name": name}})
+
+
+def handed_over(mine: dict[str, Any], theirs: dict[str, Any], image: str = "acme.example/mail:2") -> str:
+    """What P-08 says when one consumer no longer reads a queue of which another one reads one of that name."""
+    old, new = (reading("mail", *queues, **mine) for queues in (("a", "async"), ("a",)))
+    other = reading("twin", "async", image=image, **theirs)
+    return said(update(old, new), same(DEPLOYMENT, other, name="twin")).get("P-08", "")
+
+
+def secret(name: str) -> dict[str, Any]:
+    return {"valueFrom": {"secretKeyRef": {"name": name, "key": "dsn"}}}
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ({DSN: "redis://mine/events"}, {DSN: "redis://mine:6379/events/"}),
+        ({DSN: "redis://mine"}, {"BROKER_URL": "redis://mine"}),
+        ({DSN: secret("broker")}, {DSN: secret("broker")}),
+        ({"RABBITMQ_HOST": "mine", "RABBITMQ_PORT": "5672"}, {"RABBITMQ_HOST": "mine", "RABBITMQ_PORT": "5672"}),
+        ({}, {}),
+    ],
+)
+def test_a_queue_is_read_by_whoever_reads_it_from_the_same_broker(mine, theirs):
+    assert handed_over(mine, theirs) == ""
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ({DSN: "redis://mine"}, {DSN: "redis://other"}),
+        ({DSN: "redis://mine"}, {"BROKER_URL": "redis://other"}),
+        ({"RABBITMQ_HOST": "mine", "RABBITMQ_PORT": "5672"}, {"RABBITMQ_HOST": "other", "RABBITMQ_PORT": "5672"}),
+    ],
+)
+def test_nobody_reads_a_queue_of_which_only_another_broker_has_one_of_that_name(mine, theirs):
+    assert handed_over(mine, theirs) == (
+        "danger: mail no longer reads async, and nobody else in this stack does from its broker"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "image"),
+    [
+        ({DSN: secret("broker")}, {DSN: secret("other")}, "acme.example/mail:2"),
+        ({DSN: "redis://mine"}, {DSN: secret("broker")}, "acme.example/mail:2"),
+        ({DSN: "redis://mine"}, {}, "acme.example/mail:2"),
+        ({DSN: "[secret]"}, {DSN: "[secret]"}, "acme.example/mail:2"),
+        (
+            {DSN: "redis://a", "MAIL_QUEUE_DSN": "redis://b"},
+            {DSN: "redis://a", "MAIL_QUEUE_DSN": "redis://c"},
+            "twin:1",
+        ),
+        ({}, {}, "acme.example/twin:1"),
+    ],
+)
+def test_whether_a_queue_is_read_is_not_judged_where_nobody_says_from_which_broker(mine, theirs, image):
+    assert handed_over(mine, theirs, image) == (
+        "notJudged: mail no longer reads async, and twin reads of that name: whether from the same broker is not judged"
+    )
+
+
 def test_a_worker_of_laravel_leaves_the_connection_that_it_read():
     found = said(update(args(*LARAVEL, "redis"), args(*LARAVEL, "sqs")))
     assert found["P-08"].startswith("danger: mail no longer reads connection redis")

@@ -6,10 +6,11 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ebbtide.preview.change import SECRET, mapping
+from ebbtide.preview.change import SECRET, UNKNOWN, mapping
 from ebbtide.settings.models.celery import CeleryWorker
 from ebbtide.settings.models.laravel import LaravelQueueWorker
 from ebbtide.settings.models.sidekiq import SidekiqWorker
@@ -299,6 +300,30 @@ def broker_addresses(environment: Mapping[str, Any]) -> dict[str, BrokerAddress]
         **said,
         **{name: part for name in environment if _OF_REDIS.search(name) and (part := _part(name, environment))},
     }
+
+
+def is_one_broker(one: Mapping[str, Any], other: Mapping[str, Any], *, is_one_code: bool) -> bool | None:
+    """Whether workers with these variables read from the same broker; None where that is not told. Where neither says
+    anything it is in their code, and the same if that is."""
+    mine, theirs = (broker_addresses(environment) for environment in (one, other))
+    said, also = ({name: value for name, value in side.items() if tells_of_broker(name)} for side in (one, other))
+    if any(value in (SECRET, UNKNOWN) for value in (*said.values(), *also.values())):
+        return None
+    if said == also and (said or is_one_code):
+        return True
+    if not mine or not theirs:
+        return None
+    shared = mine.keys() & theirs.keys()
+    pairs = [(mine[name], theirs[name]) for name in shared] or [
+        pair for pair in product(mine.values(), theirs.values()) if pair[0] == pair[1]
+    ]
+    differing = [(left, right) for left, right in pairs if left != right]
+    if pairs and not differing:
+        return True
+    is_told = not any(side.secret for pair in differing or product(mine.values(), theirs.values()) for side in pair)
+    # Of several whole addresses, some alike and some not, nobody says here which of them a queue is on.
+    is_mixed = any(left == right and "/" in left.place for left, right in pairs)
+    return False if is_told and not is_mixed else None
 
 
 def tells_of_broker(name: str) -> bool:

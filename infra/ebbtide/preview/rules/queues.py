@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ebbtide.preview.autoscalers import SCALED_OBJECT, identity_of, target_of
@@ -15,6 +15,7 @@ from ebbtide.preview.reads import (
     changed_options,
     frame_of,
     is_known,
+    is_one_broker,
     is_read_by,
     queues_lost,
     queues_of,
@@ -31,23 +32,75 @@ _CONTAINER = "spec.template.spec.containers.*"
 @change_rule(
     "P-08",
     RiskLevel.DANGER,
+    RiskLevel.NOT_JUDGED,
     remedy="Make sure that the queue is empty, or that somebody else reads it.",
     source="messenger:consume, celery, sidekiq and queue:work read the queues that they name.",
     reads={"Deployment": (f"{_CONTAINER}.args.*",)},
 )
 def check_queues(context: Context) -> Iterator[Risk]:
-    """Every queue is still read by somebody."""
-    read = read_together(_read_by(change.new) for change in context.after("Deployment"))
+    """Every queue is still read by somebody, from the broker that it is on. Of somebody who reads a queue of that name,
+    and whose variables do not say where, that is not judged."""
+    readers = [(change, pods) for change in context.after("Deployment") for pods in _containers(change.new)]
     for change in context.of("Deployment", Operation.UPDATE, Operation.REPLACE):
         before = _read_by(change.old)
         for name in _nobody_knows(change):
             before.remove(name)
-        gone = queues_lost(before, _read_by(change.new))
-        lost = [name for name in gone if not is_read_by(name, read)]
+        own = read_together([_read_by(change.new)])
+        gone = [name for name in queues_lost(before, _read_by(change.new)) if not is_read_by(name, own)]
+        others = [(one.title, pods) for one, pods in readers if one is not change]
+        lost, unsure = _lost(gone, list(_containers(change.old)), others) if gone else ([], {})
+        advice = "make sure that it is empty, or that somebody else reads it"
         if lost:
             where = "that this plan shows" if context.change.hidden else "in this stack"
             sentence = f"{change.title} no longer reads {', '.join(lost)}, and nobody else {where} does"
-            yield Risk(change.title, sentence, "make sure that it is empty, or that somebody else reads it", change.key)
+            elsewhere = read_together(queues_of(pods.command) for _, pods in others)
+            if any(is_read_by(name, elsewhere) for name in lost):
+                sentence += " from its broker"
+            yield Risk(change.title, sentence, advice, change.key, RiskLevel.DANGER)
+        if unsure:
+            who = ", ".join(dict.fromkeys(title for titles in unsure.values() for title in titles))
+            sentence = (
+                f"{change.title} no longer reads {', '.join(unsure)}, and {who} reads of that name: whether from "
+                "the same broker is not judged"
+            )
+            yield Risk(change.title, sentence, advice, change.key, RiskLevel.NOT_JUDGED)
+
+
+def _lost(gone: list[str], old: list[Pods], others: list[tuple[str, Pods]]) -> tuple[list[str], dict[str, list[str]]]:
+    """Of queues that a consumer reads no more, those that nobody reads from its broker; and those that somebody may,
+    with who that is."""
+    lost: list[str] = []
+    unsure: dict[str, list[str]] = {}
+    for name in gone:
+        had = [pods for pods in old if is_read_by(name, set(queues_of(pods.command)))]
+        same = [(title, pods, _of_one_broker(had, pods)) for title, pods in others]
+        sure, possible = (
+            read_together(queues_of(pods.command) for _, pods, is_same in same if is_same in accepted)
+            for accepted in ((True,), (True, None))
+        )
+        if is_read_by(name, sure):
+            continue
+        if is_read_by(name, possible):
+            unsure[name] = [title for title, pods, is_same in same if is_same is None and queues_of(pods.command)]
+        else:
+            lost.append(name)
+    return lost, unsure
+
+
+def _of_one_broker(had: list[Pods], other: Pods) -> bool | None:
+    """Whether somebody reads from every broker from which a queue was read; None where their variables do not tell."""
+    found = [
+        is_one_broker(pods.own_environment, other.own_environment, is_one_code=_code_of(pods) == _code_of(other))
+        for pods in had
+    ]
+    return None if None in found and False not in found else all(found)
+
+
+def _code_of(pods: Pods) -> tuple[str, frozenset[str]]:
+    """What says where messages are if no variable does: the image, in whatever version, and whole Secrets."""
+    image = (pods.image or "").partition("@")[0]
+    repository, colon, tag = image.rpartition(":")
+    return repository if colon and "/" not in tag else image, pods.env_from
 
 
 def _nobody_knows(change: ResourceChange) -> Iterator[str]:
@@ -59,7 +112,11 @@ def _nobody_knows(change: ResourceChange) -> Iterator[str]:
 
 def _read_by(deployment: Mapping[str, Any]) -> list[str]:
     """What all of its containers read."""
-    return [name for pods in Pods.by_container(deployment).values() for name in queues_of(pods.command)]
+    return [name for pods in _containers(deployment) for name in queues_of(pods.command)]
+
+
+def _containers(deployment: Mapping[str, Any]) -> Iterable[Pods]:
+    return Pods.by_container(deployment).values()
 
 
 @change_rule(
