@@ -59,6 +59,15 @@ def annotated(text: str, **annotations: str) -> str:
 
 
 TRANSFERS = {"scaledobject.keda.sh/transfer-hpa-ownership": "true"}
+
+
+def taking_over(name: str) -> str:
+    """A ScaledObject of which KEDA gives its HPA this name, and may take it over."""
+    data = quick_yaml.load(annotated(keda(QUEUE), **TRANSFERS))
+    data["spec"]["advanced"] = {"horizontalPodAutoscalerConfig": {"name": name}}
+    return quick_yaml.dump(data)
+
+
 Edge = tuple[str, dict[str, str], str]
 OF_PODS_NUMBER: dict[str, Edge] = {
     # Four processes on less than a CPU mostly wait.
@@ -158,7 +167,10 @@ OF_PODS_NUMBER: dict[str, Edge] = {
         for words, first, second, fights in (
             ("of one Deployment", hpa(metrics=[OF_PODS]), keda(QUEUE), True),
             ("KEDA's own", with_name(hpa(metrics=[OF_PODS]), "keda-hpa-jobs"), keda(QUEUE), False),
-            ("taken over", hpa(metrics=[OF_PODS]), annotated(keda(QUEUE), **TRANSFERS), False),
+            ("taken over", hpa(metrics=[OF_PODS]), taking_over("jobs"), False),
+            ("of which another one is taken over", hpa(metrics=[OF_PODS]), taking_over("another"), True),
+            ("of which none is named", hpa(metrics=[OF_PODS]), annotated(keda(QUEUE), **TRANSFERS), True),
+            ("as one more", keda(QUEUE), with_name(taking_over("another"), "more"), True),
             ("in two namespaces", hpa(metrics=[OF_PODS]), with_name(keda(QUEUE), "jobs", "other"), False),
             ("of two Deployments", hpa(metrics=[OF_PODS]), of_target(keda(QUEUE), name="other"), False),
             ("of two kinds", hpa(metrics=[OF_PODS]), of_target(keda(QUEUE), kind="StatefulSet"), False),

@@ -36,6 +36,12 @@ def scaled_object(target: str = "w", annotations: dict[str, str] | None = None, 
     return {"metadata": metadata, "spec": spec}
 
 
+def taking_over(name: str) -> dict[str, Any]:
+    """KEDA gives its HPA this name, or its usual one, and may take over one that is there."""
+    config = {"advanced": {"horizontalPodAutoscalerConfig": {"name": name}}} if name else {}
+    return scaled_object(annotations={"scaledobject.keda.sh/transfer-hpa-ownership": "true"}, **config)
+
+
 def vpa(mode: str) -> dict[str, Any]:
     reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "w"}
     metadata = {"name": "v", "namespace": "platform"}
@@ -121,9 +127,21 @@ CASES: dict[str, tuple[tuple[Step, ...], set[tuple[str, str]]]] = {
                 "create",
                 SCALED_OBJECT,
                 None,
-                scaled_object(annotations={"scaledobject.keda.sh/transfer-hpa-ownership": "true"}),
+                taking_over("w"),
             ),
         ),
+        {("P-26", "scaling")},
+    ),
+    "KEDA takes another HPA over": (
+        (("create", HPA, None, hpa()), ("create", SCALED_OBJECT, None, taking_over("another"))),
+        {("P-26", "scaling"), ("P-28", "danger")},
+    ),
+    "KEDA may take an HPA over, and none is of the name of its own": (
+        (("create", HPA, None, hpa()), ("create", SCALED_OBJECT, None, taking_over(""))),
+        {("P-26", "scaling"), ("P-28", "danger")},
+    ),
+    "KEDA takes over the HPA that it made before": (
+        (("create", HPA, None, hpa("keda-hpa-so")), ("create", SCALED_OBJECT, None, taking_over(""))),
         {("P-26", "scaling")},
     ),
     "an HPA over a Deployment that states its number": (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ebbtide.manifests.kubernetes.autoscaler import BOUNDS
-from ebbtide.preview.change import Operation, ResourceChange, entries, mapping
+from ebbtide.preview.change import Operation, ResourceChange, entries, mapping, mapping_at
 from ebbtide.preview.risk import Context
 
 HPA = "HorizontalPodAutoscaler"
@@ -126,13 +126,23 @@ def _triggers(triggers: list[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
 def owners(context: Context, deployment: Target, through: str | None = None) -> list[str]:
     """Everything that decides the number of a Deployment's pods after the change, in words; with `through`, only what
     is made by that provider. Two of one name are in two clusters, and each has its own."""
-    found = []
-    for kind in autoscalers():
-        for change in context.after(kind):
-            if target_of(change.new) == deployment and through in {None, change.through}:
-                annotations = mapping(mapping(change.new.get("metadata")).get("annotations"))
-                found.append((f"{kind} {change.title}", annotations.get(_TAKES_OVER_HPA) == "true"))
-    # KEDA takes an existing HPA over instead of making one, if it is told to.
-    adopts = any(takes_over for _, takes_over in found)
-    deciding = [name for name, takes_over in found if takes_over or not (adopts and name.startswith(HPA))]
+    found = [
+        (kind, change)
+        for kind in autoscalers()
+        for change in context.after(kind)
+        if target_of(change.new) == deployment and through in {None, change.through}
+    ]
+    # KEDA takes an existing HPA over instead of making one, if it is told to: the one of the name that its own has.
+    adopted = {hpa_name_of(change) for kind, change in found if kind == SCALED_OBJECT and _takes_over(change.new)}
+    deciding = [f"{kind} {change.title}" for kind, change in found if not (kind == HPA and change.title in adopted)]
     return list(dict.fromkeys(deciding))
+
+
+def _takes_over(scaled_object: Mapping[str, Any]) -> bool:
+    return mapping_at(scaled_object, "metadata", "annotations").get(_TAKES_OVER_HPA) == "true"
+
+
+def hpa_name_of(scaled_object: ResourceChange) -> str:
+    """What KEDA calls the HPA of a ScaledObject (controllers/keda/hpa.go, getHPAName)."""
+    config = mapping_at(scaled_object.new, "spec", "advanced", "horizontalPodAutoscalerConfig")
+    return str(config.get("name") or f"keda-hpa-{scaled_object.title}")

@@ -180,10 +180,17 @@ def check_memory_metric(unit: Unit) -> Iterator[Diagnosis]:
 def check_two_owners(setup: SetUp) -> Iterator[Diagnosis]:
     """One controller decides the number of pods. KEDA makes an HPA of its own: one of yours beside it is a second."""
     seen: dict[tuple[str, str, str], ManifestObject] = {}
+    # KEDA takes over the HPA that has the name of its own, and no other one.
+    adopted = {
+        (one.namespace, one.data.map("spec", "advanced", "horizontalPodAutoscalerConfig").text("name"))
+        for one in setup.objects
+        if one.kind == "ScaledObject"
+        and one.data.map("metadata", "annotations").text("scaledobject.keda.sh/transfer-hpa-ownership") == "true"
+    }
     for one in setup.objects:
         if one.kind not in ("HorizontalPodAutoscaler", "ScaledObject") or one.name.startswith("keda-hpa-"):
             continue
-        if one.data.map("metadata", "annotations").text("scaledobject.keda.sh/transfer-hpa-ownership") == "true":
+        if one.kind == "HorizontalPodAutoscaler" and (one.namespace, one.name) in adopted:
             continue
         target = one.scaled()
         key = (one.namespace, target.text("kind") or "Deployment", target.text("name"))
