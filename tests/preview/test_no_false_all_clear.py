@@ -429,6 +429,66 @@ def test_a_policy_that_comes_with_a_consumer_of_its_name_and_selects_every_pod_i
     assert "P-34" in said(create(DEPLOYMENT, deployment()), of_all)
 
 
+REDIS = {"podSelector": {"matchLabels": {"app": "redis"}}}
+ALL_ADDRESSES = {"ipBlock": {"cidr": "0.0.0.0/0"}}
+CLUSTER = "gcp:container/cluster:Cluster"
+
+
+def to(*peers: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    ports = [{"port": 6379, "protocol": "TCP"}]
+    return named(podSelector={}, policyTypes=["Egress"], egress=[{"to": list(peers), "ports": ports}], **spec)
+
+
+def test_whether_all_addresses_take_the_place_of_pods_is_the_network_plugins_own():
+    found = said(update(to(REDIS, ALL_ADDRESSES), to(ALL_ADDRESSES), POLICY))
+    assert found["P-34"].startswith("notJudged: mail names every address instead of pods app=redis (6379): ")
+
+
+@pytest.mark.parametrize("cluster", [{"datapathProvider": "ADVANCED_DATAPATH"}, {"enableAutopilot": True}])
+def test_on_dataplane_v2_a_broker_in_the_cluster_is_cut_off_by_a_network_of_all_addresses(cluster):
+    found = said(update(to(REDIS, ALL_ADDRESSES), to(ALL_ADDRESSES), POLICY), same(CLUSTER, {"name": "c", **cluster}))
+    assert found["P-34"] == "danger: mail may no longer reach pods app=redis (6379)"
+
+
+def test_what_else_is_closed_beside_pods_is_still_danger():
+    other = {"ipBlock": {"cidr": "fd00::/8"}}
+    found = review_of(update(to(REDIS, ALL_ADDRESSES, other), to(ALL_ADDRESSES), POLICY)).risks
+    assert [(risk.rule, risk.level.value) for risk in found] == [("P-34", "danger"), ("P-34", "notJudged")]
+
+
+def test_googles_metadata_server_is_an_address_and_no_pod():
+    server = {"ipBlock": {"cidr": "169.254.169.252/32"}}
+    assert "P-34" not in said(update(to(server, ALL_ADDRESSES), to(ALL_ADDRESSES), POLICY))
+
+
+DENY = merged(named(podSelector={}, policyTypes=["Ingress", "Egress"]), {"metadata": {"name": "default-deny"}})
+FOR_MAIL = merged(to(REDIS), {"spec": {"podSelector": {"matchLabels": {"app": "mail"}}}})
+
+
+@pytest.mark.parametrize(
+    ("goes", "stays", "what"),
+    [
+        (FOR_MAIL, [], "what it kept out may come in"),
+        (FOR_MAIL, [DENY], "what it alone allows is refused to the pods that default-deny still selects"),
+        (DENY, [FOR_MAIL], "what it kept out may come in"),
+        (
+            to(REDIS),
+            [merged(FOR_MAIL, {"metadata": {"name": "of-mail"}})],
+            "what it kept out may come in, and what it alone allows is refused to the pods that of-mail still selects",
+        ),
+        (
+            FOR_MAIL,
+            [merged(DENY, {"spec": {"podSelector": {"matchLabels": {"app": "x"}}}})],
+            "what it kept out may come in",
+        ),
+        (FOR_MAIL, [merged(DENY, {"spec": {"policyTypes": ["Ingress"]}})], "what it kept out may come in"),
+    ],
+)
+def test_a_policy_that_goes_opens_what_no_other_isolates_and_closes_what_it_alone_allowed(goes, stays, what):
+    found = said(step("delete", POLICY, goes, None), *(same(POLICY, one, name="other") for one in stays))
+    assert found["P-30"] == f"danger: network policy {goes['metadata']['name']} is deleted: {what}"
+
+
 # What a worker reads, and under which name.
 
 

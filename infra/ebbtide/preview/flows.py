@@ -7,6 +7,8 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 Flow = tuple[str, str]
 """Who is at the other end, and which port: "10.0.0.0/8", "6379"."""
 EVERY_PORT = "every port"
+METADATA_SERVER = "the metadata server"
+"""Who is at the addresses of Google's metadata server."""
 EVERYWHERE = frozenset({"0.0.0.0/0", "::/0"})
 INGRESS = "ingress from "
 """Before who may come in; whom one may reach has nothing before it."""
@@ -28,8 +30,9 @@ def _is_within(peer: str, others: list[str]) -> bool:
         return True
     mine = _network(peer)
     if mine is None:
-        # Whatever has labels has an address of version 4; of version 6 nobody knows.
-        return f"{prefix}0.0.0.0/0" in others
+        # Pods that are meant by their labels. Whether a network has pods in it is the network plugin's own: to Cilium,
+        # which GKE's Dataplane V2 is, it has none (cilium/cilium#9209, #14497); Kubernetes means what is outside.
+        return False
     theirs = [
         network
         for end in others
@@ -38,9 +41,23 @@ def _is_within(peer: str, others: list[str]) -> bool:
     return any(mine.subnet_of(network) for network in collapse_addresses(theirs))  # type: ignore[type-var, arg-type]
 
 
+def pods_by_network(flows: set[Flow], others: set[Flow]) -> set[Flow]:
+    """The flows with pods, meant by their labels, of which the others let through every address of version 4."""
+    return {
+        (peer, port)
+        for peer, port in flows
+        if _network(peer) is None
+        and any(
+            end == f"{INGRESS if peer.startswith(INGRESS) else ''}0.0.0.0/0" and _covers(which, port)
+            for end, which in others
+        )
+    }
+
+
 def _network(peer: str) -> IPv4Network | IPv6Network | None:
+    where = peer.removeprefix(INGRESS)
     try:
-        return ip_network(peer.removeprefix(INGRESS), strict=False)
+        return ip_network("169.254.169.254/32" if where == METADATA_SERVER else where, strict=False)
     except ValueError:
         return None
 

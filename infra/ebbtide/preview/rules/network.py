@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ebbtide.preview.change import Operation, entries, mapping
-from ebbtide.preview.flows import EVERY_PORT, EVERYWHERE, INGRESS, Flow, beyond, in_words
+from ebbtide.preview.change import Operation, ResourceChange, entries, mapping
+from ebbtide.preview.flows import (
+    EVERY_PORT,
+    EVERYWHERE,
+    INGRESS,
+    METADATA_SERVER,
+    Flow,
+    beyond,
+    in_words,
+    pods_by_network,
+)
 from ebbtide.preview.patterns import CREATED, DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
@@ -65,8 +74,12 @@ def check_network(context: Context) -> Iterator[Risk]:
         if change.operation is Operation.DELETE:
             if change.title in gone or _namespace(change.old) in gone:
                 continue
-            sentence = f"network policy {change.title} is deleted: what it kept out may come in"
-            yield Risk(change.title, sentence, "keep it", change.key)
+            yield Risk(
+                change.title,
+                f"network policy {change.title} is deleted: {_goes(context, change)}",
+                "keep it",
+                change.key,
+            )
             continue
         if change.operation is Operation.CREATE:
             continue
@@ -78,6 +91,40 @@ def check_network(context: Context) -> Iterator[Risk]:
         sentence = f"{change.title} may reach more: {in_words(opened)}"
         advice = "name the network it needs" if wide else ""
         yield Risk(change.title, sentence, advice, change.key, level)
+
+
+def _goes(context: Context, policy: ResourceChange) -> str:
+    """What follows from that a policy goes. What several allow adds up: while another one selects its pods, what only
+    this one allowed is refused from then on; where none does, all is allowed."""
+    spec = mapping(policy.old.get("spec"))
+    directions = {direction for direction in ("egress", "ingress") if _restricts(spec, direction)}
+    others = [
+        (one, {direction for direction in directions if _restricts(mapping(one.new.get("spec")), direction)})
+        for one in context.after("NetworkPolicy")
+        if _namespace(one.new) == _namespace(policy.old) and _may_share_pods(one.new, policy.old)
+    ]
+    beside = [one.title for one, same in others if any(spec.get(direction) for direction in same)]
+    kept = {direction for one, same in others if _selects_all_of(one.new, policy.old) for direction in same}
+    words = ["what it kept out may come in"] if directions - kept or not beside else []
+    if beside:
+        words.append(f"what it alone allows is refused to the pods that {' and '.join(beside)} still selects")
+    return ", and ".join(words)
+
+
+def _selected(policy: Mapping[str, Any]) -> Mapping[str, Any]:
+    return mapping(mapping(policy.get("spec")).get("podSelector"))
+
+
+def _may_share_pods(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether no label of one selector speaks against the other."""
+    labels, others = (mapping(_selected(side).get("matchLabels")) for side in (one, other))
+    return all(others.get(name, value) == value for name, value in labels.items())
+
+
+def _selects_all_of(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether every pod that the other selects is selected by the one."""
+    labels, others = (mapping(_selected(side).get("matchLabels")) for side in (one, other))
+    return not _selected(one).get("matchExpressions") and labels.items() <= others.items()
 
 
 def _openings(firewall: Mapping[str, Any]) -> set[Flow]:
@@ -133,7 +180,7 @@ def _port(port: Mapping[str, Any]) -> str:
 def _peer(peer: Mapping[str, Any]) -> str:
     if isinstance(peer.get("ipBlock"), Mapping):
         cidr = str(peer["ipBlock"].get("cidr", "everywhere"))
-        return "the metadata server" if cidr in _METADATA_SERVERS else cidr
+        return METADATA_SERVER if cidr in _METADATA_SERVERS else cidr
     which = _labels(peer.get("podSelector"))
     if "namespaceSelector" in peer:
         namespaces = _labels(peer["namespaceSelector"])
@@ -151,18 +198,22 @@ def _labels(selector: object) -> str:
 @change_rule(
     "P-34",
     RiskLevel.DANGER,
+    RiskLevel.NOT_JUDGED,
     remedy="Make sure that nothing the consumer needs is there.",
-    source="Kubernetes, network policies: what none allows is refused.",
+    source="Kubernetes, network policies: what none allows is refused, and ipBlock means what is outside of the "
+    "cluster; to Cilium no pod is in one (cilium/cilium#9209, #14497).",
     tells={"NetworkPolicy": (CREATED, REPLACED)},
     reads={"NetworkPolicy": _FLOWS, "Firewall": _FIREWALL},
 )
 def check_network_closed(context: Context) -> Iterator[Risk]:
     """A network policy no longer lets through what it did, or a new one, or a firewall that denies, is laid over pods
-    that run: a consumer that needs it reaches neither its broker nor its database."""
+    that run: a consumer that needs it reaches neither its broker nor its database. Where every address takes the place
+    of pods by their labels, GKE's Dataplane V2 lets nobody through to them; what another plugin does is not judged."""
     for change in context.of("Firewall", Operation.CREATE):
         if change.new.get("denies") or not _openings(change.new):
             sentence = f"a new firewall {change.title} denies what was allowed"
-            yield Risk(change.title, sentence, "make sure that nothing a node needs is there", change.key)
+            advice = "make sure that nothing a node needs is there"
+            yield Risk(change.title, sentence, advice, change.key, RiskLevel.DANGER)
     new_ones = {
         change.title
         for kind in ("Deployment", "Namespace")
@@ -180,16 +231,34 @@ def check_network_closed(context: Context) -> Iterator[Risk]:
         if not comes_with & new_ones:
             allowed = in_words(_flows(change.new)) or "nothing"
             sentence = f"a new network policy {change.title}: what it selects may reach, and be reached by, {allowed}"
-            yield Risk(change.title, sentence, "make sure that nothing a pod needs is missing", change.key)
+            advice = "make sure that nothing a pod needs is missing"
+            yield Risk(change.title, sentence, advice, change.key, RiskLevel.DANGER)
+    knows_plugin = any(map(_is_dataplane_v2, context.after("Cluster")))
     for change in context.of("NetworkPolicy", Operation.UPDATE, Operation.REPLACE):
         closed = beyond(_flows(change.old), _flows(change.new))
+        if not knows_plugin and (doubtful := pods_by_network(closed, _flows(change.new))):
+            sentence = (
+                f"{change.title} names every address instead of {in_words(doubtful)}: whether pods are among these is "
+                "the network plugin's own, and not judged (to Cilium, and so to GKE's Dataplane V2, they are not)"
+            )
+            advice = "keep the pods' labels beside the network"
+            yield Risk(change.title, sentence, advice, change.key, RiskLevel.NOT_JUDGED)
+            closed -= doubtful
+            if not closed and change.operation is Operation.UPDATE:
+                continue
         if closed:
             sentence = f"{change.title} may no longer reach {in_words(closed)}"
         elif change.operation is Operation.REPLACE:
             sentence = f"network policy {change.title} is made anew: meanwhile only the other policies hold"
         else:
             continue
-        yield Risk(change.title, sentence, "make sure that nothing it needs is there", change.key)
+        advice = "make sure that nothing it needs is there"
+        yield Risk(change.title, sentence, advice, change.key, RiskLevel.DANGER)
+
+
+def _is_dataplane_v2(cluster: ResourceChange) -> bool:
+    """Whether its network plugin is Cilium, as of every cluster that ebbtide makes, and of each Autopilot."""
+    return cluster.new.get("datapathProvider") == "ADVANCED_DATAPATH" or cluster.new.get("enableAutopilot") is True
 
 
 def _words(rule: Mapping[str, Any], key: str) -> list[str]:
