@@ -489,6 +489,17 @@ def test_a_policy_that_goes_opens_what_no_other_isolates_and_closes_what_it_alon
     assert found["P-30"] == f"danger: network policy {goes['metadata']['name']} is deleted: {what}"
 
 
+SAFE = {"securityContext": {"runAsNonRoot": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}}
+
+
+def test_a_container_that_is_renamed_loses_its_isolation_like_one_that_is_not():
+    lost = said(update(deployment(SAFE), deployment()))
+    renamed = said(update(deployment(SAFE), deployment({"name": "consumer"})))
+    assert lost["P-32"].startswith("danger: ")
+    assert renamed["P-32"] == lost["P-32"]
+    assert "P-32" not in said(update(deployment(SAFE), deployment({**SAFE, "name": "consumer"})))
+
+
 # What a worker reads, and under which name.
 
 
