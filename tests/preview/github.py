@@ -24,6 +24,8 @@ class GitHub:
     requests: list[str] = field(default_factory=list)
     faults: list[tuple[str, int, dict[str, str], bool]] = field(default_factory=list)
     """(method, status, headers, whether the request is carried out all the same), used up in order."""
+    fault_content: Any = field(default_factory=lambda: {"message": "fault"})
+    """What an answer with a fault says."""
     race: str | None = None
     """A comment that somebody else makes in the same moment as our first one."""
     next_number: int = 1
@@ -66,7 +68,7 @@ def make_handler(state: GitHub) -> type[BaseHTTPRequestHandler]:  # noqa: C901 -
                 state.faults.remove(fault)
                 if fault[3]:
                     self.carry_out(url, content)
-                return self.answer(fault[1], {"message": "fault"}, fault[2])
+                return self.answer(fault[1], state.fault_content, fault[2])
             status, result, headers = self.carry_out(url, content)
             return self.answer(status, result, headers)
 

@@ -126,6 +126,24 @@ def test_what_will_not_pass_says_what_to_do(server, faults, repository, message)
         PullRequest(repository, 12, TOKEN, server.url, sleep=lambda _: None).post(BODY)
 
 
+@pytest.mark.parametrize("ask", [lambda one: one.head(), lambda one: one.post(BODY)])
+def test_an_answer_that_is_none_of_the_forges_is_an_error_of_this_comment(server, pull_request, ask):
+    """A proxy's, or another version's: the previews of other stacks are posted all the same."""
+    server.state.faults = [("GET", 200, {}, False)]
+    with pytest.raises(CommentError, match=r"GitHub's answer (has no head.sha|is no list of comments)"):
+        ask(pull_request)
+
+
+@pytest.mark.parametrize("host", ["http://127.0.0.1:1", "{url}.example", "{url}1"])
+def test_the_token_is_sent_to_no_other_host_that_an_answer_points_to(server, pull_request, host):
+    link = f'<{host.format(url=server.url)}/x>; rel="next"'
+    server.state.faults = [("GET", 200, {"Link": link}, False)]
+    server.state.fault_content = []
+    with pytest.raises(CommentError, match="points to another host"):
+        pull_request.post(BODY)
+    assert len(server.state.requests) == 1
+
+
 @pytest.mark.parametrize("body", ["no marker", f"text before {MARKER}", f"{MARKER}{'x' * 70_000}"])
 def test_a_text_that_is_no_comment_is_refused_before_anything_is_sent(server, pull_request, body):
     with pytest.raises(CommentError):

@@ -130,10 +130,10 @@ class Discussion(ABC):
     def _with_marker(self, marker: str) -> list[Comment]:
         """Our comments on every page, oldest first."""
         found = [
-            Comment(comment["id"], comment.get("body") or "")
+            Comment(self.field(comment, "id"), comment.get("body") or "")
             for page in self._pages()
             for comment in page
-            if (comment.get("body") or "").startswith(marker) and self.may_be_ours(comment)
+            if str(comment.get("body") or "").startswith(marker) and self.may_be_ours(comment)
         ]
         return sorted(found, key=lambda comment: comment.number)
 
@@ -141,10 +141,20 @@ class Discussion(ABC):
         url: str | None = f"{self.comments_url}?per_page={PAGE_SIZE}"
         while url is not None:
             page, headers = self.request("GET", url)
+            if not isinstance(page, list) or not all(isinstance(comment, Mapping) for comment in page):
+                raise CommentError(f"{self.forge}'s answer is no list of comments")
             yield page
             url = self.next_page(headers)
-            if url is not None and not url.startswith(self._api):
+            if url is not None and not url.startswith(f"{self._api}/"):
                 raise CommentError(f"{self.forge}'s answer points to another host")
+
+    def field(self, answer: Any, *path: str) -> Any:
+        """What an answer says at a path. Raises CommentError where it is not there: a proxy, or another version."""
+        for name in path:
+            if not isinstance(answer, Mapping) or name not in answer:
+                raise CommentError(f"{self.forge}'s answer has no {'.'.join(path)}")
+            answer = answer[name]
+        return answer
 
     def request(
         self,

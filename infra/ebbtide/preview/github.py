@@ -39,7 +39,7 @@ class PullRequest(Discussion):
 
     def head(self) -> str:
         content, _ = self.request("GET", f"{self._repository}/pulls/{self._number}")
-        return str(content["head"]["sha"])
+        return str(self.field(content, "head", "sha"))
 
     @property
     def comments_url(self) -> str:

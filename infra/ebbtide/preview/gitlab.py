@@ -34,7 +34,7 @@ class MergeRequest(Discussion):
 
     def head(self) -> str:
         content, _ = self.request("GET", self._merge_request)
-        return str(content["sha"])
+        return str(self.field(content, "sha"))
 
     @property
     def comments_url(self) -> str:
@@ -59,7 +59,10 @@ class MergeRequest(Discussion):
     @cached_property
     def _user(self) -> int:
         content, _ = self.request("GET", f"{self._api}/user")
-        return int(content["id"])
+        number = self.field(content, "id")
+        if not isinstance(number, int):
+            raise CommentError(f"{self.forge}'s answer has an id that is no number")
+        return number
 
     def to_body(self, text: str) -> str:
         """Without quick actions: a line that begins with a slash is an order to GitLab, `/merge` among them."""
