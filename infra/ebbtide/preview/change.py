@@ -148,7 +148,7 @@ class ResourceChange:
 
     @cached_property
     def unknown(self) -> tuple[Path, ...]:
-        """Where a value is known only after the update. Fifty rules ask."""
+        """Where a value is known only after the update. Every rule that reads asks."""
         return tuple(leaf.path for side in (self.old, self.new) for leaf in leaves(side) if not leaf.is_known)
 
     def touches(self, *prefix: str | int) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ebbtide.preview.change import GONE, MISSING, Operation, Path, PropertyChange, ResourceChange, text_of
 from ebbtide.preview.kinds import is_of
-from ebbtide.preview.patterns import DELETED, REPLACED, overlaps, parse_pattern
+from ebbtide.preview.patterns import DELETED, REPLACED, parse_pattern
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.settings.models.broker import EVICTION
@@ -268,7 +268,7 @@ def check_broker_changes(context: Context) -> Iterator[Risk]:
 def _values(change: ResourceChange, pattern: Path) -> Iterator[PropertyChange]:
     """What changes at this place, also where it comes or goes with what holds it."""
     for found in change.properties:
-        if found.path == pattern[: len(found.path)] and overlaps(found.path, pattern):
+        if found.path == pattern[: len(found.path)]:
             old, new = (_below(side, pattern[len(found.path) :]) for side in (found.old, found.new))
             # The text `true` is true to Google.
             if _show(old) != _show(new):

@@ -20,7 +20,7 @@ from ebbtide.manifests.resource import to_json
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.preview.change import StackChange
 from ebbtide.preview.sources.compare import compare
-from ebbtide.settings.loading.loader import IMAGES_VARIABLE, read_stack
+from ebbtide.settings.loading.loader import IMAGES_VARIABLE, NO_STACK, read_stack
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.check import acceptances
 
@@ -79,7 +79,7 @@ def _render_base(commit: Commit, stack: str, root: Path) -> Base:
         try:
             resources = _by_its_own_code(stack, tree) if _holds_ebbtide(tree) else _by_this_code(read)
         except _NotRenderedError as error:
-            if "there is no stack" in error.said:
+            if NO_STACK in error.said:
                 return Base([], (*notes, f"{ref} has no stack {stack}: everything is new"), settings)
             reason = (error.said.strip().splitlines() or ["no message"])[-1]
             return Base([], tuple(notes), settings, f"stack {stack} is not valid at {ref}: {reason}")

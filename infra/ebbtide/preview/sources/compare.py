@@ -52,9 +52,18 @@ def compare(
         )
         for old in before.values()
     ]
-    changes = [change for change in compared.values() if change.properties or change.options or not change.old]
-    standing = [change for change in compared.values() if change not in changes]
-    return tuple(_without_groups([*changes, *deleted])), tuple(_without_groups(standing))
+    changed, standing = _parted(compared.values())
+    return tuple(_without_groups([*changed, *deleted])), tuple(_without_groups(standing))
+
+
+def _parted(compared: Iterable[ResourceChange]) -> tuple[list[ResourceChange], list[ResourceChange]]:
+    """What changes or is new, and what stays as it is. Not by looking each up in the other list: that compares every
+    manifest with every one."""
+    sides: tuple[list[ResourceChange], list[ResourceChange]] = ([], [])
+    for change in compared:
+        is_changed = change.properties or change.options or not change.old
+        sides[0 if is_changed else 1].append(change)
+    return sides
 
 
 def _without_groups(changes: Iterable[ResourceChange]) -> Iterator[ResourceChange]:

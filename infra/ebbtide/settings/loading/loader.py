@@ -34,6 +34,9 @@ from ebbtide.settings.models.lookup import keys_of
 from ebbtide.settings.models.stack import StackSettings
 
 IMAGES_VARIABLE = "EBBTIDE_IMAGES"
+NO_STACK = "there is no stack"
+"""How the refusal of a stack that has no file begins. A preview knows by it that all is new, also in what another
+commit's code prints: these words stay."""
 """`consumer=reference,...`: how CI passes the images it has just built, without editing a file.
 `pulumi config set --path` would rewrite other values of the file (`012` becomes 10: measured)."""
 
@@ -74,7 +77,7 @@ def read_stack(
     shown_as = shown(file, root)
     # A directory or a broken file of this name says itself why it cannot be read.
     if not file.exists():
-        message = f"there is no stack {name!r} ({shown_as} does not exist)"
+        message = f"{NO_STACK} {name!r} ({shown_as} does not exist)"
         raise refusal(message, which_stack(name, file, root))
     stack = read_mapping(file, shown_as)
     _refuse_what_cannot_work(stack, shown_as, project)
