@@ -155,6 +155,8 @@ EDGES: dict[str, Edge] = {
             # What sets no limit is longer than any; 0 of Sidekiq is what it says.
             (700, ARTISAN, "Laravel's own", "", ""),
             (700, [*ARTISAN, "--timeout=590"], "--timeout=590", "", ""),
+            (700, [*ARTISAN, "--timeout=$(LONGEST)"], "--timeout=$(LONGEST)", "", "has 700 s to finish"),
+            (700, ["bundle", "exec", "sidekiq", "-t", "$(LONGEST)"], "-t $(LONGEST)", "", "has 700 s to finish"),
             (700, [*ARTISAN, "--timeout=0"], "--timeout=0", "", "has 700 s to finish"),
             (700, [*CELERY, "--time-limit=590"], "--time-limit=590", "", ""),
             (700, [*CELERY, "--time-limit=0"], "--time-limit=0", "", "has 700 s to finish"),

@@ -541,6 +541,7 @@ OF_FRAMEWORKS: dict[str, Edge] = {
             ((), {"redis": {**REDIS, "retry_after": 61}}, ""),
             (("--timeout=90",), {"redis": REDIS}, "write 'retry_after' => 120"),
             (("--timeout=89",), {"redis": REDIS}, ""),
+            (("--timeout=$(LONGEST)",), {"redis": {**REDIS, "retry_after": 30}}, ""),
             # 0 is no limit, whatever retry_after is.
             (("--timeout=0",), {"redis": REDIS}, "after 90 s, and a timeout of 0 ends none"),
             (("--timeout=0",), {"sqs": {**REDIS, "driver": "sqs"}}, ""),

@@ -92,8 +92,15 @@ def _longest_bound(limits: Iterable[Said[int]]) -> Said[int] | None:
 
 
 def _of_laravel(_unit: Unit, worker: Worker) -> Said[int] | None:
-    seconds = worker.seconds("--timeout")
-    return _longest_bound([Said(LARAVEL_SECONDS if seconds is None else seconds, worker.words_place)])
+    seconds = seconds_of(worker, "--timeout", default=LARAVEL_SECONDS)
+    return _longest_bound([Said(seconds, worker.words_place)]) if seconds is not None else None
+
+
+def seconds_of(worker: Worker, *options: str, default: int) -> int | None:
+    """The value of an option, or what the program takes where it is not given; None where only the run knows it, as of
+    `--timeout=$(SECONDS)`."""
+    seconds = worker.seconds(*options)
+    return default if seconds is None and not worker.values(*options) else seconds
 
 
 def _of_celery(unit: Unit, worker: Worker) -> Said[int] | None:
@@ -139,9 +146,9 @@ def _longer(*limits: Said[int] | None) -> Said[int] | None:
 
 def _of_sidekiq(unit: Unit, worker: Worker) -> Said[int] | None:
     """An option wins over the file; a value of the file that only ERB knows is not known here."""
-    said = worker.seconds("-t", "--timeout")
-    if said is not None or not unit.setup.sidekiq:
-        return Said(_SIDEKIQ_SECONDS if said is None else said, worker.words_place)
+    if worker.values("-t", "--timeout") or not unit.setup.sidekiq:
+        said = seconds_of(worker, "-t", "--timeout", default=_SIDEKIQ_SECONDS)
+        return Said(said, worker.words_place) if said is not None else None
     one = unit.setup.sidekiq[0]
     if len(unit.setup.sidekiq) > 1:
         return None

@@ -11,7 +11,7 @@ from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.readers.queues import QueueConnection, number_of
 from ebbtide.doctor.rules.declare import setup_rule, unit_rule
 from ebbtide.doctor.setup import SetUp
-from ebbtide.doctor.times import LARAVEL_SECONDS
+from ebbtide.doctor.times import LARAVEL_SECONDS, seconds_of
 from ebbtide.doctor.unit import Unit
 
 _DEFAULT_VISIBILITY_SECONDS: Final = 3600
@@ -210,8 +210,9 @@ def check_retry_after(unit: Unit) -> Iterator[Diagnosis]:
     """Laravel gives a job to a second worker only when the first has given it up."""
     for worker in unit.named("artisan queue:work"):
         words = [word or "" for word in worker.words]
-        seconds = worker.seconds("--timeout")
-        timeout = LARAVEL_SECONDS if seconds is None else seconds
+        timeout = seconds_of(worker, "--timeout", default=LARAVEL_SECONDS)
+        if timeout is None:
+            continue
         for connection in unit.setup.connections:
             named = [one.name for one in unit.setup.connections if one.name in words]
             if named and connection.name not in named:
