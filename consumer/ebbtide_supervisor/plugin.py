@@ -61,6 +61,9 @@ class Plugin:
             raise ValueError("; ".join(problems))
         self._supervisord = supervisord
         self._environment = environment
+        self._signal_name: str | None = None
+        self._look_for_hook_at: float | None = None
+        self._tick_is_due = False
         self._forks = self._make_forks()
         self._pool = Pool(environment, _adopt_workers(supervisord, environment), emit, self._forks)
         self._memory = Memory(emit)
@@ -132,24 +135,32 @@ class Plugin:
     def _end_by_signal(self, number: int, _frame: object) -> None:
         self._signal_name = signal.Signals(number).name
 
-    _signal_name: str | None = None
-    _look_for_hook_at: float | None = None
-    _tick_is_due = False
-
     def _step(self) -> None:
+        self._hear_signal()
+        self._pool.step()
+        self._on_tick()
+        self._publish()
+        self._wind_down()
+
+    def _hear_signal(self) -> None:
         if self._signal_name is not None and not self._pool.terminating:
             self._pool.terminate(self._signal_name)
             self._look_for_hook_at = time.monotonic() + HOOK_LOOK_SECONDS if self._unanswered else None
-        self._pool.step()
+
+    def _on_tick(self) -> None:
         if self._tick_is_due:
             self._tick_is_due = False
             self._pool.report_overdue()
             if self._forks is not None:
                 self._forks.look_at_parent()
             self._look_at_memory()
+
+    def _publish(self) -> None:
         self._status.write(self._pool.phase, ever_ready=self._pool.ever_ready, counts=self._pool.counts())
         if self._snapshot is not None:
             self._snapshot.write({**self._pool.snapshot(), "memory": self._memory.seen})
+
+    def _wind_down(self) -> None:
         if self._pool.drain is not None and self._pool.drain.ended:
             self._end_helper()  # While the hook is on its way back: under load its end takes 0.1 s.
             if self._unanswered:
