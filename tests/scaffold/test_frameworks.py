@@ -12,6 +12,7 @@ from ebbtide.doctor.files import File
 from ebbtide.doctor.read import read_all
 from ebbtide.judgement.findings import Level
 from ebbtide.scaffold.answers import Project
+from ebbtide.scaffold.broker import read_dsn
 from ebbtide.scaffold.carry import carry
 from ebbtide.scaffold.files import write_project
 from ebbtide.scaffold.migration import migration_text
@@ -163,6 +164,113 @@ def test_what_else_supervisord_runs_is_named():
     )
     (one,) = carry(connect(read_all([File("supervisord.conf", conf)])))
     assert any(line.startswith("program web of supervisord") for line in one.left)
+
+
+ENTRYPOINT = """\
+#!/bin/sh
+set -e
+prepare() { echo shop >&2; }
+prepare
+php bin/console cache:warmup
+php bin/console doctrine:migrations:migrate --no-interaction
+exec supervisord -c /etc/w.conf
+"""
+TWO = """\
+[supervisord]
+nodaemon=true
+[program:orders]
+command=php bin/console messenger:consume orders
+numprocs=4
+stopwaitsecs=120
+[program:exports]
+command=php bin/console messenger:consume exports
+"""
+MESSENGER = """\
+framework:
+  messenger:
+    transports:
+      exports:
+        dsn: redis://redis.infra:6379/exports
+        options: {redeliver_timeout: 3600}
+      orders: '%env(ORDERS_DSN)%'
+"""
+
+
+def of_pod(dsn=None):
+    """Two programs of one container, behind an entrypoint, with the application's own files."""
+    pod = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "shop"}}
+    containers = [{"name": "w", "image": "registry.example/shop:1"}]
+    template = {"spec": {"terminationGracePeriodSeconds": 60, "containers": containers}}
+    pod["spec"] = {"selector": {"matchLabels": {"app": "shop"}}, "template": template}
+    image = 'FROM registry.example/shop:1\nCOPY w.conf /etc/\nCOPY entrypoint.sh /\nENTRYPOINT ["/entrypoint.sh"]\n'
+    files = {"k.yaml": quick_yaml.dump(pod), "Dockerfile": image, "entrypoint.sh": ENTRYPOINT, "w.conf": TWO}
+    files["config/packages/messenger.yaml"] = MESSENGER
+    units = connect(read_all([File(name, text) for name, text in files.items()]))
+    return {one.name: one for one in carry(units, dsn)}
+
+
+def test_what_the_entrypoint_did_besides_is_named():
+    for one in of_pod().values():
+        ran = [line.split(" (")[0] for line in one.left if "which the script ran" in line]
+        assert ran == [
+            "`php bin/console cache:warmup`",
+            "`php bin/console doctrine:migrations:migrate --no-interaction`",
+        ]
+        assert any("(entrypoint.sh:5), which the script ran" in line for line in one.left)
+
+
+def test_each_consumer_of_a_container_is_told_of_its_own_worker():
+    two = of_pod()
+    rows = {
+        name: [line for line in migration_text([one], EMPTY, "dev").splitlines() if line.startswith("| ")]
+        for name, one in two.items()
+    }
+    for name, copies in (("shop-orders", 4), ("shop-exports", 1)):
+        receiver = name.removeprefix("shop-")
+        command = f"messenger:consume {receiver}"
+        assert f"| worker | php bin/console {command} | {command} |" in rows[name]
+        assert f"| processes in a pod | {copies} | {copies} |" in rows[name]
+
+
+def test_the_time_that_supervisord_was_told_to_wait_is_what_a_message_may_take():
+    two = of_pod()
+    times = {name: one.settings["shutdown"]["longestMessage"] for name, one in two.items()}
+    assert times == {"shop-orders": "120s", "shop-exports": "30s"}
+    said = "`longestMessage` is 120s because supervisord waits 120 s for its program, which the pod cut off after 60 s"
+    assert any(said in line for line in two["shop-orders"].left)
+
+
+def test_what_the_application_says_of_its_broker_is_named_by_its_place():
+    lines = {name: "\n".join(one.left) for name, one in of_pod().items()}
+    file = "config/packages/messenger.yaml"
+    assert f"how the workers find the broker: {file}:4 has that of exports, as its DSN" in lines["shop-exports"]
+    assert f"where the broker is ({file}:4 has that of exports" in lines["shop-exports"]
+    assert f"{file}:7 has that of orders, in the variable ORDERS_DSN" in lines["shop-orders"]
+    config = 'broker_url = "redis://:hunter2Qx9Zk@redis.infra:6379/0"\ntask_acks_late = True\n'
+    celery = "\n".join(carried("celery -A shop worker", name="celeryconfig.py", text=config).left)
+    assert "how the workers find the broker: celeryconfig.py:1 has it as `broker_url`" in celery
+    assert "hunter2Qx9Zk" not in celery
+
+
+def test_the_application_is_to_say_the_time_that_the_transport_does():
+    config = of_pod(read_dsn("redis://10.20.0.7:6379/shop"))
+    for name, now in (
+        ("exports", "messenger.yaml:6 says 3600"),
+        ("orders", "where nothing that was read says it and 3600 holds"),
+    ):
+        one = config[f"shop-{name}"]
+        seconds = {"exports": 60, "orders": 150}[name]
+        (line,) = (line for line in one.left if line.startswith("`transport.redeliverTimeout`"))
+        assert f"`redeliver_timeout: {seconds}`" in line
+        assert now in line
+
+
+def test_a_quota_counts_the_new_pods_where_they_share_its_namespace():
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "shop"}, "spec": {"hard": {"pods": "9"}}}
+    text = migration_text([carried(CELERY, quota)], EMPTY, "dev")
+    (line,) = (line for line in text.splitlines() if line.startswith("- ResourceQuota"))
+    assert "create: false" in line
+    assert "do not use it" not in line
 
 
 def test_what_an_image_is_pulled_with_is_made_where_the_new_pods_are():

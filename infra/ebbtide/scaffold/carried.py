@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from ebbtide.doctor.unit import Unit
+from ebbtide.doctor.unit import Unit, Worker
 from ebbtide.scaffold.answers import Consumer
 
 NAMESPACE: Final = "consumers"
@@ -18,6 +18,7 @@ class Carried:
 
     name: str
     unit: Unit
+    worker: Worker
     settings: Consumer
     left: list[str] = field(default_factory=list)
     """What could not be carried, by name, and what to do about it."""

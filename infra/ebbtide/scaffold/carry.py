@@ -20,11 +20,13 @@ from ebbtide.scaffold.broker import BrokerDsn, followed
 from ebbtide.scaffold.carried import NAMESPACE, Carried
 from ebbtide.scaffold.environment import carry_environment, carry_identity, names_broker
 from ebbtide.scaffold.frameworks import framework_settings
+from ebbtide.scaffold.said import broker_places, redelivery_of, run_before
 from ebbtide.scaffold.scaling import bounds_of, bullmq_queue, transport_of
 from ebbtide.settings.models.celery import CeleryRedisTransport
 from ebbtide.settings.models.rabbitmq import RabbitmqTransport
 from ebbtide.settings.models.transport import TransportSettings
 from ebbtide.settings.models.worker import WorkerSettings
+from ebbtide.settings.values.units import parse_duration
 
 _ALLOWANCE_SECONDS: Final = 30
 _DEFAULT_LONGEST_SECONDS: Final = 60
@@ -108,7 +110,7 @@ def _is_whole(worker: Worker) -> bool:
 def _consumer(unit: Unit, worker: Worker, *, alone: bool, taken: set[str], dsn: BrokerDsn | None) -> Carried:
     base = unit.workload.name if unit.workload else (worker.supervised.name if worker.supervised else "worker")
     name = _name(base if alone or worker.supervised is None else f"{base}-{worker.supervised.name}", taken)
-    carried = Carried(name, unit, {})
+    carried = Carried(name, unit, worker, {})
     settings = carried.settings
     settings["image"] = f"registry.example/consumers/{name}:1"
     settings["worker"] = _worker(worker, carried) | _directory(unit, worker, carried)
@@ -209,9 +211,16 @@ def _launcher(worker: Worker) -> list[str]:
 
 
 def _shutdown(unit: Unit, worker: Worker, carried: Carried) -> dict[str, Any]:
-    longest = longest_of(unit, worker)
+    longest, wait = longest_of(unit, worker), _supervisor_s_wait(worker)
+    grace = unit.workload.grace.value if unit.workload and unit.workload.grace else 0
     if longest is not None and longest.value > 0:
         seconds = longest.value
+    elif wait > max(grace - _ALLOWANCE_SECONDS, 0):
+        seconds = wait
+        carried.left.append(
+            f"how long a message takes: `longestMessage` is {seconds}s because supervisord waits {wait} s for its "
+            f"program{f', which the pod cut off after {grace} s' if 0 < grace < wait else ''}; measure it"
+        )
     elif unit.workload and unit.workload.grace and unit.workload.grace.value > _ALLOWANCE_SECONDS:
         seconds = unit.workload.grace.value - _ALLOWANCE_SECONDS
         carried.left.append(
@@ -231,6 +240,14 @@ def _shutdown(unit: Unit, worker: Worker, carried: Carried) -> dict[str, Any]:
     if seconds > NODE_SCALE_DOWN_SECONDS:
         found["nodeScaleDown"] = "protect"
     return found
+
+
+def _supervisor_s_wait(worker: Worker) -> int:
+    """How long somebody has told supervisord to wait; its own ten seconds say nothing of a message."""
+    if worker.supervised is None or "stopwaitsecs" not in worker.supervised.options:
+        return 0
+    wait = worker.supervised.number("stopwaitsecs", 0)
+    return wait if isinstance(wait, int) else 0
 
 
 def _keep_schedule(carried: Carried) -> None:
@@ -275,6 +292,12 @@ def _follow(unit: Unit, carried: Carried, dsn: BrokerDsn) -> None:
         carried.left.append(
             f"{one.title} ({one.at()}): KEDA follows the queue instead, with {bounds[0]} to {bounds[1]} pods"
         )
+    transport = carried.settings["transport"]
+    if said := transport.get("redeliverTimeout"):
+        carried.left.append(
+            f"`transport.redeliverTimeout` is {said}: write the same to the transport in messenger.yaml, "
+            f"`redeliver_timeout: {parse_duration(said)}`{redelivery_of(unit, carried.settings['worker'])}"
+        )
 
 
 def _fit_redelivery(transport: dict[str, Any], carried: Carried) -> None:
@@ -296,13 +319,18 @@ def _template(unit: Unit) -> Map:
 
 
 def _rest(unit: Unit, carried: Carried) -> None:
+    places = broker_places(unit, carried.settings["worker"])
+    said = f" ({'; '.join(places)})" if places else ""
     if "network" not in carried.settings:
-        carried.left.append("where the broker is: write `network.egress`, or workers reach nothing but DNS")
+        carried.left.append(f"where the broker is{said}: write `network.egress`, or workers reach nothing but DNS")
     if not names_broker(unit, carried):
-        carried.left.append(
-            "how the workers find the broker: no variable of the old pods says it, so the image does (.env), or a "
-            "Secret that was not handed over; name that in `secretEnvironment`"
+        who = (
+            f"{'; '.join(places)}, and no variable of the old pods; a password in it belongs into a Secret"
+            if places
+            else "no variable of the old pods says it, so the image does (.env), or a Secret that was not handed over"
         )
+        carried.left.append(f"how the workers find the broker: {who}; name that in `secretEnvironment`")
+    carried.left += run_before(unit, carried.worker)
     if "transport" not in carried.settings and not carried.is_schedule:
         carried.left.append("what the broker does with a killed worker's message: write `transport`")
     workers = {one.supervised.name for one in unit.workers if one.supervised is not None}

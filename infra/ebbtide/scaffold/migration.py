@@ -86,6 +86,11 @@ _OTHERS: Final = {
     "NetworkPolicy": "each consumer gets one of its own, from `network`",
     "TriggerAuthentication": "each consumer gets one of its own, from the Secrets that `transport` names",
     "Namespace": "the new pods are in `consumers`, unless the stack says `namespace`",
+    **dict.fromkeys(
+        ("ResourceQuota", "LimitRange"),
+        "stays as it is; it is of its own namespace, and the new pods are under it where the stack says "
+        "`namespace: {name: ..., create: false}` with that name: then they have to fit in beside the old ones",
+    ),
     "ServiceAccount": "each consumer gets one of its own; `serviceAccount.googleServiceAccount` is its identity",
 }
 """Objects that are neither workloads nor autoscalers: what stands in their place."""
@@ -148,8 +153,8 @@ def _table(one: Carried) -> list[str]:
     rows: list[tuple[str, Any, Any]] = [
         ("what runs", unit.title, f"Deployment {one.name}"),
         ("PID 1", " ".join(unit.start.words) if unit.start else "not known", "ebbtide's supervisor"),
-        ("worker", " ".join(str(word or "?") for word in _words(unit)), _said(worker)),
-        ("processes in a pod", unit.processes, worker["processes"]),
+        ("worker", " ".join(str(word or "?") for word in one.worker.words), _said(worker)),
+        ("processes in a pod", one.worker.copies, worker["processes"]),
         ("time to finish", grace, f"derived from longestMessage {one.settings['shutdown']['longestMessage']}"),
         ("before the stop signal", _hook(unit), "the image's drain hook"),
         ("requests", _requests(unit), "derived from processes and memoryLimit, until you write `resources`"),
@@ -160,10 +165,6 @@ def _table(one: Carried) -> list[str]:
         ),
     ]
     return ["| | was | is |", "|---|---|---|"] + [f"| {a} | {_shown(str(b))} | {_shown(str(c))} |" for a, b, c in rows]
-
-
-def _words(unit: Unit) -> tuple[str | None, ...]:
-    return unit.workers[0].words if unit.workers else ()
 
 
 def _said(worker: dict[str, Any]) -> str:
