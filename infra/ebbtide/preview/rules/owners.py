@@ -149,38 +149,42 @@ def check_autoscaler_comes(context: Context) -> Iterator[Risk]:
     again = context.of("Deployment", Operation.UPDATE, Operation.REPLACE)
     said = {change.title for change in again if _changes_owner(change)}
     for kind in autoscalers():
-        for change in context.of(kind, Operation.CREATE, Operation.UPDATE, Operation.REPLACE):
-            target, was = target_of(change.new), target_of(change.old)
-            least, most = bounds(kind, change.new)
-            if change.operation is Operation.CREATE:
-                if target in new_ones or target.name in said:
-                    continue
-                what = f"{kind} {change.title} takes over the number of pods of {target.name}"
-            elif (target.kind, target.name) != (was.kind, was.name):
-                old, new = was.name, target.name
-                if was.kind != target.kind:
-                    old, new = f"{was.kind} {old}", f"{target.kind} {new}"
-                what = f"{kind} {change.title} lets go of {old} and takes over {new}"
+        for change in _new_ones(context, kind):
+            target = target_of(change.new)
+            is_said = change.operation is Operation.CREATE and (target in new_ones or target.name in said)
+            if not is_said and (what := _what_comes(kind, change)):
+                yield _takes_over(context, kind, change, what)
             elif change.operation is Operation.UPDATE and (versions := _api_versions(change)):
                 sentence = (
                     f"{kind} {change.title} looks for {target.name} in {versions[1]} instead of {versions[0]}: where "
                     "the API has no such kind, the number of pods does not move"
                 )
-                yield Risk(
-                    target.name, sentence, "`kubectl describe` says whether it finds it", change.key, RiskLevel.SCALING
-                )
-                continue
-            elif change.operation is Operation.REPLACE:
-                what = (
-                    f"{kind} {change.title} is made anew: meanwhile nothing moves the number of pods of {target.name}"
-                )
-            else:
-                continue
-            number = _number_before(context, target)
-            sentence = f"{what}: between {least} and {most}, {_begins(number, most)}"
-            advice = "watch the first minutes: if its metric is missing, the number stays where it is"
-            level = RiskLevel.SCALING if number is None or number <= most else RiskLevel.DISRUPTIVE
-            yield Risk(target.name or change.title, sentence, advice, change.key, level)
+                advice = "`kubectl describe` says whether it finds it"
+                yield Risk(target.name, sentence, advice, change.key, RiskLevel.SCALING)
+
+
+def _what_comes(kind: str, change: ResourceChange) -> str:
+    """How an autoscaler comes to count the pods that it does; empty where it did before."""
+    target, was = target_of(change.new), target_of(change.old)
+    if change.operation is Operation.CREATE:
+        return f"{kind} {change.title} takes over the number of pods of {target.name}"
+    if (target.kind, target.name) != (was.kind, was.name):
+        old, new = was.name, target.name
+        if was.kind != target.kind:
+            old, new = f"{was.kind} {old}", f"{target.kind} {new}"
+        return f"{kind} {change.title} lets go of {old} and takes over {new}"
+    if change.operation is Operation.REPLACE:
+        return f"{kind} {change.title} is made anew: meanwhile nothing moves the number of pods of {target.name}"
+    return ""
+
+
+def _takes_over(context: Context, kind: str, change: ResourceChange, what: str) -> Risk:
+    target, (least, most) = target_of(change.new), bounds(kind, change.new)
+    number = _number_before(context, target)
+    sentence = f"{what}: between {least} and {most}, {_begins(number, most)}"
+    advice = "watch the first minutes: if its metric is missing, the number stays where it is"
+    level = RiskLevel.SCALING if number is None or number <= most else RiskLevel.DISRUPTIVE
+    return Risk(target.name or change.title, sentence, advice, change.key, level)
 
 
 def _api_versions(autoscaler: ResourceChange) -> list[str]:
