@@ -194,3 +194,92 @@ def test_the_order_of_files_does_not_matter():
     for bundle in (article(), *bundles("recipes")):
         backwards = diagnose_files(reversed(bundle.files))
         assert set(backwards.diagnoses) == set(bundle.report.diagnoses)
+
+
+PHP_WORKER = "command=php bin/console messenger:consume mail --time-limit=60\n"
+SUPERVISOR = "[supervisord]\nnodaemon=true\n"
+TEMPLATE = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: w}\nspec:\n  template:\n    spec:\n"
+# By what is wrong: the file's name, its text, the line that is named, and what is said.
+NOT_READ = {
+    "a section without its ]": ("s.conf", f"{SUPERVISOR}[program:orders\n{PHP_WORKER}", 3, "its ] is missing"),
+    "such a section alone": ("s.conf", f"[program:orders\n{PHP_WORKER}", 1, "supervisor can read"),
+    "a section that is misspelt": (
+        "s.conf", f"{SUPERVISOR}[programm:orders]\n{PHP_WORKER}", 3, "is program:orders meant?"
+    ),
+    "such a section alone, in a directory of them": (
+        "s.conf", f"[programm:orders]\n{PHP_WORKER}", 1, "is program:orders meant?"
+    ),
+    "a section in another case": ("s.conf", f"{SUPERVISOR}[Program:orders]\n{PHP_WORKER}", 3, "passes over"),
+    "a section of another program's": ("s.conf", f"{SUPERVISOR}[workers]\n{PHP_WORKER}", 3, "passes over"),
+    "a program of FastCGI": ("s.conf", f"{SUPERVISOR}[fcgi-program:x]\n{PHP_WORKER}", 3, "FastCGI"),
+    "a number with a unit": (
+        "s.conf", f"{SUPERVISOR}[program:a]\n{PHP_WORKER}stopwaitsecs=120s\n", 5, "stopwaitsecs=120s, which"
+    ),
+    "a number that is a word": (
+        "s.conf", f"{SUPERVISOR}[program:a]\n{PHP_WORKER}numprocs=eight\n", 5, "numprocs=eight, which"
+    ),
+    "a time that only the container knows": (
+        "s.conf", f"{SUPERVISOR}[program:a]\n{PHP_WORKER}stopwaitsecs=%(ENV_WAIT)s\n", 5, "is no number here"
+    ),
+    "a switch that is none": (
+        "s.conf", f"{SUPERVISOR}[program:a]\n{PHP_WORKER}stopasgroup=yep\n", 5, "neither true nor false"
+    ),
+    "YAML of Messenger": ("messenger.yaml", "framework:\n  messenger:\n   transports: [\n", 4, "is no YAML from here"),
+    "YAML of Sidekiq": ("sidekiq.yml", ":queues:\n  - a\n - b\n", 3, "is no YAML from here on"),
+    "JSON of a cluster": ("all.json", '{\n  "apiVersion": "v1",\n  "items": [\n', 4, "is no YAML from here"),
+    "JSON of npm": ("package.json", '{"scripts": {"start": \n', 2, "is no YAML from here on"),
+    "settings of Celery": ("celeryconfig.py", "from celery import Celery\ntask_acks_late = = 1\n", 2, "is no Python"),
+    "queues of Laravel": ("queue.php", "<?php\nreturn array_merge(['connections' => []]);\n", 1, "returns no array"),
+    "a time of s6": ("svc/timeout-kill", "90s\n", 1, "no number of milliseconds"),
+    "a grace period": (
+        "d.yaml",
+        f"{TEMPLATE}      terminationGracePeriodSeconds: 120s\n      containers: [{{name: w, image: w}}]\n",
+        7,
+        "terminationGracePeriodSeconds is '120s'",
+    ),
+    "containers that are no list": (
+        "d.yaml",
+        f"{TEMPLATE}      containers: {{name: w, image: w}}\n",
+        7,
+        "no list of containers",
+    ),
+    "a workload without its apiVersion": (
+        "d.yaml", "kind: Deployment\nspec: {template: {spec: {containers: [{name: w}]}}}\n", 1, "has no apiVersion"
+    ),
+    "a time of a compose file": (
+        "compose.yaml", "services:\n  w:\n    image: w\n    stop_grace_period: 2 minutes\n", 4, "is no time here"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NOT_READ)
+def test_what_a_directory_holds_and_cannot_be_read_is_named_with_its_line(name, tmp_path):
+    base, text, line, said = NOT_READ[name]
+    path = tmp_path / base
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    notes = diagnose([str(tmp_path)]).notes
+    places = [(note.place.file, note.place.line) for note in notes if said in note.text]
+    assert places == [(str(path), line)], notes
+
+
+def test_a_file_that_could_not_be_read_is_not_asked_for(tmp_path):
+    (tmp_path / "messenger.yaml").write_text("framework: [\n")
+    (tmp_path / "s.conf").write_text(f"{SUPERVISOR}[program:a]\n{PHP_WORKER}")
+    notes = [note.text for note in diagnose([str(tmp_path)]).notes]
+    assert not any("hand over config/packages/messenger.yaml" in text for text in notes)
+    assert any("messenger.yaml could not be read" in text for text in notes)
+
+
+def test_what_can_be_read_is_not_named(tmp_path):
+    (tmp_path / "s.conf").write_text(
+        f"{SUPERVISOR}[unix_http_server]\nfile=/tmp/s\n[rpcinterface:supervisor]\na=b\n[supervisorctl]\nurl=x\n"
+        f"[group:g]\nprograms=a\n[eventlistener:e]\ncommand=x\n[program:a]\n{PHP_WORKER}stopwaitsecs=%(ENV_X)s\n"
+        'numprocs = 8 ; eight\nstopasgroup = False\nenvironment=A="[x",\n  B="y"\n[include]\nfiles=*.none\n'
+    )
+    (tmp_path / "php.conf").write_text("[www]\npm = static\n[global]\nerror_log = /dev/stderr\n")
+    (tmp_path / "my.conf").write_text("[mysqld\ncommand = x\n")
+    (tmp_path / "tsconfig.json").write_text('{ // a comment: of people\n "a": [1,\n}')
+    (tmp_path / "app.py").write_text("print 'two'\n")
+    texts = [note.text for note in diagnose([str(tmp_path)]).notes]
+    assert [text for text in texts if "section" in text or "no YAML" in text or "no Python" in text] == []

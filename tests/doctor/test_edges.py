@@ -384,3 +384,47 @@ def said_of(rule: str, files: dict[str, str], expected: str) -> None:
     found = [f"{one.message}; {one.remedy}" for one in report.diagnoses if one.rule == rule]
     assert len(found) == bool(expected), found
     assert expected in " ".join(found)
+
+
+ONE = "command=php bin/console messenger:consume mail --time-limit=60"
+PARTS = {
+    "eight that are too much beside one that says nothing": (
+        [f"{ONE} --memory-limit=256M\nnumprocs=8", ONE],
+        "1Gi",
+        "has a memory limit of 1Gi, and 8 of its workers alone may use 2048Mi before they end by themselves",
+    ),
+    "one that is too much beside eight that nobody counts": (
+        [f"{ONE} --memory-limit=2G", f"{ONE} --memory-limit=256M\nnumprocs=%(ENV_N)s"],
+        "1Gi",
+        "one of its workers alone may use 2048Mi before it ends by itself",
+    ),
+    "beside a limit that is known only when it runs": (
+        [f"{ONE} --memory-limit=1100M", f"{ONE} --memory-limit=%(ENV_M)s"],
+        "1Gi",
+        "one of its workers alone may use 1100Mi",
+    ),
+    "beside Celery's": (
+        [f"{ONE} --memory-limit=600M", "command=celery -A s worker -c 2 --max-memory-per-child=307200"],
+        "1Gi",
+        "its 3 workers may use 1200Mi",
+    ),
+    "in bytes": ([f"{ONE} --memory-limit=1073741825"], "1Gi", "its worker may use 1024Mi"),
+    "a part that has room": ([f"{ONE} --memory-limit=256M\nnumprocs=3", ONE], "1Gi", ""),
+    "all that have room": ([f"{ONE} --memory-limit=256M\nnumprocs=4"], "1Gi", ""),
+    "none that says a limit": ([ONE, ONE], "1Gi", ""),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_what_is_known_of_some_workers_memory_is_certain_and_the_rest_is_not_judged(name):
+    programs, limit, said = PARTS[name]
+    sections = "".join(f"[program:w{at}]\n{one}\n" for at, one in enumerate(programs))
+    conf = File("supervisord.conf", f"[supervisord]\nnodaemon=true\n{sections}")
+    pod = {"containers": [{"name": "w", "command": ["supervisord"], "resources": {"limits": {"memory": limit}}}]}
+    object_ = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "w"}}
+    manifest = File("w.yaml", quick_yaml.dump({**object_, "spec": {"template": {"spec": pod}}}))
+    report = diagnose_files([conf, manifest])
+    found = [one.message for one in report.diagnoses if one.rule == "D-66"]
+    assert [said in one for one in found] == ([True] if said else [])
+    is_named = any("do not say how much memory" in note.text for note in report.notes)
+    assert is_named is (name == "a part that has room")

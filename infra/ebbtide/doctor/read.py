@@ -31,7 +31,11 @@ from ebbtide.doctor.setup import SetUp
 
 # Before `{{` may stand a quote, and behind it a function: `{{- include "x" . | nindent 4 }}`.
 _TEMPLATE: Final = re.compile(r"\{\{-?\s*(?:\.|\$|include\b|template\b|toYaml\b|if\b|with\b|range\b|end\b|define\b)")
+_ABOUT_PODS: Final = re.compile(r"(?m)^(?:apiVersion|kind|services):|^\s*\{?\s*\"apiVersion\"\s*:")
 _TAB: Final = re.compile(r"(?m)^ *\t")
+_OF_QUEUES: Final = re.compile(
+    r"(?i)\b(?:celery|dramatiq|rq_queues|django_rq|pika|aio_pika|kombu|arq)\b|\btask_acks_late"
+)
 _TAB_WIDTHS: Final = (4, 8, 2)
 # Symfony's own two ways to write it: a FrameworkConfig, or the extension's array.
 _SYMFONY_IN_PHP: Final = re.compile(
@@ -112,7 +116,9 @@ def _dotenv(file: File, found: SetUp) -> bool:
 def _s6_kill(file: File, found: SetUp) -> bool:
     if file.text.strip().isdecimal():
         found.s6_kills[file.name] = Said(int(file.text), file.at())
-    return file.text.strip().isdecimal()
+    else:
+        found.notes.append(Note(file.at(), "holds no number of milliseconds, and was not judged"))
+    return True
 
 
 def _gems(file: File, found: SetUp) -> bool:
@@ -150,7 +156,11 @@ def _php(file: File, found: SetUp) -> bool:
     connections, horizon = queues.read_laravel(file)
     found.connections += connections
     found.horizon += horizon
-    return bool(connections or horizon)
+    is_lost = not connections and not horizon and file.base in ("queue.php", "horizon.php")
+    if is_lost:
+        found.unreadable.append(file)
+        found.notes.append(Note(file.at(), "returns no array of queues that can be read, and was not judged"))
+    return bool(connections or horizon or is_lost)
 
 
 def _xml(file: File, found: SetUp) -> bool:
@@ -164,6 +174,10 @@ def _not_yaml(file: File, found: SetUp, language: str) -> bool:
 
 
 def _python(file: File, found: SetUp) -> bool:
+    if _OF_QUEUES.search(file.text) and (line := queues.wrong_line(file)) is not None:
+        found.unreadable.append(file)
+        found.notes.append(Note(file.at(line), "is no Python that can be read from here on, and was not judged"))
+        return True
     settings = queues.read_celery(file)
     if settings is not None:
         found.celery.append(settings)
@@ -233,8 +247,11 @@ def _yaml(file: File, found: SetUp) -> bool:
         for document in _documents(file, found):
             is_known |= _document(document, file, found)
     except yaml.NotYamlError as error:
-        is_said = file.is_named and (_is_yaml(file) and file.base != "<stdin>")
-        if is_said or is_known or re.search(r"(?m)^(?:apiVersion|kind|services):", file.text):
+        # Of JSON a directory holds much that is none (comments), and that is about nothing here.
+        is_config = file.base.lower().endswith((".yaml", ".yml")) or file.base == "package.json"
+        is_said = is_config or (file.is_named and _is_yaml(file) and file.base != "<stdin>")
+        if is_said or is_known or _ABOUT_PODS.search(file.text):
+            found.unreadable.append(file)
             found.notes.append(Note(file.at(error.line), f"is no YAML from here on, and was not read: {error}"))
             return True
     return is_known
@@ -259,16 +276,16 @@ def _documents(file: File, found: SetUp) -> Iterable[Any]:
 
 
 def _document(document: Any, file: File, found: SetUp) -> bool:
-    objects = list(kubernetes.objects_of(document, file.name))
-    for one in objects:
-        found.objects.append(one)
-        workload = kubernetes.workload_of(one)
-        if workload is not None:
-            found.workloads.append(workload)
-    if objects:
+    if objects := list(kubernetes.objects_of(document, file.name)):
+        found.objects += objects
+        found.workloads += [one for one in map(kubernetes.workload_of, objects) if one is not None]
+        found.notes += [note for one in objects for note in kubernetes.not_read(one)]
         return True
     if isinstance(document, Map) and compose.is_compose(document):
         found.workloads += compose.services_of(document, file.name)
+        found.notes += compose.not_read(document, file.name)
+    elif no_object := list(kubernetes.no_object(document, file.name)):
+        found.notes += no_object
     elif isinstance(document, (Map, Seq)) and image_config.is_inspection(document):
         found.images += image_config.images_of(document, file.name)
     elif parts := list(messenger.parts_of(document, file.name)):

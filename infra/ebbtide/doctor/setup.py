@@ -69,6 +69,8 @@ class SetUp:
     overlays: list[File] = field(default_factory=list)
     """kustomization.yaml, as it is."""
     indented_by_tabs: list[Place] = field(default_factory=list)
+    unreadable: list[File] = field(default_factory=list)
+    """What was handed over and is no text of its kind: nothing of it is known."""
     notes: list[Note] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
     """The files that something was found in."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 from typing import Final
 
+from ebbtide.doctor.data import Place, Unknown
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.of_image import Heard, heard
 from ebbtide.doctor.readers.node_clients import taken_by
@@ -13,6 +15,7 @@ from ebbtide.doctor.readers.programs import own_signals
 from ebbtide.doctor.rules.broker import consumed
 from ebbtide.doctor.rules.clients import is_left_to
 from ebbtide.doctor.rules.hooks import sidekiq_version
+from ebbtide.doctor.rules.memory import is_open_use
 from ebbtide.doctor.rules.meshes import injected
 from ebbtide.doctor.rules.network import check_egress, egress_policies
 from ebbtide.doctor.rules.signals import stop_signal_of
@@ -78,6 +81,8 @@ def unjudged(unit: Unit) -> Iterator[Note]:
                 worker.command.place,
                 f"{unit.title}: whether {words!r} finishes its message on a signal is not known, and was not judged",
             )
+    yield from _about_supervision(unit)
+    yield from _about_memory(unit)
     yield from _about_sent(unit)
     yield from _about_mesh(unit)
     yield from _about_schedules(unit)
@@ -91,6 +96,22 @@ def unjudged(unit: Unit) -> Iterator[Note]:
     yield from _about_transports(unit)
     yield from _about_network(unit)
     yield from _about_time(unit)
+
+
+def _about_supervision(unit: Unit) -> Iterator[Note]:
+    for worker in unit.workers:
+        one = worker.supervised
+        if one is not None and isinstance(one.number("stopwaitsecs", 0), Unknown):
+            text = f"stopwaitsecs={one_line(one.text('stopwaitsecs'))} is no number here"
+            what = "whether its workers have long enough to stop is not judged"
+            yield Note(one.line_of("stopwaitsecs"), f"{unit.title}, {worker.title}: {text}; {what}")
+
+
+def _about_memory(unit: Unit) -> Iterator[Note]:
+    if unit.container is not None and is_open_use(unit):
+        limits = Place(unit.container.place.file, unit.container.resources.map("limits").line_of("memory"))
+        text = "some of its workers do not say how much memory they may use; whether the limit holds all is not judged"
+        yield Note(limits, f"{unit.title}: {text}")
 
 
 def _about_node(unit: Unit, worker: Worker) -> Iterator[Note]:
@@ -167,11 +188,16 @@ def _about_brokers(unit: Unit) -> Iterator[Note]:
     for name, (attribute, file) in _ASK_FOR.items():
         workers = list(unit.named(name))
         if workers and not getattr(unit.setup, attribute):
-            yield Note(
-                workers[0].words_place,
-                f"{unit.title}: when the broker gives back a killed worker's message, and to whom, is not judged; "
-                f"hand over {file}",
-            )
+            was = next((one for one in unit.setup.unreadable if _is_asked_for(one.base, file)), None)
+            ask = f"{was.name} could not be read" if was is not None else f"hand over {file}"
+            text = f"when the broker gives back a killed worker's message, and to whom, is not judged; {ask}"
+            yield Note(workers[0].words_place, f"{unit.title}: {text}")
+
+
+def _is_asked_for(base: str, file: str) -> bool:
+    """Whether a file is the one that a question names; of Celery's settings any module."""
+    names = [posixpath.basename(word) for word in file.split()]
+    return base in names or ("Celery's" in names and base.endswith(".py"))
 
 
 def _about_transports(unit: Unit) -> Iterator[Note]:

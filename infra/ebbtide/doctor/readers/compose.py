@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from typing import Any, Final
 
 from ebbtide.doctor.data import Map, Place, Said, Seq
+from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.image import Command
+from ebbtide.doctor.shown import one_line
 from ebbtide.doctor.workload import Container, Workload
 
 DEFAULT_STOP_SECONDS: Final = 10
@@ -63,6 +66,15 @@ def _service(name: str, data: Map, place: Place) -> Workload:
         default_grace=DEFAULT_STOP_SECONDS,
         replicas=Said(replicas, place) if isinstance(replicas, int) else None,
     )
+
+
+def not_read(document: Map, file: str) -> Iterator[Note]:
+    """Times that are none, so that they pass for not said."""
+    for name, one in document.map("services").items():
+        value = one.get("stop_grace_period") if isinstance(one, Map) else None
+        if value is not None and _seconds(value) is None:
+            text = f"service {name}: stop_grace_period is {one_line(str(value))!r}, which is no time here"
+            yield Note(Place(file, one.line_of("stop_grace_period")), f"{text}; what depends on it is not judged")
 
 
 def _words(value: Any, place: Place) -> Command | None:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ebbtide.doctor.data import Map, Place, Said, Seq
+from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.image import Command
+from ebbtide.doctor.shown import one_line
 from ebbtide.doctor.workload import Container, Hook, ManifestObject, Workload
 
 # Where the pod's template stands, by kind, if it is elsewhere than almost all have it: Argo's Rollout, OpenShift's
@@ -67,6 +69,30 @@ def workload_of(one: ManifestObject) -> Workload | None:
         replicas=_integer(spec, "replicas", one.file),
         is_live=one.is_live,
     )
+
+
+def no_object(document: Any, file: str) -> Iterator[Note]:
+    """Of a document that would be a workload if it said its kind."""
+    if isinstance(document, Map) and document.map(*_TEMPLATE, "spec").items_of("containers"):
+        lacks = "apiVersion" if "kind" in document else "kind"
+        yield Note(Place(file, document.line), f"has no {lacks}: kubectl refuses it, and it was not judged")
+
+
+def not_read(one: ManifestObject) -> Iterator[Note]:
+    """Where a workload says something in a form that nothing here reads, so that it passes for not said."""
+    pod = pod_of(one)
+    for data, key in ((pod, "terminationGracePeriodSeconds"), (one.data.map("spec"), "replicas")):
+        value = data.get(key)
+        if pod and isinstance(value, str) and not value.isdecimal():
+            text = (
+                f"{one.title}: {key} is {one_line(value)!r}, which is no number here; what depends on it is not judged"
+            )
+            yield Note(one.at(data, key), text)
+    for key in ("containers", "initContainers"):
+        entries = pod.get(key)
+        is_list = isinstance(entries, Seq) and all(isinstance(entry, Map) for entry in entries)
+        if key in pod and entries is not None and not is_list:
+            yield Note(one.at(pod, key), f"{one.title}: its {key} are no list of containers, and were not judged")
 
 
 def _integer(data: Map, key: str, file: str) -> Said[int] | None:

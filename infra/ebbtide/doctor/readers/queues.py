@@ -231,6 +231,17 @@ def parsed(file: File) -> ast.Module | None:
         return None
 
 
+def wrong_line(file: File) -> int | None:
+    """The line from which on a Python file is none; None where it is one."""
+    try:
+        ast.parse(file.text)
+    except SyntaxError as error:
+        return error.lineno or 1
+    except (ValueError, RecursionError, MemoryError):
+        return 1
+    return None
+
+
 def _assignments(tree: ast.AST) -> Iterator[tuple[str, ast.expr, int]]:
     """`NAME = value`, `app.conf.NAME = value`, `app.conf.update(NAME=value)`, `Celery(..., NAME=value)`."""
     for node in ast.walk(tree):

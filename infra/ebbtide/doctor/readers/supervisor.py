@@ -7,22 +7,33 @@ variables of the environment that it runs in. Here such a value is UNKNOWN.
 from __future__ import annotations
 
 import configparser
+import difflib
 import fnmatch
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from ebbtide.doctor.data import UNKNOWN, Place, Said, Unknown
 from ebbtide.doctor.files import File
+from ebbtide.doctor.shown import one_line
 
 _SECTION: Final = re.compile(r"\[(?P<header>.+)\]")
 _OPTION: Final = re.compile(r"(?P<option>[^\s:=#;][^:=]*?)\s*[:=]")
 _EXPANSION: Final = re.compile(r"%\((\w+)\)([0-9]*[sd])")
 _TRUE: Final = frozenset({"1", "true", "on", "yes"})
 _FALSE: Final = frozenset({"0", "false", "off", "no"})
+# supervisor/options.py: what it looks for by name, and what by how the name begins. Any other section it passes over.
+_SECTIONS: Final = frozenset({"supervisord", "supervisorctl", "unix_http_server", "inet_http_server", "include"})
+_FAMILIES: Final = frozenset({"program", "group", "eventlistener", "fcgi-program", "rpcinterface", "ctlplugin"})
+_NUMBERS: Final = ("priority", "numprocs", "numprocs_start", "startsecs", "startretries", "stopwaitsecs")
+_SWITCHES: Final = ("autostart", "stopasgroup", "killasgroup", "redirect_stderr")
+_NO_SECTION: Final = re.compile(r"(?m)^\[[^\]\n]*$")
+_ANY_SECTION: Final = re.compile(r"(?m)^\[\s*(?P<family>[\w-]+?)\s*(?::|\]|$)")
+_COMMAND: Final = re.compile(r"(?m)^command\s*=")
+_ALIKE: Final = 0.8
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,16 @@ class SupervisorFile:
 
 def looks_like_supervisor(file: File) -> bool:
     """Whether a file has a section of supervisor's."""
-    return re.search(r"(?m)^\[(?:supervisord|program:[^\]]+|unix_http_server|supervisorctl)\]", file.text) is not None
+    if re.search(r"(?m)^\[(?:supervisord|program:[^\]]+|unix_http_server|supervisorctl)\]", file.text) is not None:
+        return True
+    # `[programm:mail]`, `[program:mail`: it is meant for one, which passes it over.
+    families = {found["family"] for found in _ANY_SECTION.finditer(file.text)}
+    return bool(_COMMAND.search(file.text)) and any(_meant(one) for one in families)
+
+
+def _meant(family: str) -> str:
+    """The family of sections that a word resembles; empty where it resembles none."""
+    return next(iter(difflib.get_close_matches(family.lower(), sorted(_FAMILIES), 1, _ALIKE)), "")
 
 
 def read_supervisor(file: File) -> SupervisorFile:
@@ -113,6 +133,12 @@ def read_supervisor(file: File) -> SupervisorFile:
         found.faults.append((file.at(line), "is no configuration that supervisor can read"))
         return found
     lines = _lines(file.text)
+    for broken in _NO_SECTION.finditer(file.text):
+        text = (
+            f"{one_line(broken[0])!r} is no section, its ] is missing: supervisor takes it and what follows for "
+            "options of the section before it, and it was not judged"
+        )
+        found.faults.append((file.at_character(broken.start()), text))
     for section in parser.sections():
         place = file.at(lines.get((section, ""), 1))
         options = {
@@ -132,11 +158,40 @@ def _take(found: SupervisorFile, section: str, place: Place, options: dict[str, 
         found.includes += [Said(word, options["files"].place) for word in options["files"].value.split()]
     elif family == "eventlistener":
         found.listeners.append(name)
+    elif family == "fcgi-program":
+        found.faults.append((place, f"[{one_line(section)}] is a program of FastCGI, which was not judged"))
+    elif section not in _SECTIONS and family not in _FAMILIES:
+        meant = _meant(family.strip())
+        hint = f" (is {meant}:{one_line(name)} meant?)" if meant and name else ""
+        text = f"[{one_line(section)}] is a section that supervisor passes over{hint}, and it was not judged"
+        found.faults.append((place, text))
     elif family == "program":
         if "command" not in options:
             found.faults.append((place, f"gives program {name} no command, and supervisord refuses to start"))
             return
+        found.faults += _refused(name, options)
         found.programs.append(Program(name.strip(), place, options["command"], options))
+
+
+def _refused(name: str, options: Mapping[str, Said[str]]) -> Iterator[tuple[Place, str]]:
+    """Values that supervisord cannot read. What it expands, `%(ENV_X)s`, is known only when it runs."""
+    wrong = [(option, "no whole number") for option in _NUMBERS if not _is_number(options.get(option))]
+    wrong += [(option, "neither true nor false") for option in _SWITCHES if not _is_switch(options.get(option))]
+    for option, what in wrong:
+        said = options[option]
+        text = f"gives program {name} {option}={one_line(said.value)}, which is {what}: supervisord refuses to start"
+        yield said.place, text
+
+
+def _is_number(said: Said[str] | None) -> bool:
+    try:
+        return said is None or "%" in said.value or int(said.value) is not None
+    except ValueError:
+        return False
+
+
+def _is_switch(said: Said[str] | None) -> bool:
+    return said is None or "%" in said.value or said.value.strip().lower() in _TRUE | _FALSE
 
 
 def _lines(text: str) -> dict[tuple[str, str], int]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from ebbtide.doctor.data import Map, Place, Said
+from ebbtide.doctor.data import Map, Place
 from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.rules.declare import unit_rule
-from ebbtide.doctor.unit import Unit
+from ebbtide.doctor.unit import Unit, Worker
 from ebbtide.kubernetes.quantity import parse_quantity
+
+# Messenger's convertToBytes: a unit of either case, or bytes.
+_PHP_BYTES: Final = re.compile(r"(?P<number>[0-9]{1,15})(?P<unit>[kKmMgGtT]?)")
+_SIZES: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 def _bytes(value: Any) -> float | None:
@@ -28,37 +33,60 @@ class _Use:
     processes: int
     place: Place
     option: str
+    is_all: bool = True
+    """Whether nothing beside them is known to be left out: otherwise they use at least this."""
 
 
 def _use(unit: Unit) -> _Use | None:
-    php = _php_bytes(unit)
-    if php is not None and isinstance(unit.processes, int):
-        return _Use(php.value, unit.processes, php.place, "--memory-limit")
-    workers = list(unit.named("celery worker"))
-    if len(workers) != 1 or len(unit.workers) != 1 or not isinstance(workers[0].copies, int):
+    """Of the workers that say how much they may use: what the others do comes on top."""
+    known = [one for worker in unit.workers if (one := _use_of(worker)) is not None]
+    if not known:
         return None
-    each, count = workers[0].seconds("--max-memory-per-child"), workers[0].seconds("-c", "--concurrency")
-    if each is None or count is None or not {"prefork"} >= set(workers[0].values("-P", "--pool")):
+    options = {one.option for one in known}
+    return _Use(
+        sum(one.bytes for one in known),
+        sum(one.processes for one in known),
+        known[-1].place,
+        options.pop() if len(options) == 1 else "the limits of the workers",
+        is_all=len(known) == len(unit.workers),
+    )
+
+
+def _use_of(worker: Worker) -> _Use | None:
+    """None where a worker says no limit, or nobody knows how many of it run."""
+    name, copies = worker.program.name if worker.program else "", worker.copies
+    if not isinstance(copies, int) or copies < 1:
         return None
-    processes = count * workers[0].copies
-    return _Use(each * 1024.0 * processes, processes, workers[0].words_place, "--max-memory-per-child")
-
-
-def _php_bytes(unit: Unit) -> Said[float] | None:
-    total, place = 0.0, None
-    for worker in unit.named("messenger:consume"):
-        values = worker.values("-m", "--memory-limit")
-        if not values or not isinstance(worker.copies, int) or values[-1][:-1].isdecimal() is False:
+    if name == "messenger:consume":
+        found = _PHP_BYTES.fullmatch((worker.values("-m", "--memory-limit") or [""])[-1])
+        if found is None or not int(found["number"]):
             return None
-        size = {"K": 2**10, "M": 2**20, "G": 2**30}.get(values[-1][-1:].upper())
-        if size is None:
-            return None
-        total, place = total + int(values[-1][:-1]) * size * worker.copies, worker.words_place
-    return Said(total, place) if place is not None and total else None
+        each = int(found["number"]) * _SIZES[found["unit"].upper()]
+        return _Use(float(each * copies), copies, worker.words_place, "--memory-limit")
+    if name != "celery worker" or not {"prefork"} >= set(worker.values("-P", "--pool")):
+        return None
+    kilobytes, count = worker.seconds("--max-memory-per-child"), worker.seconds("-c", "--concurrency")
+    if not kilobytes or not count:
+        return None
+    processes = count * copies
+    return _Use(kilobytes * 1024.0 * processes, processes, worker.words_place, "--max-memory-per-child")
 
 
-def _workers(processes: int) -> str:
-    return "its worker" if processes == 1 else f"its {processes} workers"
+def _workers(used: _Use) -> str:
+    if used.is_all:
+        return "its worker" if used.processes == 1 else f"its {used.processes} workers"
+    return "one of its workers alone" if used.processes == 1 else f"{used.processes} of its workers alone"
+
+
+def _enough(used: _Use) -> str:
+    return f"{'' if used.is_all else 'more than '}{used.bytes * 1.1 / 2**20:.0f}Mi"
+
+
+def is_open_use(unit: Unit) -> bool:
+    """Whether some workers say how much memory they may use, and that the limit holds these says nothing of all."""
+    used = _use(unit)
+    has_limit = unit.container is not None and "memory" in unit.container.resources.map("limits")
+    return used is not None and not used.is_all and has_limit and not any(check_memory_limit(unit))
 
 
 @unit_rule(
@@ -77,9 +105,9 @@ def check_memory_limit(unit: Unit) -> Iterator[Diagnosis]:
         yield Diagnosis(
             unit.workload.at(limits, "memory"),
             unit.title,
-            f"has a memory limit of {limits.text('memory')}, and {_workers(used.processes)} may use "
+            f"has a memory limit of {limits.text('memory')}, and {_workers(used)} may use "
             f"{used.bytes / 2**20:.0f}Mi before {end} ({used.place})",
-            f"write {used.bytes * 1.1 / 2**20:.0f}Mi, or lower {used.option}",
+            f"write {_enough(used)}, or lower {used.option}",
         )
 
 
@@ -100,7 +128,7 @@ def check_memory_request(unit: Unit) -> Iterator[Diagnosis]:
     yield Diagnosis(
         unit.workload.at(requests, "memory"),
         unit.title,
-        f"requests {requests.text('memory')} without a limit, and {_workers(used.processes)} may use "
+        f"requests {requests.text('memory')} without a limit, and {_workers(used)} may use "
         f"{used.bytes / 2**20:.0f}Mi ({used.place})",
         "request what a busy pod uses, and set a limit above what its workers may use",
     )
