@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests import quick_yaml
 
 from ebbtide.judgement.findings import SettingsError
-from ebbtide.settings.loading.project import named_root
+from ebbtide.settings.loading.loader import load_stack, read_values
+from ebbtide.settings.loading.project import first_stack, named_root
 
 DEFAULTS = "name: shop\nconfig: {{ebbtide:defaults: {{value: {}}}}}\n"
 
@@ -108,3 +110,45 @@ def test_the_project_is_named_by_its_directory_or_its_file(project):
     assert named_root(project.root) == named_root(project.root / "Pulumi.yaml") == project.root
     with pytest.raises(SettingsError, match="holds no Pulumi"):
         named_root(project.root / "stacks")
+
+
+MEANT = {
+    "ebbtide:defaults": ({"value": {"worker": {"kind": "celery"}}}, "write ebbtide:defaults.consumer.worker"),
+    "ebbtide:worker": ({"value": {"processes": 3}}, "write ebbtide:consumers.<name>.worker"),
+    "ebbtide:default": ({"value": {"consumer": {}}}, "did you mean ebbtide:defaults?"),
+}
+
+
+@pytest.mark.parametrize("key", MEANT)
+def test_a_key_of_the_wrong_level_is_told_where_it_belongs(key, tmp_path):
+    value, said = MEANT[key]
+    (tmp_path / "Pulumi.yaml").write_text(
+        quick_yaml.dump({"name": "shop", "runtime": "python", "config": {key: value}})
+    )
+    cluster = {"kind": "existing", "platform": "other", "kubernetesVersion": "1.34"}
+    (tmp_path / "Pulumi.dev.yaml").write_text(quick_yaml.dump({"config": {"ebbtide:cluster": cluster}}))
+    with pytest.raises(SettingsError) as refusal:
+        load_stack("dev", tmp_path)
+    assert said in str(refusal.value)
+
+
+def test_stacks_that_pulumi_does_not_look_at_are_found_and_the_line_is_named(tmp_path):
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks/Pulumi.prod.yaml").write_text("config: {}\n")
+    said = "stacks/Pulumi.prod.yaml is there: write stackConfigDir: stacks in Pulumi.yaml"
+    with pytest.raises(SettingsError) as refusal:
+        load_stack("prod", tmp_path)
+    assert said in str(refusal.value)
+    assert first_stack(tmp_path) == said
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\nstackConfigDir: stacks\n")
+    with pytest.raises(SettingsError, match="use one of prod"):
+        load_stack("test", tmp_path)
+
+
+def test_a_near_miss_of_a_setting_one_level_lower_is_told_its_place():
+    consumer = {"image": "a:1", "worker": {"kind": "symfonyMessenger", "receivers": ["mail"]}, "maxReplica": 3}
+    consumer["autoscaling"] = {"kind": "keda", "minReplicas": 0, "maxReplicas": 9}
+    cluster = {"kind": "existing", "platform": "other", "kubernetesVersion": "1.34", "keda": "existing"}
+    with pytest.raises(SettingsError, match=r"did you mean autoscaling\.maxReplicas\?"):
+        read_values({"name": "dev", "cluster": cluster, "consumers": {"mail": consumer}})

@@ -12,7 +12,7 @@ import typer
 from ebbtide.cli.output import ANNOTATIONS, BAD_INPUT, print_findings, project_root, style
 from ebbtide.judgement.findings import Finding, Level, SettingsError, refused
 from ebbtide.settings.loading.loader import LoadedStack, located, read_stack
-from ebbtide.settings.loading.project import read_project, stack_file, stack_names
+from ebbtide.settings.loading.project import first_stack, read_project, stack_names
 from ebbtide.settings.rules.check import check_stack
 from ebbtide.settings.rules.neighbours import check_neighbours
 
@@ -24,8 +24,7 @@ def run(stack: str | None, project: Path | None, format: str, *, strict: bool) -
     shared = read_project(root) if stack is None else None
     names = stack_names(root, shared) if stack is None else [stack]
     if not names:
-        remedy = f"write its first one, {stack_file('dev', root)}"
-        raise refused("project", f"there is no stack in the project {root}", remedy)
+        raise refused("project", f"there is no stack in the project {root}", first_stack(root))
     results = _results(names, root, shared)
     if format == "json":
         from ebbtide.documents.check import CheckDocument

@@ -30,6 +30,7 @@ from ebbtide.settings.loading.project import (
     stack_file,
     which_stack,
 )
+from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.lookup import keys_of
 from ebbtide.settings.models.stack import StackSettings
 
@@ -266,7 +267,7 @@ def _build(
     template = mapping(defaults.pop(_TEMPLATE, None), PROJECT_FILE, _NAMESPACE + _DEFAULTS, _TEMPLATE)
     problems = [
         *_unknown_keys(defaults, (*_STACK_KEYS, _TEMPLATE), f"{_NAMESPACE}{_DEFAULTS}.", labels),
-        *_unknown_keys(given, _STACK_KEYS, _NAMESPACE, labels),
+        *_unknown_keys(given, (*_STACK_KEYS, _DEFAULTS), _NAMESPACE, labels),
         *_blank_consumers(given, defaults, shown_as),
     ]
     base, own = ({key: value for key, value in part.items() if key in _STACK_KEYS} for part in (defaults, given))
@@ -302,9 +303,13 @@ def _validated(merged: Mapping[str, Any]) -> tuple[StackSettings | None, list[Fi
 def _unknown_keys(
     values: Mapping[str, Any], known: Sequence[str], prefix: str, labels: Mapping[str, str]
 ) -> Iterator[Finding]:
+    """A consumer's own key is no slip of another one's: it stands a level too high."""
+    level = f"{prefix}{_TEMPLATE if _TEMPLATE in known else 'consumers.<name>'}"
+    of_consumer = keys_of(ConsumerSettings)
     for key in sorted(set(values) - set(known)):
         close = difflib.get_close_matches(key, known, n=1)
         remedy = f"did you mean {prefix}{close[0]}?" if close else f"use one of {', '.join(known)}"
+        remedy = f"write {level}.{key}" if key in of_consumer else remedy
         yield Finding((prefix + key,), "is not a setting", remedy, source=labels.get(prefix + key, PROJECT_FILE))
 
 

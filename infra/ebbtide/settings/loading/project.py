@@ -81,6 +81,22 @@ def _stack_file_name(name: str) -> str:
     return f"Pulumi.{name}.yaml"
 
 
+def first_stack(root: Path) -> str:
+    """What to do about a project in which no stack was found."""
+    file = stack_file("dev", root)
+    return _stacks_elsewhere(root, file.parent) or f"write its first one, {file}"
+
+
+def _stacks_elsewhere(root: Path, directory: Path) -> str:
+    """Stack files below the project that Pulumi does not look at; empty where there are none."""
+    found = sorted((*root.glob(_stack_file_name("*")), *root.glob(f"[!.]*/{_stack_file_name('*')}")))
+    others = [file for file in found if file.parent != directory.absolute() and file.parent != directory]
+    if not others:
+        return ""
+    where = shown(others[0].parent, root)
+    return f"{shown(others[0], root)} is there: write stackConfigDir: {where} in {PROJECT_FILE}"
+
+
 def which_stack(name: str, file: Path, root: Path) -> str:
     """What somebody may have meant by a stack that has no file."""
     if file.with_suffix(".yml").exists():
@@ -88,6 +104,8 @@ def which_stack(name: str, file: Path, root: Path) -> str:
     # People also name the file instead of the stack.
     meant = Path(name).name.removeprefix("Pulumi.").removesuffix(".yaml").lower()
     names = [other for other in stack_names(root) if other != name]
+    if not names and (there := _stacks_elsewhere(root, file.parent)):
+        return there
     close = difflib.get_close_matches(meant, names, n=1)
     return f"did you mean {close[0]}?" if close else f"use one of {', '.join(names) or '(none yet)'}"
 

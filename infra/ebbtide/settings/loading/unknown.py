@@ -57,7 +57,21 @@ def meant_by(path: Path, model: type[BaseModel], raw: object) -> str:
         return f"write it as {places[0]}"
     if key in _KUBERNETES and "consumers" in path:
         return _KUBERNETES[key]
+    near = list(_near(key, path, model, raw))
+    if len(near) == 1:
+        return f"did you mean {near[0]}?"
     return f"use one of {', '.join(names)}" if names else "remove it"
+
+
+def _near(key: str, path: Path, model: type[BaseModel], raw: object) -> Iterator[str]:
+    """Settings one level below the consumer of almost this name: `maxReplica`."""
+    root = path[:2] if path[0] == "consumers" and len(path) > 2 else ()
+    top = model_at(root, model, raw)
+    for name in keys_of(top) if top and root else ():
+        below = model_at((*root, name), model, raw)
+        yield from (
+            f"{name}.{one}" for one in difflib.get_close_matches(key, keys_of(below) if below else (), n=1, cutoff=0.85)
+        )
 
 
 def _elsewhere(key: str, path: Path, model: type[BaseModel], raw: object) -> Iterator[str]:
