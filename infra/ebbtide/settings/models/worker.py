@@ -65,7 +65,7 @@ class WorkerSettings(Family):
     drain: Literal["signal", "stopFile"] = "signal"
     """How a busy worker is asked to finish: by its stop signal, or only by the stop file, for handlers that a
     signal hurts (a shell command run by the handler, a long poll). With `stopFile` a worker is not told: it ends at
-    its next limit, so a limit must be shorter than the shutdown budget."""
+    its time limit, which must be shorter than the shutdown budget."""
     connections: ConnectionsSettings = ConnectionsSettings.model_construct()
     """Connections held by each process."""
     working_directory: str = Field(default="/app", pattern=r"^/[^\s]*$", examples=["/app"])
