@@ -141,3 +141,28 @@ def test_supervisord_s_programs_are_seen_whatever_starts_it(start, via):
     conf = File("mail.conf", "[supervisord]\nnodaemon=true\n[program:mail]\ncommand=celery -A s worker\n")
     found = report(deployment(["sh", "/srv/run.sh"] if via else command), files=[script, conf])
     assert found.seen[0] == "Deployment jobs: celery worker under supervisord (mail.conf)"
+
+
+def quota(namespace="", **hard):
+    metadata = {"name": "q"} | ({"namespace": namespace} if namespace else {})
+    hard = {key.replace("_", "."): value for key, value in hard.items()}
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}}
+
+
+@pytest.mark.parametrize(
+    ("resources", "given", "named"),
+    [
+        ({}, quota(limits_memory="8Gi"), "wants limits.memory of every container, and w says none"),
+        ({}, quota(memory="8Gi", pods="9"), "wants memory of every container"),
+        ({"requests": {"memory": "1Gi"}}, quota(limits_memory="8Gi", requests_memory="8Gi"), "wants limits.memory of"),
+        ({"limits": {"memory": "1Gi"}}, quota(limits_memory="8Gi", requests_memory="8Gi"), ""),
+        ({}, quota(pods="9"), ""),
+        ({}, quota("elsewhere", limits_memory="8Gi"), ""),
+    ],
+)
+def test_a_quota_on_what_a_container_does_not_say_is_named(resources, given, named):
+    worker = deployment(["celery", "-A", "s", "worker"])
+    worker["metadata"]["namespace"] = "shop"
+    worker["spec"]["template"]["spec"]["containers"][0]["resources"] = resources
+    notes = said(worker, given)
+    assert ("ResourceQuota" in notes, named in notes) == (bool(named), True)

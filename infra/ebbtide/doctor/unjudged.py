@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ebbtide.doctor.data import Place, Unknown
+from ebbtide.doctor.data import Map, Place, Unknown
 from ebbtide.doctor.diagnosis import Note
 from ebbtide.doctor.of_image import Heard, heard
 from ebbtide.doctor.readers.node_clients import taken_by
@@ -34,6 +34,12 @@ _ASK_FOR: Final = {
     "celery worker": ("celery", "the module with Celery's settings"),
 }
 
+# What a quota may be on, by its key; one without a prefix is on requests.
+_QUOTAS: Final = {
+    f"{prefix}{resource}": (kind, resource)
+    for prefix, kind in (("", "requests"), ("requests.", "requests"), ("limits.", "limits"))
+    for resource in ("cpu", "memory")
+}
 _OF_FAILURES: Final = re.compile(r"(?i)dlq|dead|fail|poison")
 _KNOWN_TRANSPORTS: Final = ("redis", "doctrine", "amqp", "sqs", "sync", "in-memory", "schedule")
 
@@ -83,6 +89,7 @@ def unjudged(unit: Unit) -> Iterator[Note]:
             )
     yield from _about_supervision(unit)
     yield from _about_memory(unit)
+    yield from _about_quotas(unit)
     yield from _about_sent(unit)
     yield from _about_mesh(unit)
     yield from _about_schedules(unit)
@@ -112,6 +119,29 @@ def _about_memory(unit: Unit) -> Iterator[Note]:
         limits = Place(unit.container.place.file, unit.container.resources.map("limits").line_of("memory"))
         text = "some of its workers do not say how much memory they may use; whether the limit holds all is not judged"
         yield Note(limits, f"{unit.title}: {text}")
+
+
+def _about_quotas(unit: Unit) -> Iterator[Note]:
+    """Of quotas on what a container does not say: such a pod is refused, unless a LimitRange says it."""
+    workload, container = unit.workload, unit.container
+    if workload is None or container is None or not unit.is_kubernetes:
+        return
+    for one in unit.setup.objects:
+        spec = one.data.map("spec")
+        is_elsewhere = one.namespace and workload.namespace and one.namespace != workload.namespace
+        if one.kind != "ResourceQuota" or is_elsewhere or "scopes" in spec or "scopeSelector" in spec:
+            continue
+        lacking = [key for key in spec.map("hard") if key in _QUOTAS and not _says(container.resources, _QUOTAS[key])]
+        if lacking:
+            text = f"{one.title} wants {', '.join(lacking)} of every container, and {container.name} says none"
+            what = "whether a LimitRange fills it in, without which its pods are refused, is not judged"
+            yield Note(one.at(spec.map("hard"), lacking[0]), f"{unit.title}: {text}; {what}")
+
+
+def _says(resources: Map, wanted: tuple[str, str]) -> bool:
+    """Whether a container says a request or a limit; a limit is the request where that is not written."""
+    kind, resource = wanted
+    return resource in resources.map(kind) or resource in resources.map("limits")
 
 
 def _about_node(unit: Unit, worker: Worker) -> Iterator[Note]:
