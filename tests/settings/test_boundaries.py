@@ -233,6 +233,9 @@ def asks(cpu: str, memory: str) -> dict[str, Any]:
 
 TOLERANT = {"autoscaling": by(BACKLOG, behavior={"scaleDown": {"tolerance": "0.2"}})}
 ON_SPOT, QUICK = {"placement": {"spot": True}}, {"longestMessage": "5s"}
+CLASS = {"cloud.google.com/compute-class": "Performance"}
+BY_CPU = {"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}}
+ON_CPU = {"kind": "keda", "minReplicas": 1, "maxReplicas": 5, "triggers": [BY_CPU]}
 ROLES = "serviceAccount.googleRoles"
 Stacked = tuple[str, dict[str, Any] | None, dict[str, Any], list[str]]
 OF_STACKS: list[Stacked] = [
@@ -337,6 +340,35 @@ OF_STACKS: list[Stacked] = [
             ("6657Mi", MADE, []),
             ("1Gi", AUTOPILOT, []),
             ("1023Mi", AUTOPILOT, ["resources.memory.request"]),
+        )
+    ),
+    # What nobody wrote, and no target is a percentage of, is no reason to warn.
+    *(
+        (rule, {"resources": resources, **more}, {**OF_CLUSTER, "cluster": cluster}, where)
+        for resources, more, cluster, warned, told in (
+            ({}, {}, AUTOPILOT, [], ["resources"]),
+            ({}, {}, MADE, [], []),
+            ({"memory": {"request": "6657Mi", "limit": "20Gi"}}, {}, AUTOPILOT, [], ["resources"]),
+            ({"memory": {"request": "600Mi"}}, {}, AUTOPILOT, [], []),
+            ({"cpu": {"request": "100m"}}, {}, AUTOPILOT, ["resources.cpu.request"], []),
+            ({}, {"autoscaling": ON_CPU}, {**AUTOPILOT, "keda": "existing"}, ["resources.cpu.request"], []),
+        )
+        for rule, where in (("V-07", warned), ("V-07a", told))
+    ),
+    # What no machine has, where the nodes are not made here.
+    *(
+        ("G-10", {**asks(cpu, memory), **more}, {**OF_CLUSTER, "cluster": cluster}, where)
+        for cpu, memory, more, cluster, where in (
+            ("500", "1Gi", {}, {"kind": "existing"}, ["resources.cpu.request"]),
+            ("416", "1Gi", {}, {"kind": "existing"}, []),
+            ("416001m", "1Gi", {}, {"kind": "existing"}, ["resources.cpu.request"]),
+            ("1", "11776Gi", {}, {"kind": "existing"}, []),
+            ("1", "11777Gi", {}, {"kind": "existing"}, ["resources.memory.request"]),
+            ("500", "12000Gi", {}, {"kind": "existing"}, ["resources.cpu.request", "resources.memory.request"]),
+            ("30", "110Gi", {}, AUTOPILOT, []),
+            ("31", "110Gi", {}, AUTOPILOT, ["resources.cpu.request"]),
+            ("30", "111Gi", {}, AUTOPILOT, ["resources.memory.request"]),
+            ("31", "111Gi", {"placement": {"nodeSelector": CLASS}}, AUTOPILOT, []),
         )
     ),
     # Spot machines: that there are some, that their notice is known, and that they are asked for by the setting.

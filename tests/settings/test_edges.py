@@ -131,6 +131,37 @@ EDGES: list[Edge] = [
     ("N-02a", reaching({"cidr": "fd00::/64", "ports": [6379]}), ["network.egress"]),
     ("N-02a", {"transport": RABBITMQ, "network": {"egress": [{"cidr": "10.0.0.0/24", "ports": [5672]}]}}, []),
     ("N-02a", {"transport": STREAM}, []),
+    # RabbitMQ has a port for AMQP, and another one for KEDA.
+    *(
+        (rule, {"transport": {**RABBITMQ, "address": f"r:{port}", "tls": tls}}, where)
+        for rule, port, tls, where in (
+            ("V-59b", 5672, False, ["transport.address"]),
+            ("V-59b", 5671, True, ["transport.address"]),
+            ("V-59b", 15671, False, ["transport.tls"]),
+            ("V-59b", 15671, True, []),
+            ("V-59b", 15672, False, []),
+            ("V-59b", 80, False, []),
+        )
+    ),
+    ("V-59b", {"transport": {"kind": "rabbitmq"}}, []),
+    ("V-59b", {"transport": {**STREAM, "address": "r:5672"}}, []),
+    *(
+        ("N-02b", {"transport": transport, "network": {"egress": egress}}, where)
+        for transport, egress, where in (
+            (RABBITMQ, [{"namespace": "r", "ports": [15672]}], ["network.egress"]),
+            (
+                RABBITMQ,
+                [{"namespace": "r", "ports": [15672]}, {"namespace": "db", "ports": [5432]}],
+                ["network.egress"],
+            ),
+            (RABBITMQ, [{"namespace": "r", "ports": [15672]}, {"namespace": "r", "ports": [5672]}], []),
+            (RABBITMQ, [{"namespace": "r", "ports": [5671, 15672]}], []),
+            (RABBITMQ, [{"namespace": "r", "ports": [35672]}], []),
+            (RABBITMQ, [], []),
+            ({"kind": "rabbitmq"}, [{"namespace": "r", "ports": [15672]}], []),
+            (STREAM, [{"namespace": "r", "ports": [6379]}], []),
+        )
+    ),
     # An absent series counts as an empty queue, unless it is said that it does not.
     ("KE-35", {"autoscaling": keda(prometheus(ignoreNullValues="false"))}, []),
     ("KE-35", {"autoscaling": keda(prometheus(ignoreNullValues="true"))}, [IGNORED]),

@@ -31,6 +31,24 @@ def test_another_kind_replaces_the_whole_mapping(project):
     assert project.read().settings.consumers["githubevents"].worker.argv == ("worker",)
 
 
+@pytest.mark.parametrize("name", ["shop", "other"])
+def test_the_name_of_a_namespace_that_others_own_does_not_make_it_one_of_ebbtides(project, name):
+    theirs = {"name": "shop", "create": False}
+    project.write_defaults({**BASE, "namespace": theirs, "consumer": {"namespace": theirs}})
+    project.write_stack("dev", {"ebbtide:namespace": name, "ebbtide:consumers": {"githubevents": {"namespace": name}}})
+    settings = project.read().settings
+    for namespace in (settings.namespace, settings.consumers["githubevents"].namespace):
+        assert (namespace.name, namespace.create) == (name, False)
+
+
+@pytest.mark.parametrize("shared", [{}, {"namespace": "shop"}])
+def test_the_name_of_a_namespace_alone_is_one_that_is_made(project, shared):
+    project.write_defaults({**BASE, **shared})
+    project.write_stack("dev", {"ebbtide:namespace": "other"})
+    namespace = project.read().settings.namespace
+    assert (namespace.name, namespace.create) == ("other", True)
+
+
 def test_lists_replace(project):
     project.write_defaults(BASE)
     project.write_stack("dev", {"ebbtide:consumers": {"githubevents": {"worker": {"receivers": ["high", "low"]}}}})

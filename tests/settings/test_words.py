@@ -169,7 +169,19 @@ MORE: list[tuple[str, dict[str, Any] | None, dict[str, Any]]] = [
     # What a network policy lets the workers reach.
     *(
         ("N-02a", edges.reaching({"cidr": "10.30.0.0/24", "ports": [443]}, address=address), {})
-        for address in ("10.20.0.7:6379", "[fd00::7]:6379", "redis:6379")
+        for address in (
+            "10.20.0.7:6379",
+            "[fd00::7]:6379",
+            "redis:6379",
+            "r.brokers:6379",
+            "r.brokers.svc:6379",
+            "a.b.c:6379",
+        )
+    ),
+    # What a worker's own transport is called, of each.
+    *(
+        ("V-34b", {"worker": worker}, {})
+        for worker in (CELERY, BULLMQ, COMMAND, {"kind": "laravelQueue", "queues": ["a"]}, {"kind": "sidekiq"})
     ),
     # Nodes: that a pod fits on one, and how long it waits.
     ("G-03", {"resources": {"cpu": {"request": "90"}, "memory": {"request": "900Gi"}}}, pools()),

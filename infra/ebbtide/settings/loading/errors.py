@@ -127,7 +127,7 @@ def _own(details: ErrorDetails, place: _Place) -> Finding:
     """A model's own refusal, with its remedy."""
     context = details.get("ctx", {})
     if not _is_private(details["input"], place.path):
-        return Finding(place.path, details["msg"], str(context["remedy"]))
+        return Finding(place.path, details["msg"], str(context["remedy"] or place.remedy))
     return _not_shown(details, place)
 
 

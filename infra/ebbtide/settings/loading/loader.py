@@ -273,6 +273,7 @@ def _build(
     base, own = ({key: value for key, value in part.items() if key in _STACK_KEYS} for part in (defaults, given))
     sources: Sources = {}
     base = _over_template(template, base, own)
+    own = _named_over(base, own)
     record_sources(base, PROJECT_FILE, sources)
     for key, value in own.items():
         record_sources(value, labels[_NAMESPACE + key], sources, (key,))
@@ -331,6 +332,22 @@ def _over_template(template: Mapping[str, Any], base: dict[str, Any], own: Mappi
     if not template or not isinstance(shared, Mapping) or not isinstance(stated, Mapping):
         return base
     return {**base, "consumers": {name: merge(template, shared.get(name, {})) for name in {**shared, **stated}}}
+
+
+def _named_over(base: Mapping[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """A namespace's name alone over shared settings of it changes the name, and leaves `create: false` there: it would
+    otherwise be made, and what is in one of somebody else's is put under Pod Security."""
+    if isinstance(base.get("namespace"), Mapping) and isinstance(own.get("namespace"), str):
+        own = {**own, "namespace": {"name": own["namespace"]}}
+    shared, stated = base.get("consumers"), own.get("consumers")
+    if not isinstance(shared, Mapping) or not isinstance(stated, Mapping):
+        return own
+    consumers = {
+        name: _named_over(mine, dict(one)) if isinstance(one, Mapping) and isinstance(mine, Mapping) else one
+        for name, one in stated.items()
+        for mine in (shared.get(name),)
+    }
+    return {**own, "consumers": consumers}
 
 
 def _take_images(given: str, merged: dict[str, Any], sources: Sources) -> None:

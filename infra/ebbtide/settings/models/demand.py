@@ -21,7 +21,8 @@ _LARGEST_PORT = 65535
 
 def _check_port(value: str) -> str:
     if int(value.rpartition(":")[2]) not in range(1, _LARGEST_PORT + 1):
-        context = {"got": repr(value), "remedy": "write for example redis.brokers:6379"}
+        # The field's own example is the remedy: of RabbitMQ it is another one than of Redis.
+        context = {"got": repr(value), "remedy": ""}
         raise PydanticCustomError("address", "has no port between 1 and 65535 (got {got})", context)
     return value
 

@@ -24,7 +24,7 @@ class DoctrineTransport(TransportSettings):
     """A database table."""
     platform: Literal["postgresql", "mysql"] = "postgresql"
     """What the database is. MariaDB is a `mysql`."""
-    address: Address | None = None
+    address: Address | None = Field(default=None, examples=["postgresql.brokers:5432"])
     """Where the database is, for KEDA."""
     database: str | None = Field(default=None, min_length=1)
     """The database's name."""

@@ -9,7 +9,8 @@ from ebbtide.settings.values.names import DnsLabel
 
 
 class NamespaceSettings(SettingsModel):
-    """The Kubernetes namespace of consumers; a name alone means one that the stack makes."""
+    """The Kubernetes namespace of consumers; a name alone means one that the stack makes, or over
+    shared defaults of it only another name."""
 
     name: DnsLabel = "consumers"
     """Its name."""

@@ -19,7 +19,7 @@ class RabbitmqTransport(TransportSettings):
 
     kind: Literal["rabbitmq"]
     """RabbitMQ."""
-    address: Address | None = None
+    address: Address | None = Field(default=None, examples=["rabbitmq.brokers:15672"])
     """Where the management plugin listens, for KEDA: usually port 15672, or 15671 with TLS. AMQP itself tells only
     what waits, and not what is in hand."""
     queue: Queues = ()

@@ -22,6 +22,10 @@ from ebbtide.settings.values.units import format_cpu, format_memory
 # V-07: Google's page for general-purpose Autopilot pods when it was read; it differs by compute class and version.
 AUTOPILOT_MAX_GIB_PER_CPU = 6.5
 AUTOPILOT_MIN_GIB_PER_CPU = 1
+# In millicores and bytes: the largest machine, and the most of a pod of Autopilot's default class.
+_LARGEST_MACHINE = (416_000, 11776 * 1024**3)
+_LARGEST_POD = (30_000, 110 * 1024**3)
+_COMPUTE_CLASS = "cloud.google.com/compute-class"
 _ROLE = re.compile(r"(projects/[a-z][-a-z0-9.:]+/|organizations/\d+/)?roles/[a-zA-Z0-9_.]+")
 _BASIC_ROLES = {"roles/owner", "roles/editor", "roles/viewer"}
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
@@ -148,19 +152,19 @@ def check_google_roles(stack: StackSettings) -> Iterator[Finding]:
 )
 def check_autopilot_requests(stack: StackSettings) -> Iterator[Finding]:
     """Autopilot raises requests that it finds out of proportion; a CPU target is then a percentage
-    of another number than the one in the file."""
+    of another number than the one in the file. Of CPU that nobody wrote, and no target is a percentage of, V-07a
+    speaks."""
     if stack.cluster.platform != "gkeAutopilot":
         return
     for path, consumer in consumers_of(stack):
         cpu, memory = consumer.pod_cpu_request_millicores, consumer.pod_memory_request_bytes
         ratio = memory / 1024**3 / (cpu / 1000)
-        if ratio > AUTOPILOT_MAX_GIB_PER_CPU:
-            needed = -(-memory * 1000 // int(AUTOPILOT_MAX_GIB_PER_CPU * 1024**3))
-            needed = -(-needed // 10) * 10
+        if ratio > AUTOPILOT_MAX_GIB_PER_CPU and _is_chosen(consumer):
+            needed = _raised_millicores(memory)
             yield Finding(
                 (*path, "resources", "cpu", "request"),
                 f"has {ratio:.1f} GiB a core with {format_memory(memory)}, and Autopilot raises CPU until it is "
-                f"{AUTOPILOT_MAX_GIB_PER_CPU} at most: a CPU target would be of about {format_cpu(needed)} and not of "
+                f"{AUTOPILOT_MAX_GIB_PER_CPU} at most: {_what_moves(consumer)} about {format_cpu(needed)} and not of "
                 f"{format_cpu(cpu)}",
                 f"write {format_cpu(needed)} (which is then paid for), or a smaller memory request",
             )
@@ -170,6 +174,78 @@ def check_autopilot_requests(stack: StackSettings) -> Iterator[Finding]:
                 f"has {ratio:.1f} GiB a core, and Autopilot raises memory until it is {AUTOPILOT_MIN_GIB_PER_CPU} "
                 "at least",
                 f"write at least {-(-cpu * AUTOPILOT_MIN_GIB_PER_CPU * 1024 // 1000)}Mi, which is then paid for",
+            )
+
+
+def _raised_millicores(memory: int) -> int:
+    """What Autopilot makes of a CPU request beside so much memory: in steps of 10m."""
+    needed = -(-memory * 1000 // int(AUTOPILOT_MAX_GIB_PER_CPU * 1024**3))
+    return -(-needed // 10) * 10
+
+
+def _has_cpu_target(consumer: ConsumerSettings) -> bool:
+    return any(resource == "cpu" for resource, _, _ in consumer.autoscaling.percentages)
+
+
+def _is_chosen(consumer: ConsumerSettings) -> bool:
+    """Whether somebody wrote the CPU that a pod asks for, or scales by it."""
+    return _has_cpu_target(consumer) or consumer.resources.cpu.request is not None
+
+
+def _what_moves(consumer: ConsumerSettings) -> str:
+    return "a CPU target would be of" if _has_cpu_target(consumer) else "a pod gets, and is billed,"
+
+
+@stack_rule(
+    "V-07a",
+    Level.INFO,
+    remedy="Write resources with what a busy pod was seen to use.",
+    source="GKE, Autopilot resource requests; differs by compute class and version.",
+)
+def check_autopilot_raises_what_is_derived(stack: StackSettings) -> Iterator[Finding]:
+    """A request that ebbtide derives is what Autopilot bills. It raises CPU until memory is in proportion."""
+    if stack.cluster.platform != "gkeAutopilot":
+        return
+    for path, consumer in consumers_of(stack):
+        cpu, memory = consumer.pod_cpu_request_millicores, consumer.pod_memory_request_bytes
+        if not _is_chosen(consumer) and memory / 1024**3 / (cpu / 1000) > AUTOPILOT_MAX_GIB_PER_CPU:
+            yield Finding(
+                (*path, "resources"),
+                f"leave CPU to be derived: {format_cpu(cpu)} and {format_memory(memory)} a pod, of which Autopilot "
+                f"makes, and bills, about {format_cpu(_raised_millicores(memory))}",
+                "write what a busy pod was seen to use; less memory is less CPU too",
+            )
+
+
+@stack_rule(
+    "G-10",
+    Level.WARNING,
+    remedy="Write what a busy pod was seen to use; 500m is half a core, and 500 are 500 cores.",
+    source="Compute Engine, machine families: m2-ultramem-416 is the largest, 416 vCPU and 11776 GB. GKE, Autopilot: a "
+    "pod of the default class has at most 30 vCPU and 110 GiB.",
+)
+def check_a_machine_has_it(stack: StackSettings) -> Iterator[Finding]:
+    """There is a machine with what a pod asks for; else it stays pending for ever. Where the node pools are made here,
+    G-03 asks those."""
+    if stack.cluster.pools:
+        return
+    for path, consumer in consumers_of(stack):
+        most, where = _LARGEST_MACHINE, "Google's largest machine"
+        if stack.cluster.platform == "gkeAutopilot" and _COMPUTE_CLASS not in consumer.placement.node_selector:
+            most, where = _LARGEST_POD, "a pod of Autopilot's default class"
+        cpu, memory = consumer.pod_cpu_request_millicores, consumer.pod_memory_request_bytes
+        if cpu > most[0]:
+            yield Finding(
+                (*path, "resources", "cpu", "request"),
+                f"asks for {cpu / 1000:g} cores a pod, and {where} has {most[0] // 1000}: it would stay pending",
+                f"write {cpu // 1000}m if thousandths of a core were meant, or less",
+            )
+        if memory > most[1]:
+            yield Finding(
+                (*path, "resources", "memory", "request"),
+                f"asks for {format_memory(memory)} a pod, and {where} has {format_memory(most[1])}: it would stay "
+                "pending",
+                "write less, or fewer processes",
             )
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.rules.declare import consumer_rule
 
 # 10.0.0.0/8 and fc00::/7 are the widest networks of one's own. Two halves of everything are everything.
 _WIDEST_PREFIX = 7
+# How a Service of another namespace is called, with or without what every cluster adds to it.
+_SERVICE = re.compile(r"[a-z0-9-]+\.(?P<namespace>[a-z0-9-]+)(\.svc(\.cluster\.local)?)?")
+_AMQP_PORTS = (5671, 5672)
 
 
 @consumer_rule(
@@ -26,7 +31,8 @@ def check_egress(consumer: ConsumerSettings) -> Iterator[Finding]:
         yield Finding(
             ("network", "egress"),
             "is empty, so the workers reach DNS and nothing else, no broker either",
-            "write for example [{cidr: 10.20.0.7/32, ports: [6379]}], the broker's address and port",
+            "write for example [{cidr: 10.20.0.7/32, ports: [6379]}], the broker's address and port, or of a Service "
+            "in this cluster [{namespace: brokers, ports: [6379]}]",
         )
 
 
@@ -52,13 +58,42 @@ def check_broker_is_reached(consumer: ConsumerSettings) -> Iterator[Finding]:
     else:
         reached = any(number in network for network in networks)
     if not reached:
-        cidr = "<its address>/32" if number is None else f"{number}/{number.max_prefixlen}"
+        service = _SERVICE.fullmatch(host)
+        destination = "cidr: <its address>/32" if number is None else f"cidr: {number}/{number.max_prefixlen}"
+        if service is not None and number is None:
+            # A policy is asked after a Service's address has become that of a pod: its cidr matches nothing.
+            destination = f"namespace: {service['namespace']}"
         yield Finding(
             ("network", "egress"),
             f"lets the workers reach nothing at {port if number is None else address}, where transport.address has the "
             "broker",
-            f"add {{cidr: {cidr}, ports: [{port}]}}",
+            f"add {{{destination}, ports: [{port}]}}",
         )
+
+
+@consumer_rule(
+    "N-02b",
+    Level.WARNING,
+    remedy="Add RabbitMQ's own port, 5672 or 5671 with TLS, to network.egress; accept this where it listens elsewhere.",
+    source="RabbitMQ, networking: AMQP is spoken at 5672 and 5671, the management plugin's HTTP at 15672 and 15671.",
+)
+def check_amqp_is_reached(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """The workers of a RabbitMQ may reach its own port. That of the management plugin, which the transport names, is
+    what KEDA asks: from there no worker takes a message."""
+    transport = of_kind(consumer.transport, "rabbitmq")
+    if transport is None or transport.of_stack is not None or transport.address is None:
+        return
+    port = int(transport.address.rpartition(":")[2])
+    open_ports = {one for rule in consumer.network.egress for one in rule.ports}
+    if port not in open_ports or port in _AMQP_PORTS or not open_ports.isdisjoint(_AMQP_PORTS):
+        return
+    amqp = 5671 if transport.tls else 5672
+    yield Finding(
+        ("network", "egress"),
+        f"lets the workers reach RabbitMQ's management at {port}, which KEDA asks, and not {amqp}, where they take "
+        "messages",
+        f"add {amqp} to the ports; nothing but KEDA needs {port}",
+    )
 
 
 def _number_of(host: str) -> IPv4Address | IPv6Address | None:

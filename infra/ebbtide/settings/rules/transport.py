@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pydantic.alias_generators import to_camel
 
 from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
 from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 from ebbtide.settings.models.transport import TransportSettings
 from ebbtide.settings.rules.declare import consumer_rule
 from ebbtide.settings.values.units import format_duration
+
+if TYPE_CHECKING:
+    from ebbtide.settings.models.rabbitmq import RabbitmqTransport
 
 # A killed message is handled again at the latest this long after the longest message would have ended.
 REDELIVERY_MARGIN_SECONDS = 60
@@ -63,6 +68,33 @@ def _held(transport: TransportSettings) -> str:
 def _both(transport: TransportSettings) -> str:
     """Where a timeout has to be changed: in both places, unless the workers take it from here."""
     return "" if transport.image_variables else ", here and in the transport's options"
+
+
+@consumer_rule(
+    "V-59b",
+    Level.WARNING,
+    remedy="Write the management plugin's port, 15672, or 15671 with tls: true; accept this where it listens there.",
+    source="RabbitMQ, networking: 5672 and 5671 speak AMQP, 15671 HTTPS; KEDA's rabbitmq scaler asks by HTTP here.",
+)
+def check_management_is_asked(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """KEDA asks RabbitMQ's management plugin. At AMQP's port it gets no answer that it reads, and never scales."""
+    transport: RabbitmqTransport | None = of_kind(consumer.transport, "rabbitmq")
+    if transport is None or transport.address is None:
+        return
+    host, _, port = transport.address.rpartition(":")
+    if port in {"5671", "5672"}:
+        yield Finding(
+            ("transport", "address"),
+            f"has AMQP's port (got {transport.address}), and KEDA asks the management plugin by "
+            f"{'https' if transport.tls else 'http'}: it would count nothing, and never scale",
+            f"write {host}:15671" if transport.tls else f"write {host}:15672, or {host}:15671 with tls: true",
+        )
+    elif port == "15671" and not transport.tls:
+        yield Finding(
+            ("transport", "tls"),
+            f"is off, and {transport.address} is where management speaks TLS: KEDA would get no answer",
+            f"write true, or {host}:15672",
+        )
 
 
 @consumer_rule(
@@ -152,10 +184,13 @@ def check_late_redelivery(consumer: ConsumerSettings) -> Iterator[Finding]:
 def check_transport_is_given(consumer: ConsumerSettings) -> Iterator[Finding]:
     """The transport is described. Otherwise nobody has checked what happens to a message whose worker is killed."""
     if consumer.transport is None and not consumer.worker.is_schedule:
+        # The first kind that its worker reads; a program that nobody knows is no reader of Symfony's streams.
+        kind = re.split(r",| or ", consumer.worker.transports or "rabbitmq")[0]
+        setting = to_camel(TransportSettings.kinds[kind].unacknowledged_setting)
         yield Finding(
             ("transport",),
             "is not given, so nobody has checked what happens to a message whose worker is killed",
-            "write for example transport: {kind: redis, redeliverTimeout: ...}",
+            f"write for example transport: {{kind: {kind}, {setting}: ...}}",
         )
 
 
