@@ -22,7 +22,10 @@ def check(
     *,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings as well.")] = False,
 ) -> None:
-    """Validate stacks and print every finding at once. Exit status 1 if there is an error."""
+    """Validate stacks and print all findings. Exit status 1 if there is an error.
+
+    An error of a consumer hides its warnings.
+    """
     from ebbtide.cli.check import run
 
     run(stack, project, format, strict=strict)
