@@ -221,8 +221,9 @@ def check_autopilot_raises_what_is_derived(stack: StackSettings) -> Iterator[Fin
     "G-10",
     Level.WARNING,
     remedy="Write what a busy pod was seen to use; 500m is half a core, and 500 are 500 cores.",
-    source="Compute Engine, machine families: m2-ultramem-416 is the largest, 416 vCPU and 11776 GB. GKE, Autopilot: a "
-    "pod of the default class has at most 30 vCPU and 110 GiB.",
+    source="Compute Engine, memory-optimized machines: m2-ultramem-416 is the largest that is virtual, 416 vCPU and "
+    "11776 GB; X4 is bare metal and has more. GKE, Autopilot: a pod of the default class has at most 30 vCPU and 110 "
+    "GiB.",
 )
 def check_a_machine_has_it(stack: StackSettings) -> Iterator[Finding]:
     """There is a machine with what a pod asks for; else it stays pending for ever. Where the node pools are made here,
@@ -230,21 +231,22 @@ def check_a_machine_has_it(stack: StackSettings) -> Iterator[Finding]:
     if stack.cluster.pools:
         return
     for path, consumer in consumers_of(stack):
-        most, where = _LARGEST_MACHINE, "Google's largest machine"
+        most, where = _LARGEST_MACHINE, "Google's largest virtual machine"
         if stack.cluster.platform == "gkeAutopilot" and _COMPUTE_CLASS not in consumer.placement.node_selector:
             most, where = _LARGEST_POD, "a pod of Autopilot's default class"
         cpu, memory = consumer.pod_cpu_request_millicores, consumer.pod_memory_request_bytes
         if cpu > most[0]:
             yield Finding(
                 (*path, "resources", "cpu", "request"),
-                f"asks for {cpu / 1000:g} cores a pod, and {where} has {most[0] // 1000}: it would stay pending",
+                f"asks for {cpu / 1000:g} cores a pod, and {where} has {most[0] // 1000}: without a larger "
+                "node it stays pending",
                 f"write {cpu // 1000}m if thousandths of a core were meant, or less",
             )
         if memory > most[1]:
             yield Finding(
                 (*path, "resources", "memory", "request"),
-                f"asks for {format_memory(memory)} a pod, and {where} has {format_memory(most[1])}: it would stay "
-                "pending",
+                f"asks for {format_memory(memory)} a pod, and {where} has {format_memory(most[1])}: without "
+                "a larger node it stays pending",
                 "write less, or fewer processes",
             )
 
