@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ebbtide.manifests.kubernetes.autoscaler import BOUNDS
+from ebbtide.manifests.kubernetes.scaled_object import HPA_PREFIX
 from ebbtide.preview.change import Operation, ResourceChange, entries, mapping, mapping_at
 from ebbtide.preview.risk import Context
 
@@ -145,4 +146,4 @@ def _takes_over(scaled_object: Mapping[str, Any]) -> bool:
 def hpa_name_of(scaled_object: ResourceChange) -> str:
     """What KEDA calls the HPA of a ScaledObject (controllers/keda/hpa.go, getHPAName)."""
     config = mapping_at(scaled_object.new, "spec", "advanced", "horizontalPodAutoscalerConfig")
-    return str(config.get("name") or f"keda-hpa-{scaled_object.title}")
+    return str(config.get("name") or f"{HPA_PREFIX}{scaled_object.title}")

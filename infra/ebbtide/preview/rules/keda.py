@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ebbtide.preview.autoscalers import HPA, SCALED_OBJECT, bounds, identity_of, target_of
+from ebbtide.preview.autoscalers import HPA, SCALED_OBJECT, bounds, hpa_name_of, identity_of, target_of
 from ebbtide.preview.change import Operation, ResourceChange, entries, mapping
 from ebbtide.preview.patterns import CREATED, DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
@@ -129,7 +129,7 @@ def _advanced(change: ResourceChange) -> Said:
         )
     names = [mapping(side.get("horizontalPodAutoscalerConfig")).get("name") for side in (old, new)]
     if names[0] != names[1]:
-        sentence = f"has its HPA made anew as {names[1] or 'keda-hpa-' + change.title}: for a moment nothing scales"
+        sentence = f"has its HPA made anew as {hpa_name_of(change)}: for a moment nothing scales"
         yield RiskLevel.SCALING, sentence, ""
 
 
