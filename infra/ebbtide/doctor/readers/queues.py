@@ -225,21 +225,23 @@ def _line_of(value: ast.expr, queue: object) -> int:
 
 def parsed(file: File) -> ast.Module | None:
     """A Python file's syntax; None where it is none."""
-    try:
-        return ast.parse(file.text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    found = _parse(file)
+    return found if isinstance(found, ast.Module) else None
 
 
 def wrong_line(file: File) -> int | None:
     """The line from which on a Python file is none; None where it is one."""
+    found = _parse(file)
+    return found if isinstance(found, int) else None
+
+
+def _parse(file: File) -> ast.Module | int:
     try:
-        ast.parse(file.text)
+        return ast.parse(file.text)
     except SyntaxError as error:
         return error.lineno or 1
     except (ValueError, RecursionError, MemoryError):
         return 1
-    return None
 
 
 def _assignments(tree: ast.AST) -> Iterator[tuple[str, ast.expr, int]]:

@@ -35,11 +35,11 @@ from ebbtide.settings.models.lookup import keys_of
 from ebbtide.settings.models.stack import StackSettings
 
 IMAGES_VARIABLE = "EBBTIDE_IMAGES"
+"""`consumer=reference,...`: how CI passes the images it has just built, without editing a file.
+`pulumi config set --path` would rewrite other values of the file (`012` becomes 10: measured)."""
 NO_STACK = "there is no stack"
 """How the refusal of a stack that has no file begins. A preview knows by it that all is new, also in what another
 commit's code prints: these words stay."""
-"""`consumer=reference,...`: how CI passes the images it has just built, without editing a file.
-`pulumi config set --path` would rewrite other values of the file (`012` becomes 10: measured)."""
 
 _NAMESPACE = "ebbtide:"
 _STACK_KEYS = tuple(sorted(keys_of(StackSettings)))
