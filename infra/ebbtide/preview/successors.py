@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,21 +30,21 @@ class Successor:
         return self.change.title
 
     def containers(self) -> Iterator[tuple[str, Pods, Pods]]:
-        """Every container that was there before, in words, before and after. A single one that goes while a single one
-        comes is the same under another name."""
+        """Every container that was there before, also under another name, in words, before and after."""
         before, after = Pods.by_container(self.old), Pods.by_container(self.new)
-        gone, new_ones = ([name for name in one if name not in other] for one, other in _both_ways(before, after))
-        if len(gone) == len(new_ones) == 1:
-            before[new_ones[0]] = before[gone[0]]
+        for name, was in renamed(before, after).items():
+            before[name] = before[was]
         for name, pods in after.items():
             if name in before:
                 is_all = name == _MAIN or len(after) == 1
                 yield self.title if is_all else f"container {name} of {self.title}", before[name], pods
 
 
-def _both_ways(one: dict[str, Pods], other: dict[str, Pods]) -> Iterator[tuple[dict[str, Pods], dict[str, Pods]]]:
-    yield one, other
-    yield other, one
+def renamed(before: Collection[str], after: Collection[str]) -> dict[str, str]:
+    """The container that comes while a single other one goes, with that one's name: it is the same."""
+    gone = [name for name in before if name not in after]
+    new_ones = [name for name in after if name not in before]
+    return {new_ones[0]: gone[0]} if len(gone) == len(new_ones) == 1 else {}
 
 
 def successors(context: Context) -> Iterator[Successor]:

@@ -10,7 +10,7 @@ from ebbtide.preview.fleet import pod_of
 from ebbtide.preview.patterns import CREATED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
-from ebbtide.preview.successors import successors
+from ebbtide.preview.successors import renamed, successors
 
 # Settings of a pod: the value that isolates it, and what Kubernetes takes where none is written.
 _ISOLATION = {
@@ -54,25 +54,14 @@ def check_isolation(context: Context) -> Iterator[Risk]:
     gain a capability."""
     for successor in successors(context):
         old, new = (_isolation(side) for side in (successor.old, successor.new))
-        renamed = _renamed(old, new)
+        names: dict[str, str] = {}
+        for kind in ("containers ", "initContainers "):
+            names |= renamed(*([name for name in side if name.startswith(kind)] for side in (old, new)))
         # What a new container may do is compared with what any other may that says nothing.
-        pairs = [(old.get(renamed.get(name, name), {}), found) for name, found in new.items()]
+        pairs = [(old.get(names.get(name, name), {}), found) for name, found in new.items()]
         for words in dict.fromkeys(words for before, after in pairs for words in _weaker(before, after)):
             sentence = f"pods of {successor.title} are isolated less: {words}"
             yield Risk(successor.title, sentence, "keep it as it was", successor.change.key)
-
-
-def _renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
-    """The container that comes while one of its kind goes, with that one's name: it is the same, as P-11 takes it."""
-    renamed = {}
-    for kind in ("containers ", "initContainers "):
-        gone, comes = (
-            [name for name in side if name.startswith(kind) and name not in other]
-            for side, other in ((old, new), (new, old))
-        )
-        if len(gone) == len(comes) == 1:
-            renamed[comes[0]] = gone[0]
-    return renamed
 
 
 def _isolation(deployment: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
