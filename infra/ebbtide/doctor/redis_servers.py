@@ -160,8 +160,8 @@ def _of_text(file: File) -> dict[str, Said[str]]:
 def _mounted(workload: Workload, setup: SetUp) -> Iterator[File]:
     """The configuration files in ConfigMaps that its pods mount. Each line counts in the manifest's file."""
     names = {one.map("configMap").text("name") for one in workload.pod.items_of("volumes")}
-    for one in setup.objects:
-        if one.kind == "ConfigMap" and one.name in names:
+    for one in setup.of_kind("ConfigMap"):
+        if one.name in names:
             data = one.data.map("data")
             for key, text in data.items():
                 if key.endswith(".conf") and isinstance(text, str):
@@ -170,9 +170,9 @@ def _mounted(workload: Workload, setup: SetUp) -> Iterator[File]:
 
 def _services_of(workload: Workload, setup: SetUp) -> Iterator[str]:
     labels = workload.data.map("spec", "template", "metadata", "labels")
-    for one in setup.objects:
+    for one in setup.of_kind("Service"):
         selector = one.data.map("spec", "selector")
-        if one.kind == "Service" and selector and labels.holds(selector):
+        if selector and labels.holds(selector):
             yield one.name
 
 

@@ -126,10 +126,10 @@ def _about_quotas(unit: Unit) -> Iterator[Note]:
     workload, container = unit.workload, unit.container
     if workload is None or container is None or not unit.is_kubernetes:
         return
-    for one in unit.setup.objects:
+    for one in unit.setup.of_kind("ResourceQuota"):
         spec = one.data.map("spec")
         is_elsewhere = one.namespace and workload.namespace and one.namespace != workload.namespace
-        if one.kind != "ResourceQuota" or is_elsewhere or "scopes" in spec or "scopeSelector" in spec:
+        if is_elsewhere or "scopes" in spec or "scopeSelector" in spec:
             continue
         lacking = [key for key in spec.map("hard") if key in _QUOTAS and not _says(container.resources, _QUOTAS[key])]
         if lacking:

@@ -281,9 +281,9 @@ def check_partitions(setup: SetUp) -> Iterator[Diagnosis]:
 
 def _partitions(setup: SetUp, topic: str) -> int | None:
     """Of a topic of Strimzi's, which is called as its object is unless that says topicName."""
-    for one in setup.objects:
+    for one in setup.of_kind("KafkaTopic"):
         spec = one.data.map("spec")
-        if one.kind == "KafkaTopic" and (spec.text("topicName") or one.name) == topic:
+        if (spec.text("topicName") or one.name) == topic:
             number = spec.get("partitions")
             return number if isinstance(number, int) else None
     return None

@@ -75,7 +75,7 @@ def _of_another(workload: Workload, space: ManifestObject | None) -> Injected | 
 
 def _namespace_of(unit: Unit, workload: Workload) -> ManifestObject | None:
     """Its own; of a workload that names none the only one that was handed over."""
-    spaces = [one for one in unit.setup.objects if one.kind == "Namespace" and not one.group]
+    spaces = [one for one in unit.setup.of_kind("Namespace") if not one.group]
     if workload.namespace:
         return next((one for one in spaces if one.name == workload.namespace), None)
     return spaces[0] if len(spaces) == 1 else None

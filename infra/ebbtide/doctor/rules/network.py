@@ -31,9 +31,8 @@ def egress_policies(unit: Unit) -> list[ManifestObject]:
     labels = unit.workload.data.map("spec", "template", "metadata", "labels")
     return [
         one
-        for one in unit.setup.objects
-        if one.kind == "NetworkPolicy"
-        and one.namespace == unit.workload.namespace
+        for one in unit.setup.of_kind("NetworkPolicy")
+        if one.namespace == unit.workload.namespace
         and _is_about_egress(one.data.map("spec"))
         and _selects(one.data.map("spec", "podSelector"), labels)
     ]
@@ -149,10 +148,8 @@ def _may_be_selected_by_another(unit: Unit) -> bool:
     """A policy whose selector is an expression, or whose namespace is not said, may allow the broker."""
     assert unit.workload is not None  # noqa: S101 - there are policies about its pods
     return any(
-        one.kind == "NetworkPolicy"
-        and one.namespace in ("", unit.workload.namespace)
-        and "matchExpressions" in one.data.map("spec", "podSelector")
-        for one in unit.setup.objects
+        one.namespace in ("", unit.workload.namespace) and "matchExpressions" in one.data.map("spec", "podSelector")
+        for one in unit.setup.of_kind("NetworkPolicy")
     )
 
 
