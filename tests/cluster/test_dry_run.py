@@ -29,6 +29,7 @@ NODE_MINOR = 34
 """tools/kubernetes builds 1.34; a newer field is dropped there without a word, even by a strict dry run."""
 NAMESPACE = "ebbtide-dry-run"
 ACCOUNT = "asked"
+PAUSES_SECONDS = (0, 1, 3)
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +139,8 @@ def _dry_run(api: KubernetesApi, stacks: Iterable[StackSettings]) -> None:
                     refused.append(f"{asked['kind']} of stack {stack.name}: {refusal}")
     assert asked_about
     assert not refused, (
-        f"{len(refused)} of {asked_about} objects that validated settings lead to would not deploy:\n"
-        + "\n".join(refused[:10])
+        f"{len(refused)} of {asked_about} objects that validated settings lead to would not deploy: "
+        + "; ".join(refused[:10])
     )
 
 
@@ -148,11 +149,18 @@ def _is_watching(manifest: Manifest) -> bool:
 
 
 def _refusal(api: KubernetesApi, manifest: Manifest) -> ApiError | None:
-    try:
-        api.apply(manifest, "tests", force=True, dry_run=True)
-    except ApiError as error:
-        return error
-    return None
+    """What the server, or a webhook, has against it, and has again when it is asked anew: on a busy machine two of 987
+    objects were refused (seen), and none of the same when they were asked about alone."""
+    refusal = None
+    for pause in PAUSES_SECONDS:
+        time.sleep(pause)
+        try:
+            api.apply(manifest, "tests", force=True, dry_run=True)
+        except ApiError as error:
+            refusal = error
+        else:
+            return None
+    return refusal
 
 
 def _moved(objects: Iterable[Manifest]) -> list[Manifest]:

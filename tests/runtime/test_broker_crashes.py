@@ -27,7 +27,9 @@ from ebbtide.manifests.stack import stack_resources
 
 pytestmark = pytest.mark.runtime
 
-BUDGET = Budget(longest_message=10)
+# More than messages of four seconds need: a worker that waits for its broker after a crash, on a machine on which much
+# else goes on, has been killed for it (seen).
+BUDGET = Budget(longest_message=60)
 WORKERS = 70
 SENT_UNDER_LOAD = 32
 SYNCS = {"ALWAYS": "always", "EVERY_SEC": "everysec", "NEVER": "no"}
@@ -163,5 +165,6 @@ def test_what_a_killed_broker_had_acknowledged_is_handled(crashing_scene: Callab
     assert sender.was_cut_off, "the broker was not killed while it was sent to"
     assert len(sender.acknowledged) > 100
     assert 0 < asked < len(asker.answers), "KEDA's question was not asked, or got no answer after the crash"
-    assert not scene.account().killed
+    killed = scene.account().killed
+    assert not killed, f"{len(killed)}, of which one began {killed[-1].started_at - deletion.deleted_at:.0f} s later"
     assert deletion.exit_status == 0, pod.output()
