@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.runtime.lab import subjects
+from tests.runtime.lab import machine, subjects
 from tests.runtime.lab.application import messages
 
 if TYPE_CHECKING:
@@ -77,3 +81,27 @@ def test_a_hook_that_uses_the_whole_grace_period_leaves_two_seconds(open_scene: 
     assert deletion.hook.status is None, "a kubelet waits for a hook only as long as the grace period"
     assert deletion.sigkilled
     assert 3.0 <= deletion.seconds < 40
+
+
+BROKER = """
+import time
+from tests.runtime.lab.brokers import BROKERS
+broker = BROKERS["redis"]()
+broker.start()
+print(broker.processes[0].pid, broker.directory, flush=True)
+time.sleep(600)
+"""
+
+
+def test_tests_that_are_killed_leave_no_broker_behind(packages: Callable[[tuple[str, ...]], None]) -> None:
+    packages(machine.FAST)
+    command = [sys.executable, "-c", BROKER]
+    with subprocess.Popen(command, cwd=machine.ROOT, stdout=subprocess.PIPE, text=True) as tests:
+        assert tests.stdout is not None
+        pid, directory = tests.stdout.readline().split()
+        tests.kill()
+    deadline = time.monotonic() + 30
+    while (runs := Path("/proc", pid).exists()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    shutil.rmtree(directory)
+    assert not runs

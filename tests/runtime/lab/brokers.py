@@ -121,7 +121,8 @@ class Broker:
     def _spawn(self, command: Sequence[str]) -> None:
         self.processes.append(
             subprocess.Popen(
-                command,
+                # It is told nothing by a process of tests that is killed, and no signal to their group reaches it.
+                ["setpriv", "--pdeathsig", "KILL", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,
