@@ -149,6 +149,8 @@ OF_ENDS: dict[str, Edge] = {
         for label, value, seconds in (
             ("cloud.google.com/gke-spot", "true", 15),
             ("cloud.google.com/gke-preemptible", "true", 15),
+            ("cloud.google.com/gke-provisioning", "spot", 15),
+            ("cloud.google.com/gke-provisioning", "preemptible", 15),
             ("kubernetes.azure.com/scalesetpriority", "spot", 30),
             ("karpenter.sh/capacity-type", "spot", 120),
             ("eks.amazonaws.com/capacityType", "SPOT", 120),
@@ -156,12 +158,13 @@ OF_ENDS: dict[str, Edge] = {
         for grace in (seconds, seconds + 1)
     },
     **{
-        f"Spot by {operator} {values}": (
+        f"Spot by {operator} {values} of {keys}": (
             "D-25",
             {
                 "a.yaml": workload(
                     CONSUME,
                     pod={
+                        "terminationGracePeriodSeconds": 300,
                         "affinity": {
                             "nodeAffinity": {
                                 REQUIRED: {
@@ -181,6 +184,11 @@ OF_ENDS: dict[str, Edge] = {
             ("In", ["true"], ("cloud.google.com/gke-spot",), True),
             ("Exists", None, ("cloud.google.com/gke-spot",), True),
             ("In", ["true", "false"], ("cloud.google.com/gke-spot",), False),
+            ("In", ["spot", "preemptible"], ("cloud.google.com/gke-provisioning",), True),
+            ("In", ["spot", "standard"], ("cloud.google.com/gke-provisioning",), False),
+            # Other nodes have these labels as well.
+            ("Exists", None, ("cloud.google.com/gke-provisioning",), False),
+            ("Exists", None, ("karpenter.sh/capacity-type",), False),
             ("NotIn", ["true"], ("cloud.google.com/gke-spot",), False),
             ("In", ["true"], ("cloud.google.com/gke-spot", "acme.com/pool"), False),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ebbtide.doctor.data import Map, Place
@@ -14,18 +14,10 @@ from ebbtide.doctor.rules.meshes import injected
 from ebbtide.doctor.times import SUPERVISOR_SECONDS, hook_sleep, longest_of, needed
 from ebbtide.doctor.unit import Unit
 from ebbtide.doctor.workload import Container, Workload
+from ebbtide.kubernetes.spot import SPOT_LABELS, SpotLabel
 
 _MARGIN_SECONDS: Final = 2
 _NODE_SCALE_DOWN_SECONDS: Final = 600
-_SPOT_SECONDS: Final = 15
-# By the label that a node of it has, its value, and the seconds that a pod is left.
-_SPOT: Final = (
-    ("cloud.google.com/gke-spot", "true", _SPOT_SECONDS),
-    ("cloud.google.com/gke-preemptible", "true", _SPOT_SECONDS),
-    ("kubernetes.azure.com/scalesetpriority", "spot", 30),
-    ("karpenter.sh/capacity-type", "spot", 120),
-    ("eks.amazonaws.com/capacityType", "SPOT", 120),
-)
 _S6_MILLISECONDS: Final = 3000
 _PROXY: Final = re.compile(
     r"(?i)(?:cloud[-_]?sql[-_]?proxy|gce-proxy|pgbouncer|twemproxy|envoy|linkerd[\w.-]*/proxy|stunnel|socat|autossh)"
@@ -199,35 +191,39 @@ def check_spot(unit: Unit) -> Iterator[Diagnosis]:
     workload = unit.workload
     if workload is None or not unit.is_kubernetes or workload.grace is None:
         return
-    for key, value, seconds in _SPOT:
-        place = _asks_for(workload, key, value)
-        if place is not None and workload.grace.value > seconds:
+    for key, label in SPOT_LABELS.items():
+        place = _asks_for(workload, key, label)
+        if place is not None and workload.grace.value > label.seconds:
             yield Diagnosis(
                 place,
                 unit.title,
-                f"runs on Spot machines, which leave a pod {seconds} s, and asks for {workload.grace.value} s to "
+                f"runs on Spot machines, which leave a pod {label.seconds} s, and asks for {workload.grace.value} s to "
                 "finish",
-                f"take the workers off Spot, or make every message shorter than {seconds} s",
+                f"take the workers off Spot, or make every message shorter than {label.seconds} s",
                 level=harm_of_a_kill(unit),
             )
 
 
-def _asks_for(workload: Workload, key: str, value: str) -> Place | None:
+def _asks_for(workload: Workload, key: str, label: SpotLabel) -> Place | None:
     """Where a pod says that it runs on nodes with a label and no others."""
     selector = workload.pod.map("nodeSelector")
-    if selector.text(key).lower() == value.lower() or (key in selector and selector[key] is True):
+    if selector.text(key).lower() in _lower(label.values) or (key in selector and selector[key] is True):
         return workload.at(selector, key)
     required = workload.pod.map("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
     terms = [term.items_of("matchExpressions") for term in required.items_of("nodeSelectorTerms")]
-    asking = [[one for one in term if one.text("key") == key and _is_only(one, value)] for term in terms]
+    asking = [[one for one in term if one.text("key") == key and _is_only(one, label)] for term in terms]
     return workload.at(asking[0][0], "key") if asking and all(asking) else None
 
 
-def _is_only(expression: Map, value: str) -> bool:
-    values = [str(one).lower() for one in expression.get("values") or ()]
-    return expression.text("operator") == "Exists" or (
-        expression.text("operator") == "In" and values == [value.lower()]
-    )
+def _is_only(expression: Map, label: SpotLabel) -> bool:
+    if expression.text("operator") == "Exists":
+        return not label.on_others
+    values = _lower(expression.get("values") or ())
+    return expression.text("operator") == "In" and bool(values) and values <= _lower(label.values)
+
+
+def _lower(values: Iterable[object]) -> set[str]:
+    return {str(one).lower() for one in values}
 
 
 @unit_rule(

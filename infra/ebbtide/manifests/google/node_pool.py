@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ebbtide.kubernetes.spot import SPOT_CRITICAL_PODS_SECONDS, SPOT_DEFAULT_NOTICE_SECONDS, SPOT_KEY
 from ebbtide.manifests.google import names
 from ebbtide.manifests.resource import Ref, Resource, Timeouts
 from ebbtide.settings.models.cluster import GkeStandard
-from ebbtide.settings.models.node_pool import (
-    SPOT_CRITICAL_PODS_SECONDS,
-    SPOT_DEFAULT_NOTICE_SECONDS,
-    SPOT_KEY,
-    NodePoolSettings,
-)
+from ebbtide.settings.models.node_pool import NodePoolSettings
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.values.names import shorten
 

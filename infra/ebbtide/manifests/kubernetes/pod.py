@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from ebbtide.kubernetes.spot import SPOT_KEY
 from ebbtide.manifests.kubernetes.container import build_container
 from ebbtide.manifests.kubernetes.labels import Manifest, consumer_labels, selector_labels
 from ebbtide.manifests.kubernetes.pod_parts import build_part_volumes, build_parts
 from ebbtide.manifests.kubernetes.volumes import build_volumes
 from ebbtide.settings.models.consumer import ConsumerSettings
-from ebbtide.settings.models.node_pool import SPOT_KEY
 from ebbtide.settings.models.pod import Toleration
 from ebbtide.settings.models.shutdown import SAFE_TO_EVICT
 from ebbtide.settings.models.stack import StackSettings

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ebbtide.kubernetes.spot import SPOT_CRITICAL_PODS_SECONDS, SPOT_DEFAULT_NOTICE_SECONDS
 from ebbtide.preview.change import Operation, PropertyChange, ResourceChange, entries, mapping, mapping_at
 from ebbtide.preview.fleet import Pods
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.show import show_change, show_path
-from ebbtide.settings.models.node_pool import SPOT_CRITICAL_PODS_SECONDS, SPOT_DEFAULT_NOTICE_SECONDS
 from ebbtide.settings.values.units import format_duration, parse_duration
 
 # What GKE waits where a pool says nothing.

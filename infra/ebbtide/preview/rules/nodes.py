@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ebbtide.kubernetes.spot import SPOT_KEY, SPOT_USER_PODS_MAX_SECONDS, SPOT_USER_PODS_SECONDS, names_spot
 from ebbtide.preview.change import Operation, ResourceChange, mapping, mapping_at
 from ebbtide.preview.fleet import Pods
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
 from ebbtide.preview.successors import successors
-from ebbtide.settings.models.node_pool import (
-    COMPUTE_CLASS,
-    OWN_COMPUTE_CLASSES,
-    SPOT_KEY,
-    SPOT_USER_PODS_MAX_SECONDS,
-    SPOT_USER_PODS_SECONDS,
-    names_spot,
-)
+from ebbtide.settings.models.node_pool import COMPUTE_CLASS, OWN_COMPUTE_CLASSES
 from ebbtide.settings.values.units import format_duration
 
 

@@ -12,18 +12,12 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from ebbtide.judgement.findings import Path
+from ebbtide.kubernetes.spot import SPOT_CRITICAL_PODS_SECONDS, SPOT_DEFAULT_NOTICE_SECONDS, SPOT_USER_PODS_SECONDS
 from ebbtide.settings.models.base import SettingsModel, repeated
 from ebbtide.settings.models.keda_operator import Keda, KedaOperator
 from ebbtide.settings.models.kinds import Family, Kinds
 from ebbtide.settings.models.network_ranges import ClusterNetworkSettings
-from ebbtide.settings.models.node_pool import (
-    SPOT_CRITICAL_PODS_SECONDS,
-    SPOT_DEFAULT_NOTICE_SECONDS,
-    SPOT_USER_PODS_SECONDS,
-    KmsKey,
-    NodePoolSettings,
-    SpotNotice,
-)
+from ebbtide.settings.models.node_pool import KmsKey, NodePoolSettings, SpotNotice
 from ebbtide.settings.models.pod import Cidr
 from ebbtide.settings.values.names import DnsLabel
 from ebbtide.settings.values.units import Seconds

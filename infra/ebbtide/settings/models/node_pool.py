@@ -1,37 +1,19 @@
 """A pool of nodes of a GKE Standard cluster."""
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from ebbtide.kubernetes.spot import SPOT_CRITICAL_PODS_SECONDS, SPOT_DEFAULT_NOTICE_SECONDS, SPOT_MAX_NOTICE_SECONDS
 from ebbtide.settings.models.base import SettingsModel
 from ebbtide.settings.values.names import LabelValue, QualifiedName
 from ebbtide.settings.values.units import Count, Seconds, format_duration
 
-SPOT_KEY = "cloud.google.com/gke-spot"
-"""GKE labels Spot nodes with it; the taint of the same key keeps others off them."""
-SPOT_LABELS: Mapping[str, tuple[str, ...]] = {
-    SPOT_KEY: ("true",),
-    "cloud.google.com/gke-preemptible": ("true",),
-    "cloud.google.com/gke-provisioning": ("spot", "preemptible"),
-    "eks.amazonaws.com/capacityType": ("SPOT",),
-    "karpenter.sh/capacity-type": ("spot",),
-    "kubernetes.azure.com/scalesetpriority": ("spot",),
-}
-"""How clouds label nodes that they take back at any time, and the values that say so."""
 COMPUTE_CLASS = "cloud.google.com/compute-class"
 OWN_COMPUTE_CLASSES = frozenset({"Accelerator", "Balanced", "Performance", "Scale-Out", "autopilot"})
 """GKE's own, of which none is Spot by itself; what another one asks for stands in its ComputeClass."""
-# A node is told 30 s before it goes: 15 for user pods, 15 for system pods (V-08).
-SPOT_CRITICAL_PODS_SECONDS = 15
-SPOT_DEFAULT_NOTICE_SECONDS = 30
-# The kubelet's configuration can raise it on Standard pools from control plane 1.35.0-gke.1171000 (V-08).
-SPOT_MAX_NOTICE_SECONDS = 120
-SPOT_USER_PODS_SECONDS = SPOT_DEFAULT_NOTICE_SECONDS - SPOT_CRITICAL_PODS_SECONDS
-SPOT_USER_PODS_MAX_SECONDS = SPOT_MAX_NOTICE_SECONDS - SPOT_CRITICAL_PODS_SECONDS
 # GKE's images do not fit on less: 10 GB is refused when the pool is made.
 MIN_BOOT_DISK_GIGABYTES = 12
 # The fourth generation of machines boots from Hyperdisk only, and the first and second from Persistent Disk only.
@@ -145,8 +127,3 @@ class NodePoolSettings(SettingsModel):
             context = {"remedy": "write spot: true, or remove spotNotice"}
             raise PydanticCustomError("spot", "spotNotice is given for machines that are not Spot", context)
         return self
-
-
-def names_spot(selector: Mapping[str, object]) -> str | None:
-    """The label by which a node selector asks for nodes that are taken back at any time; None where none does."""
-    return next((key for key, values in SPOT_LABELS.items() if selector.get(key) in values), None)

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level, Path
+from ebbtide.kubernetes.spot import SPOT_DEFAULT_NOTICE_SECONDS, SPOT_USER_PODS_MAX_SECONDS, names_spot
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.disruption import disruption_caps
-from ebbtide.settings.models.node_pool import (
-    COMPUTE_CLASS,
-    OWN_COMPUTE_CLASSES,
-    SPOT_DEFAULT_NOTICE_SECONDS,
-    SPOT_USER_PODS_MAX_SECONDS,
-    names_spot,
-)
+from ebbtide.settings.models.node_pool import COMPUTE_CLASS, OWN_COMPUTE_CLASSES
 from ebbtide.settings.models.shutdown import DisruptionCap
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.declare import consumers_of, stack_rule
