@@ -174,7 +174,7 @@ OF_ENDS: dict[str, Edge] = {
                                     ]
                                 }
                             }
-                        }
+                        },
                     },
                 )
             },

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
-from ebbtide.capacity.histogram import MICROSECONDS
+MICROSECONDS = 1_000_000
+"""In a second: what all times here are counted in."""
 
 
 class Instant(NamedTuple):

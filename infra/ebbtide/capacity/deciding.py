@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ebbtide.capacity.clock import Beat, Instant, instants, polls_of
-from ebbtide.capacity.histogram import MICROSECONDS
+from ebbtide.capacity.clock import MICROSECONDS, Beat, Instant, instants, polls_of
 from ebbtide.capacity.hpa import Controller, History, HpaSpec, Metric, PodCounts, Scale
 from ebbtide.capacity.hpa.metrics import MetricInput
 from ebbtide.capacity.keda import Memory, Operator, Reading, Target

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-MICROSECONDS = 1_000_000
+from ebbtide.capacity.clock import MICROSECONDS
+
 LINEAR_STEP_US = 10_000
 # Ten thousand seconds in steps of 10 ms: from one second on a step is below 1 %. 8 MB, whatever the load.
 LINEAR_STEPS = 1_000_000

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
-from ebbtide.capacity.histogram import MICROSECONDS
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.capacity.patterns import draw_load
 from ebbtide.capacity.profile import DurationSource, LoadProfile, read_profile
 from ebbtide.capacity.trace import CHUNK_MESSAGES, Chunk, IsSound, TraceError, is_trace, read_trace, refuse_endless

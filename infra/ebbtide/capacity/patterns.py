@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from random import Random
 
-from ebbtide.capacity.histogram import MICROSECONDS
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.capacity.profile import DurationSource, LoadProfile
 from ebbtide.capacity.trace import Chunk, TraceError
 

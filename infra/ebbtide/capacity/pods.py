@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from ebbtide.capacity.histogram import MICROSECONDS
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.capacity.model import Scenario
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field, ValidationError, model_validator
 
-from ebbtide.capacity.histogram import MICROSECONDS
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.capacity.measured import NOTHING, Measured
 from ebbtide.capacity.trace import LONGEST_MESSAGE_DAYS
 from ebbtide.judgement.findings import SettingsError

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 
-from ebbtide.capacity.histogram import MICROSECONDS
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.capacity.kernel import Cursor, start_one
 from ebbtide.capacity.trace import Chunk
 from ebbtide.capacity.workers import Workers

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-from ebbtide.capacity.histogram import MICROSECONDS
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.capacity.hpa import Metric, PodSamples
 from ebbtide.capacity.hpa.metrics import MetricInput
 from ebbtide.capacity.hpa.pods import Pod, Sample, group_pods

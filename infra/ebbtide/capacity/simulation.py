@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
 from random import Random
 
-from ebbtide.capacity.clock import Beat, Instant, instants
+from ebbtide.capacity.clock import MICROSECONDS, Beat, Instant, instants
 from ebbtide.capacity.deciding import Deciders
-from ebbtide.capacity.histogram import MICROSECONDS
 from ebbtide.capacity.kernel import Kernel, PureKernel
 from ebbtide.capacity.model import Drain, Result, Row, Scenario
 from ebbtide.capacity.pods import Fleet, SimulatedPod

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.judgement.findings import Finding, SettingsError
 
 MAGIC = b"EBBTIDE-LOAD\x00\x00\x00\x01"
@@ -20,7 +21,7 @@ _PAIR_BYTES = 16
 # 128 KiB a chunk, which the processor's cache holds: with 1 MiB, reading and checking take half as long again.
 CHUNK_MESSAGES = 8_192
 
-_DAY_US = 86_400 * 1_000_000
+_DAY_US = 86_400 * MICROSECONDS
 LONGEST_LOAD_DAYS, LONGEST_MESSAGE_DAYS, LONGEST_RUN_DAYS = 45, 7, 88
 """A run, with a pod that takes four days to start and a message on top, fits into a kernel's 43 bits of time."""
 LONGEST_LOAD_US, LONGEST_MESSAGE_US, LONGEST_RUN_US = (

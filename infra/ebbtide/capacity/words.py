@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.capacity.hpa import Decision, Metric
 from ebbtide.capacity.keda import Memory, Poll, ScaledObject
 
@@ -59,6 +60,6 @@ def explain_poll(poll: Poll, spec: ScaledObject, memory: Memory) -> str:
     if memory.last_active_us is None:
         since = f"was never active, and initialCooldownPeriod ({spec.initial_cooldown_seconds} s) is over"
     else:
-        quiet = (poll.now_us - memory.last_active_us) // 1_000_000
+        quiet = (poll.now_us - memory.last_active_us) // MICROSECONDS
         since = f"was last active {quiet} s ago, and cooldownPeriod ({spec.cooldown_seconds} s) is over"
     return f"KEDA's poll: {since}; {change}{', all at once' if poll.current > 1 else ''}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import singledispatch
 
 from ebbtide.capacity.autoscaler import read_autoscaler, read_hpa
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.capacity.hpa import Controller, History, HpaSpec, Metric, Scale
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
 from ebbtide.manifests.kubernetes.autoscaler import build_behavior
@@ -101,7 +102,7 @@ def _steps_up(spec: HpaSpec) -> tuple[tuple[int, ...], int]:
         current = replicas[-1]
         if current >= spec.max_replicas:
             break
-        wanted = controller.sync(history, seconds * 1_000_000, Scale(current, current), None, [2**40]).desired
+        wanted = controller.sync(history, seconds * MICROSECONDS, Scale(current, current), None, [2**40]).desired
         if wanted > current:
             replicas.append(wanted)
             last_change = seconds

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.capacity.hpa import Controller, Decision, History, HpaSpec, Scale
 from ebbtide.capacity.hpa.limits import store_scale_event
-from ebbtide.capacity.hpa.pods import MICROSECONDS
 from ebbtide.rehearsal.autoscaler_document import KedaLook
 from ebbtide.rehearsal.outcome import SYNC_SECONDS
 from ebbtide.rehearsal.replay import Compared, Explanation

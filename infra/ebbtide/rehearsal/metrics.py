@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.capacity.hpa import Metric, Pod, Sample, group_pods
-from ebbtide.capacity.hpa.pods import MICROSECONDS
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
 from ebbtide.rehearsal.cluster import Manifest
 from ebbtide.rehearsal.ledger import parse_time

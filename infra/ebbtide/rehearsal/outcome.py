@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.capacity.hpa import History, HpaSpec
 from ebbtide.capacity.hpa.history import ScaleEvent
 from ebbtide.capacity.hpa.limits import limit, limit_with_behavior
-from ebbtide.capacity.hpa.pods import MICROSECONDS
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
 from ebbtide.explain.scaling import ScalingLimits
 from ebbtide.rehearsal.ledger import Handling, PodEvent

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.capacity.hpa import MetricFailure
 from ebbtide.capacity.keda import Memory, Operator, Reading, ScaledObject, Target
-from ebbtide.capacity.keda.memory import MICROSECONDS
 from ebbtide.rehearsal.autoscaler_document import KedaLook
 from ebbtide.rehearsal.replay import Compared, Explanation
 

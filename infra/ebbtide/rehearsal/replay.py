@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.capacity.hpa import Controller, History, HpaSpec, Scale, group_pods
-from ebbtide.capacity.hpa.pods import MICROSECONDS
 from ebbtide.capacity.hpa.spec import DEFAULT_FLAGS
 from ebbtide.rehearsal.cluster import Manifest
 from ebbtide.rehearsal.metrics import measured_utilization, read_pods

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.capacity.hpa.history import ScaleEvent
 from ebbtide.capacity.hpa.integers import INT32_MAX, INT32_MIN, ceil_int32, trunc_int32, wrap_int32
-from ebbtide.capacity.hpa.pods import MICROSECONDS
 from ebbtide.capacity.hpa.spec import Behavior
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ebbtide.capacity.clock import MICROSECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ebbtide.capacity.hpa.spec import ControllerFlags, Metric
-
-MICROSECONDS = 1_000_000
 
 
 @dataclass(slots=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.capacity.hpa.history import Recommendation
-from ebbtide.capacity.hpa.pods import MICROSECONDS
 from ebbtide.capacity.hpa.spec import Behavior
 
 if TYPE_CHECKING:

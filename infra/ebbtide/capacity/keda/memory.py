@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-MICROSECONDS = 1_000_000
+from ebbtide.capacity.clock import MICROSECONDS
 
 
 class Record(NamedTuple):

@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ebbtide.capacity.clock import MICROSECONDS
 from ebbtide.capacity.hpa import Condition, MetricFailure
 from ebbtide.capacity.keda.formula import FormulaError
-from ebbtide.capacity.keda.memory import MICROSECONDS, Memory, Record
+from ebbtide.capacity.keda.memory import Memory, Record
 from ebbtide.capacity.keda.spec import COMPOSITE_METRIC
 from ebbtide.capacity.keda.triggers import Reading, Target, amount_of, observe, truncated_milli
 
