@@ -111,8 +111,7 @@ def _releases(load: Load) -> Iterator[Case]:
     api = load("")
     names = (
         "inclusive_tolerance", "configurable_tolerance", "scale_to_zero", "needs_scaled_to_zero_condition",
-        "pod_level_requests", "fills_missing_at_target", "fills_missing_at_exactly_one", "caps_average_proposal",
-        "caps_value_proposal",
+        "fills_missing_at_target", "fills_missing_at_exactly_one", "caps_average_proposal", "caps_value_proposal",
     )  # fmt: skip
 
     def check(minor: int, gates: dict[str, bool], expected: Any) -> None:

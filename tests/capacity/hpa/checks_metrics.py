@@ -1,4 +1,4 @@
-"""Cases of single metrics: classes of pods, ratios, proposals, requests."""
+"""Cases of single metrics: classes of pods, ratios, proposals."""
 
 # ruff: noqa: PLR0917  a row of a table is many columns
 from __future__ import annotations
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.capacity.hpa.scenarios import SECOND_US
 from tests.capacity.hpa.support import NOW_US, build_pods, same, upstream_flags
-from tests.capacity.hpa.tables import grouping, pods_metrics, requests, value_metrics
+from tests.capacity.hpa.tables import grouping, pods_metrics, value_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -239,18 +239,4 @@ def _integers(load: Load) -> Iterator[Case]:
         )
 
 
-def _requests(load: Load) -> Iterator[Case]:
-    module = load("requests")
-
-    def check(minor: int, container: Any, spec: Any, resource: str, expected: Any) -> None:
-        try:
-            got = module.pod_request_milli(spec, resource, load("").Release.of(minor), container)
-        except module.MissingRequestError as error:
-            got = str(error)
-        same(expected, got)
-
-    for source, *row in requests.REQUESTS:
-        yield source, lambda row=row: check(*row)
-
-
-TABLES = (_pod_metrics, _classes, _values, _averages, _groups, _requests, _integers)
+TABLES = (_pod_metrics, _classes, _values, _averages, _groups, _integers)

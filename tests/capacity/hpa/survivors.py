@@ -38,6 +38,4 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ('manifest', 'milli = 0', '0 -> 0 + 1'): 'read_manifest raises after the problem was noted, so the value is not used',
     ('manifest', 'milli = 0', '0 -> 0 - 1'): 'read_manifest raises after the problem was noted, so the value is not used',
     ('manifest', 'kind = given[0]', '0 -> 0 - 1'): 'the list has one entry',
-    ('requests', 'sidecars, peak, stated = 0, 0, [*running]', '0 -> 0 - 1'): "a peak below 0 never exceeds the containers' sum",
-    ('requests', 'peak = max(peak, sidecars + (request or 0))', '0 -> 0 - 1'): "a peak below 0 never exceeds the containers' sum",
 }

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 PREFIX = "ebbtide.capacity.hpa"
 ORDER = (
     "integers", "quantity", "release", "spec", "history", "pods", "ratio", "metrics", "stabilization", "limits",
-    "controller", "manifest", "requests", "__init__",
+    "controller", "manifest", "__init__",
 )  # fmt: skip
 # `quantity` is shared with the settings, and so in a room of its own.
 PACKAGE = MutatedPackage(PREFIX, ORDER, cases, {"quantity": "ebbtide.kubernetes.quantity"})

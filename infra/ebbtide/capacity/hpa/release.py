@@ -31,8 +31,6 @@ class Release:
     needs_scaled_to_zero_condition: bool
     """An HPA leaves zero only when it went there itself (condition ScaledToZero): kubernetes#135118, 1.36."""
 
-    pod_level_requests: bool
-    """Gate PodLevelResources: alpha and off in 1.32, beta and on in 1.34."""
     fills_missing_at_target: bool
     """Missing pods of a shrinking utilization metric count `max(100, target)` % of their request (kubernetes#112178,
     1.26) instead of 100 %."""
@@ -65,7 +63,6 @@ class Release:
             configurable_tolerance=tolerance,
             scale_to_zero=minor >= SCALE_TO_ZERO_MINOR if scale_to_zero is None else scale_to_zero,
             needs_scaled_to_zero_condition=minor >= 36,
-            pod_level_requests=minor >= 34,
             fills_missing_at_target=minor >= 26,
             fills_missing_at_exactly_one=minor < 28,
             caps_average_proposal=minor >= 34,

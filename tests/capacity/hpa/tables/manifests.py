@@ -113,21 +113,21 @@ METRICS: list[tuple[str, dict[str, Any], tuple[Any, ...]]] = [
     ("External averageValue", _EXTERNAL, ("External", "AverageValue", 30_000, "q", None, False, False, "external metric q")),
 ]
 
-# minor, gates, (inclusive, configurable, to zero, needs condition, pod level, fill at target, fill at 1, cap average, cap value)
+# minor, gates, (inclusive, configurable, to zero, needs condition, fill at target, fill at 1, cap average, cap value)
 RELEASES: list[tuple[str, int, dict[str, bool], tuple[bool, ...]]] = [
-    ("1.25", 25, {}, (False, False, False, False, False, False, True, False, False)),
-    ("1.26: kubernetes#112178", 26, {}, (False, False, False, False, False, True, True, False, False)),
-    ("1.27", 27, {}, (False, False, False, False, False, True, True, False, False)),
-    ("1.28: kubernetes#117845", 28, {}, (False, False, False, False, False, True, False, False, False)),
-    ("1.32", 32, {}, (False, False, False, False, False, True, False, False, False)),
-    ("1.33: band", 33, {}, (True, False, False, False, False, True, False, False, False)),
-    ("1.34: kubernetes#127050, pod-level requests", 34, {}, (True, False, False, False, True, True, False, True, False)),
-    ("1.35: tolerance on, kubernetes#126979", 35, {}, (True, True, False, False, True, True, False, True, True)),
-    ("1.36: ScaledToZero", 36, {}, (True, True, False, True, True, True, False, True, True)),
-    ("1.37: to zero on", 37, {}, (True, True, True, True, True, True, False, True, True)),
-    ("gate HPAConfigurableTolerance before it exists", 32, {"configurable_tolerance": True}, (False, False, False, False, False, True, False, False, False)),
-    ("gate HPAConfigurableTolerance alpha", 33, {"configurable_tolerance": True}, (True, True, False, False, False, True, False, False, False)),
-    ("gate HPAConfigurableTolerance turned off", 35, {"configurable_tolerance": False}, (True, False, False, False, True, True, False, True, True)),
-    ("gate HPAScaleToZero turned on", 34, {"scale_to_zero": True}, (True, False, True, False, True, True, False, True, False)),
-    ("gate HPAScaleToZero turned off", 37, {"scale_to_zero": False}, (True, True, False, True, True, True, False, True, True)),
+    ("1.25", 25, {}, (False, False, False, False, False, True, False, False)),
+    ("1.26: kubernetes#112178", 26, {}, (False, False, False, False, True, True, False, False)),
+    ("1.27", 27, {}, (False, False, False, False, True, True, False, False)),
+    ("1.28: kubernetes#117845", 28, {}, (False, False, False, False, True, False, False, False)),
+    ("1.32", 32, {}, (False, False, False, False, True, False, False, False)),
+    ("1.33: band", 33, {}, (True, False, False, False, True, False, False, False)),
+    ("1.34: kubernetes#127050", 34, {}, (True, False, False, False, True, False, True, False)),
+    ("1.35: tolerance on, kubernetes#126979", 35, {}, (True, True, False, False, True, False, True, True)),
+    ("1.36: ScaledToZero", 36, {}, (True, True, False, True, True, False, True, True)),
+    ("1.37: to zero on", 37, {}, (True, True, True, True, True, False, True, True)),
+    ("gate HPAConfigurableTolerance before it exists", 32, {"configurable_tolerance": True}, (False, False, False, False, True, False, False, False)),
+    ("gate HPAConfigurableTolerance alpha", 33, {"configurable_tolerance": True}, (True, True, False, False, True, False, False, False)),
+    ("gate HPAConfigurableTolerance turned off", 35, {"configurable_tolerance": False}, (True, False, False, False, True, False, True, True)),
+    ("gate HPAScaleToZero turned on", 34, {"scale_to_zero": True}, (True, False, True, False, True, False, True, False)),
+    ("gate HPAScaleToZero turned off", 37, {"scale_to_zero": False}, (True, True, False, True, True, False, True, True)),
 ]
