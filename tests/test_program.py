@@ -11,10 +11,11 @@ from typing import Any
 import pulumi
 import pytest
 from tests.manifests.google.cases import CONSUMER, STACKS, stack
+from tests.readable import readable
 
 from ebbtide.in_process import record, run_in_process
 from ebbtide.judgement.findings import SettingsError
-from ebbtide.manifests.resource import Resource, Secret, to_json, with_text_references
+from ebbtide.manifests.resource import Resource, Secret, to_json
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.program import deploy, run
 from ebbtide.settings.loading.loader import load_stack
@@ -38,7 +39,7 @@ HPA = {
 
 
 def planned(settings: StackSettings) -> dict[str, Resource]:
-    return {resource.key: with_text_references(resource) for resource in stack_resources(settings)}
+    return {resource.key: readable(resource) for resource in stack_resources(settings)}
 
 
 @pytest.fixture(scope="module", params=ALL_STACKS)

@@ -33,7 +33,7 @@ def result() -> InProcessRun:
 
 
 def test_the_consumer_and_its_namespace_are_made(result):
-    assert [resource.name for resource in result.resources if resource.is_component] == ["queues", "invoices"]
+    assert [resource.name for resource in result.resources if resource.package == "ebbtide"] == ["queues", "invoices"]
     assert {resource.token.rpartition(":")[2] for resource in result.resources if resource.package == "kubernetes"} >= {
         "Namespace",
         "Deployment",

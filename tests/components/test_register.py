@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 import pytest
+from tests.readable import readable
 
 from ebbtide.components.register import register
 from ebbtide.in_process import record
 from ebbtide.manifests.document import OptionsDocument
-from ebbtide.manifests.resource import Join, Ref, Resource, Secret, Timeouts, to_json, with_text_references
+from ebbtide.manifests.resource import Join, Ref, Resource, Secret, Timeouts, to_json
 
 ROUTER = Resource(token="gcp:compute/router:Router", name="router", properties={"network": "default"})
 EVERYTHING = Resource(
@@ -38,7 +39,7 @@ NETWORK = Resource(token="gcp:compute/network:Network", name="network", properti
 def test_every_option_and_every_kind_of_value_arrives():
     result = record(lambda: {} if register([ROUTER, NETWORK, EVERYTHING]) else None)
     nat = next(resource for resource in result.resources if resource.name == "nat")
-    assert nat == with_text_references(EVERYTHING)
+    assert nat == readable(EVERYTHING)
 
 
 def test_the_test_above_sets_every_option_there_is():

@@ -20,18 +20,19 @@ from pulumi import _types
 from pulumi_kubernetes.apiextensions import CustomResource
 from tests.contracts.sdk import arguments_class, inputs_of, members, sdk_class
 from tests.manifests.google.cases import STACKS
+from tests.readable import readable
 
 from ebbtide.components.register import EXPORTED_OUTPUTS, register
 from ebbtide.in_process import InProcessRun, record
 from ebbtide.manifests.google.names import GET_PROJECT, GET_SECRETS
-from ebbtide.manifests.resource import Join, Lookup, Ref, Resource, Secret, references, with_text_references
+from ebbtide.manifests.resource import Join, Lookup, Ref, Resource, Secret, references
 from ebbtide.manifests.stack import stack_resources
 
 RESOURCES = {
     f"{name}: {resource.key}": resource
     for name, stack in STACKS.items()
     for resource in stack_resources(stack)
-    if not resource.is_component and not resource.is_provider
+    if resource.package != "ebbtide" and not resource.is_provider
 }
 GOOGLE = {name: resource for name, resource in RESOURCES.items() if resource.package == "gcp"}
 # Kinds that a cluster has by a CustomResourceDefinition: the SDK has one class for all of them.
@@ -148,12 +149,12 @@ def test_every_kubernetes_token_is_that_of_the_sdks_class(token):
 def registered_by_class(resource: Resource) -> InProcessRun:
     """The same inputs, given to the SDK's class as somebody without ebbtide would."""
     if resource.token.startswith(CUSTOM):
-        inputs = dict(with_text_references(resource).properties)
+        inputs = dict(readable(resource).properties)
         version, kind = inputs.pop("apiVersion"), inputs.pop("kind")
         return record(lambda: {"made": CustomResource(resource.name, version, kind, **inputs).urn})
     of_sdk = sdk_class(resource.token)
     names = _types.resource_pulumi_to_py_names(of_sdk)
-    values = with_text_references(resource).properties
+    values = readable(resource).properties
     # `compat` of a Release is no argument: the class sends it by itself.
     inputs = {names[name]: value for name, value in values.items() if name != "compat"}
 
@@ -168,7 +169,7 @@ def registered_by_class(resource: Resource) -> InProcessRun:
 
 def registered_by_token(resource: Resource) -> InProcessRun:
     def program() -> None:
-        register([replace(with_text_references(resource), parent=None, provider=None, depends_on=())])
+        register([replace(readable(resource), parent=None, provider=None, depends_on=())])
 
     return record(program)
 

@@ -136,7 +136,7 @@ def _root() -> Path:
 
 def _as_in_a_preview(resource: Resource, all_of_them: Mapping[str, Resource]) -> Resource:
     """References as the engine sends them in a preview: an output that repeats an input is known, others are not."""
-    by_name = {other.name: other.properties for other in all_of_them.values() if not other.is_component}
+    by_name = {other.name: other.properties for other in all_of_them.values() if other.package != "ebbtide"}
     return replace(resource, properties=_resolved(resource.properties, by_name))
 
 

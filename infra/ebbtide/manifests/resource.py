@@ -114,11 +114,6 @@ class Resource:
         return f"{self.token}::{self.name}"
 
     @property
-    def is_component(self) -> bool:
-        """Whether it only groups others."""
-        return self.token.startswith(COMPONENT_PACKAGE)
-
-    @property
     def is_provider(self) -> bool:
         """Whether it is the connection to an API rather than something deployed."""
         return self.token.startswith(PROVIDER_PACKAGE)
@@ -214,20 +209,16 @@ def references(value: Value) -> Iterator[Ref]:
             yield from references(entry)
 
 
-def with_text_references(resource: Resource) -> Resource:
-    """The same resource with every reference written as text, `${cluster-network.id}`; secrets stay secrets."""
-    return replace(resource, properties=_text(resource.properties))
-
-
-def _text(value: Value) -> Value:
+def with_text_references(value: Value) -> Value:
+    """The same value with every reference written as text, `${cluster-network.id}`; secrets stay secrets."""
     if isinstance(value, (Ref, Lookup, Join)):
         return str(value)
     if isinstance(value, Secret):
-        return Secret(_text(value.value))
+        return Secret(with_text_references(value.value))
     if isinstance(value, Mapping):
-        return {key: _text(entry) for key, entry in value.items()}
+        return {key: with_text_references(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_text(entry) for entry in value]
+        return [with_text_references(entry) for entry in value]
     return value
 
 
@@ -256,7 +247,7 @@ def to_json(resource: Resource) -> dict[str, Any]:
     return {
         "type": resource.token,
         "name": resource.name,
-        "properties": _masked(_text(resource.properties)),
+        "properties": _masked(with_text_references(resource.properties)),
         "options": {name: value for name, value in options.items() if value},
     }
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from tests.manifests.google.cases import REDIS, STACKS, TABLE, stack
+from tests.readable import readable
 
 from ebbtide.in_process import run_in_process
 from ebbtide.manifests.kubernetes import stack_manifests
-from ebbtide.manifests.resource import Join, Ref, Resource, Secret, inside, references, to_json, with_text_references
+from ebbtide.manifests.resource import Join, Ref, Resource, Secret, inside, references, to_json
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.settings.models.stack import StackSettings
 
@@ -233,7 +234,7 @@ def test_the_address_of_the_node_that_writes_is_taken_and_not_that_of_its_copies
 
 @BOTH
 def test_what_is_shown_is_what_arrives_at_the_engine(settings):
-    shown = sorted((with_text_references(resource) for resource in stack_resources(settings)), key=lambda r: r.key)
+    shown = sorted((readable(resource) for resource in stack_resources(settings)), key=lambda r: r.key)
     arrived = run_in_process(settings).resources
     assert [(r.key, r.properties, r.protect) for r in arrived] == [(r.key, r.properties, r.protect) for r in shown]
 

@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 from tests.manifests.google.cases import KEY, STACKS
+from tests.readable import readable
 
-from ebbtide.manifests.resource import Resource, with_text_references
+from ebbtide.manifests.resource import Resource
 from ebbtide.manifests.stack import stack_resources
 
 MISSING = object()
 
 
 def properties(stack: str, name: str) -> dict[str, Any]:
-    resources = {resource.name: with_text_references(resource) for resource in stack_resources(STACKS[stack])}
+    resources = {resource.name: readable(resource) for resource in stack_resources(STACKS[stack])}
     return dict(resources[name].properties)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tests.manifests.google.cases import STACKS
+from tests.readable import readable
 
-from ebbtide.manifests.resource import with_text_references
 from ebbtide.manifests.stack import stack_resources
 
-RESOURCES = {resource.name: with_text_references(resource) for resource in stack_resources(STACKS["identities"])}
+RESOURCES = {resource.name: readable(resource) for resource in stack_resources(STACKS["identities"])}
 
 
 def test_a_role_is_granted_to_the_service_account_of_the_pods_itself():
