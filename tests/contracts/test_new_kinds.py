@@ -224,25 +224,62 @@ def test_rules_about_settings_judge_new_kinds(write):
     assert "V-34a" in {finding.rule for finding in slow}
 
 
-def test_a_preview_judges_what_a_new_autoscaler_may_do(write):
-    """Its bounds (P-22), its going away (P-25), and that another owner decides (P-20)."""
+Judge = Callable[..., dict[str, str]]
 
-    def rules(before: dict[str, Any], after: dict[str, Any], edit: Callable[[list[Any]], list[Any]] = list) -> set[str]:
-        heads = [load_stack("dev", write(one, name=f"{len(seen)}-{n}")) for n, one in enumerate((before, after))]
-        seen.append(heads)
-        old, new = ([to_json(resource) for resource in stack_resources(head)] for head in heads)
+
+@pytest.fixture
+def judge(write) -> Judge:
+    """What a preview says of a change of the autoscaling, by rule; `sames`: whether the plan shows what stays."""
+    heads: list[StackSettings] = []
+
+    def of(
+        before: dict[str, Any],
+        after: dict[str, Any],
+        edit: Callable[[list[Any]], list[Any]] = list,
+        *,
+        sames: bool = True,
+    ) -> dict[str, str]:
+        for one in (before, after):
+            heads.append(load_stack("dev", write(one, name=f"side-{len(heads)}")))
+        old, new = ([to_json(resource) for resource in stack_resources(head)] for head in heads[-2:])
         changes, standing = compare(old, edit(new))
-        review = review_change(StackChange("dev", "shop", changes, len(standing), "test", standing=standing), heads[1])
-        sentences.extend(risk.sentence for risk in review.risks)
-        return {risk.rule for risk in review.risks}
+        shown = standing if sames else ()
+        change = StackChange("dev", "shop", changes, len(standing), "test", standing=shown)
+        return {risk.rule: risk.sentence for risk in review_change(change, heads[-1]).risks}
 
-    seen: list[Any] = []
-    sentences: list[str] = []
-    assert rules(TIDE, {**TIDE, "maxReplicas": 3}) == {"P-22"}
-    assert "mail scales between 1 and 3 pods instead of 1 and 5: at its maximum, 2 pods drain at once" in sentences[0]
-    assert "P-20" in rules(TIDE, {"kind": "fixed", "replicas": 2})
-    gone = rules(TIDE, TIDE, lambda new: [one for one in new if not one["type"].endswith(":TideGauge")])
-    assert gone == {"P-25"}
+    return of
+
+
+def test_a_preview_judges_what_a_new_autoscaler_may_do(judge):
+    """Its bounds (P-22), its going away (P-25), and that another owner decides (P-20)."""
+    fewer = judge(TIDE, {**TIDE, "maxReplicas": 3})
+    assert list(fewer) == ["P-22"]
+    assert "mail scales between 1 and 3 pods instead of 1 and 5: at its maximum, 2 pods drain at once" in fewer["P-22"]
+    assert "P-20" in judge(TIDE, {"kind": "fixed", "replicas": 2})
+    gone = judge(TIDE, TIDE, lambda new: [one for one in new if not one["type"].endswith(":TideGauge")])
+    assert list(gone) == ["P-25"]
+
+
+HPA = {"kind": "hpa", "maxReplicas": 5, "metrics": [{"kind": "cpu", "targetUtilization": 60}]}
+
+
+def test_a_new_autoscaler_is_one_owner_where_the_plan_hides_what_stays(judge):
+    assert list(judge(TIDE, {**TIDE, "maxReplicas": 3}, sames=False)) == ["P-22"]
+    assert list(judge(HPA, TIDE, sames=False)) == ["P-26"]
+    assert list(judge(TIDE, {"kind": "moon", "phases": 8}, sames=False)) == ["P-22"]
+
+
+def test_an_hpa_beside_a_new_autoscaler_is_a_second_owner_where_the_plan_hides_what_stays(judge):
+    def with_hpa(new: list[Any]) -> list[Any]:
+        (gauge,) = (one for one in new if one["type"].endswith(":TideGauge"))
+        token = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
+        target = {"kind": "Deployment", "name": "mail"}
+        spec = {"scaleTargetRef": target, "maxReplicas": 2}
+        properties = {**gauge["properties"], "kind": "HorizontalPodAutoscaler", "spec": spec}
+        return [*new, {**gauge, "type": token, "name": "second", "properties": properties}]
+
+    said = judge(TIDE, TIDE, with_hpa, sames=False)
+    assert "HorizontalPodAutoscaler mail and the tide of its settings decide the number of pods of mail" in said["P-28"]
 
 
 def test_a_mistake_in_a_new_kind_names_path_value_and_remedy(write):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ebbtide.judgement.findings import Finding
+from ebbtide.manifests.kubernetes import build_autoscaler
+from ebbtide.manifests.kubernetes.labels import Manifest
 from ebbtide.preview.change import Operation, ResourceChange, StackChange
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules import judge
@@ -107,7 +109,7 @@ def review_change(
     """Judge a change, by the settings of what it leads to where there are any."""
     if head is None:
         return Review(change, judge(Context(change)), (), findings, what_if, cost)
-    context = Context(change, head.consumers, _spot_notices(head), acceptances(head))
+    context = Context(change, head.consumers, _spot_notices(head), _autoscalers(head), acceptances(head))
     return Review(change, judge(context), timelines_of(change, head), findings, what_if, cost)
 
 
@@ -117,4 +119,10 @@ def _spot_notices(stack: StackSettings) -> dict[str, int]:
         for name, consumer in stack.consumers.items()
         for cap in disruption_caps(stack, consumer)
         if cap.kind == "spotReclaim"
+    }
+
+
+def _autoscalers(stack: StackSettings) -> dict[str, tuple[Manifest, ...]]:
+    return {
+        name: build_autoscaler(consumer.autoscaling, stack, consumer) for name, consumer in stack.consumers.items()
     }

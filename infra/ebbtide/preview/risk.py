@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ebbtide.manifests.kubernetes.labels import Manifest
 from ebbtide.preview.change import Operation, ResourceChange, StackChange
 from ebbtide.preview.kinds import is_of
 from ebbtide.settings.models.consumer import ConsumerSettings
@@ -59,6 +60,8 @@ class Context:
     may be none."""
     spot_notices: Mapping[str, int] = field(default_factory=dict)
     """Seconds that a consumer on Spot machines has from the notice to its end, by consumer."""
+    autoscalers: Mapping[str, Sequence[Manifest]] = field(default_factory=dict)
+    """The objects that own the number of pods by the settings of the head, by consumer."""
     accepted: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """The reasons with which the settings of the head accept findings, by consumer (empty: the stack) and rule."""
 

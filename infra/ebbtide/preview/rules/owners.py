@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ebbtide.preview.autoscalers import (
-    HPA,
-    SCALED_OBJECT,
     Target,
     autoscalers,
     bounds,
@@ -256,9 +254,10 @@ def _by_settings(context: Context, target: Target, found: list[str]) -> list[str
     scaling = consumer.autoscaling
     if scaling.stated_replicas is not None:
         return [f"the fixed {scaling.stated_replicas} of its settings"]
-    own = {"hpa": HPA, "keda": SCALED_OBJECT}.get(scaling.kind, "")
-    goes = any(target_of(change.old) == target for change in context.of(own, Operation.DELETE))
-    return [] if goes or f"{own} {target.name}" in found else [f"the {scaling.kind} of its settings"]
+    own = context.autoscalers.get(target.name, ())
+    is_found = any(f"{one['kind']} {one['metadata']['name']}" in found for one in own)
+    goes = any(target_of(change.old) == target for one in own for change in context.of(one["kind"], Operation.DELETE))
+    return [] if is_found or goes else [f"the {scaling.kind} of its settings"]
 
 
 def _new_ones(context: Context, kind: str) -> Iterator[ResourceChange]:
