@@ -150,6 +150,17 @@ def test_an_inserted_variable_is_one_change_and_the_timeline_moves_with_the_budg
     assert all(before and after for before, after, _ in review.timelines[0].rows())
 
 
+def test_a_timeline_shows_what_the_plan_leads_to_and_not_what_the_settings_say_meanwhile():
+    """The settings of stack `local` are those before the plan."""
+    text = (ROOT / "tests" / "engine" / "plans" / "local-settings.json").read_text()
+    review = review_change(read_plan(text, "local"), load_stack("local", ROOT))
+    (longer,) = [risk.sentence for risk in review.risks if risk.rule == "P-13"]
+    assert longer.endswith("may take 70s to end instead of 50s")
+    shown = [(before, after) for before, after, _ in review.timelines[0].rows()]
+    assert shown == [("0s", "0s"), ("20s", "40s"), ("30s", "50s"), ("35s", "55s"), ("50s", "70s")]
+    assert review.timelines[0].after[4].seconds == 70
+
+
 def changed_plan() -> dict:
     """A plan with an update, a replacement, a creation, a deletion and a secret."""
     head = copy.deepcopy(RESOURCES)

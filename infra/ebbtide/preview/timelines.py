@@ -39,19 +39,20 @@ def timelines_of(change: StackChange, head: StackSettings) -> tuple[TimelineChan
         consumer = head.consumers.get(update.title)
         if update.kind != "Deployment" or update.operation is not Operation.UPDATE or consumer is None:
             continue
-        now = build_timeline(head, consumer)
-        before = _moments(now, Pods.of(update.old))
-        if before is not None and before != _moments(now, Pods.of(update.new)):
-            found.append(TimelineChange(consumer.name, before, now))
+        by_settings = build_timeline(head, consumer)
+        before, after = (_moments(by_settings, Pods.of(side)) for side in (update.old, update.new))
+        if before is not None and after is not None and before != after:
+            caps = tuple(moment for moment in by_settings if moment.kind == "cap")
+            found.append(TimelineChange(consumer.name, before, after + caps))
     return tuple(found)
 
 
-def _moments(now: tuple[Moment, ...], pods: Pods) -> tuple[Moment, ...] | None:
+def _moments(by_settings: tuple[Moment, ...], pods: Pods) -> tuple[Moment, ...] | None:
     """The moments of a budget with the seconds that a manifest's own variables state; None where one is missing."""
     stop_wait, deadline, grace = pods.stop_wait_seconds, pods.drain_deadline_seconds, pods.grace_seconds
     if stop_wait is None or deadline is None or grace is None:
         return None
     # When the longest message has ended is in no manifest: the allowance before the next rung was and is the same.
     seconds = (0, max(0, stop_wait - FINISH_ALLOWANCE_SECONDS), stop_wait, deadline, grace)
-    budget = [moment for moment in now if moment.kind == "budget"]
-    return tuple(Moment(was, moment.what, moment.kind) for was, moment in zip(seconds, budget, strict=True))
+    budget = [moment for moment in by_settings if moment.kind == "budget"]
+    return tuple(Moment(at, moment.what, moment.kind) for at, moment in zip(seconds, budget, strict=True))
