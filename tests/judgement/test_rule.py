@@ -90,13 +90,22 @@ def test_every_id_that_can_be_printed_is_a_rule(calls):
         for _, call in calls
         for keyword in call.keywords
         if keyword.arg == "rule" and isinstance(keyword.value, ast.Constant)
-    } | {
-        str(call.args[0].value)
-        for _, call in calls
-        if isinstance(call.func, ast.Name) and call.func.id == "refused" and isinstance(call.args[0], ast.Constant)
-    }
+    } | {str(given.value) for _, given in _refused_under(calls) if isinstance(given, ast.Constant)}
     assert spoken >= {"project", "yaml", "base", "plan"}
     assert spoken - set(all_rules()) == set()
+
+
+def test_the_id_of_a_refusal_is_written_where_it_is_refused(calls):
+    """Nobody would see here that it is a rule's."""
+    given = _refused_under(calls)
+    assert [f"{file.name}:{one.lineno}" for file, one in given if not isinstance(one, ast.Constant)] == []
+
+
+def _refused_under(calls: list[tuple[Path, ast.Call]]) -> Iterator[tuple[Path, ast.expr]]:
+    """What each refusal gives as the id of its rule, and where."""
+    for file, call in calls:
+        if isinstance(call.func, ast.Name) and call.func.id == "refused":
+            yield file, call.args[0]
 
 
 def test_every_id_that_a_text_or_a_comment_mentions_is_a_rule():

@@ -22,7 +22,6 @@ from ebbtide.settings.models.broker import MadeBroker
 from ebbtide.settings.models.brokered import broker_name, made_broker
 from ebbtide.settings.models.stack import StackSettings
 
-RULE = "BR-50"
 # The least role that has the permission.
 PERMISSION, ROLE = "secretmanager.secrets.list", "roles/secretmanager.viewer"
 
@@ -64,7 +63,7 @@ def _refusal(
         f"raise broker.secret.version to {broker.secret.version + 1} or, before the broker is made, write another "
         "broker.name; what is this stack's own, and only its state has lost it, comes back with pulumi import"
     )
-    return refused(RULE, message, remedy, ("broker", "secret"), f"stack {stack.name}")
+    return refused("BR-50", message, remedy, ("broker", "secret"), f"stack {stack.name}")
 
 
 def _owner(stack: StackSettings, labels: Mapping[str, str]) -> str:

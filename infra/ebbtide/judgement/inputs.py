@@ -34,6 +34,11 @@ _refusal("plan", "A plan is what `pulumi preview --json` writes.", "Write it wit
 _refusal("preview", "A preview that is posted is what `ebbtide preview --format json` wrote.", "Write it anew.")
 _refusal("load", "A load can be read, and can drive this autoscaler.", "docs/capacity.md tells the forms of a load.")
 _refusal("simulate", "The options of a simulation fit together.", "`ebbtide simulate --help` has examples.")
+_refusal(
+    "rehearsal",
+    "A rehearsal can run as it is asked for, in the cluster that is there.",
+    "Do what the message says; docs/rehearsal.md tells what a rehearsal needs.",
+)
 _refusal("doctor", "What doctor is asked to read is there.", "`ebbtide doctor --help` has examples.")
 _refusal("init", "What init is told can be written into a stack file.", "`ebbtide init --help` has examples.")
 _refusal("report", "A report can be written.", "Name a file that ends in .html or .png.")

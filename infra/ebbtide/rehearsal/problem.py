@@ -7,12 +7,10 @@ from typing import Any
 
 from ebbtide.judgement.findings import SettingsError, refused
 
-RULE = "rehearsal"
-
 
 def refusal(where: str, message: str, remedy: str) -> SettingsError:
     """One sentence about what is in the way. `where` is an option, or what was asked."""
-    return refused(RULE, message, remedy, (where,))
+    return refused("rehearsal", message, remedy, (where,))
 
 
 def one_line(error: Exception) -> str:
