@@ -68,6 +68,10 @@ def test_an_acceptance_whose_finding_is_gone_is_a_finding_where_it_is_written(wh
     [
         ({"V-99": "x"}, ["no rule about settings is called 'V-99'", "did you mean V-59?"]),
         ({"V-21": "x"}, ["V-21 is an error", "mend the settings"]),
+        (
+            {"A-01": "x"},
+            ["A-01 finds acceptances that are no longer needed, and would accept itself", "each that it names"],
+        ),
         ({"V-16": " "}, ["is an empty reason"]),
         ({"P-10": "x"}, ["no rule about settings is called 'P-10'"]),
         ({"yaml": "x"}, ["yaml"]),

@@ -13,12 +13,21 @@ from ebbtide.judgement.findings import Finding, Level
 from ebbtide.judgement.rule import nearest, rule_text
 
 
+ACCEPTED_IN_VAIN = "A-01"
+"""The rule about acceptances themselves."""
+
+
 def _check_rule(id: str) -> str:  # noqa: A002
     text = rule_text(id)
     if text is None or text.judges != "settings":
         close = nearest(id)
         remedy = f"did you mean {close}?" if close and close != id else "`ebbtide check` prints what can be accepted"
         raise PydanticCustomError("accept", "no rule about settings is called {id}", {"id": repr(id), "remedy": remedy})
+    if id == ACCEPTED_IN_VAIN:
+        context = {"id": id, "remedy": "remove it, and each that it names"}
+        raise PydanticCustomError(
+            "accept", "{id} finds acceptances that are no longer needed, and would accept itself", context
+        )
     if Level.ERROR in text.levels:
         context = {"id": id, "title": text.title, "remedy": f"remove it and mend the settings: {text.remedy}"}
         raise PydanticCustomError(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ebbtide.judgement.accept import accept
+from ebbtide.judgement.accept import ACCEPTED_IN_VAIN, accept
 from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.judgement.rule import Rule, RuleText, register, rule, rules_on, run_rules
 from ebbtide.settings.models.consumer import ConsumerSettings
@@ -39,7 +39,7 @@ class Checked:
 
 
 @rule(
-    "A-01",
+    ACCEPTED_IN_VAIN,
     Level.WARNING,
     subject=Checked,
     judges="settings",
@@ -47,7 +47,7 @@ class Checked:
     source="ebbtide: an acceptance stands for one thing that somebody looked at.",
 )
 def check_acceptances(checked: Checked) -> Iterator[Finding]:
-    """What is accepted still occurs."""
+    """What is accepted still occurs. This finding cannot be accepted: it would accept itself."""
     occurring = {(owner, one.rule) for one in checked.findings for owner in ("", _consumer_at(one.path))}
     for owner, id in acceptances(checked.stack):  # noqa: A001
         if (owner, id) not in occurring:
