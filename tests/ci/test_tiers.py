@@ -34,6 +34,8 @@ from tiers import (  # noqa: E402
     too_late,
 )
 
+import ci  # noqa: E402
+
 GOOD, BAD, IDLE = Ran(3, 0, 1, 60.0), Ran(2, 1, 0, 60.0), Ran(0, 0, 4, 1.0)
 LATE = NotRun("Pulumi's CLI was still being built after 75 min")
 BUDGET = 75 * 60.0
@@ -341,6 +343,38 @@ def test_what_runs_beside_a_tier_is_waited_for_and_shown_whole() -> None:
     with Builds([part], TIERS) as builds:
         builds.start()
         assert builds.ended(part) == (3, "formatted\nunknown word\n")
+
+
+def _play_ci(monkeypatch: pytest.MonkeyPatch, root: str, budget: float) -> None:
+    """A run of CI whose checks fail and whose tiers pass; `root` is how the bare root is built."""
+    monkeypatch.setattr(ci, "CHECKS", _part("echo unknown word; exit 3", "runtime"))
+    monkeypatch.setattr(ci, "PARTS", ())
+    monkeypatch.setattr(ci, "BARE_ROOT", _part(root, "default"))
+    monkeypatch.setattr(ci, "BUDGET_SECONDS", budget)
+    monkeypatch.setattr(ci, "all_tiers", lambda: ["default", "runtime", "engine"])
+    monkeypatch.setattr(ci, "_run_as_a_newcomer", lambda *_: GOOD)
+    monkeypatch.setattr(Commands, "run_tier", lambda *_: GOOD)
+
+
+def test_checks_that_fail_fail_the_run_although_the_default_tier_is_too_late(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _play_ci(monkeypatch, "sleep 600", budget=0.0)
+    assert ci.main() == 3
+    said = capfd.readouterr().out
+    assert "NOT RUN: default: sleep 600 was still being built" in said
+    assert said.count("== scripts/check ==\nunknown word\n") == 1
+
+
+def test_checks_that_fail_end_the_run_behind_the_default_tier(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _play_ci(monkeypatch, "true", budget=600.0)
+    with pytest.raises(SystemExit) as ended:
+        ci.main()
+    assert ended.value.code == 3
+    said = capfd.readouterr().out
+    assert said.index("== default ==") < said.index("== scripts/check ==\nunknown word\n")
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)

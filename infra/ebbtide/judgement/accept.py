@@ -12,7 +12,6 @@ from pydantic_core import PydanticCustomError
 from ebbtide.judgement.findings import Finding, Level
 from ebbtide.judgement.rule import nearest, rule_text
 
-
 ACCEPTED_IN_VAIN = "A-01"
 """The rule about acceptances themselves."""
 
