@@ -123,6 +123,4 @@ def _spot_notices(stack: StackSettings) -> dict[str, int]:
 
 
 def _autoscalers(stack: StackSettings) -> dict[str, tuple[Manifest, ...]]:
-    return {
-        name: build_autoscaler(consumer.autoscaling, stack, consumer) for name, consumer in stack.consumers.items()
-    }
+    return {name: build_autoscaler(consumer.autoscaling, stack, consumer) for name, consumer in stack.consumers.items()}
