@@ -44,7 +44,7 @@ def blocks(text: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
 def test_every_link_leads_somewhere(document):
     broken = []
-    for link in re.findall(r"\]\(([^)\s]+)\)", read(document)):
+    for link in re.findall(r"\]\(([^)]+)\)", _FENCE.sub("", read(document))):
         name, _, anchor = link.partition("#")
         if re.match(r"[a-z]+:", link):
             continue

@@ -12,7 +12,8 @@ from ebbtide.observability.metrics import EVENT_COUNTS, METRICS
 from ebbtide.settings.models.stack import StackSettings
 
 _WIDTH = 118
-
+# A link's address stays whole.
+_UNBROKEN: dict[str, Any] = {"subsequent_indent": "  ", "break_long_words": False, "break_on_hyphens": False}
 
 # A stack that has every alert.
 _EXAMPLE: dict[str, Any] = {
@@ -46,7 +47,7 @@ def with_lists(text: str) -> str:
     }
 
     def made(found: re.Match[str]) -> str:
-        entries = "\n".join("\n".join(wrap(entry, _WIDTH, subsequent_indent="  ")) for entry in make[found[1]]())
+        entries = "\n".join("\n".join(wrap(entry, _WIDTH, **_UNBROKEN)) for entry in make[found[1]]())
         return f"<!-- {found[1]}: written by scripts/generate-docs -->\n{entries}\n<!-- /{found[1]} -->"
 
     return re.sub(r"<!-- (\w+): written by scripts/generate-docs -->[\s\S]*?<!-- /\1 -->", made, text)
