@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.commands import run_here
-from tests.rehearsal.api_server import METRICS, api_server, kubeconfig
+from tests.rehearsal.api_server import METRICS, VERSION, api_server, kubeconfig
 
 from ebbtide.rehearsal.interruption import take_as_interrupts, undisturbed
 
@@ -58,9 +58,48 @@ def test_a_stack_on_gke_is_one_line(tmp_path):
     assert (done.returncode, "get-credentials" in done.stderr) == (1, True), done.stderr
 
 
+def test_a_stack_that_makes_something_outside_of_the_cluster_is_one_line(tmp_path):
+    options = ("--stack", "production", "--context", "kind-test", "--set", "transport.redeliverTimeout=30m")
+    with api_server() as (address, asked):
+        done = rehearse(tmp_path, *options, config=kubeconfig(address), path=with_pulumi(tmp_path))
+    said = "--stack: makes Repository in Google Cloud, which no rehearsal takes away; nothing was made"
+    assert (done.returncode, said in done.stderr) == (1, True), done.stderr
+    assert asked == [f"GET {VERSION}"]
+
+
 NAMESPACES = "/api/v1/namespaces"
 MADE = (201, {"metadata": {"name": "made"}})
 QUOTA = (403, {"message": "exceeded quota: small,\nrequested: pods=1"})
+OF_KEDA = {
+    f"/apis/{version}": (200, {"groupVersion": version, "resources": []})
+    for version in ("keda.sh/v1alpha1", "external.metrics.k8s.io/v1beta1")
+}
+DEPLOYMENTS = "/apis/apps/v1/deployments"
+
+
+def operator(watched):
+    container = {"name": "keda-operator", "env": [{"name": "WATCH_NAMESPACE", "value": watched}]}
+    return (200, {"items": [{"spec": {"template": {"spec": {"containers": [container]}}}}]})
+
+
+@pytest.mark.parametrize(
+    ("answer", "begins"),
+    [
+        (operator("consumers,others"), False),
+        (operator("consumers,ebbtide-rehearsal"), True),
+        (operator(""), True),
+        ((200, {"items": []}), True),
+        ((403, {"message": "forbidden"}), True),
+    ],
+    ids=["others", "this one too", "all", "no operator is seen", "nobody may look"],
+)
+def test_a_keda_that_watches_other_namespaces_only_is_one_line_before_anything_is_made(tmp_path, answer, begins):
+    with api_server(**OF_KEDA, **{DEPLOYMENTS: answer, f"POST {NAMESPACES}": QUOTA}) as (address, asked):
+        options = ("--set", "autoscaling={kind: keda, maxReplicas: 4}", "--set", "transport.redeliverTimeout=30m")
+        done = rehearse(tmp_path, *options, config=kubeconfig(address), path=with_pulumi(tmp_path))
+    said = "KEDA in kind-test watches consumers,others only, and scales nothing in ebbtide-rehearsal"
+    assert (said in done.stderr, f"POST {NAMESPACES}" in asked) == (not begins, begins), done.stderr
+    assert "nothing was made" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from ebbtide.rehearsal.autoscaler_document import (
 )
 from ebbtide.rehearsal.backlog_replay import replay_backlog
 from ebbtide.rehearsal.cluster import Cluster, Manifest
-from ebbtide.rehearsal.keda import GROUP, VERSION, look_at_keda
+from ebbtide.rehearsal.keda import GROUP, VERSION, look_at_keda, require_watched
 from ebbtide.rehearsal.ledger import Handling
 from ebbtide.rehearsal.load import Kind
 from ebbtide.rehearsal.outcome import SYNC_SECONDS, Scaling
@@ -95,6 +95,10 @@ class BacklogSignal(Signal):
     cooldown_seconds: int
     looks: list[KedaLook] = field(default_factory=list)
     _looked_at: float = field(default_factory=time.time)
+
+    def require_watched(self, cluster: Cluster, namespace: str) -> None:
+        """KEDA may watch some namespaces only."""
+        require_watched(cluster, namespace)
 
     @property
     def reach_seconds(self) -> float:

@@ -89,6 +89,19 @@ class Cluster:
         except utils.FailToCreateError as error:
             raise error.api_exceptions[0] from None
 
+    def deployments(self, selector: str) -> list[Manifest]:
+        """The Deployments of all namespaces, as far as we may see them."""
+        try:
+            answer = self._apps.list_deployment_for_all_namespaces(
+                label_selector=selector, _preload_content=False, _request_timeout=_CALL_SECONDS
+            )
+        except self._failure as error:
+            if error.status == 403:
+                return []
+            raise
+        found: list[Manifest] = json.loads(answer.data)["items"]
+        return found
+
     def patch_deployment(self, namespace: str, name: str, body: Manifest) -> None:
         """Change a Deployment by a strategic merge."""
         self._apps.patch_namespaced_deployment(name, namespace, body, _request_timeout=_CALL_SECONDS)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ebbtide.manifests.kubernetes.labels import selector_labels
+from ebbtide.manifests.stack import stack_resources
 from ebbtide.rehearsal.access import Access, require
 from ebbtide.rehearsal.broker import POD as BROKER_POD
 from ebbtide.rehearsal.broker import QUEUE, broker_pod
@@ -26,6 +27,7 @@ from ebbtide.rehearsal.signal import Signal
 from ebbtide.rehearsal.signals import read_signal
 from ebbtide.rehearsal.watch import Watch
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.stack import StackSettings
 
 SECRET = "rehearsal-broker"  # noqa: S105 - its name
 """How the broker is reached: a key for each variable."""
@@ -58,6 +60,7 @@ class Rehearsal:
                 message = f"is for an autoscaler that wakes from zero (got {self._options.scenario})"
                 raise refusal("--scenario", message, f"use one of: {known}")
             require(self._access, signal.needs)
+            signal.require_watched(self._cluster, self._options.namespace)
             with self._namespaces():
                 self._start_sender(consumer, self._start_broker(project))
                 with self._watched(project, signal) as record:
@@ -90,7 +93,9 @@ class Rehearsal:
         if options.image is not None:
             consumer_values["image"] = options.image
         project.set(stack_values | consumer_values)
-        return project, project.settings().consumers[project.consumer]
+        settings = project.settings()
+        _require_within_cluster(settings)
+        return project, settings.consumers[project.consumer]
 
     def _consumer_name(self) -> str:
         from ebbtide.settings.loading.loader import load_stack  # noqa: PLC0415 - only here
@@ -192,3 +197,11 @@ class Rehearsal:
             yield Record(self._options, self._access, stack, consumer, project.version(), ledger, watch)
         finally:
             watch.stop()
+
+
+def _require_within_cluster(stack: StackSettings) -> None:
+    """Raises SettingsError for what goes away with no namespace: the state that knows it goes with the rehearsal."""
+    made = dict.fromkeys(one.token.rpartition(":")[2] for one in stack_resources(stack) if one.token.startswith("gcp:"))
+    if made:
+        message = f"makes {', '.join(made)} in Google Cloud, which no rehearsal takes away"
+        raise refusal("--stack", message, "rehearse a stack that has the consumer only")

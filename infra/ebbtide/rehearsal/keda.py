@@ -1,4 +1,4 @@
-"""What KEDA and its HPA say of one Deployment, as they write it into their objects."""
+"""Which namespaces KEDA watches, and what it and its HPA say of one Deployment, as they write it into their objects."""
 
 from __future__ import annotations
 
@@ -6,12 +6,27 @@ import time
 from collections.abc import Iterable
 
 from ebbtide.kubernetes.quantity import parse_quantity
+from ebbtide.manifests.keda import OPERATOR
 from ebbtide.rehearsal.autoscaler_document import KedaLook
 from ebbtide.rehearsal.cluster import Cluster, Manifest
 from ebbtide.rehearsal.ledger import parse_time
+from ebbtide.rehearsal.problem import refusal
 
 GROUP = "keda.sh"
 VERSION = "v1alpha1"
+
+
+def require_watched(cluster: Cluster, namespace: str) -> None:
+    """Raises SettingsError where KEDA watches other namespaces only, and would leave a ScaledObject here alone."""
+    for operator in cluster.deployments(f"app={OPERATOR}"):
+        variables = operator["spec"]["template"]["spec"]["containers"][0].get("env") or []
+        watched = next((one.get("value", "") for one in variables if one["name"] == "WATCH_NAMESPACE"), "")
+        if watched and namespace not in watched.split(","):
+            raise refusal(
+                "--context",
+                f"KEDA in {cluster.access.context} watches {watched} only, and scales nothing in {namespace}",
+                "name a cluster whose KEDA watches every namespace, as `scripts/cluster up --keda` makes one",
+            )
 
 
 def look_at_keda(cluster: Cluster, namespace: str, deployment: str, since: float) -> KedaLook | None:

@@ -55,6 +55,9 @@ class Signal(ABC):
     begins_at_rest: ClassVar[bool]
     """Whether the pods are brought to their minimum before the first round: a new Deployment begins with one."""
 
+    def require_watched(self, cluster: Cluster, namespace: str) -> None:  # noqa: B027 - an HPA is watched everywhere
+        """Raises SettingsError where its autoscaler does not look into this namespace."""
+
     @property
     @abstractmethod
     def reach_seconds(self) -> float:

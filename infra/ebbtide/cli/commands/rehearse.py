@@ -50,7 +50,8 @@ def rehearse(
         Literal["full", "short", "wakes"],
         typer.Option(
             "--scenario",
-            help="full: every round; short: one, of longest messages; wakes: ten times one message at zero (KEDA).",
+            help="full: every round; short: that of longest messages, and with KEDA a delayed one; wakes: ten times "
+            "one message at zero (KEDA).",
         ),
     ] = "full",
     messages: Annotated[int, typer.Option("--messages", min=0, help="Send at least so many.")] = 0,
