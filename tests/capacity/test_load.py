@@ -34,7 +34,7 @@ def _messages(load, seed=1):
         ("a.csv", "arrival,duration\n1,inf\n", "line 2: the duration is no number of seconds"),
         ("a.csv", "arrival,duration\n1,2\n\n2\n", "line 4: has 1 columns instead of 2"),
         ("a.csv", "when,duration\n1,2\n", "line 1: has no column for the arrival"),
-        ("a.csv", "arrival\n1\n", "line 2: has no duration; add one, or give --durations"),
+        ("a.csv", "arrival\n1\n", "line 2: has no duration; add one; simulate and advise draw it with --durations"),
         ("a.csv", "minute,count\n0,-4\n", "line 2: is negative"),
         ("a.csv", 'arrival,duration\n1,1\n2,"1\n', "line 3: is no CSV"),
         ("a.jsonl", '{"arrival": true, "duration": 1}\n', "line 1: the arrival is no number of seconds"),

@@ -26,7 +26,7 @@ _BAD_LOADS = [
     ("a.csv", "arrival,duration\n0,-1\n", "a.csv: line 2: the duration is negative (got -1)"),
     ("a.csv", "arrival,duration\n0,1\nNaN,1\n", "line 3: the arrival is no number of seconds (got 'NaN')"),
     ("a.csv", "arrival,duration\n0,nan\n", "line 2: the duration is no number of seconds (got 'nan')"),
-    ("a.csv", "arrival\n0\n", "line 2: has no duration; add one, or give --durations 'p50=2s,max=200s'"),
+    ("a.csv", "arrival\n0\n", "line 2: has no duration; add one; simulate and advise draw it with --durations 'p50="),
     ("a.csv", "arrival,duration\n0,1e13\n", "line 2 takes"),
     ("a.jsonl", '{"arrival": 0, "duration": 1}\n{"arrival": NaN}\n', "line 2: the arrival is no number of seconds"),
     ("a.yaml", "messagesPerDay: -1\ndurations: {p50: 1s, max: 2s}\n", "error: a.yaml: messagesPerDay: "),
@@ -185,7 +185,7 @@ def test_a_picture_without_matplotlib_is_refused_with_the_way_to_get_it(shop, si
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     said = _refused(simulate("--load", "a.csv", *BACKLOG, "--report", "a.png"))
-    assert "--report: needs matplotlib to draw a.png; pip install 'ebbtide[picture]', or write an .html report" in said
+    assert "--report: needs matplotlib to draw a.png; run `pip install matplotlib`, or write an .html report" in said
 
 
 def test_a_consumer_without_a_committed_load_says_where_one_belongs(simulate):

@@ -129,10 +129,10 @@ def test_a_stack_on_gke_without_credentials(use, tmp_path, capfd, installed):
     assert capfd.readouterr() == ("", ""), "the client's log beside our line"
 
 
-def test_without_the_client_the_extra_is_named(monkeypatch):
+def test_without_the_client_the_way_to_get_it_is_named(monkeypatch):
     def absent(name, package=None):
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(importlib, "import_module", absent)
-    with pytest.raises(SettingsError, match=r"pip install 'ebbtide\[rehearse\]'"):
+    with pytest.raises(SettingsError, match="run `pip install kubernetes`, or install the extra `rehearse`"):
         open_access(None, cluster_is_gke=False)

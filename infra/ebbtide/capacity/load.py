@@ -80,7 +80,8 @@ def read_table(file: Path, durations: DurationSource | None, seed: int) -> Itera
             raise TraceError(f"{file}: line {line}: arrives before the line above it; sort the file by arrival")
         last = arrival
         if duration is None and draw is None:
-            raise TraceError(f"{file}: line {line}: has no duration; add one, or give --durations 'p50=2s,max=200s'")
+            remedy = "add one; simulate and advise draw it with --durations 'p50=2s,max=200s'"
+            raise TraceError(f"{file}: line {line}: has no duration; {remedy}")
         length = duration if duration is not None else draw()  # type: ignore[misc]
         refuse_endless(f"{file}: line {line}", arrival, length)
         arrivals.append(arrival)

@@ -111,7 +111,7 @@ def _load_client() -> Any:
         raise refusal(
             "rehearse",
             "needs the Python client of Kubernetes, which is not installed",
-            "pip install 'ebbtide[rehearse]'",
+            "run `pip install kubernetes`, or install the extra `rehearse` (README.md)",
         ) from None
 
 

@@ -23,7 +23,7 @@ def require_matplotlib(file: Path) -> None:
         import matplotlib.figure  # noqa: F401, PLC0415 - it is optional
     except ModuleNotFoundError:
         message = f"needs matplotlib to draw {file.name}"
-        remedy = "pip install 'ebbtide[picture]', or write an .html report, which needs nothing"
+        remedy = "run `pip install matplotlib`, or write an .html report, which needs nothing"
         raise refused("report", message, remedy, ("--report",)) from None
 
 
