@@ -200,6 +200,36 @@ def queue(timeout: str, longest: str, **transport: Any) -> dict[str, Any]:
 
 AT, ELSEWHERE = {"address": "10.0.0.7:6379"}, {"address": "10.0.0.8:6379"}
 OTHER_SECRET = {"secretEnvironment": {"MESSENGER_TRANSPORT_DSN": {"secret": "other", "key": "dsn"}}}
+MORE_SECRETS = {
+    "secretEnvironment": {
+        "MESSENGER_TRANSPORT_DSN": {"secret": "broker", "key": "dsn"},
+        "PAYMENTS": {"secret": "payments", "key": "token"},
+    }
+}
+NAMED, ANY = {"address": "redis.brokers:6379"}, {"stream": [], "address": "10.0.0.7:6379"}
+
+
+def rows(timeout: str, longest: str, **transport: Any) -> dict[str, Any]:
+    table = {"kind": "doctrine", "address": "db:5432", "database": "a", "username": "a", "redeliverTimeout": timeout}
+    return {**queue(timeout, longest), "transport": {**table, **transport}}
+
+
+def tasks(timeout: str, longest: str, **transport: Any) -> dict[str, Any]:
+    lists = {"kind": "celeryRedis", "visibilityTimeout": timeout, "queue": "a", **AT, **transport}
+    worker = {"kind": "celery", "app": "shop", "queues": [lists["queue"]]}
+    return {"worker": worker, "transport": lists, "shutdown": {"longestMessage": longest}}
+
+
+def reserved(timeout: str, longest: str) -> dict[str, Any]:
+    transport = {"kind": "laravelRedis", "retryAfter": timeout, **AT}
+    return {"worker": {"kind": "laravelQueue"}, "transport": transport, "shutdown": {"longestMessage": longest}}
+
+
+def on_sqs(timeout: str, longest: str, **transport: Any) -> dict[str, Any]:
+    url = {"queue": "https://sqs.eu-west-1.amazonaws.com/123456789012/jobs", "region": "eu-west-1", "bufferSize": 1}
+    return {**queue(timeout, longest), "transport": {"kind": "sqs", "visibilityTimeout": timeout, **url, **transport}}
+
+
 SHARED: list[tuple[str, dict[str, Any], dict[str, Any], bool]] = [
     ("one is shorter than the other's message", queue("90s", "60s", **AT), queue("230s", "200s", **AT), True),
     (
@@ -220,6 +250,51 @@ SHARED: list[tuple[str, dict[str, Any], dict[str, Any], bool]] = [
     ("another server", queue("90s", "60s", **AT), queue("230s", "200s", **ELSEWHERE), False),
     ("another database", queue("90s", "60s", **AT), queue("230s", "200s", database=1, **AT), False),
     ("another Secret", queue("90s", "60s"), {**queue("230s", "200s"), **OTHER_SECRET}, False),
+    ("the same Secret of another namespace", queue("90s", "60s"), {**queue("230s", "200s"), "namespace": "x"}, False),
+    # How KEDA logs in says nothing of where the messages are, nor does any other Secret.
+    *(
+        (f"another {next(iter(login))}", queue("90s", "60s", **NAMED), queue("230s", "200s", **NAMED, **login), True)
+        for login in ({"username": "keda"}, {"tls": True}, {"password": {"secret": "s", "key": "k"}})
+    ),
+    ("by the same Secret, beside another one", queue("90s", "60s"), {**queue("230s", "200s"), **MORE_SECRETS}, True),
+    # One server has several spellings.
+    *(
+        (address, queue("90s", "60s", address=here), queue("230s", "200s", address=address), is_one)
+        for here, address, is_one in (
+            ("redis.brokers:6379", "redis.brokers.svc:6379", True),
+            ("redis.brokers:6379", "redis.brokers.svc.cluster.local:6379", True),
+            ("redis.brokers:6379", "Redis.Brokers:6379", True),
+            ("redis.brokers:6379", "redis.brokers.svc.example:6379", False),
+            ("redis.brokers:6379", "redis.brokers:06380", False),
+            ("[fd00::7]:6379", "[FD00:0::7]:6379", True),
+            ("10.0.0.7:6379", "10.0.0.8:6379", False),
+        )
+    ),
+    # Who names no stream reads that of its receiver: in one application the same receiver is the same stream.
+    ("no stream, by the same receiver", queue("90s", "60s", **ANY), queue("230s", "200s", **ANY), True),
+    *(
+        (f"no stream, {name}", queue("90s", "60s", **ANY), {**queue("230s", "200s", **ANY), **other}, False)
+        for name, other in (
+            ("another receiver", {"worker": {**CONSUMER["worker"], "receivers": ["b"]}}),
+            ("another application", {"image": "registry.example/consumers/other:1"}),
+            ("another environment", {"environment": {"STREAM": "b"}}),
+        )
+    ),
+    ("no stream, another server", queue("90s", "60s", **ANY), queue("230s", "200s", stream=[], **ELSEWHERE), False),
+    ("a stream that is named twice", queue("90s", "60s", stream=["a", "a"], **AT), {}, False),
+    # Of a table each queue is one of its own, whoever else is beside it.
+    ("one of a table's two", rows("90s", "60s", queue=["high", "low"]), rows("230s", "200s", queue="low"), True),
+    ("by another user", rows("90s", "60s"), rows("230s", "200s", username="b", sslMode="prefer"), True),
+    ("another table", rows("90s", "60s"), rows("230s", "200s", table="b"), False),
+    ("another base", rows("90s", "60s"), rows("230s", "200s", database="b"), False),
+    # Celery's workers have one hash in a database, and hold what is delayed.
+    ("of another queue of Celery's", tasks("260s", "60s"), tasks("500s", "200s", queue="b"), True),
+    ("what is delayed", tasks("260s", "60s"), tasks("3h", "60s", longestDelay="2h"), True),
+    ("of another prefix", tasks("260s", "60s"), tasks("500s", "200s", unackedKey="b_unacked"), False),
+    # Laravel reserves a job for as long as the worker that takes it says.
+    ("of Laravel's", reserved("90s", "60s"), reserved("230s", "200s"), False),
+    ("of SQS", on_sqs("90s", "60s"), on_sqs("230s", "200s"), True),
+    ("what one worker takes at once", on_sqs("90s", "10s"), on_sqs("230s", "10s", bufferSize=9), True),
 ]
 
 

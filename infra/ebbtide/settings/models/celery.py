@@ -206,6 +206,7 @@ class CeleryRedisTransport(RedisServer):
     unacknowledged_setting = "visibility_timeout"
     where = ("address", "queue")
     framework = "celery"
+    shared = "database"
 
     kind: Literal["celeryRedis"]
     """Celery's queues on Redis."""
@@ -226,6 +227,11 @@ class CeleryRedisTransport(RedisServer):
     def redelivery_seconds(self) -> int:
         """The longest wait before a killed message is handled again, in seconds: running workers look for them."""
         return self.visibility_timeout + RESTORE_INTERVAL_SECONDS
+
+    @property
+    def shelves(self) -> tuple[tuple[object, ...], ...]:
+        """The hash of what all workers of the database have in hand, of whichever queue (kombu, restore_visible)."""
+        return ((self.database, self.unacked_key),)
 
     @property
     def held_before_seconds(self) -> int:

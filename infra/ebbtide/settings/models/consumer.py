@@ -21,7 +21,7 @@ from ebbtide.settings.models.pod import (
     ServiceAccountSettings,
 )
 from ebbtide.settings.models.pod_parts import PodSettings, check_directories
-from ebbtide.settings.models.shutdown import ShutdownBudget, ShutdownSettings
+from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS, ShutdownBudget, ShutdownSettings
 from ebbtide.settings.models.transport import TransportSettings
 from ebbtide.settings.models.worker import WorkerSettings
 from ebbtide.settings.values import image_contract
@@ -138,6 +138,14 @@ class ConsumerSettings(JudgedModel):
         """
         untold = self.worker.time_limit or 0 if self.worker.drain == "stopFile" else 0
         return self.shutdown.longest_message + untold
+
+    @property
+    def held_seconds(self) -> int:
+        """How long a worker may hold a message, in seconds: from when it takes it, with others before it, to its
+        acknowledgement."""
+        before = 0 if self.transport is None else self.transport.held_before_seconds
+        turns = max(1, self.worker.taken(self.transport) // self.worker.at_once)
+        return turns * (before + self.shutdown.longest_message + FINISH_ALLOWANCE_SECONDS)
 
     @property
     def cpu_request_millicores(self) -> int:

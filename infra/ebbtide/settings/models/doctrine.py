@@ -54,6 +54,16 @@ class DoctrineTransport(TransportSettings):
         return str(written.get("platform", cls.speaks))
 
     @property
+    def server(self) -> str | None:
+        """Of a database, which has to be said too; the stack's broker says it to everybody alike."""
+        return None if self.database is None and self.of_stack is None else super().server
+
+    @property
+    def shelves(self) -> tuple[tuple[object, ...], ...]:
+        """Each queue of the table."""
+        return tuple((self.database or "", self.table, queue) for queue in self.queue)
+
+    @property
     def redelivery_seconds(self) -> int:
         """The longest wait before a killed message is handled again, in seconds."""
         return self.redeliver_timeout

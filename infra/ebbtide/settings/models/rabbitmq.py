@@ -46,6 +46,11 @@ class RabbitmqTransport(TransportSettings):
         return None
 
     @property
+    def shelves(self) -> tuple[tuple[object, ...], ...]:
+        """Each queue of the virtual host."""
+        return tuple((self.virtual_host, queue) for queue in self.queue or (None,))
+
+    @property
     def redelivery_seconds(self) -> int:
         """A closed connection gives its messages back at once."""
         return 0

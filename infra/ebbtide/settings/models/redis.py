@@ -91,6 +91,11 @@ class RedisTransport(RedisServer):
         return self.stream
 
     @property
+    def shelves(self) -> tuple[tuple[object, ...], ...]:
+        """Each stream."""
+        return tuple((self.database, stream) for stream in self.stream or (None,))
+
+    @property
     def own_queue(self) -> str | None:
         """The stream, as the path of the DSN."""
         return self.stream[0] if len(self.stream) == 1 else None

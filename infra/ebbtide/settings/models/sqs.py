@@ -49,6 +49,16 @@ class SqsTransport(TransportSettings):
         return ()
 
     @property
+    def server(self) -> str | None:
+        """A queue's URL says it."""
+        return ""
+
+    @property
+    def shelves(self) -> tuple[tuple[object, ...], ...]:
+        """Each queue."""
+        return tuple((url,) for url in self.queue)
+
+    @property
     def messages_taken(self) -> int:
         """The buffer's size."""
         return self.buffer_size

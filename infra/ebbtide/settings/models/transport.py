@@ -11,6 +11,7 @@ from pydantic import Field
 from ebbtide.settings.models.broker_access import ToldAccess
 from ebbtide.settings.models.demand import Demand
 from ebbtide.settings.models.kinds import Family, Kinds
+from ebbtide.settings.values.addresses import spelt_alike
 
 SymfonyLine = Literal["5.4", "6.4", "7.4", "8.0"]
 
@@ -38,6 +39,9 @@ class TransportSettings(Family):
 
     renews: ClassVar[bool] = False
     """Whether a worker renews its hold on a message for as long as it works, so that no message is too long for it."""
+
+    shared: ClassVar[str] = "queue"
+    """Within what its workers take over what others of them have in hand."""
 
     speaks: ClassVar[str] = ""
     """What is spoken with its broker, as a stack's `broker` says it; empty for one that no `broker` can be. A kind that
@@ -73,6 +77,28 @@ class TransportSettings(Family):
     def own_address(self) -> str | None:
         """Where its broker is, if the transport says so itself."""
         return getattr(self, "address", None)
+
+    @property
+    def server(self) -> str | None:
+        """Where its broker is, in one spelling; empty where only the stack's broker knows, and None where nobody says
+        it."""
+        told = self.of_stack
+        address = self.asked_at or (told.address if told is not None else None)
+        if address:
+            return spelt_alike(address)
+        return None if told is None else ""
+
+    @property
+    def shelves(self) -> tuple[tuple[object, ...], ...]:
+        """Where on its server a worker takes over what another one has in hand for longer than its own timeout says.
+        None in place of a queue that is not said."""
+        return ()
+
+    @property
+    def held_words(self) -> str:
+        """What a worker may hold a message for."""
+        before = "the longest delay, " if self.held_before_seconds else ""
+        return f"{before}the longest message and its acknowledgement"
 
     @property
     def queues(self) -> tuple[str, ...]:

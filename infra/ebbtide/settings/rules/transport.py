@@ -12,7 +12,6 @@ from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.models.redis import RedisTransport
-from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
 from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 from ebbtide.settings.models.transport import TransportSettings
 from ebbtide.settings.rules.declare import consumer_rule
@@ -38,11 +37,12 @@ def check_redelivered_while_handled(consumer: ConsumerSettings) -> Iterator[Find
     transport = consumer.transport
     if transport is None or transport.renews:
         return
-    longest = consumer.shutdown.longest_message + transport.held_before_seconds
-    needed, given = longest + FINISH_ALLOWANCE_SECONDS, transport.unacknowledged_seconds
+    needed, given = consumer.held_seconds, transport.unacknowledged_seconds
     taken = consumer.worker.taken(transport) // consumer.worker.at_once
-    if taken > 1 and given < needed * taken:
-        for_all = format_duration(needed * taken)
+    if given >= needed:
+        return
+    if taken > 1:
+        for_all = format_duration(needed)
         yield Finding(
             ("transport", to_camel(transport.unacknowledged_setting)),
             f"{format_duration(given)} runs for the {taken} messages that a worker takes at once, and they may take "
@@ -51,18 +51,13 @@ def check_redelivered_while_handled(consumer: ConsumerSettings) -> Iterator[Find
             if consumer.worker.fetch_size
             else f"set buffer_size: 1 in the transport's options and bufferSize: 1 here, or {for_all} in both places",
         )
-    elif given < needed:
+    else:
         yield Finding(
             ("transport", to_camel(transport.unacknowledged_setting)),
-            f"{format_duration(given)} is shorter than {_held(transport)} "
+            f"{format_duration(given)} is shorter than {transport.held_words} "
             f"({format_duration(needed)}), so a message would be handled twice at once",
             f"set at least {format_duration(needed)}{_both(transport)}",
         )
-
-
-def _held(transport: TransportSettings) -> str:
-    before = "the longest delay, " if transport.held_before_seconds else ""
-    return f"{before}the longest message and its acknowledgement"
 
 
 def _both(transport: TransportSettings) -> str:
