@@ -77,6 +77,17 @@ OF_CONSUMERS: list[tuple[str, dict[str, Any], list[str]]] = [
             (2, CONSUMER["autoscaling"], []),
         )
     ),
+    # Threads are messages at the same time as well; a solo pool has one place, whatever is written.
+    *(
+        ("V-53", {"worker": worker, "autoscaling": SINGLETON}, where)
+        for worker, where in (
+            ({"kind": "sidekiq"}, ["worker.concurrency"]),
+            ({"kind": "sidekiq", "concurrency": 1}, []),
+            ({**CELERY, "concurrency": 2}, ["worker.processes", "worker.concurrency"]),
+            ({**CELERY, "processes": 1, "concurrency": 4, "pool": "solo"}, []),
+            ({"kind": "bullmq", "command": ["node", "w.js"], "concurrency": 2}, ["worker.concurrency"]),
+        )
+    ),
     *(
         ("V-39a", {"worker": worker, "autoscaling": scaling}, where)
         for worker, scaling, where in (
@@ -227,12 +238,21 @@ def on(version: str, **cluster: Any) -> dict[str, Any]:
     return {"cluster": {**EXISTING, "kubernetesVersion": version, **cluster}}
 
 
+def of_pools(**pools: dict[str, Any]) -> dict[str, Any]:
+    return {**OF_CLUSTER, "cluster": {**MADE, "nodePools": pools}}
+
+
 def asks(cpu: str, memory: str) -> dict[str, Any]:
     return {"resources": {"cpu": {"request": cpu}, "memory": {"request": memory}}}
 
 
 TOLERANT = {"autoscaling": by(BACKLOG, behavior={"scaleDown": {"tolerance": "0.2"}})}
 ON_SPOT, QUICK = {"placement": {"spot": True}}, {"longestMessage": "5s"}
+ANY_SPOT = {"key": "cloud.google.com/gke-spot", "operator": "Exists"}
+EQUAL = {"operator": "Equal", "value": "true"}
+TEAM = {"key": "team", "value": "a"}
+OF_TEAM, TAINTED, SSD = TEAM, {"taints": [TEAM]}, {"labels": {"disk": "ssd"}}
+LARGE = {"machineType": "e2-standard-16", **TAINTED}
 CLASS = {"cloud.google.com/compute-class": "Performance"}
 BY_CPU = {"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}}
 ON_CPU = {"kind": "keda", "minReplicas": 1, "maxReplicas": 5, "triggers": [BY_CPU]}
@@ -380,6 +400,56 @@ OF_STACKS: list[Stacked] = [
             ({}, {**MADE, "nodePools": {"a": {}}}, []),
             (ON_SPOT, AUTOPILOT, []),
         )
+    ),
+    # A selector that leaves such nodes out, a toleration of something else, and pools of which none is such.
+    *(
+        ("V-08c", {"placement": placement}, stack, where)
+        for placement, stack, where in (
+            ({"tolerations": [ANY_SPOT]}, {}, ["placement.tolerations[0]"]),
+            ({"tolerations": [{**ANY_SPOT, "effect": "NoExecute"}]}, {}, []),
+            ({"tolerations": [ANY_SPOT | {"operator": "Equal", "value": "false"}]}, {}, []),
+            ({"tolerations": [OF_TEAM, ANY_SPOT | EQUAL]}, {}, ["placement.tolerations[1]"]),
+            ({"tolerations": [ANY_SPOT], "nodeSelector": {"cloud.google.com/gke-spot": "false"}}, {}, []),
+            ({"tolerations": [ANY_SPOT]}, of_pools(a={}), []),
+            ({"tolerations": [ANY_SPOT]}, of_pools(a={}, b={"spot": True}), ["placement.tolerations[0]"]),
+            ({"tolerations": [ANY_SPOT], "nodeSelector": {"disk": "ssd"}}, of_pools(a=SSD, b={"spot": True}), []),
+            ({"tolerations": [OF_TEAM]}, {}, []),
+        )
+    ),
+    ("V-08c", {**ON_SPOT, "placement": {"spot": True, "tolerations": [ANY_SPOT]}, "shutdown": QUICK}, {}, []),
+    # Some pool takes the pods: by its taints and its labels.
+    *(
+        ("G-03a", {"placement": placement, "shutdown": QUICK}, of_pools(**pools), ["placement"] * is_nowhere)
+        for placement, pools, is_nowhere in (
+            ({}, {"a": {}}, False),
+            ({}, {"a": TAINTED}, True),
+            ({}, {"a": TAINTED, "b": {}}, False),
+            ({}, {"a": {"taints": [{**TEAM, "effect": "PreferNoSchedule"}]}}, False),
+            ({}, {"a": TAINTED, "b": {"spot": True}}, True),
+            ({"tolerations": [ANY_SPOT]}, {"a": TAINTED, "b": {"spot": True}}, False),
+            ({"tolerations": [OF_TEAM]}, {"a": TAINTED}, False),
+            ({"tolerations": [OF_TEAM | {"value": "b"}]}, {"a": TAINTED}, True),
+            ({"tolerations": [{"key": "team", "operator": "Exists"}]}, {"a": TAINTED}, False),
+            ({"tolerations": [OF_TEAM | {"effect": "NoSchedule"}]}, {"a": TAINTED}, False),
+            ({"tolerations": [OF_TEAM | {"effect": "NoExecute"}]}, {"a": TAINTED}, True),
+            ({"nodeSelector": {"disk": "ssd"}}, {"a": {}}, True),
+            ({"nodeSelector": {"disk": "ssd"}}, {"a": {}, "b": SSD}, False),
+            ({"nodeSelector": {"disk": "hdd"}}, {"a": SSD}, True),
+            ({"nodeSelector": {"acme.com/disk": "ssd"}}, {"a": {}}, False),
+            ({"nodeSelector": {"acme.com/disk": "ssd"}}, {"a": {"labels": {"acme.com/disk": "hdd"}}}, True),
+            ({"nodeSelector": {"ebbtide.dev/node-pool": "b"}}, {"a": {}}, True),
+            ({"nodeSelector": {"ebbtide.dev/node-pool": "a"}}, {"a": {}}, False),
+            ({"spot": True}, {"a": {}, "b": {"spot": True}}, False),
+            ({"spot": True}, {"a": {}, "b": {"spot": True, **TAINTED}}, True),
+            # Of this V-08a speaks.
+            ({"spot": True}, {"a": {}}, False),
+        )
+    ),
+    ("G-03a", {"placement": {"nodeSelector": {"disk": "ssd"}}}, {}, []),
+    # Only a pool that takes the pods has to have room for one.
+    *(
+        ("G-03", {**asks("1", "20Gi"), "placement": {"tolerations": tolerated}}, of_pools(a={}, b=LARGE), where)
+        for tolerated, where in (([], ["resources"]), ([OF_TEAM], []))
     ),
     *(
         ("V-08b", {}, on(version, platform="gkeStandard", spotNotice=notice), where)

@@ -124,6 +124,16 @@ def told_by_a_file(longest: str, time_limit: str) -> dict[str, Any]:
 SHORT_SPOT = {**STANDARD, "nodePools": SPOT_POOLS}
 LONG_SPOT = {**STANDARD, "nodePools": LONG_SPOT_POOLS, "kubernetesVersion": "1.35"}
 SHORT_UPGRADE = {**STANDARD, "nodePools": {"a": {"upgrade": {"podGrace": "30s"}}}}
+HALF_AN_HOUR = {
+    **STANDARD,
+    "nodePools": {
+        **dict.fromkeys("ab", {"upgrade": {"podGrace": "30m"}}),
+        "cheap": {"spot": True, "upgrade": {"podGrace": "1m"}},
+    },
+}
+GKE, PROTECTED = {**EXISTING, "platform": "gkeStandard"}, {"nodeScaleDown": "protect"}
+LONGER_GRACE, OF_POOLS = "write upgrade: {podGrace:", "cluster.nodePools.a and cluster.nodePools.b"
+OF_DEFAULT = "cluster.nodePools.consumers"
 NOTICE = "with spotNotice: 2m (from Kubernetes 1.35)"
 SPLIT = "split the work into messages of at most"
 
@@ -132,8 +142,12 @@ SPLIT = "split the work into messages of at most"
     ("cluster", "consumer", "rule", "remedy"),
     [
         (STANDARD, message("571s"), "V-05", f"write nodeScaleDown: protect, or {SPLIT} 570s"),
-        (STANDARD, message("3571s", nodeScaleDown="protect"), "V-05", f"{SPLIT} 59m30s"),
-        (SHORT_UPGRADE, message("20s"), "V-05", f"{SPLIT} 1s"),
+        (STANDARD, message("3571s", **PROTECTED), "V-05", f"{LONGER_GRACE} 1h1s}} in {OF_DEFAULT}, or {SPLIT} 59m30s"),
+        # Below what a pod needs beside its message no message is short enough.
+        (SHORT_UPGRADE, message("20s"), "V-05", "write upgrade: {podGrace: 50s} in cluster.nodePools.a"),
+        (HALF_AN_HOUR, message("30m", **PROTECTED), "V-05", f"{LONGER_GRACE} 30m30s}} in {OF_POOLS}, or {SPLIT} 29m30s"),
+        (STANDARD, message("24h", **PROTECTED), "V-05", f"{SPLIT} 59m30s"),
+        (GKE, message("3571s", **PROTECTED), "V-05", f"{SPLIT} 59m30s"),
         (AUTOPILOT, message("168h", nodeScaleDown="protect"), "V-06", f"{SPLIT} 167h59m30s"),
         (SHORT_SPOT, on_spot("6s"), "V-08", f"remove spot, or shorten longestMessage to 5s, or to 95s {NOTICE}"),
         (LONG_SPOT, on_spot("96s"), "V-08", "remove spot, or shorten longestMessage to 95s"),
@@ -284,7 +298,20 @@ def test_images_of_another_project_need_a_grant():
 @pytest.mark.parametrize(
     ("machine", "cpu", "memory_mebibytes"),
     # GKE's page on node sizes: e2-standard-4 has 3.92 CPU and 13.3 GB, e2-standard-8 7.91 CPU and 28 GB allocatable.
-    [("e2-standard-4", 3920, 13621), ("e2-standard-8", 7910, 29020), ("n2-highcpu-2", 1930, 1439)],
+    [
+        ("e2-standard-4", 3920, 13621),
+        ("e2-standard-8", 7910, 29020),
+        ("n2-highcpu-2", 1930, 1439),
+        # Of 15, 52, 7.2, 16, 15, 7, 15 and 864 GB, as the tables of the machine series say.
+        ("n1-standard-4", 3920, 12700),
+        ("n1-highmem-8", 7910, 48273),
+        ("n1-highcpu-8", 7910, 5593),
+        ("c2d-highcpu-8", 7910, 13621),
+        ("c4-standard-4", 3920, 12700),
+        ("c4-standard-2", 1930, 5430),
+        ("c4-highmem-2", 1930, 12700),
+        ("n2-highmem-128", 127610, 860019),
+    ],
 )
 def test_a_node_offers_what_google_does_not_keep(machine, cpu, memory_mebibytes):
     found = allocatable(machine)
@@ -340,6 +367,7 @@ def test_consumers_that_fit_alone_and_not_together_are_said_once():
 
 def test_a_machine_whose_name_does_not_say_its_size_is_not_guessed():
     assert allocatable("e2-custom-4-8192") is None
+    assert allocatable("z9-standard-4") is None, "a series that nobody here has read of"
     settings = stack(
         {**STANDARD, "nodePools": {"a": {"machineType": "n2-custom-8-65536"}}},
         {"resources": {"memory": {"request": "40Gi", "limit": "40Gi"}}},

@@ -8,6 +8,7 @@ from ebbtide.kubernetes.spot import SPOT_CRITICAL_PODS_SECONDS, SPOT_DEFAULT_NOT
 from ebbtide.manifests.google import names
 from ebbtide.manifests.resource import Ref, Resource, Timeouts
 from ebbtide.settings.models.cluster import GkeStandard
+from ebbtide.settings.models.node_choice import NODE_POOL_LABEL
 from ebbtide.settings.models.node_pool import NodePoolSettings
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.values.names import shorten
@@ -92,7 +93,7 @@ def _node_config(pool: NodePoolSettings, pool_name: str, service_account: Ref) -
         "gvnic": {"enabled": True},
         "kubeletConfig": _kubelet_config(pool),
         "linuxNodeConfig": {"cgroupMode": "CGROUP_MODE_V2"},
-        "labels": {"ebbtide.dev/node-pool": pool_name, **pool.labels},
+        "labels": {NODE_POOL_LABEL: pool_name, **pool.labels},
         "taints": [
             {"key": taint.key, "value": taint.value, "effect": _TAINT_EFFECTS[taint.effect]} for taint in pool.taints
         ],

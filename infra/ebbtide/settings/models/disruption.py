@@ -15,6 +15,7 @@ from ebbtide.settings.models.shutdown import (
 
 if TYPE_CHECKING:
     from ebbtide.settings.models.consumer import ConsumerSettings
+    from ebbtide.settings.models.node_pool import NodePoolSettings
     from ebbtide.settings.models.stack import StackSettings
 
 
@@ -35,5 +36,10 @@ def disruption_caps(stack: StackSettings, consumer: ConsumerSettings) -> tuple[D
 
 def _node_upgrade(stack: StackSettings, consumer: ConsumerSettings) -> DisruptionCap:
     """The shortest among the pools that the consumer may run on."""
-    pools = [pool for pool in stack.cluster.pools.values() if consumer.placement.spot or not pool.spot]
-    return replace(NODE_UPGRADE, seconds=min((pool.upgrade.pod_grace for pool in pools), default=NODE_UPGRADE.seconds))
+    graces = (pool.upgrade.pod_grace for pool in upgraded_pools(stack, consumer).values())
+    return replace(NODE_UPGRADE, seconds=min(graces, default=NODE_UPGRADE.seconds))
+
+
+def upgraded_pools(stack: StackSettings, consumer: ConsumerSettings) -> dict[str, NodePoolSettings]:
+    """The node pools whose upgrades may end its pods, by name."""
+    return {name: pool for name, pool in stack.cluster.pools.items() if consumer.placement.spot or not pool.spot}

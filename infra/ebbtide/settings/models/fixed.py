@@ -33,7 +33,8 @@ class FixedReplicas(AutoscalingSettings):
 
 
 class Singleton(AutoscalingSettings):
-    """One pod with one process, and never a second one beside it: for schedules, and for queues whose order matters.
+    """One pod with one process that handles one message at a time, and never a second one beside it: for schedules, and
+    for queues whose order matters.
 
     The next pod starts when the last one is gone, and nothing consumes meanwhile. It holds in updates (`Recreate`), in
     evictions and after `kubectl delete pod`, where a Deployment alone starts the next pod at once: the scheduler places

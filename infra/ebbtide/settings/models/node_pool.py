@@ -14,6 +14,7 @@ from ebbtide.settings.values.units import Count, Seconds, format_duration
 COMPUTE_CLASS = "cloud.google.com/compute-class"
 OWN_COMPUTE_CLASSES = frozenset({"Accelerator", "Balanced", "Performance", "Scale-Out", "autopilot"})
 """GKE's own, of which none is Spot by itself; what another one asks for stands in its ComputeClass."""
+MAX_POD_GRACE_SECONDS = 24 * 3600
 # GKE's images do not fit on less: 10 GB is refused when the pool is made.
 MIN_BOOT_DISK_GIGABYTES = 12
 # The fourth generation of machines boots from Hyperdisk only, and the first and second from Persistent Disk only.
@@ -57,7 +58,7 @@ class NodeUpgradeSettings(SettingsModel):
     """Nodes made before old ones go. With 1 and maxUnavailable 0 no capacity is lost."""
     max_unavailable: Count = Field(default=0, ge=0, le=20)
     """Nodes that may be missing."""
-    pod_grace: Seconds = Field(default=3600, ge=0, le=24 * 3600)
+    pod_grace: Seconds = Field(default=3600, ge=0, le=MAX_POD_GRACE_SECONDS)
     """How long a pod may take to stop when its node is drained. Google's default is an hour."""
     disruption_budget_timeout: Seconds = Field(default=3600, ge=0, le=24 * 3600)
     """How long a PodDisruptionBudget may hold up the drain of a node."""

@@ -15,6 +15,7 @@ from ebbtide.kubernetes.versions import (
 from ebbtide.settings.models.cluster import GkeStandard
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.node_capacity import allocatable
+from ebbtide.settings.models.node_choice import refusals
 from ebbtide.settings.models.stack import StackSettings, is_gke
 from ebbtide.settings.rules.declare import consumers_of, stack_rule
 from ebbtide.settings.values.units import format_cpu, format_memory
@@ -260,8 +261,9 @@ def check_a_machine_has_it(stack: StackSettings) -> Iterator[Finding]:
 def check_pod_fits_a_node(stack: StackSettings) -> Iterator[Finding]:
     """A pod's requests fit on a node of some pool it may run on; else it stays pending for ever."""
     for path, consumer in consumers_of(stack):
-        pools = {n: pool for n, pool in stack.cluster.pools.items() if pool.spot == consumer.placement.spot}
-        offers = {pool.machine_type: allocatable(pool.machine_type) for pool in pools.values()}
+        refused = refusals(consumer.placement, stack.cluster.pools)
+        machines = [pool.machine_type for name, pool in stack.cluster.pools.items() if not refused[name]]
+        offers = {machine: allocatable(machine) for machine in machines}
         sizes = [offer for offer in offers.values() if offer is not None]
         if len(sizes) < len(offers) or not sizes:
             continue  # a machine whose size its name does not say
@@ -274,6 +276,30 @@ def check_pod_fits_a_node(stack: StackSettings) -> Iterator[Finding]:
                 f"({', '.join(offers)}) offers {format_cpu(largest_cpu)} and {largest_memory // 1024**2}Mi: "
                 "it would stay pending",
                 "write a larger machineType under cluster.nodePools, or fewer processes or less memory a pod",
+            )
+
+
+@stack_rule(
+    "G-03a",
+    Level.WARNING,
+    remedy="Let placement name and tolerate what a pool has under cluster.nodePools, or add such a pool.",
+    source="Kubernetes, taints and tolerations, nodeSelector: a pod goes only where it tolerates every taint and finds "
+    "every label.",
+)
+def check_a_pool_takes_the_pod(stack: StackSettings) -> Iterator[Finding]:
+    """Some node pool takes the pods: they tolerate its taints, and its nodes have the labels that they ask for. Else
+    they stay pending for ever. Labels that Kubernetes and clouds give are not judged; of Spot V-08a speaks."""
+    pools = stack.cluster.pools
+    for path, consumer in consumers_of(stack):
+        placement = consumer.placement
+        refused = refusals(placement, {n: pool for n, pool in pools.items() if pool.spot or not placement.spot})
+        if refused and all(refused.values()):
+            reasons = ", ".join(f"{name} {reason}" for name, reason in refused.items())
+            yield Finding(
+                (*path, "placement"),
+                f"leads to no node pool ({reasons}): its pods would stay pending",
+                "let placement tolerate the taint, and ask for labels that a pool has; or change taints and labels of "
+                "the pool under cluster.nodePools",
             )
 
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level, Path
-from ebbtide.kubernetes.spot import SPOT_DEFAULT_NOTICE_SECONDS, SPOT_USER_PODS_MAX_SECONDS, names_spot
+from ebbtide.kubernetes.spot import (
+    SPOT_DEFAULT_NOTICE_SECONDS,
+    SPOT_LABELS,
+    SPOT_USER_PODS_MAX_SECONDS,
+    names_spot,
+)
 from ebbtide.settings.models.consumer import ConsumerSettings
-from ebbtide.settings.models.disruption import disruption_caps
-from ebbtide.settings.models.node_pool import COMPUTE_CLASS, OWN_COMPUTE_CLASSES
+from ebbtide.settings.models.disruption import disruption_caps, upgraded_pools
+from ebbtide.settings.models.node_choice import refusals, tolerates_spot
+from ebbtide.settings.models.node_pool import COMPUTE_CLASS, MAX_POD_GRACE_SECONDS, OWN_COMPUTE_CLASSES
 from ebbtide.settings.models.shutdown import DisruptionCap
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.declare import consumers_of, stack_rule
@@ -20,15 +26,22 @@ SPOT_NOTICE_MINOR = 35  # control plane 1.35.0-gke.1171000
 @stack_rule(
     "V-05",
     Level.ERROR,
-    remedy="Split the work into shorter messages; against a node scale-down, nodeScaleDown: protect helps too.",
+    remedy="Split the work into shorter messages; against a node scale-down, nodeScaleDown: protect helps too, and "
+    "against an upgrade of nodes that the stack makes, a longer upgrade.podGrace.",
     source="GKE, extended duration pods; kubernetes#94435: a grace of three hours, killed after ten minutes.",
 )
 def check_grace_within_caps(stack: StackSettings) -> Iterator[Finding]:
     """The grace period is within what every way of ending a pod allows. A node that is scaled down waits 10 minutes,
     an upgrade an hour, and then they kill."""
     for path, consumer, cap in _caps(stack, "V-05"):
-        protect = "write nodeScaleDown: protect, or " if cap.kind == "nodeScaleDown" else ""
-        yield _cut_off(path, consumer, cap, protect)
+        grace = consumer.shutdown_budget.grace_seconds
+        ways = ["write nodeScaleDown: protect"] if cap.kind == "nodeScaleDown" else []
+        if cap.kind == "nodeUpgrade" and grace <= MAX_POD_GRACE_SECONDS:
+            pools_of = upgraded_pools(stack, consumer).items()
+            short = [name for name, pool in pools_of if pool.upgrade.pod_grace < grace]
+            pools = " and ".join(f"cluster.nodePools.{name}" for name in short)
+            ways += [f"write upgrade: {{podGrace: {format_duration(grace)}}} in {pools}"] if short else []
+        yield _cut_off(path, consumer, cap, *ways)
 
 
 @stack_rule(
@@ -40,7 +53,7 @@ def check_grace_within_caps(stack: StackSettings) -> Iterator[Finding]:
 def check_grace_within_protection(stack: StackSettings) -> Iterator[Finding]:
     """The grace period is within the 7 days for which Autopilot protects a pod from an upgrade of its node."""
     for path, consumer, cap in _caps(stack, "V-06"):
-        yield _cut_off(path, consumer, cap, "")
+        yield _cut_off(path, consumer, cap)
 
 
 def _caps(stack: StackSettings, rule: str) -> Iterator[tuple[Path, ConsumerSettings, DisruptionCap]]:
@@ -51,12 +64,12 @@ def _caps(stack: StackSettings, rule: str) -> Iterator[tuple[Path, ConsumerSetti
                 yield path, consumer, cap
 
 
-def _cut_off(path: Path, consumer: ConsumerSettings, cap: DisruptionCap, first: str) -> Finding:
+def _cut_off(path: Path, consumer: ConsumerSettings, cap: DisruptionCap, *ways: str) -> Finding:
     return Finding(
         (*path, "shutdown", "longestMessage"),
         f"makes a grace period of {format_duration(consumer.shutdown_budget.grace_seconds)}, and a {cap.cause} waits "
         f"{format_duration(cap.seconds)} and kills",
-        first + _shorter(cap.seconds, consumer),
+        ", or ".join((*ways, *_shorter(cap.seconds, consumer))),
     )
 
 
@@ -93,11 +106,13 @@ def _shorter_for_spot(stack: StackSettings, cap_seconds: int, allowance: int) ->
     return text
 
 
-def _shorter(cap_seconds: int, consumer: ConsumerSettings) -> str:
-    allowances = consumer.shutdown_budget.grace_seconds - consumer.shutdown.longest_message
+def _shorter(cap_seconds: int, consumer: ConsumerSettings) -> Iterator[str]:
+    """What a consumer can do itself; nothing where no message is short enough."""
+    longest = cap_seconds - (consumer.shutdown_budget.grace_seconds - consumer.shutdown.longest_message)
     if consumer.worker.drain == "stopFile":
-        return "write drain: signal, or lower worker.timeLimit: nobody tells these workers to stop before it"
-    return f"split the work into messages of at most {format_duration(max(1, cap_seconds - allowances))}"
+        yield "write drain: signal, or lower worker.timeLimit: nobody tells these workers to stop before it"
+    elif longest > 0:
+        yield f"split the work into messages of at most {format_duration(longest)}"
 
 
 @stack_rule(
@@ -163,7 +178,8 @@ def check_autopilot_protection(stack: StackSettings) -> Iterator[Finding]:
     source="GKE, Spot and preemptible VMs: 15 s for user pods; AWS takes an instance back after two minutes.",
 )
 def check_spot_is_said(stack: StackSettings) -> Iterator[Finding]:
-    """Nodes that are taken back at any time are asked for by `placement.spot`, which counts what the notice leaves."""
+    """Nodes that are taken back at any time are asked for by `placement.spot`, which counts what the notice leaves. A
+    selector asks for them, and a toleration lets pods onto them."""
     for path, consumer in consumers_of(stack):
         label = names_spot(consumer.placement.node_selector)
         if label is not None and not consumer.placement.spot:
@@ -174,6 +190,26 @@ def check_spot_is_said(stack: StackSettings) -> Iterator[Finding]:
             where = (*path, "placement", "nodeSelector", label)
             own = "write placement.spot: true instead" if label.startswith("cloud.google.com/") else "name other nodes"
             yield Finding(where, text, f"{own}, or accept this with the notice that they have")
+        elif not consumer.placement.spot and _has_spot_for(stack, consumer):
+            for at, toleration in enumerate(consumer.placement.tolerations):
+                if tolerates_spot(toleration):
+                    longest = format_duration(consumer.shutdown.longest_message)
+                    yield Finding(
+                        (*path, "placement", "tolerations", at),
+                        f"lets pods onto nodes that are taken back at any time ({toleration.key}), and nothing "
+                        f"compares {longest} with that",
+                        "take it out, write placement.spot: true where such nodes are meant, or accept this with the "
+                        "notice that they have",
+                    )
+
+
+def _has_spot_for(stack: StackSettings, consumer: ConsumerSettings) -> bool:
+    """Whether there may be nodes that are taken back, and that its pods' selector does not leave out."""
+    placement, pools = consumer.placement, stack.cluster.pools
+    if any(key in SPOT_LABELS for key in placement.node_selector):
+        return False
+    refused = refusals(placement, pools)
+    return not pools or any(pool.spot and not refused[name] for name, pool in pools.items())
 
 
 # How a pod asks for nodes of which no rule knows how they end: of a fixed time, or of a class described elsewhere.

@@ -302,15 +302,24 @@ def check_schedules(consumer: ConsumerSettings) -> Iterator[Finding]:
 @consumer_rule(
     "V-53",
     Level.ERROR,
-    remedy="Write processes: 1.",
-    source="Two processes of one pod are two workers.",
+    remedy="Write processes: 1, and concurrency: 1 where the worker has it.",
+    source="Two processes of one pod are two workers, and two threads of one handle two messages at once.",
 )
 def check_singleton_has_one_process(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """A consumer that never runs twice has one process."""
-    if not consumer.autoscaling.overlaps and consumer.worker.processes > 1:
+    """A consumer that never runs twice handles one message at a time, so that their order is kept."""
+    worker, scaling = consumer.worker, consumer.autoscaling
+    if scaling.overlaps:
+        return
+    if worker.processes > 1:
         yield Finding(
             ("worker", "processes"),
-            f"are {consumer.worker.processes}, and {consumer.autoscaling.kind} is for one worker at a time",
+            f"are {worker.processes}, and {scaling.kind} is for one worker at a time",
+            "write 1, or another kind of autoscaling",
+        )
+    if worker.at_once > 1:
+        yield Finding(
+            ("worker", "concurrency"),
+            f"is {worker.at_once}, and {scaling.kind} is for one message at a time: their order would be lost",
             "write 1, or another kind of autoscaling",
         )
 
