@@ -127,11 +127,12 @@ SHORT_UPGRADE = {**STANDARD, "nodePools": {"a": {"upgrade": {"podGrace": "30s"}}
 HALF_AN_HOUR = {
     **STANDARD,
     "nodePools": {
-        **dict.fromkeys("ab", {"upgrade": {"podGrace": "30m"}}),
+        **{name: {"upgrade": {"podGrace": "30m"}} for name in "ab"},
         "cheap": {"spot": True, "upgrade": {"podGrace": "1m"}},
     },
 }
 GKE, PROTECTED = {**EXISTING, "platform": "gkeStandard"}, {"nodeScaleDown": "protect"}
+LONG = message("30m", **PROTECTED)
 LONGER_GRACE, OF_POOLS = "write upgrade: {podGrace:", "cluster.nodePools.a and cluster.nodePools.b"
 OF_DEFAULT = "cluster.nodePools.consumers"
 NOTICE = "with spotNotice: 2m (from Kubernetes 1.35)"
@@ -145,7 +146,7 @@ SPLIT = "split the work into messages of at most"
         (STANDARD, message("3571s", **PROTECTED), "V-05", f"{LONGER_GRACE} 1h1s}} in {OF_DEFAULT}, or {SPLIT} 59m30s"),
         # Below what a pod needs beside its message no message is short enough.
         (SHORT_UPGRADE, message("20s"), "V-05", "write upgrade: {podGrace: 50s} in cluster.nodePools.a"),
-        (HALF_AN_HOUR, message("30m", **PROTECTED), "V-05", f"{LONGER_GRACE} 30m30s}} in {OF_POOLS}, or {SPLIT} 29m30s"),
+        (HALF_AN_HOUR, LONG, "V-05", f"{LONGER_GRACE} 30m30s}} in {OF_POOLS}, or {SPLIT} 29m30s"),
         (STANDARD, message("24h", **PROTECTED), "V-05", f"{SPLIT} 59m30s"),
         (GKE, message("3571s", **PROTECTED), "V-05", f"{SPLIT} 59m30s"),
         (AUTOPILOT, message("168h", nodeScaleDown="protect"), "V-06", f"{SPLIT} 167h59m30s"),

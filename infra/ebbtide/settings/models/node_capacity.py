@@ -11,7 +11,7 @@ _GIBIBYTE = 1024**3
 _USUAL: Mapping[str, float] = {"standard": 4, "highmem": 8, "highcpu": 1}
 _MEMORY_PER_CPU: Mapping[str, Mapping[str, float]] = {
     **dict.fromkeys(("e2", "n2", "n2d", "c2", "t2a", "t2d", "h3", "g2"), _USUAL),
-    **dict.fromkeys(("n4", "n4d", "c2d", "c3", "c3d", "c4a"), {**_USUAL, "highcpu": 2}),
+    **{series: {**_USUAL, "highcpu": 2} for series in ("n4", "n4d", "c2d", "c3", "c3d", "c4a")},
     "n1": {"standard": 3.75, "highmem": 6.5, "highcpu": 0.9},
     "c4": {"standard": 3.75, "highmem": 7.75, "highcpu": 2},
 }

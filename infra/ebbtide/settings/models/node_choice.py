@@ -30,9 +30,11 @@ def refusals(placement: PlacementSettings, pools: Mapping[str, NodePoolSettings]
 
 def tolerates_spot(toleration: Toleration) -> bool:
     """Whether pods with it go onto nodes that are taken back at any time."""
-    values = SPOT_LABELS.get(toleration.key, ())
-    taints = (Taint.model_construct(key=toleration.key, value=value, effect="NoSchedule") for value in values)
-    return any(_tolerates(toleration, taint) for taint in taints)
+    label = SPOT_LABELS.get(toleration.key)
+    return label is not None and any(
+        _tolerates(toleration, Taint.model_construct(key=toleration.key, value=value, effect="NoSchedule"))
+        for value in label.values
+    )
 
 
 def _refusals(

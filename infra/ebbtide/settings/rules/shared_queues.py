@@ -28,7 +28,7 @@ _OF_A_BROKER = re.compile(r"(?i)transport|messenger|broker|database_?(?:url|dsn)
 @stack_rule(
     "V-34f",
     Level.ERROR,
-    remedy="Give consumers of one queue a timeout above what any of them may hold a message for, or each its own queue.",
+    remedy="Give consumers of one queue a timeout above what any of them may hold a message for, or a queue each.",
     source="symfony/redis-messenger and doctrine-messenger: each worker takes what is pending for longer than its own "
     "redeliver_timeout, whoever has it in hand. kombu, restore_visible: of a database all that is unacknowledged.",
 )

@@ -18,4 +18,4 @@ def spelt_alike(address: str) -> str:
         number = ip_address(name)
     except ValueError:
         return f"{name}:{int(port)}"
-    return f"[{number}]:{int(port)}" if number.version == 6 else f"{number}:{int(port)}"  # noqa: PLR2004 - IPv6
+    return f"[{number}]:{int(port)}" if number.version == 6 else f"{number}:{int(port)}"
