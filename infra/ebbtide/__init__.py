@@ -1,7 +1,7 @@
 """Autoscaled queue consumers on GKE that never lose a message when they scale down.
 
-Everything that a program of yours needs is here; each name is imported when it is first used. What is not here is
-internal and may change without notice (CONTRIBUTING.md).
+Everything that a program of yours needs is here; each name is imported when it is first used. What else is public,
+as a new kind's base class, CONTRIBUTING.md says; all other modules are internal and may change without notice.
 """
 
 from importlib import import_module
