@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ import yaml
 
 from ebbtide.cli.main import app
 from ebbtide.judgement.findings import Level
+from ebbtide.kubernetes.versions import NEWEST_KNOWN_MINOR, OLDEST_KNOWN_MINOR
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.settings.loading.loader import load_stack
 from ebbtide.settings.loading.project import stack_names
 from ebbtide.settings.rules.check import check_stack
+from ebbtide.settings.rules.keda_cluster import TESTED
 
 ROOT = Path(__file__).parents[1]
 PLACES = ("*.md", "docs/**/*.md", "examples/**/*.md", "benchmarks/**/*.md")
@@ -110,6 +113,23 @@ def test_the_whole_system_has_the_lines_and_resources_that_its_page_says_and_is_
     assert (int(said[1]), int(said[2])) == (lines, len(made))
     assert f"stack file of {lines} lines" in read(Path("README.md"))
     assert lines <= 30
+
+
+def test_the_versions_of_the_page_are_those_that_the_code_knows():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    python = [one.rpartition(" :: ")[2] for one in project["classifiers"] if re.search(r":: 3\.\d+$", one)]
+    sdk = next(one for one in project["dependencies"] if one.startswith("pulumi>="))
+    least, below = re.fullmatch(r"pulumi>=([\d.]+),<(\d+)", sdk).groups()
+    lines = re.search(r"`symfonyMessenger` .* lines ([\d.]+) to ([\d.]+) ", read(Path("docs/workers.md"))).groups()
+    said = re.findall(r"^\| (\w[^|]*) \| (\d[\d.]*) \| (\d[\d.]*) \|", read(Path("docs/README.md")), re.MULTILINE)
+    assert said == [
+        ("Python", python[0], python[-1]),
+        ("Kubernetes", f"1.{OLDEST_KNOWN_MINOR}", f"1.{NEWEST_KNOWN_MINOR}"),
+        ("KEDA", f"2.{min(TESTED)}", f"2.{max(TESTED)}"),
+        ("Pulumi's SDK", least, str(int(below) - 1)),
+        ("Symfony Messenger", *lines),
+    ]
+    assert project["requires-python"] == f">={python[0]}"
 
 
 def test_the_workers_of_the_page_are_those_of_the_example():

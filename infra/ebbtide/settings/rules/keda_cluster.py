@@ -10,7 +10,7 @@ from ebbtide.settings.rules.declare import consumers_of, stack_rule
 
 # The versions of Kubernetes with which each version of KEDA was tested: KEDA's own table, "TBD" for 2.21 when it was
 # read; 2.21.0 ran here with 1.34.
-_TESTED = {18: (31, 33), 19: (32, 34), 20: (33, 35), 21: (34, 34)}
+TESTED = {18: (31, 33), 19: (32, 34), 20: (33, 35), 21: (34, 34)}
 _OLDEST = 18
 
 
@@ -36,10 +36,10 @@ def check_versions_fit(stack: StackSettings) -> Iterator[Finding]:
             f"write 2.{_OLDEST}.0 or newer",
         )
         return
-    least, most = _TESTED.get(minor, (0, 0))
+    least, most = TESTED.get(minor, (0, 0))
     if not least <= stack.kubernetes_minor <= most:
         tested = f"with 1.{least} to 1.{most}" if most else "with none that these rules know"
-        fits = [f"2.{one}" for one, (low, high) in _TESTED.items() if low <= stack.kubernetes_minor <= high]
+        fits = [f"2.{one}" for one, (low, high) in TESTED.items() if low <= stack.kubernetes_minor <= high]
         yield Finding(
             path,
             f"is {version}, which was tested {tested}, and the cluster has {stack.cluster.kubernetes_version}",
