@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from builds import BARE_ROOT, PARTS, SET_UP, Builds, Part
-from tiers import Commands, Ran, Schedule, all_tiers, closing, exit_status, machine
+from tiers import Commands, NotRun, Ran, Schedule, all_tiers, closing, exit_status, machine
 
 BUDGET_SECONDS = 75 * 60.0
 # Beside the default tier, which sets itself up in its root first: one processor each.
@@ -31,25 +31,25 @@ def main() -> int:
         if tier != "default":
             return commands.run_tier(tier, (*SET_UP, *prefix), output)
         ran = _run_as_a_newcomer(commands, prefix, output)
-        if status := _show_checks(builds):
-            sys.exit(status)
+        _show_checks(builds)
         return ran
 
     with Builds((CHECKS, *PARTS, BARE_ROOT), tiers) as builds:
         builds.start()
         results = Schedule(builds, commands, run, began, BUDGET_SECONDS).run_all(tiers)
-        # It was shown behind the default tier, where that ran.
-        checked = 0 if isinstance(results["default"], Ran) else _show_checks(builds)
+        if isinstance(results["default"], NotRun):
+            _show_checks(builds)
+        checked, _ = builds.ended(CHECKS)
     print(f"\n{machine()}\nin all {(time.monotonic() - began) / 60:.1f} min")
     print(*closing(results), sep="\n")
+    if checked:
+        print("FAILED: scripts/check")
     return checked or exit_status(results)
 
 
-def _show_checks(builds: Builds) -> int:
-    """What scripts/check printed. Returns its status."""
-    status, said = builds.ended(CHECKS)
+def _show_checks(builds: Builds) -> None:
+    _, said = builds.ended(CHECKS)
     print(f"\n== scripts/check ==\n{said}", flush=True)
-    return status
 
 
 def _run_as_a_newcomer(commands: Commands, prefix: Sequence[str], output: IO[str] | None) -> Ran:

@@ -366,15 +366,15 @@ def test_checks_that_fail_fail_the_run_although_the_default_tier_is_too_late(
     assert said.count("== scripts/check ==\nunknown word\n") == 1
 
 
-def test_checks_that_fail_end_the_run_behind_the_default_tier(
+def test_checks_that_fail_are_shown_behind_the_default_tier_and_fail_the_run_with_its_results(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     _play_ci(monkeypatch, "true", budget=600.0)
-    with pytest.raises(SystemExit) as ended:
-        ci.main()
-    assert ended.value.code == 3
+    assert ci.main() == 3
     said = capfd.readouterr().out
-    assert said.index("== default ==") < said.index("== scripts/check ==\nunknown word\n")
+    checks = said.index("== scripts/check ==\nunknown word\n")
+    assert said.index("== default ==") < checks < said.index("default         3")
+    assert said.endswith("FAILED: scripts/check\n")
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
