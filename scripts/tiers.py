@@ -70,7 +70,7 @@ ARGUMENTS = {
     # These wait for seven tenths of their time, and hold under a load of 20.
     "runtime": ["-n", "6", "--dist", "worksteal"],
     "engine": ["-n", "3", "--dist", "loadfile"],
-    "cluster": ["-n", "2", "--dist", "loadfile"],
+    "cluster": ["-n", "3", "--dist", "loadfile"],
     # Those of the cluster stay with one process (tests/cluster/conftest.py).
     "long": ["-n", "3", "--dist", "loadgroup"],
 }

@@ -1,6 +1,6 @@
 """The node of `scripts/cluster`: the one that runs, or one that is started for these tests and taken away again.
 
-In CI two modules of tests use it at a time, each in namespaces of its own: most of the time they wait.
+In CI three modules of tests use it at a time, each in namespaces of its own: most of the time they wait.
 """
 
 from __future__ import annotations
