@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ebbtide.manifests.broker import build_broker
 from ebbtide.manifests.google.image_repository import build_image_repository
 from ebbtide.manifests.keda import build_keda
+from ebbtide.manifests.kubernetes_resource import namespace_key
 from ebbtide.manifests.observability import build_observability
 from ebbtide.manifests.provider import build_cluster, build_provider
 from ebbtide.manifests.resource import Component, Resource
@@ -67,7 +68,7 @@ def compose(stack: StackSettings) -> StackPlan:
         build_provider(stack, cluster),
         namespaces,
         broker,
-        build_keda(stack, keda, tuple(one.parts[0].key for one in namespaces.values())) if keda else None,
+        build_keda(stack, keda, tuple(namespace_key(one.name) for one in namespaces.values())) if keda else None,
         {name: build_queue_consumer(stack, consumer, broker=broker) for name, consumer in stack.consumers.items()},
         observability if observability is not None and observability.parts else None,
     )

@@ -93,4 +93,5 @@ def stack_manifests(stack: StackSettings) -> tuple[Manifest, ...]:
     consumers = (build_consumer(stack, consumer) for consumer in stack.consumers.values())
     views = [view for view in stack.seen_by_namespace.values() if view.namespace.create]
     namespaces = (manifest for view in views for manifest in build_namespace(view))
-    return (*namespaces, *build_broker_secret(stack), *(manifest for objects in consumers for manifest in objects))
+    broker = build_broker_secret(stack) or ()
+    return (*namespaces, *broker, *(manifest for objects in consumers for manifest in objects))

@@ -21,11 +21,11 @@ class BrokerSecretObjects(NamedTuple):
     """GKE gives the Secret its name."""
 
 
-def build_broker_secret(stack: StackSettings) -> tuple[Manifest, ...]:
-    """The objects; none where the stack makes no broker, or somebody writes its Secret by hand."""
+def build_broker_secret(stack: StackSettings) -> BrokerSecretObjects | None:
+    """The objects; None where the stack makes no broker, or somebody writes its Secret by hand."""
     broker = made_broker(stack)
     if broker is None or not stack.consumers or not is_synced(stack, broker):
-        return ()
+        return None
     return BrokerSecretObjects(
         {
             "apiVersion": "v1",
