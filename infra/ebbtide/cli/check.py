@@ -15,6 +15,7 @@ from ebbtide.settings.loading.loader import LoadedStack, located, read_stack
 from ebbtide.settings.loading.project import first_stack, read_project, stack_names
 from ebbtide.settings.rules.check import check_stack
 from ebbtide.settings.rules.neighbours import check_neighbours
+from ebbtide.settings.values.units import plural
 
 
 def run(stack: str | None, project: Path | None, format: str, *, strict: bool) -> None:  # noqa: A002
@@ -70,7 +71,7 @@ def _print(results: dict[str, list[Finding]]) -> None:
     for name, found in results.items():
         counts = {level: sum(finding.level is level and not finding.accepted for finding in found) for level in Level}
         words = [
-            f"{count} {level}{'s' if count > 1 and level is not Level.INFO else ''}"
+            f"{count} {level}" if level is Level.INFO else plural(count, level)
             for level, count in counts.items()
             if count
         ]

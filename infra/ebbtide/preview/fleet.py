@@ -11,7 +11,7 @@ from ebbtide.preview.change import SECRET, UNKNOWN, ResourceChange, entries, map
 from ebbtide.settings.models.consumer import ConsumerSettings, own_memory_bytes
 from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
 from ebbtide.settings.values import image_contract
-from ebbtide.settings.values.units import format_duration
+from ebbtide.settings.values.units import format_duration, plural
 
 _DEFAULT_GRACE_SECONDS = 30
 
@@ -230,8 +230,8 @@ def drain_sentence(change: ResourceChange, overlap: Overlap | None) -> str:
         took = f"each for as long as its longest message ({format_duration(before.longest_message_seconds)} at most)"
     if overlap is None:
         return f"all its pods drain, {took}"
-    count = f"{overlap.least}" if overlap.least == overlap.most else f"{overlap.least} to {overlap.most}"
-    pods = f"{count} pod{'' if overlap.most == 1 else 's'} drain{'s' if overlap.most == 1 else ''}, {took}"
+    least = "" if overlap.least == overlap.most else f"{overlap.least} to "
+    pods = f"{least}{plural(overlap.most, 'pod')} {'drains' if overlap.most == 1 else 'drain'}, {took}"
     if overlap.recreates:
         return f"{pods}; the new ones start when they are gone, and nothing consumes meanwhile"
     return (
