@@ -35,6 +35,7 @@ def run(stack: str, project: Path | None, out: Path | None, format: str, *, reso
     """Print or write what a stack deploys."""
     settings = load_stack(stack, project_root(project))
     if resources:
+        from ebbtide.manifests.resource import kind_of
         from ebbtide.manifests.resource import to_json as resource_json
         from ebbtide.manifests.stack import stack_resources
 
@@ -42,7 +43,7 @@ def run(stack: str, project: Path | None, out: Path | None, format: str, *, reso
             _print_resources(stack_resources(settings))
             return
         documents = [resource_json(resource) for resource in stack_resources(settings)]
-        names = _names([(_last(document["type"]), document["name"], document["type"]) for document in documents])
+        names = _names([(kind_of(document["type"]), document["name"], document["type"]) for document in documents])
     else:
         from ebbtide.manifests.kubernetes import stack_manifests
 
@@ -59,10 +60,6 @@ def run(stack: str, project: Path | None, out: Path | None, format: str, *, reso
         typer.echo(_dump(documents, format), nl=False)
     else:
         _write(out, names, documents, format, with_kustomization=not resources)
-
-
-def _last(token: str) -> str:
-    return token.rpartition(":")[2]
 
 
 def _names(parts: list[tuple[str, str, str]]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from ebbtide.manifests.resource import COMPONENT_PACKAGE, PROVIDER_PACKAGE, Resource, to_json
+from ebbtide.manifests.resource import COMPONENT_PACKAGE, PROVIDER_PACKAGE, Resource, kind_of, to_json
 
 
 # pydantic reads the one of the standard library from Python 3.12 on.
@@ -55,7 +55,7 @@ class ResourceDocument:
     @property
     def kind(self) -> str:
         """`gcp:container/nodePool:NodePool` -> `NodePool`."""
-        return self.type.rpartition(":")[2]
+        return kind_of(self.type)
 
     @property
     def is_deployed(self) -> bool:

@@ -21,6 +21,11 @@ Value: TypeAlias = Any
 """JSON values, and `Ref`, `Lookup`, `Join` and `Secret` anywhere inside them."""
 
 
+def kind_of(token: str) -> str:
+    """`kubernetes:apps/v1:Deployment` -> `Deployment`."""
+    return token.rpartition(":")[2]
+
+
 @dataclass(frozen=True, slots=True)
 class Ref:
     """An output of another resource, known only when that resource exists."""

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from ebbtide.judgement.secrets import MASK
+from ebbtide.manifests.resource import kind_of
 
 
 class Operation(StrEnum):
@@ -129,7 +130,7 @@ class ResourceChange:
     @property
     def kind(self) -> str:
         """`kubernetes:apps/v1:Deployment` -> `Deployment`."""
-        return self.token.rpartition(":")[2]
+        return kind_of(self.token)
 
     @property
     def is_let_go(self) -> bool:

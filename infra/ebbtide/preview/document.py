@@ -13,7 +13,7 @@ from ebbtide.documents.finding import FindingDocument
 from ebbtide.explain.model import ConsumerExplanation, StackExplanation
 from ebbtide.judgement.findings import Level, SettingsError
 from ebbtide.manifests.document import ResourceDocument
-from ebbtide.manifests.resource import Resource
+from ebbtide.manifests.resource import Resource, kind_of
 from ebbtide.preview.change import Operation, ResourceChange
 from ebbtide.preview.review import Review
 from ebbtide.preview.risk import Risk, RiskLevel
@@ -85,7 +85,7 @@ class ChangedResource:
     @property
     def kind(self) -> str:
         """`kubernetes:apps/v1:Deployment` -> `Deployment`."""
-        return self.type.rpartition(":")[2]
+        return kind_of(self.type)
 
     @property
     def key(self) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ebbtide.judgement.secrets import mask_value
-from ebbtide.manifests.resource import PROVIDER_PACKAGE
+from ebbtide.manifests.resource import PROVIDER_PACKAGE, kind_of
 from ebbtide.preview.change import SECRET, PropertyChange, ResourceChange
 
 # What a provider's inputs say of where, rather than of who. All others are masked.
@@ -46,7 +46,7 @@ def _is_secret(token: str, key: str) -> bool:
     """Whether all is that stands at the top under this key."""
     if token.startswith(PROVIDER_PACKAGE):
         return key not in _OF_A_PROVIDER
-    return token.rpartition(":")[2] == "Secret" and key in _SECRET_DATA
+    return kind_of(token) == "Secret" and key in _SECRET_DATA
 
 
 def _all(value: Any) -> Any:
