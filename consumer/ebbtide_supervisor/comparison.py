@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ebbtide_supervisor.forks import Caller
+    from ebbtide_supervisor.fork_callers import Caller
     from ebbtide_supervisor.worker import Parent, Worker
 
 WORDS: Final = ("recording", "recorded")

@@ -13,7 +13,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from ebbtide_supervisor.forks import Caller, Forks
+from ebbtide_supervisor.fork_callers import Caller
+from ebbtide_supervisor.forks import Forks
 from supervisor.medusa import asyncore_25 as asyncore
 from tests.consumer.conftest import IMAGE_USER, Container, until
 
