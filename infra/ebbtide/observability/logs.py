@@ -11,9 +11,7 @@ from typing import Protocol
 from ebbtide.observability.metrics import CONSUMER, EVENT_COUNTS, EventCount, log_series
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
-
-CONTAINER = "consumer"
-"""The container whose log it is."""
+from ebbtide.settings.values.names import CONTAINER_NAME
 
 
 def pods_of(consumers: str) -> str:
@@ -68,7 +66,7 @@ class LokiLog:
 
     def increase(self, name: str, window: str, ago_seconds: int = 0, outcome: str = "") -> str:
         """`count_over_time({...} | json | event="..." [10m])`."""
-        selected = f'namespace="{self._namespace}",container="{CONTAINER}",pod=~"{pods_of(self.of.name)}"'
+        selected = f'namespace="{self._namespace}",container="{CONTAINER_NAME}",pod=~"{pods_of(self.of.name)}"'
         told = f' | event="{_event(name)}"' + (f' | outcome="{outcome}"' if outcome else "")
         return f"count_over_time({{{selected}}} | json{told} [{window}]{_offset(ago_seconds)})"
 

@@ -11,6 +11,7 @@ from ebbtide.preview.change import SECRET, UNKNOWN, ResourceChange, entries, map
 from ebbtide.settings.models.consumer import ConsumerSettings, own_memory_bytes
 from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
 from ebbtide.settings.values import image_contract
+from ebbtide.settings.values.names import CONTAINER_NAME
 from ebbtide.settings.values.units import format_duration, plural
 
 _DEFAULT_GRACE_SECONDS = 30
@@ -50,7 +51,7 @@ class Pods:
     def of(cls, deployment: Mapping[str, Any]) -> Pods:
         """Read a manifest: of its containers the consumer, or else the first."""
         found = cls.by_container(deployment)
-        return found.get("consumer") or next(iter(found.values()), cls._read(deployment, {}))
+        return found.get(CONTAINER_NAME) or next(iter(found.values()), cls._read(deployment, {}))
 
     @classmethod
     def by_container(cls, deployment: Mapping[str, Any]) -> dict[str, Pods]:

@@ -10,8 +10,7 @@ from typing import Any
 from ebbtide.preview.change import Operation, PropertyChange, ResourceChange, diff, mapping
 from ebbtide.preview.fleet import Pods
 from ebbtide.preview.risk import Context
-
-_MAIN = "consumer"
+from ebbtide.settings.values.names import CONTAINER_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Successor:
             before[name] = before[was]
         for name, pods in after.items():
             if name in before:
-                is_all = name == _MAIN or len(after) == 1
+                is_all = name == CONTAINER_NAME or len(after) == 1
                 yield self.title if is_all else f"container {name} of {self.title}", before[name], pods
 
 

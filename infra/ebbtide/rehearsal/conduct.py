@@ -17,7 +17,7 @@ from ebbtide.rehearsal.interruption import undisturbed
 from ebbtide.rehearsal.ledger import Ledger
 from ebbtide.rehearsal.load import POD as SENDER_POD
 from ebbtide.rehearsal.load import sender_pod
-from ebbtide.rehearsal.performance import CONTAINER, Performance
+from ebbtide.rehearsal.performance import Performance
 from ebbtide.rehearsal.problem import one_line, refusal
 from ebbtide.rehearsal.project import Project
 from ebbtide.rehearsal.record import Record
@@ -28,6 +28,7 @@ from ebbtide.rehearsal.signals import read_signal
 from ebbtide.rehearsal.watch import Watch
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.values.names import CONTAINER_NAME
 
 SECRET = "rehearsal-broker"  # noqa: S105 - its name
 """How the broker is reached: a key for each variable."""
@@ -188,7 +189,7 @@ class Rehearsal:
             self._cluster,
             namespace,
             selector,
-            CONTAINER,
+            CONTAINER_NAME,
             ledger,
             lambda pods: signal.look(self._cluster, namespace, pods),
         )

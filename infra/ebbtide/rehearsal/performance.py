@@ -16,8 +16,8 @@ from ebbtide.rehearsal.project import Project
 from ebbtide.rehearsal.record import Mark, Outage, Record
 from ebbtide.rehearsal.scenario import Disturbance, Round
 from ebbtide.rehearsal.signal import Signal
+from ebbtide.settings.values.names import CONTAINER_NAME
 
-CONTAINER = "consumer"
 HOLD_SECONDS = 10
 OUTAGE_SECONDS = 60
 _READY_SECONDS = 240
@@ -151,7 +151,7 @@ class Performance:
         record = self._record
         if self._options.baseline:
             variable = {"name": "REHEARSAL_ROUND", "value": str(number)}
-            template = {"spec": {"containers": [{"name": CONTAINER, "env": [variable]}]}}
+            template = {"spec": {"containers": [{"name": CONTAINER_NAME, "env": [variable]}]}}
             self._cluster.patch_deployment(
                 record.stack.namespace.name, record.consumer.name, {"spec": {"template": template}}
             )

@@ -9,11 +9,12 @@ from ebbtide.manifests.google import names
 from ebbtide.manifests.resource import Resource
 from ebbtide.observability.alerts import StackAlert, alerts_of_stack
 from ebbtide.observability.cloud_monitoring import cloud_dashboard
-from ebbtide.observability.logs import CONTAINER, pods_of
+from ebbtide.observability.logs import pods_of
 from ebbtide.observability.metrics import CONSUMER, EVENT_COUNTS, EventCount, log_metric_id
 from ebbtide.observability.prometheus import EVALUATION_SECONDS, runbook_url
 from ebbtide.settings.models.managed_prometheus import ManagedPrometheus
 from ebbtide.settings.models.stack import StackSettings, is_gke
+from ebbtide.settings.values.names import CONTAINER_NAME
 
 # How long an incident stays open when nothing more is heard; the shortest that the API takes is half an hour.
 _AUTO_CLOSE_SECONDS = 1800
@@ -50,7 +51,7 @@ def log_filter(count: EventCount, stack: StackSettings) -> str:
     parts = {
         "resource.type": "k8s_container",
         **({"resource.labels.cluster_name": names.cluster_name(stack)} if is_gke(stack.cluster) else {}),
-        "resource.labels.container_name": CONTAINER,
+        "resource.labels.container_name": CONTAINER_NAME,
         "jsonPayload.event": count.event,
     }
     texts = [f'{field}="{value}"' for field, value in parts.items()]

@@ -11,9 +11,9 @@ from ebbtide.manifests.kubernetes.volumes import build_volume_mounts
 from ebbtide.settings.models.consumer import START_DEADLINE_SECONDS, ConsumerSettings
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.values.image_contract import DRAIN, HEALTH_CHECK
+from ebbtide.settings.values.names import CONTAINER_NAME
 from ebbtide.settings.values.units import format_cpu, format_memory
 
-CONTAINER_NAME = "consumer"
 METRICS_PORT_NAME = "metrics"
 
 # The check takes milliseconds; on a node under pressure the runtime alone needs seconds to start it.

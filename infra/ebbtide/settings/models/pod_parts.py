@@ -10,7 +10,7 @@ from ebbtide.settings.models.base import SettingsModel, repeated
 from ebbtide.settings.models.pod import Environment, Port, SecretEnvironment
 from ebbtide.settings.values.image import ImageReference
 from ebbtide.settings.values.image_contract import PROGRAMS_DIRECTORY, STATE_DIRECTORY, VARIABLE_PREFIX
-from ebbtide.settings.values.names import CsiDriverName, DnsLabel, SecretKey, SecretName
+from ebbtide.settings.values.names import CONTAINER_NAME, CsiDriverName, DnsLabel, SecretKey, SecretName
 from ebbtide.settings.values.units import MemoryBytes, Millicores, Seconds
 
 # A volume over one of these, or over what holds them, leaves a container without a shell, PHP or certificates.
@@ -25,7 +25,6 @@ _SYSTEM_DIRECTORIES = tuple(
 # What the drain stands on, and what every container has.
 _OWN_DIRECTORIES = (STATE_DIRECTORY, PROGRAMS_DIRECTORY, "/tmp")  # noqa: S108 - a path in the container
 _PATH = re.compile(r"(/[A-Za-z0-9._-]+)+/?")
-_CONSUMER = "consumer"
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -246,8 +245,10 @@ class PodSettings(SettingsModel):
 
     @model_validator(mode="after")
     def _own_names(self) -> Self:
-        taken = [name for name in (_CONSUMER, *self.sidecars) if name in self.init_containers or name == _CONSUMER]
-        twice = [name for name in taken if name != _CONSUMER or _CONSUMER in self.parts]
+        taken = [
+            name for name in (CONTAINER_NAME, *self.sidecars) if name in self.init_containers or name == CONTAINER_NAME
+        ]
+        twice = [name for name in taken if name != CONTAINER_NAME or CONTAINER_NAME in self.parts]
         if twice:
             context = {"got": ", ".join(twice), "remedy": "give each container a name of its own"}
             raise PydanticCustomError("name", "names two containers alike (got {got})", context)

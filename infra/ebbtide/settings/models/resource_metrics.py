@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from ebbtide.settings.models.scaling_metric import ResourceMetric
-from ebbtide.settings.values.names import DnsLabel
+from ebbtide.settings.values.names import CONTAINER_NAME, DnsLabel
 from ebbtide.settings.values.units import MemoryBytes, Millicores
 
 
@@ -33,7 +33,7 @@ class ContainerCpuMetric(ResourceMetric):
     resource: ClassVar[str] = "cpu"
     kind: Literal["containerCpu"]
     """CPU of one container."""
-    container: DnsLabel = "consumer"
+    container: DnsLabel = CONTAINER_NAME
     """The container's name."""
     target_average_value: Millicores | None = None
     """Average use of all pods."""
@@ -49,7 +49,7 @@ class ContainerMemoryMetric(ResourceMetric):
     resource: ClassVar[str] = "memory"
     kind: Literal["containerMemory"]
     """Memory of one container."""
-    container: DnsLabel = "consumer"
+    container: DnsLabel = CONTAINER_NAME
     """The container's name."""
     target_average_value: MemoryBytes | None = None
     """Average use of all pods."""

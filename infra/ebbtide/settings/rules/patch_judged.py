@@ -7,10 +7,8 @@ from collections.abc import Iterator, Mapping
 from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.rules.declare import consumer_rule
-from ebbtide.settings.rules.pod_parts import touched
+from ebbtide.settings.rules.pod_parts import POD, WORKERS, touched
 
-_POD = ("spec", "template", "spec")
-_WORKERS = (*_POD, "containers", "consumer")
 _STARTS = "only where and when a pod starts"
 _NAMES = "only how a name becomes an address"
 _BEFORE = "it has ended before the workers start"
@@ -23,32 +21,32 @@ HARMLESS: Mapping[Path, str] = {
     ("spec", "minReadySeconds"): "only how fast an update goes on",
     ("spec", "progressDeadlineSeconds"): "only when an update that goes on is called failed",
     ("spec", "revisionHistoryLimit"): "only how many old ReplicaSets, of no pods, are kept",
-    **dict.fromkeys(tuple((*_POD, name) for name in ("topologySpreadConstraints", "preemptionPolicy")), _STARTS),
+    **dict.fromkeys(tuple((*POD, name) for name in ("topologySpreadConstraints", "preemptionPolicy")), _STARTS),
     # By labels of nodes it may ask for Spot ones.
-    **dict.fromkeys(tuple((*_POD, "affinity", name) for name in ("podAffinity", "podAntiAffinity")), _STARTS),
-    **dict.fromkeys(tuple((*_POD, name) for name in ("hostAliases", "dnsConfig")), _NAMES),
-    (*_POD, "enableServiceLinks"): "variables of services that the workers do not read",
-    (*_POD, "imagePullSecrets"): _STARTS,
-    (*_POD, "initContainers"): f"{_BEFORE}; M-04 refuses what would make a sidecar of it",
-    (*_POD, "volumes"): "M-04 refuses those that the image writes to",
-    (*_WORKERS, "volumeMounts"): "M-04 refuses those that hide what the image needs",
-    (*_WORKERS, "name"): "by it the container is found",
-    (*_WORKERS, "imagePullPolicy"): _STARTS,
-    (*_WORKERS, "ports"): "a port is only written down",
-    (*_WORKERS, "terminationMessagePath"): "only where the last words of a container are kept",
-    (*_WORKERS, "terminationMessagePolicy"): "only where the last words of a container are kept",
+    **dict.fromkeys(tuple((*POD, "affinity", name) for name in ("podAffinity", "podAntiAffinity")), _STARTS),
+    **dict.fromkeys(tuple((*POD, name) for name in ("hostAliases", "dnsConfig")), _NAMES),
+    (*POD, "enableServiceLinks"): "variables of services that the workers do not read",
+    (*POD, "imagePullSecrets"): _STARTS,
+    (*POD, "initContainers"): f"{_BEFORE}; M-04 refuses what would make a sidecar of it",
+    (*POD, "volumes"): "M-04 refuses those that the image writes to",
+    (*WORKERS, "volumeMounts"): "M-04 refuses those that hide what the image needs",
+    (*WORKERS, "name"): "by it the container is found",
+    (*WORKERS, "imagePullPolicy"): _STARTS,
+    (*WORKERS, "ports"): "a port is only written down",
+    (*WORKERS, "terminationMessagePath"): "only where the last words of a container are kept",
+    (*WORKERS, "terminationMessagePolicy"): "only where the last words of a container are kept",
     # What M-04 leaves of it: GPUs and the like.
-    **dict.fromkeys(tuple((*_WORKERS, "resources", part) for part in ("requests", "limits")), _STARTS),
+    **dict.fromkeys(tuple((*WORKERS, "resources", part) for part in ("requests", "limits")), _STARTS),
 }
 """What a patch may write without anybody asking further, by place, each with its reason; short on purpose."""
 # Where a setting says the same, and rules hold it.
 _SETTINGS: Mapping[Path, str] = {
-    (*_POD, "nodeSelector"): "placement.nodeSelector",
-    (*_POD, "tolerations"): "placement.tolerations",
-    (*_POD, "serviceAccountName"): "serviceAccount",
-    (*_POD, "priorityClassName"): "pod.priorityClass",
-    (*_WORKERS, "env"): "environment",
-    (*_WORKERS, "envFrom"): "pod.environmentFrom",
+    (*POD, "nodeSelector"): "placement.nodeSelector",
+    (*POD, "tolerations"): "placement.tolerations",
+    (*POD, "serviceAccountName"): "serviceAccount",
+    (*POD, "priorityClassName"): "pod.priorityClass",
+    (*WORKERS, "env"): "environment",
+    (*WORKERS, "envFrom"): "pod.environmentFrom",
 }
 
 

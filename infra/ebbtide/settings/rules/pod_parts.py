@@ -18,6 +18,7 @@ from ebbtide.settings.values.image_contract import (
     STATE_DIRECTORY,
     VARIABLE_PREFIX,
 )
+from ebbtide.settings.values.names import CONTAINER_NAME
 
 # SidecarContainers: on by default from 1.29.
 SIDECARS_MINOR = 29
@@ -40,8 +41,8 @@ MERGE_KEYS: Mapping[str, str] = {
 }
 """By which field Kubernetes tells the entries of a Deployment's lists apart, by the list's name."""
 
-_POD = ("spec", "template", "spec")
-_WORKERS = (*_POD, "containers", "consumer")
+POD = ("spec", "template", "spec")
+WORKERS = (*POD, "containers", CONTAINER_NAME)
 _NUMBERS = "the numbers of the shutdown are derived together; write shutdown.longestMessage"
 _IDENTITY = "other objects find it by this"
 _HOSTNAME = "workers name themselves towards the broker by their pod's host name"
@@ -62,39 +63,39 @@ PROTECTED: tuple[tuple[Path, str], ...] = (
     (("spec", "replicas"), "the autoscaler owns it; write autoscaling"),
     (("spec", "strategy"), "an update must take no pod away before another one is ready"),
     (("spec", "paused"), "no update would ever reach the pods"),
-    ((*_POD, "terminationGracePeriodSeconds"), _NUMBERS),
-    *(((*_POD, name), _PID_1) for name in ("shareProcessNamespace", "hostPID", "restartPolicy")),
-    *(((*_POD, name), _HOSTNAME) for name in ("hostNetwork", "hostname", "subdomain", "setHostnameAsFQDN")),
+    ((*POD, "terminationGracePeriodSeconds"), _NUMBERS),
+    *(((*POD, name), _PID_1) for name in ("shareProcessNamespace", "hostPID", "restartPolicy")),
+    *(((*POD, name), _HOSTNAME) for name in ("hostNetwork", "hostname", "subdomain", "setHostnameAsFQDN")),
     *(
-        ((*_POD, "securityContext", name), "what the image writes belongs to its user; write userId")
+        ((*POD, "securityContext", name), "what the image writes belongs to its user; write userId")
         for name in ("runAsUser", "runAsGroup", "fsGroup")
     ),
-    *(((*_POD, "volumes", name), "the image writes there while it drains") for name in ("state", "tmp")),
-    ((*_POD, "activeDeadlineSeconds"), "the API server refuses it: pods of a Deployment have no end"),
-    ((*_WORKERS, "image"), "settings and image are checked together; write image"),
-    ((*_WORKERS, "command"), _PID_1),
-    ((*_WORKERS, "args"), "the worker's command is judged; write worker"),
-    ((*_WORKERS, "lifecycle"), "its preStop hook is the drain"),
-    *(((*_WORKERS, name), _PROBES) for name in ("startupProbe", "readinessProbe", "livenessProbe")),
+    *(((*POD, "volumes", name), "the image writes there while it drains") for name in ("state", "tmp")),
+    ((*POD, "activeDeadlineSeconds"), "the API server refuses it: pods of a Deployment have no end"),
+    ((*WORKERS, "image"), "settings and image are checked together; write image"),
+    ((*WORKERS, "command"), _PID_1),
+    ((*WORKERS, "args"), "the worker's command is judged; write worker"),
+    ((*WORKERS, "lifecycle"), "its preStop hook is the drain"),
+    *(((*WORKERS, name), _PROBES) for name in ("startupProbe", "readinessProbe", "livenessProbe")),
     # Others, as GPUs, no rule knows, and no setting says.
     *(
-        ((*_WORKERS, "resources", part, name), "rules hold it against what the workers need; write resources")
+        ((*WORKERS, "resources", part, name), "rules hold it against what the workers need; write resources")
         for part in ("requests", "limits")
         for name in ("cpu", "memory", "ephemeral-storage")
     ),
     *(
-        ((*_WORKERS, "securityContext", name), "what the image writes belongs to its user; write userId")
+        ((*WORKERS, "securityContext", name), "what the image writes belongs to its user; write userId")
         for name in ("runAsUser", "runAsGroup")
     ),
-    *(((*_WORKERS, "env", name), _HOSTNAME) for name in (HOSTNAME, CONSUMER_NAME)),
+    *(((*WORKERS, "env", name), _HOSTNAME) for name in (HOSTNAME, CONSUMER_NAME)),
     *(
-        ((*_WORKERS, name), "a pod whose container is not started again has no workers")
+        ((*WORKERS, name), "a pod whose container is not started again has no workers")
         for name in ("restartPolicy", "restartPolicyRules")
     ),
 )
 """What the drain stands on, with the reason; and what stands beside it is in `_refusal`."""
 # Of what is nowhere beside itself.
-_APART = (*_POD, "affinity", "podAntiAffinity")
+_APART = (*POD, "affinity", "podAntiAffinity")
 
 
 @stack_rule(
@@ -231,14 +232,14 @@ def _is_at(target: Path, protected: Path) -> bool:
 def _of_containers(target: Path) -> str:
     """What depends on a name that is not known before."""
     name = target[-1]
-    if target[:4] == (*_POD, "containers") and target[:5] != _WORKERS:
+    if target[:4] == (*POD, "containers") and target[:5] != WORKERS:
         return "a plain container is ended while the workers still finish their messages; write pod.sidecars"
-    if target[:4] == (*_POD, "initContainers") and name == "restartPolicy":
+    if target[:4] == (*POD, "initContainers") and name == "restartPolicy":
         return "it decides whether a container is ended after the workers; write pod.sidecars"
     below = target[6:7]
-    if target[:6] == (*_WORKERS, "env") and below and str(below[0]).startswith(VARIABLE_PREFIX):
+    if target[:6] == (*WORKERS, "env") and below and str(below[0]).startswith(VARIABLE_PREFIX):
         return _NUMBERS
-    if target[:6] == (*_WORKERS, "volumeMounts") and below and _is_own(str(below[0])):
+    if target[:6] == (*WORKERS, "volumeMounts") and below and _is_own(str(below[0])):
         return "the image writes there while it drains"
     return ""
 

@@ -24,6 +24,8 @@ CONSUMER_NAME_MAX_LENGTH = DNS_LABEL_MAX_LENGTH - 16
 SUBDOMAIN_MAX_LENGTH = 253
 # Google Cloud service account ids: 6 to 30 characters.
 SERVICE_ACCOUNT_ID_MAX_LENGTH = 30
+CONTAINER_NAME = "consumer"
+"""Of a consumer's pod: the one with the workers."""
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(rf"{_DNS_LABEL.pattern}(\.{_DNS_LABEL.pattern})*")
