@@ -18,7 +18,8 @@ from ebbtide.doctor.readers.scripts import Call, Loop, Script, read_script
 from ebbtide.doctor.readers.supervisor import Program as SupervisedProgram
 from ebbtide.doctor.readers.supervisor import SupervisorFile
 from ebbtide.doctor.setup import SetUp
-from ebbtide.doctor.workload import KEDA_MOST, Container, Hook, ManifestObject, Workload
+from ebbtide.doctor.workload import Container, Hook, ManifestObject, Workload
+from ebbtide.kubernetes.keda import DEFAULT_MAX_REPLICAS
 
 _SCHEDULER: Final = re.compile(r"celery\s+(?:\S+\s+)*beat(?:\s|$)|artisan\s+schedule:work(?:\s|$)")
 _SYMFONY_SCHEDULE: Final = re.compile(r"messenger:consume\s.*\bscheduler_\w+")
@@ -246,10 +247,10 @@ class Unit:
         """The most pods that are known to run at once; 1 where nothing says more."""
         found = [self.workload.replicas.value if self.workload and self.workload.replicas else 1]
         if self.workload is not None and self.workload.kind == "ScaledJob":
-            found.append(self.workload.data.map("spec").get("maxReplicaCount", KEDA_MOST))
+            found.append(self.workload.data.map("spec").get("maxReplicaCount", DEFAULT_MAX_REPLICAS))
         for one in self.autoscalers:
             spec = one.data.map("spec")
-            by_keda = spec.get("maxReplicaCount", KEDA_MOST if one.kind == "ScaledObject" else 1)
+            by_keda = spec.get("maxReplicaCount", DEFAULT_MAX_REPLICAS if one.kind == "ScaledObject" else 1)
             found.append(spec.get("maxReplicas", by_keda))
         return max(one for one in found if isinstance(one, int))
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from ebbtide.doctor.data import Map, Place, Said
 from ebbtide.doctor.image import Command
-
-KEDA_MOST: Final = 100
-"""KEDA's default of maxReplicaCount, of a ScaledObject as of a ScaledJob."""
 
 
 @dataclass(frozen=True, slots=True)

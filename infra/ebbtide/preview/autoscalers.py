@@ -7,20 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ebbtide.kubernetes.keda import DEFAULT_MAX_REPLICAS, HPA_PREFIX, TAKES_OVER_HPA
 from ebbtide.manifests.kubernetes.autoscaler import BOUNDS
-from ebbtide.manifests.kubernetes.scaled_object import HPA_PREFIX
 from ebbtide.preview.change import Operation, ResourceChange, entries, mapping, mapping_at
 from ebbtide.preview.risk import Context
 
 HPA = "HorizontalPodAutoscaler"
 SCALED_OBJECT = "ScaledObject"
 VPA = "VerticalPodAutoscaler"
-# KEDA's defaults (pkg/apis/keda/v1alpha1/scaledobject_types.go); the HPA's minimum is 1 and its maximum required.
-_KEDA_MIN, _KEDA_MAX = 0, 100
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 # Where KEDA's triggers name what they count. No address is shown: it may hold a password.
 _QUEUES = ("stream", "queueName", "listName", "topic", "subscriptionName")
-_TAKES_OVER_HPA = "scaledobject.keda.sh/transfer-hpa-ownership"
 
 _TARGET_PATHS = tuple(f"spec.scaleTargetRef.{name}" for name in ("apiVersion", "kind", "name"))
 
@@ -70,8 +67,9 @@ def bounds(kind: str, autoscaler: Mapping[str, Any]) -> tuple[int, int]:
     if kind in BOUNDS:
         least, most = (_whole(spec.get(name), 1) for name in BOUNDS[kind])
         return least, most
-    least = _whole(spec.get("minReplicaCount"), _KEDA_MIN)
-    return min(least, _whole(spec.get("idleReplicaCount"), least)), _whole(spec.get("maxReplicaCount"), _KEDA_MAX)
+    least = _whole(spec.get("minReplicaCount"), 0)
+    most = _whole(spec.get("maxReplicaCount"), DEFAULT_MAX_REPLICAS)
+    return min(least, _whole(spec.get("idleReplicaCount"), least)), most
 
 
 def floor_of(kind: str, autoscaler: Mapping[str, Any]) -> int:
@@ -140,7 +138,7 @@ def owners(context: Context, deployment: Target, through: str | None = None) -> 
 
 
 def _takes_over(scaled_object: Mapping[str, Any]) -> bool:
-    return mapping_at(scaled_object, "metadata", "annotations").get(_TAKES_OVER_HPA) == "true"
+    return mapping_at(scaled_object, "metadata", "annotations").get(TAKES_OVER_HPA) == "true"
 
 
 def hpa_name_of(scaled_object: ResourceChange) -> str:

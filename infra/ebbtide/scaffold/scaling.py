@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from ebbtide.doctor.data import Map
 from ebbtide.doctor.workload import ManifestObject
+from ebbtide.kubernetes.keda import DEFAULT_MAX_REPLICAS
 
-_KEDA_MOST: Final = 100
-"""KEDA's default of maxReplicaCount."""
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*:[0-9]{2,5}")
 
 
@@ -18,7 +17,7 @@ def bounds_of(one: ManifestObject, replicas: int) -> tuple[int, int]:
     spec = one.data.map("spec")
     is_keda = one.kind == "ScaledObject"
     least = spec.get("minReplicaCount" if is_keda else "minReplicas", 0 if is_keda else 1)
-    most = spec.get("maxReplicaCount" if is_keda else "maxReplicas", _KEDA_MOST if is_keda else replicas)
+    most = spec.get("maxReplicaCount" if is_keda else "maxReplicas", DEFAULT_MAX_REPLICAS if is_keda else replicas)
     low = least if isinstance(least, int) and least >= 0 else 1
     return low, max(most, low, 1) if isinstance(most, int) else max(replicas, low, 1)
 

@@ -19,10 +19,6 @@ from ebbtide.capacity.keda.formula import Formula, FormulaError
 from ebbtide.capacity.keda.scalers import TriggerError, read_trigger
 from ebbtide.capacity.keda.spec import (
     COMPOSITE_METRIC,
-    DEFAULT_COOLDOWN_SECONDS,
-    DEFAULT_INITIAL_COOLDOWN_SECONDS,
-    DEFAULT_MAX_REPLICAS,
-    DEFAULT_POLLING_SECONDS,
     Fallback,
     FallbackBehavior,
     Modifiers,
@@ -31,6 +27,12 @@ from ebbtide.capacity.keda.spec import (
     Trigger,
 )
 from ebbtide.kubernetes.booleans import GO_BOOLEANS
+from ebbtide.kubernetes.keda import (
+    DEFAULT_COOLDOWN_SECONDS,
+    DEFAULT_INITIAL_COOLDOWN_SECONDS,
+    DEFAULT_MAX_REPLICAS,
+    DEFAULT_POLLING_SECONDS,
+)
 from ebbtide.kubernetes.versions import NEWEST_KNOWN_MINOR
 
 ANNOTATION = "autoscaling.keda.sh/"

@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ebbtide.capacity.hpa.integers import INT64_MAX
+from ebbtide.kubernetes.keda import DEFAULT_COOLDOWN_SECONDS, DEFAULT_INITIAL_COOLDOWN_SECONDS, DEFAULT_POLLING_SECONDS
 
 if TYPE_CHECKING:
     from ebbtide.capacity.hpa import HpaSpec, Metric
     from ebbtide.capacity.keda.formula import Formula
 
-DEFAULT_POLLING_SECONDS = 30
-DEFAULT_COOLDOWN_SECONDS = 300
-DEFAULT_INITIAL_COOLDOWN_SECONDS = 0
-DEFAULT_MAX_REPLICAS = 100
 COMPOSITE_METRIC = "composite-metric"
 """The one metric that the HPA has where a formula combines the triggers."""
 

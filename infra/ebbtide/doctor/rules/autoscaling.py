@@ -11,7 +11,8 @@ from ebbtide.doctor.diagnosis import Diagnosis, Harm
 from ebbtide.doctor.rules.declare import object_rule, setup_rule, unit_rule
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.unit import Unit
-from ebbtide.doctor.workload import KEDA_MOST, ManifestObject, Workload
+from ebbtide.doctor.workload import ManifestObject, Workload
+from ebbtide.kubernetes.keda import DEFAULT_MAX_REPLICAS, HPA_PREFIX, TAKES_OVER_HPA
 from ebbtide.kubernetes.quantity import parse_quantity
 
 _KNATIVE_LEAST: Final = ("autoscaling.knative.dev/min-scale", "autoscaling.knative.dev/minScale")
@@ -184,11 +185,10 @@ def check_two_owners(setup: SetUp) -> Iterator[Diagnosis]:
     adopted = {
         (one.namespace, one.data.map("spec", "advanced", "horizontalPodAutoscalerConfig").text("name"))
         for one in setup.objects
-        if one.kind == "ScaledObject"
-        and one.data.map("metadata", "annotations").text("scaledobject.keda.sh/transfer-hpa-ownership") == "true"
+        if one.kind == "ScaledObject" and one.data.map("metadata", "annotations").text(TAKES_OVER_HPA) == "true"
     }
     for one in setup.objects:
-        if one.kind not in ("HorizontalPodAutoscaler", "ScaledObject") or one.name.startswith("keda-hpa-"):
+        if one.kind not in ("HorizontalPodAutoscaler", "ScaledObject") or one.name.startswith(HPA_PREFIX):
             continue
         if one.kind == "HorizontalPodAutoscaler" and (one.namespace, one.name) in adopted:
             continue
@@ -358,7 +358,10 @@ def check_bounds(one: ManifestObject) -> Iterator[Diagnosis]:
             "nothing scales",
             "remove idleReplicaCount, or write 0" if idle else "remove idleReplicaCount, or write minReplicaCount: 1",
         )
-    for low, high, default in (("minReplicas", "maxReplicas", None), ("minReplicaCount", "maxReplicaCount", KEDA_MOST)):
+    for low, high, default in (
+        ("minReplicas", "maxReplicas", None),
+        ("minReplicaCount", "maxReplicaCount", DEFAULT_MAX_REPLICAS),
+    ):
         least, most = spec.get(low), spec.get(high, default)
         if one.scaled() and isinstance(least, int) and isinstance(most, int) and least > most:
             yield Diagnosis(

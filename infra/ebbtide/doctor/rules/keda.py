@@ -14,7 +14,8 @@ from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.targets import strays
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit
-from ebbtide.doctor.workload import KEDA_MOST, ManifestObject, autoscalers_of
+from ebbtide.doctor.workload import ManifestObject, autoscalers_of
+from ebbtide.kubernetes.keda import DEFAULT_MAX_REPLICAS
 from ebbtide.settings.rules.keda_scalers import is_redis_stream, says, takes_nothing_for_zero
 
 _LIST_WORKERS: Final = frozenset(
@@ -261,7 +262,7 @@ def check_partitions(setup: SetUp) -> Iterator[Diagnosis]:
     the one with the most partitions counts."""
     for one in setup.objects:
         spec = one.data.map("spec")
-        most = spec.get("maxReplicaCount", KEDA_MOST)
+        most = spec.get("maxReplicaCount", DEFAULT_MAX_REPLICAS)
         triggers = spec.items_of("triggers") if one.kind == "ScaledObject" else []
         topics = [trigger.map("metadata") for trigger in triggers if trigger.text("type") in _KAFKA]
         partitions = [_partitions(setup, metadata.text("topic")) for metadata in topics]

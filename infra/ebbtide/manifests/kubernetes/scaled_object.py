@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ebbtide.kubernetes.keda import HPA_PREFIX, TAKES_OVER_HPA
 from ebbtide.manifests.kubernetes.autoscaler import build_autoscaler, build_behavior
 from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata
 from ebbtide.settings.models.consumer import ConsumerSettings
@@ -10,8 +11,6 @@ from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.stack import StackSettings
 
 API_VERSION = "keda.sh/v1alpha1"
-# KEDA labels the HPA with the name of its ScaledObject (apis/keda/v1alpha1/scaledobject_types.go).
-HPA_PREFIX = "keda-hpa-"
 
 _Credentials = tuple[tuple[str, str, str], ...]
 
@@ -76,7 +75,7 @@ def _annotations(scaling: KedaSettings) -> dict[str, str]:
     if scaling.paused_scale_in:
         found["autoscaling.keda.sh/paused-scale-in"] = "true"
     if scaling.takes_over is not None:
-        found["scaledobject.keda.sh/transfer-hpa-ownership"] = "true"
+        found[TAKES_OVER_HPA] = "true"
     return found
 
 

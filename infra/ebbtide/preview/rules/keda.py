@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ebbtide.kubernetes.keda import (
+    DEFAULT_COOLDOWN_SECONDS,
+    DEFAULT_INITIAL_COOLDOWN_SECONDS,
+    DEFAULT_POLLING_SECONDS,
+    TAKES_OVER_HPA,
+)
 from ebbtide.preview.autoscalers import HPA, SCALED_OBJECT, bounds, hpa_name_of, identity_of, target_of
 from ebbtide.preview.change import Operation, ResourceChange, entries, mapping
 from ebbtide.preview.patterns import CREATED, DELETED, REPLACED
@@ -14,11 +20,13 @@ from ebbtide.preview.rules.declare import change_rule
 TRIGGER_AUTHENTICATION = "TriggerAuthentication"
 _PAUSES = ("paused", "paused-replicas", "paused-scale-in", "paused-scale-out", "force-activation")
 _PREFIX = "autoscaling.keda.sh/"
-_TRANSFER = "scaledobject.keda.sh/transfer-hpa-ownership"
 _MODIFIERS = "spec.advanced.scalingModifiers"
 _NUMBERS = ("target", "activationTarget")
-# What KEDA takes where nothing is written, in seconds (pkg/apis/keda/v1alpha1/scaledobject_types.go).
-_DEFAULTS = {"pollingInterval": 30, "cooldownPeriod": 300, "initialCooldownPeriod": 0}
+_DEFAULTS = {
+    "pollingInterval": DEFAULT_POLLING_SECONDS,
+    "cooldownPeriod": DEFAULT_COOLDOWN_SECONDS,
+    "initialCooldownPeriod": DEFAULT_INITIAL_COOLDOWN_SECONDS,
+}
 _EXTERNAL_METRICS = "v1beta1.external.metrics.k8s.io"
 _WHOLE_RELEASE = {Operation.CREATE: "brings", Operation.DELETE: "takes along", Operation.REPLACE: "makes anew"}
 _OTHER_OWNERS = {"prometheus-adapter", "custom-metrics-stackdriver-adapter"}
@@ -38,7 +46,7 @@ _OTHER_OWNERS = {"prometheus-adapter", "custom-metrics-stackdriver-adapter"}
             "spec.advanced.restoreToOriginalReplicaCount",
             "spec.advanced.horizontalPodAutoscalerConfig.name",
             *(f"metadata.annotations[{_PREFIX}{name}]" for name in _PAUSES),
-            f"metadata.annotations[{_TRANSFER}]",
+            f"metadata.annotations[{TAKES_OVER_HPA}]",
         )
     },
 )
@@ -102,8 +110,8 @@ def _outage(change: ResourceChange) -> Said:
 
 def _pauses(change: ResourceChange) -> Said:
     old, new = (mapping(mapping(side.get("metadata")).get("annotations")) for side in (change.old, change.new))
-    if old.get(_TRANSFER) != new.get(_TRANSFER):
-        may = "may take" if new.get(_TRANSFER) == "true" else "no longer may take"
+    if old.get(TAKES_OVER_HPA) != new.get(TAKES_OVER_HPA):
+        may = "may take" if new.get(TAKES_OVER_HPA) == "true" else "no longer may take"
         yield RiskLevel.SCALING, f"{may} an HPA over that somebody else has made", ""
     for name in _PAUSES:
         was, now = old.get(_PREFIX + name), new.get(_PREFIX + name)
