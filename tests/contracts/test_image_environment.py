@@ -15,7 +15,7 @@ from tests.strategies import valid_stacks
 
 from ebbtide.manifests.kubernetes import build_consumer
 from ebbtide.manifests.kubernetes.container import DRAIN, HEALTH_CHECK
-from ebbtide.settings.models import shutdown
+from ebbtide.settings.models import shutdown, transport
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 
@@ -190,3 +190,8 @@ def test_the_health_check_knows_what_each_probe_asks(probe: str) -> None:
     kind = make_container({"worker": SYMFONY})[probe]["exec"]["command"][1]
     cases = (CONSUMER / "healthcheck").read_text().partition("case $kind in\n")[2].partition(")")[0]
     assert kind in cases.split(" | "), "an unknown word is a failed probe: the pod would never become ready"
+
+
+def test_image_and_settings_know_one_default_of_symfonys_redelivery(environment: ModuleType) -> None:
+    rules = importlib.import_module(f"{environment.__package__}.image_rules")
+    assert rules.SYMFONY_REDELIVER_SECONDS == transport.SYMFONY_REDELIVER_SECONDS

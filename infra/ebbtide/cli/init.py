@@ -12,6 +12,7 @@ import typer
 
 from ebbtide.cli.output import fail, print_findings, say, style
 from ebbtide.judgement.findings import SettingsError, errors_of, refused
+from ebbtide.kubernetes.versions import DEFAULT_KUBERNETES
 from ebbtide.scaffold.answers import Project, example_consumer
 from ebbtide.scaffold.broker import BrokerDsn, follow_queue, read_dsn, remarks
 from ebbtide.scaffold.files import image_directory, stack_config, write_project
@@ -116,7 +117,7 @@ def _from_answers(options: Options) -> Project:
 def _stack_of(options: Options) -> _Answers:
     """What is never asked: the stack and its cluster, judged, with the name that the directory gives the project."""
     name = "shop" if options.name is not None else _named_after(options.directory)
-    said = _Answers(name=name, stack="dev", platform=options.platform, kubernetes="1.34")
+    said = _Answers(name=name, stack="dev", platform=options.platform, kubernetes=DEFAULT_KUBERNETES)
     said = _ask(said, "stack", "", options.stack, "")
     return _ask(said, "kubernetes", "", options.kubernetes, "")
 

@@ -11,12 +11,12 @@ from ebbtide.doctor.data import Place, Said
 from ebbtide.doctor.readers.arq import JOB_SECONDS, ArqSettings
 from ebbtide.doctor.readers.queues import RQ_SECONDS, number_of
 from ebbtide.doctor.unit import Unit, Worker
+from ebbtide.settings.rules.handover import SIDEKIQ_SECONDS
 
 Limit = Callable[[Unit, Worker], "Said[int] | None"]
 
 SUPERVISOR_SECONDS: Final = 10
 """supervisor's default of stopwaitsecs."""
-_SIDEKIQ_SECONDS: Final = 25
 LARAVEL_SECONDS: Final = 60
 """Laravel's default of --timeout; 0 sets no limit, as it turns pcntl_alarm off (Illuminate/Queue/Worker.php)."""
 _SHUTDOWN_VARIABLE: Final = re.compile(
@@ -147,13 +147,13 @@ def _longer(*limits: Said[int] | None) -> Said[int] | None:
 def _of_sidekiq(unit: Unit, worker: Worker) -> Said[int] | None:
     """An option wins over the file; a value of the file that only ERB knows is not known here."""
     if worker.values("-t", "--timeout") or not unit.setup.sidekiq:
-        said = seconds_of(worker, "-t", "--timeout", default=_SIDEKIQ_SECONDS)
+        said = seconds_of(worker, "-t", "--timeout", default=SIDEKIQ_SECONDS)
         return Said(said, worker.words_place) if said is not None else None
     one = unit.setup.sidekiq[0]
     if len(unit.setup.sidekiq) > 1:
         return None
     if one.timeout is None:
-        return Said(_SIDEKIQ_SECONDS, one.place)
+        return Said(SIDEKIQ_SECONDS, one.place)
     seconds = number_of(one.timeout.value)
     return None if seconds is None else Said(seconds, one.place)
 

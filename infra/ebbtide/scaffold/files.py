@@ -12,6 +12,7 @@ import yaml
 
 from ebbtide.brokers import DSN
 from ebbtide.documents.whole import write_whole
+from ebbtide.kubernetes.versions import DEFAULT_KUBERNETES
 from ebbtide.scaffold.answers import Consumer, Project, example_consumer
 from ebbtide.scaffold.broker import broker_secret, redelivery
 from ebbtide.scaffold.requirement import TO_BE_NAMED, own_origin, requirement
@@ -102,7 +103,7 @@ def template_texts() -> dict[str, str]:
     """The template of `pulumi new`: the same project, whose name Pulumi fills in. It can ask for no object, and a
     consumer is one: what init would ask stands in the stack file."""
     consumer = example_consumer("registry.example/consumers/mail:1", ["mail"], 10, "60s")
-    texts = _texts(Project("${PROJECT}", "dev", "gkeStandard", "1.34", {"mail": consumer}))
+    texts = _texts(Project("${PROJECT}", "dev", "gkeStandard", DEFAULT_KUBERNETES, {"mail": consumer}))
     return {**texts, "Pulumi.yaml": texts["Pulumi.yaml"] + _TEMPLATE, "requirements.txt": TO_BE_NAMED}
 
 

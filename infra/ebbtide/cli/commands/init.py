@@ -7,6 +7,7 @@ import typer
 
 from ebbtide.cli.commands.options import new_command
 from ebbtide.cli.many_paths import ManyPaths
+from ebbtide.kubernetes.versions import DEFAULT_KUBERNETES
 
 app = new_command()
 
@@ -32,7 +33,9 @@ def init(
     platform: Annotated[
         Literal["gkeStandard", "gkeAutopilot", "other"], typer.Option("--platform", help="What the cluster is.")
     ] = "gkeStandard",
-    kubernetes: Annotated[str, typer.Option("--kubernetes", help="Version of the cluster, as 1.34.")] = "1.34",
+    kubernetes: Annotated[
+        str, typer.Option("--kubernetes", help="Version of the cluster, as 1.34.")
+    ] = DEFAULT_KUBERNETES,
     consumer: Annotated[str | None, typer.Option("--consumer", help="Name of the first consumer.")] = None,
     image: Annotated[str | None, typer.Option("--image", help="Its image.")] = None,
     receivers: Annotated[str | None, typer.Option("--receivers", help="Transports that it consumes.")] = None,

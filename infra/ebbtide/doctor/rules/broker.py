@@ -15,8 +15,8 @@ from ebbtide.doctor.rules.declare import setup_rule, unit_rule
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.times import longest_of
 from ebbtide.doctor.unit import Unit, Worker
+from ebbtide.settings.models.transport import SYMFONY_REDELIVER_SECONDS
 
-_DEFAULT_REDELIVERY_SECONDS: Final = 3600
 _LONG_REDELIVERY_SECONDS: Final = 1800
 _COMES_AGAIN: Final = {"redis": "redeliver_timeout", "doctrine": "redeliver_timeout", "sqs": "visibility_timeout"}
 _GIVES_BACK: Final = frozenset({"amqp", "redis", "doctrine", "sqs"})
@@ -149,7 +149,7 @@ def check_redelivery(setup: SetUp) -> Iterator[Diagnosis]:
         if transport.takes_failed_of or transport.name.startswith("failed"):
             continue
         said = transport.options.get("redeliver_timeout")
-        seconds = _DEFAULT_REDELIVERY_SECONDS if said is None else _whole(transport, said.value)
+        seconds = SYMFONY_REDELIVER_SECONDS if said is None else _whole(transport, said.value)
         if seconds is not None and seconds >= _LONG_REDELIVERY_SECONDS:
             written = "" if said else ", the default"
             yield Diagnosis(

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ebbtide.manifests.google import names
 from ebbtide.preview.change import GONE, Operation, ResourceChange, entries, mapping
 from ebbtide.preview.kinds import is_of
 from ebbtide.preview.patterns import DELETED, REPLACED
 from ebbtide.preview.risk import Context, Risk, RiskLevel
 from ebbtide.preview.rules.declare import change_rule
-
-_RANDOM, _USER = "random:index/randomPassword:RandomPassword", "gcp:sql/user:User"
-_SECRET = "gcp:secretmanager/secret:Secret"  # noqa: S105
-_VERSION = "gcp:secretmanager/secretVersion:SecretVersion"
 
 
 @change_rule(
@@ -39,7 +36,7 @@ def check_credentials(context: Context) -> Iterator[Risk]:
     """The broker's credentials change or go. A new version gets a Secret of a new name, whose pods replace the old."""
     for change in context.change.changes:
         gone = change.operation is Operation.DELETE
-        if change.token == _RANDOM and change.operation is Operation.REPLACE:
+        if change.token == names.RANDOM_PASSWORD and change.operation is Operation.REPLACE:
             sentence = (
                 f"password {change.title} is made anew: a worker of an old pod that reconnects is refused from then "
                 "on; messages in hand keep their connection"
@@ -60,23 +57,23 @@ def check_credentials(context: Context) -> Iterator[Risk]:
 
 def _check_source_of_credentials(change: ResourceChange, context: Context) -> Iterator[Risk]:
     """Where they come from: the user of the database, and Secret Manager."""
-    if change.token == _USER and change.operation in GONE:
+    if change.token == names.DATABASE_USER and change.operation in GONE:
         sentence = f"user {change.title} of the database goes: its consumers can no longer log in"
         yield Risk(change.title, sentence, "keep it", change.key)
-    elif change.token == _USER and change.touches("password"):
+    elif change.token == names.DATABASE_USER and change.touches("password"):
         sentence = (
             f"the password of user {change.title} changes: a worker with the old one that reconnects is refused "
             "from then on; messages in hand keep their connection"
         )
         advice = "rotate while the queue is quiet, and restart whoever has the old one"
         yield Risk(change.title, sentence, advice, change.key, RiskLevel.DISRUPTIVE)
-    elif change.token == _VERSION and change.operation is Operation.DELETE:
+    elif change.token == names.SECRET_VERSION and change.operation is Operation.DELETE:
         sentence = f"{change.title} goes, and with it a value of its secret: a pod that reads it does not start"
         yield Risk(change.title, sentence, "make sure that nobody reads it when it starts", change.key)
-    elif change.token == _VERSION and _is_news(change, context):
+    elif change.token == names.SECRET_VERSION and _is_news(change, context):
         sentence = f"secret {_secret_of(change)} gets another value: pods that run keep the one that they have read"
         yield Risk(change.title, sentence, resource=change.key, level=RiskLevel.INFO)
-    elif change.token == _SECRET and change.operation in GONE:
+    elif change.token == names.SECRET and change.operation in GONE:
         yield from _secret_goes(change, context)
     elif is_of(change, "Cluster") and _sync_ends(change) and not any(context.of("SecretSync", Operation.DELETE)):
         sentence = (
@@ -112,7 +109,7 @@ def _secret_of(change: ResourceChange) -> str:
 
 def _secret_goes(change: ResourceChange, context: Context) -> Iterator[Risk]:
     """Where its versions are of the same program and go with it, they are the ones of which is spoken."""
-    versions = [one for one in context.change.changes if one.token == _VERSION and one.operation in GONE]
+    versions = [one for one in context.change.changes if one.token == names.SECRET_VERSION and one.operation in GONE]
     names = (f"/{change.title}", f"${{{change.name}.")
     if any(name in f"/{version.old.get('secret')}" for version in versions for name in names):
         return

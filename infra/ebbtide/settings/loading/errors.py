@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from ebbtide.judgement.findings import Finding, Path
 from ebbtide.judgement.secrets import NOT_SHOWN, holds_secret, is_like_password
 from ebbtide.settings.loading.unknown import meant_by
+from ebbtide.settings.models.keda_operator import DEFAULT_VERSION
 from ebbtide.settings.models.lookup import examples_at, format_at, keys_of, kinds_at, model_at, value_below, what_at
 from ebbtide.settings.models.pod import SecretReference
 
@@ -25,7 +26,7 @@ _EXAMPLES = {
     "autoscaling": "{kind: fixed, replicas: 2}",
     "cluster": "{kind: gkeStandard}",
     "autoscaling.metrics": "[{kind: cpu, targetUtilization: 70}]",
-    "keda": "{version: 2.20.2}, or existing",
+    "keda": f"{{version: {DEFAULT_VERSION}}}, or existing",
 }
 """By the last key of a place, or its last two."""
 

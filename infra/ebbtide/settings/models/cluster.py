@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from ebbtide.judgement.findings import Path
 from ebbtide.kubernetes.spot import SPOT_CRITICAL_PODS_SECONDS, SPOT_DEFAULT_NOTICE_SECONDS, SPOT_USER_PODS_SECONDS
+from ebbtide.kubernetes.versions import DEFAULT_KUBERNETES
 from ebbtide.settings.models.base import SettingsModel, repeated
 from ebbtide.settings.models.keda_operator import Keda, KedaOperator
 from ebbtide.settings.models.kinds import Family, Kinds
@@ -187,7 +188,7 @@ class ClusterSettings(Family):
 
 
 class _GkeCluster(ClusterSettings):
-    kubernetes_version: KubernetesVersion = "1.34"
+    kubernetes_version: KubernetesVersion = DEFAULT_KUBERNETES
     """The minor version that the settings are checked against, and the lowest that the control plane is made with;
     the release channel decides the rest."""
     name: ClusterName | None = None
@@ -309,7 +310,7 @@ class ExistingCluster(ClusterSettings):
 
     kind: Literal["existing"]
     """A cluster that exists."""
-    kubernetes_version: KubernetesVersion = "1.34"
+    kubernetes_version: KubernetesVersion = DEFAULT_KUBERNETES
     """Its minor version: some fields are dropped without a word by older ones."""
     platform: Platform = "other"
     """What it is: on GKE the limits of Google's node upgrades and Spot machines are checked."""

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from ebbtide.settings.models.demand import Address, Demand, Queues, trigger
 from ebbtide.settings.models.pod import SecretReference
-from ebbtide.settings.models.transport import SymfonyLine, TransportSettings
+from ebbtide.settings.models.transport import SYMFONY_REDELIVER_SECONDS, SymfonyLine, TransportSettings
 from ebbtide.settings.values.units import Seconds
 
 
@@ -45,7 +45,7 @@ class DoctrineTransport(TransportSettings):
     """The application's line of Symfony; up to 5.4 it writes PHP's local time."""
     time_zone: str = Field(default="UTC", pattern=r"^[A-Za-z0-9_+:/-]{1,64}$", examples=["Europe/Paris"])
     """The time zone in which `available_at` is written: UTC from Symfony 6 on, before that PHP's `date.timezone`."""
-    redeliver_timeout: Seconds = 3600
+    redeliver_timeout: Seconds = SYMFONY_REDELIVER_SECONDS
     """`redeliver_timeout` of the transport (Symfony's default is an hour)."""
 
     @classmethod

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from ebbtide.settings.models.demand import Address, Demand, Queues, Trigger, numbered, trigger
 from ebbtide.settings.models.pod import SecretReference
-from ebbtide.settings.models.transport import SymfonyLine, TransportSettings
+from ebbtide.settings.models.transport import SYMFONY_REDELIVER_SECONDS, SymfonyLine, TransportSettings
 from ebbtide.settings.values.units import Count, Seconds
 
 
@@ -68,7 +68,7 @@ class RedisTransport(RedisServer):
     """The application's line of Symfony; up to 5.4 its `delete_after_ack` is off by default."""
     delete_after_ack: bool | None = None
     """`delete_after_ack` of the transport. Default: Symfony's own, on from 6.0."""
-    redeliver_timeout: Seconds = 3600
+    redeliver_timeout: Seconds = SYMFONY_REDELIVER_SECONDS
     """`redeliver_timeout` of the transport: how long a message may be pending before another worker takes it.
     Symfony's default is an hour (V-34)."""
     claim_interval: Seconds = 60

@@ -14,6 +14,8 @@ from ebbtide.settings.models.kinds import Family, Kinds
 from ebbtide.settings.values.addresses import spelt_alike
 
 SymfonyLine = Literal["5.4", "6.4", "7.4", "8.0"]
+SYMFONY_REDELIVER_SECONDS = 3600
+"""Symfony's default of `redeliver_timeout`, of Redis and of Doctrine."""
 
 
 class TransportSettings(Family):

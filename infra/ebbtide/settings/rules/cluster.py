@@ -16,6 +16,7 @@ from ebbtide.settings.models.cluster import GkeStandard
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.node_capacity import allocatable
 from ebbtide.settings.models.node_choice import refusals
+from ebbtide.settings.models.node_pool import COMPUTE_CLASS
 from ebbtide.settings.models.stack import StackSettings, is_gke
 from ebbtide.settings.rules.declare import consumers_of, stack_rule
 from ebbtide.settings.values.units import format_cpu, format_memory
@@ -26,7 +27,6 @@ AUTOPILOT_MIN_GIB_PER_CPU = 1
 # In millicores and bytes: the largest machine, and the most of a pod of Autopilot's default class.
 _LARGEST_MACHINE = (416_000, 11776 * 1024**3)
 _LARGEST_POD = (30_000, 110 * 1024**3)
-_COMPUTE_CLASS = "cloud.google.com/compute-class"
 _ROLE = re.compile(r"(projects/[a-z][-a-z0-9.:]+/|organizations/\d+/)?roles/[a-zA-Z0-9_.]+")
 _BASIC_ROLES = {"roles/owner", "roles/editor", "roles/viewer"}
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
@@ -233,7 +233,7 @@ def check_a_machine_has_it(stack: StackSettings) -> Iterator[Finding]:
         return
     for path, consumer in consumers_of(stack):
         most, where = _LARGEST_MACHINE, "Google's largest virtual machine"
-        if stack.cluster.platform == "gkeAutopilot" and _COMPUTE_CLASS not in consumer.placement.node_selector:
+        if stack.cluster.platform == "gkeAutopilot" and COMPUTE_CLASS not in consumer.placement.node_selector:
             most, where = _LARGEST_POD, "a pod of Autopilot's default class"
         cpu, memory = consumer.pod_cpu_request_millicores, consumer.pod_memory_request_bytes
         if cpu > most[0]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LIST_IT = "list the worker's own command and arguments"
 # `-t`, --timeout of Sidekiq: lib/sidekiq/config.rb.
-_SIDEKIQ_TIMEOUT_SECONDS = 25
+SIDEKIQ_SECONDS = 25
 
 
 @lru_cache(maxsize=256)
@@ -148,7 +148,7 @@ def check_shutdown_timeout(consumer: ConsumerSettings) -> Iterator[Finding]:
                 f"write --timeout {longest}, which wins over a file",
             )
             continue
-        seconds = int(given[1]) if given else _SIDEKIQ_TIMEOUT_SECONDS
+        seconds = int(given[1]) if given else SIDEKIQ_SECONDS
         if seconds < longest:
             yield Finding(
                 _path(worker),

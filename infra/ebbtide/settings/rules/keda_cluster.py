@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level, Path
+from ebbtide.settings.models.keda_operator import DEFAULT_VERSION
 from ebbtide.settings.models.stack import StackSettings, is_gke
 from ebbtide.settings.rules.declare import consumers_of, stack_rule
 
@@ -89,7 +90,7 @@ def check_way_to_broker(stack: StackSettings) -> Iterator[Finding]:
 @stack_rule(
     "KE-43",
     Level.ERROR,
-    remedy="Write cluster.keda: {version: 2.20.2}, which installs it, or existing.",
+    remedy=f"Write cluster.keda: {{version: {DEFAULT_VERSION}}}, which installs it, or existing.",
     source="A ScaledObject is of a kind that only KEDA brings: `no matches for kind`.",
 )
 def check_keda_is_there(stack: StackSettings) -> Iterator[Finding]:
@@ -102,14 +103,15 @@ def check_keda_is_there(stack: StackSettings) -> Iterator[Finding]:
             yield Finding(
                 place,
                 "is keda, and nothing installs KEDA in the cluster that this stack makes",
-                'write cluster: {keda: {version: "2.20.2"}}, or keda: existing where another stack does',
+                f'write cluster: {{keda: {{version: "{DEFAULT_VERSION}"}}}}, '
+                "or keda: existing where another stack does",
             )
 
 
 @stack_rule(
     "KE-43a",
     Level.INFO,
-    remedy="Write cluster.keda: existing where it is there, or {version: 2.20.2}, which installs it.",
+    remedy=f"Write cluster.keda: existing where it is there, or {{version: {DEFAULT_VERSION}}}, which installs it.",
     source="Without KEDA, Pulumi's Kubernetes provider tries for a minute to make what it reads, and fails (seen).",
 )
 def check_keda_is_said(stack: StackSettings) -> Iterator[Finding]:
@@ -121,5 +123,5 @@ def check_keda_is_said(stack: StackSettings) -> Iterator[Finding]:
         yield Finding(
             ("cluster", "keda"),
             "is not given, and a consumer scales by KEDA: in a cluster without it the first `pulumi up` fails",
-            'write existing where it is there, or {version: "2.20.2"} to install it',
+            f'write existing where it is there, or {{version: "{DEFAULT_VERSION}"}} to install it',
         )
