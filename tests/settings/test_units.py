@@ -27,6 +27,9 @@ MEANINGS = [
     (QuantityMilli, "30", 30_000),
     (QuantityMilli, "500m", 500),
     (QuantityMilli, "1k", 1_000_000),
+    (QuantityMilli, "1e3", 1_000_000),
+    (QuantityMilli, "5e-1", 500),
+    (QuantityMilli, "+1.", 1000),
     (QuantityMilli, 0.05, 50),
 ]
 
@@ -41,7 +44,7 @@ REFUSED = [
     *((Millicores, value) for value in ("0.490m", 0.0001, "0", "-1", "1Gi", "one", True, "1e3")),
     *((MemoryBytes, value) for value in ("128m", "6500", 0, "1.5", "Mi", True, "-1Gi")),
     *((PhpMemoryBytes, value) for value in ("150Mi", "150", -1, "512K", "1.5M", "15M", "17000K")),
-    *((QuantityMilli, value) for value in ("", "0", "x", "1m1", "0.0001")),
+    *((QuantityMilli, value) for value in ("", "0", "-1", "x", "1m1", "1e", "0.0001", "1e-4", True, None)),
     *((Count, value) for value in (True, "70", 70.0, None)),
 ]
 

@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from ebbtide.kubernetes.quantity import BINARY, DECIMAL
+from ebbtide.kubernetes.quantity import BINARY, DECIMAL, parse_quantity
 
 _DURATION = re.compile(r"(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?|\.\d+)([a-zA-Z]*)")
@@ -64,9 +64,13 @@ def format_duration(seconds: int) -> str:
     return text or "0s"
 
 
+def _text(value: object) -> str:
+    return str(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else ""
+
+
 def _number_and_suffix(value: object, what: str, remedy: str) -> tuple[Fraction, str]:
-    text = str(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else ""
-    match = _NUMBER.fullmatch(text)
+    """Stricter than a quantity of Kubernetes: without sign and exponent."""
+    match = _NUMBER.fullmatch(_text(value))
     if match is None:
         raise _refuse(what, value, remedy)
     return Fraction(match.group(1)), match.group(2)
@@ -131,11 +135,13 @@ def parse_php_memory(value: object) -> int:
 def parse_quantity_milli(value: object) -> int:
     """Any Kubernetes quantity in thousandths, as the HPA counts metrics: `"30"` -> 30000, `"500m"` -> 500."""
     what, remedy = "is not a quantity", "write a number, for example 30, 500m or 1k"
-    number, suffix = _number_and_suffix(value, what, remedy)
-    factor = (BINARY | DECIMAL).get(suffix)
-    if factor is None or (number * factor * 1000).denominator != 1:
+    try:
+        milli = parse_quantity(_text(value)) * 1000
+    except ValueError:
+        raise _refuse(what, value, remedy) from None
+    if milli.denominator != 1:
         raise _refuse(what, value, remedy)
-    return int(number * factor * 1000)
+    return int(milli)
 
 
 def plural(count: int, noun: str) -> str:
@@ -213,6 +219,8 @@ QuantityMilli = Annotated[
     BeforeValidator(parse_quantity_milli),
     Field(gt=0),
     PlainSerializer(format_quantity),
-    _text_schema(r"^\d*\.?\d+([KMGTPE]i|[numkMGTPE])?$", "30", "500m", numbers=True),
+    _text_schema(
+        r"^\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3}|[KMGTPE]i|[numkMGTPE])?$", "30", "500m", numbers=True
+    ),
 ]
 """A metric's quantity in thousandths, which is how the HPA computes; any Kubernetes quantity in YAML."""
