@@ -169,3 +169,33 @@ def test_what_is_composed_is_what_is_registered():
     settings = with_keda({"googleServiceAccount": "keda-operator@acme-shop.iam.gserviceaccount.com"})
     run = run_in_process(settings)
     assert {resource.key for resource in run.resources} == {resource.key for resource in compose(settings)}
+
+
+@pytest.mark.parametrize(
+    ("collector", "kind", "scraper"),
+    [
+        ({"kind": "managedPrometheus"}, "PodMonitoring", "gmp-system"),
+        ({"kind": "prometheusOperator", "labels": {"release": "prometheus"}}, "PodMonitor", "monitoring"),
+    ],
+    ids=["Google's", "an operator's"],
+)
+def test_a_stack_that_is_watched_has_keda_scraped_or_its_alerts_on_keda_would_never_fire(collector, kind, scraper):
+    watched = with_keda({}).model_dump(by_alias=True, exclude_unset=True) | {"observability": collector}
+    found = parts(StackSettings.model_validate(watched))
+    values = found["keda-release"].properties["values"]
+    assert values["prometheus"]["operator"] == {"enabled": True, "port": 8080}
+    monitor = next(one for one in found.values() if one.token.endswith(f":{kind}"))
+    assert monitor.properties["metadata"]["namespace"] == "keda"
+    assert monitor.properties["spec"]["selector"] == {"matchLabels": {"app": "keda-operator"}}
+    assert collector.get("labels", {}).items() <= monitor.properties["metadata"]["labels"].items()
+    (endpoint,) = monitor.properties["spec"].get("endpoints") or monitor.properties["spec"]["podMetricsEndpoints"]
+    assert endpoint["port"] == "metrics"
+    _, scraped = found["keda-keda-operator-only"].properties["spec"]["ingress"]
+    assert scraped["ports"] == [{"protocol": "TCP", "port": 8080}]
+    names = [one["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] for one in scraped["from"]]
+    assert scraper in names
+
+
+def test_a_stack_that_nobody_watches_opens_no_port_for_it():
+    assert "prometheus" not in release(with_keda({})).properties["values"]
+    assert not [one for one in parts(with_keda({})) if "monitor" in one]

@@ -5,19 +5,30 @@ Values are those of the chart 2.20.2 (kedacore/charts).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import singledispatch
 from ipaddress import ip_address
 from typing import Any
 
 from ebbtide.manifests.google import names
 from ebbtide.manifests.google.identity import WORKLOAD_IDENTITY_ROLE, workload_pool
 from ebbtide.manifests.kubernetes.labels import Manifest
-from ebbtide.manifests.kubernetes.network_policy import allow_dns, allow_metadata_server, destination, tcp
+from ebbtide.manifests.kubernetes.network_policy import (
+    allow_dns,
+    allow_metadata_server,
+    destination,
+    scraped_from,
+    tcp,
+)
+from ebbtide.manifests.kubernetes_resource import kubernetes_resource
 from ebbtide.manifests.provider import provider_key
 from ebbtide.manifests.resource import Component, Join, Resource, Timeouts
 from ebbtide.settings.models.brokered import broker_egress
 from ebbtide.settings.models.keda_operator import KedaOperator
+from ebbtide.settings.models.managed_prometheus import ManagedPrometheus
+from ebbtide.settings.models.observability import CollectorSettings
 from ebbtide.settings.models.pod import EgressRule
+from ebbtide.settings.models.prometheus_operator import PrometheusOperator
 from ebbtide.settings.models.stack import StackSettings, is_gke
 
 KEDA = "ebbtide:index:Keda"
@@ -26,9 +37,45 @@ NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 CHARTS = "https://kedacore.github.io/charts"
 OPERATOR, ADAPTER, WEBHOOKS = "keda-operator", "keda-operator-metrics-apiserver", "keda-admission-webhooks"
 METRICS_PORT, WEBHOOK_PORT, GRPC_PORT = 6443, 9443, 9666
+# Of the operator's own metrics, as the chart has it since 2.13; METRICS_PORT serves those that HPAs ask for.
+OWN_METRICS_PORT, OWN_METRICS_PORT_NAME = 8080, "metrics"
 MONITORING_ROLE = "roles/monitoring.viewer"
 _INSTALL_SECONDS = 600
 _ANYWHERE = "0.0.0.0/0"
+
+
+@singledispatch
+def scrape_keda(collector: CollectorSettings, keda: KedaOperator) -> Manifest:
+    """The object by which a kind of collector reads the operator's own metrics, which alerts ask.
+
+    Raises NotImplementedError for a kind that has not registered its own: those alerts would never fire.
+    """
+    raise NotImplementedError(f"a collector of kind {collector.kind} does not scrape KEDA")
+
+
+@scrape_keda.register
+def _by_google(collector: ManagedPrometheus, keda: KedaOperator) -> Manifest:
+    return {
+        "apiVersion": "monitoring.googleapis.com/v1",
+        "kind": "PodMonitoring",
+        "metadata": _metadata(keda, OPERATOR),
+        "spec": {"selector": _pods(OPERATOR), "endpoints": [_endpoint(collector)]},
+    }
+
+
+@scrape_keda.register
+def _by_operator(collector: PrometheusOperator, keda: KedaOperator) -> Manifest:
+    """Not the chart's own: where its kind is missing, KEDA itself would not be installed."""
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PodMonitor",
+        "metadata": _metadata(keda, OPERATOR, collector.labels),
+        "spec": {"selector": _pods(OPERATOR), "podMetricsEndpoints": [_endpoint(collector)]},
+    }
+
+
+def _endpoint(collector: CollectorSettings) -> Manifest:
+    return {"port": OWN_METRICS_PORT_NAME, "interval": f"{collector.scrape_interval}s"}
 
 
 def release_key(name: str = "keda") -> str:
@@ -72,7 +119,9 @@ def build_keda(stack: StackSettings, keda: KedaOperator, after: tuple[str, ...],
         ).after(release.key)
         for policy in _policies(stack, keda)
     )
-    return Component(component, (*google, release, *policies))
+    scrapes = () if stack.observability is None else (scrape_keda(stack.observability, keda),)
+    monitors = (kubernetes_resource(one, component, OPERATOR).after(release.key) for one in scrapes)
+    return Component(component, (*google, release, *policies, *monitors))
 
 
 def _values(stack: StackSettings, keda: KedaOperator) -> dict[str, Any]:
@@ -90,37 +139,48 @@ def _values(stack: StackSettings, keda: KedaOperator) -> dict[str, Any]:
     }
     if account is not None:
         values["podIdentity"] = {"gcp": {"enabled": True, "gcpIAMServiceAccount": account}}
+    if stack.observability is not None:
+        values["prometheus"] = {"operator": {"enabled": True, "port": OWN_METRICS_PORT}}
     return values
 
 
 def _policies(stack: StackSettings, keda: KedaOperator) -> Iterator[Manifest]:
     """Not the chart's own: its rule for the API server selects pods, and a managed control plane is none."""
     api = {"to": [{"ipBlock": {"cidr": _ANYWHERE}}], "ports": tcp(443, 6443)}
-    within = {"podSelector": {"matchLabels": {"app": OPERATOR}}}
+    within = {"podSelector": _pods(OPERATOR)}
     brokers = [*_brokers(stack), *(destination(rule) for rule in keda.egress)]
     identity = allow_metadata_server() if keda.google_service_account else ()
-    adapters = {"podSelector": {"matchLabels": {"app": ADAPTER}}}
+    adapters = {"podSelector": _pods(ADAPTER)}
     grpc_in = {"from": [adapters], "ports": tcp(GRPC_PORT)}
     grpc_out = {"to": [within], "ports": tcp(GRPC_PORT)}
-    yield _policy(keda, OPERATOR, [grpc_in], [allow_dns(), api, *identity, *brokers])
+    scraped = () if stack.observability is None else (scraped_from(stack.observability.scrapers, OWN_METRICS_PORT),)
+    yield _policy(keda, OPERATOR, [grpc_in, *scraped], [allow_dns(), api, *identity, *brokers])
     # Whoever calls them is the API server, which is no pod; both ask for its certificate.
     yield _policy(keda, ADAPTER, [{"ports": tcp(METRICS_PORT)}], [allow_dns(), api, grpc_out])
     yield _policy(keda, WEBHOOKS, [{"ports": tcp(WEBHOOK_PORT)}], [allow_dns(), api])
 
 
 def _policy(keda: KedaOperator, app: str, ingress: list[Manifest], egress: list[Manifest]) -> Manifest:
-    labels = {"app.kubernetes.io/name": app, "app.kubernetes.io/managed-by": "ebbtide"}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": f"{app}-only", "namespace": keda.namespace, "labels": labels},
+        "metadata": _metadata(keda, app) | {"name": f"{app}-only"},
         "spec": {
-            "podSelector": {"matchLabels": {"app": app}},
+            "podSelector": _pods(app),
             "policyTypes": ["Ingress", "Egress"],
             "ingress": ingress,
             "egress": egress,
         },
     }
+
+
+def _metadata(keda: KedaOperator, app: str, labels: Mapping[str, str] | None = None) -> Manifest:
+    own = {"app.kubernetes.io/name": app, "app.kubernetes.io/managed-by": "ebbtide"}
+    return {"name": app, "namespace": keda.namespace, "labels": {**own, **(labels or {})}}
+
+
+def _pods(app: str) -> Manifest:
+    return {"matchLabels": {"app": app}}
 
 
 def _brokers(stack: StackSettings) -> Iterator[Manifest]:

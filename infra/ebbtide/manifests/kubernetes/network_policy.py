@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from ebbtide.manifests.kubernetes.labels import Manifest, consumer_metadata, namespace_labels, own_pods, selector_labels
 from ebbtide.settings.models.brokered import broker_egress
 from ebbtide.settings.models.consumer import ConsumerSettings
-from ebbtide.settings.models.metrics import GOOGLE_SCRAPERS
+from ebbtide.settings.models.metrics import GOOGLE_SCRAPERS, Scraper
 from ebbtide.settings.models.pod import EgressRule
 from ebbtide.settings.models.stack import StackSettings
 
@@ -65,9 +65,12 @@ def _ingress(stack: StackSettings, consumer: ConsumerSettings) -> Manifest:
     if metrics is None:
         return {}
     scrapers = metrics.scrapers or (GOOGLE_SCRAPERS if stack.observability is None else stack.observability.scrapers)
-    return {
-        "ingress": [{"from": [_pods(one.namespace, one.pods) for one in scrapers], "ports": tcp(metrics.port)}],
-    }
+    return {"ingress": [scraped_from(scrapers, metrics.port)]}
+
+
+def scraped_from(scrapers: Iterable[Scraper], port: int) -> Manifest:
+    """Ingress for those who read metrics."""
+    return {"from": [_pods(one.namespace, one.pods) for one in scrapers], "ports": tcp(port)}
 
 
 def _api_server(consumer: ConsumerSettings) -> Iterator[Manifest]:

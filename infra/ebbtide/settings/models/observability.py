@@ -1,7 +1,8 @@
 """Who collects metrics, and who is told when something is wrong: exactly one kind.
 
-A kind answers for itself; for its objects it registers with `monitoring_of` in `manifests/kubernetes/monitoring` and
-with `build_observability` in `manifests/observability` (`functools.singledispatch`).
+A kind answers for itself; for its objects it registers with `monitoring_of` in `manifests/kubernetes/monitoring`, with
+`scrape_keda` in `manifests/keda` and with `build_observability` in `manifests/observability`
+(`functools.singledispatch`).
 """
 
 from abc import abstractmethod
