@@ -310,6 +310,7 @@ def test_a_consumer_does_not_take_over_what_another_one_of_its_queue_has_in_hand
 # What an address among the variables says of its transport.
 
 REDIS = {"kind": "redis", "stream": "mail", "address": "10.0.0.7:6379", "redeliverTimeout": "240s"}
+TABLE = {"kind": "doctrine", "address": "db:5432", "database": "a", "username": "a", "redeliverTimeout": "240s"}
 KEDA = {"kind": "keda", "minReplicas": 0, "maxReplicas": 5}
 
 
@@ -367,7 +368,44 @@ SECRET = {"secretEnvironment": {"MESSENGER_DSN": {"secret": "broker", "key": "ds
         (addressed("redis://10.0.0.7/mail"), False),
         (addressed("redis://10.0.0.7:6379/other"), True),
         (addressed("redis://10.0.0.8:6379/mail"), True),
-        (addressed("redis://10.0.0.7:6379"), True),
+        # What the address leaves out, the transport's options may say.
+        (addressed("redis://10.0.0.7:6379"), False),
+        (addressed("redis://10.0.0.7:6379?stream=mail"), False),
+        (addressed("redis://10.0.0.7:6379?stream=other"), True),
+        # The path wins over the option.
+        (addressed("redis://10.0.0.7:6379/mail?stream=other"), False),
+        (addressed("redis://10.0.0.7:6379/mail?dbindex=2"), True),
+        (addressed("redis://10.0.0.7:6379/mail?dbindex=2", transport={**REDIS, "database": 2}), False),
+        (addressed("redis://10.0.0.7:6379/mail?dbindex=0"), False),
+        (addressed("redis://10.0.0.7:6380/mail"), True),
+        # One server by another spelling, by its name in the pod's own namespace, or by an address of that name.
+        *(
+            (addressed(f"redis://{at}/mail", transport={**REDIS, "address": address}), is_said)
+            for at, address, is_said in (
+                ("redis:6379", "redis.consumers:6379", False),
+                ("redis:6380", "redis.consumers:6379", True),
+                ("red:6379", "redis.consumers:6379", True),
+                ("redis.other:6379", "redis.consumers:6379", True),
+                ("redis.consumers", "redis.consumers.svc.cluster.local:6379", False),
+                ("Redis.consumers.svc", "redis.consumers:6379", False),
+                ("[fd00:0::7]", "[fd00::7]:6379", False),
+                ("[fd00::8]", "[fd00::7]:6379", True),
+                ("redis.consumers", "10.0.0.7:6379", False),
+                ("10.0.0.7:6380", "redis.consumers:6379", True),
+            )
+        ),
+        (addressed("redis://one:6379,redis://two:6379/mail"), False),
+        (addressed("redis://one:6379,redis://two:6379/other"), True),
+        *(
+            (addressed(f"doctrine://default?{option}", transport=TABLE), is_said)
+            for option, is_said in (
+                ("auto_setup=0", False),
+                ("queue_name=default", False),
+                ("queue_name=high", True),
+                ("table_name=messenger_messages", False),
+                ("table_name=jobs", True),
+            )
+        ),
         # Another variable may be the one that is read from.
         (addressed("redis://10.0.0.8:6379/other", **SECRET), False),
         (addressed("redis://10.0.0.8:6379/other", autoscaling={"kind": "fixed", "replicas": 1}), False),

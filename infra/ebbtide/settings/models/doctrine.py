@@ -1,7 +1,7 @@
 """A table of PostgreSQL or MySQL that Symfony's workers read."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ class DoctrineTransport(TransportSettings):
     where = ("address", "database", "username")
     framework = "symfonyMessenger"
     dsn_schemes = ("doctrine",)
+    dsn_places: ClassVar = {"queue_name": "queue", "table_name": "table"}
     speaks = "postgresql"
 
     kind: Literal["doctrine"]

@@ -1,6 +1,6 @@
 """A server of Redis or Valkey, and the streams in it that Symfony's workers read."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -59,6 +59,7 @@ class RedisTransport(RedisServer):
     where = ("address", "stream")
     framework = "symfonyMessenger"
     dsn_schemes = ("redis", "rediss", "valkey", "valkeys")
+    dsn_places: ClassVar = {"stream": "stream", "dbindex": "database"}
 
     kind: Literal["redis"]
     """Redis streams."""

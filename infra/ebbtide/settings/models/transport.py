@@ -51,6 +51,8 @@ class TransportSettings(Family):
 
     dsn_schemes: ClassVar[tuple[str, ...]] = ()
     """How Symfony's DSN of such a transport may begin; empty where nothing of it is compared."""
+    dsn_places: ClassVar[Mapping[str, str]] = {}
+    """Options of it that say where the messages are, and the field that says the same."""
 
     of_stack: ToldAccess = Field(default=None, exclude=True, json_schema_extra={"x-injected": True})
     """What the stack's broker tells it, if it reads from that one."""

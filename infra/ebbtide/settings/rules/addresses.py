@@ -12,6 +12,7 @@ from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.models.transport import TransportSettings
 from ebbtide.settings.rules.declare import consumer_rule
+from ebbtide.settings.values.addresses import is_number, spelt_alike
 
 if TYPE_CHECKING:
     from ebbtide.settings.models.doctrine import DoctrineTransport
@@ -32,6 +33,7 @@ _POOLER = re.compile(
     r"(?i):6432\b|pg-?bouncer|pg-?cat(?![a-z])|pg-?pool|supavisor|(?<![a-z])pooler(?![a-z])"
     r"|^odyssey(?:-?[0-9]+)?(?=[.:]|$)|^odyssey-(?:db|pg|postgres|pool|proxy)|(?:db|pg|postgres(?:ql)?)-odyssey"
 )
+_REDIS_PORT = 6379
 _FALSE, _TRUE = ("0", "false", "off", "no", ""), ("1", "true", "on", "yes")
 
 
@@ -103,38 +105,56 @@ def check_pooler_keeps_listening(consumer: ConsumerSettings) -> Iterator[Finding
     "V-59a",
     Level.WARNING,
     remedy="Write the same place in both.",
-    source="KEDA counts what the transport names; Symfony reads what its DSN names, and the stream `messages` without "
-    "a path (Connection::DEFAULT_OPTIONS of symfony/redis-messenger).",
+    source="KEDA counts what the transport names, and Symfony reads what its DSN names: what stands in it wins over the "
+    "transport's options (Connection::fromDsn of symfony/redis-messenger and of doctrine-messenger).",
 )
 def check_address_is_counted(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """The stream that the workers' address names is the one that is counted. Of another one nobody counts what waits,
-    and what is counted nobody handles."""
+    """What the workers' address names is what is counted: server, database and stream, or table and queue. Elsewhere
+    nobody counts what waits, and what is counted nobody handles. What the address leaves out, the transport's options
+    may say."""
     transport = consumer.transport
-    if transport is None or not isinstance(transport, RedisTransport) or not consumer.autoscaling.asks_transport:
+    if transport is None or not consumer.autoscaling.asks_transport:
         return
     found = _addresses(consumer, transport)
-    if found and not any(_OF_A_TRANSPORT.search(name) for name in consumer.secret_environment):
-        places = {name: _place(value) for name, value in found.items()}
-        if not any(at in {"", transport.address} and queue in transport.queues for at, queue in places.values()):
-            name, (at, queue) = next(iter(places.items()))
-            yield Finding(
-                ("environment", name),
-                f"leads the workers to {queue} at {at or 'another server'}, and {', '.join(transport.queues)} at "
-                f"{transport.address} is counted",
-                "write the same place in both",
-            )
+    if any(_OF_A_TRANSPORT.search(name) for name in consumer.secret_environment):
+        return  # another variable may be the one that is read from
+    elsewhere = {name: next(_elsewhere(transport, dsn), None) for name, dsn in found.items()}
+    if found and None not in elsewhere.values():
+        name, differs = next(iter(elsewhere.items()))
+        yield Finding(
+            ("environment", name), f"leads the workers to {differs} is counted", "write the same place in both"
+        )
 
 
-def _place(dsn: str) -> tuple[str, str]:
-    """Host and port, empty where they cannot be read, and the stream."""
-    from ebbtide.image.ebbtide_supervisor.dsn import path_of, redis_address  # noqa: PLC0415 - `check` starts without it
+def _elsewhere(transport: TransportSettings, dsn: str) -> Iterator[str]:
+    """What the address says, and what is counted instead."""
+    from ebbtide.image.ebbtide_supervisor import dsn as image  # noqa: PLC0415 - `check` starts without it
 
-    try:
-        found = redis_address(dsn)
-        at = f"{found.host}:{found.port or 6379}"
-    except ValueError:
-        at = ""
-    return at, next(iter(path_of(dsn)), "messages")
+    said = image.query_of(dsn)
+    if isinstance(transport, RedisTransport):
+        said["stream"] = next(iter(image.path_of(dsn)), said.get("stream", ""))
+        try:
+            found = image.redis_address(dsn)
+        except ValueError:
+            pass
+        else:
+            at, server = spelt_alike(f"{found.host}:{found.port or _REDIS_PORT}"), transport.server
+            if server and not _may_be_one(at, server):
+                yield f"{at}, and {server}"
+    for option, field in transport.dsn_places.items():
+        counted = getattr(transport, field)
+        names = tuple(map(str, counted)) if isinstance(counted, tuple) else (str(counted),)
+        if said.get(option) and names and said[option] not in names:
+            yield f"{field} {said[option]}, and {', '.join(names)}"
+
+
+def _may_be_one(at: str, server: str) -> bool:
+    """Whether two addresses may be one server's: a name of one label is looked for in the pod's own namespace, and
+    which address a name has nobody here knows."""
+    (host, _, port), (other, _, other_port) = at.rpartition(":"), server.rpartition(":")
+    if is_number(host) != is_number(other):
+        return port == other_port
+    return at == server or (port == other_port and "." not in host and other.startswith(f"{host}."))
 
 
 def _addresses(consumer: ConsumerSettings, transport: TransportSettings) -> dict[str, str]:
