@@ -8,7 +8,7 @@ import pytest
 from tests.settings.conftest import CONSUMER
 
 from ebbtide.judgement.findings import SettingsError
-from ebbtide.settings.loading.loader import load_from_engine
+from ebbtide.settings.loading.loader import load_from_engine, read_values
 
 HPA = {"kind": "hpa", "maxReplicas": 5, "metrics": [{"kind": "cpu", "targetUtilization": 60}], "replicas": None}
 EXTERNAL = {"kind": "external", "metric": "backlog", "targetAverageValue": 70}
@@ -61,6 +61,12 @@ CONSUMER_CASES = [
     ("ten thousand processes", {"worker": {"processes": 10000}}, ["worker.processes", "at most 400"]),
     ("list as text", {"worker": {"receivers": "githubevents"}}, ["worker.receivers", "write a list: [githubevents]"]),
     ("no receiver", {"worker": {"receivers": []}}, ["worker.receivers: has 0 entries", "at least 1"]),
+    ("a receiver without a name", {"worker": {"receivers": [""]}}, ["worker.receivers[0]: names no receiver (got '')"]),
+    (
+        "an option for a receiver",
+        {"worker": {"receivers": ["a", "--limit=1"]}},
+        ["worker.receivers[1]", "(got --limit)"],
+    ),
     ("unknown kind of worker", {"worker": {"kind": "gearman"}}, ["worker.kind", "'gearman'", "symfonyMessenger"]),
     (
         "CPU finer than 1m",
@@ -420,3 +426,12 @@ def test_an_image_from_the_environment_for_an_unknown_consumer_is_refused(projec
     project.write_stack("dev", {"ebbtide:consumers": {}})
     monkeypatch.setenv("EBBTIDE_IMAGES", "other=a/b:1")
     assert "names no consumer of this stack" in project.messages()[0]
+
+
+def test_half_of_a_character_is_no_kind_and_is_named():
+    """As `"\\ud800"` of YAML: no text that can be written out."""
+    with pytest.raises(SettingsError) as caught:
+        read_values({"name": "dev", "cluster": {"kind": "\ud800"}})
+    (finding,) = caught.value.findings
+    assert finding.path == ("cluster", "kind")
+    assert "\\ud800" in str(finding)

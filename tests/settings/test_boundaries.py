@@ -32,6 +32,7 @@ from tests.settings.test_edges import (
     queue_length,
 )
 
+METRIC, TO_70, MORE = "autoscaling.metrics[0]", {"kind": "cpu", "targetUtilization": 70}, {"targetAverageValue": "3"}
 CPU, BACKLOG = {"kind": "cpu", "targetAverageValue": "1"}, BY_LENGTH["metrics"][0]
 AUTOPILOT = {"kind": "gkeAutopilot"}
 KEY = "projects/acme-shop/locations/{}/keyRings/gke/cryptoKeys/secrets"
@@ -94,6 +95,31 @@ OF_CONSUMERS: list[tuple[str, dict[str, Any], list[str]]] = [
             ({"kind": "celeryBeat", "app": "shop"}, {"kind": "fixed", "replicas": 1}, ["autoscaling.kind"]),
             ({"kind": "celeryBeat", "app": "shop"}, SINGLETON, []),
             (COMMAND, {"kind": "fixed", "replicas": 1}, []),
+            *(
+                ({**COMMAND, "command": command.split()}, {"kind": "fixed", "replicas": 3}, ["autoscaling.kind"])
+                for command in (
+                    "php artisan schedule:work",
+                    "celery -A shop beat",
+                    "celery --app=shop beat -l info",
+                    "python -m celery -q -A shop beat",
+                    "sh -c exec celery -A shop beat",
+                    "celery -A shop worker -B",
+                    "celery -A shop worker -EB",
+                    "celery -A shop worker -c 2 --beat",
+                )
+            ),
+            *(
+                ({**COMMAND, "command": command.split()}, {"kind": "fixed", "replicas": 3}, [])
+                for command in (
+                    "php artisan queue:work",
+                    "celery -A beat worker",
+                    "celery -A shop worker -Q beat",
+                    "celery -A shop worker -E",
+                    "celery -A shop worker --beats",
+                    "celeryx -A shop beat",
+                )
+            ),
+            ({**COMMAND, "command": ["celery", "-A", "shop", "beat"]}, SINGLETON, []),
         )
     ),
     ("V-45", {"worker": {**MESSENGER, "receivers": []}}, ["worker.receivers"]),
@@ -124,6 +150,13 @@ OF_CONSUMERS: list[tuple[str, dict[str, Any], list[str]]] = [
     # Names that somebody else has.
     ("L-01", {"labels": {"app.kubernetes.io/part-of": "a"}}, ["labels.app.kubernetes.io/part-of"]),
     ("L-01", {"labels": {"acme.com/part-of": "a"}}, []),
+    *(
+        ("L-01", {"labels": {f"app.kubernetes.io/{name}": "a"}}, [f"labels.app.kubernetes.io/{name}"] * is_own)
+        for name, is_own in (
+            *((name, True) for name in ("name", "instance", "component", "managed-by")),
+            *((name, False) for name in ("version", "created-by")),
+        )
+    ),
     ("E-01", {"environment": {"A": "1"}, "secretEnvironment": {"B": {"secret": "s", "key": "k"}}}, []),
     (
         "E-01",
@@ -159,6 +192,34 @@ OF_CONSUMERS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("M-06", {**SIDECAR, "autoscaling": by({"kind": "containerCpu", "targetAverageValue": "1"})}, []),
     ("M-06", {**SIDECAR, "autoscaling": by({"kind": "memory", "targetAverageValue": "1Gi"})}, []),
     ("M-06", {"autoscaling": by(CPU)}, []),
+    # What a sidecar uses says nothing of the workers, and it has requests of its own.
+    *(
+        (rule, {**SIDECAR, "autoscaling": by({"kind": kind, "container": container, **target})}, where)
+        for rule, kind, target, container, where in (
+            ("V-15", "containerCpu", {"targetUtilization": 80}, "a", []),
+            ("V-15", "containerCpu", {"targetUtilization": 80}, "consumer", [f"{METRIC}.targetUtilization"]),
+            ("V-15", "containerMemory", {"targetUtilization": 80}, "a", []),
+            ("V-15a", "containerCpu", {"targetAverageValue": "20m"}, "a", []),
+            ("V-15a", "containerCpu", {"targetAverageValue": "20m"}, "consumer", [METRIC]),
+            ("V-16", "containerCpu", {"targetAverageValue": "100m"}, "a", []),
+            ("V-16", "containerCpu", {"targetAverageValue": "100m"}, "consumer", [METRIC]),
+            ("V-16a", "containerMemory", {"targetAverageValue": "1Gi"}, "a", []),
+            ("V-16a", "containerMemory", {"targetAverageValue": "1Gi"}, "consumer", [METRIC]),
+        )
+    ),
+    # How many cores a process may use is known where it has one thread, and where there is a limit.
+    *(
+        ("V-15a", {"worker": worker, "resources": {"cpu": cpu}, "autoscaling": by(TO_70)}, where)
+        for worker, cpu, where in (
+            (COMMAND, {"request": "4"}, []),
+            (COMMAND, {"request": "4", "limit": "4"}, []),
+            ({**CELERY, "processes": 1}, {"request": "4"}, []),
+            (MESSENGER, {"request": "4"}, [METRIC]),
+            ({"kind": "laravelQueue"}, {"request": "4"}, [METRIC]),
+            ({**MESSENGER, "processes": 4}, {"request": "4"}, []),
+        )
+    ),
+    ("V-15a", {"worker": COMMAND, "resources": {"cpu": {"limit": "2"}}, "autoscaling": by(CPU | MORE)}, [METRIC]),
     # KEDA at zero: what wakes, and what waits.
     ("KE-04", scaled(activated_at("0")), []),
     ("KE-04", scaled(activated_at("0.5")), [f"{FIRST}.activationListLength"]),

@@ -133,7 +133,7 @@ EDGES: list[Edge] = [
     ("N-02a", {"transport": STREAM}, []),
     # RabbitMQ has a port for AMQP, and another one for KEDA.
     *(
-        (rule, {"transport": {**RABBITMQ, "address": f"r:{port}", "tls": tls}}, where)
+        (rule, {"transport": {**RABBITMQ, "address": f"r:{port}", "tls": tls}, "autoscaling": keda()}, where)
         for rule, port, tls, where in (
             ("V-59b", 5672, False, ["transport.address"]),
             ("V-59b", 5671, True, ["transport.address"]),
@@ -143,8 +143,11 @@ EDGES: list[Edge] = [
             ("V-59b", 80, False, []),
         )
     ),
-    ("V-59b", {"transport": {"kind": "rabbitmq"}}, []),
-    ("V-59b", {"transport": {**STREAM, "address": "r:5672"}}, []),
+    ("V-59b", {"transport": {"kind": "rabbitmq"}, "autoscaling": keda()}, []),
+    ("V-59b", {"transport": {**STREAM, "address": "r:5672"}, "autoscaling": keda()}, []),
+    # Nobody asks where no KEDA does, or where it has triggers of the user's own.
+    ("V-59b", {"transport": {**RABBITMQ, "address": "r:5672"}}, []),
+    ("V-59b", {"transport": {**RABBITMQ, "address": "r:5672"}, "autoscaling": keda(LIST, minReplicas=1)}, []),
     *(
         ("N-02b", {"transport": transport, "network": {"egress": egress}}, where)
         for transport, egress, where in (
@@ -292,6 +295,25 @@ EDGES: list[Edge] = [
     # What is counted wakes pods only where somebody counts.
     ("V-59", {"worker": CELERY, "transport": CELERY_REDIS, "autoscaling": keda()}, ["transport.queue"]),
     ("V-59", {"worker": CELERY, "transport": CELERY_REDIS}, []),
+    # The prefix of Celery's keys is no part of a queue's name: the hash of what is in hand has it too.
+    *(
+        (
+            "V-59",
+            {
+                "worker": {"kind": "celery", "app": "shop"},
+                "transport": {**CELERY_REDIS, "queue": queue, "unackedKey": unacked},
+                "autoscaling": keda(),
+            },
+            ["transport.queue"] * said,
+        )
+        for queue, unacked, said in (
+            ("celery", "unacked", 0),
+            ("shop_celery", "shop_unacked", 0),
+            ("shop_celery", "unacked", 2),
+            ("celery", "mine", 0),
+            ("other_celery", "shop_unacked", 2),
+        )
+    ),
     # Celery told to take one signal for another.
     (
         "V-25",
@@ -351,6 +373,30 @@ EDGES: list[Edge] = [
     *(
         ("V-34g", {"transport": SQS, "environment": {"MESSENGER_TRANSPORT_DSN": f"{SQS_DSN}?{option}"}}, [DSN])
         for option in ("buffer_size=10", "visibility_timeout=10")
+    ),
+    # Hours from Greenwich are counted the other way by PostgreSQL; a name of the kind has the sign that it means.
+    *(
+        ("KE-36b", {"autoscaling": keda(*triggers), "transport": {**DOCTRINE, "timeZone": zone, **more}}, where)
+        for zone, more, triggers, where in (
+            *((zone, {}, (), ["transport.timeZone"]) for zone in ("+02:00", "-0500", "UTC+2", "GMT-1", "+2")),
+            *((zone, {}, (), []) for zone in ("+00:00", "UTC", "GMT+0", "Etc/GMT+2", "Europe/Paris")),
+            ("+02:00", {"platform": "mysql"}, (), []),
+            ("+02:00", {}, (LIST,), []),
+        )
+    ),
+    # What consumes every transport consumes schedules too, unless it leaves them out.
+    *(
+        (
+            "V-39",
+            {"worker": {**MESSENGER, "receivers": [], "arguments": ["-v", *words]}, "autoscaling": scaling},
+            where,
+        )
+        for words, scaling, where in (
+            (["--all"], {"kind": "fixed", "replicas": 2}, ["worker.arguments[1]"]),
+            (["--all"], {"kind": "singleton"}, []),
+            (["--all", "--exclude-receivers=failed"], {"kind": "fixed", "replicas": 2}, ["worker.arguments[1]"]),
+            (["--all", "--exclude-receivers=scheduler_a"], {"kind": "fixed", "replicas": 2}, []),
+        )
     ),
     # A schedule is generated once: by one worker, of which none overlaps the next.
     *(

@@ -30,8 +30,9 @@ def found(worker: dict[str, Any], **changes: Any) -> dict[str, Finding]:
         (SYMFONY, "--env=dev"),
         (SYMFONY, "-edev"),
         (SYMFONY, "--somethingNewer"),
-        # Two options in one word, of which the second is the limit of messages.
-        (SYMFONY, "-vl10"),
+        # Several options in one word, of which the last one nobody knows.
+        (SYMFONY, "-vx"),
+        (CELERY, "-qX"),
         (CELERY, "--soft-time-limit=5"),
         (CELERY, "--statedb=/tmp/x"),
         (CELERY, "--purge"),
@@ -45,6 +46,27 @@ def test_an_option_that_no_rule_knows_is_not_judged(worker, argument):
     finding = found({**worker, "arguments": [argument]})["V-44b"]
     assert finding.path == ("consumers", "mail", "worker", "arguments", 0)
     assert finding.message.startswith(f"{argument.partition('=')[0]} is not judged")
+
+
+@pytest.mark.parametrize(
+    ("worker", "argument", "words"),
+    [
+        (SYMFONY, "-vl10", "is what the setting messageLimit says"),
+        (SYMFONY, "-vvvl10", "is what the setting messageLimit says"),
+        (CELERY, "-EB", "-B sends the whole schedule from every pod"),
+        (CELERY, "-EqD", "-D ends at once"),
+        (CELERY, "-Ec8", "is what the setting concurrency says"),
+        (SIDEKIQ, "-vc50", "is what the setting concurrency says"),
+        (SIDEKIQ, "-vt30", "-t is derived from shutdown.longestMessage"),
+        (CELERY, "--include=shop.tasks", "list the modules in the application"),
+        (CELERY, "-Ishop.tasks", "list the modules in the application"),
+    ],
+)
+def test_several_options_in_one_word_are_each_judged(worker, argument, words, refuse):
+    change = {"worker": {"receivers": None, "processes": 1, **worker, "arguments": [argument]}}
+    message = refuse(change)
+    assert "worker.arguments[0]: " in message
+    assert words in message
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from ebbtide.settings.values.units import Count, PhpMemoryBytes, Seconds
 # kombu, transport/redis.py: every worker looks for lost messages this often, where each look counts; the image sees to
 # that (unacked_restore_throttle; without it each tenth does).
 RESTORE_INTERVAL_SECONDS = 10
+# What kombu calls the hash of what is in hand.
+_UNACKED = "unacked"
 # `--include`: the image's module that sets what has no option of its own.
 _MODULE = "ebbtide_celery"
 _REFUSED = {
@@ -62,6 +64,7 @@ class CeleryProgram(WorkerSettings):
 
     refused_options: ClassVar = _REFUSED
     harmless_options: ClassVar = _HARMLESS
+    flags: ClassVar = frozenset({"-E", "-q", "-B", "-D"})
 
     @property
     def stop_signal(self) -> str:
@@ -111,13 +114,19 @@ class CeleryWorker(CeleryProgram):
         **dict.fromkeys(("-c", "--concurrency"), "concurrency"),
         "--max-tasks-per-child": "messageLimit",
         "--max-memory-per-child": "memoryLimit",
-        **dict.fromkeys(("-I", "--include"), "app"),
     }
     refused_options: ClassVar = {
         **_REFUSED,
         "-B": _REFUSED["--beat"],
         "-D": _REFUSED["--detach"],
         "-n": _REFUSED["--hostname"],
+        **dict.fromkeys(
+            ("-I", "--include"),
+            (
+                "takes the place of ebbtide's own, by which workers keep to the visibility timeout",
+                "remove it, and list the modules in the application: Celery(..., include=[...]), or its imports",
+            ),
+        ),
         "--prefetch-multiplier": (
             "lets tasks wait in a busy worker while others are idle, and counts their time as in hand",
             "remove it: a worker takes what it can begin",
@@ -175,8 +184,14 @@ class CeleryBeat(CeleryProgram):
     memory_limit: PhpMemoryBytes = 200 * 1024**2
     """What it uses at most. It is not enforced here: it sizes the pod's memory."""
 
-    owned_options: ClassVar = {**dict.fromkeys(("-s", "--schedule"), "app"), "--pidfile": "app"}
-    refused_options: ClassVar = {"--detach": _REFUSED["--detach"], "--": _REFUSED["--"]}
+    refused_options: ClassVar = {
+        "--detach": _REFUSED["--detach"],
+        "--": _REFUSED["--"],
+        **dict.fromkeys(
+            ("-s", "--schedule", "--pidfile"),
+            ("is told already: beat writes to /tmp, in a pod that has nothing else to write to", "remove it"),
+        ),
+    }
 
     @property
     def is_schedule(self) -> bool:
@@ -206,6 +221,7 @@ class CeleryRedisTransport(RedisServer):
     unacknowledged_setting = "visibility_timeout"
     where = ("address", "queue")
     framework = "celery"
+    same_names = "name the same queues in both places; a prefix of the keys stands before unackedKey too"
     shared = "database"
 
     kind: Literal["celeryRedis"]
@@ -219,9 +235,15 @@ class CeleryRedisTransport(RedisServer):
     longest_delay: Seconds = Field(default=180, ge=0)
     """The longest countdown, ETA or pause before a retry: a worker has the message in hand for as long, and then
     begins it. Celery's own pause before a retry is 3 minutes."""
-    unacked_key: str = Field(default="unacked", pattern=r"^[A-Za-z0-9_.:{}-]{1,255}$", examples=["unacked"])
+    unacked_key: str = Field(default=_UNACKED, pattern=r"^[A-Za-z0-9_.:{}-]{1,255}$", examples=["unacked"])
     """The hash of what workers have in hand, with the prefix of the keys. It is one for all queues of a database: give
     each consumer a database of its own, or each counts what the others have in hand."""
+
+    @property
+    def queue_names(self) -> tuple[str, ...]:
+        """Without the prefix of the keys, which `unackedKey` has too."""
+        prefix = self.unacked_key.removesuffix(_UNACKED) if self.unacked_key.endswith(_UNACKED) else ""
+        return tuple(name.removeprefix(prefix) for name in self.queue)
 
     @property
     def redelivery_seconds(self) -> int:

@@ -74,7 +74,9 @@ class Family(SettingsModel):
             raise PydanticKnownError("union_tag_not_found", {"discriminator": "'kind'"})
         name = value["kind"]
         if not isinstance(name, str) or name not in cls.kinds:
-            context = {"discriminator": "'kind'", "tag": str(name), "expected_tags": ", ".join(cls.kinds)}
+            # Half of a character, as "\ud800" is to YAML, is no text that pydantic takes.
+            tag = str(name).encode(errors="backslashreplace").decode()
+            context = {"discriminator": "'kind'", "tag": tag, "expected_tags": ", ".join(cls.kinds)}
             raise PydanticKnownError("union_tag_invalid", context)
         kind: type[Self] = cls.kinds[name]
         return kind.read_value(value, info)

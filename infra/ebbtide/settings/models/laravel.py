@@ -98,6 +98,11 @@ class LaravelQueueWorker(WorkerSettings):
         return "boots by itself, at each rotation again"
 
     @property
+    def threads(self) -> int:
+        """PHP has one in a process."""
+        return self.processes
+
+    @property
     def image_kind(self) -> str:
         """The image knows its status 12."""
         return self.kind

@@ -7,6 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from ebbtide.settings.models.base import SettingsModel
 from ebbtide.settings.models.kinds import Family, Kinds
+from ebbtide.settings.values.names import CONTAINER_NAME
 from ebbtide.settings.values.units import Count
 
 
@@ -61,3 +62,8 @@ class ResourceMetric(ScalingMetric):
     def counts_only(self) -> str | None:
         """The container that counts by itself; None for all of the pod."""
         return None
+
+    @property
+    def is_of_workers(self) -> bool:
+        """Whether their own use is in it."""
+        return self.counts_only in {None, CONTAINER_NAME}

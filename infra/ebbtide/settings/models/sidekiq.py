@@ -23,6 +23,7 @@ class SidekiqWorker(UnlimitedWorker):
     transports = "sidekiqRedis"
     # sidekiq --help: what is loaded, written and called.
     harmless_options: ClassVar = frozenset({"-r", "--require", "-v", "--verbose", "-g", "--tag"})
+    flags: ClassVar = frozenset({"-v"})
     owned_options: ClassVar = {
         **dict.fromkeys(("-c", "--concurrency"), "concurrency"),
         **dict.fromkeys(("-q", "--queue"), "queues"),

@@ -128,6 +128,11 @@ class SymfonyMessengerWorker(WorkerSettings):
         return True
 
     @property
+    def threads(self) -> int:
+        """PHP has one in a process."""
+        return self.processes
+
+    @property
     def image_kind(self) -> str:
         """It knows Messenger's boot, options and transports."""
         return self.kind
@@ -142,6 +147,11 @@ class SymfonyMessengerWorker(WorkerSettings):
         """`--fetch-size`, from Symfony 8.1."""
         sizes = re.findall(r"--fetch-size[= ]([1-9][0-9]{0,5})(?= |$)", " ".join(self.arguments))
         return int(sizes[-1]) if sizes else None
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What `--all` does not consume (`--exclude-receivers`)."""
+        return tuple(re.findall(r"--exclude-receivers[= ](\S+)", " ".join(self.arguments)))
 
     @property
     def named_in_arguments(self) -> tuple[str, ...]:

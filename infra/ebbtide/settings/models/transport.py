@@ -42,6 +42,8 @@ class TransportSettings(Family):
     renews: ClassVar[bool] = False
     """Whether a worker renews its hold on a message for as long as it works, so that no message is too long for it."""
 
+    same_names: ClassVar[str] = "name the same queues in both places"
+    """What to do where the worker consumes other queues than are counted."""
     shared: ClassVar[str] = "queue"
     """Within what its workers take over what others of them have in hand."""
 

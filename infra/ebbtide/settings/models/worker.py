@@ -133,6 +133,11 @@ class WorkerSettings(Family):
         """How many messages one pod handles at the same time."""
         return self.processes * self.at_once
 
+    @property
+    def threads(self) -> int | None:
+        """How many threads of one pod compute at most; None where nobody knows."""
+        return None
+
     def taken(self, transport: TransportSettings | None) -> int:  # noqa: ARG002
         """How many messages one process takes from the broker: those that it handles, and those that wait in it."""
         return self.at_once
@@ -174,8 +179,13 @@ class WorkerSettings(Family):
 
     @property
     def is_schedule(self) -> bool:
-        """Whether it handles no messages and sends those of a schedule: two of them send each twice."""
+        """Whether it handles no messages and sends those of a schedule."""
         return False
+
+    @property
+    def sends_schedule(self) -> bool:
+        """Whether it sends a schedule, whatever it does beside that: two of them send each message twice."""
+        return self.is_schedule
 
     @property
     def loses_when_killed(self) -> str:

@@ -105,8 +105,8 @@ def check_pooler_keeps_listening(consumer: ConsumerSettings) -> Iterator[Finding
     "V-59a",
     Level.WARNING,
     remedy="Write the same place in both.",
-    source="KEDA counts what the transport names, and Symfony reads what its DSN names: what stands in it wins over the "
-    "transport's options (Connection::fromDsn of symfony/redis-messenger and of doctrine-messenger).",
+    source="KEDA counts what the transport names, and Symfony reads what its DSN names, over the transport's "
+    "options (Connection::fromDsn of symfony/redis-messenger, Connection::buildConfiguration of doctrine-messenger).",
 )
 def check_address_is_counted(consumer: ConsumerSettings) -> Iterator[Finding]:
     """What the workers' address names is what is counted: server, database and stream, or table and queue. Elsewhere

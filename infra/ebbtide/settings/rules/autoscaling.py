@@ -13,8 +13,8 @@ from ebbtide.settings.values.units import format_cpu
 _WHOLE_TARGET_MILLI = 1000
 # 70 idle Symfony workers used 22.5 millicores, 0.32 each (measured). Thousandths of a millicore.
 IDLE_WORKER_MICROCORES = 321
-# One process of a worker is one thread: it cannot use more than a core.
-PROCESS_MAX_MILLICORES = 1000
+# What one thread can use at most.
+CORE_MILLICORES = 1000
 # Below this share of a core, a process is expected to wait nearly all the time.
 IO_BOUND_MILLICORES_PER_PROCESS = 50
 
@@ -25,9 +25,9 @@ def _metrics(consumer: ConsumerSettings) -> Iterator[tuple[Path, ScalingMetric]]
 
 
 def _cpu_targets(consumer: ConsumerSettings) -> Iterator[tuple[Path, int]]:
-    """The path of every CPU metric and its target for one pod in millicores."""
+    """The path of every CPU metric of the workers and its target for one pod in millicores."""
     for path, metric in _metrics(consumer):
-        if isinstance(metric, ResourceMetric) and metric.resource == "cpu":
+        if isinstance(metric, ResourceMetric) and metric.resource == "cpu" and metric.is_of_workers:
             if metric.target_average_value is not None:
                 yield path, metric.target_average_value
             elif metric.target_utilization is not None:
@@ -100,8 +100,8 @@ def check_zero_has_a_metric(consumer: ConsumerSettings) -> Iterator[Finding]:
 def check_utilization_needs_request(consumer: ConsumerSettings) -> Iterator[Finding]:
     """A utilisation target is a percentage of a request that somebody chose."""
     for path, metric in _metrics(consumer):
-        if not isinstance(metric, ResourceMetric):
-            continue
+        if not isinstance(metric, ResourceMetric) or not metric.is_of_workers:
+            continue  # a sidecar has requests of its own
         of_cpu = metric.resource == "cpu"
         request = consumer.resources.cpu.request if of_cpu else consumer.resources.memory.request
         if metric.target_utilization is not None and request is None:
@@ -124,11 +124,12 @@ def check_metric_can_move(consumer: ConsumerSettings) -> Iterator[Finding]:
     """A CPU target lies between what idle workers use and what busy ones can use. Outside of it the
     autoscaler is stuck at one end, as with a request of `0.490m`: 22.5 idle millicores were 2249 % of it."""
     processes = consumer.worker.slots
-    limit = consumer.resources.cpu.limit
-    most = min(processes * PROCESS_MAX_MILLICORES, limit or processes * PROCESS_MAX_MILLICORES)
+    limit, threads = consumer.resources.cpu.limit, consumer.worker.threads
+    bounds = [*((limit,) if limit else ()), *((threads * CORE_MILLICORES,) if threads else ())]
+    most = min(bounds, default=None)
     idle = processes * IDLE_WORKER_MICROCORES // 1000
     for path, target in _cpu_targets(consumer):
-        if target > most:
+        if most is not None and target > most:
             yield Finding(
                 path,
                 f"asks for {format_cpu(target)} a pod, which can use at most {format_cpu(most)}: it never scales up",
@@ -174,7 +175,7 @@ def check_io_bound_on_cpu(consumer: ConsumerSettings) -> Iterator[Finding]:
 def check_memory_metric(consumer: ConsumerSettings) -> Iterator[Finding]:
     """PHP gives memory back only when a process ends, so memory does not fall with the load."""
     for path, metric in _metrics(consumer):
-        if isinstance(metric, ResourceMetric) and metric.resource == "memory":
+        if isinstance(metric, ResourceMetric) and metric.resource == "memory" and metric.is_of_workers:
             yield Finding(
                 path,
                 "scales on memory, which a worker gives back only when it ends: it scales up and hardly ever down",

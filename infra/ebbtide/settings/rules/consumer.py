@@ -13,6 +13,7 @@ from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 from ebbtide.settings.rules.declare import consumer_rule
 from ebbtide.settings.rules.texts import texts_of
 from ebbtide.settings.values.image_contract import PROGRAMS_DIRECTORY, STATE_DIRECTORY
+from ebbtide.settings.values.names import OWN_LABELS, SELECTING_LABELS
 from ebbtide.settings.values.units import format_cpu, format_duration, format_memory, format_php_memory
 
 if TYPE_CHECKING:
@@ -254,12 +255,12 @@ def _as_written(moment: str) -> str:
     source="A Deployment's selector cannot be changed (apps/v1).",
 )
 def check_labels(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """The labels by which objects find each other are not overwritten."""
+    """The labels that ebbtide sets are its own; by most of them objects find each other."""
     for key in sorted(consumer.labels):
-        if key.startswith("app.kubernetes.io/"):
+        if key in OWN_LABELS:
             yield Finding(
                 ("labels", key),
-                "is set by ebbtide, and selectors depend on it",
+                "is set by ebbtide" + (", and selectors depend on it" if key in SELECTING_LABELS else ""),
                 "use a key of your own, for example acme.com/team",
             )
 

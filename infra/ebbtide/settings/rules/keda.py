@@ -6,6 +6,7 @@ optional, and lets everything through while it is down.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -356,6 +357,33 @@ def check_what_an_outage_leaves(consumer: ConsumerSettings, scaling: KedaSetting
             "is off, and nobody deletes what an outage leaves acknowledged in the stream: KEDA counts it, and keeps "
             "pods for it for ever",
             "write recover: true",
+        )
+
+
+# Hours from Greenwich, with or without what stands before them; an IANA zone that is called so begins with Etc/.
+_HOURS = re.compile(r"(?:[A-Za-z]{3,})?(?P<sign>[+-])(?P<number>[0-9]{1,2}(?::?[0-9]{2})?)")
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-36b",
+    Level.ERROR,
+    remedy="Write the zone's name as date.timezone has it, for example Europe/Paris.",
+    source="PostgreSQL, POSIX time zone specifications: +02 and UTC+2 are two hours west of Greenwich, behind UTC.",
+)
+def check_time_zone_has_a_name(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A time zone of PostgreSQL is named, and no number of hours. It counts them the other way than everybody else:
+    messages would be counted twice as many hours late, or before they are due."""
+    transport: DoctrineTransport | None = of_kind(consumer.transport, "doctrine")
+    if transport is None or scaling.triggers or transport.platform != "postgresql":
+        return
+    hours = _HOURS.fullmatch(transport.time_zone)
+    if hours is not None and hours["number"].strip("0:"):
+        yield Finding(
+            ("transport", "timeZone"),
+            f"is {transport.time_zone}, {'west' if hours['sign'] == '+' else 'east'} of Greenwich to PostgreSQL: "
+            "messages would be counted hours late, or hours before they are due",
+            "write the zone's name as date.timezone has it, for example Europe/Paris",
         )
 
 

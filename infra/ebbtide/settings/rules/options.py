@@ -27,13 +27,14 @@ def check_arguments(consumer: ConsumerSettings) -> Iterator[Finding]:
     worker = consumer.worker
     place, arguments = worker.texts
     for index, argument in enumerate(arguments):
-        setting = worker.owned_options.get(_option(argument))
-        if setting:
-            yield Finding(
-                ("worker", place, index),
-                f"is what the setting {setting} says, and the later one of two would win (got {argument!r})",
-                f"remove it and set {setting}",
-            )
+        for option in _options(argument, worker.flags):
+            setting = worker.owned_options.get(option)
+            if setting:
+                yield Finding(
+                    ("worker", place, index),
+                    f"is what the setting {setting} says, and the later one of two would win (got {argument!r})",
+                    f"remove it and set {setting}",
+                )
 
 
 @consumer_rule(
@@ -48,14 +49,23 @@ def check_refused_options(consumer: ConsumerSettings) -> Iterator[Finding]:
     worker = consumer.worker
     place, arguments = worker.texts
     for index, argument in enumerate(arguments):
-        why, remedy = worker.refused_options.get(_option(argument), ("", ""))
-        if why:
-            yield Finding(("worker", place, index), f"{_option(argument)} {why}", remedy)
+        for option in _options(argument, worker.flags):
+            why, remedy = worker.refused_options.get(option, ("", ""))
+            if why:
+                yield Finding(("worker", place, index), f"{option} {why}", remedy)
 
 
 def _option(argument: str) -> str:
     """The option of `--limit=10`, `-l10` and `-l`."""
     return argument.partition("=")[0] if argument.startswith("--") else argument[:2]
+
+
+def _options(argument: str, flags: frozenset[str]) -> Iterator[str]:
+    """All of them: `-vl10` is `-v` and `-l10`. A spelling of several letters that is known is one."""
+    while argument not in flags and argument[:2] in flags:
+        yield argument[:2]
+        argument = f"-{argument[2:]}"
+    yield _option(argument)
 
 
 @consumer_rule(
@@ -74,9 +84,8 @@ def check_options_are_known(consumer: ConsumerSettings) -> Iterator[Finding]:
     judged = worker.owned_options.keys() | worker.refused_options.keys() | worker.harmless_options
     for index, argument in enumerate(arguments):
         is_option = argument.startswith("-") and len(argument) > 1 and argument != "--"
-        # `-vl10` is two options: of several letters only what is listed as it stands is known.
-        is_known = _option(argument) in judged and not (argument[:2] in worker.flags and argument not in worker.flags)
-        if is_option and not is_known:
+        unknown = [option for option in _options(argument, worker.flags) if option not in judged]
+        if is_option and unknown:
             what = argument.partition("=")[0]
             yield Finding(
                 ("worker", place, index),
@@ -140,8 +149,7 @@ def check_failures_are_kept(consumer: ConsumerSettings) -> Iterator[Finding]:
     if worker is None:
         return
     lost = "a message that fails there for the last time is removed"
-    left_out = re.findall(r"--exclude-receivers[= ](\S+)", " ".join(worker.arguments))
-    if "--all" in worker.arguments and not any(map(_OF_FAILURES.search, left_out)):
+    if "--all" in worker.arguments and not any(map(_OF_FAILURES.search, worker.left_out)):
         at = worker.arguments.index("--all")
         text = f"--all consumes the failure transport too, if there is one that is not left out: {lost}"
         yield Finding(("worker", "arguments", at), text, "write --exclude-receivers=failed behind it")

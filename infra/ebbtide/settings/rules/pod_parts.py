@@ -18,7 +18,7 @@ from ebbtide.settings.values.image_contract import (
     STATE_DIRECTORY,
     VARIABLE_PREFIX,
 )
-from ebbtide.settings.values.names import CONTAINER_NAME
+from ebbtide.settings.values.names import CONTAINER_NAME, SELECTING_LABELS
 
 # SidecarContainers: on by default from 1.29.
 SIDECARS_MINOR = 29
@@ -52,10 +52,7 @@ PROTECTED: tuple[tuple[Path, str], ...] = (
     *(((name,), _IDENTITY) for name in ("apiVersion", "kind")),
     *((("metadata", name), _IDENTITY) for name in ("name", "namespace")),
     (("spec", "selector"), "it can never change, and decides whose pods are counted"),
-    *(
-        (("spec", "template", "metadata", "labels", f"app.kubernetes.io/{name}"), "pods are selected by it")
-        for name in ("name", "instance", "component", "managed-by")
-    ),
+    *((("spec", "template", "metadata", "labels", name), "pods are selected by it") for name in SELECTING_LABELS),
     (
         ("spec", "template", "metadata", "annotations", SAFE_TO_EVICT),
         "the time that a pod has to finish is judged by it; write shutdown.nodeScaleDown",

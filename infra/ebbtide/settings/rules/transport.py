@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic.alias_generators import to_camel
 
-from ebbtide.judgement.findings import Finding, Level
+from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.models.redis import RedisTransport
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # A killed message is handled again at the latest this long after the longest message would have ended.
 REDELIVERY_MARGIN_SECONDS = 60
 _LONGEST_RECOVERY_SECONDS = 24 * 3600
+# Symfony calls the receiver of a schedule so, with the schedule's name behind it.
+_OF_A_SCHEDULE = "scheduler_"
 
 
 @consumer_rule(
@@ -74,7 +76,7 @@ def _both(transport: TransportSettings) -> str:
 def check_management_is_asked(consumer: ConsumerSettings) -> Iterator[Finding]:
     """KEDA asks RabbitMQ's management plugin. At AMQP's port it gets no answer that it reads, and never scales."""
     transport: RabbitmqTransport | None = of_kind(consumer.transport, "rabbitmq")
-    if transport is None or transport.address is None:
+    if transport is None or transport.address is None or not consumer.autoscaling.asks_transport:
         return
     host, _, port = transport.address.rpartition(":")
     if port in {"5671", "5672"}:
@@ -283,20 +285,25 @@ def check_schedules(consumer: ConsumerSettings) -> Iterator[Finding]:
     least, most = (
         worker.processes * pods for pods in (consumer.autoscaling.min_replicas, consumer.autoscaling.max_replicas)
     )
-    for index, receiver in enumerate(worker.receivers):
-        if receiver.startswith("scheduler_") and most > 1:
+    named: dict[Path, str] = {
+        ("worker", "receivers", index): "is named like a schedule, "
+        for index, receiver in enumerate(worker.receivers)
+        if receiver.startswith(_OF_A_SCHEDULE)
+    }
+    if "--all" in worker.arguments and not any(one.startswith(_OF_A_SCHEDULE) for one in worker.left_out):
+        named["worker", "arguments", worker.arguments.index("--all")] = (
+            "consumes schedules too, if there is one that is not left out, "
+        )
+    for place, text in named.items():
+        if place[1] == "arguments":
+            remedy = f"write --exclude-receivers={_OF_A_SCHEDULE}<its name> behind it, and {remedy}"
+        if most > 1:
             times = f"{most}" if least == most else f"{least} to {most}"
-            yield Finding(
-                ("worker", "receivers", index),
-                f"is named like a schedule, which each worker generates: {times} times here, unless it has a lock",
-                remedy,
-            )
-        elif receiver.startswith("scheduler_") and consumer.autoscaling.overlaps:
-            yield Finding(
-                ("worker", "receivers", index),
-                "is named like a schedule, and a pod that is replaced overlaps the next one: both generate it then",
-                remedy,
-            )
+            again = f"which each worker generates: {times} times here, unless it has a lock"
+            yield Finding(place, text + again, remedy)
+        elif consumer.autoscaling.overlaps:
+            again = "and a pod that is replaced overlaps the next one: both generate it then"
+            yield Finding(place, text + again, remedy)
 
 
 @consumer_rule(
@@ -327,13 +334,22 @@ def check_singleton_has_one_process(consumer: ConsumerSettings) -> Iterator[Find
 @consumer_rule(
     "V-45",
     Level.ERROR,
-    remedy="Name at least one receiver, or write --all under arguments.",
+    remedy="Name at least one receiver, or write --all under arguments; options stand there too.",
     source="messenger:consume asks for receivers, or takes all with --all (from Symfony 7.1).",
 )
 def check_receivers(consumer: ConsumerSettings) -> Iterator[Finding]:
-    """A worker consumes something."""
+    """A worker consumes something, and what it names is a receiver."""
     worker = consumer.worker
-    if isinstance(worker, SymfonyMessengerWorker) and not worker.receivers and "--all" not in worker.arguments:
+    if not isinstance(worker, SymfonyMessengerWorker):
+        return
+    if not worker.receivers and "--all" not in worker.arguments:
         yield Finding(
             ("worker", "receivers"), "has 0 entries", "write at least 1, or --all under arguments for every receiver"
         )
+    for index, name in enumerate(worker.receivers):
+        if not name.strip():
+            yield Finding(("worker", "receivers", index), f"names no receiver (got {name!r})", "name one, or remove it")
+        elif name.startswith("-"):
+            option = name.partition("=")[0]
+            text = f"is an option, and no receiver (got {option})"
+            yield Finding(("worker", "receivers", index), text, "write what it says as a setting, or under arguments")

@@ -41,11 +41,14 @@ def check_worker_reads_transport(consumer: ConsumerSettings) -> Iterator[Finding
 def check_one_schedule(consumer: ConsumerSettings) -> Iterator[Finding]:
     """Of a worker that sends a schedule there is one, also while it is replaced. Two send all of it twice."""
     worker, scaling = consumer.worker, consumer.autoscaling
-    if worker.is_schedule and scaling.overlaps:
+    if not worker.sends_schedule:
+        return
+    if scaling.overlaps:
         yield Finding(
             ("autoscaling", "kind"),
-            f"is {scaling.kind}, and of a {worker.kind} there must never be two: each sends the whole schedule",
-            "write singleton",
+            f"is {scaling.kind}, and of {'a' if worker.is_schedule else 'this'} {worker.kind} there must never be two: "
+            "each sends the whole schedule",
+            "write singleton" if worker.is_schedule else "take beat out of the command, or write singleton",
         )
 
 
@@ -125,9 +128,10 @@ def check_queues_agree(consumer: ConsumerSettings) -> Iterator[Finding]:
     """What is counted is what is consumed. A queue that only the worker has never wakes a pod, and one that only the
     transport has keeps them for ever. Of SQS it is not judged: a queue is counted by its URL, and an application calls
     it as it likes."""
-    consumed = set(consumer.worker.queue_names)
-    counted = set(consumer.transport.queue_names) if consumer.transport is not None else set()
-    if not consumed or not counted or not consumer.autoscaling.asks_transport:
+    if consumer.transport is None or not consumer.autoscaling.asks_transport:
+        return
+    consumed, counted = set(consumer.worker.queue_names), set(consumer.transport.queue_names)
+    if not consumed or not counted:
         return
     for names, text in (
         (consumed - counted, "does not name {}, which the worker consumes: nobody counts what waits there"),
@@ -135,4 +139,4 @@ def check_queues_agree(consumer: ConsumerSettings) -> Iterator[Finding]:
     ):
         if names:
             listed = ", ".join(sorted(names))
-            yield Finding(("transport", "queue"), text.format(listed), "name the same queues in both places")
+            yield Finding(("transport", "queue"), text.format(listed), consumer.transport.same_names)

@@ -11,6 +11,12 @@ from pydantic_core import PydanticCustomError
 
 from ebbtide.settings.values.image_contract import CONSUMER_NAME, HOSTNAME, VARIABLE_PREFIX
 
+CONTAINER_NAME = "consumer"
+"""Of a consumer's pod: the one with the workers."""
+SELECTING_LABELS = tuple(f"app.kubernetes.io/{name}" for name in ("name", "instance", "component", "managed-by"))
+"""Labels that ebbtide sets, and by which objects and policies find its pods."""
+OWN_LABELS = (*SELECTING_LABELS, "app.kubernetes.io/part-of")
+"""All that ebbtide sets."""
 # RFC 1123 label: the limit of namespaces, label values and a pod's hostname.
 DNS_LABEL_MAX_LENGTH = 63
 # An instance id of Memorystore ends at 63 characters and one of Cloud SQL at 98 with its project; the names of a
@@ -24,8 +30,6 @@ CONSUMER_NAME_MAX_LENGTH = DNS_LABEL_MAX_LENGTH - 16
 SUBDOMAIN_MAX_LENGTH = 253
 # Google Cloud service account ids: 6 to 30 characters.
 SERVICE_ACCOUNT_ID_MAX_LENGTH = 30
-CONTAINER_NAME = "consumer"
-"""Of a consumer's pod: the one with the workers."""
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(rf"{_DNS_LABEL.pattern}(\.{_DNS_LABEL.pattern})*")
