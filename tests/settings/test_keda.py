@@ -389,14 +389,28 @@ FORMULAS = {
     "KE-15a: may divide by 0": (
         "a / b",
         "a % b",
+        "a / (b - 7)",
+        "a / (b + c - 3)",
         "a / (b + c)",
         "a / 0",
         "sum(a, b) / c",
         "a / max(b, 0)",
         "max(a / b, 1)",
     ),
-    "KE-15a: may fall below 0": ("a - b", "-a + b", "max(a, b) - 3", "max(a, b - 0) + b - a", "max(0, a) - max(b, 0)"),
-    "KE-15b: is more than sums": ("a > 5 ? a : b", "a ?? b", "median(a, b)", "a ** b ?? c", "b > 0 ? a / b : 0"),
+    "KE-15a: may fall below 0": (
+        *("a - b", "-a + b", "max(a, b) - 3", "max(0, a) - max(b, 0)", "a - b / 2 + c", "min(a, b) - 1"),
+        *("max(a, 2) - min(b, c)", "a + b + c - 100"),
+    ),
+    "KE-15b: is more than sums": (
+        *("a > 5 ? a : b", "a ?? b", "median(a, b)", "a ** b ?? c", "b > 0 ? a / b : 0"),
+        *(
+            "let x = a + b; x * 2",
+            "a == 'b' or a > b ? 1 : 0",
+            "sum([a, b], #acc + #)",
+            "let least = a - b; max(least, 0)",
+        ),
+        *("{'b': b, one: a}.one", "a if b"),
+    ),
     "": (
         "a / max(b, 1)",
         "a + max(b - c, 0)",
@@ -409,6 +423,9 @@ FORMULAS = {
         "max(0, a - b)",
         "min(a, 1) + b % 7",
         "ceil(a)",
+        # Whatever they say, and each as it was once told to be written.
+        *("max(a, b - 0) + b - a", "a - min(a, b)", "max(a - b, c)", "a/(max(b,1))", "max(a - b / 2 + c, 0)"),
+        *("max(a - min(b, c), 0)", "max(a - ceil(b) + c, 0)", "max(max(a, 2) - min(b, c), 0)", "a +\n  b // - a"),
     ),
 }
 

@@ -176,7 +176,7 @@ def _formula_of(scaling: KedaSettings) -> str:
 def check_formula_is_judged(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A formula is made of sums, products, maxima and minima. Whether any other is right at 0 is not judged."""
     formula = _formula_of(scaling)
-    if not harm_of(formula) and not is_arithmetic(formula):
+    if formula and not is_arithmetic(formula):
         yield Finding(
             _FORMULA,
             "is more than sums and products: whether it gives a number of 0 or more is not judged",
