@@ -259,6 +259,8 @@ OF_CONSUMERS: list[tuple[str, dict[str, Any], list[str]]] = [
         for platform, zone, triggers, where in (
             ("mysql", "Europe/Paris", (), ["transport.timeZone"]),
             ("mysql", "UTC", (), []),
+            *(("mysql", zone, (), []) for zone in ("Etc/UTC", "utc", "GMT", "Etc/GMT+0", "+00:00")),
+            *(("mysql", zone, (), ["transport.timeZone"]) for zone in ("Etc/GMT+1", "+02:00", "UTC+1")),
             ("mysql", "Europe/Paris", (LIST,), []),
             ("postgresql", "Europe/Paris", (), []),
         )

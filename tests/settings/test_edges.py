@@ -64,6 +64,10 @@ def queue_length(**metadata: str) -> dict[str, Any]:
     }
 
 
+def delayed(key: str, kind: str = "redis") -> dict[str, Any]:
+    return {"type": kind, "metadata": {"address": "r:6379", "listName": key}}
+
+
 IGNORED, LENGTH = "autoscaling.triggers[0].metadata.ignoreNullValues", "autoscaling.triggers[0].metadata.queueLength"
 
 
@@ -195,6 +199,48 @@ EDGES: list[Edge] = [
     ("KE-33", {"autoscaling": keda(LIST, minReplicas=0), "transport": STREAM}, ["autoscaling.minReplicas"]),
     ("KE-33", {"autoscaling": keda(LIST, minReplicas=1), "transport": STREAM}, []),
     ("KE-33", {"autoscaling": keda(LIST, minReplicas=0), "transport": STREAM, "worker": COMMAND}, []),
+    # Of every stream, and of servers that only triggers of one's own can count.
+    *(
+        (
+            "KE-33",
+            {"autoscaling": keda(*(delayed(key, kind) for key in keys)), "transport": {**STREAM, "stream": streams}},
+            where,
+        )
+        for kind, streams, keys, where in (
+            ("redis", ["mail"], ["mail__queue"], []),
+            ("redis-cluster", ["mail"], ["mail__queue"], []),
+            ("redis-sentinel", ["mail"], ["mail__queue"], []),
+            ("redis", ["mail"], ["low__queue"], ["autoscaling.minReplicas"]),
+            ("redis", ["mail", "low"], ["mail__queue"], ["autoscaling.minReplicas"]),
+            ("redis", ["mail", "low"], ["mail__queue", "low__queue"], []),
+        )
+    ),
+    ("KE-33", {"autoscaling": keda(delayed("a__queue")), "transport": {"kind": "redis"}}, []),
+    # While it is paused KEDA ends nothing.
+    *(
+        (rule, {"autoscaling": keda(LIST, initialCooldown="1s", **pause), "transport": RABBITMQ}, where)
+        for pause, is_said in (
+            ({}, True),
+            ({"paused": True}, False),
+            ({"pausedReplicas": 3}, False),
+            ({"pausedScaleIn": True}, False),
+        )
+        for rule, field in (("KE-05", "minReplicas"), ("KE-06", "initialCooldown"))
+        for where in [[f"autoscaling.{field}"] if is_said else []]
+    ),
+    # A number that is kept for the HPA is as old as the last poll.
+    *(
+        (
+            "KE-03",
+            {"autoscaling": keda({**LIST, "useCachedMetrics": kept}, minReplicas=1, **times), "transport": RABBITMQ},
+            where,
+        )
+        for kept, times, where in (
+            (True, {"pollingInterval": "5m"}, []),
+            (False, {"pollingInterval": "5m"}, ["autoscaling.pollingInterval"]),
+            (True, {"cooldown": "6m"}, ["autoscaling.cooldown"]),
+        )
+    ),
     # A fallback never acts where a failure is never counted.
     *(
         ("KE-14", {"autoscaling": keda(trigger, fallback={"replicas": 3}), "transport": RABBITMQ}, where)
@@ -278,6 +324,20 @@ EDGES: list[Edge] = [
     # Where the lag is followed another rule speaks.
     ("KE-30b", {"autoscaling": keda(FOLLOWED, minReplicas=1), "transport": STREAM}, []),
     ("KE-32", {"autoscaling": keda(FOLLOWED, minReplicas=1), "transport": STREAM}, [f"{FIRST}.lagCount"]),
+    ("KE-32", {"autoscaling": keda(FOLLOWED, minReplicas=1)}, [f"{FIRST}.lagCount"]),
+    # Another program's stream may be trimmed, and its length then never falls.
+    ("KE-32", {"autoscaling": keda(FOLLOWED, minReplicas=1), "worker": COMMAND}, []),
+    ("KE-32", {"autoscaling": keda(FOLLOWED, minReplicas=1), "transport": RABBITMQ}, []),
+    (
+        "KE-32",
+        {"autoscaling": keda(FOLLOWED, minReplicas=1), "transport": {**STREAM, "deleteAfterAck": False}},
+        [],
+    ),
+    # Several receivers may read one stream under one name.
+    *(
+        ("KE-30c", {"worker": {**MESSENGER, "receivers": receivers}, "autoscaling": keda(), "transport": STREAM}, where)
+        for receivers, where in ((["mail", "mail"], []), (["mail", "sms"], ["transport.stream"]))
+    ),
     # Memory does not fall with the load; anything else may.
     *(
         ("V-16a", {"autoscaling": {"kind": "hpa", "maxReplicas": 5, "metrics": [metric]}}, where)
@@ -732,14 +792,21 @@ def test_a_secret_in_a_stack_is_not_repeated():
 
 
 @pytest.mark.parametrize(
-    ("triggers", "remedy"),
+    ("triggers", "transport", "remedy"),
     [
-        ((LIST,), "leave triggers out and let the transport give them, or write minReplicas: 1"),
-        ((), "write minReplicas: 1"),
+        (
+            (LIST,),
+            {**RABBITMQ, "queue": ["mail", "fast"]},
+            "leave triggers out and let the transport give them, or write minReplicas: 1",
+        ),
+        # Which would give none.
+        ((LIST,), None, "write minReplicas: 1"),
+        ((LIST,), {"kind": "rabbitmq"}, "write minReplicas: 1"),
+        ((), None, "write minReplicas: 1"),
     ],
 )
-def test_who_counts_only_what_waits_is_told_what_counts_more(triggers, remedy):
-    consumer = {"worker": CELERY, "transport": {**RABBITMQ, "queue": ["mail", "fast"]}} if triggers else COUNTS_WAITING
+def test_who_counts_only_what_waits_is_told_what_counts_more(triggers, transport, remedy):
+    consumer = {"worker": CELERY, "transport": transport} if triggers else COUNTS_WAITING
     found = judged({**consumer, "autoscaling": keda(*triggers, minReplicas=0)})
     assert [one.remedy for one in found if one.rule == "KE-05"] == [remedy]
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from tests import quick_yaml
 from tests.settings.conftest import CONSUMER
 
 from ebbtide.explain.envelope import build_envelope
@@ -234,7 +235,7 @@ REFUSED = {
     "MySQL in another zone": (
         keda(),
         {**DOCTRINE, "platform": "mysql", "timeZone": "Europe/Paris"},
-        "timeZone: is Europe/Paris, and MySQL knows it only where its tables of time zones are loaded",
+        "timeZone: is Europe/Paris, and on MySQL the query compares with UTC",
     ),
     "an authority without encryption": (
         keda(),
@@ -258,6 +259,33 @@ def test_symfonys_streams_are_not_what_another_worker_reads(refuse_consumer):
     (message,) = refuse_consumer(keda(), {**REDIS, "recover": False}, worker=worker)
     assert "triggers: are not given, and what redis gives counts Symfony's messages" in message
     assert "listName: jobs" in message
+
+
+@pytest.mark.parametrize(
+    "worker",
+    [
+        {"kind": "symfonyMessenger", "receivers": ["jobs"]},
+        {"kind": "celery", "app": "shop", "queues": ["mail", "fast"]},
+        {"kind": "bullmq", "command": ["node", "worker.js"]},
+        {"kind": "laravelQueue", "queues": ["mail"]},
+        {"kind": "sidekiq", "queues": ["mail"]},
+        {"kind": "sidekiq"},
+        COMMAND,
+    ],
+    ids=lambda worker: worker["kind"],
+)
+def test_what_is_written_for_a_missing_transport_is_what_the_worker_reads(worker, refuse_consumer):
+    worker = {name: value for name, value in worker.items() if value is not None}
+    (message,) = refuse_consumer(keda(), None, worker=worker)
+    example, _, triggers = message.partition("write ")[2].removeprefix("for example ").rpartition("write triggers")
+    assert "type: ..." in triggers
+    assert bool(example) == (worker["kind"] != "command")
+    if example:
+        transport = quick_yaml.load(example.removesuffix(", or "))
+        accepted = {"deleteAfterAck": True} if worker["kind"] == "symfonyMessenger" else {}
+        timeouts = {"redis": {"redeliverTimeout": "90s"}, "celeryRedis": {"visibilityTimeout": "5m"}}
+        longer = timeouts.get(transport["kind"], {"retryAfter": "90s"} if transport["kind"] == "laravelRedis" else {})
+        assert not {"KE-30", "V-55", "V-59"} & set(found(keda(), transport | accepted | longer, worker=worker))
 
 
 def test_a_password_in_clear_is_refused_and_not_repeated(refuse_consumer):

@@ -527,6 +527,32 @@ def test_what_others_limit_in_their_namespace_is_not_judged(create, is_the_consu
     assert ("N-07" in {one.rule for one in check_stack(built)}) is not create
 
 
+def _said_of(behavior, **scaling):
+    scaling = {"maxReplicas": 5, **scaling, "behavior": behavior}
+    consumer = {**CONSUMER, "name": "mail", "transport": REDIS, "autoscaling": scaling}
+    cluster = {**CLUSTER, "kubernetesVersion": "1.37", "keda": {"version": "2.20.2"}}
+    built = StackSettings.model_validate({"name": "dev", "cluster": cluster, "consumers": {"mail": consumer}})
+    (found,) = [one.message for one in check_stack(built) if one.rule == "H-02"] or [""]
+    return found
+
+
+BACKLOG = {"metrics": [{"kind": "external", "metric": "b", "targetAverageValue": 5}]}
+
+
+@pytest.mark.parametrize(
+    ("behavior", "of_hpa", "of_keda"),
+    [
+        ({"scaleUp": {"selectPolicy": "Disabled"}}, "adds no pod, ", "adds no pod to the first, however much waits"),
+        ({"scaleDown": {"selectPolicy": "Disabled"}}, "the number only grows", "no pod away before the queue is empty"),
+        ({"scaleUp": {"tolerance": "1"}}, "adds no pod until", "adds no pod to the first until a metric is above 2"),
+        ({"scaleDown": {"tolerance": "1"}}, "no pod away, whatever", "no pod away before the queue is empty, whatever"),
+    ],
+)
+def test_at_zero_keda_moves_the_first_and_the_last_pods_all_the_same(behavior, of_hpa, of_keda):
+    assert of_hpa in _said_of(behavior, kind="hpa", minReplicas=0, **BACKLOG)
+    assert of_keda in _said_of(behavior, kind="keda", minReplicas=0)
+
+
 @pytest.mark.parametrize(
     ("behavior", "words"),
     [
@@ -539,11 +565,6 @@ def test_what_others_limit_in_their_namespace_is_not_judged(create, is_the_consu
 )
 @pytest.mark.parametrize("kind", ["keda", "hpa"])
 def test_an_autoscaler_that_moves_one_way_only_is_named(behavior, words, kind):
-    metrics = {"metrics": [{"kind": "external", "metric": "b", "targetAverageValue": 5}]} if kind == "hpa" else {}
-    scaling = {"kind": kind, "minReplicas": 1, "maxReplicas": 5, **metrics, "behavior": behavior}
-    consumer = {**CONSUMER, "name": "mail", "transport": REDIS, "autoscaling": scaling}
-    cluster = {**CLUSTER, "kubernetesVersion": "1.35", "keda": {"version": "2.20.2"}}
-    built = StackSettings.model_validate({"name": "dev", "cluster": cluster, "consumers": {"mail": consumer}})
-    (found,) = [one.message for one in check_stack(built) if one.rule == "H-02"] or [""]
+    found = _said_of(behavior, kind=kind, minReplicas=1, **(BACKLOG if kind == "hpa" else {}))
     assert words in found
     assert bool(words) == bool(found)

@@ -48,9 +48,10 @@ def _scaled_object(
         "minReplicaCount": scaling.min_replicas,
         "maxReplicaCount": scaling.max_replicas,
     }
-    if scaling.min_replicas == 0:
-        # Above zero they do nothing, and KEDA warns of them.
+    # What does nothing is left out: KEDA warns of it.
+    if scaling.polls:
         spec["pollingInterval"] = scaling.polling_interval
+    if scaling.min_replicas == 0:
         spec["cooldownPeriod"] = scaling.cooldown
         spec["initialCooldownPeriod"] = scaling.initial_cooldown_seconds
     if scaling.fallback is not None:

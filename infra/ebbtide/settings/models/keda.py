@@ -13,12 +13,13 @@ from ebbtide.settings.models.autoscaling import MAX_REPLICAS, AutoscalingSetting
 from ebbtide.settings.models.base import SettingsModel, Why
 from ebbtide.settings.models.behavior import Behavior, ScalingRules
 from ebbtide.settings.models.demand import Demand, ScalingModifiers, Trigger
-from ebbtide.settings.models.transport import TransportSettings
+from ebbtide.settings.models.transport import DELAYED_SUFFIX, TransportSettings
 from ebbtide.settings.models.worker import WorkerSettings
 from ebbtide.settings.values.names import DnsLabel
 from ebbtide.settings.values.units import MAX_INT32, Count, Seconds
 
 MAX_MESSAGES_PER_WORKER = 100_000
+_OF_REDIS_KEYS = frozenset({"redis", "redis-cluster", "redis-sentinel"})
 
 
 class Fallback(SettingsModel):
@@ -58,7 +59,7 @@ class KedaSettings(AutoscalingSettings):
         Seconds, Why("a third of KEDA's 30s: the first message waits that long at most, and a poll is one short query")
     ] = Field(default=10, ge=1, le=MAX_INT32)
     """How often KEDA looks whether the first pod is needed, or the last ones are not. Only from and to zero: above, an
-    HPA asks every 15 s, whatever is written here."""
+    HPA asks every 15 s, whatever is written here, unless a trigger has `useCachedMetrics`."""
     cooldown: Annotated[Seconds, Why("as long as an HPA remembers, so that a short pause ends no pod")] = Field(
         default=300, ge=0, le=MAX_INT32
     )
@@ -103,6 +104,11 @@ class KedaSettings(AutoscalingSettings):
         return self.paused or self.paused_replicas is not None
 
     @property
+    def polls(self) -> bool:
+        """Whether KEDA's own poll does something: at zero, or for an HPA that gets the number of the last poll."""
+        return self.min_replicas == 0 or any(trigger.use_cached_metrics for trigger in self.triggers)
+
+    @property
     def percentages(self) -> tuple[tuple[str, int, str | None], ...]:
         """Of its own triggers on CPU and memory."""
         return tuple(
@@ -127,10 +133,10 @@ class KedaSettings(AutoscalingSettings):
     def demand(self, transport: TransportSettings | None, worker: WorkerSettings) -> Demand:
         """What KEDA watches: `triggers`, or else what the transport gives; nothing where neither says any."""
         if self.triggers:
-            names = {trigger.metadata.get("listName", "") for trigger in self.triggers if trigger.type == "redis"}
-            return Demand(
-                self.triggers, self.scaling_modifiers, counts_delayed=any(name.endswith("__queue") for name in names)
-            )
+            delayed = set() if transport is None else set(transport.delayed_keys)
+            lists = {one.metadata.get("listName", "") for one in self.triggers if one.type in _OF_REDIS_KEYS}
+            counts_delayed = delayed <= lists if delayed else any(name.endswith(DELAYED_SUFFIX) for name in lists)
+            return Demand(self.triggers, self.scaling_modifiers, counts_delayed=counts_delayed)
         if transport is None or transport.unsaid or not worker.reads(transport):
             return Demand(())
         return transport.demand(self.target(transport, worker), from_zero=self.min_replicas == 0)

@@ -6,7 +6,12 @@ from pydantic import Field
 
 from ebbtide.settings.models.demand import Address, Demand, Queues, Trigger, numbered, trigger
 from ebbtide.settings.models.pod import SecretReference
-from ebbtide.settings.models.transport import SYMFONY_REDELIVER_SECONDS, SymfonyLine, TransportSettings
+from ebbtide.settings.models.transport import (
+    DELAYED_SUFFIX,
+    SYMFONY_REDELIVER_SECONDS,
+    SymfonyLine,
+    TransportSettings,
+)
 from ebbtide.settings.values.units import Count, Seconds
 
 
@@ -97,6 +102,11 @@ class RedisTransport(RedisServer):
         return tuple((self.database, stream) for stream in self.stream or (None,))
 
     @property
+    def delayed_keys(self) -> tuple[str, ...]:
+        """The sorted set of each stream."""
+        return tuple(f"{stream}{DELAYED_SUFFIX}" for stream in self.stream)
+
+    @property
     def own_queue(self) -> str | None:
         """The stream, as the path of the DSN."""
         return self.stream[0] if len(self.stream) == 1 else None
@@ -115,12 +125,12 @@ class RedisTransport(RedisServer):
         """
         count = len(self.stream)
         lengths, delayed = [], []
-        for index, stream in enumerate(self.stream):
+        for index, (stream, held) in enumerate(zip(self.stream, self.delayed_keys, strict=True)):
             key, later = (numbered(name, index, count) for name in ("stream", "delayed"))
             lengths.append(
                 trigger("redis-streams", key, {**self.login, "stream": stream, "streamLength": target}, **self.secrets)
             )
-            delayed.append(self.counted(later, f"{stream}__queue", target))
+            delayed.append(self.counted(later, held, target))
         return Demand.summed(lengths, target, later=delayed if from_zero else ())
 
     @property

@@ -16,6 +16,8 @@ from ebbtide.settings.values.addresses import spelt_alike
 SymfonyLine = Literal["5.4", "6.4", "7.4", "8.0"]
 SYMFONY_REDELIVER_SECONDS = 3600
 """Symfony's default of `redeliver_timeout`, of Redis and of Doctrine."""
+DELAYED_SUFFIX = "__queue"
+"""What Symfony calls the sorted set of a Redis stream in which delayed and retried messages wait."""
 
 
 class TransportSettings(Family):
@@ -115,6 +117,11 @@ class TransportSettings(Family):
     def queue_names(self) -> tuple[str, ...]:
         """What workers call its queues; none where that is not known."""
         return self.queues
+
+    @property
+    def delayed_keys(self) -> tuple[str, ...]:
+        """Symfony's sorted sets of what is delayed or retried, one for each stream; none elsewhere."""
+        return ()
 
     @property
     def own_queue(self) -> str | None:

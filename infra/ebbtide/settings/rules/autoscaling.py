@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level, Path
+from ebbtide.kubernetes.versions import SCALE_TO_ZERO_MINOR
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.scaling_metric import ResourceMetric, ScalingMetric
 from ebbtide.settings.rules.declare import consumer_rule
@@ -60,22 +61,28 @@ def check_replica_bounds(consumer: ConsumerSettings) -> Iterator[Finding]:
 )
 def check_both_directions_move(consumer: ConsumerSettings) -> Iterator[Finding]:
     """An autoscaler adds pods when there is more to do and takes them away when there is less."""
-    for direction, rules in consumer.autoscaling.directions.items():
+    scaling = consumer.autoscaling
+    # From and to zero KEDA moves all of them, past these limits.
+    of_keda = scaling.needs_keda and scaling.min_replicas == 0
+    first, till = (" to the first", " before the queue is empty") if of_keda else ("", "")
+    for direction, rules in scaling.directions.items():
         grows = direction == "scaleUp"
         place = ("autoscaling", "behavior", direction)
         if rules.select_policy == "Disabled":
-            never = "adds no pod, however much waits" if grows else "takes no pod away: the number only grows"
+            only_grows = till or ": the number only grows"
+            never = f"adds no pod{first}, however much waits" if grows else f"takes no pod away{only_grows}"
             yield Finding((*place, "selectPolicy"), f"is Disabled: it {never}", "leave it out")
         elif rules.tolerance is not None and rules.tolerance >= _WHOLE_TARGET_MILLI:
             times = f"above {(1000 + rules.tolerance) / 1000:g} times its target"
-            never = f"adds no pod until a metric is {times}" if grows else "takes no pod away, whatever it measures"
+            until = f"adds no pod{first} until a metric is {times}"
+            never = until if grows else f"takes no pod away{till}, whatever it measures"
             yield Finding((*place, "tolerance"), f"is {rules.tolerance / 1000:g}: it {never}", "write for example 0.1")
 
 
 @consumer_rule(
     "V-14",
     Level.ERROR,
-    remedy="Write 1, or add an external metric, for example the queue's backlog.",
+    remedy="Write 1, or from Kubernetes 1.37 on add an external metric, for example the queue's backlog.",
     source="Kubernetes, HPA scale to zero: it needs an object or external metric.",
 )
 def check_zero_has_a_metric(consumer: ConsumerSettings) -> Iterator[Finding]:
@@ -87,7 +94,8 @@ def check_zero_has_a_metric(consumer: ConsumerSettings) -> Iterator[Finding]:
         yield Finding(
             ("autoscaling", "minReplicas"),
             "is 0, and without pods there is nothing that these metrics could measure",
-            "write 1, or add an external metric, for example the queue's backlog",
+            f"write 1, or from Kubernetes 1.{SCALE_TO_ZERO_MINOR} on add an external metric, for example the queue's "
+            "backlog",
         )
 
 

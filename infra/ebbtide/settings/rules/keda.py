@@ -18,6 +18,7 @@ from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.models.symfony import SymfonyMessengerWorker
+from ebbtide.settings.models.transport import DELAYED_SUFFIX, TransportSettings
 from ebbtide.settings.rules.declare import scaling_rule
 from ebbtide.settings.rules.keda_scalers import OF_PODS
 from ebbtide.settings.values.units import format_duration, plural
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _NEVER_FALL_BACK = {"redis", "redis-streams", "postgresql", "mysql"}
 # KEDA's own poll is every 30 s, and an HPA looks back 5 minutes before it takes a pod away.
 _LONGEST_POLL_SECONDS, _LEAST_COOLDOWN_SECONDS = 60, 60
+_UTC = re.compile(r"(Etc/)?(UTC|UCT|Zulu|Universal|Greenwich|GMT([+-]?0)?)|[+-]00:00", re.IGNORECASE)
 _ONLY_FROM_ZERO = ("polling_interval", "cooldown", "initial_cooldown")
 
 
@@ -41,11 +43,11 @@ _ONLY_FROM_ZERO = ("polling_interval", "cooldown", "initial_cooldown")
 )
 def check_settings_of_zero(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """What is only about zero stands only where there may be none. Above zero an HPA asks KEDA every 15 s, whatever
-    `pollingInterval` says, and no cooldown is waited for."""
+    `pollingInterval` says, unless a trigger has `useCachedMetrics`, and no cooldown is waited for."""
     if scaling.min_replicas == 0:
         return
     for name in _ONLY_FROM_ZERO:
-        if name in scaling.model_fields_set:
+        if name in scaling.model_fields_set and not (name == "polling_interval" and scaling.polls):
             least = scaling.min_replicas
             yield Finding(
                 ("autoscaling", to_camel(name)),
@@ -64,19 +66,21 @@ def check_settings_of_zero(_: ConsumerSettings, scaling: KedaSettings) -> Iterat
 def check_drop_to_zero(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """What takes the last pods away has counted what they have in hand. The step to zero ends all pods that are left at
     once, past every policy of `behavior`; a trigger that counts only what waits sees nothing while all of them work."""
-    demand = scaling.demand(consumer.transport, consumer.worker)
-    if scaling.min_replicas > 0 or not demand.triggers or demand.counts_in_hand:
+    transport, worker = consumer.transport, consumer.worker
+    demand = scaling.demand(transport, worker)
+    if not scaling.pods_in_drop(transport, worker) or not demand.triggers or demand.counts_in_hand:
         return
     counts = "whether these triggers count what is in hand is not judged"
     if not scaling.triggers:
         counts = "nothing in this transport counts what is in hand"
     most = scaling.max_replicas
-    in_hand = most * consumer.worker.slots
+    in_hand = most * worker.slots
+    gives = scaling.triggers and transport is not None and not transport.unsaid and worker.reads(transport)
     yield Finding(
         ("autoscaling", "minReplicas"),
         f"is 0, and {counts}: {format_duration(scaling.cooldown)} "
         f"after nothing waits, up to {plural(most, 'pod')} with {plural(in_hand, 'message')} in hand drain at once",
-        f"{'leave triggers out and let the transport give them, or ' if scaling.triggers else ''}write minReplicas: 1",
+        f"{'leave triggers out and let the transport give them, or ' if gives else ''}write minReplicas: 1",
     )
 
 
@@ -87,10 +91,11 @@ def check_drop_to_zero(consumer: ConsumerSettings, scaling: KedaSettings) -> Ite
     remedy="Leave initialCooldown out, or write at least the cooldown.",
     source="KEDA 2.21, scaleToZeroOrIdle: without a last active time the age of the ScaledObject counts.",
 )
-def check_initial_cooldown(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+def check_initial_cooldown(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A new ScaledObject, and one that was scaled by hand, is left alone as long as any other. It has never been
     active: once it is older than `initialCooldown`, the first poll that finds nothing ends all pods."""
-    if scaling.min_replicas == 0 and scaling.initial_cooldown_seconds < scaling.cooldown:
+    drops = scaling.pods_in_drop(consumer.transport, consumer.worker)
+    if drops and scaling.initial_cooldown_seconds < scaling.cooldown:
         yield Finding(
             ("autoscaling", "initialCooldown"),
             f"{format_duration(scaling.initial_cooldown_seconds)} is shorter than the cooldown, so a new one, or one "
@@ -229,10 +234,11 @@ def check_something_is_counted(consumer: ConsumerSettings, scaling: KedaSettings
     if scaling.triggers or scaling.demand(transport, consumer.worker).triggers:
         return
     if transport is None:
+        example = _transport_of(consumer)
         yield Finding(
             ("transport",),
             "is not given, and KEDA has nothing to count",
-            f"write for example {{kind: redis, address: redis.brokers:6379, stream: {consumer.name}}}, {own}",
+            f"write for example {example}, {own}" if example else own.removeprefix("or "),
         )
     elif not consumer.worker.reads(transport):
         yield Finding(
@@ -254,6 +260,19 @@ def check_something_is_counted(consumer: ConsumerSettings, scaling: KedaSettings
         )
 
 
+def _transport_of(consumer: ConsumerSettings) -> str:
+    """The first kind that its worker reads, with what KEDA has to know of it; empty for a program that nobody knows."""
+    worker = consumer.worker
+    if not worker.transports:
+        return ""
+    kind = worker.transports.partition(",")[0].partition(" or ")[0]
+    queues = worker.queue_names or (consumer.name,)
+    names = queues[0] if len(queues) == 1 else f"[{', '.join(queues)}]"
+    said = dict.fromkeys(TransportSettings.kinds[kind].where, names)
+    said["address"] = "redis.brokers:6379"
+    return f"{{kind: {kind}, {', '.join(f'{name}: {value}' for name, value in said.items())}}}"
+
+
 @scaling_rule(
     KedaSettings,
     "KE-30c",
@@ -267,12 +286,12 @@ def check_every_receiver_is_counted(consumer: ConsumerSettings, scaling: KedaSet
     transport, worker = consumer.transport, consumer.worker
     if transport is None or scaling.triggers or not transport.queues or not isinstance(worker, SymfonyMessengerWorker):
         return
-    receivers, counted = len(worker.receivers), len(transport.queues)
+    receivers, counted = len(set(worker.receivers)), len(set(transport.queues))
     if receivers > counted:
         yield Finding(
             ("transport", "stream" if isinstance(transport, RedisTransport) else "queue"),
             f"{'names' if counted > 1 else 'is'} {counted} of what {plural(receivers, 'receiver')} read "
-            f"({', '.join(worker.receivers)}): what waits in the other is not counted, and wakes nobody",
+            f"({', '.join(dict.fromkeys(worker.receivers))}): what waits in the other is not counted, and wakes nobody",
             "list those of all receivers, or accept it where several of them read one",
         )
 
@@ -330,11 +349,16 @@ def check_delayed_are_counted(consumer: ConsumerSettings, scaling: KedaSettings)
         return
     demand = scaling.demand(transport, consumer.worker)
     if scaling.min_replicas == 0 and demand.triggers and not demand.counts_delayed:
-        stream = transport.stream[0] if transport.stream else "messages"
+        counted = {one.metadata.get("listName") for one in demand.triggers}
+        every = transport.delayed_keys or (f"messages{DELAYED_SUFFIX}",)
+        keys = [key for key in every if key not in counted]
+        whose = "" if len(keys) == len(every) else f" of {', '.join(key.removesuffix(DELAYED_SUFFIX) for key in keys)}"
+        triggers = " and ".join(f"{{type: redis, metadata: {{address: ..., listName: {key}}}}}" for key in keys)
         yield Finding(
             ("autoscaling", "minReplicas"),
-            "is 0, and no trigger counts retries and delayed messages, which on Redis wait for a running consumer",
-            f"write 1, or add {{type: redis, metadata: {{address: ..., listName: {stream}__queue}}}}",
+            f"is 0, and no trigger counts retries and delayed messages{whose}, which on Redis wait for a running "
+            "consumer",
+            f"write 1, or add {triggers}",
         )
 
 
@@ -413,18 +437,18 @@ def check_time_zone(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterat
     "KE-36a",
     Level.ERROR,
     remedy="Set PHP's date.timezone to UTC.",
-    source="MySQL, CONVERT_TZ: NULL where the tables of time zones are not loaded, and every comparison with it fails.",
+    source="The query asks UTC_TIMESTAMP(): CONVERT_TZ is NULL where MySQL's tables of time zones are not loaded.",
 )
 def check_time_zone_of_mysql(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
-    """On MySQL messages are written in UTC. Other zones need tables that are often not loaded: the query would count
-    0, and KEDA end all pods."""
+    """On MySQL messages are written in UTC, in which the query compares. Other zones need tables that are often not
+    loaded."""
     transport: DoctrineTransport | None = of_kind(consumer.transport, "doctrine")
     if transport is None or scaling.triggers:
         return
-    if transport.platform == "mysql" and transport.time_zone != "UTC":
+    if transport.platform == "mysql" and not _UTC.fullmatch(transport.time_zone):
         yield Finding(
             ("transport", "timeZone"),
-            f"is {transport.time_zone}, and MySQL knows it only where its tables of time zones are loaded; the query "
-            "would count 0",
-            "set date.timezone to UTC in the workers, and remove it here",
+            f"is {transport.time_zone}, and on MySQL the query compares with UTC: what is written in another zone is "
+            "counted hours late, or hours before it is due",
+            "set date.timezone to UTC in the workers, and write UTC here",
         )

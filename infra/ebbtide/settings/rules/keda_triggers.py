@@ -212,8 +212,11 @@ def check_metric_type(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Fi
 )
 def check_lag(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """No one follows the lag of a stream whose entries are deleted. It is NULL while a message before the last
-    delivered one is in hand, so exactly in a drain, and KEDA takes that for an empty queue."""
-    deletes = not isinstance(consumer.transport, RedisTransport) or consumer.transport.deletes_after_ack
+    delivered one is in hand, so exactly in a drain, and KEDA takes that for an empty queue. Whether programs other
+    than Symfony's workers delete entries is not judged."""
+    transport = consumer.transport
+    reads = transport is None or isinstance(transport, RedisTransport)
+    deletes = consumer.worker.is_symfony and reads and (transport is None or transport.deletes_after_ack)
     for path, trigger in triggers_of(scaling):
         if is_redis_stream(trigger.type) and "lagCount" in trigger.metadata and deletes:
             yield Finding(
