@@ -67,7 +67,7 @@ MISTAKES = (
         "a number that is none",
         {"triggers": [{"type": "redis-streams", "metadata": WITH_A_NUMBER_THAT_IS_NONE}]},
         {"triggers": [{"type": "redis-streams", "metadata": WITH_A_NUMBER_THAT_IS_NONE}]},
-        "takes a number (got 'many')",
+        "takes a whole number (got 'many')",
     ),
     Mistake(
         "no pod in an outage",

@@ -222,7 +222,15 @@ OF_CONSUMERS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("V-15a", {"worker": COMMAND, "resources": {"cpu": {"limit": "2"}}, "autoscaling": by(CPU | MORE)}, [METRIC]),
     # KEDA at zero: what wakes, and what waits.
     ("KE-04", scaled(activated_at("0")), []),
-    ("KE-04", scaled(activated_at("0.5")), [f"{FIRST}.activationListLength"]),
+    ("KE-04", scaled(activated_at("1")), [f"{FIRST}.activationListLength"]),
+    *(
+        (
+            "KE-04",
+            scaled(prometheus(activationThreshold=value, ignoreNullValues="false")),
+            [f"{FIRST}.activationThreshold"] if late else [],
+        )
+        for value, late in (("0.5", True), ("1e3", True), ("0.0", False), ("-1", False))
+    ),
     ("KE-04", scaled(activated_at("1"), minReplicas=1), []),
     ("KE-06", scaled(initialCooldown="5m", cooldown="5m"), []),
     ("KE-06", scaled(initialCooldown="299s", cooldown="5m"), ["autoscaling.initialCooldown"]),

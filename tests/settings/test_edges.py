@@ -15,7 +15,7 @@ from ebbtide.settings.models.demand import Trigger
 from ebbtide.settings.models.shutdown import FINISH_ALLOWANCE_SECONDS
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.check import check_stack
-from ebbtide.settings.rules.keda_scalers import scalers, unknown_parameters, wrong_values
+from ebbtide.settings.rules.keda_scalers import METADATA, scalers, unknown_parameters, wrong_values
 
 EXISTING = {"kind": "existing"}
 STREAM = {"kind": "redis", "stream": "mail", "address": "r:6379", "redeliverTimeout": "90s", "recover": True}
@@ -68,6 +68,26 @@ def delayed(key: str, kind: str = "redis") -> dict[str, Any]:
     return {"type": kind, "metadata": {"address": "r:6379", "listName": key}}
 
 
+def with_length(value: str) -> dict[str, Any]:
+    return {**LIST, "metadata": {**LIST["metadata"], "listLength": value}}
+
+
+def load(kind: str, metric_type: str | None, value: str) -> dict[str, Any]:
+    return {"type": kind, "metricType": metric_type, "metadata": {"value": value}}
+
+
+def cron(start: str, end: str) -> dict[str, Any]:
+    given = {"timezone": "Europe/Berlin", "start": start, "end": end, "desiredReplicas": "3"}
+    return {"type": "cron", "metadata": given}
+
+
+KEY = {"secret": "broker-v1", "key": "password"}
+HELD = {"targetQueryValue": "1"}
+ASKED = {"query": "SELECT count(*) FROM t", **HELD}
+AT_DATABASE = {"host": "db", "port": "5432", "userName": "u", "dbName": "d", "sslmode": "require"}
+QUEUE = {"host": "http://r:15672/", "queueName": "q"}
+SUMO = {"host": "https://a", "queryType": "logs", "threshold": "5", "timerange": "5m"}
+SQS_QUEUE = {"queueURL": "https://sqs.eu-west-1.amazonaws.com/1/mail", "awsRegion": "eu-west-1"}
 IGNORED, LENGTH = "autoscaling.triggers[0].metadata.ignoreNullValues", "autoscaling.triggers[0].metadata.queueLength"
 
 
@@ -216,6 +236,173 @@ EDGES: list[Edge] = [
         )
     ),
     ("KE-33", {"autoscaling": keda(delayed("a__queue")), "transport": {"kind": "redis"}}, []),
+    # KEDA reads a number as JSON does, and cuts off what is around it.
+    *(
+        ("KE-02", {"autoscaling": keda(with_length(value), minReplicas=1), "transport": RABBITMQ}, where)
+        for value, is_wrong in (
+            *((value, True) for value in ("05", "2.5", "5.0", "1e3", "9223372036854775808", "\u0665", "+5", "0x5")),
+            *((value, False) for value in ("5", " 5 ", "0", "-5", "9223372036854775807", "")),
+        )
+        for where in [[f"{FIRST}.listLength"] if is_wrong else []]
+    ),
+    *(
+        (
+            "KE-02",
+            {"autoscaling": keda(prometheus(threshold=value, ignoreNullValues="false"), minReplicas=1)},
+            [f"{FIRST}.threshold"] if is_wrong else [],
+        )
+        for value, is_wrong in (
+            *((value, False) for value in ("1e3", "1.5E-2", "-1", "0.5", "7")),
+            *((value, True) for value in ("1e", ".5", "1.", "007", "\u0665", "NaN")),
+        )
+    ),
+    # What a load is held against.
+    *(
+        (
+            rule,
+            {"autoscaling": keda(load(kind, metric_type, value), LIST, minReplicas=1), "transport": RABBITMQ},
+            [f"autoscaling.triggers[0].{place}"] if said == rule else [],
+        )
+        for kind, metric_type, value, said, place in (
+            ("cpu", None, "60", "KE-48", "metricType"),
+            ("memory", None, "60", "KE-48", "metricType"),
+            ("cpu", "Value", "60", "KE-48", "metricType"),
+            ("cpu", "Utilization", "60", "", ""),
+            ("cpu", "Utilization", "60%", "KE-02", "metadata.value"),
+            ("cpu", "Utilization", "6.5", "KE-02", "metadata.value"),
+            ("memory", "Utilization", "6Gi", "KE-02", "metadata.value"),
+            ("cpu", "AverageValue", "1500m", "", ""),
+            ("memory", "AverageValue", "2Gi", "", ""),
+            ("cpu", "AverageValue", "half a core", "KE-02", "metadata.value"),
+        )
+        for rule in ("KE-02", "KE-16", "KE-48")
+    ),
+    *(
+        ("KE-48", {"autoscaling": keda({**LIST, "metricType": kind}, minReplicas=1), "transport": RABBITMQ}, where)
+        for kind, where in (
+            ("Utilization", ["autoscaling.triggers[0].metricType"]),
+            ("AverageValue", []),
+            ("Value", []),
+            (None, []),
+        )
+    ),
+    # When a trigger begins and ends.
+    *(
+        ("KE-02", {"autoscaling": keda(LIST, cron(start, end), minReplicas=1), "transport": RABBITMQ}, where)
+        for start, end, wrong in (
+            ("0 8 * * *", "0 18 * * *", []),
+            ("*/15 8-18,20 1,15 JAN-jun mon-FRI", "0 22/1 ? * 0", []),
+            ("TZ=Asia/Tokyo 0 8 * * *", "CRON_TZ=Asia/Tokyo 0 9 * * *", []),
+            ("0 8 * * *", "0 8 * * *", ["end"]),
+            ("8:00", "0 18 * * *", ["start"]),
+            ("0 0 8 * * *", "0 18 * *", ["start", "end"]),
+            ("60 8 * * *", "0 24 * * *", ["start", "end"]),
+            ("0 8 0 * *", "0 8 * 13 *", ["start", "end"]),
+            ("0 8 * * 7", "0 8 * * mo", ["start", "end"]),
+            ("0 18-8 * * *", "*/0 8 * * *", ["start", "end"]),
+            ("@daily", "0 8/2/2 * * *", ["start", "end"]),
+        )
+        for where in [[f"autoscaling.triggers[1].metadata.{name}" for name in wrong]]
+    ),
+    # What only the scaler's own code asks for.
+    *(
+        (
+            "KE-42",
+            {"autoscaling": keda({**trigger, "metadata": given}, minReplicas=1), "transport": RABBITMQ},
+            [f"autoscaling.triggers[0].{name}" for name in lacking],
+        )
+        for trigger, given, lacking in (
+            ({"type": "redis"}, {"listName": "a"}, ["metadata.address"]),
+            ({"type": "redis"}, {"listName": "a", "host": "r"}, ["metadata.address"]),
+            ({"type": "redis"}, {"listName": "a", "host": "r", "port": "6379"}, []),
+            ({"type": "redis"}, {"listName": "a", "hostsFromEnv": "H", "portsFromEnv": "P"}, []),
+            ({"type": "redis"}, {"listName": "a", "addresses": "r:6379"}, []),
+            ({"type": "redis-cluster-streams"}, {"stream": "a"}, ["metadata.address"]),
+            ({"type": "redis"}, {"listName": " ", "address": "r:6379"}, ["metadata.listName"]),
+            ({"type": "redis"}, {"listNameFromEnv": "A", "address": "r:6379"}, ["metadata.listName"]),
+            ({"type": "redis", "secrets": {"listName": KEY}}, {"address": "r:6379"}, ["metadata.listName"]),
+            ({"type": "redis", "secrets": {"address": KEY}}, {"listName": "a"}, []),
+            ({"type": "redis", "authentication": {"name": "theirs"}}, {}, ["metadata.listName"]),
+            ({"type": "redis", "authentication": {"name": "theirs"}}, {"listName": "a"}, []),
+            (
+                {"type": "postgresql"},
+                ASKED,
+                [f"metadata.{name}" for name in ("host", "port", "userName", "dbName", "sslmode")],
+            ),
+            ({"type": "postgresql"}, {**ASKED, **AT_DATABASE}, []),
+            ({"type": "postgresql"}, {**ASKED, **AT_DATABASE, "port": ""}, ["metadata.port"]),
+            ({"type": "postgresql"}, {"query": "SELECT 1", **AT_DATABASE}, ["metadata.targetQueryValue"]),
+            ({"type": "postgresql"}, {**ASKED, "connectionFromEnv": "DSN"}, []),
+            ({"type": "postgresql", "secrets": {"connection": KEY}}, ASKED, []),
+            ({"type": "postgresql"}, {**ASKED, **AT_DATABASE, "host": "", "connection": "a"}, ["metadata.host"]),
+            ({"type": "mysql"}, {"query": "SELECT 1", "queryValue": "1", "host": "db"}, ["metadata.port"]),
+            ({"type": "mssql"}, {"query": "SELECT 1", "targetValue": "1"}, ["metadata.host"]),
+            ({"type": "sumologic", "secrets": {"accessID": KEY}}, SUMO, ["secrets.accessKey"]),
+        )
+    ),
+    (
+        "KE-42",
+        {
+            "autoscaling": keda(
+                {"type": "postgresql", "name": "a", "metadata": {"query": "SELECT 1", **AT_DATABASE}},
+                scalingModifiers={"formula": "a", "target": 5},
+                minReplicas=1,
+            )
+        },
+        [],
+    ),
+    # From where KEDA reads it; a scaler of somebody else's is given all there is.
+    *(
+        (
+            "KE-41",
+            {"autoscaling": keda({**LIST, **trigger}, LIST, minReplicas=1), "transport": RABBITMQ},
+            [f"autoscaling.triggers[0].{name}" for name in passed_over],
+        )
+        for trigger, passed_over in (
+            ({"metadata": {**LIST["metadata"], "tls": "enable"}}, ["metadata.tls"]),
+            ({"secrets": {"tls": KEY, "password": KEY}}, []),
+            ({"secrets": {"pasword": KEY}}, ["secrets.pasword"]),
+            ({"secrets": {"databaseIndex": KEY}}, ["secrets.databaseIndex"]),
+            ({"metadata": {**LIST["metadata"], "databaseIndexFromEnv": "D"}}, ["metadata.databaseIndexFromEnv"]),
+            ({"metadata": {**LIST["metadata"], "passwordFromEnv": "P", "username": "u"}}, []),
+            (
+                {"type": "rabbitmq", "metadata": {**QUEUE, "username": "u"}, "secrets": {"password": KEY}},
+                ["metadata.username"],
+            ),
+            ({"type": "rabbitmq", "metadata": QUEUE, "secrets": {"password": KEY, "username": KEY}}, []),
+            ({"type": "external", "metadata": {"scalerAddress": "a:1", "own": "1", "ownFromEnv": "A"}}, []),
+            ({"type": "external-push", "metadata": {"scalerAddress": "a:1", "own": "1"}}, []),
+            (
+                {
+                    "type": "sumologic",
+                    "metadata": {**SUMO, "query.A": "a", "metric.A": "b"},
+                    "secrets": {"accessID": KEY, "accessKey": KEY},
+                },
+                ["metadata.metric.A"],
+            ),
+            ({"type": "aws-sqs-queue", "metadata": SQS_QUEUE, "secrets": {"awsRoleArn": KEY, "other": KEY}}, []),
+        )
+    ),
+    *(
+        ("KE-02", {"autoscaling": keda({**LIST, **trigger}, LIST, minReplicas=1), "transport": RABBITMQ}, where)
+        for trigger, where in (
+            ({"metadata": {**LIST["metadata"], "enableTLS": "yes"}}, [f"{FIRST}.enableTLS"]),
+            ({"metadata": {**LIST["metadata"], "enableTLS": "True"}}, []),
+            ({"metadata": {**LIST["metadata"], "tls": "yes"}}, []),
+            ({"type": "rabbitmq", "metadata": {**QUEUE, "protocol": "https"}}, [f"{FIRST}.protocol"]),
+            ({"type": "rabbitmq", "metadata": {**QUEUE, "operation": "mean"}}, [f"{FIRST}.operation"]),
+            ({"type": "rabbitmq", "metadata": {**QUEUE, "operation": "max"}}, []),
+        )
+    ),
+    # One way to log in.
+    *(
+        ("KE-49", {"autoscaling": keda({**LIST, **ways}, minReplicas=1), "transport": RABBITMQ}, where)
+        for ways, where in (
+            ({"secrets": {"password": KEY}, "authentication": {"name": "a"}}, ["autoscaling.triggers[0].secrets"]),
+            ({"secrets": {"password": KEY}}, []),
+            ({"authentication": {"name": "a"}}, []),
+        )
+    ),
     # While it is paused KEDA ends nothing.
     *(
         (rule, {"autoscaling": keda(LIST, initialCooldown="1s", **pause), "transport": RABBITMQ}, where)
@@ -583,14 +770,14 @@ EDGES: list[Edge] = [
             [f"{FIRST}.query"] if is_said else [],
         )
         for kind, metadata, is_said in (
-            ("postgresql", {"query": "SELECT id FROM t"}, True),
-            ("mysql", {"query": "SELECT id FROM t"}, True),
-            ("mssql", {"query": "SELECT id FROM t"}, False),
-            ("postgresql", {"targetQueryValue": "1"}, False),
+            ("postgresql", {**HELD, "query": "SELECT id FROM t"}, True),
+            ("mysql", {"queryValue": "1", "query": "SELECT id FROM t"}, True),
+            ("mssql", {"targetValue": "1", "query": "SELECT id FROM t"}, False),
+            ("postgresql", HELD, False),
             # Of no table there is always one row.
-            ("postgresql", {"query": "SELECT 1"}, False),
-            ("postgresql", {"query": "SELECT max(1)"}, False),
-            ("postgresql", {"query": "SELECT id FROM  (SELECT count(*) AS id FROM t) AS one"}, False),
+            ("postgresql", {**HELD, "query": "SELECT 1"}, False),
+            ("postgresql", {**HELD, "query": "SELECT max(1)"}, False),
+            ("postgresql", {**HELD, "query": "SELECT id FROM  (SELECT count(*) AS id FROM t) AS one"}, False),
         )
     ),
 ]
@@ -845,8 +1032,8 @@ def test_a_script_that_keeps_the_signal_is_refused_with_every_way_out(script, wa
 @pytest.mark.parametrize("type_", sorted(scalers()))
 def test_what_is_to_be_written_in_place_of_a_value_is_taken(type_):
     """Of every parameter of KEDA's that takes not any text."""
-    for name, takes in scalers()[type_].items():
-        if not takes.strip("!"):
+    for name, form in scalers()[type_].items():
+        if not form.takes or METADATA not in form.read_from:
             continue
         (wrong,) = wrong_values(Trigger(type=type_, metadata={name: "~"}))
         assert wrong.parameter == name
@@ -860,4 +1047,5 @@ def test_a_parameter_is_known_by_its_name_and_from_the_environment(type_):
         plain = name.removesuffix("FromEnv")
         for spelt in {name, f"{plain}FromEnv"}:
             assert list(unknown_parameters(Trigger(type=type_, metadata={spelt: "1"}))) == [], spelt
-        assert list(unknown_parameters(Trigger(type=type_, metadata={f"{name}~": "1"}))) == [f"{name}~"]
+        unknown = [] if type_.startswith("external") else [("metadata", f"~{name}")]
+        assert list(unknown_parameters(Trigger(type=type_, metadata={f"~{name}": "1"}))) == unknown

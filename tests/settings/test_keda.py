@@ -125,7 +125,7 @@ REFUSED = {
     "a number that is none": (
         keda({**LIST, "metadata": {**LIST["metadata"], "listLength": "five"}}, **AT_LEAST_ONE),
         RABBITMQ,
-        "triggers[0].metadata.listLength: takes a number (got 'five'); write for example \"5\"",
+        "triggers[0].metadata.listLength: takes a whole number (got 'five'); write for example \"5\"",
     ),
     "a boolean that is none": (
         keda({**LIST, "metadata": {**LIST["metadata"], "unsafeSsl": "yes"}}, **AT_LEAST_ONE),
@@ -522,8 +522,9 @@ def test_every_line_of_the_facts_that_is_about_keda_is_a_rule():
 
 def test_the_table_of_triggers_is_kedas_own():
     assert len(scalers()) >= 75
-    assert scalers()["mysql"]["queryValue"] == "!number"
-    assert scalers()["rabbitmq"]["useRegex"] == "boolean"
+    assert scalers()["mysql"]["queryValue"] == ("m", True, "number")
+    assert scalers()["rabbitmq"]["useRegex"] == ("m", False, "boolean")
+    assert scalers()["redis"]["listLength"] == ("m", False, "whole")
 
 
 NEWER = "look for a newer KEDA, or a newer ebbtide"
@@ -631,10 +632,13 @@ def test_what_to_ask_instead_is_said(query: str, remedy: str):
 
 @pytest.mark.parametrize("value", ["0", "-3", "0.0"])
 def test_a_target_that_nothing_can_be_divided_by_is_refused(value, refuse_consumer):
-    trigger = {**LIST, "metadata": {**LIST["metadata"], "listLength": value, "activationListLength": "0"}}
-    (message,) = refuse_consumer(keda(trigger, **AT_LEAST_ONE), RABBITMQ)
-    assert f"metadata.listLength: must be above 0 (got '{value}')" in message
-    assert "KE-46" not in found(keda({**LIST, "metadata": {**LIST["metadata"], "listLength": "0.5"}}, **AT_LEAST_ONE))
+    def trigger(value: str) -> dict[str, Any]:
+        given = {"serverAddress": "http://p", "query": "sum(a)", "ignoreNullValues": "false", "threshold": value}
+        return {"type": "prometheus", "metadata": {**given, "activationThreshold": "0"}}
+
+    (message,) = refuse_consumer(keda(trigger(value), **AT_LEAST_ONE), RABBITMQ)
+    assert f"metadata.threshold: must be above 0 (got '{value}')" in message
+    assert "KE-46" not in found(keda(trigger("0.5"), **AT_LEAST_ONE), RABBITMQ)
 
 
 def test_of_a_choice_only_what_keda_reads_is_taken():
@@ -646,7 +650,7 @@ def test_of_a_choice_only_what_keda_reads_is_taken():
 
 def test_a_parameter_from_the_environment_is_known_and_a_misspelt_one_is_not():
     trigger = Trigger(type="rabbitmq", metadata={"hostFromEnv": "HOST", "hots": "a", "queueName": "q"})
-    assert list(unknown_parameters(trigger)) == ["hots"]
+    assert list(unknown_parameters(trigger)) == [("metadata", "hots")]
 
 
 def test_a_target_is_no_activation_and_one_pod_needs_nothing_but_its_own_load():

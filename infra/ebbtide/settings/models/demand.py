@@ -73,7 +73,8 @@ class Trigger(SettingsModel):
     authentication: AuthenticationReference | None = None
     """Instead of `secrets`: a TriggerAuthentication that is there already."""
     metric_type: Literal["AverageValue", "Value", "Utilization"] | None = None
-    """How the number is held against its target: `AverageValue`, KEDA's default, is a target for each pod."""
+    """How the number is held against its target: `AverageValue`, KEDA's default, is a target for each pod. `cpu` and
+    `memory` have no default: `Utilization` is a percentage of the request."""
     use_cached_metrics: bool = False
     """Let the HPA have the number of the last poll, instead of asking the source each time."""
 

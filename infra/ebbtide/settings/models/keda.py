@@ -115,7 +115,7 @@ class KedaSettings(AutoscalingSettings):
             (one.type, int(one.metadata["value"]), one.metadata.get("containerName"))
             for one in self.triggers
             if one.type in ("cpu", "memory")
-            and one.metric_type in (None, "Utilization")
+            and one.metric_type == "Utilization"
             and one.metadata.get("value", "").isdecimal()
         )
 

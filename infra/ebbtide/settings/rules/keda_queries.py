@@ -9,6 +9,7 @@ from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.rules.declare import scaling_rule
+from ebbtide.settings.rules.keda_scalers import is_number, wrong_values
 from ebbtide.settings.rules.keda_triggers import triggers_of
 
 _ASKED_IN_SQL = frozenset({"postgresql", "mysql"})
@@ -20,7 +21,6 @@ _TARGETS = frozenset(
         *("targetValue", "threshold", "value"),
     )
 )
-_NOT_ABOVE_ZERO = re.compile(r"-\d+(\.\d+)?|0+(\.0+)?")
 _TEXT_OR_COMMENT = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _INNERMOST = re.compile(r"\([^()]*\)")
 _SELECTED = re.compile(
@@ -87,7 +87,8 @@ def _without_what_is_inside(query: str) -> str:
 def check_targets(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A target is above 0: the number of messages is divided by it."""
     for path, trigger in triggers_of(scaling):
+        unread = {wrong.parameter for wrong in wrong_values(trigger)}
         for name, value in trigger.metadata.items():
-            if name in _TARGETS and _NOT_ABOVE_ZERO.fullmatch(value):
+            if name in _TARGETS - unread and is_number(value) and float(value) <= 0:
                 remedy = 'write for example "5"'
                 yield Finding((*path, "metadata", name), f"must be above 0 (got {value!r})", remedy)

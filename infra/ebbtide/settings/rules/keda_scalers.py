@@ -6,21 +6,58 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 from ebbtide.kubernetes.booleans import GO_BOOLEANS
+from ebbtide.kubernetes.quantity import parse_quantity
 from ebbtide.settings.models.demand import Trigger
+from ebbtide.settings.values.cron import is_cron
 
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+# As Go's encoding/json reads them.
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)")
+_NUMBER = re.compile(rf"{_WHOLE.pattern}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_MAX_INT64 = 2**63 - 1
+_PERCENTAGE = re.compile(r"\+?[0-9]{1,9}")
 # `hostFromEnv` is read from the environment of the consumer's container.
 _FROM_ENVIRONMENT = "FromEnv"
-
+METADATA, ENVIRONMENT, SECRETS = "mes"
 
 OF_PODS = frozenset({"cpu", "memory"})
 """Triggers that measure pods, which KEDA leaves to the HPA."""
 # Those whose ignoreNullValues is true by default; of the others that have it, it is false.
 _TAKE_NOTHING_FOR_ZERO = frozenset({"prometheus", "loki", "aws-cloudwatch"})
+# Their own code reads more than their list has, from other places too.
+_READ_BY_HAND = (
+    *("aws-", "azure-", "gcp-", "openstack-"),
+    *("apache-kafka", "datadog", "external", "github-runner", "kafka", "prometheus", "pulsar", "sumologic"),
+)
+# What their own code asks for: ways to say it, of which one is enough, and each way's parameters.
+_ASKED_BY_HAND: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "redis": (("address",), ("addresses",), *product(("host", "hosts"), ("port", "ports"))),
+    "postgresql": (("host", "port", "userName", "dbName", "sslmode"), ("connection",)),
+    "mysql": (("host", "port"), ("connectionString",)),
+    "mssql": (("host",), ("connectionString",)),
+}
+# What their own code asks for unless a formula has the target.
+_TARGETS_BY_HAND = {
+    "couchdb": "queryValue",
+    "influxdb": "thresholdValue",
+    "metrics-api": "targetValue",
+    "postgresql": "targetQueryValue",
+    "predictkube": "threshold",
+}
+
+
+class Parameter(NamedTuple):
+    """What KEDA's list says of one."""
+
+    read_from: str
+    """Some of METADATA, ENVIRONMENT and SECRETS."""
+    is_required: bool
+    takes: str
+    """`whole`, `number`, `boolean`, `a|b`, nothing for any text."""
 
 
 class Wrong(NamedTuple):
@@ -33,24 +70,75 @@ class Wrong(NamedTuple):
 
 
 @cache
-def scalers() -> Mapping[str, Mapping[str, str]]:
-    """What each parameter of each trigger takes: `number`, `boolean`, `a|b`, nothing for text; `!` where required."""
+def scalers() -> Mapping[str, Mapping[str, Parameter]]:
+    """The parameters of each trigger."""
     text = Path(__file__).with_name("keda_scalers.json").read_text(encoding="utf-8")
-    found: Mapping[str, Mapping[str, str]] = json.loads(text)["scalers"]
-    return found
+    return {
+        type_: {name: _parameter(written) for name, written in found.items()}
+        for type_, found in json.loads(text)["scalers"].items()
+    }
+
+
+def _parameter(written: str) -> Parameter:
+    head, _, takes = written.partition(" ")
+    return Parameter(head.rstrip("!"), head.endswith("!"), takes)
+
+
+def names_under(place: str, type_: str) -> list[str]:
+    """What a trigger reads from its `metadata`, or from its `secrets`."""
+    read_from = {"metadata": METADATA, "secrets": SECRETS}[place]
+    return [name for name, form in scalers()[type_].items() if read_from in form.read_from]
+
+
+def reads_only_its_list(type_: str) -> bool:
+    """Whether nothing but what its list says is read, from where the list says."""
+    return type_ in scalers() and not type_.startswith(_READ_BY_HAND)
+
+
+def is_number(value: str) -> bool:
+    """As KEDA reads it, with what is around it cut off."""
+    return _NUMBER.fullmatch(value.strip()) is not None
 
 
 def wrong_values(trigger: Trigger) -> Iterator[Wrong]:
-    """The parameters whose values KEDA cannot read."""
+    """The parameters whose values KEDA cannot read. One that is empty is none to it."""
     forms = scalers().get(trigger.type, {})
-    for name, value in trigger.metadata.items():
-        takes = forms.get(name, "").removeprefix("!")
-        if takes == "number" and not _NUMBER.fullmatch(value):
+    given = {name: value.strip() for name, value in trigger.metadata.items() if value.strip()}
+    for name, value in given.items():
+        form = forms.get(name)
+        if form is None or METADATA not in form.read_from:
+            continue
+        if form.takes == "whole" and not (_WHOLE.fullmatch(value) and abs(int(value)) <= _MAX_INT64):
+            yield Wrong(name, "a whole number", '"5"')
+        elif form.takes == "number" and not is_number(value):
             yield Wrong(name, "a number", '"5"')
-        elif takes == "boolean" and value not in GO_BOOLEANS:
+        elif form.takes == "boolean" and value not in GO_BOOLEANS:
             yield Wrong(name, "true or false", '"true"')
-        elif "|" in takes and not set(value.replace(" ", "").split(",")) <= set(takes.split("|")):
-            yield Wrong(name, f"one of {takes.replace('|', ', ')}", takes.partition("|")[0])
+        elif "|" in form.takes and not {one.strip() for one in value.split(",")} <= set(form.takes.split("|")):
+            yield Wrong(name, f"one of {form.takes.replace('|', ', ')}", form.takes.partition("|")[0])
+    if trigger.type == "cron":
+        yield from _wrong_times(given)
+    if trigger.type in OF_PODS and "value" in given:
+        yield from _wrong_load(trigger, given["value"])
+
+
+def _wrong_times(given: Mapping[str, str]) -> Iterator[Wrong]:
+    for name, example in (("start", '"0 8 * * *"'), ("end", '"0 20 * * *"')):
+        if name in given and not is_cron(given[name]):
+            yield Wrong(name, "five fields of cron: minute, hour, day, month, weekday", example)
+    if "start" in given and given["start"] == given.get("end"):
+        yield Wrong("end", "another time than start", '"0 20 * * *"')
+
+
+def _wrong_load(trigger: Trigger, value: str) -> Iterator[Wrong]:
+    """Its form depends on metricType; without one nothing is said here."""
+    if trigger.metric_type == "Utilization" and not _PERCENTAGE.fullmatch(value):
+        yield Wrong("value", "a percentage of the request, without its sign", '"60"')
+    elif trigger.metric_type == "AverageValue":
+        try:
+            parse_quantity(value)
+        except ValueError:
+            yield Wrong("value", "a quantity of Kubernetes", '"500m"' if trigger.type == "cpu" else '"500Mi"')
 
 
 def says(metadata: Mapping[str, str], name: str, *, default: bool) -> bool:
@@ -69,21 +157,69 @@ def is_redis_stream(type_: str) -> bool:
     return type_.startswith("redis") and type_.endswith("-streams")
 
 
-def unknown_parameters(trigger: Trigger) -> Iterator[str]:
-    """Those that KEDA would pass over without a word."""
+def unknown_parameters(trigger: Trigger) -> Iterator[tuple[str, str]]:
+    """Those that KEDA would pass over without a word, each behind where it stands. An external scaler gets all."""
+    forms = scalers().get(trigger.type)
+    if forms is None or trigger.type.startswith("external"):
+        return
+    for name in trigger.metadata:
+        if not {name, name.removesuffix(_FROM_ENVIRONMENT)} & forms.keys() and not _is_one_of_many(name, forms):
+            yield "metadata", name
+    if reads_only_its_list(trigger.type):
+        yield from (("secrets", name) for name in trigger.secrets if name not in forms)
+
+
+def _is_one_of_many(name: str, forms: Mapping[str, Parameter]) -> bool:
+    """`query.a`, where the list has `query.*`."""
+    return f"{name.partition('.')[0]}.*" in forms and "." in name
+
+
+def misplaced_parameters(trigger: Trigger) -> Iterator[tuple[str, str, str]]:
+    """Where a parameter stands that KEDA reads elsewhere, its name, and where it is to stand, in words."""
+    if not reads_only_its_list(trigger.type):
+        return
+    forms = scalers()[trigger.type]
+    for name in trigger.metadata:
+        plain = name.removesuffix(_FROM_ENVIRONMENT)
+        place = METADATA if name in forms else ENVIRONMENT
+        if plain in forms and place not in forms[name if name in forms else plain].read_from:
+            yield "metadata", name, _where(plain, forms[plain].read_from)
+    for name in trigger.secrets:
+        if name in forms and SECRETS not in forms[name].read_from:
+            yield "secrets", name, _where(name, forms[name].read_from)
+
+
+def _where(name: str, read_from: str) -> str:
+    if METADATA in read_from:
+        return f"{name} under metadata"
+    return f"{name} under secrets" if SECRETS in read_from else f"{name}{_FROM_ENVIRONMENT} under metadata"
+
+
+def missing_parameters(trigger: Trigger, *, in_formula: bool) -> Iterator[tuple[str, str]]:
+    """Where those are to stand that KEDA asks for and nobody gives, and their names. What an authentication of somebody
+    else's gives is not known."""
     forms = scalers().get(trigger.type)
     if forms is None:
         return
-    for name in trigger.metadata:
-        if not {name, name.removesuffix(_FROM_ENVIRONMENT)} & forms.keys():
-            yield name
+    asked = [name for name, form in forms.items() if form.is_required]
+    ways = _ASKED_BY_HAND.get("redis" if trigger.type.startswith("redis") else trigger.type, ())
+    if not any(all(_is_given(trigger, name) for name in way) for way in ways):
+        asked += ways[0] if ways else ()
+    if not in_formula and trigger.type in _TARGETS_BY_HAND:
+        asked.append(_TARGETS_BY_HAND[trigger.type])
+    for name in asked:
+        if not _is_given(trigger, name):
+            yield "metadata" if METADATA in forms[name].read_from else "secrets", name
 
 
-def missing_parameters(trigger: Trigger) -> Iterator[str]:
-    """Those that KEDA asks for and nobody gives. What an authentication of somebody else's gives is not known."""
-    if trigger.authentication is not None:
-        return
-    given = {name.removesuffix(_FROM_ENVIRONMENT) for name in trigger.metadata} | set(trigger.secrets)
-    for name, takes in scalers().get(trigger.type, {}).items():
-        if takes.startswith("!") and name not in given:
-            yield name
+def _is_given(trigger: Trigger, name: str) -> bool:
+    """Where KEDA reads it from; where its list is not all of it, anywhere."""
+    read_from = scalers()[trigger.type][name].read_from
+    if not reads_only_its_list(trigger.type):
+        read_from = METADATA + ENVIRONMENT + SECRETS
+    given = {
+        METADATA: trigger.metadata.get(name, "").strip(),
+        ENVIRONMENT: trigger.metadata.get(f"{name}{_FROM_ENVIRONMENT}", "").strip(),
+        SECRETS: name in trigger.secrets or trigger.authentication is not None,
+    }
+    return any(given[place] for place in read_from)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level, Path
@@ -15,8 +14,11 @@ from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.rules.declare import scaling_rule
 from ebbtide.settings.rules.keda_scalers import (
     OF_PODS,
+    is_number,
     is_redis_stream,
+    misplaced_parameters,
     missing_parameters,
+    names_under,
     says,
     scalers,
     takes_nothing_for_zero,
@@ -79,7 +81,7 @@ def check_activation(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Fin
         activation = str(scaling.scaling_modifiers.activation_target)
         found.append((("autoscaling", "scalingModifiers", "activationTarget"), activation))
     for place, value in found:
-        if re.fullmatch(r"\d+(\.\d+)?", value) and float(value) > 0:
+        if is_number(value) and float(value) > 0:
             yield Finding(
                 place, f"is {value}: up to {value} messages wait at zero pods until one more comes", "write 0"
             )
@@ -195,11 +197,56 @@ def check_metric_type(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Fi
     """A target is one for each pod. `Value` holds the total of all pods against it, and asks for more pods the more
     there are."""
     for path, trigger in triggers_of(scaling):
-        if trigger.metric_type == "Value":
+        if trigger.metric_type == "Value" and trigger.type not in OF_PODS:
             yield Finding(
                 (*path, "metricType"),
                 "is Value, which holds the number of the whole queue against a target and multiplies by the pods",
                 "write AverageValue, unless the number is divided by the pods already",
+            )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-48",
+    Level.ERROR,
+    remedy="Write AverageValue, and of cpu and memory Utilization or AverageValue.",
+    source="KEDA 2.21, GetMetricTargetType and parseResourceMetadata: any other, and none for cpu and memory, is an "
+    "error of the trigger.",
+)
+def check_metric_type_is_known(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A trigger's `metricType` is one that its type takes. `Utilization` is a percentage of a request, of which only
+    CPU and memory have one; these two have no default."""
+    for path, trigger in triggers_of(scaling):
+        place = (*path, "metricType")
+        if trigger.type in OF_PODS and trigger.metric_type not in {"Utilization", "AverageValue"}:
+            got = "is not given" if trigger.metric_type is None else f"is {trigger.metric_type}"
+            yield Finding(
+                place,
+                f"{got}: a {trigger.type} trigger takes Utilization or AverageValue, and has no default",
+                "write Utilization for a percentage of the request, or AverageValue for a quantity",
+            )
+        elif trigger.type not in OF_PODS and trigger.metric_type == "Utilization":
+            yield Finding(
+                place, f"is Utilization, and a {trigger.type} trigger has no request to be a percentage of", "remove it"
+            )
+
+
+@scaling_rule(
+    KedaSettings,
+    "KE-49",
+    Level.ERROR,
+    remedy="Keep one: secrets, or the name of a TriggerAuthentication that has all of them.",
+    source="A trigger has one authenticationRef.",
+)
+def check_one_authentication(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
+    """A trigger logs in by its `secrets`, or by an authentication that is there already. Of both KEDA would read the
+    second alone."""
+    for path, trigger in triggers_of(scaling):
+        if trigger.secrets and trigger.authentication is not None:
+            yield Finding(
+                (*path, "secrets"),
+                f"are given beside authentication {trigger.authentication.name}, which alone would be read",
+                "remove one of them",
             )
 
 
@@ -215,10 +262,10 @@ def check_lag(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Fin
     delivered one is in hand, so exactly in a drain, and KEDA takes that for an empty queue. Whether programs other
     than Symfony's workers delete entries is not judged."""
     transport = consumer.transport
-    reads = transport is None or isinstance(transport, RedisTransport)
-    deletes = consumer.worker.is_symfony and reads and (transport is None or transport.deletes_after_ack)
+    # Symfony's default deletes.
+    deletes = transport is None or (isinstance(transport, RedisTransport) and transport.deletes_after_ack)
     for path, trigger in triggers_of(scaling):
-        if is_redis_stream(trigger.type) and "lagCount" in trigger.metadata and deletes:
+        if is_redis_stream(trigger.type) and "lagCount" in trigger.metadata and deletes and consumer.worker.is_symfony:
             yield Finding(
                 (*path, "metadata", "lagCount"),
                 "is NULL at times where handled entries are deleted, and then counts as an empty queue",
@@ -350,15 +397,16 @@ def check_types(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]
     source="KEDA 2.21's own list of parameters.",
 )
 def check_parameters(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
-    """KEDA knows each parameter. What it does not know it passes over without a word."""
+    """KEDA knows each parameter, and reads it from there. What it does not know it passes over without a word."""
     for path, trigger in triggers_of(scaling):
-        for name in unknown_parameters(trigger):
-            known = scalers()[trigger.type]
+        for place, name in unknown_parameters(trigger):
+            known = names_under(place, trigger.type)
             close = difflib.get_close_matches(name, known, n=1)
             remedy = f"did you mean {close[0]}?" if close else f"use one of {', '.join(known)}"
-            yield Finding(
-                (*path, "metadata", name), f"is not known to a {trigger.type} trigger, and passed over", remedy
-            )
+            yield Finding((*path, place, name), f"is not known to a {trigger.type} trigger, and passed over", remedy)
+        for place, name, where in misplaced_parameters(trigger):
+            why = f"is not read from there by a {trigger.type} trigger, and passed over"
+            yield Finding((*path, place, name), why, f"write {where}")
 
 
 @scaling_rule(
@@ -369,7 +417,7 @@ def check_parameters(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Fin
     source="KEDA 2.21's own list of parameters.",
 )
 def check_required_parameters(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
-    """A trigger has what KEDA asks for. Without it the ScaledObject is never ready."""
+    """A trigger has what KEDA asks for, where KEDA reads it. Without it the ScaledObject is never ready."""
     for path, trigger in triggers_of(scaling):
-        for name in missing_parameters(trigger):
-            yield Finding((*path, "metadata", name), f"is required by a {trigger.type} trigger", "write it")
+        for place, name in missing_parameters(trigger, in_formula=scaling.scaling_modifiers is not None):
+            yield Finding((*path, place, name), f"is required by a {trigger.type} trigger", "write it")
