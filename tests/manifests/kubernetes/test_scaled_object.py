@@ -185,6 +185,9 @@ def test_what_is_only_about_zero_is_told_only_where_there_may_be_none():
     times = ("pollingInterval", "cooldownPeriod", "initialCooldownPeriod")
     assert [scaled_object()["spec"][name] for name in times] == [10, 300, 300]
     assert not set(times) & set(scaled_object(minReplicas=1)["spec"])
+    kept = {"type": "redis", "useCachedMetrics": True, "metadata": {"address": "r:6379", "listName": "jobs"}}
+    spec = scaled_object(minReplicas=1, triggers=[kept], pollingInterval="5m")["spec"]
+    assert [spec.get(name) for name in times] == [300, None, None], "an HPA would get a number of the last 30 s"
 
 
 def test_a_new_one_is_left_alone_as_long_as_any_other():
