@@ -58,6 +58,13 @@ def activated_at(value: str) -> dict[str, Any]:
     return {**LIST, "metadata": {**LIST["metadata"], "activationListLength": value}}
 
 
+def load(kind: str, value: str, metric_type: str = "Utilization", **container: str) -> dict[str, Any]:
+    return {"type": kind, "metricType": metric_type, "metadata": {"value": value, **container}}
+
+
+BY_CONTAINER = {"kind": "containerCpu", "targetAverageValue": "1"}
+
+
 OF_CONSUMERS: list[tuple[str, dict[str, Any], list[str]]] = [
     # How many pods there may be, and what they are counted by.
     ("H-01", {"autoscaling": by(BACKLOG, least=5)}, []),
@@ -192,6 +199,55 @@ OF_CONSUMERS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("M-06", {**SIDECAR, "autoscaling": by({"kind": "containerCpu", "targetAverageValue": "1"})}, []),
     ("M-06", {**SIDECAR, "autoscaling": by({"kind": "memory", "targetAverageValue": "1Gi"})}, []),
     ("M-06", {"autoscaling": by(CPU)}, []),
+    # So does a trigger of KEDA's.
+    *(
+        ("M-06", {**SIDECAR, **scaled(LIST, load(kind, "60", **container), minReplicas=1)}, where)
+        for kind, container, where in (
+            ("cpu", {}, ["autoscaling.triggers[1].metadata.containerName"]),
+            ("cpu", {"containerName": "consumer"}, []),
+            ("memory", {}, []),
+        )
+    ),
+    # A container that is measured is there.
+    *(
+        ("M-06a", {**SIDECAR, "autoscaling": by({**BY_CONTAINER, "container": name})}, where)
+        for name, where in (("consumer", []), ("a", []), ("worker", ["autoscaling.metrics[0].container"]))
+    ),
+    *(
+        ("M-06a", scaled(load("cpu", "60", containerName=name), minReplicas=1), where)
+        for name, where in (("consumer", []), ("worker", ["autoscaling.triggers[0].metadata.containerName"]))
+    ),
+    # What a load is held against, by a trigger too.
+    *(
+        (
+            "V-15a",
+            {**scaled(load("cpu", value, metric_type), minReplicas=1), "resources": {"cpu": {"request": "490m"}}},
+            [] if moves else ["autoscaling.triggers[0]"],
+        )
+        for metric_type, value, moves in (
+            ("Utilization", "1", False),
+            ("Utilization", "4", False),
+            ("Utilization", "5", True),
+            ("Utilization", "60", True),
+            ("AverageValue", "22m", False),
+            ("AverageValue", "300m", True),
+            ("AverageValue", "70", True),
+            ("AverageValue", "100", False),
+        )
+    ),
+    ("V-15a", scaled(load("cpu", "100", "AverageValue", containerName="proxy"), minReplicas=1), []),
+    *(
+        ("V-16", scaled(*triggers, load("cpu", "60"), minReplicas=1) | {"resources": {"cpu": {"request": cpu}}}, where)
+        for triggers, cpu, where in (
+            ((), "490m", ["autoscaling.triggers[0]"]),
+            ((), "35", []),
+            # What waits is counted besides.
+            ((LIST,), "490m", []),
+        )
+    ),
+    ("V-16", {"autoscaling": by(BACKLOG, CPU)}, []),
+    ("V-16a", scaled(LIST, load("memory", "2Gi", "AverageValue"), minReplicas=1), ["autoscaling.triggers[1]"]),
+    ("V-16a", scaled(LIST, load("cpu", "60"), minReplicas=1), []),
     # What a sidecar uses says nothing of the workers, and it has requests of its own.
     *(
         (rule, {**SIDECAR, "autoscaling": by({"kind": kind, "container": container, **target})}, where)
@@ -348,6 +404,18 @@ OF_STACKS: list[Stacked] = [
     ("V-13", TOLERANT, on("1.35"), []),
     ("V-13", {"autoscaling": by(BACKLOG, behavior={"scaleDown": {}})}, on("1.34"), []),
     ("V-14a", {"autoscaling": by(BACKLOG, least=0)}, on("1.36"), ["autoscaling.minReplicas"]),
+    *(
+        ("V-14b", {"autoscaling": scaling}, on(version), where if version == "1.26" else [])
+        for scaling, where in (
+            (by(BY_CONTAINER), ["autoscaling.metrics[0].kind"]),
+            (by(CPU), []),
+            (
+                scaled(load("cpu", "60", containerName="consumer"), minReplicas=1)["autoscaling"],
+                ["autoscaling.triggers[0].metadata.containerName"],
+            ),
+        )
+        for version in ("1.26", "1.27")
+    ),
     ("V-14a", {"autoscaling": by(BACKLOG, least=0)}, on("1.37"), []),
     ("V-14a", {"autoscaling": by(BACKLOG, least=1)}, on("1.36"), []),
     ("V-14a", scaled(transport=STREAM), on("1.36"), []),

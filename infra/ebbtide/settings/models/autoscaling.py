@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ebbtide.settings.models.behavior import ScalingRules
 from ebbtide.settings.models.kinds import Family, Kinds
-from ebbtide.settings.models.scaling_metric import ResourceMetric, ScalingMetric
+from ebbtide.settings.models.scaling_metric import PodTarget, ResourceMetric, ScalingMetric
 from ebbtide.settings.models.transport import TransportSettings
 from ebbtide.settings.models.worker import WorkerSettings
 
@@ -39,11 +39,18 @@ class AutoscalingSettings(Family):
     @property
     def percentages(self) -> tuple[tuple[str, int, str | None], ...]:
         """The targets in per cent of a request: cpu or memory, per cent, and the container where one counts alone."""
-        return tuple(
-            (metric.resource, metric.target_utilization, metric.counts_only)
-            for metric in self.measured
-            if isinstance(metric, ResourceMetric) and metric.target_utilization is not None
-        )
+        return tuple((one.resource, one.percent, one.container) for one in self.pod_targets if one.percent is not None)
+
+    @property
+    def pod_targets(self) -> tuple[PodTarget, ...]:
+        """What of the pods' own use it is scaled on."""
+        numbered = enumerate(self.measured)
+        return tuple(metric.target(index) for index, metric in numbered if isinstance(metric, ResourceMetric))
+
+    @property
+    def counts_work(self) -> bool:
+        """Whether it is scaled on anything but the pods' own use."""
+        return any(not isinstance(metric, ResourceMetric) for metric in self.measured)
 
     @property
     def stated_replicas(self) -> int | None:

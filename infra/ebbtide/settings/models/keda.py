@@ -9,16 +9,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ebbtide.kubernetes.quantity import milli_value, parse_quantity
 from ebbtide.settings.models.autoscaling import MAX_REPLICAS, AutoscalingSettings
 from ebbtide.settings.models.base import SettingsModel, Why
 from ebbtide.settings.models.behavior import Behavior, ScalingRules
 from ebbtide.settings.models.demand import Demand, ScalingModifiers, Trigger
+from ebbtide.settings.models.scaling_metric import PodTarget
 from ebbtide.settings.models.transport import DELAYED_SUFFIX, TransportSettings
 from ebbtide.settings.models.worker import WorkerSettings
-from ebbtide.settings.values.names import DnsLabel
+from ebbtide.settings.values.names import CONTAINER_NAME, DnsLabel
 from ebbtide.settings.values.units import MAX_INT32, Count, Seconds
 
 MAX_MESSAGES_PER_WORKER = 100_000
+OF_PODS = frozenset({"cpu", "memory"})
+"""Triggers that measure pods, which KEDA leaves to the HPA."""
 _OF_REDIS_KEYS = frozenset({"redis", "redis-cluster", "redis-sentinel"})
 
 
@@ -109,15 +113,16 @@ class KedaSettings(AutoscalingSettings):
         return self.min_replicas == 0 or any(trigger.use_cached_metrics for trigger in self.triggers)
 
     @property
-    def percentages(self) -> tuple[tuple[str, int, str | None], ...]:
-        """Of its own triggers on CPU and memory."""
+    def pod_targets(self) -> tuple[PodTarget, ...]:
+        """Of its own triggers on CPU and memory, as far as their values can be read."""
         return tuple(
-            (one.type, int(one.metadata["value"]), one.metadata.get("containerName"))
-            for one in self.triggers
-            if one.type in ("cpu", "memory")
-            and one.metric_type == "Utilization"
-            and one.metadata.get("value", "").isdecimal()
+            _target_of(trigger, index) for index, trigger in enumerate(self.triggers) if trigger.type in OF_PODS
         )
+
+    @property
+    def counts_work(self) -> bool:
+        """Any trigger does that is not on CPU or memory."""
+        return any(trigger.type not in OF_PODS for trigger in self.triggers)
 
     @property
     def initial_cooldown_seconds(self) -> int:
@@ -151,3 +156,24 @@ class KedaSettings(AutoscalingSettings):
     def counts_delayed(self, transport: TransportSettings | None, worker: WorkerSettings) -> bool:
         """As its triggers do."""
         return self.demand(transport, worker).counts_delayed
+
+
+def _target_of(trigger: Trigger, index: int) -> PodTarget:
+    written, percent, amount = trigger.metadata.get("value", "").strip(), None, None
+    if trigger.metric_type == "Utilization" and written.isascii() and written.isdecimal():
+        percent = int(written)
+    elif trigger.metric_type == "AverageValue":
+        try:
+            amount = milli_value(written) if trigger.type == "cpu" else int(parse_quantity(written))
+        except ValueError:
+            amount = None
+    return PodTarget(
+        ("autoscaling", "triggers", index),
+        trigger.type,
+        trigger.metadata.get("containerName"),
+        percent,
+        amount,
+        container_at=("metadata", "containerName"),
+        alone_at=("metadata", "containerName"),
+        alone=f"containerName: {CONTAINER_NAME}",
+    )

@@ -1,10 +1,11 @@
 """What an HPA may measure (`autoscaling/v2`): the base of every kind of metric."""
 
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from ebbtide.judgement.findings import Path
 from ebbtide.settings.models.base import SettingsModel
 from ebbtide.settings.models.kinds import Family, Kinds
 from ebbtide.settings.values.names import CONTAINER_NAME
@@ -22,6 +23,32 @@ def exactly_one(model: SettingsModel, *names: str) -> None:
             "needs exactly one of {fields} (got {got})",
             {"fields": " and ".join(fields), "got": got, "remedy": f"keep one, for example {fields[0]}"},
         )
+
+
+class PodTarget(NamedTuple):
+    """What the kubelets measure of the pods, as an autoscaler of any kind holds it against a target."""
+
+    path: Path
+    """Which of the consumer's settings asks for it."""
+    resource: str
+    """`cpu` or `memory`."""
+    container: str | None
+    """The container that counts by itself; None for all of the pod."""
+    percent: int | None
+    """Of the request."""
+    amount: int | None
+    """Millicores, or bytes."""
+    container_at: Path
+    """Where the container is named, within `path`."""
+    alone_at: Path
+    """Where it is said that one container counts alone, within `path`."""
+    alone: str
+    """What is to be written there for the workers."""
+
+    @property
+    def is_of_workers(self) -> bool:
+        """Whether their own use is in it."""
+        return self.container in {None, CONTAINER_NAME}
 
 
 class ScalingMetric(Family):
@@ -63,7 +90,15 @@ class ResourceMetric(ScalingMetric):
         """The container that counts by itself; None for all of the pod."""
         return None
 
-    @property
-    def is_of_workers(self) -> bool:
-        """Whether their own use is in it."""
-        return self.counts_only in {None, CONTAINER_NAME}
+    def target(self, index: int) -> PodTarget:
+        """As the metric of this number."""
+        return PodTarget(
+            ("autoscaling", "metrics", index),
+            self.resource,
+            self.counts_only,
+            self.target_utilization,
+            self.target_average_value,
+            container_at=("container",),
+            alone_at=("kind",),
+            alone="kind: containerCpu" if self.resource == "cpu" else "kind: containerMemory",
+        )

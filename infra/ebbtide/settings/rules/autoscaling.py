@@ -9,6 +9,7 @@ from ebbtide.kubernetes.versions import SCALE_TO_ZERO_MINOR
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.scaling_metric import ResourceMetric, ScalingMetric
 from ebbtide.settings.rules.declare import consumer_rule
+from ebbtide.settings.values.names import CONTAINER_NAME
 from ebbtide.settings.values.units import format_cpu
 
 _WHOLE_TARGET_MILLI = 1000
@@ -26,13 +27,13 @@ def _metrics(consumer: ConsumerSettings) -> Iterator[tuple[Path, ScalingMetric]]
 
 
 def _cpu_targets(consumer: ConsumerSettings) -> Iterator[tuple[Path, int]]:
-    """The path of every CPU metric of the workers and its target for one pod in millicores."""
-    for path, metric in _metrics(consumer):
-        if isinstance(metric, ResourceMetric) and metric.resource == "cpu" and metric.is_of_workers:
-            if metric.target_average_value is not None:
-                yield path, metric.target_average_value
-            elif metric.target_utilization is not None:
-                yield path, metric.target_utilization * consumer.cpu_request_millicores // 100
+    """The path of every CPU target of the workers, and what it is for one pod in millicores."""
+    for one in consumer.autoscaling.pod_targets:
+        if one.resource == "cpu" and one.is_of_workers:
+            if one.amount is not None:
+                yield one.path, one.amount
+            elif one.percent is not None:
+                yield one.path, one.percent * consumer.cpu_request_millicores // 100
 
 
 @consumer_rule(
@@ -108,7 +109,7 @@ def check_zero_has_a_metric(consumer: ConsumerSettings) -> Iterator[Finding]:
 def check_utilization_needs_request(consumer: ConsumerSettings) -> Iterator[Finding]:
     """A utilisation target is a percentage of a request that somebody chose."""
     for path, metric in _metrics(consumer):
-        if not isinstance(metric, ResourceMetric) or not metric.is_of_workers:
+        if not isinstance(metric, ResourceMetric) or metric.counts_only not in {None, CONTAINER_NAME}:
             continue  # a sidecar has requests of its own
         of_cpu = metric.resource == "cpu"
         request = consumer.resources.cpu.request if of_cpu else consumer.resources.memory.request
@@ -161,16 +162,19 @@ def check_metric_can_move(consumer: ConsumerSettings) -> Iterator[Finding]:
 def check_io_bound_on_cpu(consumer: ConsumerSettings) -> Iterator[Finding]:
     """CPU measures the load of workers that compute. Where they wait, it has no signal or the wrong
     sign: 70 idle consumers used 22.5 millicores, 70 fully busy ones 7 to 10 (measured)."""
-    share = consumer.cpu_request_millicores / consumer.worker.slots
-    if share >= IO_BOUND_MILLICORES_PER_PROCESS:
+    slots = consumer.worker.slots
+    share = consumer.cpu_request_millicores / slots
+    if share >= IO_BOUND_MILLICORES_PER_PROCESS or consumer.autoscaling.counts_work:
         return
+    backlog = f"{{kind: external, metric: <messages waiting or in flight>, targetAverageValue: {slots}}}"
+    if consumer.autoscaling.needs_keda:
+        backlog = "leave triggers out where a transport is given, or add one that counts the queue"
     for path, _ in _cpu_targets(consumer):
         yield Finding(
             path,
             f"scales on CPU, and {share:.0f}m a process says that the workers mostly wait: 70 idle ones used 22.5m, "
             "70 busy ones 7 to 10m, so a full queue may not scale it up",
-            "scale on the backlog: {kind: external, metric: <messages waiting or in flight>, targetAverageValue: "
-            f"{consumer.worker.slots}}}; `ebbtide simulate` shows the difference",
+            f"scale on the backlog: {backlog}; `ebbtide simulate` shows the difference",
         )
 
 
@@ -182,10 +186,10 @@ def check_io_bound_on_cpu(consumer: ConsumerSettings) -> Iterator[Finding]:
 )
 def check_memory_metric(consumer: ConsumerSettings) -> Iterator[Finding]:
     """PHP gives memory back only when a process ends, so memory does not fall with the load."""
-    for path, metric in _metrics(consumer):
-        if isinstance(metric, ResourceMetric) and metric.resource == "memory" and metric.is_of_workers:
+    for one in consumer.autoscaling.pod_targets:
+        if one.resource == "memory" and one.is_of_workers:
             yield Finding(
-                path,
+                one.path,
                 "scales on memory, which a worker gives back only when it ends: it scales up and hardly ever down",
                 "scale on the backlog or on CPU",
             )

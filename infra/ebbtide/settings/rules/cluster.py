@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.kubernetes.versions import (
+    CONTAINER_METRICS_MINOR,
     NEWEST_KNOWN_MINOR,
     OLDEST_KNOWN_MINOR,
     SCALE_TO_ZERO_MINOR,
@@ -94,6 +95,28 @@ def check_zero_is_allowed(stack: StackSettings) -> Iterator[Finding]:
                 f"{stack.cluster.kubernetes_version})",
                 "write 1",
             )
+
+
+@stack_rule(
+    "V-14b",
+    Level.ERROR,
+    remedy="Measure the pod, or upgrade the cluster and write the new kubernetesVersion.",
+    source="Kubernetes, gate HPAContainerMetrics: alpha and off until 1.26, on from 1.27; where it is off, the API "
+    "server drops the metric.",
+)
+def check_containers_are_measured(stack: StackSettings) -> Iterator[Finding]:
+    """The cluster's version measures one container of a pod."""
+    if stack.kubernetes_minor >= CONTAINER_METRICS_MINOR:
+        return
+    for path, consumer in consumers_of(stack):
+        for one in consumer.autoscaling.pod_targets:
+            if one.container is not None:
+                yield Finding(
+                    (*path, *one.path, *one.alone_at),
+                    f"measures one container, which Kubernetes does from 1.{CONTAINER_METRICS_MINOR} (the cluster has "
+                    f"{stack.cluster.kubernetes_version})",
+                    "measure the pod, or upgrade and write the new kubernetesVersion",
+                )
 
 
 @stack_rule(

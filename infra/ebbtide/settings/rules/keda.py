@@ -14,13 +14,12 @@ from pydantic.alias_generators import to_camel
 
 from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
-from ebbtide.settings.models.keda import KedaSettings
+from ebbtide.settings.models.keda import OF_PODS, KedaSettings
 from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 from ebbtide.settings.models.transport import DELAYED_SUFFIX, TransportSettings
 from ebbtide.settings.rules.declare import scaling_rule
-from ebbtide.settings.rules.keda_scalers import OF_PODS
 from ebbtide.settings.values.units import format_duration, plural
 
 if TYPE_CHECKING:

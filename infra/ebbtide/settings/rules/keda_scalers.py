@@ -13,6 +13,7 @@ from typing import NamedTuple
 from ebbtide.kubernetes.booleans import GO_BOOLEANS
 from ebbtide.kubernetes.quantity import parse_quantity
 from ebbtide.settings.models.demand import Trigger
+from ebbtide.settings.models.keda import OF_PODS
 from ebbtide.settings.values.cron import is_cron
 
 # As Go's encoding/json reads them.
@@ -24,8 +25,6 @@ _PERCENTAGE = re.compile(r"\+?[0-9]{1,9}")
 _FROM_ENVIRONMENT = "FromEnv"
 METADATA, ENVIRONMENT, SECRETS = "mes"
 
-OF_PODS = frozenset({"cpu", "memory"})
-"""Triggers that measure pods, which KEDA leaves to the HPA."""
 # Those whose ignoreNullValues is true by default; of the others that have it, it is false.
 _TAKE_NOTHING_FOR_ZERO = frozenset({"prometheus", "loki", "aws-cloudwatch"})
 # Their own code reads more than their list has, from other places too.

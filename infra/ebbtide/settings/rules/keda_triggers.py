@@ -9,11 +9,10 @@ from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.settings.models.base import repeated
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.demand import Trigger
-from ebbtide.settings.models.keda import KedaSettings
+from ebbtide.settings.models.keda import OF_PODS, KedaSettings
 from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.rules.declare import scaling_rule
 from ebbtide.settings.rules.keda_scalers import (
-    OF_PODS,
     is_number,
     is_redis_stream,
     misplaced_parameters,

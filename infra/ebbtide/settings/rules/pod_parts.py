@@ -7,7 +7,6 @@ from typing import Any
 
 from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.settings.models.consumer import ConsumerSettings
-from ebbtide.settings.models.scaling_metric import ResourceMetric
 from ebbtide.settings.models.shutdown import SAFE_TO_EVICT
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.declare import consumer_rule, consumers_of, stack_rule
@@ -268,10 +267,25 @@ def check_priority_is_no_systems(consumer: ConsumerSettings) -> Iterator[Finding
 def check_sidecars_are_not_measured(consumer: ConsumerSettings) -> Iterator[Finding]:
     """A CPU target measures the workers, and not what stands beside them."""
     if consumer.pod.sidecars:
-        for at, metric in enumerate(consumer.autoscaling.measured):
-            if isinstance(metric, ResourceMetric) and metric.resource == "cpu" and metric.counts_only is None:
-                yield Finding(
-                    ("autoscaling", "metrics", at, "kind"),
-                    "measures the sidecars as well",
-                    "write kind: containerCpu",
-                )
+        for one in consumer.autoscaling.pod_targets:
+            if one.resource == "cpu" and one.container is None:
+                yield Finding((*one.path, *one.alone_at), "measures the sidecars as well", f"write {one.alone}")
+
+
+@consumer_rule(
+    "M-06a",
+    Level.WARNING,
+    remedy="Write consumer, which is what the workers' container is called, or the name of a sidecar.",
+    source="Kubernetes, HPA: a pod without metrics of the named container is an error of the metric.",
+)
+def check_measured_container_is_there(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """A container that is measured is one of the pod's. What something else injects is not known here."""
+    names = [CONTAINER_NAME, *consumer.pod.sidecars]
+    for one in consumer.autoscaling.pod_targets:
+        if one.container is not None and one.container not in names:
+            yield Finding(
+                (*one.path, *one.container_at),
+                f"is no container of these pods ({', '.join(names)}), unless something injects it (got "
+                f"{one.container!r}): nothing would be measured",
+                f"write {CONTAINER_NAME}",
+            )
