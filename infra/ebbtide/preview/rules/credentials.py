@@ -110,8 +110,8 @@ def _secret_of(change: ResourceChange) -> str:
 def _secret_goes(change: ResourceChange, context: Context) -> Iterator[Risk]:
     """Where its versions are of the same program and go with it, they are the ones of which is spoken."""
     versions = [one for one in context.change.changes if one.token == names.SECRET_VERSION and one.operation in GONE]
-    names = (f"/{change.title}", f"${{{change.name}.")
-    if any(name in f"/{version.old.get('secret')}" for version in versions for name in names):
+    spellings = (f"/{change.title}", f"${{{change.name}.")
+    if any(name in f"/{version.old.get('secret')}" for version in versions for name in spellings):
         return
     sentence = f"secret {change.title} goes with every version of it, also those that others have added"
     yield Risk(change.title, sentence, "make sure that nobody reads it when it starts", change.key)
