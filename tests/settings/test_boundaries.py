@@ -361,6 +361,11 @@ def test_of_a_consumer(rule: str, consumer: dict[str, Any], where: list[str]) ->
     assert places(rule, judged(consumer)) == where
 
 
+def claims(timeout: str, longest: str, *, recover: bool = False) -> dict[str, Any]:
+    transport = {**STREAM, "redeliverTimeout": timeout, "recover": recover}
+    return {"transport": transport, "shutdown": {"longestMessage": longest, "nodeScaleDown": "protect"}}
+
+
 def on(version: str, **cluster: Any) -> dict[str, Any]:
     return {"cluster": {**EXISTING, "kubernetesVersion": version, **cluster}}
 
@@ -695,9 +700,88 @@ def test_a_date_without_quotes_is_to_be_written_as_it_was(moment: str, written: 
 
 @pytest.mark.parametrize(
     ("cpu", "memory", "remedy"),
-    [("1", "6657Mi", "write 1010m (which is then paid for)"), ("1500m", "1Gi", "write at least 1536Mi")],
+    [("1", "6657Mi", "write 1010m (which is then paid for)"), ("1500m", "1Gi", "write at least 1536Mi,")],
 )
 def test_what_autopilot_would_make_of_a_request_is_said(cpu: str, memory: str, remedy: str) -> None:
     findings = judged(asks(cpu, memory), **{**OF_CLUSTER, "cluster": AUTOPILOT})
     (finding,) = [one for one in findings if one.rule == "V-07"]
     assert finding.remedy.startswith(remedy)
+
+
+def memory(**values: Any) -> dict[str, Any]:
+    return {"resources": {"memory": values}}
+
+
+def limited(cpu: str, memory: str) -> dict[str, Any]:
+    return {"resources": {"cpu": {"request": cpu, "limit": cpu}, "memory": {"request": memory, "limit": memory}}}
+
+
+LIGHT = {"worker": {**CONSUMER["worker"], "memoryLimit": "150M"}}
+MEASURED = {"measured": {"shared": "100Mi", "process": "100Mi"}}
+AS_LIMIT = "with at least as much for its limit"
+FIFTY = {"pod": {"sidecars": {"a": {**PROXY, "resources": {"cpu": "50m", "memory": "64Mi"}}}}}
+BUFFERED = {"kind": "sqs", "queue": "https://sqs.eu-west-1.amazonaws.com/123456789012/jobs", "region": "eu-west-1"}
+ONE, LATE = "set buffer_size: 1 in the transport's options and bufferSize: 1 here", "in both places, after which"
+FETCHES = {"worker": {**MESSENGER, "arguments": ["--fetch-size=3"]}}
+
+
+@pytest.mark.parametrize(
+    ("rule", "consumer", "where", "remedy"),
+    [
+        # Without a request it is the limit that keeps it low, and a request above the limit is refused.
+        ("V-28", LIGHT | memory(limit="8Gi"), "limit", "10500Mi is safe with a limit above it or none, and"),
+        (
+            "V-28",
+            LIGHT | memory(limit="8Gi", request="8Gi"),
+            "request",
+            "10500Mi is safe with a limit above it or none",
+        ),
+        ("V-28", LIGHT | memory(limit="20Gi", request="8Gi"), "request", "measure a busy pod; 10500Mi is safe, and"),
+        ("V-28", memory(limit="4Gi", **MEASURED), "limit", "leave the limit out, or measure again"),
+        ("V-28", memory(limit="4Gi", request="4Gi", **MEASURED), "request", "leave request and limit out, or"),
+        ("V-28", memory(request="4Gi", **MEASURED), "request", "leave it out, or measure again"),
+        ("V-07", limited("500m", "6500Mi"), "request", f"write 980m, {AS_LIMIT} (which is then paid for)"),
+        ("V-07", limited("500m", "6500Mi") | FIFTY, "request", f"write 940m, {AS_LIMIT} (which is then paid for)"),
+        ("V-07", limited("1500m", "1Gi"), "request", f"write at least 1536Mi, {AS_LIMIT}, which is then paid for"),
+        ("V-07", limited("1500m", "1Gi") | FIFTY, "request", f"write at least 1524Mi, {AS_LIMIT}, which is then paid"),
+        # What a worker takes at once is waited for together: who waits as long has a killed message back as late.
+        ("V-34", {"transport": BUFFERED}, "visibilityTimeout", f"{ONE}, or write 10m30s {LATE} a killed message"),
+        ("V-34", {"transport": BUFFERED, **FETCHES}, "visibilityTimeout", "take --fetch-size out of arguments, or"),
+        (
+            "V-34a",
+            {"transport": {**BUFFERED, "visibilityTimeout": "630s"}},
+            "transport",
+            f"{ONE}, and then bring its timeouts down to 2m in all",
+        ),
+        (
+            "V-34a",
+            {"transport": {**BUFFERED, "visibilityTimeout": "630s"}, **FETCHES},
+            "transport",
+            "take --fetch-size out of arguments, and then bring its timeouts down to 2m in all",
+        ),
+        (
+            "V-34a",
+            {"transport": {**BUFFERED, "visibilityTimeout": "630s", "bufferSize": 1}},
+            "transport",
+            "bring its timeouts down to 2m in all",
+        ),
+        # The image claims after at most a day.
+        *(
+            (rule, {**claims("26h", longest, recover=recover), "autoscaling": keda()}, "recover", remedy)
+            for rule, longest, recover, remedy in (
+                ("KE-44", "60s", False, "write recover: true, and a redeliverTimeout of at most 24h in both places"),
+                ("V-34c", "60s", False, "write recover: true, and a redeliverTimeout of at most 24h in both places"),
+                ("V-34e", "60s", True, "leave it out, and let the transport's own redeliver_timeout work, or write a"),
+                ("KE-44", "25h", False, "accept this: the image claims messages after at most a day"),
+                ("V-34c", "25h", False, "accept this: the image claims messages after at most a day"),
+            )
+        ),
+        ("KE-44", {**claims("24h", "60s"), "autoscaling": keda()}, "recover", "write recover: true"),
+    ],
+)
+def test_what_is_to_be_written_instead_is_taken(rule: str, consumer: dict[str, Any], where: str, remedy: str) -> None:
+    """And not refused, or sent back, by another rule."""
+    findings = judged(consumer, **({**OF_CLUSTER, "cluster": AUTOPILOT} if rule == "V-07" else {}))
+    (finding,) = [one for one in findings if one.rule == rule]
+    assert finding.path[-1] == where
+    assert remedy in finding.remedy

@@ -185,19 +185,24 @@ def check_autopilot_requests(stack: StackSettings) -> Iterator[Finding]:
         ratio = memory / 1024**3 / (cpu / 1000)
         if ratio > AUTOPILOT_MAX_GIB_PER_CPU and _is_chosen(consumer):
             needed = _raised_millicores(memory)
+            own, limit = needed - consumer.pod.sidecar_cpu_millicores, consumer.resources.cpu.limit
+            as_limit = ", with at least as much for its limit" if limit is not None and limit < own else ""
             yield Finding(
                 (*path, "resources", "cpu", "request"),
                 f"has {ratio:.1f} GiB a core with {format_memory(memory)}, and Autopilot raises CPU until it is "
                 f"{AUTOPILOT_MAX_GIB_PER_CPU} at most: {_what_moves(consumer)} about {format_cpu(needed)} and not of "
                 f"{format_cpu(cpu)}",
-                f"write {format_cpu(needed)} (which is then paid for), or a smaller memory request",
+                f"write {format_cpu(own)}{as_limit} (which is then paid for), or a smaller memory request",
             )
         elif ratio < AUTOPILOT_MIN_GIB_PER_CPU:
+            least = -(-cpu * AUTOPILOT_MIN_GIB_PER_CPU * 1024 // 1000) * 1024**2 - consumer.pod.sidecar_memory_bytes
+            limit = consumer.resources.memory.limit
+            as_limit = ", with at least as much for its limit" if limit is not None and limit < least else ""
             yield Finding(
                 (*path, "resources", "memory", "request"),
                 f"has {ratio:.1f} GiB a core, and Autopilot raises memory until it is {AUTOPILOT_MIN_GIB_PER_CPU} "
                 "at least",
-                f"write at least {-(-cpu * AUTOPILOT_MIN_GIB_PER_CPU * 1024 // 1000)}Mi, which is then paid for",
+                f"write at least {-(-least // 1024**2)}Mi{as_limit}, which is then paid for",
             )
 
 

@@ -88,24 +88,30 @@ def check_php_memory(consumer: ConsumerSettings) -> Iterator[Finding]:
 def check_memory_request(consumer: ConsumerSettings) -> Iterator[Finding]:
     """The memory request covers what a busy pod was measured to use, or else every process at its `memoryLimit`; with
     less, a node can run out of memory although the scheduler thought it had room, and the kubelet evicts."""
-    worker = consumer.worker
+    worker, memory = consumer.worker, consumer.resources.memory
     measured = consumer.measured_memory_bytes
-    if measured is not None:
-        if consumer.memory_request_bytes < measured:
-            yield Finding(
-                ("resources", "memory", "request"),
-                f"{format_memory(consumer.memory_request_bytes)} is less than a pod uses whose {worker.processes} "
-                f"processes are as large as the largest that was measured ({format_memory(measured)})",
-                "leave it out, or measure again",
-            )
+    needed = worker.processes * worker.busy_memory_bytes if measured is None else measured
+    requested, peak = consumer.memory_request_bytes, format_memory(needed)
+    if requested >= needed:
         return
-    peak = worker.processes * worker.busy_memory_bytes
-    if consumer.memory_request_bytes < peak:
+    # A request is never above the limit (R-01), and without one it is the limit that keeps it low.
+    is_limited = memory.limit is not None and memory.limit < needed
+    place = ("resources", "memory", "limit" if is_limited and memory.request is None else "request")
+    if measured is None:
+        safe = f"{peak} is safe{' with a limit above it or none' if is_limited else ''}"
         yield Finding(
-            ("resources", "memory", "request"),
-            f"{format_memory(consumer.memory_request_bytes)} is less than {worker.processes} processes may use before "
-            f"they end by themselves ({format_memory(peak)})",
-            f"measure a busy pod; {format_memory(peak)} is safe, and less saves money where processes stay small",
+            place,
+            f"{format_memory(requested)} is less than {worker.processes} processes may use before they end by "
+            f"themselves ({peak})",
+            f"measure a busy pod; {safe}, and less saves money where processes stay small",
+        )
+    else:
+        request = "request and limit" if memory.request is not None else "the limit"
+        yield Finding(
+            place,
+            f"{format_memory(requested)} is less than a pod uses whose {worker.processes} processes are as large as "
+            f"the largest that was measured ({peak})",
+            f"leave {request if is_limited else 'it'} out, or measure again",
         )
 
 

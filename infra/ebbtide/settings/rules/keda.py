@@ -20,6 +20,7 @@ from ebbtide.settings.models.redis import RedisTransport
 from ebbtide.settings.models.symfony import SymfonyMessengerWorker
 from ebbtide.settings.models.transport import DELAYED_SUFFIX, TransportSettings
 from ebbtide.settings.rules.declare import scaling_rule
+from ebbtide.settings.rules.transport import recovery_remedy
 from ebbtide.settings.values.units import format_duration, plural
 
 if TYPE_CHECKING:
@@ -379,7 +380,7 @@ def check_what_an_outage_leaves(consumer: ConsumerSettings, scaling: KedaSetting
             ("transport", "recover"),
             "is off, and nobody deletes what an outage leaves acknowledged in the stream: KEDA counts it, and keeps "
             "pods for it for ever",
-            "write recover: true",
+            recovery_remedy(consumer),
         )
 
 

@@ -49,9 +49,8 @@ def check_redelivered_while_handled(consumer: ConsumerSettings) -> Iterator[Find
             ("transport", to_camel(transport.unacknowledged_setting)),
             f"{format_duration(given)} runs for the {taken} messages that a worker takes at once, and they may take "
             f"{for_all} one after the other, so a message would be handled twice at once",
-            "take --fetch-size out of arguments, or raise the timeout in both places"
-            if consumer.worker.fetch_size
-            else f"set buffer_size: 1 in the transport's options and bufferSize: 1 here, or {for_all} in both places",
+            f"{_one_at_a_time(consumer)}, or write {for_all} in both places, after which a killed message comes back "
+            "as late",
         )
     else:
         yield Finding(
@@ -60,6 +59,20 @@ def check_redelivered_while_handled(consumer: ConsumerSettings) -> Iterator[Find
             f"({format_duration(needed)}), so a message would be handled twice at once",
             f"set at least {format_duration(needed)}{_both(transport)}",
         )
+
+
+def _one_at_a_time(consumer: ConsumerSettings) -> str:
+    if consumer.worker.fetch_size:
+        return "take --fetch-size out of arguments"
+    return "set buffer_size: 1 in the transport's options and bufferSize: 1 here"
+
+
+def recovery_remedy(consumer: ConsumerSettings) -> str:
+    """How the image claims what killed workers had, where it can."""
+    if consumer.held_seconds > _LONGEST_RECOVERY_SECONDS:
+        return "accept this: the image claims messages after at most a day, and these may take longer"
+    is_late = consumer.transport is not None and consumer.transport.unacknowledged_seconds > _LONGEST_RECOVERY_SECONDS
+    return "write recover: true" + (", and a redeliverTimeout of at most 24h in both places" if is_late else "")
 
 
 def _both(transport: TransportSettings) -> str:
@@ -165,10 +178,12 @@ def check_late_redelivery(consumer: ConsumerSettings) -> Iterator[Finding]:
         return
     best = longest + transport.held_before_seconds + REDELIVERY_MARGIN_SECONDS
     if transport.redelivery_seconds > best:
+        several = consumer.worker.taken(transport) > consumer.worker.at_once
+        first = f"{_one_at_a_time(consumer)}, and then " if several else ""
         yield Finding(
             ("transport",),
             f"a killed message is handled again only after {format_duration(transport.redelivery_seconds)}",
-            f"bring its timeouts down to {format_duration(best)} in all{_both(transport)}",
+            f"{first}bring its timeouts down to {format_duration(best)} in all{_both(transport)}",
         )
 
 
@@ -207,7 +222,7 @@ def check_serial_recovery(consumer: ConsumerSettings) -> Iterator[Finding]:
             ("transport", "recover"),
             f"if a node dies with {processes} messages in flight, Redis gives them back one at a time: up to "
             f"{format_duration(processes * longest)} for all",
-            "write recover: true to let the image claim them together",
+            recovery_remedy(consumer),
         )
 
 
@@ -242,7 +257,12 @@ def check_recovery_in_time(consumer: ConsumerSettings) -> Iterator[Finding]:
         yield Finding(
             ("transport", "recover"),
             "claims messages that are pending for longer than redeliverTimeout, and that is more than a day here",
-            "leave it out, and let the transport's own redeliver_timeout work",
+            "leave it out, and let the transport's own redeliver_timeout work"
+            + (
+                ""
+                if consumer.held_seconds > _LONGEST_RECOVERY_SECONDS
+                else ", or write a redeliverTimeout of at most 24h in both places"
+            ),
         )
 
 
