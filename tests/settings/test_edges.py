@@ -126,6 +126,8 @@ DSN = "environment.MESSENGER_TRANSPORT_DSN"
 IN_WORKERS = "pod.patch.spec.template.spec.containers[0]"
 
 
+MOUNT = f"{IN_WORKERS}.volumeMounts[0].mountPath"
+MOUNTS_A = {"containers": [{"name": "consumer", "volumeMounts": [{"name": "a", "mountPath": "/a"}]}]}
 EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 MESHED = "sidecar.istio.io/inject"
 
@@ -615,6 +617,62 @@ EDGES: list[Edge] = [
             ("/srv/a", []),
         )
     ),
+    # One inside of the system, and one that only looks so.
+    *(
+        ("M-04", {"pod": {"patch": in_workers(volumeMounts=[{"mountPath": path}])}}, [MOUNT] * is_refused)
+        for path, is_refused in (
+            *((path, True) for path in ("/usr", "/usr/bin", "/etc", "/./usr/./lib/", "/", "/opt/ebbtide/.")),
+            *((path, False) for path in ("/users", "/etc/app", "/app")),
+        )
+    ),
+    # What a patch mounts is a volume of the patch, or of the pod.
+    *(
+        ("M-04b", in_pod(**spec, volumes=volumes), where)
+        for spec, volumes, where in (
+            (MOUNTS_A, [], [f"{IN_WORKERS}.volumeMounts[0].name"]),
+            (MOUNTS_A, [{"name": "b", "emptyDir": {}}], [f"{IN_WORKERS}.volumeMounts[0].name"]),
+            (MOUNTS_A, [{"name": "a", "emptyDir": {}}], []),
+            *(
+                ({"containers": [{"name": "consumer", "volumeMounts": [{"name": name, "mountPath": "/a"}]}]}, [], [])
+                for name in ("tmp", "writable-0", "files-1", "volume-0", "proxy-files-0", "broker", "api-server")
+            ),
+            (
+                {"initContainers": [{"name": "i", "volumeMounts": [{"name": "a", "mountPath": "/a"}]}]},
+                [],
+                ["pod.patch.spec.template.spec.initContainers[0].volumeMounts[0].name"],
+            ),
+        )
+    ),
+    # What stands in the place of the program, however it is written.
+    *(
+        ("W-02", {"worker": {**MESSENGER, "workingDirectory": start}, "pod": pod}, where)
+        for start, pod, where in (
+            ("/app", {"files": [{"path": "/app", "configMap": "c"}]}, ["pod.files[0]"]),
+            ("/app/", {"files": [{"path": "/./app/.", "configMap": "c"}]}, ["pod.files[0]"]),
+            ("/srv/app", {"volumes": [{"path": "/srv", "persistentVolumeClaim": "c"}]}, ["pod.volumes[0]"]),
+            ("/app", {"volumes": [{"path": "/app/var", "persistentVolumeClaim": "c"}]}, []),
+            ("/app", {"volumes": [{"path": "/ap", "persistentVolumeClaim": "c"}]}, []),
+            ("/app", {"patch": in_workers(volumeMounts=[{"mountPath": "/app"}])}, [MOUNT]),
+            ("/app", {"patch": in_workers(volumeMounts=[{"mountPath": "/app/var"}])}, []),
+        )
+    ),
+    *(
+        ("W-01", {"worker": {**MESSENGER, "workingDirectory": start}, "writableDirectories": [path]}, where)
+        for start, path, where in (
+            ("/app", "/app/.", ["writableDirectories[0]"]),
+            ("/app/", "/app/", ["writableDirectories[0]"]),
+            ("/app", "/app/./var", []),
+            ("/app", "/./tmp", ["writableDirectories[0]"]),
+        )
+    ),
+    # Who consumes every transport consumes more than is named, unless that is all.
+    *(
+        ("KE-30c", {"worker": {**MESSENGER, **words}, "autoscaling": keda(), "transport": STREAM}, where)
+        for words, where in (
+            ({"receivers": [], "arguments": ["--all", "--exclude-receivers=failed"]}, ["transport.stream"]),
+            ({"receivers": ["a", "a"]}, []),
+        )
+    ),
     # An option of the DSN's that says otherwise than the transport.
     ("V-34g", {"transport": SQS, "environment": {"MESSENGER_TRANSPORT_DSN": f"{SQS_DSN}?buffer_size=9"}}, []),
     *(
@@ -941,6 +999,18 @@ OF_STACKS = [
             ),
         )
     ),
+    # What is opened for a broker that exists has its address in it.
+    *(
+        ("BR-51", REDIS, {"broker": {**OTHERS, "address": address, "reachedAt": opened}}, ["broker.reachedAt"] * said)
+        for address, opened, said in (
+            ("10.20.0.7:6379", {"cidr": "10.20.0.8/32", "ports": [6379]}, True),
+            ("10.20.0.7:6379", {"cidr": "10.20.0.0/24", "ports": [6380]}, True),
+            ("10.20.0.7:6379", {"cidr": "10.20.0.0/24", "ports": [6380, 6379]}, False),
+            ("redis.example.com:6379", {"cidr": "10.20.0.0/24", "ports": [6380]}, False),
+            ("10.20.0.7:6379", {"namespace": "brokers", "ports": [6380]}, False),
+        )
+    ),
+    ("BR-51", REDIS, {"broker": OTHERS}, []),
     # Only of what Google makes the region counts, and only what could be protected is said not to be.
     *(
         ("BR-46", REDIS, {**OF_CLUSTER, "google": {**GOOGLE, "region": region}, "broker": broker}, where)

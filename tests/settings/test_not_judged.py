@@ -109,7 +109,7 @@ PATCHED: list[tuple[dict[str, Any], dict[str, str]]] = [
             ("ports", [{"containerPort": 80}]),
             ("terminationMessagePath", "/tmp/last"),
             ("terminationMessagePolicy", "FallbackToLogsOnError"),
-            ("volumeMounts", [{"name": "a", "mountPath": "/a"}]),
+            ("volumeMounts", [{"name": "tmp", "mountPath": "/a"}]),
         )
     ),
     *(

@@ -1,6 +1,7 @@
 """What a pod may have beside its workers: variables and files from elsewhere, volumes, sidecars, what runs before."""
 
 import re
+from posixpath import normpath
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -33,16 +34,21 @@ def _overlap(one: str, other: str) -> bool:
 
 
 def check_directories(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """The directories without a slash at their end. Refuses what is no plain path, and what hides the system."""
+    """The directories in one spelling each. Refuses what is no plain path, and what hides the system."""
     wrong = [path for path in paths if not _PATH.fullmatch(path) or ".." in path.split("/")]
     if wrong:
         context = {"got": ", ".join(map(repr, wrong)), "remedy": "write for example /app/var"}
         raise PydanticCustomError("directory", "must be plain absolute paths (got {got})", context)
-    system = [path for path in paths if any(_overlap(path.rstrip("/"), one) for one in _SYSTEM_DIRECTORIES)]
+    system = [path for path in paths if hides_the_system(path)]
     if system:
         context = {"got": ", ".join(map(repr, system)), "remedy": "name the application's own, such as /app/var"}
         raise PydanticCustomError("directory", "would hide programs of the system (got {got})", context)
-    return tuple(path.rstrip("/") for path in paths)
+    return tuple(map(normpath, paths))
+
+
+def hides_the_system(path: str) -> bool:
+    """Whether a volume there hides programs of the system, however the path is written."""
+    return any(_overlap(normpath(path).rstrip("/"), one) for one in _SYSTEM_DIRECTORIES)
 
 
 def _check_mount(path: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
 
 from ebbtide.judgement.findings import Finding, Level
 from ebbtide.judgement.rule import RuleText, register
@@ -17,8 +19,13 @@ from ebbtide.settings.models.brokered import (
     made_broker,
     maintenance_of,
 )
+from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.models.stack import StackSettings, is_gke
 from ebbtide.settings.rules.declare import consumers_of, stack_rule
+from ebbtide.settings.values.addresses import is_number
+
+if TYPE_CHECKING:
+    from ebbtide.settings.models.broker import ExistingBroker
 
 # Found by who asks Google (components/taken_secrets), which no settings show.
 register(
@@ -269,6 +276,30 @@ def check_windows(stack: StackSettings) -> Iterator[Finding]:
     if min(since) < window.duration // 60 + 59:
         text = f"is {own.day} at {own.hour}:00, when the cluster's nodes are upgraded too"
         yield Finding(("broker", "maintenance"), text, "leave it out, or write another hour")
+
+
+@stack_rule(
+    "BR-51",
+    Level.WARNING,
+    remedy="Leave reachedAt out, where the address says it; or accept this, where something forwards one to the other.",
+    source="Kubernetes, network policies: what none of them names is refused.",
+)
+def check_the_address_is_opened(stack: StackSettings) -> Iterator[Finding]:
+    """What the network policy opens for a broker that exists has its address in it. Of a name, and of pods that stand
+    behind a Service, it is not judged."""
+    broker: ExistingBroker | None = of_kind(stack.broker, "existing")
+    if broker is None or broker.reached_at is None or broker.reached_at.cidr is None:
+        return
+    opened, (host, _, port) = broker.reached_at, broker.address.rpartition(":")
+    if not is_number(host):
+        return
+    if ip_address(host) not in ip_network(broker.reached_at.cidr) or int(port) not in opened.ports:
+        ports = ", ".join(map(str, opened.ports))
+        yield Finding(
+            ("broker", "reachedAt"),
+            f"opens {opened.cidr} at {ports}, and the broker's address is {broker.address}: no worker would come to it",
+            "leave it out: the address says it; or accept this, where something forwards one to the other",
+        )
 
 
 @stack_rule(

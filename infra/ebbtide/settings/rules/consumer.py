@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from posixpath import normpath
 from typing import TYPE_CHECKING
 
 from ebbtide.judgement.findings import Finding, Level
@@ -281,7 +282,7 @@ def check_writable_directories(consumer: ConsumerSettings) -> Iterator[Finding]:
     """A writable directory hides nothing that the pod needs, and is mounted once; /tmp and the state
     directory always are."""
     seen = {"/tmp", STATE_DIRECTORY}  # noqa: S108 - paths in the container
-    hidden = (PROGRAMS_DIRECTORY, consumer.worker.working_directory)
+    hidden = (PROGRAMS_DIRECTORY, normpath(consumer.worker.working_directory))
     for index, path in enumerate(consumer.writable_directories):
         if any(found == path or found.startswith(f"{path}/") for found in hidden):
             yield Finding(

@@ -287,9 +287,17 @@ def check_every_receiver_is_counted(consumer: ConsumerSettings, scaling: KedaSet
     if transport is None or scaling.triggers or not transport.queues or not isinstance(worker, SymfonyMessengerWorker):
         return
     receivers, counted = len(set(worker.receivers)), len(set(transport.queues))
-    if receivers > counted:
+    place = ("transport", "stream" if isinstance(transport, RedisTransport) else "queue")
+    if "--all" in worker.arguments:
         yield Finding(
-            ("transport", "stream" if isinstance(transport, RedisTransport) else "queue"),
+            place,
+            f"{'names' if counted > 1 else 'is'} {counted} of what --all consumes, which is every transport of the "
+            "application: what waits in another is not counted, and wakes nobody",
+            "list those of all its transports, and accept it where these are all",
+        )
+    elif receivers > counted:
+        yield Finding(
+            place,
             f"{'names' if counted > 1 else 'is'} {counted} of what {plural(receivers, 'receiver')} read "
             f"({', '.join(dict.fromkeys(worker.receivers))}): what waits in the other is not counted, and wakes nobody",
             "list those of all receivers, or accept it where several of them read one",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from posixpath import normpath
 from typing import Any
 
 from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.models.pod_parts import hides_the_system
 from ebbtide.settings.models.shutdown import SAFE_TO_EVICT
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.declare import consumer_rule, consumers_of, stack_rule
@@ -235,14 +238,70 @@ def _of_containers(target: Path) -> str:
     below = target[6:7]
     if target[:6] == (*WORKERS, "env") and below and str(below[0]).startswith(VARIABLE_PREFIX):
         return _NUMBERS
-    if target[:6] == (*WORKERS, "volumeMounts") and below and _is_own(str(below[0])):
-        return "the image writes there while it drains"
+    if target[:6] == (*WORKERS, "volumeMounts") and below:
+        path = normpath(str(below[0]))
+        if _is_own(path):
+            return "the image writes there while it drains"
+        if hides_the_system(path):
+            return "a volume there hides programs of the system"
     return ""
 
 
 def _is_own(path: str) -> bool:
     own = (STATE_DIRECTORY, PROGRAMS_DIRECTORY, "/tmp")  # noqa: S108 - a path in the container
     return any(f"{one}/".startswith(f"{path.rstrip('/')}/") or path.startswith(f"{one}/") for one in own)
+
+
+# What the volumes of a pod are called by ebbtide.
+_OWN_VOLUME = re.compile(r"state|tmp|broker|api-server|(?:.+-)?(?:writable|files|volume)-[0-9]+")
+
+
+@consumer_rule(
+    "M-04b",
+    Level.ERROR,
+    remedy="Give the patch a volume of this name, or write pod.volumes, pod.files or writableDirectories instead.",
+    source="The API server's validation of a Deployment: a volumeMount's volume must be there.",
+)
+def check_patched_mounts_have_their_volume(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """What a patch mounts is there: among the volumes of the patch, or of the pod. Else the Deployment is refused."""
+    written = list(touched(consumer.pod.patch))
+    volumes = {target[4] for _, target, _ in written if target[:4] == (*POD, "volumes") and len(target) > 4}
+    for where, target, value in written:
+        is_mount = target[3:4] in {("containers",), ("initContainers",)} and target[5:6] == ("volumeMounts",)
+        if is_mount and target[7:] == ("name",) and value not in volumes and not _OWN_VOLUME.fullmatch(str(value)):
+            yield Finding(
+                ("pod", "patch", *where),
+                f"is a volume that the pod has not (got {value!r}): the API server refuses the Deployment",
+                "write it under volumes of the patch too, or write pod.volumes instead",
+            )
+
+
+@consumer_rule(
+    "W-02",
+    Level.WARNING,
+    remedy="Mount it below the directory in which the workers start, or accept this where the program lies elsewhere.",
+    source="A volume hides what the image has at its place.",
+)
+def check_the_program_is_not_hidden(consumer: ConsumerSettings) -> Iterator[Finding]:
+    """Files and volumes stand beside the program, and not in its place: of the directory in which the workers start
+    nothing is left that the image has there. W-01 says it of an empty one."""
+    start = normpath(consumer.worker.working_directory)
+    places: list[tuple[Path, str]] = [
+        *((("pod", "files", at), files.path) for at, files in enumerate(consumer.pod.files)),
+        *((("pod", "volumes", at), volume.path) for at, volume in enumerate(consumer.pod.volumes)),
+        *(
+            (("pod", "patch", *where), normpath(str(value)))
+            for where, target, value in touched(consumer.pod.patch)
+            if target[:6] == (*WORKERS, "volumeMounts") and target[7:] == ("mountPath",)
+        ),
+    ]
+    for where, path in places:
+        if f"{start}/".startswith(f"{path}/"):
+            yield Finding(
+                where,
+                f"hides what the image has in {start}, where the workers start (mounted at {path})",
+                "mount it below, or accept this where the program lies elsewhere",
+            )
 
 
 @consumer_rule(
