@@ -24,7 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "cluster"))
 
 from cache import build_once, cache_root, say
-from debian import install_packages
+from debian import CONTAINED, WITH_US, install_packages
 from problem import Problem
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -79,19 +79,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-# What we start dies with us, also when we are killed; with `unshare`, so does everything in its namespaces.
-_WITH_US = ("setpriv", "--pdeathsig=KILL")
-_CONTAINED = (*_WITH_US, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-
-
 def _prepare_machine() -> None:
     """Raises Problem where no root can be made."""
     if os.geteuid() != 0:
         raise Problem("a bare Debian root can be made by root only")
-    if (
-        not shutil.which("unshare")
-        or subprocess.run([*_CONTAINED, "true"], capture_output=True, check=False).returncode
-    ):
+    if not shutil.which("unshare") or subprocess.run([*CONTAINED, "true"], capture_output=True, check=False).returncode:
         raise Problem("a bare Debian root needs a mount and a PID namespace, which cannot be made here")
     install_packages(["debootstrap", "debian-archive-keyring"])
 
@@ -105,7 +97,7 @@ def _base(suite: str) -> Path:
 def _debootstrap(suite: str, root: Path) -> None:
     command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", suite, str(root), MIRROR]
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen([*_CONTAINED, *command], stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([*CONTAINED, *command], stdout=output, stderr=subprocess.STDOUT)
         status = _ended(process)
         output.seek(0)
         if status:
@@ -128,7 +120,7 @@ def _copy_of(base: Path) -> Iterator[Path]:
             root = Path(tempfile.mkdtemp(prefix="bare-run.", dir=cache_root()))
             held.enter_context(_locked(root))
         try:
-            subprocess.run([*_WITH_US, "cp", "-a", "--reflink=auto", f"{base}/.", str(root)], check=True)
+            subprocess.run([*WITH_US, "cp", "-a", "--reflink=auto", f"{base}/.", str(root)], check=True)
             yield root
         finally:
             _remove(root)
@@ -184,7 +176,7 @@ def _run_in(root: Path, command: Sequence[str], shared: Sequence[Path]) -> int:
     # The shell stays: it is the namespace's first process, and takes in those that their parents left.
     script += [f'cd {_CLONE} && "$@"', "exit $?"]
     process = subprocess.Popen(
-        [*_CONTAINED, "sh", "-c", "\n".join(script), "sh", *command],
+        [*CONTAINED, "sh", "-c", "\n".join(script), "sh", *command],
         env={**variables, "PATH": _PATH, "HOME": _HOME},
     )
     return _ended(process)

@@ -14,6 +14,10 @@ from pathlib import Path
 from problem import Problem
 from progress import note, say, showing
 
+# What we start so dies with us, also when we are killed; with the second, so does everything in its namespaces, and its
+# mounts go: debootstrap mounts /proc.
+WITH_US = ("setpriv", "--pdeathsig=KILL")
+CONTAINED = (*WITH_US, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 _LOCK = Path("/run/lock/ebbtide-packages")
 # Without it a package starts its server; whoever uses one of these starts it, on ports of its own.
 _POLICY = Path("/usr/sbin/policy-rc.d")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cache import build_once, cache_root
+from debian import CONTAINED
 from problem import Problem
 from programs import TOOLS, program
 from progress import note
@@ -138,7 +139,10 @@ def _debootstrap(archive: Path) -> None:
     """A minimal Debian as a tar archive, with the apt sources of this machine, so that it reaches the same mirror."""
     tree = archive.with_name("tree")
     _run(
-        [program("debootstrap"), "--variant=minbase", f"--keyring={_KEYRING}", SUITE, str(tree), _mirror()],
+        [
+            *CONTAINED,
+            *(program("debootstrap"), "--variant=minbase", f"--keyring={_KEYRING}", SUITE, str(tree), _mirror()),
+        ],
         "debootstrap",
     )
     (tree / "etc/apt/apt.conf.d/90build").write_text('APT::Install-Recommends "false";\nAcquire::Languages "none";\n')

@@ -7,8 +7,11 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.runtime.lab.machine import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,11 +44,14 @@ def file_system(suite: str, packages: Sequence[str]) -> Path:
 
 
 def _build(suite: str, root: Path, packages: Sequence[str]) -> None:
-    _run("debootstrap", "--variant=minbase", f"--keyring={KEYRING}", suite, str(root), _mirror())
+    sys.path.append(str(ROOT / "tools" / "cluster"))
+    from debian import CONTAINED
+
+    _run(*CONTAINED, "debootstrap", "--variant=minbase", f"--keyring={KEYRING}", suite, str(root), _mirror())
     policy = root / "usr/sbin/policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 101\n")
     policy.chmod(0o755)
-    _run("chroot", str(root), "apt-get", "-q", "install", "-y", "--no-install-recommends", *packages)
+    _run(*CONTAINED, "chroot", str(root), "apt-get", "-q", "install", "-y", "--no-install-recommends", *packages)
     shutil.rmtree(root / "var/cache/apt", ignore_errors=True)
     shutil.rmtree(root / "var/lib/apt/lists", ignore_errors=True)
 
