@@ -91,14 +91,20 @@ def _resources(draw: st.DrawFn) -> Written:
     return resources
 
 
-def _metrics(resources: Written, processes: int) -> st.SearchStrategy[Written]:
-    """Metrics that could move: a CPU target lies between idle and busy workers of this consumer."""
+def _moving(resources: Written, processes: int) -> tuple[int, int, int]:
+    """A CPU target lies between idle and busy workers of this consumer: the millicores that they can use, and the
+    least and the most per cent of the request."""
     request = int(resources["cpu"]["request"][:-1])
     busy = min(processes * 1000, int(resources["cpu"].get("limit", "999999m")[:-1]))
+    return busy, processes * 100 // request + 1, min(busy * 100 // request, 1000)
+
+
+def _metrics(resources: Written, processes: int) -> st.SearchStrategy[Written]:
+    """Metrics that could move."""
+    busy, least, most = _moving(resources, processes)
     cpu: list[dict[str, st.SearchStrategy[Any]]] = []
     if busy > processes:
         cpu.append({"targetAverageValue": st.integers(processes, busy).map("{}m".format)})
-    least, most = processes * 100 // request + 1, min(busy * 100 // request, 1000)
     if least <= most:
         cpu.append({"targetUtilization": st.integers(least, most)})
     memory: list[dict[str, st.SearchStrategy[Any]]] = [
@@ -138,7 +144,7 @@ def _rules(minor: int) -> st.SearchStrategy[Written]:
     )
 
 
-_TRIGGERS = st.one_of(
+_OTHER_TRIGGERS = st.one_of(
     st.fixed_dictionaries(
         {
             "type": st.just("redis"),
@@ -148,7 +154,6 @@ _TRIGGERS = st.one_of(
             "secrets": st.dictionaries(st.sampled_from(["password", "username"]), _SECRETS, max_size=2),
         }
     ),
-    st.just({"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}}),
     st.just(
         {
             "type": "cron",
@@ -159,15 +164,24 @@ _TRIGGERS = st.one_of(
 )
 
 
+def _triggers(resources: Written, processes: int) -> st.SearchStrategy[Written]:
+    _, least, most = _moving(resources, processes)
+    if least > most:
+        return _OTHER_TRIGGERS
+    percent = st.fixed_dictionaries({"value": st.integers(least, most).map(str)})
+    of_cpu = {"type": st.just("cpu"), "metricType": st.just("Utilization"), "metadata": percent}
+    return _OTHER_TRIGGERS | st.fixed_dictionaries(of_cpu)
+
+
 @st.composite
-def _keda(draw: st.DrawFn, minor: int) -> Written:
+def _keda(draw: st.DrawFn, minor: int, resources: Written, processes: int) -> Written:
     """Above zero, where any trigger will do."""
     least = draw(st.integers(1, 20))
     scaling: Written = {
         "kind": "keda",
         "minReplicas": least,
         "maxReplicas": least + draw(st.integers(0, 50)),
-        "triggers": draw(st.lists(_TRIGGERS, min_size=1, max_size=3)),
+        "triggers": draw(st.lists(_triggers(resources, processes), min_size=1, max_size=3)),
     }
     return scaling | draw(
         optional(
@@ -189,7 +203,7 @@ def _autoscaling(draw: st.DrawFn, minor: int, resources: Written, processes: int
         case 0:
             return {"kind": "fixed", "replicas": draw(st.integers(0, 50))}
         case 1:
-            return draw(_keda(minor))
+            return draw(_keda(minor, resources, processes))
     metrics = draw(st.lists(_metrics(resources, processes), min_size=1, max_size=3))
     from_zero = minor >= _NEWEST_MINOR and any(metric["kind"] in {"object", "external"} for metric in metrics)
     least = draw(st.integers(0 if from_zero else 1, 20))

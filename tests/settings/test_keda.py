@@ -162,6 +162,24 @@ REFUSED = {
         RABBITMQ,
         "scalingModifiers.formula: names no trigger (got 'c'); use a",
     ),
+    **{
+        f"{formula} is not of these types": (
+            keda(
+                *({**LIST, "name": name} for name in "ab"),
+                scalingModifiers={"formula": formula, "target": 3},
+                **AT_LEAST_ONE,
+            ),
+            RABBITMQ,
+            words,
+        )
+        for formula, words in (
+            ("a % b", "formula: takes % of a trigger, and % is for whole numbers; write for example int(a) % 7"),
+            ("int(a) % (b / 2)", "formula: takes % of a trigger, and"),
+            ("a + 7 % -(b + 1)", "formula: takes % of a trigger, and"),
+            ("a + ceil(b) % 7", "formula: takes % of a trigger, and"),
+            ("sum(a, b) + 1", "formula: takes the sum of what is no list; write sum([a, b])"),
+        )
+    },
     "a trigger that a formula leaves out": (
         keda({**LIST, "name": "a"}, LIST, scalingModifiers={"formula": "a", "target": 3}, **AT_LEAST_ONE),
         RABBITMQ,
@@ -416,12 +434,12 @@ def test_a_trigger_that_counts_half_of_what_there_is_is_said_at_the_parameter(ty
 FORMULAS = {
     "KE-15a: may divide by 0": (
         "a / b",
-        "a % b",
+        "int(a) % int(b)",
         "a / (b - 7)",
         "a / (b + c - 3)",
         "a / (b + c)",
         "a / 0",
-        "sum(a, b) / c",
+        "sum([a, b]) / c",
         "a / max(b, 0)",
         "max(a / b, 1)",
     ),
@@ -435,6 +453,8 @@ FORMULAS = {
             "let x = a + b; x * 2",
             "a == 'b' or a > b ? 1 : 0",
             "sum([a, b], #acc + #)",
+            "max([a], b)",
+            "max([]) + a - b",
             "let least = a - b; max(least, 0)",
         ),
         *("{'b': b, one: a}.one", "a if b"),
@@ -449,7 +469,9 @@ FORMULAS = {
         "a / 0.5 + b",
         "max(a - b, 0)",
         "max(0, a - b)",
-        "min(a, 1) + b % 7",
+        "min(a, 1) + int(b) % 7 + 8 % 3",
+        "max([a, b]) + sum([a, b - min(a, b)])",
+        "ceil(1e308 * a * a) - b * 0 + floor(a * 1e308 * a * 0)",
         "ceil(a)",
         # Whatever they say, and each as it was once told to be written.
         *("max(a, b - 0) + b - a", "a - min(a, b)", "max(a - b, c)", "a/(max(b,1))", "max(a - b / 2 + c, 0)"),

@@ -24,7 +24,7 @@ from ebbtide.settings.rules.keda_scalers import (
     unknown_parameters,
     wrong_values,
 )
-from ebbtide.settings.values.formula import BY_ZERO, harm_of, is_arithmetic, names_in
+from ebbtide.settings.values.formula import BY_ZERO, harm_of, is_arithmetic, misuse_of, names_in
 
 _DEPRECATED = {"gcp-pubsub", "gcp-stackdriver", "gcp-cloudtasks"}
 _RABBITMQ_MODES = (
@@ -127,8 +127,8 @@ def check_names_differ(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[F
     source="KEDA's admission webhook, validateScalingModifiersFormula.",
 )
 def check_formula(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
-    """A formula is made of triggers that are there. Their own targets do not count any more: a trigger that is not in
-    it is not looked at."""
+    """A formula is made of triggers that are there, and takes of their numbers what there is of fractions. Their own
+    targets do not count any more: a trigger that is not in it is not looked at."""
     modifiers, path = scaling.scaling_modifiers, ("autoscaling", "scalingModifiers")
     if modifiers is None:
         return
@@ -140,6 +140,8 @@ def check_formula(_: ConsumerSettings, scaling: KedaSettings) -> Iterator[Findin
     for name in sorted(used - names):
         have = f"use {', '.join(sorted(names))}" if names else "give the triggers names"
         yield Finding((*path, "formula"), f"names no trigger (got {name!r})", have)
+    if misuse := misuse_of(modifiers.formula):
+        yield Finding((*path, "formula"), *misuse)
     for index, trigger in enumerate(scaling.triggers):
         if trigger.type not in OF_PODS and trigger.name not in used:
             place: Path = ("autoscaling", "triggers", index)

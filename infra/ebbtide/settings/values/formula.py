@@ -23,7 +23,7 @@ _WORDS = {"true", "false", "nil", "and", "or", "not", "in", "let", "if", "else"}
 _WORDS |= {"matches", "contains", "startsWith", "endsWith"}
 
 # Python reads these as expr does.
-_SUMS = re.compile(r"(?:\s++|(?>\d+\.?\d*|\.\d+)(?>[eE][-+]?\d+)?(?![\w.])|[A-Za-z_]\w*+|[-+*/%(),])*", re.ASCII)
+_SUMS = re.compile(r"(?:\s++|(?>\d+\.?\d*|\.\d+)(?>[eE][-+]?\d+)?(?![\w.])|[A-Za-z_]\w*+|[-+*/%(),\[\]])*", re.ASCII)
 _OPERATORS: Mapping[type, Callable[[float, float], float]] = {
     ast.Add: lambda left, right: left + right,
     ast.Sub: lambda left, right: left - right,
@@ -32,7 +32,15 @@ _OPERATORS: Mapping[type, Callable[[float, float], float]] = {
     ast.Mod: lambda left, right: math.copysign(abs(left) % abs(right), left),
 }
 _OF_SEVERAL: Mapping[str, Callable[[list[float]], float]] = {"max": max, "min": min, "sum": sum}
-_OF_ONE: Mapping[str, Callable[[float], float]] = {"ceil": math.ceil, "floor": math.floor, "round": round, "abs": abs}
+_OF_ONE: Mapping[str, Callable[[float], float]] = {
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "round": round,
+    "abs": abs,
+    "int": math.trunc,
+    "float": float,
+}
+_GIVE_FRACTIONS = {"ceil", "floor", "round", "float"}
 _HARMFUL = (ast.Sub, ast.USub, ast.Div, ast.Mod)
 # Nothing, little, twice that, more than any queue holds; and the formula's own numbers, up to so many of both.
 _NONE, _MANY = 0.0, 1e9
@@ -62,7 +70,39 @@ def harm_of(formula: str) -> str:
             is_negative |= _value(whole, values) < 0
         except ZeroDivisionError:
             return BY_ZERO
+        except (ArithmeticError, ValueError):
+            continue  # too large for any queue
     return BELOW_ZERO if is_negative else ""
+
+
+def misuse_of(formula: str) -> tuple[str, str] | None:
+    """What in it expr refuses for its types, and what to write instead; None where nothing is known. A trigger's number
+    is a float to KEDA."""
+    whole = _arithmetic(formula)
+    for node in () if whole is None else ast.walk(whole):
+        match node:
+            case ast.BinOp(left=left, op=ast.Mod(), right=right) if _is_fraction(left) or _is_fraction(right):
+                return "takes % of a trigger, and % is for whole numbers", "write for example int(a) % 7"
+            case ast.Call(func=ast.Name(id="sum"), args=args) if not isinstance(args[0], ast.List):
+                several = ", ".join(ast.unparse(one) for one in args)
+                return "takes the sum of what is no list", f"write sum([{several}])"
+    return None
+
+
+def _is_fraction(node: ast.AST) -> bool:
+    """Whether it is surely a float, as expr's types go."""
+    match node:
+        case ast.Name() | ast.BinOp(op=ast.Div()):
+            return True
+        case ast.Constant(value=value):
+            return isinstance(value, float)
+        case ast.UnaryOp(operand=inner):
+            return _is_fraction(inner)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult(), right=right):
+            return _is_fraction(left) or _is_fraction(right)
+        case ast.Call(func=ast.Name(id=name)):
+            return name in _GIVE_FRACTIONS
+    return False
 
 
 def _arithmetic(formula: str) -> ast.expr | None:
@@ -74,7 +114,7 @@ def _arithmetic(formula: str) -> ast.expr | None:
         _value(whole, dict.fromkeys(names_in(plain), 1.0))
     except ZeroDivisionError:
         pass
-    except (SyntaxError, LookupError, ArithmeticError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, LookupError, ArithmeticError, RecursionError, MemoryError):
         return None
     return whole
 
@@ -106,5 +146,7 @@ def _value(node: Any, values: Mapping[str, float]) -> float:
         case ast.Call(func=ast.Name(id=name), args=[inner], keywords=[]) if name in _OF_ONE:
             return _OF_ONE[name](_value(inner, values))
         case ast.Call(func=ast.Name(id=name), args=[_, *_] as several, keywords=[]):
+            if len(several) == 1 and isinstance(several[0], ast.List):
+                several = several[0].elts
             return _OF_SEVERAL[name]([_value(one, values) for one in several])
     raise LookupError
