@@ -76,8 +76,8 @@ def load(kind: str, metric_type: str | None, value: str) -> dict[str, Any]:
     return {"type": kind, "metricType": metric_type, "metadata": {"value": value}}
 
 
-def cron(start: str, end: str) -> dict[str, Any]:
-    given = {"timezone": "Europe/Berlin", "start": start, "end": end, "desiredReplicas": "3"}
+def cron(start: str, end: str, zone: str = "Europe/Berlin") -> dict[str, Any]:
+    given = {"timezone": zone, "start": start, "end": end, "desiredReplicas": "3"}
     return {"type": "cron", "metadata": given}
 
 
@@ -305,6 +305,20 @@ EDGES: list[Edge] = [
             ("@daily", "0 8/2/2 * * *", ["start", "end"]),
         )
         for where in [[f"autoscaling.triggers[1].metadata.{name}" for name in wrong]]
+    ),
+    *(
+        (
+            "KE-02",
+            {"autoscaling": keda(LIST, cron("0 8 * * *", "0 9 * * *", zone), minReplicas=1), "transport": RABBITMQ},
+            where,
+        )
+        for zone, where in (
+            *((zone, []) for zone in ("UTC", "Etc/GMT+2", "America/Argentina/Buenos_Aires", "GMT0", "Local")),
+            *(
+                (zone, ["autoscaling.triggers[1].metadata.timezone"])
+                for zone in ("+02:00", "/usr/share/zoneinfo/UTC", "Europe/../UTC", "Europe Berlin", "2")
+            ),
+        )
     ),
     # What only the scaler's own code asks for.
     *(

@@ -21,6 +21,7 @@ _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(rf"{_WHOLE.pattern}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _MAX_INT64 = 2**63 - 1
 _PERCENTAGE = re.compile(r"\+?[0-9]{1,9}")
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
 # `hostFromEnv` is read from the environment of the consumer's container.
 _FROM_ENVIRONMENT = "FromEnv"
 METADATA, ENVIRONMENT, SECRETS = "mes"
@@ -122,6 +123,9 @@ def wrong_values(trigger: Trigger) -> Iterator[Wrong]:
 
 
 def _wrong_times(given: Mapping[str, str]) -> Iterator[Wrong]:
+    """Whether a zone of the right form exists is not judged: KEDA's image has a list of its own."""
+    if "timezone" in given and not _ZONE.fullmatch(given["timezone"]):
+        yield Wrong("timezone", "the name of a time zone", '"Europe/Berlin"')
     for name, example in (("start", '"0 8 * * *"'), ("end", '"0 20 * * *"')):
         if name in given and not is_cron(given[name]):
             yield Wrong(name, "five fields of cron: minute, hour, day, month, weekday", example)
