@@ -558,6 +558,11 @@ OF_STACKS: list[Stacked] = [
             ({"tolerations": [ANY_SPOT]}, of_pools(a={}, b={"spot": True}), ["placement.tolerations[0]"]),
             ({"tolerations": [ANY_SPOT], "nodeSelector": {"disk": "ssd"}}, of_pools(a=SSD, b={"spot": True}), []),
             ({"tolerations": [OF_TEAM]}, {}, []),
+            (
+                {"tolerations": [ANY_SPOT | {"key": "karpenter.sh/capacity-type"}]},
+                {},
+                ["placement.tolerations[0]"],
+            ),
         )
     ),
     ("V-08c", {**ON_SPOT, "placement": {"spot": True, "tolerations": [ANY_SPOT]}, "shutdown": QUICK}, {}, []),

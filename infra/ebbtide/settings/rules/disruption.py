@@ -20,6 +20,8 @@ from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.declare import consumers_of, stack_rule
 from ebbtide.settings.values.units import format_duration
 
+# What placement.spot knows to ask for.
+_OF_GOOGLE = "cloud.google.com/"
 SPOT_NOTICE_MINOR = 35  # control plane 1.35.0-gke.1171000
 
 
@@ -188,18 +190,19 @@ def check_spot_is_said(stack: StackSettings) -> Iterator[Finding]:
                 f"asks by {label} for nodes that are taken back at any time, and nothing compares {longest} with that"
             )
             where = (*path, "placement", "nodeSelector", label)
-            own = "write placement.spot: true instead" if label.startswith("cloud.google.com/") else "name other nodes"
+            own = "write placement.spot: true instead" if label.startswith(_OF_GOOGLE) else "name other nodes"
             yield Finding(where, text, f"{own}, or accept this with the notice that they have")
         elif not consumer.placement.spot and _has_spot_for(stack, consumer):
             for at, toleration in enumerate(consumer.placement.tolerations):
                 if tolerates_spot(toleration):
                     longest = format_duration(consumer.shutdown.longest_message)
+                    of_google = toleration.key.startswith(_OF_GOOGLE)
+                    meant = "write placement.spot: true where such nodes are meant, " if of_google else ""
                     yield Finding(
                         (*path, "placement", "tolerations", at),
                         f"lets pods onto nodes that are taken back at any time ({toleration.key}), and nothing "
                         f"compares {longest} with that",
-                        "take it out, write placement.spot: true where such nodes are meant, or accept this with the "
-                        "notice that they have",
+                        f"take it out, {meant}or accept this with the notice that they have",
                     )
 
 
