@@ -35,7 +35,7 @@ def test_a_visibility_timeout_runs_for_every_message_that_a_worker_takes_at_once
         check(transport=SQS, shutdown={"longestMessage": "60s"})
     assert check(transport={**SQS, "bufferSize": 1}, shutdown={"longestMessage": "60s"})
     assert check(transport={**SQS, "visibilityTimeout": "630s"}, shutdown={"longestMessage": "60s"})
-    with pytest.raises(ValidationError, match="bufferSize: 1 here, or 10m30s in both places"):
+    with pytest.raises(ValidationError, match="bufferSize: 1 here, or write 10m30s in both places"):
         check(transport={**SQS, "visibilityTimeout": "629s"}, shutdown={"longestMessage": "60s"})
 
 
