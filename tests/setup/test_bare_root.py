@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -76,12 +77,19 @@ def test_whatever_ends_it_nothing_runs_or_is_mounted_and_the_copy_goes(number):
     assert "bare-run" not in Path("/proc/self/mounts").read_text()
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert mark not in running.splitlines()
+    deadline = time.monotonic() + 300
+    while left := _left_over():
+        assert time.monotonic() < deadline, f"nobody takes {left} away"
+        time.sleep(0.5)
+
+
+def _left_over() -> list[Path]:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ebbtide"
     with (cache / "bare-runs.lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)  # nobody else's run is between making a copy and holding it
-        assert [copy for copy in cache.glob("bare-run.*") if not _is_held(copy)] == []
+        return [copy for copy in cache.glob("bare-run.*") if not _is_held(copy)]
 
 
 def _is_held(copy: Path) -> bool:
-    """Whether a run of somebody else uses it, or has taken it away by now."""
+    """Whether a run of somebody else uses it, or it is being removed, or gone."""
     return subprocess.run(["flock", "--nonblock", copy, "true"], check=False).returncode != 0
