@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from ebbtide.brokers import BROKERS
 from ebbtide.judgement.findings import SettingsError
@@ -206,3 +207,27 @@ def test_the_load_asks_for_more_than_the_target_and_the_quiet_for_nothing():
     assert millicores / consumer.cpu_request_millicores == pytest.approx(0.6 * 2.5), "not enough to scale up"
     assert kinds.quiet.cpu_share == 0
     assert kinds.longest_busy.seconds == kinds.longest_quiet.seconds == 20
+
+
+def test_the_other_consumers_of_a_stack_are_left_alone_with_their_real_queues(tmp_path, pulumi):
+    root = tmp_path / "project"
+    shutil.copytree(ROOT / "infra", root / "infra", ignore=shutil.ignore_patterns("__pycache__", "ebbtide"))
+    shutil.copy(ROOT / "Pulumi.yaml", root)
+    (root / "stacks").mkdir()
+    shared = yaml.safe_load((root / "Pulumi.yaml").read_text())
+    consumers = shared["config"]["defaults"]["default"]["consumers"]
+    fixed = {**consumers["githubevents"], "autoscaling": {"kind": "fixed", "replicas": 1}}
+    consumers["orders"] = {**fixed, "namespace": "orders"}
+    consumers["mails"] = {**fixed, "namespace": "letters"}
+    (root / "Pulumi.yaml").write_text(yaml.safe_dump(shared))
+    stack = yaml.safe_load((ROOT / "stacks" / "Pulumi.local.yaml").read_text())
+    stack["config"]["ebbtide:consumers"]["mails"] = {"namespace": "mails"}
+    stack["config"]["ebbtide:consumers"]["invoices"] = consumers["orders"]
+    (root / "stacks" / "Pulumi.local.yaml").write_text(yaml.safe_dump(stack))
+    assert load_stack("local", root).consumers.keys() == {"githubevents", "invoices", "mails", "orders"}
+    project = Project.copy(root, tmp_path / "copy", "local", "mails")
+    project.set({"ebbtide:namespace": "rehearsal", "namespace": None})
+    settings = project.settings()
+    (mails,) = settings.consumers.values()
+    assert mails.name == "mails"
+    assert settings.seen_by(mails).namespace.name == "rehearsal", "it would take the real one over"

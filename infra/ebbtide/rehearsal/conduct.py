@@ -85,6 +85,8 @@ class Rehearsal:
         }
         secrets = {f"secretEnvironment.{name}": {"secret": SECRET, "key": name} for name in options.broker.variables}
         consumer_values: dict[str, object] = {
+            # One of its own is where the real one runs.
+            "namespace": None,
             "environment.LEDGER_FILE": _LEDGER,
             **secrets,
             "transport": {**options.broker.transport, **options.broker.counted(_NO_HOST, QUEUE, SECRET)},

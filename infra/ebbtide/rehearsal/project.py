@@ -7,7 +7,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ebbtide.judgement.findings import parse_path
 from ebbtide.manifests.workload import longest_update_seconds
 from ebbtide.rehearsal.interruption import undisturbed
 from ebbtide.rehearsal.problem import refusal
-from ebbtide.settings.loading.loader import load_stack
+from ebbtide.settings.loading.loader import load_stack, read_stack
 from ebbtide.settings.loading.project import PROJECT_FILE, stack_file
 from ebbtide.settings.loading.yaml import parse_yaml
 from ebbtide.settings.models.stack import StackSettings
@@ -40,7 +41,8 @@ class Project:
 
     @staticmethod
     def copy(root: Path, directory: Path, stack: str, consumer: str) -> Project:
-        """Copy Pulumi.yaml, the stack's file and the program. Raises SettingsError where there is no such stack."""
+        """Copy Pulumi.yaml, the stack's file with this consumer only, and the program: the others would read their own
+        queues, which are real ones. Raises SettingsError where there is no such stack."""
         pulumi = shutil.which("pulumi")
         if pulumi is None:
             raise refusal("pulumi", "is not on PATH, and a rehearsal deploys with it", "install the Pulumi CLI")
@@ -60,19 +62,36 @@ class Project:
         if environment and (root / environment).exists():
             (copied / environment).symlink_to(root / environment, target_is_directory=True)
         (directory / "state").mkdir()
-        return Project(copied, stack, consumer, pulumi)
+        project = Project(copied, stack, consumer, pulumi)
+        project._leave_others_out()
+        return project
 
     def set(self, values: Mapping[str, Any]) -> None:
         """Change values of the stack's configuration, by qualified key or path below a consumer's key."""
+        with self._config() as config:
+            for path, value in values.items():
+                at: Any = config
+                below = ["ebbtide:consumers", self.consumer, *parse_path(path)]
+                keys = [path] if path.startswith("ebbtide:") else below
+                for key in keys[:-1]:
+                    at = at.setdefault(key, {})
+                at[keys[-1]] = value
+
+    def _leave_others_out(self) -> None:
+        loaded = read_stack(self.stack, self.directory)
+        with self._config() as config:
+            own = config.setdefault("ebbtide:consumers", {})
+            for name in loaded.settings.consumers.keys() - {self.consumer}:
+                own.pop(name, None)
+                if name in loaded.shared_consumers:
+                    own[name] = None
+
+    @contextmanager
+    def _config(self) -> Iterator[dict[str, Any]]:
+        """The configuration in the stack's file, to be changed."""
         file = stack_file(self.stack, self.directory)
         document = parse_yaml(file.read_text(encoding="utf-8"), file) or {}
-        config = document.setdefault("config", {})
-        for path, value in values.items():
-            at = config
-            keys = [path] if path.startswith("ebbtide:") else ["ebbtide:consumers", self.consumer, *parse_path(path)]
-            for key in keys[:-1]:
-                at = at.setdefault(key, {})
-            at[keys[-1]] = value
+        yield document.setdefault("config", {})
         file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
     def settings(self) -> StackSettings:

@@ -60,6 +60,8 @@ class LoadedStack:
     """The merged values before validation; what is not in it is a default of the model."""
     notes: tuple[Finding, ...] = ()
     """What a reader of these settings should know of where they come from."""
+    shared_consumers: frozenset[str] = frozenset()
+    """Those that the shared defaults have: in the stack's own file null removes them."""
 
 
 def load_stack(name: str, root: Path) -> StackSettings:
@@ -288,7 +290,7 @@ def _build(
     problems += found
     if problems or settings is None:
         raise SettingsError([located(finding, sources) for finding in problems], shown_as)
-    return LoadedStack(settings, sources, merged)
+    return LoadedStack(settings, sources, merged, shared_consumers=frozenset(base.get("consumers") or ()))
 
 
 def _validated(merged: Mapping[str, Any]) -> tuple[StackSettings | None, list[Finding]]:
