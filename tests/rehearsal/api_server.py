@@ -50,7 +50,7 @@ def api_server(**answers):
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = _answer  # noqa: N815 - as http.server wants it
+        do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - as http.server wants it
 
         def log_message(self, *arguments):
             pass

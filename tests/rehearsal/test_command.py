@@ -122,6 +122,31 @@ def test_an_object_that_is_not_admitted_is_one_line_with_what_is_left(tmp_path, 
     assert left in done.stderr
 
 
+POLICY = "validatingadmissionpolicies/ebbtide.rehearsal.githubevents.own-deletion-cost"
+
+
+@pytest.mark.parametrize(
+    ("answer", "left"),
+    [
+        ((200, {}), "what was made is taken away again"),
+        ((404, {"message": "not found"}), "what was made is taken away again"),
+        (
+            (403, {"message": "forbidden"}),
+            "left in the cluster: ValidatingAdmissionPolicy ebbtide.rehearsal.githubevents.own-deletion-cost",
+        ),
+    ],
+    ids=["is there", "is not there", "may not be removed"],
+)
+def test_what_a_stack_has_outside_of_its_namespace_is_taken_away_too(tmp_path, answer, left):
+    path = f"/apis/admissionregistration.k8s.io/v1/{POLICY}"
+    broken = {f"POST {NAMESPACES}": MADE, f"POST {NAMESPACES}/rehearsal-broker/pods": QUOTA, f"DELETE {path}": answer}
+    with api_server(**broken) as (address, asked):
+        options = ("--namespace", "rehearsal", "--set", "shutdown.idleFirst.apiServer=10.0.0.1/32")
+        done = rehearse(tmp_path, *options, config=kubeconfig(address), path=with_pulumi(tmp_path))
+    assert f"DELETE {path}" in asked, done.stderr
+    assert left in done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_ctrl_c_does_not_stop_the_clean_up(number):
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}

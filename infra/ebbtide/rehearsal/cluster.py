@@ -89,6 +89,19 @@ class Cluster:
         except utils.FailToCreateError as error:
             raise error.api_exceptions[0] from None
 
+    def remove(self, manifest: Manifest) -> None:
+        """Delete an object that is in no namespace. One that is not there is fine."""
+        group, _, version = manifest["apiVersion"].partition("/")
+        kind = manifest["kind"].lower()
+        plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+        try:
+            self._custom.delete_cluster_custom_object(
+                group, version, plural, manifest["metadata"]["name"], _request_timeout=_CALL_SECONDS
+            )
+        except self._failure as error:
+            if error.status != 404:
+                raise
+
     def deployments(self, selector: str) -> list[Manifest]:
         """The Deployments of all namespaces, as far as we may see them."""
         try:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ebbtide.manifests.kubernetes import stack_manifests
 from ebbtide.manifests.kubernetes.labels import selector_labels
 from ebbtide.manifests.stack import stack_resources
 from ebbtide.rehearsal.access import Access, require
@@ -47,6 +48,8 @@ class Rehearsal:
         self._say = say
         self._brokers = options.broker_namespace
         self._own = (self._brokers, options.namespace)
+        self._outside: list[Manifest] = []
+        """What the stack makes outside of its namespace, which does not go with it."""
         self.left_behind = "nothing was made"
         """Half a sentence about what is in the cluster after `run`."""
         self._made_something = self._left_something = False
@@ -98,6 +101,8 @@ class Rehearsal:
         project.set(stack_values | consumer_values)
         settings = project.settings()
         _require_within_cluster(settings)
+        objects = (one for one in stack_manifests(settings) if one["kind"] != "Namespace")
+        self._outside = [one for one in objects if "namespace" not in one["metadata"]]
         return project, settings.consumers[project.consumer]
 
     def _consumer_name(self) -> str:
@@ -130,14 +135,20 @@ class Rehearsal:
         """
         with contextlib.suppress(OSError):  # nobody reads the progress any more
             self._say("Taking the namespaces away ...")
-        reasons = []
+        reasons, left = [], []
         for name in reversed(self._own):
             try:
                 self._cluster.remove_namespace(name)
             except Exception as error:  # noqa: BLE001 - whatever it is, it does not keep the other one
                 reasons.append(one_line(error))
+        for manifest in self._outside if self._made_something else ():
+            try:
+                self._cluster.remove(manifest)
+            except Exception as error:  # noqa: BLE001 - as above
+                reasons.append(one_line(error))
+                left.append(f"{manifest['kind']} {manifest['metadata']['name']}")
         try:
-            left = [name for name in self._own if self._cluster.has_namespace(name)]
+            left += [name for name in self._own if self._cluster.has_namespace(name)]
         except Exception as error:  # noqa: BLE001 - an API server that has gone away
             self._left_something = True
             self.left_behind = (
