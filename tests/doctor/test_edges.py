@@ -178,6 +178,12 @@ EDGES: dict[str, Edge] = {
         },
         "",
     ),
+    # A queue may be called as what sends by the clock.
+    "a queue called beat": (
+        "D-47",
+        {"a.yaml": workload(["celery", "-A", "shop", "worker", "-Q", "beat"], replicas=3)},
+        "",
+    ),
     # Who sends by the clock is there once.
     **{
         f"{' '.join(command)} in {replicas}, {strategy}": (
@@ -190,6 +196,7 @@ EDGES: dict[str, Edge] = {
             ["php", "artisan", "schedule:work"],
             ["php", "/srv/bin/console", "messenger:consume", "scheduler_default"],
             ["/usr/local/bin/celery", "-A", "shop", "worker", "-B"],
+            ["celery", "--app=shop", "worker", "-EB"],
         )
         for replicas, strategy, said in (
             (1, {"type": "Recreate"}, ""),

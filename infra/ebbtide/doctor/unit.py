@@ -20,8 +20,8 @@ from ebbtide.doctor.readers.supervisor import SupervisorFile
 from ebbtide.doctor.setup import SetUp
 from ebbtide.doctor.workload import Container, Hook, ManifestObject, Workload
 from ebbtide.kubernetes.keda import DEFAULT_MAX_REPLICAS
+from ebbtide.settings.values import schedules
 
-_SCHEDULER: Final = re.compile(r"celery\s+(?:\S+\s+)*beat(?:\s|$)|artisan\s+schedule:work(?:\s|$)")
 _SYMFONY_SCHEDULE: Final = re.compile(r"messenger:consume\s.*\bscheduler_\w+")
 _INTERPRETER: Final = re.compile(r"(?:php|python|ruby|node|bundle|rake|perl|airflow)[0-9.]*$|$")
 # `bash -ec`, `set -euo pipefail`, `set -o errexit`
@@ -41,7 +41,7 @@ def _line(call: Call) -> str:
 
 def keeps_schedule(words: Words) -> bool:
     """Whether a command sends by the clock, and handles no message: celery beat, Laravel's schedule:work."""
-    return _SCHEDULER.search(shown_words(words)) is not None
+    return schedules.keeps_schedule(shown_words(words))
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -12,6 +11,7 @@ from ebbtide.doctor.readers import php
 from ebbtide.doctor.readers.supervisor import Program
 from ebbtide.doctor.rules.declare import unit_rule
 from ebbtide.doctor.unit import Unit, Words, Worker, keeps_schedule
+from ebbtide.settings.values.schedules import has_beat_beside
 
 _LIMITS: Final = ("--time-limit", "-t", "--limit", "-l", "--memory-limit", "-m", "--max-time", "--max-jobs")
 _TIME_LIMITS: Final = {"messenger:consume": ("--time-limit", "-t"), "artisan queue:work": ("--max-time",)}
@@ -299,9 +299,7 @@ def check_scheduler(unit: Unit) -> Iterator[Diagnosis]:
         if keeps_schedule(words) and not agree(unit, words):
             yield _sent_again(unit, words, place, f"in up to {pods} pods")
     for worker in unit.workers:
-        line = " ".join(str(word or "?") for word in worker.words)
-        is_embedded = re.search(r"celery\s(?:.*\s)?worker\s(?:.*\s)?(?:-B|--beat)(?:\s|$)", line) is not None
-        if not (worker.is_scheduler or is_embedded) or agree(unit, worker.words):
+        if not (worker.is_scheduler or has_beat_beside(worker.shown_words())) or agree(unit, worker.words):
             continue
         copies = worker.copies if isinstance(worker.copies, int) else 1
         if pods * copies == 1 and _is_doubled_by_updates(unit):

@@ -6,20 +6,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ebbtide.settings.models.worker import ProgramWorker, Word
+from ebbtide.settings.values.schedules import has_beat_beside, keeps_schedule
 from ebbtide.settings.values.units import PhpMemoryBytes
 
-# What stands between Celery's name and its subcommand: options, of which these take a word.
-_CELERY = r"\bcelery(?:\s+(?:{0}\s+\S+|(?!{0}\s)-\S+))*".format(
-    r"(?:-A|--app|-b|--broker|--result-backend|--loader|--config|--workdir)"
-)
-_SCHEDULE = re.compile(rf"{_CELERY}\s+beat(?:\s|$)|\bartisan\s+schedule:work(?:\s|$)")
-_WITH_BEAT = re.compile(rf"{_CELERY}\s+worker\b.*\s(?:--beat|-[EqD]*B)(?:\s|$)", re.DOTALL)
 _SOLO_POOL = re.compile(r"\bcelery\b.*\bworker\b.*\s(--pool[= ]solo|-P\s*solo)\b", re.DOTALL)
-
-
-def keeps_schedule(command: str) -> bool:
-    """Whether a command sends by the clock, and handles no message: celery beat, Laravel's schedule:work."""
-    return _SCHEDULE.search(command) is not None
 
 
 class CommandWorker(ProgramWorker):
@@ -42,7 +32,7 @@ class CommandWorker(ProgramWorker):
     @property
     def sends_schedule(self) -> bool:
         """So is what has beat beside its tasks."""
-        return self.is_schedule or _WITH_BEAT.search(" ".join(self.command)) is not None
+        return self.is_schedule or has_beat_beside(" ".join(self.command))
 
     @property
     def deaf_by(self) -> tuple[str, str] | None:
