@@ -12,6 +12,7 @@ from tests.manifests.kubernetes.examples import make_object, make_pod, make_stac
 from ebbtide.explain.envelope import build_envelope
 from ebbtide.judgement.rule import rules_on, run_rules
 from ebbtide.settings.models.consumer import ConsumerSettings
+from ebbtide.settings.rules.check import check_stack
 
 PROXY = {
     "image": "registry.example/cloud-sql-proxy:2",
@@ -79,6 +80,17 @@ def test_every_mount_has_its_volume_and_every_volume_is_mounted():
     containers = [*pod["initContainers"], *pod["containers"]]
     mounted = {mount["name"] for container in containers for mount in container.get("volumeMounts", ())}
     assert mounted == {volume["name"] for volume in pod["volumes"]}
+
+
+def test_a_patch_may_mount_each_volume_of_the_pod_once_more():
+    """The rule about patched mounts knows by their names which volumes there are."""
+    consumer = {**CONSUMER, "shutdown": {"idleFirst": {"apiServer": "10.0.0.1/32"}}}
+    names = [volume["name"] for volume in make_pod(consumer)["volumes"]]
+    assert {"state", "tmp", "api-server"} < set(names)
+    mounts = [{"name": name, "mountPath": f"/seen/{name}"} for name in names]
+    patch = {"spec": {"template": {"spec": {"containers": [{"name": "consumer", "volumeMounts": mounts}]}}}}
+    settings = make_stack({**consumer, "pod": {**EVERYTHING, "patch": patch}})
+    assert [one for one in check_stack(settings) if one.rule == "M-04b"] == []
 
 
 def test_what_stands_beside_the_workers_has_no_more_rights_than_they_have():
