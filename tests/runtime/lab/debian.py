@@ -7,11 +7,10 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.runtime.lab.machine import ROOT
+from tests.runtime.lab.machine import find_tools
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +43,7 @@ def file_system(suite: str, packages: Sequence[str]) -> Path:
 
 
 def _build(suite: str, root: Path, packages: Sequence[str]) -> None:
-    sys.path.append(str(ROOT / "tools" / "cluster"))
+    find_tools()
     from debian import CONTAINED
 
     _run(*CONTAINED, "debootstrap", "--variant=minbase", f"--keyring={KEYRING}", suite, str(root), _mirror())

@@ -29,6 +29,11 @@ def application_packages() -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
+def find_tools() -> None:
+    """Let the modules of `scripts/cluster` be imported. They have short names, and so come last on the path."""
+    sys.path.append(str(ROOT / "tools" / "cluster"))
+
+
 def prepare(packages: Collection[str]) -> None:
     """Sees to it that Debian packages are installed.
 
@@ -39,8 +44,7 @@ def prepare(packages: Collection[str]) -> None:
         raise UnavailableError("containers need root on Linux: drains were not run against real workers")
     if shutil.which("apt-get") is None:
         raise UnavailableError("PHP, Symfony and brokers come from Debian's packages: drains were not run here")
-    # Last on the path: its modules have short names.
-    sys.path.append(str(ROOT / "tools" / "cluster"))
+    find_tools()
     from debian import install_packages
     from problem import Problem
 
