@@ -30,6 +30,7 @@ from ebbtide.settings.models.observability import CollectorSettings
 from ebbtide.settings.models.pod import EgressRule
 from ebbtide.settings.models.prometheus_operator import PrometheusOperator
 from ebbtide.settings.models.stack import StackSettings, is_gke
+from ebbtide.settings.values.addresses import service_of
 
 KEDA = "ebbtide:index:Keda"
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -201,11 +202,10 @@ def _reached(host: str, port: int) -> Iterator[EgressRule]:
     try:
         address = ip_address(host)
     except ValueError:
-        labels = host.split(".")
-        is_service = len(labels) > 2 and labels[2] == "svc"
-        if is_service or len(labels) == 2:
-            yield EgressRule(namespace=labels[1], ports=(port,))
-        if not is_service:
+        service = service_of(host)
+        if service is not None:
+            yield EgressRule(namespace=service.namespace, ports=(port,))
+        if service is None or not service.is_certain:
             yield EgressRule(cidr=_ANYWHERE, ports=(port,))
     else:
         yield EgressRule(cidr=f"{address}/{address.max_prefixlen}", ports=(port,))

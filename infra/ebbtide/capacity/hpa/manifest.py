@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from ebbtide.capacity.hpa.integers import INT32_MAX
 from ebbtide.capacity.hpa.release import Release
 from ebbtide.capacity.hpa.spec import (
     DEFAULT_METRIC,
@@ -67,7 +68,7 @@ class _Reader:
         self.wrong(f"{path}.{key}", "must be a mapping", value)
         return {}
 
-    def integer(self, value: object, path: str, low: int, high: int = 2**31 - 1) -> int:
+    def integer(self, value: object, path: str, low: int, high: int = INT32_MAX) -> int:
         if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
             return value
         self.wrong(path, f"must be a whole number from {low} to {high}", value)

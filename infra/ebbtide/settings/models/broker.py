@@ -1,6 +1,5 @@
 """The broker of a stack: made with the cluster, or one that exists. What a queue needs of it is the default."""
 
-import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address
@@ -9,12 +8,14 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from ebbtide.brokers import DSN as MESSENGER_DSN
 from ebbtide.settings.models.base import SettingsModel
 from ebbtide.settings.models.broker_access import BrokerAccess
 from ebbtide.settings.models.cluster import Day
 from ebbtide.settings.models.kinds import Family, Kinds
 from ebbtide.settings.models.node_pool import KmsKey
 from ebbtide.settings.models.pod import Cidr, EgressRule, SecretReference
+from ebbtide.settings.values.addresses import service_of
 from ebbtide.settings.values.names import BROKER_NAME_MAX_LENGTH, BrokerName, EnvironmentName, SecretKey, SecretName
 from ebbtide.settings.values.units import Count
 
@@ -27,13 +28,12 @@ EVICTION = "maxmemory-policy"
 MAX_CONNECTIONS = "max_connections"
 # What a Symfony application reads, by what is spoken.
 _VARIABLES: Mapping[Protocol, str] = {
-    "redis": "MESSENGER_TRANSPORT_DSN",
-    "amqp": "MESSENGER_TRANSPORT_DSN",
+    "redis": MESSENGER_DSN,
+    "amqp": MESSENGER_DSN,
     "postgresql": "DATABASE_URL",
     "mysql": "DATABASE_URL",
 }
 _ADDRESS = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?:[0-9]{1,5}$"
-_SERVICE = re.compile(r"[^.]+\.(?P<namespace>[^.]+)(\.svc(\..+)?)?")
 
 
 class BrokerSettings(Family):
@@ -254,8 +254,8 @@ class ExistingBroker(BrokerSettings):
         try:
             return EgressRule(cidr=f"{IPv4Address(host)}/32", ports=(int(port),))
         except AddressValueError:
-            service = _SERVICE.fullmatch(host)
-        return EgressRule(namespace=service["namespace"], ports=(int(port),)) if service else None
+            service = service_of(host)
+        return EgressRule(namespace=service.namespace, ports=(int(port),)) if service else None
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -10,11 +9,10 @@ from ebbtide.judgement.findings import Finding, Level
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.rules.declare import consumer_rule
+from ebbtide.settings.values.addresses import service_of
 
 # 10.0.0.0/8 and fc00::/7 are the widest networks of one's own. Two halves of everything are everything.
 _WIDEST_PREFIX = 7
-# How a Service of another namespace is called, with or without what every cluster adds to it.
-_SERVICE = re.compile(r"[a-z0-9-]+\.(?P<namespace>[a-z0-9-]+)(\.svc(\.cluster\.local)?)?")
 _AMQP_PORTS = (5671, 5672)
 
 
@@ -58,11 +56,11 @@ def check_broker_is_reached(consumer: ConsumerSettings) -> Iterator[Finding]:
     else:
         reached = any(number in network for network in networks)
     if not reached:
-        service = _SERVICE.fullmatch(host)
+        service = service_of(host)
         destination = "cidr: <its address>/32" if number is None else f"cidr: {number}/{number.max_prefixlen}"
         if service is not None and number is None:
             # A policy is asked after a Service's address has become that of a pod: its cidr matches nothing.
-            destination = f"namespace: {service['namespace']}"
+            destination = f"namespace: {service.namespace}"
         yield Finding(
             ("network", "egress"),
             f"lets the workers reach nothing at {port if number is None else address}, where transport.address has the "
