@@ -13,6 +13,7 @@ from ebbtide.judgement.rule import rules_on, run_rules
 from ebbtide.settings.models.disruption import disruption_caps
 from ebbtide.settings.models.node_capacity import allocatable
 from ebbtide.settings.models.stack import StackSettings
+from ebbtide.settings.rules.check import check_stack
 
 SPOT_POOLS = {"base": {}, "cheap": {"spot": True}}
 LONG_SPOT_POOLS = {"base": {}, "cheap": {"spot": True, "spotNotice": "2m"}}
@@ -34,7 +35,12 @@ def message(seconds: str, **more: Any) -> dict[str, Any]:
     return {"shutdown": {"longestMessage": seconds, **more}}
 
 
+def on(pool: str) -> dict[str, Any]:
+    return {"placement": {"nodeSelector": {"ebbtide.dev/node-pool": pool}}}
+
+
 STANDARD, AUTOPILOT, EXISTING = {"kind": "gkeStandard"}, {"kind": "gkeAutopilot"}, {"kind": "existing"}
+ONE_IS_SHORT = {**STANDARD, "nodePools": {"base": {}, "short": {"upgrade": {"podGrace": "20m"}}}}
 
 
 @pytest.mark.parametrize(
@@ -43,6 +49,10 @@ STANDARD, AUTOPILOT, EXISTING = {"kind": "gkeStandard"}, {"kind": "gkeAutopilot"
         (STANDARD, {}, [600, 3600]),
         (STANDARD, message("20s", nodeScaleDown="protect"), [3600]),
         ({**STANDARD, "nodePools": {"a": {"upgrade": {"podGrace": "2h"}}}}, {}, [600, 7200]),
+        # What ends pods on nodes that take none of these.
+        (ONE_IS_SHORT, on("base"), [600, 3600]),
+        (ONE_IS_SHORT, on("short"), [600, 1200]),
+        (ONE_IS_SHORT, {}, [600, 1200]),
         ({**STANDARD, "nodePools": SPOT_POOLS}, {"placement": {"spot": True}, **message("5s")}, [15, 600, 3600]),
         (
             {**STANDARD, "nodePools": LONG_SPOT_POOLS, "kubernetesVersion": "1.35"},
@@ -364,6 +374,31 @@ def test_consumers_that_fit_alone_and_not_together_are_said_once():
     assert "has 3 nodes at most" in found.message
     apart = {"base": POOL["base"], "more": POOL["base"]}
     assert "G-09" not in warnings_of(stack({**STANDARD, "nodePools": apart}, consumers=consumers))
+
+
+def test_pools_that_do_not_take_a_consumer_are_no_room_for_it():
+    pools = {"base": POOL["base"], "large": {**POOL["base"], "maxNodes": 50}}
+    cluster = {**STANDARD, "nodePools": pools}
+    found = warnings_of(stack(cluster, room(6, 7, **on("base"))))["G-09"]
+    assert "3 nodes, the most of its pools, have room for 6 of" in found.message
+    assert "G-09" not in warnings_of(stack(cluster, room(6, 7, **on("large"))))
+    tainted = {**pools, "large": {**pools["large"], "taints": [{"key": "gpu", "value": "1", "effect": "NoSchedule"}]}}
+    assert "G-09" in warnings_of(stack({**STANDARD, "nodePools": tainted}, room(6, 7)))
+
+
+def test_consumers_of_one_pool_do_not_fit_there_together_however_large_the_others_are():
+    pools = {"base": POOL["base"], "large": {**POOL["base"], "maxNodes": 50}}
+    consumers = {name: {**CONSUMER, **room(6, 4, **on("base"))} for name in ("events", "mail")}
+    found = warnings_of(stack({**STANDARD, "nodePools": pools}, consumers=consumers))["G-09"]
+    assert "has 3 nodes at most in base" in found.message
+    consumers["mail"] = {**CONSUMER, **room(6, 4)}
+    assert "G-09" not in warnings_of(stack({**STANDARD, "nodePools": pools}, consumers=consumers))
+
+
+def test_each_consumer_without_room_is_named():
+    consumers = {name: {**CONSUMER, **room(6, 7)} for name in ("events", "mail")}
+    found = check_stack(stack({**STANDARD, "nodePools": POOL}, consumers=consumers))
+    assert [one.path[1] for one in found if one.rule == "G-09"] == ["events", "mail"]
 
 
 def test_a_machine_whose_name_does_not_say_its_size_is_not_guessed():

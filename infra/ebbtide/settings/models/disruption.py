@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ebbtide.settings.models.node_choice import refusals
 from ebbtide.settings.models.shutdown import (
     AUTOPILOT_PROTECTED,
     NODE_SCALE_DOWN,
@@ -42,4 +43,5 @@ def _node_upgrade(stack: StackSettings, consumer: ConsumerSettings) -> Disruptio
 
 def upgraded_pools(stack: StackSettings, consumer: ConsumerSettings) -> dict[str, NodePoolSettings]:
     """The node pools whose upgrades may end its pods, by name."""
-    return {name: pool for name, pool in stack.cluster.pools.items() if consumer.placement.spot or not pool.spot}
+    refused = refusals(consumer.placement, stack.cluster.pools)
+    return {name: pool for name, pool in stack.cluster.pools.items() if not refused[name]}
