@@ -60,11 +60,11 @@ def project(tmp_path):
         ("stacks/Pulumi.dev.yaml", ("consumers", "mail", "autoscaling", "metrics", 7), 9),
         ("stacks/Pulumi.dev.yaml", ("consumers", "mail", "shutdown", "longestMessage"), 4),
         ("stacks/Pulumi.dev.yaml", ("ebbtide:cluster",), 2),
-        ("stacks/Pulumi.dev.yaml", ("namespace",), 1),
+        ("stacks/Pulumi.dev.yaml", ("namespace",), None),
         ("Pulumi.yaml", ("consumers", "mail", "image"), 11),
         ("Pulumi.yaml", ("consumers", "mail", "worker", "processes"), 8),
         ("Pulumi.yaml", ("consumers", "other", "worker", "processes"), 8),
-        ("missing.yaml", ("cluster",), 1),
+        ("missing.yaml", ("cluster",), None),
     ],
 )
 def test_a_setting_is_found_where_it_stands_or_would_stand(project, file, path, line):
@@ -72,9 +72,25 @@ def test_a_setting_is_found_where_it_stands_or_would_stand(project, file, path, 
 
 
 @pytest.mark.parametrize("text", ["a: [", "\t", "- a\n- b\n", "config: text\n", "config: {? [a]: b}\n", "a: &a [*a]\n"])
-def test_a_file_that_is_no_stack_has_a_first_line(tmp_path, text):
+def test_a_file_that_is_no_stack_has_no_line_for_a_setting(tmp_path, text):
     (tmp_path / "Pulumi.dev.yaml").write_text(text)
-    assert line_of(tmp_path / "Pulumi.dev.yaml", ("consumers", "mail")) == 1
+    assert line_of(tmp_path / "Pulumi.dev.yaml", ("consumers", "mail")) is None
+
+
+def test_check_names_the_line_as_editors_open_it_and_from_where_it_was_called(ebbtide, project):
+    assert "\nerror: stacks/Pulumi.dev.yaml:7: consumers.mail.autoscaling.minReplicas: " in _text(ebbtide, cwd=project)
+    outside = _text(ebbtide, "--project", project.name, cwd=project.parent)
+    assert f"error: {project.name}/stacks/Pulumi.dev.yaml:7: " in outside
+
+
+def test_check_names_no_line_of_a_file_that_it_cannot_read_or_that_is_none(ebbtide, project):
+    (project / "Pulumi.yaml").write_text(PROJECT.replace("stackConfigDir: stacks\n", "stackConfigDir: stacks\n\t"))
+    done = ebbtide("check", cwd=project)
+    assert done.stderr.startswith("error: Pulumi.yaml: line "), done.stderr
+
+
+def _text(ebbtide, *options, cwd):
+    return ebbtide("check", *options, cwd=cwd).stdout
 
 
 def test_check_marks_the_line_for_code_scanning(ebbtide, project):

@@ -77,9 +77,9 @@ def test_check_of_all_stacks_sees_two_that_give_a_broker_one_name(ebbtide, tmp_p
     done = ebbtide("check", "--project", str(tmp_path))
     assert done.returncode == 1
     lines = [line for line in done.stdout.splitlines() if "[G-08]" in line]
-    assert [line.partition(":")[2].partition(":")[0].strip() for line in lines] == [
-        "stacks/Pulumi.canary.yaml",
-        "stacks/Pulumi.production.yaml",
+    assert [Path(line.split(":")[1].strip()).name for line in lines] == [
+        "Pulumi.canary.yaml",
+        "Pulumi.production.yaml",
     ]
     assert ebbtide("check", "--stack", "canary", "--project", str(tmp_path)).returncode == 0
 

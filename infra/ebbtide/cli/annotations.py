@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ebbtide.documents.annotation import Annotation, Mark
 from ebbtide.judgement.findings import Finding, Level, parse_path
-from ebbtide.settings.loading.positions import line_of
+from ebbtide.settings.loading.positions import line_of, seen_from_here
 from ebbtide.settings.loading.project import stack_file
 
 if TYPE_CHECKING:
@@ -31,12 +31,13 @@ def show(command: str, annotations: Iterable[Annotation], format: str) -> str:  
 
 
 def of_findings(findings: Iterable[Finding | FindingDocument], root: Path) -> Iterator[Annotation]:
-    """Findings on settings. A finding of a value that no file states stands at the nearest thing above it."""
+    """Findings on settings. One of a value that no file states stands at the nearest thing above it, or at the top."""
     for one in findings:
         path = parse_path(one.path) if isinstance(one.path, str) else one.path
         file = root / one.source
-        line = line_of(file, path) if one.source and file.is_file() else 1
-        yield Annotation(_LEVELS[one.level], one.rule, str(one), _shown(file) if one.source else "", line, one.accepted)
+        line = (one.source and line_of(file, path)) or 1
+        place = seen_from_here(file) if one.source else ""
+        yield Annotation(_LEVELS[one.level], one.rule, str(one), place, line, one.accepted)
 
 
 def of_preview(document: PreviewDocument, root: Path) -> Iterator[Annotation]:
@@ -48,11 +49,6 @@ def of_preview(document: PreviewDocument, root: Path) -> Iterator[Annotation]:
         for risk in document.risks:
             message = f"{risk.sentence}; {risk.advice}" if risk.advice else risk.sentence
             mark = _RISKS.get(risk.level, "note")
-            yield Annotation(mark, risk.rule, message, _shown(file), line_of(file, ("consumers", risk.subject)))
+            line = line_of(file, ("consumers", risk.subject)) or 1
+            yield Annotation(mark, risk.rule, message, seen_from_here(file), line)
     yield from of_findings(document.findings, root)
-
-
-def _shown(file: Path) -> str:
-    """Relative to the current directory, as every linter names files: a workflow runs in its repository's root."""
-    here = Path.cwd()
-    return (file.relative_to(here) if file.is_relative_to(here) else file).as_posix()

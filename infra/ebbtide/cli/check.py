@@ -38,7 +38,7 @@ def run(stack: str | None, project: Path | None, format: str, *, strict: bool) -
         found = (one for findings in results.values() for one in of_findings(findings, root))
         typer.echo(show("check", found, format), nl=False)
     else:
-        _print(results)
+        _print(results, root)
     levels = {finding.level for found in results.values() for finding in found if not finding.accepted}
     if Level.ERROR in levels or (strict and Level.WARNING in levels):
         raise typer.Exit(BAD_INPUT)
@@ -67,7 +67,7 @@ def _read(name: str, root: Path, project: Mapping[str, Any] | None) -> LoadedSta
         return [replace(finding, source=finding.source or error.where) for finding in error.findings]
 
 
-def _print(results: dict[str, list[Finding]]) -> None:
+def _print(results: dict[str, list[Finding]], root: Path) -> None:
     for name, found in results.items():
         counts = {level: sum(finding.level is level and not finding.accepted for finding in found) for level in Level}
         words = [
@@ -78,4 +78,16 @@ def _print(results: dict[str, list[Finding]]) -> None:
         accepted = sum(bool(finding.accepted) for finding in found)
         words += [f"{accepted} accepted"] if accepted else []
         typer.echo(f"{style(name, bold=True)}: {', '.join(words) or 'no findings'}")
-        print_findings(found)
+        print_findings([_at_its_line(finding, root) for finding in found])
+
+
+def _at_its_line(finding: Finding, root: Path) -> Finding:
+    """As editors and terminals open it: `stacks/Pulumi.dev.yaml:12`."""
+    from ebbtide.settings.loading.positions import line_of, seen_from_here
+
+    file = root / finding.source
+    # The other places that a value can come from: an option, the environment.
+    if not finding.source or not file.is_file():
+        return finding
+    shown, line = seen_from_here(file), line_of(file, finding.path)
+    return replace(finding, source=f"{shown}:{line}" if line else shown)

@@ -1,4 +1,4 @@
-"""On which line a setting stands. Nothing asks but annotations, so that reading settings keeps no positions."""
+"""On which line a setting stands. Only who shows findings asks, so that reading settings keeps no positions."""
 
 from __future__ import annotations
 
@@ -15,16 +15,22 @@ _Entries = dict[str, tuple[int, yaml.Node]]
 """By key: the line of the key, from 1, and what stands behind it."""
 
 
-def line_of(file: Path, path: SettingsPath) -> int:
+def line_of(file: Path, path: SettingsPath) -> int | None:
     """The line, from 1, of a setting in a stack file or in Pulumi.yaml, or of its nearest parent there.
 
-    1 where the file has neither, or cannot be read.
+    None where the file has neither, or cannot be read.
     """
     root = _composed(file)
     if root is None:
-        return 1
+        return None
     found = [_walk(node, line, path[depth:], depth) for line, node, depth in _starts(root, path)]
-    return max((one for one in found if one[0]), default=(0, 1))[1]
+    return max((one for one in found if one[0]), default=(0, None))[1]
+
+
+def seen_from_here(file: Path) -> str:
+    """Relative to the current directory, as every linter names files: a workflow runs in its repository's root."""
+    here = Path.cwd()
+    return (file.relative_to(here) if file.is_relative_to(here) else file).as_posix()
 
 
 @lru_cache(maxsize=8)
@@ -68,6 +74,8 @@ def _walk(node: yaml.Node, line: int, path: SettingsPath, depth: int) -> tuple[i
     return depth, line
 
 
+# Many findings of one file ask for the same few mappings: its consumers, and each of them.
+@lru_cache(maxsize=4096)
 def _entries(node: yaml.Node) -> _Entries:
     if not isinstance(node, yaml.MappingNode):
         return {}
