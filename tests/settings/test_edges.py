@@ -295,6 +295,7 @@ EDGES: list[Edge] = [
             ("0 8 * * *", "0 18 * * *", []),
             ("*/15 8-18,20 1,15 JAN-jun mon-FRI", "0 22/1 ? * 0", []),
             ("TZ=Asia/Tokyo 0 8 * * *", "CRON_TZ=Asia/Tokyo 0 9 * * *", []),
+            ("TZ=Asia/Tokio 0 8 * * *", "CRON_TZ=Local 0 9 * * *", ["start"]),
             ("0 8 * * *", "0 8 * * *", ["end"]),
             ("8:00", "0 18 * * *", ["start"]),
             ("0 0 8 * * *", "0 18 * *", ["start", "end"]),
@@ -316,7 +317,7 @@ EDGES: list[Edge] = [
             *((zone, []) for zone in ("UTC", "Etc/GMT+2", "America/Argentina/Buenos_Aires", "GMT0", "Local")),
             *(
                 (zone, ["autoscaling.triggers[1].metadata.timezone"])
-                for zone in ("+02:00", "/usr/share/zoneinfo/UTC", "Europe/../UTC", "Europe Berlin", "2")
+                for zone in ("+02:00", "/usr/share/zoneinfo/UTC", "Europe/../UTC", "Europe Berlin", "Europe/Berlim")
             ),
         )
     ),
@@ -701,6 +702,16 @@ EDGES: list[Edge] = [
             *((zone, {}, (), []) for zone in ("+00:00", "UTC", "GMT+0", "Etc/GMT+2", "Europe/Paris")),
             ("+02:00", {"platform": "mysql"}, (), []),
             ("+02:00", {}, (LIST,), []),
+        )
+    ),
+    # Nobody knows such a zone; PostgreSQL takes small letters and abbreviations too.
+    *(
+        ("KE-36c", {"autoscaling": keda(*triggers), "transport": {**DOCTRINE, "timeZone": zone, **more}}, where)
+        for zone, more, triggers, where in (
+            *((zone, {}, (), ["transport.timeZone"]) for zone in ("Europe/Berlim", "Berlin/Europe", "Etc/GMT+20")),
+            *((zone, {}, (), []) for zone in ("Europe/Berlin", "europe/berlin", "US/Eastern", "CEST", "MSK")),
+            ("Europe/Berlim", {"platform": "mysql"}, (), []),
+            ("Europe/Berlim", {}, (LIST,), []),
         )
     ),
     # What consumes every transport consumes schedules too, unless it leaves them out.

@@ -19,7 +19,7 @@ from ebbtide.settings.rules import (
     transport,
 )
 from ebbtide.settings.rules import characters, workers
-from ebbtide.settings.rules import keda, keda_triggers, keda_queries, keda_cluster
+from ebbtide.settings.rules import keda, keda_time_zones, keda_triggers, keda_formulas, keda_queries, keda_cluster
 from ebbtide.settings.rules import broker_server, broker, observability, pod_parts, idle_first
 from ebbtide.settings.rules import patch_fields, patch_judged, injection, shared_queues, addresses, variables
 from ebbtide.settings.rules import check, neighbours
@@ -41,7 +41,9 @@ __all__ = [
     "injection",
     "keda",
     "keda_cluster",
+    "keda_formulas",
     "keda_queries",
+    "keda_time_zones",
     "keda_triggers",
     "neighbours",
     "network",

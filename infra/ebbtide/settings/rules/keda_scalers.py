@@ -14,14 +14,16 @@ from ebbtide.kubernetes.booleans import GO_BOOLEANS
 from ebbtide.kubernetes.quantity import parse_quantity
 from ebbtide.settings.models.demand import Trigger
 from ebbtide.settings.models.keda import OF_PODS
-from ebbtide.settings.values.cron import is_cron
+from ebbtide.settings.values.cron import is_cron, zone_of
+from ebbtide.settings.values.zones import is_zone, likely_zone
 
 # As Go's encoding/json reads them.
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(rf"{_WHOLE.pattern}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _MAX_INT64 = 2**63 - 1
 _PERCENTAGE = re.compile(r"\+?[0-9]{1,9}")
-_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
+# The zone of the operator's own container, to Go.
+_LOCAL = "Local"
 # `hostFromEnv` is read from the environment of the consumer's container.
 _FROM_ENVIRONMENT = "FromEnv"
 METADATA, ENVIRONMENT, SECRETS = "mes"
@@ -123,14 +125,23 @@ def wrong_values(trigger: Trigger) -> Iterator[Wrong]:
 
 
 def _wrong_times(given: Mapping[str, str]) -> Iterator[Wrong]:
-    """Whether a zone of the right form exists is not judged: KEDA's image has a list of its own."""
-    if "timezone" in given and not _ZONE.fullmatch(given["timezone"]):
-        yield Wrong("timezone", "the name of a time zone", '"Europe/Berlin"')
-    for name, example in (("start", '"0 8 * * *"'), ("end", '"0 20 * * *"')):
-        if name in given and not is_cron(given[name]):
-            yield Wrong(name, "five fields of cron: minute, hour, day, month, weekday", example)
+    """That KEDA's image has a zone too is not judged, only that there is one of this name."""
+    if _is_no_zone(given.get("timezone")):
+        yield Wrong("timezone", "the name of a time zone", f'"{likely_zone(given["timezone"])}"')
+    for name, example in (("start", "0 8 * * *"), ("end", "0 20 * * *")):
+        if name not in given:
+            continue
+        zone = zone_of(given[name])
+        if not is_cron(given[name]):
+            yield Wrong(name, "five fields of cron: minute, hour, day, month, weekday", f'"{example}"')
+        elif zone is not None and _is_no_zone(zone):
+            yield Wrong(name, "the name of a time zone behind TZ=", f'"TZ={likely_zone(zone)} {example}"')
     if "start" in given and given["start"] == given.get("end"):
         yield Wrong("end", "another time than start", '"0 20 * * *"')
+
+
+def _is_no_zone(name: str | None) -> bool:
+    return name not in {None, _LOCAL} and not is_zone(name)
 
 
 def _wrong_load(trigger: Trigger, value: str) -> Iterator[Wrong]:

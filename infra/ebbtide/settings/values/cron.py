@@ -14,7 +14,7 @@ _FIELDS: Final[tuple[tuple[int, int, dict[str, int]], ...]] = (
     (1, 12, {name: at for at, name in enumerate(_MONTHS, 1)}),
     (0, 6, {name: at for at, name in enumerate(_DAYS)}),
 )
-_ZONE: Final = re.compile(r"(?:CRON_)?TZ=\S+\s+")
+_ZONE: Final = re.compile(r"(?:CRON_)?TZ=(\S+)\s+")
 _PART: Final = re.compile(r"([*?]|[^-/]+)(?:-([^-/]+))?(?:/([0-9]+))?")
 
 
@@ -26,6 +26,12 @@ def is_cron(text: str) -> bool:
         all(_is_part(part, *field) for part in written.split(",") if part) and written.strip(",")
         for written, field in zip(fields, _FIELDS, strict=True)
     )
+
+
+def zone_of(text: str) -> str | None:
+    """The time zone that stands before the fields."""
+    zone = _ZONE.match(text)
+    return zone[1] if zone else None
 
 
 def _is_part(text: str, least: int, most: int, names: dict[str, int]) -> bool:
