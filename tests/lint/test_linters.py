@@ -36,8 +36,9 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return files
 
 
-# kube-score is built with half of Kubernetes: more than a minute on a machine that has built nothing yet.
-@pytest.fixture(scope="module", params=[pytest.param("kube-score", marks=pytest.mark.slow), "checkov"])
+# More than a minute each on a machine that has nothing yet: kube-score is built with half of Kubernetes, checkov brings
+# 90 packages.
+@pytest.fixture(scope="module", params=["kube-score", "checkov"])
 def findings(request: pytest.FixtureRequest, manifests: dict[str, Path]) -> tuple[str, Found]:
     """One linter's name and what it finds in all stacks, nothing skipped."""
     run = {"kube-score": run_kube_score, "checkov": run_checkov}[request.param]
@@ -83,12 +84,14 @@ def skips_of(linter: str) -> Found:
     return {(check, stack) for check, entry in entries.items() for stack in entry["stacks"]}
 
 
+@pytest.mark.slow
 def test_a_linter_finds_nothing_that_is_not_justified(findings: tuple[str, Found]) -> None:
     linter, found = findings
     unjustified = sorted(found - skips_of(linter))
     assert not unjustified, f"{linter} objects to what we deploy: fix it, or justify it in {SKIPS_FILE.name}"
 
 
+@pytest.mark.slow
 def test_a_skip_that_is_no_longer_needed_is_removed(findings: tuple[str, Found]) -> None:
     linter, found = findings
     unneeded = sorted(skips_of(linter) - found)

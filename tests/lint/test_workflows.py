@@ -18,6 +18,8 @@ def read(name: str):
     return yaml.load((ROOT / ".github" / "workflows" / name).read_text(), Loader=yaml.BaseLoader)
 
 
+# It is built with a Go of its own where there is none: 55 s.
+@pytest.mark.slow
 def test_the_workflows_pass_actionlint():
     done = subprocess.run([actionlint(), *WORKFLOWS], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
