@@ -8,7 +8,6 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from ebbtide.brokers import DSN as MESSENGER_DSN
 from ebbtide.settings.models.base import SettingsModel
 from ebbtide.settings.models.broker_access import BrokerAccess
 from ebbtide.settings.models.cluster import Day
@@ -26,13 +25,8 @@ DSN, ADDRESS, CA, PASSWORD = "dsn", "address", "ca", "password"
 EVICTION = "maxmemory-policy"
 # How many connections PostgreSQL takes.
 MAX_CONNECTIONS = "max_connections"
-# What a Symfony application reads, by what is spoken.
-_VARIABLES: Mapping[Protocol, str] = {
-    "redis": MESSENGER_DSN,
-    "amqp": MESSENGER_DSN,
-    "postgresql": "DATABASE_URL",
-    "mysql": "DATABASE_URL",
-}
+_OF_DATABASES = {"postgresql": "DATABASE_URL", "mysql": "DATABASE_URL"}
+"""What a Symfony application reads. Of other brokers it is the variable of its transport."""
 _ADDRESS = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?:[0-9]{1,5}$"
 
 
@@ -89,7 +83,11 @@ class BrokerSettings(Family):
     @property
     def variables(self) -> Mapping[str, SecretReference]:
         """What every consumer that reads from it gets from the Secret."""
-        given = self.provides if self.provides is not None else {_VARIABLES[self.speaks]: DSN}
+        # 3 ms that a stack without a broker need not pay.
+        from ebbtide.brokers import DSN as MESSENGER_DSN  # noqa: PLC0415
+
+        usual = {_OF_DATABASES.get(self.speaks, MESSENGER_DSN): DSN}
+        given = self.provides if self.provides is not None else usual
         return {name: self.key(key) for name, key in given.items()}
 
     @property

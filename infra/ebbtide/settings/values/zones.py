@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 from functools import cache
-from importlib import resources
+from pathlib import Path
+
+import tzdata  # type: ignore[import-untyped]
 
 _EXAMPLE = "Europe/Berlin"
 
@@ -24,5 +26,5 @@ def likely_zone(name: str) -> str:
 @cache
 def _spellings() -> dict[str, str]:
     """By the name in small letters."""
-    names = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()
+    names = Path(tzdata.__file__).with_name("zones").read_text(encoding="utf-8").split()
     return {name.casefold(): name for name in names}
