@@ -83,10 +83,57 @@ def test_check_names_the_line_as_editors_open_it_and_from_where_it_was_called(eb
     assert f"error: {project.name}/stacks/Pulumi.dev.yaml:7: " in outside
 
 
-def test_check_names_no_line_of_a_file_that_it_cannot_read_or_that_is_none(ebbtide, project):
-    (project / "Pulumi.yaml").write_text(PROJECT.replace("stackConfigDir: stacks\n", "stackConfigDir: stacks\n\t"))
-    done = ebbtide("check", cwd=project)
-    assert done.stderr.startswith("error: Pulumi.yaml: line "), done.stderr
+def test_check_names_no_line_of_what_is_no_file(ebbtide, project):
+    done = ebbtide("check", cwd=project, EBBTIDE_IMAGES="mail=Bad Name")
+    assert "\nerror: environment EBBTIDE_IMAGES: consumers.mail.image: " in done.stdout
+    marks = ebbtide("check", "--format", "github", cwd=project, EBBTIDE_IMAGES="mail=Bad Name").stdout
+    assert "file=environment" not in marks
+
+
+TWICE = """\
+name: shop
+config:
+  ebbtide:defaults:
+    value:
+      consumers:
+        mail:
+          autoscaling: {kind: keda, maxReplicas: 0}
+      consumer:
+        autoscaling: {maxReplicas: 5}
+  kubernetes:namespace: x
+  ebbtide:namespace: {value: y}
+"""
+MERGED = """\
+x: &shared
+  maxReplicas: 0
+config:
+  ebbtide:consumers:
+    mail:
+      autoscaling:
+        <<: *shared
+    default:
+      image: a
+  other:defaults: {consumer: {autoscaling: {maxReplicas: 5}}}
+environment: [a]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "path", "line"),
+    [
+        ("Pulumi.yaml", TWICE, ("consumers", "mail", "autoscaling", "maxReplicas"), 7),
+        ("Pulumi.yaml", TWICE, ("consumers", "mail", "image"), 6),
+        ("Pulumi.yaml", TWICE, ("consumers", "other", "image"), 8),
+        ("Pulumi.yaml", TWICE, ("namespace", "name"), 11),
+        ("Pulumi.yaml", TWICE, ("config", "kubernetes:namespace"), 10),
+        ("Pulumi.dev.yaml", MERGED, ("consumers", "mail", "autoscaling", "maxReplicas"), 2),
+        ("Pulumi.dev.yaml", MERGED, ("consumers", "mail", "autoscaling", "minReplicas"), 6),
+        ("Pulumi.dev.yaml", MERGED, ("environment",), 11),
+    ],
+)
+def test_of_several_places_the_one_in_force_is_named_and_no_other_namespace_is_ours(tmp_path, name, text, path, line):
+    (tmp_path / name).write_text(text)
+    assert line_of(tmp_path / name, path) == line
 
 
 def _text(ebbtide, *options, cwd):
@@ -127,6 +174,7 @@ def test_a_finding_that_four_stacks_share_is_marked_once(ebbtide):
     assert len(lines) == len(set(lines))
 
 
+@pytest.mark.slow
 def test_a_risk_stands_at_its_consumer(ebbtide):
     plan = "tests/engine/plans/local-settings.json"
     done = ebbtide("preview", "-s", "production", "--plan", plan, "--format", "sarif")

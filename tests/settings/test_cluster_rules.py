@@ -53,6 +53,7 @@ ONE_IS_SHORT = {**STANDARD, "nodePools": {"base": {}, "short": {"upgrade": {"pod
         (ONE_IS_SHORT, on("base"), [600, 3600]),
         (ONE_IS_SHORT, on("short"), [600, 1200]),
         (ONE_IS_SHORT, {}, [600, 1200]),
+        (ONE_IS_SHORT, on("another"), [600, 1200]),
         ({**STANDARD, "nodePools": SPOT_POOLS}, {"placement": {"spot": True}, **message("5s")}, [15, 600, 3600]),
         (
             {**STANDARD, "nodePools": LONG_SPOT_POOLS, "kubernetesVersion": "1.35"},
@@ -353,9 +354,9 @@ def room(gibibytes: int, most: int, **more: Any) -> dict[str, Any]:
     ("gibibytes", "most", "message"),
     [
         (6, 6, ""),
-        (6, 7, "allows 7 pods, and 3 nodes, the most of its pools, have room for 6 of"),
+        (6, 7, "allows 7 pods, and its pools have 3 nodes at most, with room for 6 of"),
         # In sum they would fit, and not on any node.
-        (7, 4, "allows 4 pods, and 3 nodes, the most of its pools, have room for 3 of"),
+        (7, 4, "allows 4 pods, and its pools have 3 nodes at most, with room for 3 of"),
     ],
 )
 def test_more_pods_than_the_pools_have_room_for_are_said_before_they_are_pending(gibibytes, most, message):
@@ -380,7 +381,7 @@ def test_pools_that_do_not_take_a_consumer_are_no_room_for_it():
     pools = {"base": POOL["base"], "large": {**POOL["base"], "maxNodes": 50}}
     cluster = {**STANDARD, "nodePools": pools}
     found = warnings_of(stack(cluster, room(6, 7, **on("base"))))["G-09"]
-    assert "3 nodes, the most of its pools, have room for 6 of" in found.message
+    assert "its pools have 3 nodes at most, with room for 6 of" in found.message
     assert "G-09" not in warnings_of(stack(cluster, room(6, 7, **on("large"))))
     tainted = {**pools, "large": {**pools["large"], "taints": [{"key": "gpu", "value": "1", "effect": "NoSchedule"}]}}
     assert "G-09" in warnings_of(stack({**STANDARD, "nodePools": tainted}, room(6, 7)))
@@ -395,10 +396,32 @@ def test_consumers_of_one_pool_do_not_fit_there_together_however_large_the_other
     assert "G-09" not in warnings_of(stack({**STANDARD, "nodePools": pools}, consumers=consumers))
 
 
-def test_each_consumer_without_room_is_named():
-    consumers = {name: {**CONSUMER, **room(6, 7)} for name in ("events", "mail")}
-    found = check_stack(stack({**STANDARD, "nodePools": POOL}, consumers=consumers))
-    assert [one.path[1] for one in found if one.rule == "G-09"] == ["events", "mail"]
+def paths_of(rule: str, pools: dict[str, Any], consumers: dict[str, Any]) -> list[Finding]:
+    found = check_stack(stack({**STANDARD, "nodePools": pools}, consumers=consumers))
+    return [one for one in found if one.rule == rule]
+
+
+def test_each_consumer_without_room_is_named_and_the_others_are_summed_without_it():
+    consumers = {name: {**CONSUMER, **room(6, most)} for name, most in (("events", 7), ("mail", 7), ("a", 4), ("b", 4))}
+    found = paths_of("G-09", POOL, consumers)
+    assert [one.path[1] for one in found] == ["events", "mail", "nodePools"]
+    assert "ask at their maxima for " in found[-1].message
+    del consumers["b"]
+    assert [one.path[1] for one in paths_of("G-09", POOL, consumers)] == ["events", "mail"]
+
+
+def test_each_pool_that_is_too_small_is_named_and_what_holds_it_is_not_named_again():
+    pools = {"a": POOL["base"], "b": POOL["base"], "free": {**POOL["base"], "taints": [{"key": "x", "value": "1"}]}}
+    consumers = {f"{pool}{n}": {**CONSUMER, **room(6, 4, **on(pool))} for pool in "ab" for n in "12"}
+    found = [one.message for one in paths_of("G-09", pools, consumers)]
+    assert [message.partition(",")[0] for message in found] == ["has 3 nodes at most in a", "has 3 nodes at most in b"]
+
+
+def test_a_consumer_of_one_pool_counts_among_those_of_more_and_a_pool_that_takes_nobody_does_not():
+    pools = {"a": POOL["base"], "b": POOL["base"], "free": {**POOL["base"], "taints": [{"key": "x", "value": "1"}]}}
+    consumers = {"pinned": {**CONSUMER, **room(6, 6, **on("a"))}, "both": {**CONSUMER, **room(6, 8)}}
+    [found] = paths_of("G-09", pools, consumers)
+    assert found.message.startswith("has 6 nodes at most in a, b,")
 
 
 def test_a_machine_whose_name_does_not_say_its_size_is_not_guessed():

@@ -699,6 +699,7 @@ EDGES: list[Edge] = [
         ("KE-36b", {"autoscaling": keda(*triggers), "transport": {**DOCTRINE, "timeZone": zone, **more}}, where)
         for zone, more, triggers, where in (
             *((zone, {}, (), ["transport.timeZone"]) for zone in ("+02:00", "-0500", "UTC+2", "GMT-1", "+2")),
+            *((zone, {}, (), ["transport.timeZone"]) for zone in ("Etc/GMT+20", "Foo/Bar-3", "Europe/Berlin+2")),
             *((zone, {}, (), []) for zone in ("+00:00", "UTC", "GMT+0", "Etc/GMT+2", "Europe/Paris")),
             ("+02:00", {"platform": "mysql"}, (), []),
             ("+02:00", {}, (LIST,), []),
@@ -708,8 +709,9 @@ EDGES: list[Edge] = [
     *(
         ("KE-36c", {"autoscaling": keda(*triggers), "transport": {**DOCTRINE, "timeZone": zone, **more}}, where)
         for zone, more, triggers, where in (
-            *((zone, {}, (), ["transport.timeZone"]) for zone in ("Europe/Berlim", "Berlin/Europe", "Etc/GMT+20")),
+            *((zone, {}, (), ["transport.timeZone"]) for zone in ("Europe/Berlim", "Berlin/Europe")),
             *((zone, {}, (), []) for zone in ("Europe/Berlin", "europe/berlin", "US/Eastern", "CEST", "MSK")),
+            *((zone, {}, (), []) for zone in ("posix/Europe/Berlin", ":Europe/Berlin", "Etc/GMT+20", "Foo/Bar-3")),
             ("Europe/Berlim", {"platform": "mysql"}, (), []),
             ("Europe/Berlim", {}, (LIST,), []),
         )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ebbtide.documents.annotation import Annotation, Mark
 from ebbtide.judgement.findings import Finding, Level, parse_path
-from ebbtide.settings.loading.positions import line_of, seen_from_here
-from ebbtide.settings.loading.project import stack_file
+from ebbtide.settings.loading.positions import place_of
+from ebbtide.settings.loading.project import shown, stack_file
 
 if TYPE_CHECKING:
     from ebbtide.documents.finding import FindingDocument
@@ -34,10 +34,8 @@ def of_findings(findings: Iterable[Finding | FindingDocument], root: Path) -> It
     """Findings on settings. One of a value that no file states stands at the nearest thing above it, or at the top."""
     for one in findings:
         path = parse_path(one.path) if isinstance(one.path, str) else one.path
-        file = root / one.source
-        line = (one.source and line_of(file, path)) or 1
-        place = seen_from_here(file) if one.source else ""
-        yield Annotation(_LEVELS[one.level], one.rule, str(one), place, line, one.accepted)
+        place, line = place_of(one.source, path, root) or ("", None)
+        yield Annotation(_LEVELS[one.level], one.rule, str(one), place, line or 1, one.accepted)
 
 
 def of_preview(document: PreviewDocument, root: Path) -> Iterator[Annotation]:
@@ -45,10 +43,10 @@ def of_preview(document: PreviewDocument, root: Path) -> Iterator[Annotation]:
     from ebbtide.preview.document import ReviewDocument
 
     if isinstance(document, ReviewDocument):
-        file = stack_file(document.stack, root)
+        file = shown(stack_file(document.stack, root), root)
         for risk in document.risks:
             message = f"{risk.sentence}; {risk.advice}" if risk.advice else risk.sentence
             mark = _RISKS.get(risk.level, "note")
-            line = line_of(file, ("consumers", risk.subject)) or 1
-            yield Annotation(mark, risk.rule, message, seen_from_here(file), line)
+            place, line = place_of(file, ("consumers", risk.subject), root) or ("", None)
+            yield Annotation(mark, risk.rule, message, place, line or 1)
     yield from of_findings(document.findings, root)

@@ -83,11 +83,10 @@ def _print(results: dict[str, list[Finding]], root: Path) -> None:
 
 def _at_its_line(finding: Finding, root: Path) -> Finding:
     """As editors and terminals open it: `stacks/Pulumi.dev.yaml:12`."""
-    from ebbtide.settings.loading.positions import line_of, seen_from_here
+    from ebbtide.settings.loading.positions import place_of
 
-    file = root / finding.source
-    # The other places that a value can come from: an option, the environment.
-    if not finding.source or not file.is_file():
+    place = place_of(finding.source, finding.path, root)
+    if place is None:
         return finding
-    shown, line = seen_from_here(file), line_of(file, finding.path)
-    return replace(finding, source=f"{shown}:{line}" if line else shown)
+    file, line = place
+    return replace(finding, source=f"{file}:{line}" if line else file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -9,28 +10,39 @@ from pathlib import Path
 import yaml
 
 from ebbtide.judgement.findings import Path as SettingsPath
+from ebbtide.settings.loading.project import PROJECT_FILE
 from ebbtide.settings.loading.yaml import YAML_READER
 
 _Entries = dict[str, tuple[int, yaml.Node]]
 """By key: the line of the key, from 1, and what stands behind it."""
+_MERGE = "tag:yaml.org,2002:merge"
+_OURS = "ebbtide:"
+
+
+def place_of(source: str, path: SettingsPath, root: Path) -> tuple[str, int | None] | None:
+    """The file of a finding as seen from the current directory, as every linter names files, and the line there.
+
+    `source` is relative to the project. None where it is no file: an option, the environment.
+    """
+    file = root / source
+    if not source or not file.is_file():
+        return None
+    whole, here = Path(os.path.normpath(file)), Path.cwd()
+    return (whole.relative_to(here) if whole.is_relative_to(here) else whole).as_posix(), line_of(file, path)
 
 
 def line_of(file: Path, path: SettingsPath) -> int | None:
-    """The line, from 1, of a setting in a stack file or in Pulumi.yaml, or of its nearest parent there.
+    """The line, from 1, of a setting in a stack file or in Pulumi.yaml, or of its nearest parent there: of the places
+    that lead as far, the one that is in force.
 
     None where the file has neither, or cannot be read.
     """
     root = _composed(file)
     if root is None:
         return None
-    found = [_walk(node, line, path[depth:], depth) for line, node, depth in _starts(root, path)]
-    return max((one for one in found if one[0]), default=(0, None))[1]
-
-
-def seen_from_here(file: Path) -> str:
-    """Relative to the current directory, as every linter names files: a workflow runs in its repository's root."""
-    here = Path.cwd()
-    return (file.relative_to(here) if file.is_relative_to(here) else file).as_posix()
+    found = [_walk(node, line, path[depth:], depth) for line, node, depth in _starts(root, path, file.name)]
+    reached = [one for one in found if one[0]]
+    return max(reached, key=lambda one: one[0])[1] if reached else None
 
 
 @lru_cache(maxsize=8)
@@ -41,24 +53,32 @@ def _composed(file: Path) -> yaml.Node | None:
         return None
 
 
-def _starts(root: yaml.Node, path: SettingsPath) -> Iterator[tuple[int, yaml.Node, int]]:
-    """Where a path may begin: a line, what stands there, and how much of the path leads to it."""
-    config = _entries(root).get("config")
-    for key, (line, node) in _entries(config[1]).items() if config else ():
-        name = key.rpartition(":")[2]
-        if path and path[0] in {key, name}:
-            yield line, _value(node), 1
-        elif name == "defaults":
-            shared = _value(node)
+def _starts(root: yaml.Node, path: SettingsPath, file: str) -> Iterator[tuple[int, yaml.Node, int]]:
+    """Where a path may begin: a line, what stands there, and how much of the path leads to it. What is in force comes
+    first: a key of its own before the shared defaults, and these before what they give every consumer."""
+    config = {key: (line, _value(node, file)) for key, (line, node) in _entries(_below(root, "config")).items()}
+    # `gcp:project` and the like are said with their namespace, ours without.
+    for key in (f"{_OURS}{path[0]}", str(path[0])) if path else ():
+        if key in config:
+            yield *config[key], 1
+    for key in (f"{_OURS}defaults", "defaults"):
+        if key in config:
+            line, shared = config[key]
             yield line, shared, 0
             template = _entries(shared).get("consumer")
             if template and path[:1] == ("consumers",):
                 yield *template, 2
+    # What is said of the file itself, with `config` as a part of the path or beside it.
+    yield 1, root, 0
 
 
-def _value(node: yaml.Node) -> yaml.Node:
+def _below(node: yaml.Node, key: str) -> yaml.Node:
+    return _entries(node).get(key, (0, node))[1]
+
+
+def _value(node: yaml.Node, file: str) -> yaml.Node:
     """Pulumi.yaml may describe a setting, with its value under `value` or `default`."""
-    described = _entries(node)
+    described = _entries(node) if file == PROJECT_FILE else {}
     return next((described[key][1] for key in ("value", "default") if key in described), node)
 
 
@@ -79,4 +99,9 @@ def _walk(node: yaml.Node, line: int, path: SettingsPath, depth: int) -> tuple[i
 def _entries(node: yaml.Node) -> _Entries:
     if not isinstance(node, yaml.MappingNode):
         return {}
-    return {str(key.value): (key.start_mark.line + 1, value) for key, value in node.value}
+    found: _Entries = {}
+    for key, value in node.value:
+        if key.tag == _MERGE:
+            for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                found = {**_entries(merged), **found}
+    return {**found, **{str(key.value): (key.start_mark.line + 1, value) for key, value in node.value}}

@@ -42,6 +42,6 @@ def _node_upgrade(stack: StackSettings, consumer: ConsumerSettings) -> Disruptio
 
 
 def upgraded_pools(stack: StackSettings, consumer: ConsumerSettings) -> dict[str, NodePoolSettings]:
-    """The node pools whose upgrades may end its pods, by name."""
+    """The node pools whose upgrades may end its pods, by name: those that take it. Where none is seen to, any may."""
     refused = refusals(consumer.placement, stack.cluster.pools)
-    return {name: pool for name, pool in stack.cluster.pools.items() if not refused[name]}
+    return {name: pool for name, pool in stack.cluster.pools.items() if not refused[name]} or dict(stack.cluster.pools)

@@ -135,7 +135,8 @@ def _wrong_times(given: Mapping[str, str]) -> Iterator[Wrong]:
         if not is_cron(given[name]):
             yield Wrong(name, "five fields of cron: minute, hour, day, month, weekday", f'"{example}"')
         elif zone is not None and _is_no_zone(zone):
-            yield Wrong(name, "the name of a time zone behind TZ=", f'"TZ={likely_zone(zone)} {example}"')
+            meant = given[name].replace(zone, likely_zone(zone), 1)
+            yield Wrong(name, "the name of a time zone behind TZ=", f'"{meant}"')
     if "start" in given and given["start"] == given.get("end"):
         yield Wrong("end", "another time than start", '"0 20 * * *"')
 

@@ -11,14 +11,17 @@ from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.keda import KedaSettings
 from ebbtide.settings.models.kinds import of_kind
 from ebbtide.settings.rules.declare import scaling_rule
-from ebbtide.settings.values.zones import likely_zone
+from ebbtide.settings.values.zones import is_zone_in_any_case, likely_zone
 
 if TYPE_CHECKING:
     from ebbtide.settings.models.doctrine import DoctrineTransport
 
 _UTC = re.compile(r"(Etc/)?(UTC|UCT|Zulu|Universal|Greenwich|GMT([+-]?0)?)|[+-]00:00", re.IGNORECASE)
-# Hours from Greenwich, with or without what stands before them; an IANA zone that is called so begins with Etc/.
-_HOURS = re.compile(r"(?:[A-Za-z]{3,})?(?P<sign>[+-])(?P<number>[0-9]{1,2}(?::?[0-9]{2})?)")
+# Hours from Greenwich, with or without what stands before them; that Etc/GMT+2 is a zone is asked first.
+_HOURS = re.compile(r"(?:[A-Za-z][A-Za-z_/]{2,})?(?P<sign>[+-])(?P<number>[0-9]{1,2}(?::?[0-9]{2})?)")
+# Names that PostgreSQL finds beside those: of its machine's own list, and with leap seconds. What ends in a number it
+# reads as hours.
+_OF_ITS_MACHINE = re.compile(r":.*|(posix|right)/.*|.*[0-9].*", re.IGNORECASE)
 
 
 @scaling_rule(
@@ -35,7 +38,7 @@ def check_time_zone_has_a_name(consumer: ConsumerSettings, scaling: KedaSettings
     if transport is None or scaling.triggers or transport.platform != "postgresql":
         return
     hours = _HOURS.fullmatch(transport.time_zone)
-    if hours is not None and hours["number"].strip("0:"):
+    if hours is not None and hours["number"].strip("0:") and not is_zone_in_any_case(transport.time_zone):
         yield Finding(
             ("transport", "timeZone"),
             f"is {transport.time_zone}, {'west' if hours['sign'] == '+' else 'east'} of Greenwich to PostgreSQL: "
@@ -49,7 +52,7 @@ def check_time_zone_has_a_name(consumer: ConsumerSettings, scaling: KedaSettings
     "KE-36c",
     Level.ERROR,
     remedy="Write the zone's name as date.timezone has it, for example Europe/Paris.",
-    source="PostgreSQL, date/time types: a name that is none of pg_timezone_names is an error of the query.",
+    source="PostgreSQL 15 was asked: `Europe/Berlim` is not recognized; `Foo/Bar-3`, of POSIX, is taken for hours.",
 )
 def check_time_zone_exists(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A time zone of PostgreSQL exists. With another name the query that KEDA asks ends in an error, and nothing
@@ -58,12 +61,11 @@ def check_time_zone_exists(consumer: ConsumerSettings, scaling: KedaSettings) ->
     if transport is None or scaling.triggers or transport.platform != "postgresql":
         return
     zone = transport.time_zone
-    likely = likely_zone(zone)
-    if "/" in zone and likely.casefold() != zone.casefold():
+    if "/" in zone and not is_zone_in_any_case(zone) and not _OF_ITS_MACHINE.fullmatch(zone):
         yield Finding(
             ("transport", "timeZone"),
             f"is no time zone, so PostgreSQL refuses the query that KEDA asks, and nothing scales (got {zone!r})",
-            f"write for example {likely}",
+            f"write for example {likely_zone(zone)}",
         )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterator, Mapping
 
 from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.settings.models.consumer import ConsumerSettings
@@ -12,7 +11,7 @@ from ebbtide.settings.models.node_choice import refusals
 from ebbtide.settings.models.node_pool import COMPUTE_CLASS, NodePoolSettings
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.declare import consumers_of, stack_rule
-from ebbtide.settings.values.units import format_cpu, format_memory
+from ebbtide.settings.values.units import format_cpu, format_memory, plural
 
 # In millicores and bytes: the largest machine, and the most of a pod of Autopilot's default class.
 _LARGEST_MACHINE = (416_000, 11776 * 1024**3)
@@ -113,11 +112,13 @@ def check_a_pool_takes_the_pod(stack: StackSettings) -> Iterator[Finding]:
 )
 def check_pools_have_room_for_every_maximum(stack: StackSettings) -> Iterator[Finding]:
     """Nodes have room for every consumer at its maximum at once, as far as sums tell: what GKE's own pods and an
-    update's new ones take comes on top. Pods without a node are Pending, and what they were to read waits."""
+    update's new ones take comes on top. Pods without a node are Pending, and what they were to read waits. Asked are
+    the pools that take a consumer, as G-03a knows them; a larger choice of pools is left out where a part of it is too
+    small."""
     pools = stack.cluster.pools
     alone = {path: found for path, one in consumers_of(stack) for found in _without_room(path, one, pools)}
     yield from alone.values()
-    yield from islice(_without_room_together(stack, alone), 1)
+    yield from _without_room_together({path: one for path, one in consumers_of(stack) if path not in alone}, pools)
 
 
 def _without_room(path: Path, consumer: ConsumerSettings, pools: _Pools) -> Iterator[Finding]:
@@ -129,31 +130,33 @@ def _without_room(path: Path, consumer: ConsumerSettings, pools: _Pools) -> Iter
     if 0 < room < pods:
         yield Finding(
             (*path, "autoscaling", *_most_pods(consumer)),
-            f"allows {pods} pods, and {most} nodes, the most of its pools, have room for {room} of {format_cpu(cpu)} "
-            f"and {format_memory(memory)}: the others would be Pending",
+            f"allows {plural(pods, 'pod')}, and its pools have {plural(most, 'node')} at most, with room for {room} of "
+            f"{format_cpu(cpu)} CPU and {format_memory(memory)}: the others would be Pending",
             f"write at most {room}, or raise maxNodes under cluster.nodePools",
         )
 
 
-def _without_room_together(stack: StackSettings, alone: Container[Path]) -> Iterator[Finding]:
-    """Those that may run nowhere else, for each choice of pools that somebody has, and for all pools."""
-    pools = stack.cluster.pools
-    takers = {path: _takers(one, pools) for path, one in consumers_of(stack)}
-    for choice in sorted({*takers.values(), frozenset(pools)}, key=lambda names: (len(names), sorted(names))):
-        there = {path: _asked(one) for path, one in consumers_of(stack) if takers[path] and takers[path] <= choice}
+def _without_room_together(consumers: Mapping[Path, ConsumerSettings], pools: _Pools) -> Iterator[Finding]:
+    """Those that may run nowhere else, for each choice of pools that somebody has, and for all that somebody uses."""
+    takers = {path: _takers(one, pools) for path, one in consumers.items()}
+    too_small: list[frozenset[str]] = []
+    for choice in sorted(
+        {*takers.values(), frozenset().union(*takers.values())}, key=lambda one: (len(one), sorted(one))
+    ):
+        there = [_asked(one) for path, one in consumers.items() if takers[path] and takers[path] <= choice]
         nodes = _nodes(pools, choice)
-        if not nodes or any(path in alone for path in there):
+        if not nodes or any(part <= choice for part in too_small):
             continue
-        cpu, memory = (sum(one[0] * one[part] for one in there.values()) for part in (1, 2))
-        most = sum(count for count, _, _ in nodes)
+        cpu, memory = (sum(one[0] * one[part] for one in there) for part in (1, 2))
         most_cpu, most_memory = (sum(one[0] * one[part] for one in nodes) for part in (1, 2))
         if cpu > most_cpu or memory > most_memory:
-            names, where = ("", "") if len(choice) == len(pools) else (f" in {', '.join(sorted(choice))}", " there")
+            too_small.append(choice)
+            most = plural(sum(count for count, _, _ in nodes), "node")
             yield Finding(
                 ("cluster", "nodePools"),
-                f"has {most} nodes at most{names}, which offer {format_cpu(most_cpu)} and "
-                f"{format_memory(most_memory)}; all consumers{where} at their maxima ask for {format_cpu(cpu)} and "
-                f"{format_memory(memory)}: the last pods would be Pending",
+                f"has {most} at most in {', '.join(sorted(choice))}, which offer {format_cpu(most_cpu)} CPU and "
+                f"{most_memory // 1024**2}Mi; consumers that run nowhere else ask at their maxima for "
+                f"{format_cpu(cpu)} CPU and {memory // 1024**2}Mi: the last pods would be Pending",
                 "raise maxNodes, or lower maxReplicas",
             )
 

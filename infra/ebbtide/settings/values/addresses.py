@@ -21,7 +21,7 @@ class Service(NamedTuple):
 
 def service_of(host: str) -> Service | None:
     """The Service that a name may be of; none where it has one label, or more than a Service's."""
-    found = _SERVICE.fullmatch(host)
+    found = _SERVICE.fullmatch(host.rstrip("."))
     return Service(found["namespace"], found["suffix"] is not None) if found else None
 
 
