@@ -208,6 +208,7 @@ def test_what_a_worker_takes_of_the_cpu_is_listed_where_it_counts():
     assert (row.value, row.source) == ("0.32m idle, 0.11m with a message (it waits for others)", "default")
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(valid_stacks())
 def test_settings_that_are_valid_become_a_scenario_or_a_refusal(stack):

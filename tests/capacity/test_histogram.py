@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ def _of(waits):
     return histogram
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     waits=st.lists(st.integers(0, 8 * 10**12), min_size=1, max_size=60),

@@ -40,6 +40,7 @@ def _plain(
     return waits, [(at << SLOT_BITS) | slot for at, slot in workers], had
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     gaps=st.lists(st.integers(0, 3 * _SECOND), min_size=1, max_size=300),
@@ -71,6 +72,7 @@ def test_a_kernel_starts_messages_in_order_on_the_worker_that_is_free_first(gaps
         assert list(team.durations) == [found[-1] if found else 0 for found in long.values()]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 1000), rate=st.floats(0.5, 12.0), crashes=st.sampled_from([0.0, 4.0]))
 def test_a_run_is_the_same_to_the_last_byte_with_either_kernel(seed, rate, crashes):

@@ -24,6 +24,7 @@ def erlang_c(servers: int, load: float) -> float:
     return own / (sum(load**k / factorial(k) for k in range(servers)) + own)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("load", "seeds"), [(4.0, 16), (6.4, 16), (7.2, 40)])
 def test_fixed_workers_wait_as_erlang_says(fixed: Scenario, load: float, seeds: int) -> None:
     """M/M/8 at 50, 80 and 90 %: within three standard errors over the seeds, and those errors are small."""

@@ -147,6 +147,7 @@ def test_a_sound_load_is_read_message_by_message_from_every_kind_of_file(directo
     assert [_read_or_refuse(file, None) for file in files] == [(expected, None)] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".trace", ".csv"])
 def test_a_load_longer_than_memory_is_read_a_piece_at_a_time(directory, monkeypatch, suffix):
     # What other threads of this process take meanwhile is counted too: 150 kB were seen, a third of such a piece.

@@ -43,6 +43,7 @@ def profile(tmp_path):
     return LoadSource(file)
 
 
+@pytest.mark.slow
 def test_runs_side_by_side_give_what_they_give_one_by_one(profile):
     several = {seed: Run(STACK, "mail", profile, seed) for seed in (1, 2, 3)}
     together = dict(run_all(several, processes=2))
@@ -51,6 +52,7 @@ def test_runs_side_by_side_give_what_they_give_one_by_one(profile):
     assert active_children() == []
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_rows_and_another_seed_others(profile):
     first, again, other = (Run(STACK, "mail", profile, seed).result() for seed in (1, 1, 2))
     assert first.rows == again.rows

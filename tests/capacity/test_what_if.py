@@ -51,6 +51,7 @@ def test_work_that_is_left_is_the_first_thing_that_is_said(dying):
     assert "wait" not in line, "nobody has waited 0.0 s for what never began"
 
 
+@pytest.mark.slow
 def test_a_change_is_not_praised_for_waits_that_never_end(dying):
     (line,) = what_if(committed_runs(dying, stack_of(**_FIXED)), stack_of(autoscaling={"kind": "fixed", "replicas": 2}))
     assert " messages is handled, most pods 2 → 1" in line

@@ -128,6 +128,7 @@ def test_every_tier_but_the_long_one_is_in_all() -> None:
     assert {"long"} == NOT_IN_ALL
 
 
+@pytest.mark.slow
 def test_a_long_test_is_one_of_the_runtime_tier() -> None:
     """Otherwise the default tier would run it: its expression does not know `long`."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests/runtime"]
@@ -198,6 +199,7 @@ def test_a_tier_begins_when_what_it_needs_is_built_and_not_before(tmp_path: Path
     assert run.began == ["engine"]
 
 
+@pytest.mark.slow
 def test_a_tier_whose_parts_take_too_long_is_left_out_and_the_others_run() -> None:
     run = Recorded()
     with Builds([_part("sleep 60", "engine")], TIERS) as builds:
@@ -278,6 +280,7 @@ with Builds([], []) as builds:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_ended_ends_its_tiers_at_once_and_says_what_it_has_not_shown(
     tmp_path: Path, number: signal.Signals
@@ -329,6 +332,7 @@ def test_what_only_computes_runs_beside_all_that_waits() -> None:
     assert sorted(run.began) == sorted(all_tiers())
 
 
+@pytest.mark.slow
 def test_what_only_computes_runs_although_every_tier_beside_it_is_too_late() -> None:
     run = Recorded()
     with Builds([_part("sleep 60", "runtime")], TIERS) as builds:

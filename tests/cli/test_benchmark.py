@@ -60,6 +60,7 @@ COMMANDS: dict[str, Callable[[Path], None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_twice_as_many_consumers_are_twice_the_work(command: str, tmp_path: Path) -> None:
     few, many = 8, 16

@@ -261,6 +261,7 @@ def test_explain_as_json_carries_units_in_its_names(ebbtide):
     assert consumer["scaling"]["firstSteps"] == [1, 4, 5]
 
 
+@pytest.mark.slow
 def test_explain_says_what_a_load_costs(ebbtide, tmp_path):
     load = tmp_path / "quiet.yaml"
     load.write_text((ROOT / "loads" / "githubevents.yaml").read_text())
@@ -319,6 +320,7 @@ print(*sys.modules, file=sys.stderr)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("argv", "forbidden"),
     [

@@ -34,6 +34,7 @@ def assert_nothing_of_the_comparison_is_left(container: Container) -> None:
     assert not [file.name for file in container.state.iterdir() if file.name.startswith("first-boot")]
 
 
+@pytest.mark.runtime
 def test_the_first_worker_boots_by_itself_and_the_others_are_forked_from_a_boot_like_its_own(start: Start) -> None:
     container = start(**AUTO)
     container.until_event("workersReady")
@@ -45,6 +46,7 @@ def test_the_first_worker_boots_by_itself_and_the_others_are_forked_from_a_boot_
     assert_nothing_of_the_comparison_is_left(container)
 
 
+@pytest.mark.runtime
 def test_no_worker_has_a_name_that_another_has(start: Start) -> None:
     container = start(**AUTO)
     container.until_event("workersReady")
@@ -68,6 +70,7 @@ def test_the_first_worker_is_forked_like_the_others_when_it_rotates(start: Start
     assert alone(container) == ["0"]
 
 
+@pytest.mark.runtime
 def test_with_fewer_than_eight_processes_each_boots_by_itself_and_nothing_is_said(start: Start) -> None:
     container = start(WORKER_START="auto", PROCESSES=7)
     container.until_event("workersReady")
@@ -77,6 +80,7 @@ def test_with_fewer_than_eight_processes_each_boots_by_itself_and_nothing_is_sai
     assert not notes(container, "first "), "and nothing to compare"
 
 
+@pytest.mark.runtime
 @pytest.mark.parametrize("start_by", ["auto", "fork"])
 def test_what_nobody_could_look_into_keeps_auto_from_forking_and_not_who_asks_for_it(
     image: Path,
@@ -90,6 +94,7 @@ def test_what_nobody_could_look_into_keeps_auto_from_forking_and_not_who_asks_fo
     assert ["imagick" in event["reason"] for event in container.events("forkOff")] == [True] * (start_by == "auto")
 
 
+@pytest.mark.runtime
 @pytest.mark.parametrize(
     ("kept", "facts", "words"),
     [
@@ -123,6 +128,7 @@ def test_what_only_the_container_s_own_boots_have_is_found_before_anybody_is_for
     assert container.wait() == 0
 
 
+@pytest.mark.runtime
 @pytest.mark.parametrize(
     ("parent", "words"),
     [
@@ -145,6 +151,7 @@ def test_where_the_boots_cannot_be_compared_nobody_is_forked(start: Start, paren
     assert_nothing_of_the_comparison_is_left(container)
 
 
+@pytest.mark.runtime
 def test_a_first_worker_that_ends_before_it_has_booted_leaves_the_others_to_boot_by_themselves(
     start: Start,
 ) -> None:
@@ -154,6 +161,7 @@ def test_a_first_worker_that_ends_before_it_has_booted_leaves_the_others_to_boot
     assert not container.events("parentReady")
 
 
+@pytest.mark.runtime
 def test_a_first_worker_that_ends_while_its_copy_is_at_work_costs_nothing(start: Start) -> None:
     container = start(parent="records slowly", **AUTO)
     pid = container.until_event("workerStarted")["pid"]
@@ -173,6 +181,7 @@ def test_nobody_waits_for_the_comparison_but_who_would_be_forked(start: Start) -
     assert len(container.events("workerStarted")) == 1
 
 
+@pytest.mark.runtime
 def test_a_parent_that_is_killed_while_it_compares_is_replaced_by_one_that_compares(start: Start) -> None:
     container = start(parent="is killed while comparing", **AUTO)
     container.until_event("workersReady")
@@ -194,6 +203,7 @@ def test_a_drain_does_not_wait_for_the_comparison(start: Start, parent: str) -> 
     assert len(container.events("workerStarted")) == 1, "and nobody starts after it"
 
 
+@pytest.mark.runtime
 def test_a_second_parent_is_held_against_the_one_before_it_and_needs_no_worker_for_that(start: Start) -> None:
     container = start(**AUTO)
     container.until_event("workersReady")
@@ -206,6 +216,7 @@ def test_a_second_parent_is_held_against_the_one_before_it_and_needs_no_worker_f
     assert_nothing_of_the_comparison_is_left(container)
 
 
+@pytest.mark.runtime
 def test_a_second_parent_that_has_booted_otherwise_forks_nobody(start: Start) -> None:
     container = start(parent="boots otherwise later", **AUTO)
     container.until_event("workersReady")
@@ -226,6 +237,7 @@ def test_what_the_boot_has_made_is_read_by_nobody_else(start: Start) -> None:
     assert key not in (container.state / "first-boot").read_text(), "digests of short secrets could be guessed with it"
 
 
+@pytest.mark.runtime
 @pytest.mark.parametrize("start_by", ["auto", "fork"])
 def test_nobody_is_forked_from_a_parent_with_more_memory_than_is_set_aside_for_it(start: Start, start_by: str) -> None:
     container = start(parent="is large", **AUTO | {"WORKER_START": start_by})

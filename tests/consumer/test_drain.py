@@ -127,6 +127,7 @@ def test_a_hook_before_the_start_waits_for_pid_1_and_drains_it(container: Contai
     assert_nothing_lost(container)
 
 
+@pytest.mark.runtime
 @pytest.mark.parametrize("stopped_before", [False, True])
 def test_a_hook_without_a_supervisor_says_so_and_fails(container: Container, *, stopped_before: bool) -> None:
     if stopped_before:
@@ -144,6 +145,7 @@ def test_a_hook_without_a_supervisor_says_so_and_fails(container: Container, *, 
     assert "PID 1 does not answer" in hook.stderr
 
 
+@pytest.mark.runtime
 def test_a_hook_whose_deadline_passes_fails_and_the_drain_goes_on(container: Container) -> None:
     release = held(container, LONGEST_MESSAGE_SECONDS=0, STOP_WAIT_SECONDS=100)
     # An exec'd hook has the pod's variables; here a deadline of its own stands for a pod that is slow.
@@ -293,6 +295,7 @@ SOON_OVER = {
 }
 
 
+@pytest.mark.runtime
 def test_the_container_drained_by_hand_does_not_idle_for_ever(container: Container) -> None:
     # Messages that are over long before the stop wait, whatever else the machine does.
     busy(container, "--message-seconds", "0.1", **SOON_OVER)
@@ -301,6 +304,7 @@ def test_the_container_drained_by_hand_does_not_idle_for_ever(container: Contain
     assert container.events("notTerminated")
 
 
+@pytest.mark.runtime
 def test_a_stop_file_that_nobody_follows_up_does_not_idle_for_ever(container: Container) -> None:
     busy(container, "--messages", "1", "--message-seconds", "0.1", **SOON_OVER)
     (container.state / "stop").touch()  # a hook run by hand and killed at once; no SIGTERM ever comes

@@ -70,6 +70,7 @@ def status_of(pid: int) -> dict[str, Any]:
     return {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
 
 
+@pytest.mark.runtime
 def test_forked_workers_are_pid_1_s_own_children_each_in_a_group_of_its_own(start: Start) -> None:
     container = start()
     container.until_event("workersReady")
@@ -102,6 +103,7 @@ def test_a_forked_worker_s_end_is_told_with_its_status(start: Start) -> None:
     assert container.until_event("startsHeld")
 
 
+@pytest.mark.runtime
 def test_each_forked_worker_gets_the_time_limit_that_is_its_own(start: Start) -> None:
     container = start()
     container.until_event("workersReady")
@@ -116,6 +118,7 @@ def test_workers_that_rotate_are_forked_again_from_the_same_boot(start: Start) -
     assert not container.events("startsHeld")
 
 
+@pytest.mark.runtime
 def test_a_parent_that_is_killed_is_replaced_and_no_worker_notices(start: Start) -> None:
     container = start()
     container.until_event("workersReady")
@@ -130,6 +133,7 @@ def test_a_parent_that_is_killed_is_replaced_and_no_worker_notices(start: Start)
     assert not notes(container, "booted-by-itself")
 
 
+@pytest.mark.runtime
 def test_a_parent_that_is_killed_with_a_start_in_its_hands_loses_no_worker(start: Start) -> None:
     container = start(parent="hangs")
     ready = container.until_event("parentReady")
@@ -145,6 +149,7 @@ def test_a_parent_that_is_killed_with_a_start_in_its_hands_loses_no_worker(start
     assert len(notes(container, "booted-by-itself")) == 3
 
 
+@pytest.mark.runtime
 @pytest.mark.parametrize(
     ("parent", "words"),
     [
@@ -167,6 +172,7 @@ def test_where_nothing_can_be_forked_workers_boot_by_themselves_and_the_log_says
     assert container.wait() == 0
 
 
+@pytest.mark.runtime
 @pytest.mark.parametrize("reasons", [("the extension grpc: leave it out",), None], ids=["refused", "never tried"])
 def test_an_image_without_the_proof_that_it_can_fork_does_not(
     image: Path, start: Start, reasons: tuple[str, ...] | None
@@ -182,6 +188,7 @@ def test_an_image_without_the_proof_that_it_can_fork_does_not(
     assert not notes(container, "parent ")
 
 
+@pytest.mark.runtime
 def test_a_system_that_allows_no_process_is_asked_again_behind_a_probe(start: Start) -> None:
     container = start(parent="cannot fork")
     refusal = container.until_event("workerNotStarted")
@@ -229,6 +236,7 @@ def test_a_forked_worker_that_finds_the_stop_file_does_not_start(start: Start) -
     assert not container.ledger("up")
 
 
+@pytest.mark.runtime
 def test_a_parent_that_has_grown_is_replaced(start: Start) -> None:
     container = start(parent="grows")
     ended = container.until_event("parentEnded")
@@ -260,6 +268,7 @@ def test_a_parent_that_reads_late_hears_of_each_worker_that_it_is_asked_for() ->
         near.close()
 
 
+@pytest.mark.runtime
 def test_a_parent_is_as_old_as_a_worker_at_most(start: Start) -> None:
     # What its boot has read, a mounted password for one, would be read anew by a worker that boots.
     container = start(TIME_LIMIT_SECONDS=3)

@@ -188,6 +188,7 @@ def busy_collectors() -> Iterator[list[threading.Thread]]:
         thread.join()
 
 
+@pytest.mark.runtime
 def test_a_collector_that_never_ends_its_request_keeps_nobody_waiting(container: Container) -> None:
     port = with_metrics(container, *TELLING)
     # One of several times: where this process is held up for 5 s, the slow ones are over before it has asked.
@@ -212,6 +213,7 @@ def answered_beside_slow_ones(port: int) -> bool:
         return False
 
 
+@pytest.mark.runtime
 def test_a_thousand_scrapes_a_second_are_answered_ten_a_second(
     container: Container, busy_collectors: list[threading.Thread]
 ) -> None:

@@ -98,6 +98,7 @@ def test_the_last_words_of_a_pod_that_is_cut_off_say_what_was_in_flight(containe
     assert not container.events("drainEnded")
 
 
+@pytest.mark.runtime
 @pytest.mark.parametrize("outcome", ["cut_off", "never_asked"])
 def test_a_container_that_was_killed_is_found_by_the_next_one_and_counted_once(
     container: Container, outcome: str

@@ -41,6 +41,7 @@ def test_a_worker_that_tells_that_it_consumes_is_ready_however_busy_it_is(contai
     container.until_event("firstWorkerReady")
 
 
+@pytest.mark.runtime
 def test_a_message_that_takes_too_long_is_reported_once(container: Container) -> None:
     container.start(*container.command("--tell", "--message-seconds", "60"), PROCESSES=1, LONGEST_MESSAGE_SECONDS=0)
     event = container.until_event("messageOverdue", worker=0)

@@ -40,6 +40,7 @@ def test_a_worker_that_rotates_at_once_does_not_become_a_fork_loop(container: Co
     assert starts <= 2 * (seconds + 2), f"{starts} starts in {seconds:.1f} s"
 
 
+@pytest.mark.runtime
 def test_workers_whose_broker_is_away_wait_behind_one_probe_and_come_back_together(container: Container) -> None:
     container.start(*container.command("--needs", str(container.broker)), PROCESSES=WORKERS)
     container.until_event("workersReady")
@@ -92,6 +93,7 @@ def test_a_program_that_ends_as_if_it_had_found_the_stop_file_does_not_become_a_
     assert starts <= WORKERS + 3, f"{starts} starts in 3 s: 37 means the stop file only while there is one"
 
 
+@pytest.mark.runtime
 def test_a_system_that_allows_no_more_processes_is_asked_seldom(container: Container) -> None:
     main = container.patched("""
         import errno
@@ -107,6 +109,7 @@ def test_a_system_that_allows_no_more_processes_is_asked_seldom(container: Conta
     assert "Too many processes" in attempts[0]["reason"]
 
 
+@pytest.mark.runtime
 def test_workers_that_never_become_ready_end_the_container_at_the_deadline(container: Container) -> None:
     container.start("sh", "-c", "echo no such receiver >&2; exit 1", PROCESSES=WORKERS, START_DEADLINE_SECONDS=3)
     assert container.wait() == 5

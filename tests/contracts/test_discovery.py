@@ -43,6 +43,7 @@ def test_whatever_our_stacks_send_is_in_googles_description(stack: StackSettings
     assert [problem for resource in of_google(stack) for problem in problems(resource)] == []
 
 
+@pytest.mark.slow
 @each_profile
 def test_whatever_a_drawn_stack_sends_is_in_googles_description(examples: int) -> None:
     def check(stack: StackSettings) -> None:

@@ -53,6 +53,7 @@ def editor() -> Draft202012Validator:
     return Draft202012Validator(schema)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stack", stack_names(ROOT))
 def test_an_editor_accepts_the_stacks_of_this_repository(stack):
     file = ROOT / "stacks" / f"Pulumi.{stack}.yaml"

@@ -27,6 +27,7 @@ def wheel(tmp_path_factory) -> Path:
     return next(out.glob("*.whl"))
 
 
+@pytest.mark.slow
 def test_the_wheel_ships_the_types_and_the_image(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert "ebbtide/py.typed" in names
@@ -39,6 +40,7 @@ def test_the_wheel_ships_the_types_and_the_image(wheel):
     assert missing == [], "an image built from the wheel would lack these"
 
 
+@pytest.mark.slow
 def test_an_image_can_be_built_from_an_installed_wheel(wheel, tmp_path):
     site = tmp_path / "site"
     subprocess.run(
@@ -133,6 +135,7 @@ def test_every_file_that_is_no_module_is_in_the_wheel(wheel):
     assert [name for name in names if not name.startswith(("ebbtide/", "ebbtide-"))] == []
 
 
+@pytest.mark.slow
 def test_the_wheel_that_is_built_from_the_sdist_is_the_one_that_is_built_from_the_tree(sdist, tmp_path):
     assert not list(sdist.rglob("__pycache__"))
     of_tree = build("wheel", ROOT, tmp_path, "https://example.org/acme/ebbtide").rename(tmp_path / "tree.whl")

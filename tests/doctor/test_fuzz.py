@@ -51,6 +51,7 @@ def survive(first: int, count: int) -> None:
         assert not shown, f"seed {number} shows a secret"
 
 
+@pytest.mark.slow
 def test_no_mutated_file_ends_in_a_traceback_or_shows_a_secret():
     survive(0, 200)
 

@@ -99,6 +99,7 @@ def clone(filled, tmp_path):
     return Repository(tmp_path / "work")
 
 
+@pytest.mark.slow
 def test_an_unchanged_tree_changes_nothing(clone):
     assert clone.review()["verdict"] == "production: nothing changes"
 
@@ -126,6 +127,7 @@ def test_an_edit_is_seen_before_it_is_committed(repository):
     assert {risk["rule"] for risk in review["risks"]} == {"P-03", "P-10"}
 
 
+@pytest.mark.slow
 def test_the_base_is_rendered_by_its_own_code(clone):
     # A change of the library itself, not of any setting, restarts consumers: a reviewer must see that too.
     clone.edit(
@@ -201,6 +203,7 @@ def test_a_base_that_looks_like_an_option_is_no_option(repository):
     assert "is no commit here" in repository.preview(base="--output=/tmp/x").stderr
 
 
+@pytest.mark.slow
 def test_a_base_that_printed_the_bare_list_of_resources_can_be_compared(clone):
     versioned = "_print_resources(stack_resources(settings))"
     bare = "typer.echo(to_json([resource_json(one) for one in stack_resources(settings)]))"
@@ -210,6 +213,7 @@ def test_a_base_that_printed_the_bare_list_of_resources_can_be_compared(clone):
     assert clone.review()["verdict"] == "production: nothing changes"
 
 
+@pytest.mark.slow
 def test_a_base_without_ebbtide_makes_everything_new(clone):
     shutil.move(clone.root / "infra", clone.root.parent / "aside")
     clone.commit()
@@ -307,6 +311,7 @@ def test_a_comment_names_the_project(applications_repository):
     )
 
 
+@pytest.mark.slow
 def test_no_worktree_is_left_behind(clone):
     clone.review()
     listed = subprocess.run(

@@ -569,6 +569,7 @@ def many_changes(count: int) -> dict:
     return plan_of(old, new)
 
 
+@pytest.mark.slow
 def test_five_hundred_changes_fit_into_a_comment_with_the_danger_first():
     text = json.dumps(many_changes(500))
     comment = comment_of(review_change(read_plan(text), HEAD))

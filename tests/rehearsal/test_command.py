@@ -46,6 +46,7 @@ def test_what_is_typed_wrong_is_one_line(tmp_path, options, words):
     assert (done.returncode, words in done.stderr) == (1, True), done.stderr
 
 
+@pytest.mark.slow
 def test_a_cluster_without_metrics_is_one_line(tmp_path):
     with api_server(**{METRICS: (503, {"message": "unavailable"})}) as (address, asked):
         done = rehearse(tmp_path, config=kubeconfig(address), path=with_pulumi(tmp_path))

@@ -31,6 +31,7 @@ def _chunks(data):
         place += 12 + size
 
 
+@pytest.mark.slow
 def test_a_picture_is_a_whole_png_with_something_on_it(tmp_path):
     write_picture(_report(2), tmp_path / "a.png")
     data = (tmp_path / "a.png").read_bytes()

@@ -25,6 +25,7 @@ WORKERS = 12
 BUDGET = Budget(longest_message=5)
 
 
+@pytest.mark.runtime
 @pytest.mark.parametrize(("hook", "told_by"), [(None, "hook"), ((), "SIGTERM")], ids=["with hook", "without hook"])
 def test_a_busy_pod_that_is_deleted_finishes_what_it_has_and_takes_nothing_new(
     open_scene: Callable[..., Scene],
@@ -60,6 +61,7 @@ def in_flight_between(scene: Scene, first: float, last: float) -> list[int]:
     return [len(account.in_flight_at(moment)) for moment in (first, last, *(at for at in times if first < at < last))]
 
 
+@pytest.mark.runtime
 def test_a_pod_that_drains_is_not_noticed_by_the_pod_beside_it(open_scene: Callable[..., Scene]) -> None:
     scene = open_scene()
     leaves, stays = (scene.ours(6, BUDGET) for _ in range(2))

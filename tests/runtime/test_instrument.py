@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.runtime.lab import machine, subjects
 from tests.runtime.lab.application import messages
 
@@ -21,6 +22,7 @@ WORKERS = 12
 GRACE_SECONDS = 30
 
 
+@pytest.mark.runtime
 def test_the_articles_recipe_is_seen_to_kill_messages(open_scene: Callable[..., Scene]) -> None:
     scene = open_scene()
     # The first worker to end a message takes the stop file away, and the hook sees that at its next poll, 5 s later at
@@ -41,6 +43,7 @@ def test_the_articles_recipe_is_seen_to_kill_messages(open_scene: Callable[..., 
     assert scene.broker.depth().taken == len(account.killed), "the broker and the ledger disagree about the killed"
 
 
+@pytest.mark.runtime
 def test_the_simplest_correct_set_up_loses_nothing(open_scene: Callable[..., Scene]) -> None:
     scene = open_scene()
     scene.send(messages(seed=2, number=200, least=0.5, most=4))
@@ -59,6 +62,7 @@ def test_the_simplest_correct_set_up_loses_nothing(open_scene: Callable[..., Sce
     assert len(account.finished) + scene.broker.depth().ready == len(scene.sent)
 
 
+@pytest.mark.runtime
 def test_a_pod_that_ignores_sigterm_is_killed_when_the_grace_period_ends(open_scene: Callable[..., Scene]) -> None:
     scene = open_scene()
     # PID 1 without a handler: the kernel drops the signal.
@@ -71,6 +75,7 @@ def test_a_pod_that_ignores_sigterm_is_killed_when_the_grace_period_ends(open_sc
     assert deletion.exit_status == 137
 
 
+@pytest.mark.runtime
 def test_a_hook_that_uses_the_whole_grace_period_leaves_two_seconds(open_scene: Callable[..., Scene]) -> None:
     scene = open_scene()
     pod = scene.pod(scene.application.image(("sleep", "300"))).start()
@@ -93,6 +98,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.runtime
 def test_tests_that_are_killed_leave_no_broker_behind(packages: Callable[[tuple[str, ...]], None]) -> None:
     packages(machine.FAST)
     command = [sys.executable, "-c", BROKER]
