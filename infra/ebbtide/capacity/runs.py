@@ -154,10 +154,11 @@ def run_all(runs: Mapping[_Key, Run], processes: int | None = None) -> Iterator[
 
     Raises SettingsError as `Run.result` does, and where the system has killed a run.
     """
-    # A single run does not wait for these 15 ms.
-    from concurrent.futures import ProcessPoolExecutor, as_completed  # noqa: PLC0415
-    from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
-    from multiprocessing import active_children  # noqa: PLC0415
+    # A single run does not wait for these 15 ms. Ctrl-C in their midst was a traceback of Python's own (once, on 3.13).
+    with _interrupts_held():
+        from concurrent.futures import ProcessPoolExecutor, as_completed  # noqa: PLC0415
+        from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
+        from multiprocessing import active_children  # noqa: PLC0415
 
     others = set(active_children())
     pool = ProcessPoolExecutor(processes or os.cpu_count(), initializer=_leave_interrupts_to_the_parent)
