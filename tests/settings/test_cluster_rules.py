@@ -396,31 +396,31 @@ def test_consumers_of_one_pool_do_not_fit_there_together_however_large_the_other
     assert "G-09" not in warnings_of(stack({**STANDARD, "nodePools": pools}, consumers=consumers))
 
 
-def paths_of(rule: str, pools: dict[str, Any], consumers: dict[str, Any]) -> list[Finding]:
+def findings_of(rule: str, pools: dict[str, Any], consumers: dict[str, Any]) -> list[Finding]:
     found = check_stack(stack({**STANDARD, "nodePools": pools}, consumers=consumers))
     return [one for one in found if one.rule == rule]
 
 
 def test_each_consumer_without_room_is_named_and_the_others_are_summed_without_it():
     consumers = {name: {**CONSUMER, **room(6, most)} for name, most in (("events", 7), ("mail", 7), ("a", 4), ("b", 4))}
-    found = paths_of("G-09", POOL, consumers)
+    found = findings_of("G-09", POOL, consumers)
     assert [one.path[1] for one in found] == ["events", "mail", "nodePools"]
     assert "ask at their maxima for " in found[-1].message
     del consumers["b"]
-    assert [one.path[1] for one in paths_of("G-09", POOL, consumers)] == ["events", "mail"]
+    assert [one.path[1] for one in findings_of("G-09", POOL, consumers)] == ["events", "mail"]
 
 
 def test_each_pool_that_is_too_small_is_named_and_what_holds_it_is_not_named_again():
     pools = {"a": POOL["base"], "b": POOL["base"], "free": {**POOL["base"], "taints": [{"key": "x", "value": "1"}]}}
     consumers = {f"{pool}{n}": {**CONSUMER, **room(6, 4, **on(pool))} for pool in "ab" for n in "12"}
-    found = [one.message for one in paths_of("G-09", pools, consumers)]
+    found = [one.message for one in findings_of("G-09", pools, consumers)]
     assert [message.partition(",")[0] for message in found] == ["has 3 nodes at most in a", "has 3 nodes at most in b"]
 
 
 def test_a_consumer_of_one_pool_counts_among_those_of_more_and_a_pool_that_takes_nobody_does_not():
     pools = {"a": POOL["base"], "b": POOL["base"], "free": {**POOL["base"], "taints": [{"key": "x", "value": "1"}]}}
     consumers = {"pinned": {**CONSUMER, **room(6, 6, **on("a"))}, "both": {**CONSUMER, **room(6, 8)}}
-    [found] = paths_of("G-09", pools, consumers)
+    [found] = findings_of("G-09", pools, consumers)
     assert found.message.startswith("has 6 nodes at most in a, b,")
 
 

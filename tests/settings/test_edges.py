@@ -317,7 +317,14 @@ EDGES: list[Edge] = [
             *((zone, []) for zone in ("UTC", "Etc/GMT+2", "America/Argentina/Buenos_Aires", "GMT0", "Local")),
             *(
                 (zone, ["autoscaling.triggers[1].metadata.timezone"])
-                for zone in ("+02:00", "/usr/share/zoneinfo/UTC", "Europe/../UTC", "Europe Berlin", "Europe/Berlim")
+                for zone in (
+                    "+02:00",
+                    "/usr/share/zoneinfo/UTC",
+                    "Europe/../UTC",
+                    "Europe Berlin",
+                    "2",
+                    "Europe/Berlim",
+                )
             ),
         )
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ebbtide.settings.models.node_choice import refusals
+from ebbtide.settings.models.node_choice import takers
 from ebbtide.settings.models.shutdown import (
     AUTOPILOT_PROTECTED,
     NODE_SCALE_DOWN,
@@ -43,5 +43,4 @@ def _node_upgrade(stack: StackSettings, consumer: ConsumerSettings) -> Disruptio
 
 def upgraded_pools(stack: StackSettings, consumer: ConsumerSettings) -> dict[str, NodePoolSettings]:
     """The node pools whose upgrades may end its pods, by name: those that take it. Where none is seen to, any may."""
-    refused = refusals(consumer.placement, stack.cluster.pools)
-    return {name: pool for name, pool in stack.cluster.pools.items() if not refused[name]} or dict(stack.cluster.pools)
+    return takers(consumer.placement, stack.cluster.pools) or dict(stack.cluster.pools)

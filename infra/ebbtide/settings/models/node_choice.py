@@ -28,6 +28,12 @@ def refusals(placement: PlacementSettings, pools: Mapping[str, NodePoolSettings]
     return {name: next(_refusals(placement, pool, judged, labels[name]), "") for name, pool in pools.items()}
 
 
+def takers(placement: PlacementSettings, pools: Mapping[str, NodePoolSettings]) -> dict[str, NodePoolSettings]:
+    """The pools that take a pod that is placed like this, by name."""
+    refused = refusals(placement, pools)
+    return {name: pool for name, pool in pools.items() if not refused[name]}
+
+
 def tolerates_spot(toleration: Toleration) -> bool:
     """Whether pods with it go onto nodes that are taken back at any time."""
     label = SPOT_LABELS.get(toleration.key)

@@ -13,7 +13,7 @@ from ebbtide.kubernetes.spot import (
 )
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.disruption import disruption_caps, upgraded_pools
-from ebbtide.settings.models.node_choice import refusals, tolerates_spot
+from ebbtide.settings.models.node_choice import takers, tolerates_spot
 from ebbtide.settings.models.node_pool import COMPUTE_CLASS, MAX_POD_GRACE_SECONDS, OWN_COMPUTE_CLASSES
 from ebbtide.settings.models.shutdown import DisruptionCap
 from ebbtide.settings.models.stack import StackSettings
@@ -211,8 +211,7 @@ def _has_spot_for(stack: StackSettings, consumer: ConsumerSettings) -> bool:
     placement, pools = consumer.placement, stack.cluster.pools
     if any(key in SPOT_LABELS for key in placement.node_selector):
         return False
-    refused = refusals(placement, pools)
-    return not pools or any(pool.spot and not refused[name] for name, pool in pools.items())
+    return not pools or any(pool.spot for pool in takers(placement, pools).values())
 
 
 # How a pod asks for nodes of which no rule knows how they end: of a fixed time, or of a class described elsewhere.

@@ -56,7 +56,7 @@ def check_time_zone_has_a_name(consumer: ConsumerSettings, scaling: KedaSettings
 )
 def check_time_zone_exists(consumer: ConsumerSettings, scaling: KedaSettings) -> Iterator[Finding]:
     """A time zone of PostgreSQL exists. With another name the query that KEDA asks ends in an error, and nothing
-    scales. Names without a slash may be abbreviations, and are not judged."""
+    scales. Names without a slash may be abbreviations, those with a number hours: they are not judged."""
     transport: DoctrineTransport | None = of_kind(consumer.transport, "doctrine")
     if transport is None or scaling.triggers or transport.platform != "postgresql":
         return

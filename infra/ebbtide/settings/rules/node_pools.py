@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from ebbtide.judgement.findings import Finding, Level, Path
 from ebbtide.settings.models.consumer import ConsumerSettings
 from ebbtide.settings.models.node_capacity import allocatable
-from ebbtide.settings.models.node_choice import refusals
+from ebbtide.settings.models.node_choice import refusals, takers
 from ebbtide.settings.models.node_pool import COMPUTE_CLASS, NodePoolSettings
 from ebbtide.settings.models.stack import StackSettings
 from ebbtide.settings.rules.declare import consumers_of, stack_rule
@@ -17,6 +17,8 @@ from ebbtide.settings.values.units import format_cpu, format_memory, plural
 _LARGEST_MACHINE = (416_000, 11776 * 1024**3)
 _LARGEST_POD = (30_000, 110 * 1024**3)
 _Pools = Mapping[str, NodePoolSettings]
+_Several = tuple[int, int, int]
+"""How many nodes, or pods, and the millicores and bytes of each."""
 
 
 @stack_rule(
@@ -62,9 +64,8 @@ def check_a_machine_has_it(stack: StackSettings) -> Iterator[Finding]:
 def check_pod_fits_a_node(stack: StackSettings) -> Iterator[Finding]:
     """A pod's requests fit on a node of some pool it may run on; else it stays pending for ever."""
     for path, consumer in consumers_of(stack):
-        refused = refusals(consumer.placement, stack.cluster.pools)
-        machines = [pool.machine_type for name, pool in stack.cluster.pools.items() if not refused[name]]
-        offers = {machine: allocatable(machine) for machine in machines}
+        pools = takers(consumer.placement, stack.cluster.pools)
+        offers = {pool.machine_type: allocatable(pool.machine_type) for pool in pools.values()}
         sizes = [offer for offer in offers.values() if offer is not None]
         if len(sizes) < len(offers) or not sizes:
             continue  # a machine whose size its name does not say
@@ -116,14 +117,19 @@ def check_pools_have_room_for_every_maximum(stack: StackSettings) -> Iterator[Fi
     the pools that take a consumer, as G-03a knows them; a larger choice of pools is left out where a part of it is too
     small."""
     pools = stack.cluster.pools
-    alone = {path: found for path, one in consumers_of(stack) for found in _without_room(path, one, pools)}
+    choices = {path: frozenset(takers(one.placement, pools)) for path, one in consumers_of(stack)}
+    alone = {
+        path: found
+        for path, one in consumers_of(stack)
+        for found in _without_room(path, one, _nodes(pools, choices[path]))
+    }
     yield from alone.values()
-    yield from _without_room_together({path: one for path, one in consumers_of(stack) if path not in alone}, pools)
+    asked = {path: _asked(one) for path, one in consumers_of(stack) if choices[path] and path not in alone}
+    yield from _without_room_together(asked, choices, pools)
 
 
-def _without_room(path: Path, consumer: ConsumerSettings, pools: _Pools) -> Iterator[Finding]:
+def _without_room(path: Path, consumer: ConsumerSettings, nodes: list[_Several]) -> Iterator[Finding]:
     """One whose pods do not all find a node, though it has the nodes for itself."""
-    nodes = _nodes(pools, _takers(consumer, pools))
     pods, cpu, memory = _asked(consumer)
     most = sum(count for count, _, _ in nodes)
     room = sum(count * min(node_cpu // cpu, node_memory // memory) for count, node_cpu, node_memory in nodes)
@@ -136,14 +142,14 @@ def _without_room(path: Path, consumer: ConsumerSettings, pools: _Pools) -> Iter
         )
 
 
-def _without_room_together(consumers: Mapping[Path, ConsumerSettings], pools: _Pools) -> Iterator[Finding]:
+def _without_room_together(
+    asked: Mapping[Path, _Several], choices: Mapping[Path, frozenset[str]], pools: _Pools
+) -> Iterator[Finding]:
     """Those that may run nowhere else, for each choice of pools that somebody has, and for all that somebody uses."""
-    takers = {path: _takers(one, pools) for path, one in consumers.items()}
+    own = {choices[path] for path in asked}
     too_small: list[frozenset[str]] = []
-    for choice in sorted(
-        {*takers.values(), frozenset().union(*takers.values())}, key=lambda one: (len(one), sorted(one))
-    ):
-        there = [_asked(one) for path, one in consumers.items() if takers[path] and takers[path] <= choice]
+    for choice in sorted({*own, frozenset[str]().union(*own)}, key=lambda names: (len(names), sorted(names))):
+        there = [one for path, one in asked.items() if choices[path] <= choice]
         nodes = _nodes(pools, choice)
         if not nodes or any(part <= choice for part in too_small):
             continue
@@ -161,19 +167,13 @@ def _without_room_together(consumers: Mapping[Path, ConsumerSettings], pools: _P
             )
 
 
-def _asked(consumer: ConsumerSettings) -> tuple[int, int, int]:
-    """The most pods, and the millicores and bytes that each asks for."""
+def _asked(consumer: ConsumerSettings) -> _Several:
+    """The most pods, and what each asks for."""
     return consumer.autoscaling.max_replicas, consumer.pod_cpu_request_millicores, consumer.pod_memory_request_bytes
 
 
-def _takers(consumer: ConsumerSettings, pools: _Pools) -> frozenset[str]:
-    """The names of the pools that its pods may run on."""
-    return frozenset(name for name, refusal in refusals(consumer.placement, pools).items() if not refusal)
-
-
-def _nodes(pools: _Pools, names: frozenset[str]) -> list[tuple[int, int, int]]:
-    """The most nodes of these pools, each with what it offers in millicores and bytes; none where the name of a machine
-    does not say it."""
+def _nodes(pools: _Pools, names: frozenset[str]) -> list[_Several]:
+    """The most nodes of these pools, and what each offers; none where the name of a machine does not say it."""
     offers = [(pool.max_nodes, allocatable(pool.machine_type)) for name, pool in pools.items() if name in names]
     known = [(count, *offer) for count, offer in offers if offer is not None]
     return known if len(known) == len(offers) else []
