@@ -88,6 +88,7 @@ def test_check_names_no_line_of_what_is_no_file(ebbtide, project):
     assert "\nerror: environment EBBTIDE_IMAGES: consumers.mail.image: " in done.stdout
     marks = ebbtide("check", "--format", "github", cwd=project, EBBTIDE_IMAGES="mail=Bad Name").stdout
     assert "file=environment" not in marks
+    assert "::environment EBBTIDE_IMAGES: consumers.mail.image: " in marks
 
 
 TWICE = """\

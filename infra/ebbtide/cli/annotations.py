@@ -35,7 +35,9 @@ def of_findings(findings: Iterable[Finding | FindingDocument], root: Path) -> It
     for one in findings:
         path = parse_path(one.path) if isinstance(one.path, str) else one.path
         place, line = place_of(one.source, path, root) or ("", None)
-        yield Annotation(_LEVELS[one.level], one.rule, str(one), place, line or 1, one.accepted)
+        # What is no file has no place of its own: the environment, an option.
+        message = f"{one.source}: {one}" if one.source and not place else str(one)
+        yield Annotation(_LEVELS[one.level], one.rule, message, place, line or 1, one.accepted)
 
 
 def of_preview(document: PreviewDocument, root: Path) -> Iterator[Annotation]:
